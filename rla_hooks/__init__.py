@@ -1,0 +1,71 @@
+"""rla_hooks: every training run as plain folders. Decorate ``main``; read, compare, resume and trust what it left.
+
+    import rla_hooks as rla
+
+    @rla.track(record=["info", "lr"])
+    def main(info="baseline", lr=1e-3):
+        rla.log({"perf/return": 10.0}, step=0)
+        rla.simple_plot(name="returns", data=[[1, 2, 3]])
+
+The names below load what they need when they are first used, so that the import stays light.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from rla_hooks._version import __version__
+
+if TYPE_CHECKING:
+    from rla_hooks.errors import CheckpointError, ConfigError, RLAError, RLAWarning, RunError
+    from rla_hooks.face import (
+        current_run,
+        load_checkpoint,
+        log,
+        new_saver,
+        save_checkpoint,
+        save_figure,
+        simple_hist,
+        simple_plot,
+        simple_scatter,
+    )
+    from rla_hooks.query import SavedRun, latest_checkpoint, runs
+    from rla_hooks.tester import Tester
+    from rla_hooks.track import track
+
+_HOME = {
+    "CheckpointError": "errors",
+    "ConfigError": "errors",
+    "RLAError": "errors",
+    "RLAWarning": "errors",
+    "RunError": "errors",
+    "SavedRun": "query",
+    "Tester": "tester",
+    "current_run": "face",
+    "latest_checkpoint": "query",
+    "load_checkpoint": "face",
+    "log": "face",
+    "new_saver": "face",
+    "runs": "query",
+    "save_checkpoint": "face",
+    "save_figure": "face",
+    "simple_hist": "face",
+    "simple_plot": "face",
+    "simple_scatter": "face",
+    "track": "track",
+}
+
+__all__ = ["__version__", *_HOME]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value  # the next look-up does not come here
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

@@ -1,0 +1,188 @@
+"""What a value in a config may be. A check takes the value and returns it in the form that the program uses.
+
+It refuses with :class:`Mistake`, whose texts follow the name of the key: "is 3 (int). Allowed: a path."
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import os
+import re
+import reprlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+HIDDEN = "***"
+
+
+class Mistake(Exception):
+    """What is wrong with a value: one argument a mistake."""
+
+
+# --- wording ---
+
+_short = reprlib.Repr()  # cuts long values, follows no loop, and survives a repr that raises
+_short.maxstring = _short.maxother = 100
+_short.maxlevel = 2
+
+
+def show(value: object) -> str:
+    """A short text of any value, with its type."""
+    return f"{_short.repr(value)} ({type(value).__name__})"
+
+
+def show_word(value: object) -> str:
+    """A short text of what should be a word: the type only where it is none."""
+    return _short.repr(value) if isinstance(value, str) else show(value)
+
+
+def nearest(word: object, known: Iterable[str]) -> str:
+    """The nearest known word without regard to case, or the empty string.
+
+    >>> nearest("log_usd", ["LOG_ROOT", "LOG_USED"])
+    'LOG_USED'
+    """
+    folded = {name.casefold(): name for name in known}
+    close = (
+        difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.6) if isinstance(word, str) else []
+    )
+    return folded[close[0]] if close else ""
+
+
+def _wrong(value: object, allowed: str) -> Mistake:
+    return Mistake(f"is {show(value)}. Allowed: {allowed}.")
+
+
+def _unknown(verb: str, value: object, known: Iterable[str]) -> str:
+    words = sorted(known)
+    near = nearest(value, words)
+    advice = f" Did you mean {near!r}?" if near else ""
+    return f"{verb} {show_word(value)}. Known: {', '.join(words)}.{advice}"
+
+
+# --- checks ---
+
+
+def text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise _wrong(value, "a text; put it in quotes")
+    return value
+
+
+def secret(value: Any) -> str:
+    """Like ``text``, but a mistake does not show the value."""
+    if not isinstance(value, str):
+        raise Mistake(f"is {HIDDEN} ({type(value).__name__}). Allowed: a text; put it in quotes.")
+    return value
+
+
+def path(value: Any) -> str:
+    """A path, relative ones still relative. ``~`` and ``$VARIABLES`` are expanded in strings only."""
+    name = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(name, str) or "\0" in name:
+        raise _wrong(value, "a path; put it in quotes where it looks like a number")
+    if isinstance(value, os.PathLike):
+        return name
+    variables = [plain or braced for plain, braced in re.findall(r"\$(?:(\w+)|\{(\w+)\})", name)]
+    for variable in variables:
+        if variable not in os.environ:
+            raise Mistake(
+                f"is {name!r}, and there is no environment variable {variable}. Set it, or write it out."
+            )
+    expanded = os.path.expanduser(os.path.expandvars(name))
+    if expanded.startswith("~"):  # what expanduser leaves of a user whom it does not know
+        raise Mistake(f"is {name!r}, and that user has no home folder. Write the path out.")
+    return expanded
+
+
+def flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise _wrong(value, "true, false")
+    return value
+
+
+def positive(value: Any) -> float:
+    """A number over 0; infinity is one."""
+    allowed = "a number over 0, such as 2.5"
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise _wrong(value, allowed)
+    if not value > 0:  # also refuses NaN
+        raise _wrong(value, allowed)
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def port(value: Any) -> int:
+    """A network port as a number. RLA's configs have it in quotes, too."""
+    number = int(value) if isinstance(value, str) and re.fullmatch(r"[0-9]{1,5}", value) else value
+    if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= 65535:
+        raise _wrong(value, "a number from 1 to 65535")
+    return number
+
+
+def one_of(known: Mapping[str, str] | Sequence[str]) -> Callable[[Any], str]:
+    """One of the known words. A mapping gives each the word that the program uses for it."""
+
+    def check(value: Any) -> str:
+        if not isinstance(value, str):
+            raise _wrong(value, ", ".join(sorted(known)))
+        if value not in known:
+            raise Mistake(_unknown("is", value, known))
+        return known[value] if isinstance(known, Mapping) else value
+
+    return check
+
+
+def some_of(known: Sequence[str]) -> Callable[[Any], tuple[str, ...]]:
+    """Some of the known words: a list, or a text with commas. Keeps the order and drops repetitions."""
+
+    def check(value: Any) -> tuple[str, ...]:
+        words = (
+            [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
+        )
+        if not _is_list(words):
+            raise _wrong(value, f"a list of {', '.join(sorted(known))}")
+        strangers = [word for word in words if not (isinstance(word, str) and word in known)]
+        if strangers:
+            raise Mistake(*(_unknown("has", word, known) for word in strangers))
+        return tuple(dict.fromkeys(words))
+
+    return check
+
+
+def list_of(check: Callable[[Any], str], allowed: str) -> Callable[[Any], tuple[str, ...]]:
+    """A list whose entries pass ``check``, or a single such value. Empty entries are dropped."""
+
+    def check_list(value: Any) -> tuple[str, ...]:
+        entries = [value] if isinstance(value, (str, os.PathLike)) else value
+        if not _is_list(entries):
+            raise _wrong(value, allowed)
+        checked: list[str] = []
+        mistakes: list[str] = []
+        for entry in entries:
+            try:
+                checked.append(check(entry))
+            except Mistake as mistake:
+                mistakes += [f"has an entry that {reason}" for reason in mistake.args]
+        if mistakes:
+            raise Mistake(*mistakes)
+        return tuple(entry for entry in checked if entry.strip())
+
+    return check_list
+
+
+paths = list_of(path, "a list of paths")
+_texts = list_of(text, "a list of lines of Git's ignore rules")
+
+
+def rules(value: Any) -> tuple[str, ...]:
+    """Lines of Git's ignore rules. An entry may hold several lines."""
+    return tuple(line for entry in _texts(value) for line in entry.splitlines() if line.strip())
+
+
+def _is_list(value: object) -> bool:
+    """Lists, tuples and other sequences such as OmegaConf's. A set has no order, a text is one value."""
+    return isinstance(value, Sequence) and not isinstance(value, (str, bytes, bytearray))

@@ -1,0 +1,128 @@
+"""Asks git, where there is one, without letting it hang, write or talk.
+
+Every answer may be None: no git, no repository, no permission, too slow. Git never starts a pager, an
+external diff, a text conversion or a file system monitor for us, and never asks for a password.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+
+TIMEOUT = 10.0  # seconds
+_FOREIGN = (  # set where we run inside a git hook; they would point git at another repository
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_COMMON_DIR",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_NAMESPACE",
+    "GIT_PREFIX",
+    "GIT_CONFIG",
+    "GIT_EXTERNAL_DIFF",
+    "GIT_DIFF_OPTS",
+    "GIT_LITERAL_PATHSPECS",
+    "GIT_GLOB_PATHSPECS",
+    "GIT_NOGLOB_PATHSPECS",
+    "GIT_ICASE_PATHSPECS",
+    "GIT_ATTR_SOURCE",
+)
+
+
+class GitCall:
+    """One git command that runs in the background until :meth:`output` is asked for, once.
+
+    Several calls started one after the other run side by side: each costs some 5 ms, mostly waiting.
+    """
+
+    def __init__(self, arguments: list[str], folder: str | os.PathLike[str], timeout: float | None = None):
+        command = ["git", "--no-pager", "-c", "core.fsmonitor=false", "-c", "core.quotePath=true", *arguments]
+        self._process: subprocess.Popen[bytes] | None = None
+        try:
+            self._process = subprocess.Popen(
+                command,
+                cwd=folder,
+                env=_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,  # so that what git itself starts can be ended with it
+            )
+        except (OSError, ValueError):
+            return
+        self._timer = threading.Timer(TIMEOUT if timeout is None else timeout, _end, [self._process])
+        self._timer.daemon = True
+        self._timer.start()
+
+    def output(self, limit: int = -1) -> bytes | None:
+        """What git printed, at most ``limit`` bytes of it; None where git failed or took too long."""
+        process = self._process
+        if process is None or process.stdout is None:
+            return None
+        with process.stdout as pipe:
+            out = pipe.read(limit)
+            cut = limit >= 0 and bool(pipe.read(1))
+        if cut:
+            _end(process)
+        status = process.wait()
+        self._timer.cancel()
+        return out if cut or status == 0 else None
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End git and what it started. A process that was waited for is left alone: its number may be
+    another's."""
+    if process.returncode is not None:
+        return
+    try:
+        if os.name == "posix":
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+    except OSError:
+        pass  # gone by itself
+
+
+def _environment() -> dict[str, str]:
+    environment = {key: value for key, value in os.environ.items() if key not in _FOREIGN}
+    quiet = {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1", "LC_ALL": "C"}
+    return environment | quiet
+
+
+def top_of(folder: str) -> str | None:
+    """The work tree's top folder that ``folder`` (absolute) is in, found without git, or None."""
+    while True:
+        if is_repository(folder):
+            return folder
+        above = os.path.dirname(folder)
+        if above == folder:
+            return None
+        folder = above
+
+
+def is_repository(folder: str) -> bool:
+    """Whether ``folder`` is the top of a work tree; an empty folder named .git makes none."""
+    mark = os.path.join(folder, ".git")
+    return os.path.isfile(os.path.join(mark, "HEAD")) or os.path.isfile(mark)
+
+
+def exclude_file(top: str) -> str:
+    """Where the repository's own info/exclude stands; in a linked work tree or submodule .git is a file."""
+    git = os.path.join(top, ".git")
+    try:
+        if os.path.isfile(git):
+            git = os.path.join(top, _one_line(git).removeprefix("gitdir:").strip())
+            common = os.path.join(git, "commondir")
+            if os.path.isfile(common):
+                git = os.path.join(git, _one_line(common).strip())
+    except OSError:
+        pass  # an unreadable file gives no rules
+    return os.path.join(git, "info", "exclude")
+
+
+def _one_line(path: str) -> str:
+    with open(path, "rb") as file:
+        return os.fsdecode(file.readline().rstrip(b"\r\n"))

@@ -1,0 +1,87 @@
+"""archive_tester/<run name>/tester.pkl: the Tester as a pickle of plain data, with a format number.
+
+    {"format": 1, "name": "cartpole/2026/...", "task": "cartpole", "hyper_param": {"lr": 0.1}, "custom_data": {}, ...}
+
+It holds no classes, so they can be renamed without losing old runs, and reading it cannot run foreign code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rla_hooks import plaindata
+from rla_hooks.atomic import write_bytes
+from rla_hooks.errors import RunError
+from rla_hooks.layout import ARCHIVE, RunPaths, check_task
+
+FORMAT = 1
+_FIELDS: dict[str, type | tuple[type, ...]] = {
+    "name": str,
+    "task": str,
+    "parent": (str, type(None)),
+    "hyper_param": dict,
+    "hyper_param_record": list,
+    "private_config": dict,
+    "writers": list,
+    "time_step": (int, type(None)),
+    "custom_data": dict,
+}
+
+
+def save(path: Path, content: Mapping[str, Any], custom_data: Mapping[str, Any]) -> list[str]:
+    """Write a Tester's content. Returns one line for each part of the custom data that is no plain data."""
+    left_out: list[str] = []
+    encoded = plaindata.encode({"format": FORMAT, **content, "custom_data": dict(custom_data)}, left_out)
+    write_bytes(path, plaindata.pack(encoded), sync=False)
+    return left_out
+
+
+def load(path: Path) -> tuple[dict[str, Any], RunPaths]:
+    """Read a Tester's content and where its run stands now.
+
+    Raises OSError where there is no file, :class:`RunError` where it is not one that :func:`save` wrote.
+    """
+    path = path.absolute()
+    if path.is_dir():
+        path = path / "tester.pkl"
+    try:
+        content = plaindata.loads(path.read_bytes())
+    except plaindata.PlainDataError as error:
+        raise RunError(f"{path} is no archived Tester of rla_hooks: {error}") from error
+    wrong = _what_is_wrong(content)
+    if wrong:
+        raise RunError(f"{path} is no archived Tester of rla_hooks: {wrong}")
+    depth = content["name"].count("/") + 1
+    root = path.parents[depth + 1]
+    if path.parent != root / ARCHIVE / content["name"]:
+        raise RunError(
+            f"{path} does not stand at <log root>/{ARCHIVE}/{content['name']}/tester.pkl, so the other folders of its "
+            "run cannot be found. Move all folders of a run together."
+        )
+    return content, RunPaths(root, content["name"])
+
+
+def _what_is_wrong(content: Any) -> str | None:
+    if not isinstance(content, dict):
+        return f"it holds a {type(content).__name__}"
+    if content.get("format") != FORMAT:
+        return f"its format is {content.get('format')!r}, this version reads {FORMAT}"
+    wrong = [name for name, kind in _FIELDS.items() if not isinstance(content.get(name), kind)]
+    return f"damaged fields: {', '.join(wrong)}" if wrong else None
+
+
+def find(record_date: str, task: str, log_root: Path) -> Path:
+    """Return the archive folder of the run of ``task`` that started at ``record_date``. Raises :class:`RunError`."""
+    day, _, clock = record_date.rpartition("/")
+    folder = Path(log_root) / ARCHIVE / check_task(task) / day
+    runs = sorted(entry for entry in folder.iterdir() if entry.name.startswith(clock)) if folder.is_dir() else []
+    whole = [run for run in runs if run.name.replace(" ", "_").split("_")[0] == clock]
+    if len(whole) == 1:
+        return whole[0]
+    known = ", ".join(f"{day}/{run.name.partition('_')[0]}" for run in runs[:5]) or "none of that day"
+    raise RunError(
+        f"{len(whole)} runs of task {task!r} started at {record_date!r} in {log_root}. Near it: {known}. "
+        "Give the date as it stands in the run's name: YYYY/mm/dd/HH-MM-SS-ffffff."
+    )

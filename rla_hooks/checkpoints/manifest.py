@@ -1,0 +1,207 @@
+"""The list of a run's complete checkpoints.
+
+    checkpoint/<run name>/checkpoint-1000.pt
+                          checkpoint-2000.pt
+                          manifest.json       {"format": 1, "checkpoints": [{"file": "checkpoint-1000.pt",
+                                               "name": "checkpoint", "step": 1000, "time": 1769846400.0,
+                                               "size": 52428800, "crc32c": "e3069283"}, ...]}
+
+An entry is written after its file is complete, in the order of writing. A file that no entry names is not
+ours or not complete; it is neither read nor deleted. A checkpoint may also be a folder: then ``size`` is the sum
+over its files, and ``crc32c`` runs over their names and contents in sorted order.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+import warnings
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rla_hooks.checkpoints import _staging
+from rla_hooks.errors import RLAWarning
+
+FILE = "manifest.json"
+FORMAT = 1
+_BLOCK = 1 << 20
+# Guards read, change, write: several savers of one process, in several threads, share one manifest.
+lock = threading.RLock()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One complete checkpoint. ``time`` in seconds since 1970, ``size`` in bytes, ``crc32c`` in eight hex digits."""
+
+    file: str
+    name: str
+    step: int
+    time: float
+    size: int
+    crc32c: str
+
+
+class Manifest:
+    """The manifest in a run's checkpoint folder. The folder need not exist until something is added.
+
+    >>> manifest = Manifest(Path("checkpoint/cartpole"))
+    >>> [entry.step for entry in manifest.complete()]
+    [1000, 2000]
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]):
+        self.folder = Path(folder)
+        self.path = self.folder / FILE
+
+    def entries(self) -> list[Entry]:
+        """All that is recorded, oldest first, whether the files are still there or not.
+
+        What cannot be understood is left out with a warning. Changes nothing on disk.
+        """
+        return self._read()[0]
+
+    def complete(self) -> list[Entry]:
+        """The entries whose files are there in full size, oldest first. :meth:`trouble` checks contents."""
+        return [entry for entry in self.entries() if self.has_size(entry)]
+
+    def newest(self, name: str | None = None, step: int | None = None) -> Entry | None:
+        """The complete one that was written last, of this name and this step where they are given."""
+        for entry in reversed(self.complete()):
+            if name in (None, entry.name) and step in (None, entry.step):
+                return entry
+        return None
+
+    def add(self, file: str, name: str, step: int, measured: tuple[int, str] | None = None) -> Entry:
+        """Record a file (or folder) that lies complete in the folder. ``measured``: what :func:`measure` gave.
+
+        Entries whose files are gone are dropped on this occasion.
+        """
+        size, crc = measured or measure(self.folder / file)
+        entry = Entry(file, name, step, time.time(), size, crc)
+        with lock:
+            kept = [
+                old for old in self._take() if old.file != file and os.path.lexists(self.folder / old.file)
+            ]
+            self._write([*kept, entry])
+        return entry
+
+    def forget(self, *entries: Entry) -> None:
+        """Drop entries. The files stay."""
+        with lock:
+            self._write([entry for entry in self._take() if entry not in entries])
+
+    def has_size(self, entry: Entry) -> bool:
+        """Whether the entry's file is there and as large as it was written."""
+        try:
+            return _size(self.folder / entry.file) == entry.size
+        except OSError:
+            return False
+
+    def trouble(self, entry: Entry) -> str | None:
+        """What is wrong with the entry's file, as the end of a sentence; None when it is as it was written."""
+        try:
+            size, crc = measure(self.folder / entry.file)
+        except FileNotFoundError:
+            return "is missing"
+        except OSError as error:
+            return f"cannot be read ({error})"
+        if size != entry.size:
+            return f"has {size} bytes instead of the {entry.size} that were written"
+        if crc != entry.crc32c:
+            return f"has changed since it was written (crc32c {crc} instead of {entry.crc32c})"
+        return None
+
+    def _read(self) -> tuple[list[Entry], str | None]:
+        """The entries, and what is wrong with the manifest."""
+        try:
+            content = json.loads(self.path.read_bytes())
+        except (FileNotFoundError, NotADirectoryError):
+            return [], None
+        except (ValueError, RecursionError, IsADirectoryError) as error:
+            return [], self._warn(f"is damaged ({error})")
+        if not isinstance(content, dict) or not isinstance(content.get("checkpoints"), list):
+            return [], self._warn("holds no list of checkpoints")
+        if content.get("format") != FORMAT:
+            return [], self._warn(f"has format {content.get('format')!r}; this version reads format {FORMAT}")
+        good = [entry for entry in map(_entry, content["checkpoints"]) if entry]
+        if len(good) < len(content["checkpoints"]):
+            return good, self._warn(
+                f"has {len(content['checkpoints']) - len(good)} entries that cannot be used"
+            )
+        return good, None
+
+    def _warn(self, trouble: str) -> str:
+        warnings.warn(
+            f"{self.path} {trouble}. Checkpoints that it does not list are neither loaded nor deleted; "
+            "their files are untouched.",
+            RLAWarning,
+            stacklevel=5,
+        )
+        return trouble
+
+    def _take(self) -> list[Entry]:
+        """Read in order to write: a manifest that is not quite ours is kept aside."""
+        entries, trouble = self._read()
+        if trouble:
+            number = 1
+            while os.path.lexists(aside := self.folder / f"{FILE}.damaged-{number}"):
+                number += 1
+            os.replace(self.path, aside)
+        return entries
+
+    def _write(self, entries: list[Entry]) -> None:
+        content = {"format": FORMAT, "checkpoints": [asdict(entry) for entry in entries]}
+        text = json.dumps(content, indent=2) + "\n"
+        _staging.write_bytes(self.path, text.encode())
+
+
+def latest(folder: str | os.PathLike[str]) -> Path | None:
+    """The newest complete checkpoint (a file, or a folder) in a run's checkpoint folder. Changes nothing."""
+    manifest = Manifest(folder)
+    entry = manifest.newest()
+    return manifest.folder / entry.file if entry else None
+
+
+def measure(path: Path) -> tuple[int, str]:
+    """Size in bytes and crc32c (eight hex digits) of a checkpoint. Raises OSError."""
+    import google_crc32c  # late: whoever only asks for the newest checkpoint needs no native library
+
+    size, crc = 0, 0
+    for file in _staging.files_of(path):
+        if file != path:
+            crc = google_crc32c.extend(
+                crc, file.relative_to(path).as_posix().encode("utf-8", "surrogateescape")
+            )
+        with open(file, "rb") as stream:
+            while block := stream.read(_BLOCK):
+                size += len(block)
+                crc = google_crc32c.extend(crc, block)
+    return size, f"{crc:08x}"
+
+
+def _size(path: Path) -> int:
+    return sum(file.stat().st_size for file in _staging.files_of(path))
+
+
+def _entry(raw: Any) -> Entry | None:
+    """One checked entry; None for what this version did not write, above all a path out of the folder."""
+    if not isinstance(raw, dict):
+        return None
+    try:
+        entry = Entry(**{key: raw[key] for key in Entry.__dataclass_fields__})
+    except KeyError:
+        return None
+    texts = isinstance(entry.file, str) and isinstance(entry.name, str) and isinstance(entry.crc32c, str)
+    whole = type(entry.step) is int and type(entry.size) is int and type(entry.time) in (int, float)
+    return entry if texts and whole and _inside(entry.file) else None
+
+
+def _inside(file: str) -> bool:
+    return (
+        file not in ("", ".", "..", FILE)
+        and not any(mark in file for mark in "/\\\0")
+        and not Path(file).drive
+    )

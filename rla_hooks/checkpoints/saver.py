@@ -1,0 +1,267 @@
+"""Saves checkpoints of a run, keeps the newest, and finds the newest complete one again."""
+
+from __future__ import annotations
+
+import operator
+import os
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rla_hooks import checkpoints
+from rla_hooks.checkpoints import _staging
+from rla_hooks.checkpoints import manifest as _manifest
+from rla_hooks.checkpoints.manifest import Entry, Manifest
+from rla_hooks.errors import CheckpointError, ConfigError, RLAWarning, WarnOnce, did_you_mean
+
+
+class Saver:
+    """Writes ``<name>-<step>.pt`` (torch) or ``.pkl`` (plain data) into a run's checkpoint folder.
+
+    A checkpoint is complete or not there at all: a temporary file is synced, moved into place and then recorded
+    in the manifest. ``max_to_keep`` (None: all) counts per name; only what the manifest lists is ever deleted.
+    ``objects`` are saved and restored where a call names none. ``var_prefix`` selects parameters of modules.
+
+    >>> saver = Saver(Path("checkpoint/cartpole"), max_to_keep=2)
+    >>> saver.save({"policy": policy, "optimizer": optimizer}, step=1000)
+    PosixPath('checkpoint/cartpole/checkpoint-1000.pt')
+    >>> step, content = saver.load(into={"policy": policy, "optimizer": optimizer})
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        max_to_keep: int | None = 5,
+        var_prefix: str = "",
+        objects: Mapping[str, Any] | None = None,
+    ):
+        self.folder = Path(folder)
+        self.max_to_keep = _checked_count(max_to_keep)
+        if not isinstance(var_prefix, str):
+            raise ConfigError(
+                f"var_prefix is {_shown(var_prefix)}. Pass a text such as 'policy', or '' for everything."
+            )
+        self.var_prefix = var_prefix
+        self.objects = None if objects is None else _checked_models(objects, "objects")
+        self.manifest = Manifest(self.folder)
+        self._warn = WarnOnce()
+        self._left_out: set[str] = set()  # what was said to be left out
+
+    def save(self, models: Mapping[str, Any] | None, step: int, name: str = "checkpoint") -> Path:
+        """Save the models, or :attr:`objects` where they are None; returns the file (or folder).
+
+        The same name and step again replaces the former one, under another file name (``checkpoint-5.1.pt``), for
+        the former must be whole until the new one is recorded. Likewise where the name is taken by a file that
+        is not ours. Values that cannot be stored are left out with one warning.
+        Raises ConfigError for bad arguments, OSError when the disk does; then nothing has changed.
+        """
+        step = _checked_step(step)
+        models = _checked_models(self.objects or {} if models is None else models, "models")
+        _checked_name(name, step)
+        backend = checkpoints.backend_of(models)
+        implementation = backend.implementation()
+        content, left_out = implementation.collect(models, self.var_prefix)
+        self._tell(left_out)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        _staging.sweep(self.folder)
+        with _staging.staging(self.folder) as temporary:
+            try:
+                implementation.save(temporary, content)
+            except (OSError, MemoryError):
+                raise
+            except Exception as error:
+                raise CheckpointError(f"{backend.name} cannot save {sorted(models)}: {error}") from error
+            _staging.sync(temporary)
+            measured = _manifest.measure(temporary)
+            with _manifest.lock:
+                path = self._free(f"{name}-{step}", backend.suffix)
+                os.replace(temporary, path)
+                self._record(path, name, step, measured)
+        return path
+
+    def load(
+        self,
+        step: int | None = None,
+        name: str = "checkpoint",
+        into: Mapping[str, Any] | None = None,
+        weights_only: bool = True,
+    ) -> tuple[int, dict[str, Any]]:
+        """Load the newest complete checkpoint of a name, or that of a step; returns its step and content.
+
+        Every byte is checked before it is read. Where no step is given and the newest is damaged, a warning says
+        so and the one before it is taken. Objects with ``load_state_dict`` and tensors in ``into`` (or
+        :attr:`objects`) are restored in place; plain data is in the content. A file cannot run code unless
+        ``weights_only`` is False.
+        Raises CheckpointError when there is none, when it is damaged or refused, or does not fit the objects.
+        """
+        step = None if step is None else _checked_step(step)
+        _checked_name(name, step or 0)
+        models = self.objects if into is None else _checked_models(into, "into")
+        entry = self._chosen(step, name)
+        path = self.folder / entry.file
+        try:
+            implementation = checkpoints.backend_named(entry.file).implementation()
+            content = implementation.load(path, bool(weights_only))
+            if models:
+                implementation.restore(models, content, self.var_prefix)
+        except CheckpointError as error:
+            raise CheckpointError(f"{path} {error}") from error
+        return entry.step, content
+
+    def steps(self, name: str = "checkpoint") -> list[int]:
+        """The steps of the complete checkpoints of a name, in the order of writing."""
+        return [entry.step for entry in self.manifest.complete() if entry.name == name]
+
+    def _free(self, stem: str, suffix: str) -> Path:
+        path, number = self.folder / (stem + suffix), 0
+        while os.path.lexists(path):
+            number += 1
+            path = self.folder / f"{stem}.{number}{suffix}"
+        return path
+
+    def _record(self, path: Path, name: str, step: int, measured: tuple[int, str]) -> None:
+        """List the new file, then delete what it replaces."""
+        try:
+            _staging.sync_one(self.folder)
+            new = self.manifest.add(path.name, name, step, measured)
+        except BaseException:
+            # Not listed, it would lie there for ever.
+            if path.name not in [entry.file for entry in self.manifest.entries()]:
+                _staging.remove(path)
+            raise
+        others = [entry for entry in self.manifest.entries() if entry.name == name and entry != new]
+        surplus = [entry for entry in others if entry.step == step]
+        if self.max_to_keep is not None:
+            older = [entry for entry in others if entry.step != step]
+            surplus += older[: max(0, len(older) - self.max_to_keep + 1)]
+        if surplus:
+            self._delete(surplus)
+
+    def _delete(self, entries: list[Entry]) -> None:
+        """Delete files, then forget them: killed in between, the manifest lists a file too many; that is harmless."""
+        gone = []
+        for entry in entries:
+            path = self.folder / entry.file
+            try:
+                if not self.manifest.has_size(entry):
+                    pass  # somebody has put another file there since: it is not ours
+                elif path.is_dir():
+                    with _staging.staging(self.folder) as temporary:
+                        os.replace(path, temporary)  # a folder disappears as a whole
+                else:
+                    path.unlink(missing_ok=True)
+                gone.append(entry)
+            except OSError as error:
+                self._warn(
+                    ("delete", entry.file),
+                    f"The old checkpoint {path} cannot be deleted: {error}",
+                    stacklevel=6,
+                )
+        try:
+            self.manifest.forget(*gone)
+        except OSError as error:  # the new one is safe, which is what the caller asked for
+            self._warn("forget", f"{self.manifest.path} cannot be rewritten: {error}", stacklevel=6)
+
+    def _tell(self, left_out: list[str]) -> None:
+        news = [line for line in left_out if line not in self._left_out]
+        self._left_out.update(news)
+        if news:
+            warnings.warn(
+                f"Left out of the checkpoint (this is said once): {'; '.join(news[:10])}"
+                + (f"; and {len(news) - 10} more" if len(news) > 10 else ""),
+                RLAWarning,
+                stacklevel=4,
+            )
+
+    def _chosen(self, step: int | None, name: str) -> Entry:
+        """The entry to load. Raises CheckpointError when there is none that is whole."""
+        entries = self.manifest.entries()
+        wanted = [entry for entry in entries if entry.name == name and step in (None, entry.step)]
+        troubles: list[str] = []
+        for entry in reversed(wanted):
+            trouble = self.manifest.trouble(entry)
+            if trouble is None:
+                for line in troubles:
+                    warnings.warn(f"{line}. Step {entry.step} is loaded instead.", RLAWarning, stacklevel=4)
+                return entry
+            troubles.append(f"The checkpoint {self.folder / entry.file} {trouble}")
+        raise CheckpointError(self._none_whole(step, name, troubles, entries))
+
+    def _none_whole(self, step: int | None, name: str, troubles: list[str], entries: list[Entry]) -> str:
+        named = f"{name!r}" + ("" if step is None else f" of step {step}")
+        text = f"No checkpoint {named} can be loaded from {self.folder}. "
+        text += "".join(f"{line}. " for line in troubles)
+        steps = [
+            entry.step for entry in self.manifest.complete() if entry.name == name and entry.step != step
+        ]
+        names = sorted({entry.name for entry in entries})
+        if steps:
+            text += f"There are complete ones of steps {', '.join(map(str, steps))}. "
+            text += "Pass one of these, or None for the newest."
+        elif names and name not in names:
+            text += f"There are checkpoints named {', '.join(names)}.{did_you_mean(name, names)}"
+        else:
+            text += "No other is there: save one first, or look into another run."
+        return text
+
+
+def _checked_count(count: Any) -> int | None:
+    if count is None:
+        return None
+    number = _whole(count)
+    if number is None or number < 1:
+        raise ConfigError(
+            f"max_to_keep is {_shown(count)}. Pass a whole number of at least 1, or None to keep all."
+        )
+    return number
+
+
+def _checked_step(step: Any) -> int:
+    number = _whole(step)
+    if number is None or not 0 <= number < 2**63:
+        raise ConfigError(f"step is {_shown(step)}. Pass a whole number from 0 up.")
+    return number
+
+
+def _whole(value: Any) -> int | None:
+    """The int of a Python or numpy integer or of a tensor of one; None for everything else, bools too."""
+    try:
+        if callable(getattr(value, "item", None)):
+            value = value.item()
+        return None if isinstance(value, bool) else operator.index(value)
+    except Exception:  # tensors of many values raise errors of their own
+        return None
+
+
+def _checked_models(models: Any, role: str) -> Mapping[str, Any]:
+    if not isinstance(models, Mapping):
+        raise ConfigError(
+            f"{role} is {_shown(models)}. Pass a dict of names and objects: {{'policy': model}}."
+        )
+    wrong = [key for key in models if not isinstance(key, str)]
+    if wrong:
+        raise ConfigError(f"{role} has the key {_shown(wrong[0])}. Names must be texts: {{'policy': model}}.")
+    return models
+
+
+def _checked_name(name: Any, step: int) -> None:
+    wrong = None
+    if not isinstance(name, str) or not name:
+        wrong = "must be a text that is not empty"
+    elif name.startswith(".") or any(mark in name for mark in "/\\") or not name.isprintable():
+        wrong = "must not begin with a dot nor hold '/', '\\' or characters that cannot be printed"
+    elif len(f"{name}-{step}".encode()) > 230:  # a file name has 255 bytes; some are kept for suffixes
+        wrong = "must have at most 210 bytes"
+    if wrong:
+        raise ConfigError(
+            f"The checkpoint name {_shown(name)} {wrong}. Pass one such as 'checkpoint' or 'best'."
+        )
+
+
+def _shown(value: Any) -> str:
+    """A value as it stands in an error: a short one in full, others by their type."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        text = repr(value)
+        return text if len(text) <= 80 else text[:77] + "..."
+    return f"a {type(value)}"

@@ -1,0 +1,315 @@
+"""The settings of a run: where they come from, what they may be, and all mistakes in them at once.
+
+The keys keep RLA's names. All of them may be left out; null and the empty string mean "left out" too::
+
+    LOG_ROOT: ./rla_data                 # the folder that holds everything
+    LOG_USED: [csv, tensorboard, stdout, log]
+    PROJECT_TYPE: {backup_code_by: source}         # source, lib or none
+    PROJECT_ROOT: .
+    BACKUP_CONFIG:                       # paths in here are relative to PROJECT_ROOT
+      backup_code_dir: [my_project]
+      lib_dir: ./build/lib/
+      ignore_code_paths: [.gitignore]    # files of Git's ignore rules; they need not exist
+      max_file_mb: 10
+    IGNORE_RULE: ["*.mp4", "data/"]      # further lines of Git's ignore rules
+    DL_FRAMEWORK: torch                  # torch or tensorflow
+    TABLES_PER_SECOND: 2                 # at most so many tables on stdout and in log.txt
+    SEND_LOG_FILE: false
+    REMOTE_SETTING: {ftp_server: '', username: '', password: '', port: '', remote_log_root: '',
+                     remote_data_root: '', file_transfer_protocol: sftp}
+
+A new key is one line in ``_KEYS`` and one field in :class:`Config`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rla_hooks import _checks
+from rla_hooks.errors import ConfigError
+
+WRITERS = ("csv", "tensorboard", "stdout", "log")
+BACKUPS = ("source", "lib", "none")
+FRAMEWORKS = {"torch": "torch", "pytorch": "torch", "tensorflow": "tensorflow", "tf": "tensorflow"}
+FILE_NAMES = ("rla_config.yaml", "rla_config.yml")
+ENVIRONMENT = "RLA_CONFIG"
+
+
+class _Key(NamedTuple):
+    field: str  # in Config; "remote.x" is the entry x of Config.remote
+    check: Callable[[Any], Any]
+
+
+_KEYS = {
+    "LOG_ROOT": _Key("log_root", _checks.path),
+    "LOG_USED": _Key("writers", _checks.some_of(WRITERS)),
+    "PROJECT_TYPE.backup_code_by": _Key("backup", _checks.one_of(BACKUPS)),
+    "PROJECT_ROOT": _Key("project_root", _checks.path),
+    "BACKUP_CONFIG.backup_code_dir": _Key("backup_dirs", _checks.paths),
+    "BACKUP_CONFIG.lib_dir": _Key("lib_dir", _checks.path),
+    "BACKUP_CONFIG.ignore_code_paths": _Key("ignore_files", _checks.paths),
+    "BACKUP_CONFIG.max_file_mb": _Key("max_file_mb", _checks.positive),
+    "IGNORE_RULE": _Key("ignore", _checks.rules),
+    "DL_FRAMEWORK": _Key("dl_framework", _checks.one_of(FRAMEWORKS)),
+    "TABLES_PER_SECOND": _Key("tables_per_second", _checks.positive),
+    "SEND_LOG_FILE": _Key("send_log_file", _checks.flag),
+    "REMOTE_SETTING.ftp_server": _Key("remote.ftp_server", _checks.text),
+    "REMOTE_SETTING.username": _Key("remote.username", _checks.text),
+    "REMOTE_SETTING.password": _Key("remote.password", _checks.secret),
+    "REMOTE_SETTING.port": _Key("remote.port", _checks.port),
+    "REMOTE_SETTING.remote_log_root": _Key("remote.remote_log_root", _checks.text),
+    "REMOTE_SETTING.remote_data_root": _Key("remote.remote_data_root", _checks.text),
+    "REMOTE_SETTING.file_transfer_protocol": _Key(
+        "remote.file_transfer_protocol", _checks.one_of(("ftp", "sftp"))
+    ),
+}
+
+
+@dataclass(repr=False)
+class Config:
+    """Checked settings.
+
+    >>> Config(log_root=Path("/data"), writers=("csv",)).backup
+    'source'
+    """
+
+    log_root: Path  # absolute
+    writers: tuple[str, ...] = WRITERS
+    backup: str = "source"
+    backup_dirs: tuple[str, ...] = ()  # relative to project_root; none: the whole project
+    lib_dir: str | None = None  # relative to project_root
+    project_root: Path | None = None  # absolute; None: the project around the main script
+    ignore: tuple[str, ...] = ()  # lines of Git's ignore rules
+    ignore_files: tuple[str, ...] = ()  # absolute paths of files that hold such lines; they need not exist
+    max_file_mb: float = 10.0
+    dl_framework: str | None = None  # "torch", "tensorflow" or None
+    tables_per_second: float = 2.0
+    send_log_file: bool = False
+    remote: dict[str, Any] = field(default_factory=dict)  # what REMOTE_SETTING sets; port is a number
+    source: Path | None = None  # the file it came from
+    raw: dict[str, Any] = field(default_factory=dict)  # the mapping as given: RLA's private_config
+
+    def __repr__(self) -> str:
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        values["remote"] = hide_secrets({"REMOTE_SETTING": self.remote})["REMOTE_SETTING"]
+        values["raw"] = hide_secrets(self.raw)
+        return f"Config({', '.join(f'{name}={value!r}' for name, value in values.items())})"
+
+
+def hide_secrets(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of a config mapping that may be printed and stored: stars stand for the password.
+
+    >>> hide_secrets({"REMOTE_SETTING": {"username": "me", "password": "1234"}})
+    {'REMOTE_SETTING': {'username': 'me', 'password': '***'}}
+    """
+    shown = dict(raw)
+    remote = shown.get("REMOTE_SETTING")
+    if isinstance(remote, Mapping) and remote.get("password"):
+        shown["REMOTE_SETTING"] = {**remote, "password": _checks.HIDDEN}
+    return shown
+
+
+def load(
+    given: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    *,
+    cwd: str | os.PathLike[str] | None = None,
+    log_root: str | os.PathLike[str] | None = None,
+    writers: str | Sequence[str] | None = None,
+    backup: str | None = None,
+    project_root: str | os.PathLike[str] | None = None,
+) -> Config:
+    """Find, read and check the settings. Nothing is made on disk.
+
+    They come from ``given`` (a path or a mapping), else from the file that the environment variable
+    RLA_CONFIG names, else from the nearest ``rla_config.yaml`` upwards from ``cwd``, else all have their
+    defaults. ``log_root``, ``writers``, ``backup`` and ``project_root`` win over what the file says.
+
+    Relative paths in a file start at the file's folder, those in a mapping or an argument at ``cwd`` (the
+    working directory). ``~`` and ``$VARIABLES`` are expanded in strings, not in path objects. Whether folders
+    exist is left to those who use them.
+
+    Raises :class:`ConfigError`, which holds all mistakes.
+
+    >>> load({"LOG_USED": "csv, log"}, backup="none").writers
+    ('csv', 'log')
+    """
+    here = _working_directory(cwd)
+    raw, source = _read(given, here)
+    base = source.parent if source else here
+    problems: list[str] = []
+    settings = _check(raw, problems)
+    _make_absolute(settings, base)
+    arguments: dict[str, Any] = {}
+    for name, value in {
+        "LOG_ROOT": log_root,
+        "LOG_USED": writers,
+        "PROJECT_TYPE.backup_code_by": backup,
+        "PROJECT_ROOT": project_root,
+    }.items():
+        _check_value(name, f"the argument {_KEYS[name].field}", value, arguments, problems)
+    _make_absolute(arguments, here)
+    if problems:
+        raise ConfigError(problems, str(source) if source else None)
+
+    settings = {"log_root": here / "rla_data", **settings, **arguments}
+    if "project_root" not in settings and (settings.get("backup_dirs") or settings.get("lib_dir")):
+        # RLA's rule, but only where it is needed: a config in the home folder must not have it all backed up.
+        settings["project_root"] = base
+    root = settings.get("project_root", base)
+    settings["ignore_files"] = tuple(
+        os.path.abspath(root / name) for name in settings.get("ignore_files", ())
+    )
+    return Config(**settings, source=source, raw=_plain(raw))
+
+
+def find(cwd: str | os.PathLike[str]) -> Path | None:
+    """The nearest ``rla_config.yaml`` (or ``.yml``) in ``cwd`` or a folder above it; None if there is none.
+
+    Looks no further than the root of the file system, and than the user's home folder if ``cwd`` lies in it.
+    """
+    folder = Path(cwd).resolve()
+    home = Path(os.path.expanduser("~")).resolve()
+    for candidate in (folder, *folder.parents):
+        for name in FILE_NAMES:
+            if os.path.isfile(candidate / name):  # a folder or a pipe of this name is somebody else's
+                return candidate / name
+        if candidate == home:
+            break
+    return None
+
+
+def _check(raw: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
+    """The fields of :class:`Config` that ``raw`` sets, paths as they are written. Appends to ``problems``."""
+    found: dict[str, Any] = {}
+    for key, value in raw.items():
+        inner = _members(f"{key}.") if isinstance(key, str) else []
+        if not inner:
+            _check_entry("", key, value, found, problems)
+        elif isinstance(value, Mapping):
+            for inner_key, inner_value in value.items():
+                _check_entry(f"{key}.", inner_key, inner_value, found, problems)
+        elif not _left_out(value):
+            shown = _checks.HIDDEN if key == "REMOTE_SETTING" else _checks.show(value)
+            problems.append(f"{key} is {shown}. Allowed: a mapping with the keys {', '.join(inner)}.")
+    _move_ignore_file(found)
+    return found
+
+
+def _check_entry(section: str, key: object, value: Any, found: dict[str, Any], problems: list[str]) -> None:
+    known = _members(section)
+    if key in known:
+        _check_value(f"{section}{key}", f"{section}{key}", value, found, problems)
+    else:
+        owner = f"{section[:-1]} has the unknown" if section else "unknown"
+        advice = _advice(section, key, known)
+        problems.append(f"{owner} key {_checks.show_word(key)}. Known: {', '.join(known)}. {advice}")
+
+
+def _check_value(name: str, label: str, value: Any, found: dict[str, Any], problems: list[str]) -> None:
+    """Puts the checked value of the key ``name`` into ``found``, or its mistakes into ``problems``."""
+    if _left_out(value):
+        return
+    key = _KEYS[name]
+    try:
+        checked = key.check(value)
+    except _checks.Mistake as mistake:
+        problems.extend(f"{label} {text}" for text in mistake.args)
+        return
+    group, _, member = key.field.rpartition(".")
+    (found.setdefault(group, {}) if group else found)[member] = checked
+
+
+def _members(section: str) -> list[str]:
+    """The keys that a section ("BACKUP_CONFIG.", or "" for the top level) may have."""
+    inner = (name[len(section) :].partition(".")[0] for name in _KEYS if name.startswith(section))
+    return list(dict.fromkeys(inner))
+
+
+def _advice(section: str, key: object, known: list[str]) -> str:
+    """What to do with an unknown key: the nearest one here, else the one of that name elsewhere."""
+    name = key if isinstance(key, str) else ""
+    near = (
+        "" if name in _KEYS else _checks.nearest(key, known)
+    )  # "BACKUP_CONFIG.lib_dir" is written in two lines
+    if near:
+        return f"Did you mean {near!r}?"
+    elsewhere = {name.rpartition(".")[2]: name for name in _KEYS}
+    near = _checks.nearest(name.rpartition(".")[2], elsewhere)
+    if near:
+        outer = elsewhere[near].rpartition(".")[0]
+        return f"Did you mean {near!r} {f'in {outer}' if outer else 'at the top level'}?"
+    return "Take it out."
+
+
+def _left_out(value: object) -> bool:
+    """RLA's own example config has '' for what is not set."""
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def _move_ignore_file(found: dict[str, Any]) -> None:
+    """In RLA's first versions IGNORE_RULE was the path of one file of rules, './.gitignore'."""
+    rules = found.get("ignore", ())
+    if len(rules) == 1 and re.fullmatch(r"\.[\w-]*ignore", os.path.basename(rules[0])):
+        found["ignore"] = ()
+        found["ignore_files"] = (*found.get("ignore_files", ()), rules[0])
+
+
+def _make_absolute(settings: dict[str, Any], start: Path) -> None:
+    for name in ("log_root", "project_root"):
+        if name in settings:
+            settings[name] = Path(os.path.abspath(start / settings[name]))
+
+
+def _plain(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy in dicts and lists. A mapping that passed the checks is two levels deep and has no loops."""
+    plain: dict[str, Any] = {}
+    for key, value in raw.items():
+        if isinstance(value, Mapping):
+            value = _plain(value)
+        elif isinstance(value, Sequence) and not isinstance(value, str):
+            value = list(value)
+        plain[key] = value
+    return plain
+
+
+def _working_directory(cwd: str | os.PathLike[str] | None) -> Path:
+    try:
+        return Path(os.path.abspath(cwd if cwd is not None else os.getcwd()))
+    except OSError as error:
+        raise ConfigError(
+            f"the working directory is gone: {error.strerror}. Change to one that exists."
+        ) from error
+
+
+def _read(given: object, here: Path) -> tuple[Mapping[str, Any], Path | None]:
+    """The mapping that applies, and the file that holds it."""
+    if isinstance(given, Mapping):
+        return given, None
+    named = os.environ.get(ENVIRONMENT)
+    found: Path | None
+    if not _left_out(given):
+        found, origin = _locate(given, here, "the argument config"), "The argument config names it"
+    elif not _left_out(named):
+        origin = f"The environment variable {ENVIRONMENT} names it"
+        found = _locate(named, here, f"the environment variable {ENVIRONMENT}")
+    else:
+        found, origin = find(here), "It was found upwards from the working directory"
+    if found is None:
+        return {}, None
+    from rla_hooks._strict_yaml import read_mapping  # loads PyYAML, which a run without a file does not need
+
+    return read_mapping(found, origin), found
+
+
+def _locate(given: object, here: Path, who: str) -> Path:
+    if isinstance(given, str) and os.path.exists(here / given):  # as it stands, even with a $ in it
+        return Path(os.path.abspath(here / given))
+    try:
+        return Path(os.path.abspath(here / _checks.path(given)))
+    except _checks.Mistake as mistake:
+        raise ConfigError(f"{who} {mistake}") from None

@@ -1,0 +1,83 @@
+"""What rla_hooks raises and how it words it.
+
+Every message has four parts: what was wrong, the value, what is allowed, what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from collections.abc import Iterable
+
+
+class RLAError(Exception):
+    """Base class of every error that rla_hooks raises by itself."""
+
+
+class ConfigError(RLAError, ValueError):
+    """A config, an argument or a name that cannot be used.
+
+    All mistakes that were found are in :attr:`problems` and in the message, one a line.
+    """
+
+    def __init__(self, problems: str | Iterable[str], where: str | None = None):
+        self.problems = [problems] if isinstance(problems, str) else list(problems)
+        self.where = where
+        head = f"{where}: " if where else ""
+        if len(self.problems) == 1:
+            message = head + self.problems[0]
+        else:
+            message = f"{head}{len(self.problems)} mistakes:\n" + "\n".join(
+                f"  - {problem}" for problem in self.problems
+            )
+        super().__init__(message)
+
+    def __reduce__(self):
+        return type(self), (self.problems, self.where)
+
+
+class RunError(RLAError, RuntimeError):
+    """A call that needs a run which is not there, or comes out of order."""
+
+
+class CheckpointError(RLAError, RuntimeError):
+    """A checkpoint that cannot be written or read back."""
+
+
+class RLAWarning(UserWarning):
+    """Trouble that does not stop a training: something was left out or could not be written."""
+
+
+class WarnOnce:
+    """Warns about each subject once, so that a training of a million steps prints one line.
+
+    >>> warn = WarnOnce()
+    >>> warn("disk", "the disk is full")        # warns
+    True
+    >>> warn("disk", "the disk is full")        # silent
+    False
+    """
+
+    def __init__(self) -> None:
+        self._seen: set[object] = set()
+
+    def __call__(self, subject: object, message: str, stacklevel: int = 3) -> bool:
+        if subject in self._seen:
+            return False
+        self._seen.add(subject)
+        warnings.warn(message, RLAWarning, stacklevel=stacklevel)
+        return True
+
+    def again(self, subject: object) -> None:
+        """Forget a subject: the trouble was over, the next one is news."""
+        self._seen.discard(subject)
+
+
+def did_you_mean(word: object, known: Iterable[str]) -> str:
+    """A sentence part that names the nearest known word, or the empty string.
+
+    >>> did_you_mean("tensorbord", ["csv", "tensorboard"])
+    " Did you mean 'tensorboard'?"
+    """
+    close = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.6)
+    return f" Did you mean '{close[0]}'?" if close else ""

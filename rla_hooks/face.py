@@ -1,0 +1,69 @@
+"""The functions of ``import rla_hooks as rla``: each calls the same-named method of the current run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rla_hooks import lifecycle
+from rla_hooks.tester import Tester
+
+
+def current_run() -> Tester | None:
+    """Return the run that this code runs in, or None outside one."""
+    return lifecycle.current()
+
+
+def log(values: Mapping[str, Any], step: int | None = None) -> None:
+    """Log a row of metrics to the current run; without a step rows count on. Raises RunError outside a run."""
+    lifecycle.required("rla.log").log(values, step)
+
+
+def new_saver(
+    max_to_keep: int | None = 5, var_prefix: str | None = "", objects: Mapping[str, Any] | None = None
+) -> None:
+    """Set how the current run keeps checkpoints. See :meth:`Tester.new_saver`."""
+    lifecycle.required("rla.new_saver").new_saver(max_to_keep, var_prefix, objects)
+
+
+def save_checkpoint(
+    model_dict: Mapping[str, Any] | None = None,
+    related_variable: Mapping[str, Any] | None = None,
+    checkpoint_name: str = "checkpoint",
+    step: int | None = None,
+) -> Path | None:
+    """Save a checkpoint of the current run. See :meth:`Tester.save_checkpoint`."""
+    run = lifecycle.required("rla.save_checkpoint")
+    return run.save_checkpoint(model_dict, related_variable, checkpoint_name, step)
+
+
+def load_checkpoint(
+    step: int | None = None,
+    checkpoint_name: str = "checkpoint",
+    objects: Mapping[str, Any] | None = None,
+    weights_only: bool = True,
+) -> tuple[int, dict[str, Any]]:
+    """Load a checkpoint of the current run. See :meth:`Tester.load_checkpoint`."""
+    run = lifecycle.required("rla.load_checkpoint")
+    return run.load_checkpoint(step, checkpoint_name, objects, weights_only)
+
+
+def save_figure(name: str, figure: Any, step: int | None = None, pretty: bool = False) -> Path | None:
+    """Save a figure or an image array under the current run's results. See :meth:`Tester.save_figure`."""
+    return lifecycle.required("rla.save_figure").save_figure(name, figure, step, pretty)
+
+
+def simple_plot(name: str, data: Any = None, x: Any = None, y: Any = None, **options: Any) -> Path | None:
+    """Plot curves and save the figure. See :meth:`Tester.simple_plot`."""
+    return lifecycle.required("rla.simple_plot").simple_plot(name, data, x, y, **options)
+
+
+def simple_scatter(name: str, datas: Any, texts: Any = None, **options: Any) -> Path | None:
+    """Plot clouds of points and save the figure. See :meth:`Tester.simple_scatter`."""
+    return lifecycle.required("rla.simple_scatter").simple_scatter(name, datas, texts, **options)
+
+
+def simple_hist(name: str, data: Any, labels: Any = None, **options: Any) -> Path | None:
+    """Plot histograms and save the figure. See :meth:`Tester.simple_hist`."""
+    return lifecycle.required("rla.simple_hist").simple_hist(name, data, labels, **options)

@@ -1,0 +1,230 @@
+"""Where a run's files live, and what a run is called.
+
+    LOG_ROOT/
+      log/<run name>/progress.csv, log.txt, tb/, parameter.json, run.json
+      results/<run name>/<figure>.png
+      checkpoint/<run name>/...
+      code/<run name>/<project files>
+      archive_tester/<run name>/tester.pkl
+
+A run name is ``<task>/<YYYY>/<mm>/<dd>/<HH-MM-SS-ffffff>_<ip>_&<key>=<value>&<key>=<value>``. All trees carry the
+same run name. This module alone builds, escapes, caps, creates and parses names.
+
+Names are escaped as in URLs: what could leave the folder, split the name or trouble a shell becomes ``%XX`` (the
+bytes of its UTF-8 form); letters and digits of every script stay readable. A part of a path has at most 255 bytes,
+the limit of the common file systems; what is cut ends in ``~`` and eight hexadecimal digits of its SHA-256.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from rla_hooks.errors import ConfigError
+
+LOG, RESULTS, CHECKPOINT, CODE, ARCHIVE = "log", "results", "checkpoint", "code", "archive_tester"
+KINDS = (LOG, RESULTS, CHECKPOINT, CODE, ARCHIVE)
+
+PART_LIMIT = 255  # bytes of one path part on ext4, XFS, APFS, NTFS and most others
+VALUE_LIMIT = 64  # bytes of one value in a run name: several values stay readable beside each other
+_DIGEST = 8
+_PLAIN = frozenset("-_.,+@:(){}")
+_DATE_FORMAT = "%Y/%m/%d/%H-%M-%S-%f"
+
+
+def safe_part(text: object, limit: int = PART_LIMIT) -> str:
+    """Return ``text`` as one path part: safe, readable, never empty, at most ``limit`` bytes.
+
+    >>> safe_part("ALE/Pong-v5"), safe_part(".."), safe_part("")
+    ('ALE%2FPong-v5', '%2E%2E', '%00')
+    """
+    text = str(text)
+    escaped = "".join(map(_escape, text)) or "%00"
+    if set(escaped) == {"."}:
+        escaped = escaped.replace(".", "%2E")
+    return _cap(escaped, text, limit)
+
+
+def _escape(character: str) -> str:
+    if character.isalnum() or character in _PLAIN:
+        return character
+    return "".join(f"%{byte:02X}" for byte in character.encode("utf-8", "surrogatepass"))
+
+
+def _cap(escaped: str, original: str, limit: int) -> str:
+    """Cut at ``limit`` bytes, with a digest of the whole, so that two long texts do not become one name."""
+    data = escaped.encode("utf-8")
+    if len(data) <= limit:
+        return escaped
+    digest = hashlib.sha256(original.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGEST]
+    return data[: limit - _DIGEST - 1].decode("utf-8", "ignore") + "~" + digest
+
+
+def check_task(task: object) -> str:
+    """Return the task as a safe relative path (``a/b`` groups tasks), or raise :class:`ConfigError`."""
+    allowed = "Give a relative name such as 'cartpole' or 'atari/pong'."
+    if not isinstance(task, str):
+        raise ConfigError(f"the task is {task!r} ({type(task).__name__}). Allowed: a string. {allowed}")
+    if not task.strip():
+        raise ConfigError(f"the task name is empty ({task!r}). {allowed}")
+    if task.startswith(("/", "\\", "~")) or (len(task) > 1 and task[1] == ":"):
+        raise ConfigError(f"the task name {task!r} is an absolute path; runs live in the log root. {allowed}")
+    parts = [part for part in task.split("/") if part not in ("", ".")]
+    if ".." in parts or not parts:
+        raise ConfigError(f"the task name {task!r} climbs out of the log root. {allowed}")
+    return "/".join(safe_part(part) for part in parts)
+
+
+def run_leaf(time: datetime, ip: str, record: Mapping[str, Any]) -> str:
+    """Return the last part of a run name: ``<HH-MM-SS-ffffff>_<ip>_&<key>=<value>...``."""
+    info = "".join(f"&{safe_part(k, VALUE_LIMIT)}={safe_part(v, VALUE_LIMIT)}" for k, v in record.items())
+    leaf = f"{time:%H-%M-%S-%f}_{safe_part(ip, VALUE_LIMIT)}" + (f"_{info}" if info else "")
+    return _cap(leaf, leaf, PART_LIMIT)
+
+
+@dataclass(frozen=True)
+class RunName:
+    """A run name taken apart. ``record`` holds text, as the name does; exact values are in ``parameter.json``."""
+
+    task: str
+    time: datetime
+    ip: str
+    record: dict[str, str]
+
+
+def parse(name: str) -> RunName:
+    """Take a run name apart, also one that the original RLA wrote (with blanks for ``_``). ValueError where it is none."""
+    *task, year, month, day, leaf = name.split("/")
+    clock, ip, info = _split_leaf(leaf)
+    record = {}
+    for pair in filter(None, info.split("&")):
+        key, _, value = pair.partition("=")
+        record[unquote(key)] = unquote(value)
+    return RunName("/".join(task), datetime.strptime(f"{year}/{month}/{day}/{clock}", _DATE_FORMAT), ip, record)
+
+
+def _split_leaf(leaf: str) -> tuple[str, str, str]:
+    head, mark, info = leaf.partition("&")
+    fields = head.replace(" ", "_").rstrip("_").split("_")
+    if len(fields) != 2 or (info and not mark):
+        raise ValueError(f"{leaf!r} is no run: expected <HH-MM-SS-ffffff>_<ip>_&<key>=<value>")
+    return fields[0], fields[1], info
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """The folders and files of one run."""
+
+    log_root: Path
+    name: str
+
+    @property
+    def log_dir(self) -> Path:
+        return self.log_root / LOG / self.name
+
+    @property
+    def results_dir(self) -> Path:
+        return self.log_root / RESULTS / self.name
+
+    @property
+    def checkpoint_dir(self) -> Path:
+        return self.log_root / CHECKPOINT / self.name
+
+    @property
+    def code_dir(self) -> Path:
+        return self.log_root / CODE / self.name
+
+    @property
+    def archive_dir(self) -> Path:
+        return self.log_root / ARCHIVE / self.name
+
+    @property
+    def tensorboard_dir(self) -> Path:
+        return self.log_dir / "tb"
+
+    @property
+    def progress_csv(self) -> Path:
+        return self.log_dir / "progress.csv"
+
+    @property
+    def log_txt(self) -> Path:
+        return self.log_dir / "log.txt"
+
+    @property
+    def parameter_json(self) -> Path:
+        return self.log_dir / "parameter.json"
+
+    @property
+    def run_json(self) -> Path:
+        return self.log_dir / "run.json"
+
+    @property
+    def tester_pkl(self) -> Path:
+        return self.archive_dir / "tester.pkl"
+
+
+def create(log_root: Path, task: str, record: Mapping[str, Any], now: datetime | None = None) -> RunPaths:
+    """Take a name that no other run has and make its folders.
+
+    ``log/<run name>`` is made exclusively: of several processes that start in the same microsecond one gets the name,
+    the others move on to the next microsecond. Raises :class:`ConfigError` where the log root cannot be written.
+    """
+    task = check_task(task)
+    time = now or datetime.now()
+    log_root = Path(os.path.abspath(log_root))
+    ip = local_ip()
+    try:
+        while True:
+            paths = RunPaths(log_root, f"{task}/{time:%Y/%m/%d}/{run_leaf(time, ip, record)}")
+            paths.log_dir.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                paths.log_dir.mkdir()
+                break
+            except FileExistsError:
+                time += timedelta(microseconds=1)
+        for folder in (paths.results_dir, paths.checkpoint_dir, paths.code_dir, paths.archive_dir, paths.tensorboard_dir):
+            folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"the log root {str(log_root)!r} cannot be written: {error.strerror or error} ({error.filename}). "
+            "Allowed: a folder this user may create files in. Set LOG_ROOT in rla_config.yaml or pass log_root=."
+        ) from error
+    return paths
+
+
+def run_names(log_root: Path, task: str | None = None) -> Iterator[str]:
+    """Yield the names of all runs below ``LOG_ROOT/log`` (of one task, and of tasks grouped in it), oldest first."""
+    root = log_root / LOG
+    found = []
+    start = root / check_task(task) if task is not None else root
+    for folder, children, _ in os.walk(start):
+        relative = Path(folder).relative_to(root).as_posix()
+        for child in list(children):
+            try:
+                time = parse(f"{relative}/{child}").time
+            except ValueError:
+                continue
+            found.append((time, f"{relative}/{child}"))
+            children.remove(child)  # a run holds no runs
+    yield from (name for _, name in sorted(found))
+
+
+@functools.lru_cache(maxsize=1)
+def local_ip() -> str:
+    """Return the address of this machine's default route, or ``noip``. Nothing is sent over the network."""
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            # Connecting a datagram socket only asks the kernel for a route. The address is one of those reserved
+            # for documentation (RFC 5737), so it never is a real host.
+            probe.connect(("192.0.2.1", 9))
+            return str(probe.getsockname()[0])
+    except OSError:
+        return "noip"

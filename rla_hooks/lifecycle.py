@@ -1,0 +1,151 @@
+"""Which runs are open in this process, which one is current, and how they end when the process does."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Any
+
+from rla_hooks import ranks
+from rla_hooks.errors import ConfigError, RunError, did_you_mean
+from rla_hooks.record import FINISHED, INTERRUPTED, ending_of
+
+if TYPE_CHECKING:
+    from rla_hooks.tester import Tester
+
+_current: ContextVar[Tester | None] = ContextVar("rla_hooks_current_run", default=None)
+_open: list[Tester] = []  # oldest first
+_lock = threading.RLock()
+_hooked = False
+
+
+def current() -> Tester | None:
+    """Return the run that a call from here belongs to.
+
+    The innermost tracked call of this thread or task; else, for a thread that the training started, the innermost
+    open run of the process, unless runs are open side by side; else None.
+    """
+    run = _current.get()
+    if run is not None:
+        return run
+    with _lock:
+        nested = all(inner.parent == outer.name for outer, inner in zip(_open, _open[1:]))
+        return _open[-1] if _open and nested else None
+
+
+def is_off() -> bool:
+    """Whether the environment variable RLA_MODE turns tracking off."""
+    mode = os.environ.get("RLA_MODE", "on").strip().lower()
+    if mode not in ("on", "off", ""):
+        raise ConfigError(f"RLA_MODE is {mode!r}. Known: on, off.{did_you_mean(mode, ['on', 'off'])}")
+    return mode == "off"
+
+
+def required(what: str) -> Tester:
+    """Return the current run, or raise :class:`RunError` that says what to call first."""
+    run = current()
+    if run is not None:
+        return run
+    if is_off():
+        return _nothing()
+    if _open:
+        raise RunError(
+            f"{what} does not know which of the {len(_open)} open runs is meant: this thread was started inside none "
+            "of them. Keep the run (run = rla.current_run() before the thread starts) and call its methods."
+        )
+    raise RunError(
+        f"{what} was called outside a run. Decorate your function with @rla.track, or call tester.configure(...) "
+        "and tester.log_files_gen() first."
+    )
+
+
+@functools.lru_cache(maxsize=1)
+def _nothing() -> Tester:
+    """A Tester without a run: it takes everything and writes nothing."""
+    from rla_hooks.tester import Tester
+
+    return Tester()
+
+
+@contextmanager
+def entered(run: Tester) -> Iterator[None]:
+    """Make ``run`` the current one of this thread or task for the time of the block."""
+    token = _current.set(run)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def opened(run: Tester) -> None:
+    """Note an open run: it is ended with the process if nobody ends it before."""
+    global _hooked
+    with _lock:
+        if not _hooked:
+            _hook_into_process()
+            _hooked = True
+        if run not in _open:
+            _open.append(run)
+        _catch_sigterm()
+
+
+def closed(run: Tester) -> None:
+    with _lock:
+        if run in _open:
+            _open.remove(run)
+        if not _open:
+            _release_sigterm()
+
+
+def _own_runs() -> list[Tester]:
+    """The open runs, innermost first; none in a forked child, which only has copies of its parent's."""
+    return list(reversed(_open)) if ranks.process_id == _process else []
+
+
+_process = ranks.process_id
+
+
+def _hook_into_process() -> None:
+    global _process
+    _process = ranks.process_id
+    atexit.register(_at_exit)
+    previous = sys.excepthook
+
+    def excepthook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        """An exception that ends the program ends the runs that were opened without a decorator."""
+        for run in _own_runs():
+            run.finish(ending_of(error), error)
+        previous(kind, error, trace)
+
+    sys.excepthook = excepthook
+
+
+def _at_exit() -> None:
+    for run in _own_runs():
+        run.finish(FINISHED)
+
+
+def _catch_sigterm() -> None:
+    """Note SIGTERM as an interruption. A program with a handler of its own keeps it."""
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _on_sigterm)
+
+
+def _release_sigterm() -> None:
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is _on_sigterm:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _on_sigterm(number: int, frame: FrameType | None) -> Any:
+    for run in _own_runs():
+        run.finish(INTERRUPTED)
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)  # die as the signal would have it

@@ -1,0 +1,347 @@
+"""The metrics of one run: values are recorded, a dump makes them one row, writers keep the row.
+
+The verbs are those of openai/baselines and of RLA; ``log`` does both steps at once.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rla_hooks import ranks
+from rla_hooks.errors import WarnOnce
+from rla_hooks.values import Scalar, to_scalar
+from rla_hooks.writers.base import STEP, TIME, Exhibit, Media, Row, Writer
+
+DEBUG, INFO, WARN, ERROR, DISABLED, BACKUP = 10, 20, 30, 40, 50, 60
+
+
+class TimeStepHolder:
+    """The time step that dumps without a step of their own are written at. Unset, dumps count 0, 1, 2..."""
+
+    def __init__(self) -> None:
+        self._time: int | None = None
+
+    def set_time(self, time: int) -> None:
+        self._time = int(time)
+
+    def get_time(self) -> int:
+        """Return the time step; 0 while it is not set."""
+        return 0 if self._time is None else self._time
+
+    def inc_time(self) -> None:
+        self.add_time(1)
+
+    def add_time(self, add: int) -> None:
+        self._time = self.get_time() + int(add)
+
+    def clear(self) -> None:
+        """Unset the time step: dumps count again."""
+        self._time = None
+
+    @property
+    def is_set(self) -> bool:
+        return self._time is not None
+
+
+@dataclass
+class Gap:
+    """Rows that a writer could not take."""
+
+    writer: str
+    rows: int
+    first_step: int
+    last_step: int
+    reason: str
+
+
+class Logger:
+    """Collects values and hands rows to writers. Safe to use from several threads; a forked child writes nothing.
+
+    The tracker never kills a training: what a writer cannot take (a full disk, say) is warned about once, counted in
+    :attr:`gaps`, and writing goes on as soon as it works again.
+    """
+
+    def __init__(self, writers: Iterable[Writer] = (), dir: str | Path | None = None):
+        self.output_formats = list(writers)
+        self.dir = None if dir is None else str(dir)
+        self.level = INFO
+        self.time_step = TimeStepHolder()
+        self.rows = 0
+        self.last_step: int | None = None
+        self.last_values: dict[str, Scalar] = {}
+        self.gaps: list[Gap] = []
+        self.on_row: Callable[[dict[str, Scalar]], None] | None = None
+        self.on_recovery: Callable[[], None] | None = None
+        self._open_gaps: dict[str, Gap] = {}
+        self._values: dict[str, Any] = {}
+        self._counts: dict[str, int] = {}
+        self._excluded: dict[str, frozenset[str]] = {}
+        self._recorded_at: dict[str, int] = {}
+        self._windows: dict[str, deque[float]] = {}
+        self._warn = WarnOnce()
+        self._lock = threading.RLock()
+        self._process = ranks.process_id
+
+    # --- record ---------------------------------------------------------------------------------------------------
+
+    def record(
+        self, key: str, value: Any, exclude: str | Iterable[str] | None = None, freq: int | None = None
+    ) -> None:
+        """Keep ``value`` for the next dump; the last value of a key wins.
+
+        exclude: names of writers that do not get the value. freq: keep it only when at least so many time steps
+        have passed since it was kept last.
+        """
+        with self._lock:
+            if freq is not None:
+                now, before = self.next_step(), self._recorded_at.get(key)
+                if before is not None and now - before < freq:
+                    return
+                self._recorded_at[key] = now
+            self._values[key] = value
+            self._exclude(key, exclude)
+
+    def record_mean(self, key: str, value: Any, exclude: str | Iterable[str] | None = None) -> None:
+        """Keep the mean of all values of ``key`` since the last dump. None is passed over."""
+        number = None if value is None else self._number(key, value)
+        if number is None:
+            return
+        with self._lock:
+            count = self._counts.get(key, 0)
+            mean = self._values[key] if count else 0.0
+            self._values[key] = mean + (number - mean) / (count + 1)
+            self._counts[key] = count + 1
+            self._exclude(key, exclude)
+
+    def record_moving_average(
+        self,
+        key: str,
+        value: Any,
+        record_len: int,
+        ignore_nan: bool = False,
+        exclude: str | Iterable[str] | None = None,
+        freq: int | None = None,
+    ) -> None:
+        """Keep the mean of the last ``record_len`` values of ``key``, once there are so many."""
+        number = self._number(key, value)
+        if number is None or (ignore_nan and number != number):
+            return
+        with self._lock:
+            window = self._windows.get(key)
+            if window is None or window.maxlen != record_len:
+                window = self._windows[key] = deque(window or (), maxlen=record_len)
+            window.append(number)
+            if len(window) == record_len:
+                self.record(key, sum(window) / record_len, exclude, freq)
+
+    def record_all(
+        self, values: Mapping[str, Any], prefix: str = "", exclude: str | Iterable[str] | None = None
+    ) -> None:
+        """Record every value of a mapping."""
+        for key, value in values.items():
+            self.record(f"{prefix}{key}", value, exclude)
+
+    def _exclude(self, key: str, exclude: str | Iterable[str] | None) -> None:
+        if exclude:
+            self._excluded[key] = frozenset((exclude,) if isinstance(exclude, str) else exclude)
+        else:
+            self._excluded.pop(key, None)
+
+    def _number(self, key: str, value: Any) -> float | None:
+        try:
+            return float(to_scalar(value))
+        except (TypeError, ValueError, OverflowError) as error:
+            self._warn(("value", key), f"{key!r} was left out of a mean: {error}. Record numbers.", stacklevel=4)
+            return None
+
+    @property
+    def name_to_value(self) -> dict[str, Any]:
+        """What is recorded and not yet dumped."""
+        return self._values
+
+    # --- dump -----------------------------------------------------------------------------------------------------
+
+    def log(self, values: Mapping[str, Any], step: int | None = None) -> None:
+        """Record ``values`` and dump everything that is recorded as one row."""
+        with self._lock:
+            if self._values:
+                self.record_all(values)
+                self.dump(step)
+            else:
+                self._dump(values, step)
+
+    def dump(self, step: int | None = None) -> dict[str, Scalar]:
+        """Write everything recorded since the last dump as one row, and return it. Nothing recorded: nothing is written."""
+        with self._lock:
+            values, excluded = self._values, self._excluded
+            self._values, self._counts, self._excluded = {}, {}, {}
+            return self._dump(values, step, excluded)
+
+    def next_step(self) -> int:
+        """Return the step of a dump that is given none: the time step if one is set, else one after the last row."""
+        if self.time_step.is_set:
+            return self.time_step.get_time()
+        return 0 if self.last_step is None else self.last_step + 1
+
+    def _dump(
+        self, values: Mapping[str, Any], step: int | None, excluded: Mapping[str, frozenset[str]] | None = None
+    ) -> dict[str, Scalar]:
+        if self._process != ranks.process_id or self.level == DISABLED:
+            return {}
+        if STEP in values or TIME in values:
+            values = dict(values)
+            values.pop(TIME, None)  # every row has one
+            given = values.pop(STEP, None)
+            step = given if step is None else step
+        scalars = self._scalars(values)
+        if not scalars:
+            return scalars
+        step = self.next_step() if step is None else self._checked_step(step)
+        row = Row(step, time.time(), scalars)
+        for writer in self.output_formats:
+            self._write(writer, self._without(row, writer.name, excluded) if excluded else row)
+        self.rows += 1
+        self.last_step = step
+        self.last_values.update(scalars)
+        if self.on_row is not None:
+            self.on_row(dict(scalars))
+        return scalars
+
+    def _scalars(self, values: Mapping[str, Any]) -> dict[str, Scalar]:
+        scalars: dict[str, Scalar] = {}
+        for key, value in values.items():
+            kind = type(value)
+            if (kind is float or kind is int) and type(key) is str:
+                scalars[key] = value
+            elif value is not None:  # None is a missing value
+                try:
+                    scalars[str(key)] = to_scalar(value)
+                except Exception as error:
+                    self._warn(
+                        ("value", key),
+                        f"{key!r} was left out: {error}. Log numbers, strings or tensors of one element; "
+                        "pictures by save_figure.",
+                        stacklevel=6,
+                    )
+        return scalars
+
+    def _checked_step(self, step: Any) -> int:
+        if type(step) is int:
+            return step
+        try:
+            return int(to_scalar(step))
+        except (TypeError, ValueError, OverflowError):
+            self._warn("step", f"the step {step!r} is no number; the rows are counted instead.", stacklevel=6)
+            return self.next_step()
+
+    @staticmethod
+    def _without(row: Row, writer: str, excluded: Mapping[str, frozenset[str]]) -> Row | None:
+        keys = {key for key, names in excluded.items() if writer in names}
+        if not keys:
+            return row
+        kept = {key: value for key, value in row.values.items() if key not in keys}
+        return Row(row.step, row.time, kept) if kept else None
+
+    # --- other things to show -------------------------------------------------------------------------------------
+
+    def show(self, tag: str, content: Media, step: int | None = None) -> None:
+        """Hand a picture, a text or a histogram to the writers that can show it."""
+        if self._process != ranks.process_id or self.level == DISABLED:
+            return
+        if step is None:
+            step = self.current_step()
+        with self._lock:
+            for writer in self.output_formats:
+                self._write(writer, Exhibit(step, time.time(), tag, content))
+
+    def current_step(self) -> int:
+        """Return where the run stands: the time step if one is set, else that of the last row, else 0."""
+        return self.time_step.get_time() if self.time_step.is_set else self.last_step or 0
+
+    def message(self, *args: Any, level: int = INFO) -> None:
+        """Write the arguments as one line on the console and in log.txt, if ``level`` is at least :attr:`level`."""
+        if level < self.level or self.level == DISABLED or self._process != ranks.process_id:
+            return
+        text = " ".join(map(str, args))
+        with self._lock:
+            for writer in self.output_formats:
+                show = getattr(writer, "message", None)
+                if show is not None:
+                    self._guarded(writer, show, text)
+
+    # --- trouble --------------------------------------------------------------------------------------------------
+
+    def _write(self, writer: Writer, row: Row | Exhibit | None) -> None:
+        if row is None:
+            return
+        try:
+            writer.write(row)
+        except Exception as error:
+            self._trouble(writer, error, row.step)
+        else:
+            if self._open_gaps:
+                self._over(writer)
+
+    def _guarded(self, writer: Writer, action: Callable[..., object], *args: Any) -> None:
+        try:
+            action(*args)
+        except Exception as error:
+            self._trouble(writer, error, None)
+
+    def _trouble(self, writer: Writer, error: Exception, step: int | None) -> None:
+        self._warn(
+            ("writer", writer.name),
+            f"{writer.name}: {error}. The training goes on; rows are missing there until writing works again.",
+            stacklevel=7,
+        )
+        if step is None:
+            return
+        gap = self._open_gaps.get(writer.name)
+        if gap is None:
+            gap = self._open_gaps[writer.name] = Gap(writer.name, 0, step, step, str(error))
+            self.gaps.append(gap)
+        gap.rows += 1
+        gap.last_step = step
+
+    def _over(self, writer: Writer) -> None:
+        gap = self._open_gaps.pop(writer.name, None)
+        if gap is not None:
+            self._warn.again(("writer", writer.name))
+            self.message(f"{writer.name}: writing works again; {gap.rows} rows are missing", level=WARN)
+            if self.on_recovery is not None:
+                self.on_recovery()
+
+    def gaps_as_dicts(self) -> list[dict[str, Any]]:
+        return [asdict(gap) for gap in self.gaps]
+
+    # --- life -----------------------------------------------------------------------------------------------------
+
+    def set_level(self, level: int) -> None:
+        self.level = level
+
+    def get_dir(self) -> str | None:
+        """Return the run's log folder."""
+        return self.dir
+
+    def close(self) -> None:
+        """Show the last table and close the files. A dump afterwards opens them again and appends."""
+        if self._process != ranks.process_id:
+            return
+        with self._lock:
+            for writer in self.output_formats:
+                self._guarded(writer, writer.close)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in self.__dict__.items() if key not in ("_lock", "on_row", "on_recovery")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.on_row = self.on_recovery = None
+        self._lock = threading.RLock()
+        self._process = ranks.process_id

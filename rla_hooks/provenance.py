@@ -1,0 +1,341 @@
+"""Writes down what a run's code stood on: the commit, what was changed since, Python and its packages.
+
+    code/<run name>/.rla/git.diff        what `git apply` adds to the commit to give back the tree
+    code/<run name>/.rla/packages.txt    name==version, a line each
+
+Nothing here fails or holds up a run: what cannot be found out is None.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import re
+import stat
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from rla_hooks._git import GitCall, top_of
+from rla_hooks._sources import RLA_TREES, is_cache, is_secret, is_secret_folder
+from rla_hooks.filestore import STORE, FileStore
+
+DIFF, PACKAGES = "git.diff", "packages.txt"
+MAX_DIFF = 8 * 2**20  # bytes, of the whole git.diff
+MAX_FILE = 2**20  # bytes, of one untracked file
+_MAX_NAMES = 60_000  # bytes of file names on git's command line
+_HEADER = re.compile(rb"^diff --git ", re.MULTILINE)
+_OPTIONS = (  # so that neither the user's settings nor other programs shape the diff
+    "-c color.ui=false -c diff.noprefix=false -c diff.mnemonicPrefix=false -c diff.relative=false "
+    "-c diff.submodule=short -c diff.interHunkContext=0 -c core.safecrlf=false "
+    "diff -O/dev/null --no-ext-diff --no-textconv --no-color --no-renames --binary --full-index --src-prefix=a/ "
+    "--dst-prefix=b/ -U3 --ignore-submodules=dirty HEAD"
+).split()
+
+
+def collect(
+    project_root: str | os.PathLike[str] | None,
+    target: str | os.PathLike[str],
+    log_root: str | os.PathLike[str],
+) -> dict[str, Any]:
+    """Write git.diff and packages.txt into the folder ``target`` and return what is known as plain data::
+
+        {"git": {"commit": "4c1e...", "branch": "main", "dirty": True, "remote": "https://host/me/project.git",
+                 "diff": "git.diff", "diff_complete": True},
+         "python": "3.11.7", "implementation": "CPython", "platform": "Linux-6.1-x86_64",
+         "packages": "packages.txt"}
+
+    ``git`` is None outside a work tree; ``branch`` is None where HEAD is detached, ``commit`` before the
+    first one. ``dirty``: the commit alone does not give back the tree; untracked files count. Secrets never
+    enter the diff. The files are shared with other runs through the store of ``log_root``.
+    """
+    store = FileStore(Path(log_root) / "code" / STORE)
+    listed = "".join(f"{line}\n" for line in packages()).encode()
+    git = None
+    top = top_of(os.path.realpath(project_root)) if project_root is not None else None
+    if top is not None:
+        git = _Repository(top, os.path.realpath(log_root)).describe(store, Path(target))
+    return {
+        "git": git,
+        "python": platform.python_version(),
+        "implementation": platform.python_implementation(),
+        "platform": platform.platform(),
+        "packages": _save(store, Path(target) / PACKAGES, listed),
+    }
+
+
+def packages(path: Iterable[str] | None = None) -> list[str]:
+    """The installed distributions as sorted ``name==version``, of ``sys.path`` or the folders given.
+
+    Names are normalised (PEP 503). Read from the names of the metadata folders, which takes a millisecond
+    where importlib.metadata opens hundreds of files; as there, the first one on the path counts.
+    """
+    found: dict[str, str] = {}
+    for folder in dict.fromkeys(sys.path if path is None else path):
+        try:
+            entries = sorted(os.listdir(folder or "."))
+        except OSError:
+            continue
+        for entry in entries:
+            stem, suffix = os.path.splitext(entry)
+            if suffix in (".dist-info", ".egg-info"):
+                name, _, version = stem.partition("-")
+                version = version.partition("-")[0] or _version_in(os.path.join(folder, entry))
+                name = re.sub(r"[-_.]+", "-", name).lower()
+                if name and version:
+                    found.setdefault(name, version)
+    return [f"{name}=={version}" for name, version in sorted(found.items())]
+
+
+def without_credentials(url: str) -> str:
+    """A remote's address without user, password and tokens.
+
+    >>> without_credentials("https://me:token@host/project.git")
+    'https://host/project.git'
+    >>> without_credentials("git@host:project.git")
+    'git@host:project.git'
+    """
+    if "::" in url.partition("/")[0]:
+        return url.partition("::")[0] + "::"  # a helper program's own words, which may hold anything
+    if "://" not in url:
+        return url
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url.partition("://")[0] + "://"
+    user, _, host = parts.netloc.rpartition("@")
+    if parts.scheme in ("ssh", "git+ssh", "ssh+git") and user:
+        host = f"{user.partition(':')[0]}@{host}"
+    return urlunsplit((parts.scheme, host, parts.path, "", ""))
+
+
+class _Repository:
+    """One look at a work tree. ``top`` and ``log_root`` are absolute paths without links."""
+
+    def __init__(self, top: str, log_root: str):
+        self._top = top
+        self._log_root = log_root
+
+    def describe(self, store: FileStore, target: Path) -> dict[str, Any]:
+        changes_of = "-c status.renames=false status --porcelain=v2 --branch -z --untracked-files=no".split()
+        status_call = GitCall(changes_of, self._top)
+        untracked_call = GitCall(["ls-files", "-z", "-o", "--exclude-standard", *self._unwanted()], self._top)
+        remote_call = GitCall(["config", "-z", "--local", "--get-regexp", r"^remote\..*\.url$"], self._top)
+        status = status_call.output()
+        commit, branch, changed = _read_status(status or b"")
+        listed = untracked_call.output()
+        untracked = self._wanted(listed or b"")
+        known = status is not None and listed is not None
+        about: dict[str, Any] = {
+            "commit": commit,
+            "branch": branch,
+            "dirty": bool(changed or untracked) if known else None,
+            "remote": _remote(remote_call.output() or b""),
+            "diff": None,
+            "diff_complete": known and not (changed or untracked),
+        }
+        if commit is not None and (changed or untracked):
+            notes: list[str] = []
+            diff = self._diff(changed, untracked, notes)
+            head = "".join(f"# left out: {note}\n" for note in notes).encode("utf-8", "backslashreplace")
+            about["diff"] = _save(store, target / DIFF, head + diff)
+            about["diff_complete"] = known and not notes and about["diff"] is not None
+        return about
+
+    def _unwanted(self) -> list[str]:
+        """Options that keep git from listing a log root of a million files, only for us to drop them."""
+        names = [
+            "__pycache__/",
+            "node_modules/",
+            ".venv/",
+            ".tox/",
+            ".mypy_cache/",
+            ".pytest_cache/",
+            ".ruff_cache/",
+        ]
+        for skipped in self._run_folders():
+            if skipped.startswith(self._top.rstrip(os.sep) + os.sep):
+                relative = os.path.relpath(skipped, self._top).replace(os.sep, "/")
+                names.append("/" + re.sub(r"([*?\[\\ ])", r"\\\1", relative) + "/")
+        return [f"--exclude={name}" for name in names]
+
+    def _run_folders(self) -> list[str]:
+        """The log root, or its trees where the work tree is in it."""
+        if self._top == self._log_root or self._top.startswith(self._log_root.rstrip(os.sep) + os.sep):
+            return [os.path.join(self._log_root, tree) for tree in RLA_TREES]
+        return [self._log_root]
+
+    def _wanted(self, listing: bytes) -> list[str]:
+        """The untracked paths that are neither caches nor in an environment; a nested repository ends with
+        "/"."""
+        paths = sorted(os.fsdecode(path) for path in listing.split(b"\0") if path and not path.endswith(b"/"))
+        environments = {os.path.dirname(path) for path in paths if os.path.basename(path) == "pyvenv.cfg"}
+        skipped = tuple(f"{folder}/" for folder in environments if folder)
+        return [path for path in paths if not path.startswith(skipped) and not _is_cached(path)]
+
+    def _diff(self, changed: list[str], untracked: list[str], notes: list[str]) -> bytes:
+        """What turns the commit into the tree; ``notes`` gets a line for all that is missing."""
+        kept_out = []
+        for path in changed:
+            if _is_hidden(path):
+                kept_out.append(path)
+                notes.append(f"{_quoted(path)} (may hold a secret)")
+            elif _size(os.path.join(self._top, path)) > MAX_DIFF:
+                kept_out.append(path)
+                notes.append(f"{_quoted(path)} (too large)")
+        diff = self._tracked_diff(kept_out, notes) if len(changed) > len(kept_out) else b""
+        pieces = [diff]
+        room = MAX_DIFF - len(diff)
+        for position, path in enumerate(untracked):
+            piece, reason = self._new_file(path)
+            if piece is None:
+                notes.append(f"{_quoted(path)} ({reason})")
+            elif len(piece) > room:
+                notes.append(
+                    f"{len(untracked) - position} untracked files from {_quoted(path)} on (diff too large)"
+                )
+                break
+            else:
+                pieces.append(piece)
+                room -= len(piece)
+        return b"".join(pieces)
+
+    def _tracked_diff(self, kept_out: list[str], notes: list[str]) -> bytes:
+        names = [f":(top,exclude,literal){path}" for path in kept_out]
+        if sum(map(len, names)) > _MAX_NAMES:
+            notes.append("changes of tracked files (too many may hold secrets or are too large)")
+            return b""
+        diff = GitCall([*_OPTIONS, "--", ":/", *names], self._top).output(MAX_DIFF)
+        if diff is None:
+            notes.append("changes of tracked files (git gave no answer)")
+            return b""
+        if len(diff) == MAX_DIFF:
+            sections = [match.start() for match in _HEADER.finditer(diff)]
+            diff = diff[: sections[-1]] if sections else b""
+            notes.append("further changes of tracked files (diff too large)")
+        return diff
+
+    def _new_file(self, path: str) -> tuple[bytes | None, str]:
+        """An untracked file as a diff, or the reason why there is none."""
+        if _is_hidden(path):
+            return None, "may hold a secret"
+        full = os.path.join(self._top, path)
+        try:
+            state = os.lstat(full)
+            if stat.S_ISLNK(state.st_mode):
+                return _addition(path, os.fsencode(os.readlink(full)), b"120000"), ""
+            if not stat.S_ISREG(state.st_mode):
+                return None, "no regular file"
+            if state.st_size > MAX_FILE:
+                return None, "too large"
+            with open(full, "rb") as file:
+                data = file.read(MAX_FILE + 1)
+        except OSError:
+            return None, "unreadable"
+        if b"\0" in data:
+            return None, "not text"
+        return _addition(path, data, b"100755" if state.st_mode & 0o100 else b"100644"), ""
+
+
+def _read_status(status: bytes) -> tuple[str | None, str | None, list[str]]:
+    """Commit, branch and changed paths from `git status --porcelain=v2 --branch -z` without renames."""
+    commit = branch = None
+    changed = []
+    for line in status.split(b"\0"):
+        if line.startswith(b"# branch.oid ") and not line.endswith(b" (initial)"):
+            commit = line[13:].decode("ascii", "replace")
+        elif line.startswith(b"# branch.head ") and not line.endswith(b" (detached)"):
+            branch = line[14:].decode("utf-8", "replace")
+        elif line[:2] in (b"1 ", b"u "):
+            changed.append(os.fsdecode(line.split(b" ", 8 if line[:1] == b"1" else 10)[-1]))
+    return commit, branch, changed
+
+
+def _remote(listing: bytes) -> str | None:
+    """The address of origin, else of the first remote."""
+    urls: dict[str, str] = {}
+    for line in listing.decode("utf-8", "replace").split("\0"):
+        key, _, url = line.partition("\n")
+        if url:
+            urls.setdefault(key, url)
+    if not urls:
+        return None
+    return without_credentials(urls.get("remote.origin.url") or next(iter(urls.values())))
+
+
+def _is_hidden(path: str) -> bool:
+    *folders, name = path.split("/")
+    return is_secret(name) or any(map(is_secret_folder, folders))
+
+
+def _is_cached(path: str) -> bool:
+    *folders, name = path.split("/")
+    return is_cache(name, False) or any(is_cache(folder, True) for folder in folders)
+
+
+def _size(path: str) -> int:
+    try:
+        return os.lstat(path).st_size
+    except OSError:
+        return 0  # deleted
+
+
+def _addition(path: str, data: bytes, mode: bytes) -> bytes:
+    """A diff that `git apply` reads as a new file."""
+    old, new = _quoted("a/" + path).encode("ascii"), _quoted("b/" + path).encode("ascii")
+    blob = hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest().encode()
+    head = b"diff --git %s %s\nnew file mode %s\nindex %s..%s\n" % (old, new, mode, b"0" * 40, blob)
+    if not data:
+        return head
+    lines = data.split(b"\n")
+    whole = lines[-1] == b""
+    if whole:
+        lines.pop()
+    body = b"".join(b"+%s\n" % line for line in lines)
+    end = b"" if whole else b"\\ No newline at end of file\n"
+    # Git ends a name with a tab where a blank in it could be taken for the start of a date.
+    tab = b"\t" if b" " in new else b""
+    return head + b"--- /dev/null\n+++ %s%s\n@@ -0,0 +1,%d @@\n%s%s" % (new, tab, len(lines), body, end)
+
+
+def _quoted(path: str) -> str:
+    """A path as git writes it: plain, or in C's quotes where it holds more than printable ASCII."""
+    special = {
+        7: "\\a",
+        8: "\\b",
+        9: "\\t",
+        10: "\\n",
+        11: "\\v",
+        12: "\\f",
+        13: "\\r",
+        34: '\\"',
+        92: "\\\\",
+    }
+    text = "".join(
+        special.get(byte) or (chr(byte) if 32 <= byte < 127 else f"\\{byte:03o}")
+        for byte in os.fsencode(path)
+    )
+    return text if text == path else f'"{text}"'
+
+
+def _version_in(metadata: str) -> str:
+    """The version of an egg-info without one in its name, as development installs leave it."""
+    file = os.path.join(metadata, "PKG-INFO") if os.path.isdir(metadata) else metadata
+    try:
+        with open(file, encoding="utf-8", errors="replace") as lines:
+            return next((line[8:].strip() for line in lines if line.startswith("Version:")), "")
+    except OSError:
+        return ""
+
+
+def _save(store: FileStore, path: Path, data: bytes) -> str | None:
+    """The file's name, or None where the disk refused."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        store.put_bytes(data, path)
+    except OSError:
+        return None
+    return path.name

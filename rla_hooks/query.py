@@ -1,0 +1,114 @@
+"""Reads runs back from their folders. It needs no open run and changes nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rla_hooks import config as configs
+from rla_hooks import record
+from rla_hooks.errors import RLAError
+from rla_hooks.layout import RunPaths, parse, run_names
+
+if TYPE_CHECKING:
+    import pandas
+
+    from rla_hooks.tester import Tester
+
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class SavedRun:
+    """A run as its folders tell. ``problems`` says what is damaged; what can be read is there all the same."""
+
+    paths: RunPaths = field(repr=False)
+    name: str
+    task: str
+    status: str
+    hparams: dict[str, Any] = field(repr=False)
+    info: dict[str, Any] = field(repr=False)  # run.json
+    problems: tuple[str, ...] = ()
+
+    @property
+    def log_dir(self) -> Path:
+        return self.paths.log_dir
+
+    @property
+    def code_dir(self) -> Path:
+        return self.paths.code_dir
+
+    @property
+    def checkpoint_dir(self) -> Path:
+        return self.paths.checkpoint_dir
+
+    @property
+    def results_dir(self) -> Path:
+        return self.paths.results_dir
+
+    @property
+    def tensorboard_dir(self) -> Path:
+        return self.paths.tensorboard_dir
+
+    def metrics(self) -> pandas.DataFrame:
+        """Return progress.csv as a DataFrame, one row a dump, in the order of writing. Without rows: an empty one.
+
+        Rows of a training may come several times for one step, with other columns filled; they are kept as they are.
+        """
+        try:
+            import pandas
+        except ModuleNotFoundError as error:
+            raise RLAError("metrics() needs pandas. Install it: pip install 'rla-hooks[pandas]'") from error
+        try:
+            return pandas.read_csv(self.paths.progress_csv, encoding_errors="backslashreplace", low_memory=False)
+        except (FileNotFoundError, pandas.errors.EmptyDataError):
+            return pandas.DataFrame()
+
+
+def runs(log_root: str | os.PathLike[str] | None = None, task: str | None = None) -> list[SavedRun]:
+    """Return the saved runs of a log root (of one task), newest last.
+
+    Without ``log_root`` it is the one of the config that is found from here. A damaged run is listed with what is
+    wrong in ``problems``; runs of the original RLA are listed too.
+    """
+    root = Path(log_root) if log_root is not None else configs.load().log_root
+    return [_read(RunPaths(root.absolute(), name)) for name in run_names(root, task)]
+
+
+def _read(paths: RunPaths) -> SavedRun:
+    problems: list[str] = []
+    info: dict[str, Any] = {}
+    status = UNKNOWN
+    try:
+        info = record.load(paths.run_json)
+        status = record.read_status(info)
+    except FileNotFoundError:
+        problems.append("run.json is missing")
+    except (OSError, ValueError) as error:
+        problems.append(f"run.json cannot be read: {error}")
+    hparams: dict[str, Any] = {}
+    try:
+        hparams = _object(paths.parameter_json)
+    except FileNotFoundError:
+        problems.append("parameter.json is missing")
+    except (OSError, ValueError) as error:
+        problems.append(f"parameter.json cannot be read: {error}")
+    return SavedRun(paths, paths.name, parse(paths.name).task, status, hparams, info, tuple(problems))
+
+
+def _object(path: Path) -> dict[str, Any]:
+    content = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(content, dict):
+        raise ValueError(f"it holds a {type(content).__name__}, not a JSON object")
+    return content
+
+
+def latest_checkpoint(run: SavedRun | Tester | str | os.PathLike[str]) -> Path | None:
+    """Return the newest complete checkpoint of a run (of its checkpoint folder), or None where there is none."""
+    from rla_hooks.checkpoints.manifest import latest
+
+    folder = getattr(run, "checkpoint_dir", run)
+    return None if folder is None else latest(folder)

@@ -1,0 +1,175 @@
+"""run.json: what a run is and how it went, readable without rla_hooks.
+
+    {"format": 1, "name": "cartpole/2026/01/31/12-00-00-000000_10.0.0.5_&lr=0.1", "task": "cartpole",
+     "status": "finished", "started": "2026-01-31T12:00:00.000000+00:00", "ended": "...", "seconds": 61.2,
+     "host": "...", "pid": 4242, "process": "...", "command": [...], "folder": "...", "parent": null,
+     "python": "3.11.7", "rla_hooks": "0.1.0", "git": {...}, "code": {...},
+     "rows": 97, "last_step": 99, "last": {"perf/return": 500.0}, "gaps": [], "error": null}
+
+Status words: ``running``, ``finished``, ``failed``, ``interrupted``. A ``running`` run whose process is gone is read
+as ``killed``; that word is never written.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import socket
+import sys
+import time
+import traceback
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from rla_hooks.atomic import write_json
+
+FORMAT = 1
+RUNNING, FINISHED, FAILED, INTERRUPTED, KILLED = "running", "finished", "failed", "interrupted", "killed"
+_SEVERITY = {RUNNING: 0, FINISHED: 1, INTERRUPTED: 2, FAILED: 3}
+_SECRET_OPTION = re.compile(r"(token|passw|secret|api[-_]?key|credential)", re.IGNORECASE)
+_MAX_ERROR = 100_000  # characters of a traceback; an endless recursion has a long one
+
+
+class RunRecord:
+    """The content of a run's run.json, and the file."""
+
+    def __init__(self, path: Path, **content: Any):
+        self.path = path
+        self._started = time.time()
+        self.content: dict[str, Any] = {
+            "format": FORMAT,
+            **content,
+            "status": RUNNING,
+            "started": _iso(self._started),
+            "ended": None,
+            "seconds": None,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "process": process_identity(os.getpid()),
+            "command": _without_secrets(sys.argv),
+            "folder": _working_directory(),
+            "python": platform.python_version(),
+            "rows": 0,
+            "last_step": None,
+            "last": {},
+            "gaps": [],
+            "error": None,
+        }
+
+    @property
+    def status(self) -> str:
+        return str(self.content["status"])
+
+    def end(self, status: str, error: BaseException | None = None) -> None:
+        """Note an ending. Of several the worst wins, so a failure that was reported stays."""
+        now = time.time()
+        self.content |= {"ended": _iso(now), "seconds": round(now - self._started, 3)}
+        if _SEVERITY[status] >= _SEVERITY[self.status]:
+            self.content["status"] = status
+            if error is not None:
+                self.content["error"] = _traceback(error)
+
+    def save(self, **content: Any) -> None:
+        """Write run.json. Raises OSError where that is not possible; the old file stays."""
+        self.content |= content
+        write_json(self.path, self.content)
+
+
+def read_status(content: dict[str, Any]) -> str:
+    """Return the status of a run.json's content as it is now: ``killed`` where a running process is gone."""
+    status = content.get("status")
+    if status not in _SEVERITY:
+        raise ValueError(f"run.json has the status {status!r}. Known: {', '.join(_SEVERITY)}.")
+    if status == RUNNING and content.get("host") == socket.gethostname() and not _is_alive(content):
+        return KILLED
+    return str(status)
+
+
+def ending_of(error: BaseException) -> str:
+    """Return the status that an exception leaving the tracked function stands for.
+
+    SystemExit after Ctrl-C is an interruption (Lightning, for one, turns one into the other), as is a signal that
+    was made an exception; SystemExit with code 0 or None is how programs end well.
+    """
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        if isinstance(cause, KeyboardInterrupt):
+            return INTERRUPTED
+        if not isinstance(error, SystemExit):
+            break
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(error, SystemExit):
+        if type(error) is not SystemExit:
+            return INTERRUPTED
+        return FINISHED if error.code in (None, 0) else FAILED
+    return FAILED
+
+
+def process_identity(pid: int) -> str | None:
+    """Name a process beyond its number, which the system gives out again: boot and start time. None where unknown."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    fields = stat.rpartition(")")[2].split()  # the name in parentheses may hold anything
+    if fields[0] in ("Z", "X"):
+        return None  # dead, and not yet reaped by its parent
+    return f"{boot}/{fields[19]}"  # field 22 of proc(5): start time in clock ticks
+
+
+def _is_alive(content: dict[str, Any]) -> bool:
+    pid, process = content.get("pid"), content.get("process")
+    if not isinstance(pid, int):
+        return False
+    if isinstance(process, str):
+        return process_identity(pid) == process
+    if os.name == "nt":
+        return True  # there is no harmless question to a Windows process in the standard library
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Read a run.json. Raises OSError, or ValueError where it is none."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(content, dict):
+        raise ValueError(f"{path.name} holds a {type(content).__name__}, not a JSON object")
+    return content
+
+
+def _traceback(error: BaseException) -> str:
+    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    return text if len(text) <= _MAX_ERROR else f"{text[: _MAX_ERROR // 2]}\n[...]\n{text[-_MAX_ERROR // 2 :]}"
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="microseconds")
+
+
+def _working_directory() -> str | None:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:  # somebody removed it
+        return None
+
+
+def _without_secrets(arguments: list[str]) -> list[str]:
+    """Mask values of options such as ``--api-key``: the command is kept for years and gets shared."""
+    masked, hide = [], False
+    for argument in arguments:
+        option, equals, _ = argument.partition("=")
+        secret = bool(_SECRET_OPTION.search(option)) and argument.startswith("-")
+        masked.append("***" if hide else f"{option}=***" if secret and equals else argument)
+        hide = secret and not equals
+    return masked

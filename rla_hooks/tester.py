@@ -1,0 +1,224 @@
+"""The manager of one run, which RLA calls Tester: it starts the run, keeps what it gives, and ends it.
+
+``@rla.track`` makes one for each call; in RLA's imperative style it is set up by hand::
+
+    tester = Tester()
+    tester.set_hyper_param(lr=0.1, info="baseline")
+    tester.add_record_param(["info"])
+    tester.configure(task_name="cartpole", log_root="rla_data")
+    tester.log_files_gen()                  # the run starts: folders, parameters, code
+    tester.log({"perf/return": 12.0}, step=0)
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rla_hooks import archive, layout, lifecycle, ranks
+from rla_hooks._version import __version__
+from rla_hooks.atomic import write_json
+from rla_hooks.errors import RunError
+from rla_hooks.logger import Logger
+from rla_hooks.outputs import RunOutputs
+from rla_hooks.record import FAILED, FINISHED, RunRecord
+from rla_hooks.settings import RunSettings
+from rla_hooks.writers import make_writers
+from rla_hooks.writers.base import Ending, HParams, Text
+
+
+class Tester(RunSettings, RunOutputs):
+    """One run: its settings, its start, its outputs, its end."""
+
+    def __init__(self, script: str | os.PathLike[str] | None = None) -> None:
+        RunSettings.__init__(self, script)
+        RunOutputs.__init__(self)
+        self.parent: str | None = None
+        self.record: RunRecord | None = None
+        self._owner = False  # whether this object started the run and will end it
+
+    # --- start ----------------------------------------------------------------------------------------------------
+
+    def log_files_gen(self) -> None:
+        """Start the run: take a name, make the folders, save parameters and code.
+
+        Raises :class:`~rla_hooks.errors.ConfigError` for all mistakes before anything is created. A Tester whose
+        run is open ends it and starts another one with the present hyper-parameters.
+        """
+        if self.paths is not None:
+            self.finish()
+            self._forget_run()
+        if lifecycle.is_off() or not ranks.may_write():
+            self.logger = Logger()  # takes everything and writes nothing
+            return
+        if self.task_name is None or self.config is None:
+            raise RunError(
+                "tester.log_files_gen() was called before tester.configure(...). Call "
+                "tester.configure(task_name='my_task') first."
+            )
+        record_values = self.check()
+        self.paths = layout.create(self.config.log_root, self.task_name, record_values)
+        self._owner = True
+        self._open_files(self.paths)
+        lifecycle.opened(self)
+        self._guarded("parameter.json", self._save_parameters)
+        self._guarded("the code backup", self._back_up_code)
+        self._guarded("tester.pkl", self._archive)
+        self.logger.message(f"run: {self.paths.log_dir}")
+
+    def _forget_run(self) -> None:
+        """A further run of this Tester has its own outputs and counts anew."""
+        RunOutputs.__init__(self)
+        self.record = None
+
+    def _open_files(self, paths: layout.RunPaths) -> None:
+        assert self.config is not None
+        time_step = self.logger.time_step  # it may have been set before the run was started
+        self.logger = Logger(make_writers(self.config.writers, paths, self.config.tables_per_second), paths.log_dir)
+        self.logger.time_step = time_step
+        self.logger.on_row = self._log_callback
+        self.logger.on_recovery = self._save_record
+        self.record = RunRecord(
+            paths.run_json,
+            name=paths.name,
+            task=self.task_name,
+            parent=self.parent,
+            rla_hooks=__version__,
+            writers=list(self.config.writers),
+        )
+        self._guarded("run.json", self.record.save)
+
+    def update_hyper_param(self, k: str, v: Any) -> None:
+        """Set one hyper-parameter; in a run that has started, its files follow."""
+        super().update_hyper_param(k, v)
+        if self.writes:
+            self._guarded("parameter.json", self._save_parameters)
+
+    def _save_parameters(self) -> None:
+        assert self.paths is not None
+        parameters = self.parameters()
+        write_json(self.paths.parameter_json, parameters)
+        self.logger.show("hyperparameters", Text(_markdown_table(parameters)), step=0)
+        plain = {key: _for_hparams_tab(value) for key, value in parameters.items()}
+        self.logger.show("hyperparameters", HParams(plain, time.time()), step=0)
+
+    def _back_up_code(self) -> None:
+        assert self.config is not None and self.paths is not None and self.record is not None
+        if self.config.backup == "none":
+            return
+        from rla_hooks import backup, provenance
+
+        code_dir, log_root, options = self.paths.code_dir, self.paths.log_root, self.backup_options()
+        report = backup.back_up(code_dir, log_root, **options)
+        project = options["project_root"] or backup.project_of(options["script"])
+        origin = provenance.collect(project, code_dir / backup.NOTES, log_root)
+        left_out = {reason: len(paths) for reason, paths in report.left_out.items()}
+        self.record.save(**origin, code={"files": report.files, "bytes": report.bytes, "left_out": left_out})
+        self.logger.message(report.line())
+
+    # --- end ------------------------------------------------------------------------------------------------------
+
+    @property
+    def status(self) -> str | None:
+        """The status in run.json: ``running``, ``finished``, ``failed`` or ``interrupted``; None before the start."""
+        return self.record.status if self.record else None
+
+    def finish(self, status: str = FINISHED, error: BaseException | None = None) -> None:
+        """End the run. Of several endings the worst wins. Metrics that are logged afterwards are still appended."""
+        if not self._owner or not self.writes or self.record is None:
+            return
+        self._owner = False
+        self.record.end(status, error)
+        self.logger.show("hyperparameters", Ending(self.record.status != FAILED, time.time()), step=0)
+        self.logger.close()
+        self._save_record()
+        self._guarded("tester.pkl", self._archive)
+        lifecycle.closed(self)
+
+    def _save_record(self) -> None:
+        """Write run.json with what the metrics have come to."""
+        record, logger = self.record, self.logger
+        if record is not None:
+            progress = {"rows": logger.rows, "last_step": logger.last_step, "last": logger.last_values}
+            self._guarded("run.json", lambda: record.save(**progress, gaps=logger.gaps_as_dicts()))
+
+    # --- archive --------------------------------------------------------------------------------------------------
+
+    def _archive(self) -> None:
+        assert self.paths is not None and self.config is not None
+        content = {
+            "name": self.paths.name,
+            "task": self.task_name,
+            "parent": self.parent,
+            "hyper_param": self.parameters(),
+            "hyper_param_record": list(self.hyper_param_record),
+            "private_config": self.private_config,
+            "writers": list(self.config.writers),
+            "time_step": self.logger.time_step.get_time() if self.logger.time_step.is_set else None,
+        }
+        for place in archive.save(self.paths.tester_pkl, content, self.custom_data):
+            self._warn(("custom data", place), f"tester.pkl does without {place}")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Tester:
+        """Restore a Tester from its tester.pkl, or the folder of it, without running any code of the file.
+
+        It reads from its run and appends to it, also where the log root was moved. Raises OSError where there is no
+        such file, and :class:`~rla_hooks.errors.RunError` where it is damaged or foreign.
+        """
+        content, paths = archive.load(Path(path))
+        tester = cls()
+        tester.configure(content["task"], {}, paths.log_root, writers=content["writers"], backup="none")
+        tester.hyper_param = content["hyper_param"]
+        tester.hyper_param_record = content["hyper_param_record"]
+        tester.custom_data = content["custom_data"]
+        tester.parent = content["parent"]
+        tester.paths = paths
+        assert tester.config is not None
+        tester.config.raw = content["private_config"]
+        tester.logger = Logger(make_writers(tester.config.writers, paths), paths.log_dir)
+        if content["time_step"] is not None:
+            tester.logger.time_step.set_time(content["time_step"])
+        return tester
+
+    @classmethod
+    def load_tester(cls, record_date: str, task_name: str, log_root: str | os.PathLike[str]) -> Tester:
+        """Restore the Tester of the run of ``task_name`` that started at ``record_date``.
+
+        The date is the one in the run's name: ``2026/01/31/12-00-00-000000``.
+        """
+        return cls.load(archive.find(record_date, task_name, Path(log_root)))
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Callbacks and the saver's models belong to this process; a copy appends to the run but does not end it.
+        return self.__dict__ | {"_saver": None, "_owner": False, "_log_callback": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._process = ranks.process_id
+
+    def __repr__(self) -> str:
+        return f"Tester({self.name or self.task_name or 'not configured'!r}, {self.status or 'not started'})"
+
+
+def _markdown_table(parameters: Mapping[str, Any]) -> str:
+    rows = (f"| {_cell(key)} | {_cell(value)} |" for key, value in parameters.items())
+    return "\n".join(["| hyper-parameter | value |", "| --- | --- |", *rows])
+
+
+def _cell(value: Any) -> str:
+    return str(value).replace("\\", "\\\\").replace("|", "\\|").replace("\r", "").replace("\n", "<br>")
+
+
+def _for_hparams_tab(value: Any) -> bool | float | str:
+    if isinstance(value, (bool, str)):
+        return value
+    if isinstance(value, (int, float)):
+        try:
+            return float(value)
+        except OverflowError:
+            return str(value)
+    return str(value)

@@ -1,0 +1,116 @@
+"""What a writer is: two methods and a row.
+
+A new output format is one file with a class like these, and one line in ``rla_hooks/writers/__init__.py``.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from rla_hooks.values import Scalar
+
+STEP, TIME = "time-step", "timestamp"
+
+
+class Row:
+    """One dump of scalars: ``values`` at ``step``, at ``time`` (seconds since the epoch)."""
+
+    __slots__ = ("step", "time", "values")
+
+    def __init__(self, step: int, time: float, values: Mapping[str, Scalar]):
+        self.step = step
+        self.time = time
+        self.values = values
+
+
+@dataclass(frozen=True)
+class Image:
+    """A picture: PNG data and its size in pixels."""
+
+    png: bytes
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text in Markdown."""
+
+    markdown: str
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """A histogram: ``counts[i]`` values lie below ``limits[i]`` and not below the limit before it."""
+
+    minimum: float
+    maximum: float
+    number: int
+    total: float
+    total_of_squares: float
+    limits: list[float] = field(repr=False)
+    counts: list[float] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class HParams:
+    """The start of a run for TensorBoard's HParams tab. ``values`` are plain scalars."""
+
+    values: Mapping[str, bool | float | str]
+    started: float
+
+
+@dataclass(frozen=True)
+class Ending:
+    """The end of a run for TensorBoard's HParams tab."""
+
+    success: bool
+    ended: float
+
+
+Media = Image | Text | Histogram | HParams | Ending
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """Something that is no scalar: shown under ``tag`` at ``step``. Writers that cannot show it pass it over."""
+
+    step: int
+    time: float
+    tag: str
+    content: Media
+
+
+class Writer(Protocol):
+    """One output format of one run.
+
+    ``write`` hands what it gets to the operating system before it returns, whole or not at all; it raises OSError
+    where it cannot and works again once the trouble is over. After ``close`` a further ``write`` opens again and
+    appends. Writers pickle and copy without their open files; the copy appends to the same place.
+    """
+
+    name: str
+
+    def write(self, row: Row | Exhibit) -> None: ...
+
+    def close(self) -> None: ...
+
+
+_locks: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
+_locks_lock = threading.Lock()
+
+
+def lock_of(path: str) -> Any:
+    """Return the lock that all writers of one path in this process share: an original and its copies take turns.
+
+    It is re-entrant, since a signal handler may close a run while the main thread is in the middle of a dump.
+    """
+    with _locks_lock:
+        lock = _locks.get(path)
+        if lock is None:
+            lock = _locks[path] = threading.RLock()
+        return lock

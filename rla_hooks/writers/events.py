@@ -1,0 +1,144 @@
+"""The event file format of TensorBoard.
+
+A file is a sequence of records (TensorFlow's ``record_writer.h``): length (uint64), masked CRC-32C of the length,
+data, masked CRC-32C of the data. The data of each record is one ``Event`` message. Field numbers are those of
+``event.proto``, ``summary.proto``, ``tensor.proto`` and of the hparams plugin's ``plugin_data.proto`` and
+``api.proto``; both projects keep them for ever. The scalars of a dump are one event: only their values, the step and
+the time change from dump to dump, so the rest of the bytes is made once for each set of keys.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import struct
+from collections.abc import Sequence
+
+from google_crc32c import value as crc32c
+
+from rla_hooks.writers.base import Ending, Exhibit, Histogram, HParams, Image, Media, Text
+from rla_hooks.writers.protobuf import delimited, double, float32, integer, packed_doubles, varint
+
+_U32 = struct.Struct("<I")
+_LENGTH = struct.Struct("<Q")
+_WALL_TIME = struct.Struct("<Bd")
+_DT_FLOAT, _DT_STRING = 1, 7  # types.proto
+
+
+def _masked_crc(data: bytes) -> bytes:
+    crc = crc32c(data)
+    return _U32.pack(((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
+
+
+@functools.lru_cache(maxsize=1024)
+def _frame_head(size: int) -> bytes:
+    length = _LENGTH.pack(size)
+    return length + _masked_crc(length)
+
+
+def record(data: bytes) -> bytes:
+    """Frame the data of one event."""
+    return b"".join((_frame_head(len(data)), data, _masked_crc(data)))
+
+
+def file_version(time: float) -> bytes:
+    """The first record of every event file."""
+    return record(double(1, time) + delimited(3, "brain.Event:2"))
+
+
+class ScalarLayout:
+    """Makes the record of a dump for one set of keys."""
+
+    def __init__(self, keys: Sequence[str]):
+        parts, formats = [], []
+        size = 0
+        for key in keys:
+            tag = delimited(1, key)
+            head = b"\x0a" + varint(len(tag) + 5) + tag + b"\x15"  # Summary.value { tag, simple_value: 4 bytes }
+            parts += [head, 0.0]
+            formats.append(f"{len(head)}sf")
+            size += len(head) + 4
+        self._summary_head = b"\x2a" + varint(size)  # Event.summary
+        self._parts = parts
+        self._pack = struct.Struct("<" + "".join(formats)).pack
+
+    def record(self, step: int, time: float, values: Sequence[float]) -> bytes:
+        parts = self._parts.copy()
+        parts[1::2] = values
+        try:
+            summary = self._pack(*parts)
+        except (OverflowError, struct.error):
+            parts[1::2] = map(_as_float32, values)
+            summary = self._pack(*parts)
+        head = _WALL_TIME.pack(9, time) + b"\x10" + varint(step)  # Event.wall_time, Event.step
+        return record(b"".join((head, self._summary_head, summary)))
+
+
+def _as_float32(value: float) -> float:
+    """What a C compiler makes of the value: infinity beyond the range of float32 (3.4e38)."""
+    try:
+        return float(struct.unpack("<f", struct.pack("<f", value))[0])
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
+def exhibit_record(exhibit: Exhibit) -> bytes:
+    """The record of an image, a text, a histogram, or of the HParams tab."""
+    value = _summary_value(exhibit.tag, exhibit.content)
+    return record(
+        double(1, exhibit.time) + integer(2, exhibit.step) + delimited(5, delimited(1, value))
+    )
+
+
+def _summary_value(tag: str, content: Media) -> bytes:
+    if isinstance(content, Image):
+        image = integer(1, content.height) + integer(2, content.width) + integer(3, 4) + delimited(4, content.png)
+        return delimited(1, tag) + delimited(4, image)
+    if isinstance(content, Text):
+        tensor = integer(1, _DT_STRING) + delimited(2, delimited(2, integer(1, 1))) + delimited(8, content.markdown)
+        return delimited(1, tag) + delimited(8, tensor) + delimited(9, _plugin("text"))
+    if isinstance(content, Histogram):
+        return delimited(1, tag) + delimited(5, _histogram(content))
+    return _hparams_value(content)
+
+
+def _histogram(content: Histogram) -> bytes:
+    return (
+        double(1, content.minimum)
+        + double(2, content.maximum)
+        + double(3, content.number)
+        + double(4, content.total)
+        + double(5, content.total_of_squares)
+        + packed_doubles(6, content.limits)
+        + packed_doubles(7, content.counts)
+    )
+
+
+def _plugin(name: str, content: bytes = b"") -> bytes:
+    """SummaryMetadata that hands a value to a plugin."""
+    return delimited(1, delimited(1, name) + (delimited(2, content) if content else b""))
+
+
+def _hparams_value(content: HParams | Ending) -> bytes:
+    if isinstance(content, HParams):
+        tag = "_hparams_/session_start_info"
+        entries = (
+            delimited(1, delimited(1, key) + delimited(2, _struct_value(value)))
+            for key, value in content.values.items()
+        )
+        data = delimited(3, b"".join(entries) + double(5, content.started))
+    else:
+        tag = "_hparams_/session_end_info"
+        status = 1 if content.success else 2  # STATUS_SUCCESS, STATUS_FAILURE
+        data = delimited(4, integer(1, status) + double(2, content.ended))
+    empty = integer(1, _DT_FLOAT) + delimited(2, b"") + float32(5, 0.0)
+    return delimited(1, tag) + delimited(8, empty) + delimited(9, _plugin("hparams", data))
+
+
+def _struct_value(value: bool | float | str) -> bytes:
+    """google.protobuf.Value"""
+    if isinstance(value, bool):
+        return integer(4, value)
+    if isinstance(value, str):
+        return delimited(3, value)
+    return double(2, value)

@@ -1,0 +1,129 @@
+"""stdout and log.txt: what a person reads.
+
+    | time-step   | 17     |
+    | perf/return | 195.2  |
+
+People read tables, files keep rows: at most a few tables a second are shown, and always the last one.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import Any
+
+from rla_hooks.values import Scalar
+from rla_hooks.writers.appendfile import AppendFile
+from rla_hooks.writers.base import STEP, Exhibit, Row
+
+DEFAULT_TABLES_PER_SECOND = 2.0
+_MAX_WIDTH = 60  # columns of a key or a value on the screen
+
+
+class _TableWriter:
+    """Formats rows as tables and shows a few of them a second."""
+
+    name = ""
+
+    def __init__(self, tables_per_second: float = DEFAULT_TABLES_PER_SECOND):
+        self.tables_per_second = tables_per_second
+        self._next = 0.0
+        self._waiting: Row | None = None
+
+    def write(self, row: Row | Exhibit) -> None:
+        if not isinstance(row, Row):
+            return
+        now = time.monotonic()
+        if now < self._next:
+            self._waiting = row
+            return
+        self._next = now + 1 / self.tables_per_second
+        self._waiting = None
+        self._show(table(row))
+
+    def message(self, text: str) -> None:
+        """Show a line of text at once."""
+        self._show(text + "\n")
+
+    def close(self) -> None:
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            self._show(table(waiting))
+
+    def _show(self, text: str) -> None:
+        raise NotImplementedError
+
+
+class StdoutWriter(_TableWriter):
+    """Prints tables and messages on standard output, whatever it is at the time (a notebook or a test may swap it)."""
+
+    name = "stdout"
+
+    def _show(self, text: str) -> None:
+        try:
+            sys.stdout.write(text)
+        except UnicodeEncodeError:
+            encoding = sys.stdout.encoding or "ascii"
+            sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        sys.stdout.flush()
+
+
+class LogWriter(_TableWriter):
+    """Appends tables and messages to log.txt."""
+
+    name = "log"
+
+    def __init__(self, path: str | os.PathLike[str], tables_per_second: float = DEFAULT_TABLES_PER_SECOND):
+        super().__init__(tables_per_second)
+        self.path = os.fspath(path)
+        self._file: AppendFile | None = None
+
+    def _show(self, text: str) -> None:
+        if self._file is None:
+            self._file = AppendFile(self.path)
+        self._file.append(text.encode("utf-8", "backslashreplace"))
+
+    def close(self) -> None:
+        try:
+            super().close()
+        finally:
+            if self._file is not None:
+                self._file.close()
+                self._file = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_file": None, "_waiting": None, "_next": 0.0}
+
+
+def table(row: Row) -> str:
+    """Return the row as an aligned table, in the order in which its values were recorded."""
+    cells = [(STEP, str(row.step))]
+    cells += [(_fit(key), _fit(_shown(value))) for key, value in row.values.items()]
+    key_width = max(_width(key) for key, _ in cells)
+    value_width = max(_width(value) for _, value in cells)
+    rule = "-" * (key_width + value_width + 7) + "\n"
+    lines = [f"| {_pad(key, key_width)} | {_pad(value, value_width)} |\n" for key, value in cells]
+    return rule + "".join(lines) + rule
+
+
+def _shown(value: Scalar) -> str:
+    return f"{value:.4g}" if type(value) is float else str(value)
+
+
+def _fit(text: str) -> str:
+    text = text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return text if len(text) <= _MAX_WIDTH else text[: _MAX_WIDTH // 2] + "…" + text[-_MAX_WIDTH // 2 + 1 :]
+
+
+def _pad(text: str, width: int) -> str:
+    return text + " " * (width - _width(text))
+
+
+def _width(text: str) -> int:
+    """Columns on a terminal: Chinese characters take two."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len  # only where it is needed: its import takes as long as the start of a run
+
+    return cell_len(text)

@@ -1,0 +1,52 @@
+"""The few lines of Protocol Buffers that event files need, without the import of a protobuf runtime.
+
+Wire format: https://protobuf.dev/programming-guides/encoding/ . A message is a run of fields; a field is its key
+(number and wire type) and its content. Messages nest as length-delimited fields, so a message is built by joining
+the bytes of its fields.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+
+_DOUBLE = struct.Struct("<d")
+_FLOAT = struct.Struct("<f")
+
+
+def varint(number: int) -> bytes:
+    """Encode an integer; a negative one as its 64-bit two's complement, as int64 fields want."""
+    if 0 <= number < 128:
+        return bytes((number,))
+    if number < 0:
+        number += 1 << 64
+    encoded = bytearray()
+    while number > 127:
+        encoded.append(number & 127 | 128)
+        number >>= 7
+    encoded.append(number)
+    return bytes(encoded)
+
+
+def integer(field: int, value: int) -> bytes:
+    return varint(field << 3) + varint(value)
+
+
+def double(field: int, value: float) -> bytes:
+    return varint(field << 3 | 1) + _DOUBLE.pack(value)
+
+
+def float32(field: int, value: float) -> bytes:
+    return varint(field << 3 | 5) + _FLOAT.pack(value)
+
+
+def delimited(field: int, content: bytes | str) -> bytes:
+    """Encode bytes, a text or an embedded message."""
+    if isinstance(content, str):
+        content = content.encode("utf-8", "backslashreplace")
+    return varint(field << 3 | 2) + varint(len(content)) + content
+
+
+def packed_doubles(field: int, values: Iterable[float]) -> bytes:
+    values = list(values)
+    return delimited(field, struct.pack(f"<{len(values)}d", *values))

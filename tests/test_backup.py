@@ -1,0 +1,622 @@
+"""The backup holds the project's code as it was, what git would keep of it, and no secret."""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from rla_hooks import backup
+from rla_hooks.backup import BackupReport, back_up, check, project_of
+from rla_hooks.errors import ConfigError
+
+NAMES = "a b ab a.py b.log build foo foobar A 中 - a] [a !a #a".split() + ["x y", "a ", "a\\b"]
+PIECES = (
+    "* ** ? / / a b ab .py *.log build [ab] [!a] [a-c] [[:alpha:]] \\ [ ] foo 中 **/ /** *** [] []a] [^b-] "
+    "[[:foo:]] - ! # [a\\] [[:alpha:]a [[:x] ? [a-] [\\]] [!]] [/] a**"
+).split() + [" ", "x y"]
+
+
+@pytest.fixture(autouse=True)
+def settings(monkeypatch):
+    """Git without the settings of whoever runs the tests."""
+    for key in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"):
+        monkeypatch.setenv(key, os.devnull)
+    monkeypatch.setenv("XDG_CONFIG_HOME", os.devnull)
+
+
+@pytest.fixture
+def project(tmp_path):
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "pyproject.toml").write_text("")
+    return project
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """Backs up into the next run's folder; gives the report and what stands there: path -> content."""
+
+    def saved(log_root=None, **settings):
+        log_root = log_root or tmp_path / "rla_data"
+        saved.runs += 1
+        code = log_root / "code" / f"run{saved.runs}"
+        report = back_up(code, log_root, **settings)
+        return report, tree(code, without=".rla")
+
+    saved.runs = 0
+    return saved
+
+
+def tree(folder: Path, without: str = ".git") -> dict[str, bytes]:
+    paths = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file() or path.is_symlink()}
+    return {str(short): path.read_bytes() for short, path in paths.items() if short.parts[0] != without}
+
+
+def fill(folder: Path, *names: str) -> None:
+    """Files that hold their own names."""
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(os.fsencode(name))
+
+
+def git(folder: Path, *arguments: str) -> bytes:
+    names = ("-c", "user.name=A", "-c", "user.email=a@b.c")
+    return subprocess.run(["git", *names, *arguments], cwd=folder, capture_output=True, check=True).stdout
+
+
+def listed(folder: Path) -> set[str]:
+    """What git itself keeps: tracked files and untracked ones that are not ignored."""
+    out = git(folder, "ls-files", "-z", "-c", "-o", "--exclude-standard")
+    return {path for path in map(os.fsdecode, out.split(b"\0")) if path and os.path.lexists(folder / path)}
+
+
+# --- what belongs to the project ---------------------------------------------------------------------------------
+
+
+def test_the_whole_project_is_kept_byte_for_byte(project, saved):
+    """Odd names and contents come out as they went in."""
+    names = ["train.py", "sub/a b.py", "sub/quote'\".py", "line\nbreak.txt", "诗/诗.py", "-x", "a\\b", "中 文"]
+    fill(project, *names, os.fsdecode(b"latin\xe9"))
+    (project / "empty").touch()
+    (project / "run.sh").write_bytes(b"#!/bin/sh\n")
+    (project / "run.sh").chmod(0o755)
+    report, found = saved(script=project / "train.py")
+    assert found == tree(project)
+    assert (report.files, report.bytes) == (len(found), sum(map(len, found.values())))
+    assert report.left_out == {}
+
+
+def test_unchanged_projects_cost_one(project, saved, tmp_path):
+    """Five runs of the same project share every inode; a changed file adds one."""
+    fill(project, "train.py", "lib/a.py", "lib/b.py")
+    for _ in range(5):
+        saved(project_root=project)
+    (project / "train.py").write_text("changed")
+    saved(project_root=project)
+    runs = tmp_path / "rla_data" / "code"
+    assert len({path.stat().st_ino for path in runs.glob("run*/lib/a.py")}) == 1
+    assert len({path.stat().st_ino for path in runs.glob("run*/train.py")}) == 2
+    assert (runs / "run1" / "train.py").read_text() == "train.py"
+
+
+def test_mode_none_creates_nothing(project, saved, tmp_path):
+    """No folder, no file, and the line says so."""
+    report, _ = saved(mode="none", project_root=project)
+    assert (report.files, report.line()) == (0, "code: not backed up")
+    assert not (tmp_path / "rla_data").exists()
+
+
+def test_source_takes_the_named_files_and_folders(project, saved):
+    """Files and folders, overlapping and deep ones, keep their place."""
+    fill(project, "train.py", "other.py", "lib/a.py", "lib/deep/b.py", "data/c.py")
+    wanted = ["train.py", "lib", "./lib/deep/", str(project / "lib" / "a.py")]
+    _, found = saved(project_root=project, dirs=wanted)
+    assert set(found) == {"train.py", "lib/a.py", "lib/deep/b.py"}
+    assert set(saved(project_root=project, dirs=["."])[1]) == set(tree(project))
+
+
+def test_lib_takes_the_library_alone(project, saved):
+    """Mode lib copies lib_dir and the files a run asks for."""
+    fill(project, "train.py", "lib/a.py", "data/c.py")
+    _, found = saved(mode="lib", project_root=project, lib_dir="lib", run_files=[project / "train.py"])
+    assert set(found) == {"train.py", "lib/a.py"}
+
+
+def test_folders_outside_of_the_project_never_leave_the_backup(project, saved, tmp_path):
+    """A path with ../ or an absolute one is kept under its own name, two of one name side by side."""
+    fill(tmp_path, "x/common/a.py", "y/common/a.py", "z.py")
+    fill(project, "common/a.py")
+    dirs = ["common", "../x/common", str(tmp_path / "y/common"), "../z.py"]
+    _, found = saved(project_root=project, dirs=dirs)
+    assert found == {
+        "common/a.py": b"common/a.py",
+        "common_2/a.py": b"x/common/a.py",
+        "common_3/a.py": b"y/common/a.py",
+        "z.py": b"z.py",
+    }
+    assert {path.name for path in tmp_path.iterdir()} == {"project", "rla_data", "x", "y", "z.py"}
+
+
+def test_run_files_stand_at_the_top(project, saved, tmp_path):
+    """Even ignored ones; not secrets; and none takes another's place."""
+    fill(tmp_path, "elsewhere/train.py", "elsewhere/.env")
+    fill(project, "train.py", "skipped.py")
+    files = [project / "train.py", tmp_path / "elsewhere/train.py", project / "skipped.py", tmp_path / "elsewhere/.env"]
+    report, found = saved(project_root=project, ignore=["skipped.py"], run_files=files)
+    assert found == {
+        "pyproject.toml": b"",
+        "train.py": b"train.py",
+        "train_2.py": b"elsewhere/train.py",
+        "skipped.py": b"skipped.py",
+    }
+    assert report.left_out == {"secret": [".env"]}
+
+
+@pytest.mark.parametrize("marker", backup.MARKERS)
+def test_the_project_is_the_nearest_folder_with_a_marker(tmp_path, monkeypatch, marker):
+    """A script deep inside belongs to it, by link too."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    fill(tmp_path, "outer/setup.py", "outer/project/deep/er/train.py", "bin/x")
+    fill(tmp_path / "outer/project", marker)
+    (tmp_path / "bin/train").symlink_to(tmp_path / "outer/project/deep/er/train.py")
+    for script in (tmp_path / "outer/project/deep/er/train.py", tmp_path / "bin/train"):
+        assert project_of(script) == (tmp_path / "outer/project").resolve()
+
+
+@pytest.mark.parametrize("place", ["home", "temporary"])
+def test_the_home_and_the_temporary_folder_are_no_project(tmp_path, monkeypatch, saved, place):
+    """A stray setup.py or dotfiles repository there does not make everything a project; nor does what is above."""
+    folder = tmp_path / "above" / place
+    fill(tmp_path, "above/setup.py", f"above/{place}/.git/HEAD", f"above/{place}/scripts/train.py")
+    fill(folder, "private.py", "scripts/notes.pdf", "scripts/pkg/__init__.py", "scripts/pkg/a.py", "scripts/other/b.py")
+    fill(folder, "scripts/pkg/data.bin", "scripts/pkg/loose/c.py", "scripts/config.YAML", "scripts/Makefile")
+    monkeypatch.setenv("HOME" if place == "home" else "TMPDIR", str(folder))
+    if place == "temporary":
+        monkeypatch.setattr(tempfile, "tempdir", None)
+    script = folder / "scripts/train.py"
+    assert project_of(script) is None
+    _, found = saved(script=script)
+    assert set(found) == {"train.py", "pkg/__init__.py", "pkg/a.py", "config.YAML", "Makefile"}
+
+
+def test_without_a_script_the_working_directory_counts(project, saved, monkeypatch):
+    """So it is in a notebook, for a command installed beside Python, and for a module in site-packages."""
+    fill(project, "deep/train.py", ".venv/lib/site-packages/pkg/__main__.py")
+    monkeypatch.chdir(project / "deep")
+    installed = project / ".venv/lib/site-packages/pkg/__main__.py"
+    for script in (None, Path(sys.executable), installed, project / "missing.py"):
+        assert project_of(script) == project.resolve()
+    assert "deep/train.py" in saved()[1]
+
+
+# --- what stays out ----------------------------------------------------------------------------------------------
+
+
+def test_the_log_root_stays_out_wherever_it_stands(project, saved, tmp_path):
+    """Inside the project, reached through a link, above the project, or the project itself."""
+    fill(project, "train.py", "deep/data/log/a.py", "deep/data/mine.py", "logs/kept.py")
+    (tmp_path / "link").symlink_to(project)
+    _, found = saved(log_root=tmp_path / "link/deep/data", project_root=project)
+    assert set(found) == {"pyproject.toml", "train.py", "logs/kept.py"}
+    for _ in range(2):
+        _, found = saved(log_root=project, project_root=project)
+        assert set(found) == {"pyproject.toml", "train.py", "logs/kept.py", "deep/data/mine.py"} | {
+            "deep/data/log/a.py"
+        } | {name for name in tree(project) if name.startswith("deep/data/code")}
+        shutil.rmtree(project / "deep/data/code", ignore_errors=True)
+    _, found = saved(log_root=tmp_path, project_root=project)
+    assert "train.py" in found and not any(name.startswith("code") for name in found)
+
+
+def test_a_backup_can_itself_be_run_and_backed_up(project, saved, tmp_path):
+    """An old run started again from its code folder has that code as its project."""
+    fill(project, "train.py", "lib/a.py", ".env")
+    saved(project_root=project)
+    again = tmp_path / "rla_data/code/run1"
+    _, found = saved(script=again / "train.py")
+    assert set(found) == {"pyproject.toml", "train.py", "lib/a.py"}
+
+
+def test_the_runs_of_another_log_root_stay_out(project, saved):
+    """After LOG_ROOT was changed, the old one in the project is not copied run by run."""
+    fill(project, "train.py", "old/log/a/progress.csv", "old/code/a/train.py", "old/archive_tester/a/tester.pkl")
+    fill(project, "old/note.txt", "code/kept.py")
+    assert set(saved(project_root=project)[1]) == {"pyproject.toml", "train.py", "old/note.txt", "code/kept.py"}
+
+
+def test_caches_and_environments_stay_out_in_silence(project, saved):
+    """Even where git tracks them; a folder that is only called venv is kept."""
+    fill(project, "train.py", "venv/vectorised.py", "my env/pyvenv.cfg", "my env/lib/a.py", "conda/conda-meta/history")
+    fill(project, "conda/bin/tool.py", "a.pyc", "pkg.egg-info/PKG-INFO", ".hg/store", ".svn/entries", ".tox/x")
+    for cache in "__pycache__ .venv node_modules .mypy_cache .pytest_cache .ruff_cache .ipynb_checkpoints".split():
+        fill(project, f"{cache}/a.py", f"deep/{cache}/a.py")
+    git(project, "init", "-q")
+    git(project, "add", "-f", ".")
+    report, found = saved(project_root=project)
+    assert set(found) == {"pyproject.toml", "train.py", "venv/vectorised.py"}
+    assert report.left_out == {}
+
+
+SECRETS = (
+    ".env .env.local .env.production prod.env .envrc server.pem server.key cert.p12 cert.pfx app.keystore id_rsa id_dsa "
+    "id_ecdsa id_ed25519 .netrc .npmrc .pypirc .htpasswd credentials credentials.json secrets.yaml secret.txt ID_RSA "
+    "service-account-7.json passwords.kdbx .git-credentials .ENV client_secret_1.json"
+).split()
+NO_SECRETS = (
+    ".env.example .env.sample .env.template id_rsa.pub secrets.py secret.py credentials.py environment.py env keys.py "
+    "monkey.py env.py secretary.txt my_secrets.txt"
+).split()
+
+
+def test_secrets_stay_out_and_are_told(project, saved, tmp_path):
+    """Also where git tracks them, at any depth, and never in the store; templates and code stay in."""
+    for name in SECRETS:
+        fill(project, name, f"deep/{name}")
+    fill(project, *NO_SECRETS, ".aws/config", "deep/.ssh/known_hosts", ".gnupg/x")
+    git(project, "init", "-q")
+    git(project, "add", "-f", ".")
+    report, found = saved(project_root=project)
+    assert set(found) == {"pyproject.toml", *NO_SECRETS}
+    expected = [*SECRETS, *(f"deep/{name}" for name in SECRETS), ".aws/", "deep/.ssh/", ".gnupg/"]
+    assert sorted(report.left_out["secret"]) == sorted(expected)
+    stored = [path.read_bytes() for path in (tmp_path / "rla_data").rglob("*") if path.is_file() and path.parent.name != ".rla"]
+    assert not {os.fsencode(name) for name in SECRETS} & set(stored)
+
+
+def test_large_files_stay_out_and_are_told(project, saved, tmp_path):
+    """The cap counts 2**20 bytes a megabyte and lets a file of just that size in."""
+    (project / "just.bin").write_bytes(b"x" * 2**20)
+    (project / "data").mkdir()
+    (project / "data" / "big.bin").write_bytes(b"x" * (2**20 + 1))
+    (project / ".env").write_text("A=1")
+    report, found = saved(project_root=project)
+    assert set(found) == {"pyproject.toml", "just.bin"}
+    assert report.left_out == {"over 1 MB": ["data/big.bin"], "secret": [".env"]}
+    assert report.line() == "code: 2 files, 1.0 MB; left out 1 over 1 MB (data/big.bin), 1 secret (.env)"
+    notes = tmp_path / "rla_data/code/run1/.rla/left_out.txt"
+    assert notes.read_text() == "over 1 MB\tdata/big.bin\nsecret\t.env\n"
+    assert "data/big.bin" in saved(project_root=project, max_file_mb=1.5)[1]
+
+
+def test_links_are_followed_to_files_of_the_project_only(project, saved, tmp_path):
+    """A link to a secret, out of the project, to a folder, to itself or to nothing is left out; nothing loops."""
+    fill(tmp_path, "outside.py", "rla_data/log/a.csv")
+    fill(project, "real/a.py", ".env", ".git_", ".venv/b.py", ".ssh/c")
+    for name, target in {
+        "good.py": "real/a.py",
+        "twice.py": "good.py",
+        "absolute.py": str(project / "real/a.py"),
+        "outside.py": "../outside.py",
+        "etc": "/etc/passwd",
+        "loop": ".",
+        "real/up": "..",
+        "itself": "itself",
+        "nothing": "missing",
+        "folder": "real",
+        "innocent.txt": ".env",
+        "key.txt": ".ssh/c",
+        "cached.py": ".venv/b.py",
+        "device": "/dev/zero",
+    }.items():
+        (project / name).symlink_to(target)
+    report, found = saved(project_root=project)
+    assert found == {
+        "pyproject.toml": b"",
+        ".git_": b".git_",
+        **dict.fromkeys(["real/a.py", "good.py", "twice.py", "absolute.py"], b"real/a.py"),
+    }
+    left = "cached.py device etc folder innocent.txt itself key.txt loop nothing outside.py real/up".split()
+    gone = sorted(report.left_out.get("link", []) + report.left_out.get("unreadable", []))
+    assert gone == left
+    assert not any(path.is_symlink() for path in (tmp_path / "rla_data").rglob("*"))
+
+
+def test_pipes_and_sockets_do_not_hang_the_start(project, saved, monkeypatch):
+    """They are left out and told."""
+    os.mkfifo(project / "pipe")
+    monkeypatch.chdir(project)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("socket")
+        report, found = saved(project_root=project)
+    assert set(found) == {"pyproject.toml"}
+    assert report.left_out == {"special file": ["pipe", "socket"]}
+
+
+def test_what_cannot_be_read_is_told(project, saved, monkeypatch):
+    """A file and a folder without permission, and one that vanishes in between, cost only themselves."""
+    fill(project, "train.py", "locked.py", "closed/a.py", "gone.py")
+    real_open, real_scan = os.open, os.scandir
+
+    def deny(path, *args, **kwargs):  # root may read everything, so the refusal is played
+        name = os.path.basename(os.fspath(path)) if not isinstance(path, int) else ""
+        if name in ("locked.py", "closed"):
+            raise PermissionError(errno.EACCES, "denied", path)
+        if name == "gone.py":
+            os.unlink(path)
+        return (real_scan if not args else real_open)(path, *args, **kwargs)
+
+    monkeypatch.setattr(os, "open", deny)
+    monkeypatch.setattr(os, "scandir", deny)
+    report, found = saved(project_root=project)
+    monkeypatch.undo()
+    assert set(found) == {"pyproject.toml", "train.py"}
+    assert sorted(report.left_out["unreadable"]) == ["closed/", "gone.py", "locked.py"]
+
+
+def test_a_path_too_long_for_the_backup_is_told(project, saved):
+    """The deepest folders the file system can hold do not stop a run; nothing recurses without end."""
+    fill(project, "train.py")
+    here = os.getcwd()
+    try:
+        os.chdir(project)
+        for _ in range(45):
+            os.mkdir("d" * 90)
+            os.chdir("d" * 90)
+        Path("deep.py").write_text("1")
+    finally:
+        os.chdir(here)
+    report, found = saved(project_root=project)
+    assert found["train.py"] == b"train.py"
+    assert sum(map(len, report.left_out.values())) == 1
+    assert len(report.line()) < 20_000
+
+
+def test_a_full_disk_is_no_unreadable_file(project, tmp_path):
+    """Trouble where the backup is written is raised: the caller decides."""
+    (tmp_path / "in the way").write_text("")
+    with pytest.raises(OSError):
+        back_up(tmp_path / "in the way" / "run", tmp_path / "rla_data", project_root=project)
+
+
+# --- git's rules -------------------------------------------------------------------------------------------------
+
+
+def _pattern(dice: random.Random) -> str:
+    name = dice.random() < 0.3
+    pattern = dice.choice(NAMES) if name else "".join(dice.choice(PIECES) for _ in range(dice.randint(1, 5)))
+    pattern = "/" * (dice.random() < 0.25) + pattern + "/" * (dice.random() < 0.3)
+    return "!" * (dice.random() < 0.3) + pattern + dice.choice(["", "", "", "", " ", "\r", "\\ ", "\t"])
+
+
+def _grow(dice: random.Random, folder: Path, depth: int = 0) -> None:
+    for name in dice.sample(NAMES, dice.randint(2, 6)):
+        if dice.random() < 0.45 and depth < 3:
+            (folder / name).mkdir()
+            _grow(dice, folder / name, depth + 1)
+        elif dice.random() < 0.1:
+            (folder / name).symlink_to("a")
+        else:
+            (folder / name).write_bytes(b"1")
+    if dice.random() < (0.25 if depth else 0.8):
+        lines = "\n".join(_pattern(dice) for _ in range(dice.randint(1, 5)))
+        (folder / ".gitignore").write_bytes(dice.choice([b"", b"", b"\xef\xbb\xbf"]) + lines.encode())
+
+
+def _known(project: Path, report: BackupReport, found: dict[str, bytes]) -> set[str]:
+    """What the backup considered: copied, or told as left out."""
+    return set(found) | {path for paths in report.left_out.values() for path in paths}
+
+
+def _difference(mine: set[str], gits: set[str], project: Path) -> str:
+    rules = {str(path): path.read_bytes() for path in project.rglob(".gitignore")}
+    return f"only in the backup: {mine - gits}; only in git: {gits - mine}; {rules}"
+
+
+@pytest.mark.parametrize("group", range(10))
+def test_the_backup_agrees_with_git_over_random_rules(tmp_path, saved, group):
+    """Hundreds of random trees with random nested rules, tracked files and excludes: exactly git's own list."""
+    hidden = 0
+    for number in range(30):
+        dice = random.Random(group * 1000 + number)
+        project = tmp_path / f"case{number}"
+        project.mkdir()
+        _grow(dice, project)
+        git(project, "init", "-q")
+        if dice.random() < 0.5:
+            (project / ".git/info/exclude").write_text("\n".join(_pattern(dice) for _ in range(2)))
+        files = sorted(str(path.relative_to(project)) for path in project.rglob("*") if ".git/" not in str(path))
+        tracked = [name for name in files if not (project / name).is_dir() and dice.random() < 0.15]
+        if tracked:
+            git(project, "--literal-pathspecs", "add", "-f", "--", *tracked)
+        report, found = saved(project_root=project)
+        mine, gits = _known(project, report, found), listed(project)
+        assert mine == gits, f"case {group * 1000 + number}: {_difference(mine, gits, project)}"
+        hidden += len([name for name in files if not (project / name).is_dir()]) - len(gits)
+    assert hidden > 50  # the rules did hide something
+
+
+CASES = {
+    "nested": ({"": "*.log", "sub": "!keep.log"}, "a.log sub/keep.log sub/b.log sub/deep/keep.log"),
+    "negation": ({"": "*\n!*/\n!*.py"}, "a.py a.txt sub/b.py sub/b.txt"),
+    "anchored": ({"": "/a\nb/c"}, "a sub/a b/c sub/b/c"),
+    "below an excluded folder": ({"": "out/\n!out/keep.py", "out": "!keep.py"}, "out/keep.py out/x.py"),
+    "star then keep": ({"": "out/*\n!out/keep.py"}, "out/keep.py out/x.py"),
+    "folders only": ({"": "x/"}, "x sub/x/a"),
+    "stars": ({"": "a/**/b\n**/c\nd/**"}, "a/b a/x/b a/x/y/b z/a/b c s/c d/x d/y/z"),
+    "double star in a word": ({"": "fo**o/x"}, "foo/x foxo/x fo/y/o/x foo/a/x"),
+    "character classes": ({"": "[a-c]x\n[!d-f]y\n[[:digit:]]z\n[]-]w"}, "ax dx dy gy 1z az ]w -w aw"),
+    "escapes": ({"": "\\#a\n\\!b\nc\\ \n\\*d\ne\\"}, "#a !b c\\ *d xd e e\\"),
+    "odd line ends": ({"": "a\r\nb  \nc\t\n\r\n   \n#d"}, "a b c #d d"),
+    "byte order mark": ({"": "\ufeffa\nb"}, "a b"),
+    "bytes, not characters": ({"": "?\n[中]x\n??b"}, "中 a 中x 中b xxb"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_backup_agrees_with_git_on_known_pitfalls(project, saved, case):
+    """Each of git's rules that are easily got wrong, with and without git's help."""
+    rules, names = CASES[case]
+    for name in names.split():
+        if not (project / name).is_dir():
+            fill(project, name)
+    for folder, text in rules.items():
+        (project / folder / ".gitignore").write_bytes(text.encode())
+    without_git = saved(project_root=project)[1]
+    git(project, "init", "-q")
+    gits = listed(project)
+    assert set(saved(project_root=project)[1]) == gits
+    assert set(without_git) == gits
+    assert gits != set(tree(project))
+
+
+def test_tracked_files_are_kept_although_ignored(project, saved):
+    """Git never ignores what it tracks, deep in an ignored folder either; deleted files are not missed."""
+    fill(project, ".gitignore", "out/deep/kept.py", "out/deep/new.py", "out/x.py", "gone.py")
+    (project / ".gitignore").write_text("out/\n*.log\n")
+    fill(project, "run.log", "other.log")
+    git(project, "init", "-q")
+    git(project, "add", "-f", "out/deep/kept.py", "run.log", "gone.py")
+    (project / "gone.py").unlink()
+    assert set(saved(project_root=project)[1]) == {"pyproject.toml", ".gitignore", "out/deep/kept.py", "run.log"}
+
+
+def test_the_rules_of_the_folders_above_hold(tmp_path, saved):
+    """A project that is part of a repository obeys the repository's rules, and only up to its top."""
+    fill(tmp_path, "repo/part/.gitignore", "repo/part/a.log", "repo/part/b.tmp", "repo/part/sub/a.py", "repo/part/x")
+    (tmp_path / ".gitignore").write_text("x\n")
+    (tmp_path / "repo/.gitignore").write_text("*.log\n/part/sub/a.py\n")
+    (tmp_path / "repo/part/.gitignore").write_text("*.tmp\n!a.log\n")
+    git(tmp_path / "repo", "init", "-q")
+    part = tmp_path / "repo/part"
+    assert set(saved(project_root=part)[1]) == {".gitignore", "a.log", "x"} == listed(part)
+
+
+def test_the_users_own_excludes_hold(project, saved, tmp_path, monkeypatch):
+    """Those of core.excludesFile and of the usual place, and the repository's ignorecase."""
+    fill(project, "a.mine", "b.usual", "C.PY", "d.py")
+    git(project, "init", "-q")
+    (tmp_path / "git").mkdir()
+    (tmp_path / "git" / "ignore").write_text("*.usual\n")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert set(saved(project_root=project)[1]) == {"pyproject.toml", "a.mine", "C.PY", "d.py"} == listed(project)
+    (tmp_path / "mine").write_text("*.mine\n*.py\n")
+    git(project, "config", "core.excludesFile", str(tmp_path / "mine"))
+    git(project, "config", "core.ignoreCase", "true")
+    assert set(saved(project_root=project)[1]) == {"pyproject.toml", "b.usual"} == listed(project)
+
+
+def test_a_linked_work_tree_has_its_repositorys_excludes(project, saved, tmp_path):
+    """There .git is a file that points elsewhere."""
+    git(project, "init", "-q")
+    git(project, "add", ".")
+    git(project, "commit", "-q", "-m", "1")
+    (project / ".git/info/exclude").write_text("*.tmp\n")
+    git(project, "worktree", "add", "-q", str(tmp_path / "linked"))
+    fill(tmp_path / "linked", "a.tmp", "a.py")
+    assert set(saved(project_root=tmp_path / "linked")[1]) == {"pyproject.toml", "a.py"}
+
+
+def test_a_repository_in_the_project_has_its_own_rules(project, saved):
+    """A nested clone is backed up as it would be alone, unless the project ignores it."""
+    fill(project, "lib/a.py", "lib/a.log", "lib/b.tmp", "hidden/c.py")
+    (project / ".gitignore").write_text("*.log\nhidden/\n")
+    (project / "lib/.gitignore").write_text("*.tmp\n")
+    for folder in ("", "lib", "hidden"):
+        git(project / folder, "init", "-q")
+    assert set(saved(project_root=project)[1]) == {
+        "pyproject.toml",
+        ".gitignore",
+        "lib/.gitignore",
+        "lib/a.py",
+        "lib/a.log",
+    }
+
+
+def test_ignore_rules_of_the_config_add_to_gits(project, saved, tmp_path):
+    """They hide what git tracks, can bring back what git ignores, and are relative to the project root."""
+    fill(project, "a.py", "b.py", "sub/a.py", "kept.log", "other.log", "data/x", "sub/notes.txt")
+    (project / ".gitignore").write_text("*.log\n")
+    git(project, "init", "-q")
+    git(project, "add", ".")
+    (tmp_path / "rules").write_text("# mine\n/a.py\r\n*.txt\n")
+    ignore = ["!kept.log", "data/"]
+    _, found = saved(project_root=project, ignore=ignore, ignore_files=[str(tmp_path / "rules")])
+    assert set(found) == {"pyproject.toml", ".gitignore", "b.py", "sub/a.py", "kept.log"}
+    _, found = saved(project_root=project, dirs=["sub"], ignore=["/sub/a.py"])
+    assert set(found) == {"sub/notes.txt"}
+
+
+def test_what_is_named_is_taken_although_git_ignores_it(project, saved):
+    """A folder or file in backup_code_dir is meant, as it stands there by name; the rules hold within."""
+    (project / ".gitignore").write_text("out/\n*.tmp\n")
+    fill(project, "out/a.py", "out/b.tmp", "c.tmp")
+    assert set(saved(project_root=project, dirs=["out", "c.tmp"])[1]) == {"out/a.py", "c.tmp"}
+
+
+def test_without_git_the_rules_hold_all_the_same(project, saved, monkeypatch, tmp_path):
+    """On a machine that has no git only tracking is unknown."""
+    fill(project, "a.py", "a.log", "tracked.log")
+    (project / ".gitignore").write_text("*.log\n")
+    git(project, "init", "-q")
+    git(project, "add", "-f", "tracked.log")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert set(saved(project_root=project)[1]) == {"pyproject.toml", ".gitignore", "a.py"}
+
+
+# --- mistakes ----------------------------------------------------------------------------------------------------
+
+
+def test_all_mistakes_are_told_at_once_and_nothing_is_created(project, tmp_path):
+    """Every problem is named with its value, what is near, and what to do."""
+    fill(project, "source/a.py")
+    settings = {
+        "project_root": project,
+        "dirs": ["sorce", "source", "", "missing/x"],
+        "ignore_files": ["nowhere", "source"],
+        "ignore": [1],
+        "run_files": [project / "no.py", project / "source"],
+        "max_file_mb": 0,
+    }
+    with pytest.raises(ConfigError) as caught:
+        check(**settings)
+    assert len(caught.value.problems) == 9
+    assert "'sorce'" in str(caught.value) and "Did you mean 'source'?" in str(caught.value)
+    with pytest.raises(ConfigError) as again:
+        back_up(tmp_path / "rla_data/code/run", tmp_path / "rla_data", **settings)
+    assert again.value.problems == caught.value.problems
+    assert not (tmp_path / "rla_data").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "word"),
+    [
+        ({"mode": "sorce"}, "Did you mean 'source'?"),
+        ({"mode": "lib"}, "lib_dir is None"),
+        ({"mode": "lib", "lib_dir": "missing"}, "lib_dir has 'missing'"),
+        ({"project_root": Path("/does/not/exist")}, "PROJECT_ROOT is '/does/not/exist'"),
+        ({"max_file_mb": float("nan")}, "max_file_mb is nan"),
+        ({"max_file_mb": "1"}, "max_file_mb is '1'"),
+        ({"dirs": ["a\0b"]}, "backup_code_dir has"),
+    ],
+)
+def test_each_mistake_has_its_message(project, settings, word):
+    """The value stands in the message."""
+    with pytest.raises(ConfigError) as caught:
+        check(**{"project_root": project, **settings})
+    assert len(caught.value.problems) == 1 and word in str(caught.value)
+
+
+def test_good_settings_pass_the_check(project):
+    """What back_up would take is no mistake; with mode none nothing else is looked at."""
+    fill(project, "lib/a.py", "rules")
+    assert check(project_root=project, dirs=["lib"], ignore=["*.x"], ignore_files=["rules"], max_file_mb=2) is None
+    assert check(mode="none", project_root=Path("/does/not/exist"), dirs=["missing"]) is None
+
+
+def test_the_line_stays_one_line(capsys):
+    """Three names a reason, odd ones escaped, numbers and plurals right."""
+    report = BackupReport(1, 0, {"secret": ["b\n", "a", "c", "d"], "link": ["x"], "over 1 MB": [os.fsdecode(b"\xe9"), "中"]})
+    line = report.line()
+    assert line == "code: 1 file, 0.0 MB; left out 1 link (x), 2 over 1 MB (中, \\xe9), 4 secrets (a, b\\n, c, ...)"
+    print(line)
+    assert capsys.readouterr().out.count("\n") == 1
