@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from rla_hooks._git import GitCall, exclude_file, is_repository, top_of
 from rla_hooks._gitignore import Rules, read_rules
+from rla_hooks.filestore import STORE
 
 SECRET, UNREADABLE, LINK, SPECIAL = "secret", "unreadable", "link", "special file"
 RLA_TREES = ("log", "results", "checkpoint", "code", "archive_tester")
@@ -141,6 +142,8 @@ class Search:
         if folder.relative:
             if not _ENVIRONMENTS.isdisjoint(entries) or (self.sources_only and "__init__.py" not in entries):
                 return
+            if STORE in entries and os.path.basename(folder.path) == "code":
+                return  # the code of all runs of another log root
             if ".git" in entries and is_repository(folder.path):
                 repository = _Repository(folder.path, folder.path)
                 folder = folder._replace(ignored=False, rules=repository.rules, repository=repository)
@@ -149,7 +152,7 @@ class Search:
                 entries[".gitignore"].path, _key(folder.path), folder.repository.ignore_case, follow=False
             )
             folder = folder._replace(rules=[own, *folder.rules] if own else folder.rules)
-        # Another log root, of another config: its trees hold the code of all its runs.
+        # Another log root, of another config or made by RLA itself.
         old_runs = RLA_TREES if {"archive_tester", "code", "log"}.issubset(entries) else ()
         for name, entry in entries.items():
             path = os.path.join(folder.path, name)

@@ -54,7 +54,7 @@ def load(path: Path) -> tuple[dict[str, Any], RunPaths]:
     if wrong:
         raise RunError(f"{path} is no archived Tester of rla_hooks: {wrong}")
     depth = content["name"].count("/") + 1
-    root = path.parents[depth + 1]
+    root = path.parents[min(depth + 1, len(path.parents) - 1)]
     if path.parent != root / ARCHIVE / content["name"]:
         raise RunError(
             f"{path} does not stand at <log root>/{ARCHIVE}/{content['name']}/tester.pkl, so the other folders of its "

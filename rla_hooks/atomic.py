@@ -10,7 +10,7 @@ import json
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,8 @@ def replacing(path: str | os.PathLike[str], sync: bool = True) -> Iterator[Path]
         temporary.unlink(missing_ok=True)
         raise
     if sync:
-        _fsync(path.parent)
+        with suppress(OSError):  # some network file systems cannot sync a folder; the file itself is on the disk
+            _fsync(path.parent)
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes, sync: bool = True) -> None:

@@ -143,11 +143,11 @@ def back_up(
     """Copy the project's code to ``code_dir``, through the store of ``log_root``.
 
     ``mode``: "source" takes ``dirs`` (files or folders, relative to the project root) or the whole project,
-    "lib" takes ``lib_dir``, "none" nothing. ``project_root``: by default that of ``script`` (:func:`project_of`);
-    where there is none, the packages and source-like files beside the script. ``ignore``: lines as in a
-    .gitignore, relative to the project root; ``ignore_files``: files of such lines. They also hold for files
-    that git tracks. ``run_files`` are copied to the top of ``code_dir``. Files over ``max_file_mb`` (of 2**20
-    bytes) stay out.
+    "lib" takes ``lib_dir``, "none" nothing. ``project_root``: by default the project around ``script``, see
+    :func:`project_of`; where there is none, the packages and source-like files beside the script. ``ignore``:
+    lines as in a .gitignore, relative to the project root; ``ignore_files``: files of such lines. Both also
+    hold for files that git tracks. ``run_files`` are copied to the top of ``code_dir``. Files over
+    ``max_file_mb`` (of 2**20 bytes) stay out.
 
     Raises ConfigError before anything is created, OSError where ``code_dir`` cannot be written.
     """

@@ -32,7 +32,7 @@ class ConfigError(RLAError, ValueError):
             )
         super().__init__(message)
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[type[ConfigError], tuple[list[str], str | None]]:
         return type(self), (self.problems, self.where)
 
 

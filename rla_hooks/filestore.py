@@ -20,12 +20,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from rla_hooks.atomic import TEMPORARY_SUFFIX, replacing
+from rla_hooks.atomic import TEMPORARY_SUFFIX
 
 STORE = ".store"
 _IN_MEMORY = 32 * 2**20  # bytes; larger files are read in pieces
 _PIECE = 2**20
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 # Every stored file has this modification time (2000-01-01). Who edits a linked file in place, which root can,
 # changes the time, too: the stored file is then no longer what its name says, and is not used again.
 _UNTOUCHED = 946_684_800
@@ -45,52 +46,58 @@ class FileStore:
 
     def __init__(self, root: str | os.PathLike[str]):
         self.root = Path(root)
+        self._place = str(self.root)  # thousands of paths are made of it: text is several times faster
 
     def put(self, source: str | os.PathLike[str], target: str | os.PathLike[str]) -> int:
         """Make ``target`` a read-only copy of the regular file ``source``; returns its size in bytes.
 
         The folder of ``target`` must be there; a file at ``target`` is replaced. What is hashed is what is
-        stored, even where the file changes meanwhile. Raises SourceError where ``source`` is no readable
-        regular file.
+        stored, even where the file changes meanwhile. The umask holds as for every new file. Raises
+        SourceError where ``source`` is no readable regular file.
         """
         with _opened(source) as file:
             state = os.fstat(file.fileno())
             executable = bool(state.st_mode & 0o111)
             pieces = _pieces(file, source)
             if state.st_size > _IN_MEMORY:
-                return self._put_pieces(pieces, Path(target), executable)
+                return self._put_pieces(pieces, os.fspath(target), executable)
             data = b"".join(pieces)
         self.put_bytes(data, target, executable)
         return len(data)
 
     def put_bytes(self, data: bytes, target: str | os.PathLike[str], executable: bool = False) -> None:
         """Make ``target`` a read-only file of ``data``, shared with every other one of the same content."""
+        target = os.fspath(target)
         stored = self._stored(hashlib.sha256(data).hexdigest(), executable)
         if not (_is_sound(stored, len(data)) and _link(stored, target) == 0):
-            self._put_pieces([data], Path(target), executable)
+            self._put_pieces([data], target, executable)
 
-    def _put_pieces(self, pieces: Iterable[bytes], target: Path, executable: bool) -> int:
+    def _put_pieces(self, pieces: Iterable[bytes], target: str, executable: bool) -> int:
         digest = hashlib.sha256()
         size = 0
-        with replacing(target, sync=False) as copy:
-            with open(copy, "xb") as out:
+        copy = _beside(target)
+        try:
+            with open(os.open(copy, _NEW, 0o555 if executable else 0o444), "wb") as out:
                 for piece in pieces:
                     digest.update(piece)
                     out.write(piece)
                     size += len(piece)
-            with suppress(OSError):  # file systems without modes and times still hold the content
+            with suppress(OSError):  # a file system that keeps no times still holds the content
                 os.utime(copy, (_UNTOUCHED, _UNTOUCHED))
-                os.chmod(copy, 0o555 if executable else 0o444)
+            os.replace(copy, target)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(copy)
+            raise
         self._share(target, self._stored(digest.hexdigest(), executable), size)
         return size
 
-    def _share(self, target: Path, stored: Path, size: int) -> None:
-        """Bring the complete file ``target`` into the store, or make it one with what another process
-        brought."""
+    def _share(self, target: str, stored: str, size: int) -> None:
+        """Bring the complete file ``target`` into the store, or share what another process brought."""
         problem = _link(target, stored, replace=False)
         if problem == errno.ENOENT:
             with suppress(OSError):  # the store saves space; where it cannot be written, the run has its copy
-                stored.parent.mkdir(parents=True, exist_ok=True)
+                os.makedirs(os.path.dirname(stored), exist_ok=True)
             problem = _link(target, stored, replace=False)
         if problem == errno.EEXIST:
             sound = _is_sound(stored, size)
@@ -98,11 +105,11 @@ class FileStore:
             if not sound or _link(stored, target) == errno.EMLINK:
                 _link(target, stored)
 
-    def _stored(self, digest: str, executable: bool) -> Path:
-        return self.root / digest[:2] / (digest + "x" * executable)
+    def _stored(self, digest: str, executable: bool) -> str:
+        return os.path.join(self._place, digest[:2], digest + "x" * executable)
 
 
-def _is_sound(stored: Path, size: int) -> bool:
+def _is_sound(stored: str, size: int) -> bool:
     try:
         state = os.lstat(stored)
     except OSError:
@@ -110,7 +117,7 @@ def _is_sound(stored: Path, size: int) -> bool:
     return stat.S_ISREG(state.st_mode) and state.st_size == size and state.st_mtime == _UNTOUCHED
 
 
-def _link(old: str | os.PathLike[str], new: str | os.PathLike[str], replace: bool = True) -> int:
+def _link(old: str, new: str, replace: bool = True) -> int:
     """Make ``new`` a hard link to ``old``. Returns 0 or the error's number; nothing is lost where it
     fails."""
     try:
@@ -121,7 +128,7 @@ def _link(old: str | os.PathLike[str], new: str | os.PathLike[str], replace: boo
             return error.errno or errno.EEXIST
     except OSError as error:
         return error.errno or errno.EIO
-    between = Path(new).parent / f".{uuid.uuid4().hex}{TEMPORARY_SUFFIX}"
+    between = _beside(new)
     try:
         os.link(old, between)
         os.replace(between, new)
@@ -131,6 +138,11 @@ def _link(old: str | os.PathLike[str], new: str | os.PathLike[str], replace: boo
     finally:
         with suppress(OSError):  # a rename onto another link of the same file leaves both names
             os.unlink(between)
+
+
+def _beside(path: str) -> str:
+    """A temporary name in the folder of ``path``, as atomic.py makes them but without the cost of a Path."""
+    return os.path.join(os.path.dirname(path), f".{uuid.uuid4().hex}{TEMPORARY_SUFFIX}")
 
 
 def _opened(source: str | os.PathLike[str]) -> BinaryIO:

@@ -80,14 +80,25 @@ def check_task(task: object) -> str:
     parts = [part for part in task.split("/") if part not in ("", ".")]
     if ".." in parts or not parts:
         raise ConfigError(f"the task name {task!r} climbs out of the log root. {allowed}")
-    return "/".join(safe_part(part) for part in parts)
+    return "/".join(map(_task_part, parts))
+
+
+def _task_part(part: str) -> str:
+    """A leading dot would hide the folder, and ``code/.store`` is not a task's."""
+    escaped = safe_part(part, PART_LIMIT - len("%2E"))
+    return f"%2E{escaped[1:]}" if escaped.startswith(".") else escaped
 
 
 def run_leaf(time: datetime, ip: str, record: Mapping[str, Any]) -> str:
     """Return the last part of a run name: ``<HH-MM-SS-ffffff>_<ip>_&<key>=<value>...``."""
-    info = "".join(f"&{safe_part(k, VALUE_LIMIT)}={safe_part(v, VALUE_LIMIT)}" for k, v in record.items())
+    info = "".join(f"&{_info_part(key)}={_info_part(value)}" for key, value in record.items())
     leaf = f"{time:%H-%M-%S-%f}_{safe_part(ip, VALUE_LIMIT)}" + (f"_{info}" if info else "")
     return _cap(leaf, leaf, PART_LIMIT)
+
+
+def _info_part(value: object) -> str:
+    text = str(value)
+    return safe_part(text, VALUE_LIMIT) if text else ""
 
 
 @dataclass(frozen=True)
@@ -112,9 +123,9 @@ def parse(name: str) -> RunName:
 
 
 def _split_leaf(leaf: str) -> tuple[str, str, str]:
-    head, mark, info = leaf.partition("&")
+    head, _, info = leaf.partition("&")
     fields = head.replace(" ", "_").rstrip("_").split("_")
-    if len(fields) != 2 or (info and not mark):
+    if len(fields) != 2:
         raise ValueError(f"{leaf!r} is no run: expected <HH-MM-SS-ffffff>_<ip>_&<key>=<value>")
     return fields[0], fields[1], info
 
@@ -182,6 +193,8 @@ def create(log_root: Path, task: str, record: Mapping[str, Any], now: datetime |
     log_root = Path(os.path.abspath(log_root))
     ip = local_ip()
     try:
+        for kind in KINDS:  # what is in the way of one of them shows before the run's name is taken
+            (log_root / kind).mkdir(parents=True, exist_ok=True)
         while True:
             paths = RunPaths(log_root, f"{task}/{time:%Y/%m/%d}/{run_leaf(time, ip, record)}")
             paths.log_dir.parent.mkdir(parents=True, exist_ok=True)
@@ -192,9 +205,11 @@ def create(log_root: Path, task: str, record: Mapping[str, Any], now: datetime |
                 time += timedelta(microseconds=1)
         for folder in (paths.results_dir, paths.checkpoint_dir, paths.code_dir, paths.archive_dir, paths.tensorboard_dir):
             folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a path with a NUL
+        where = f" ({error.filename})" if isinstance(error, OSError) else ""
+        reason = getattr(error, "strerror", None) or error
         raise ConfigError(
-            f"the log root {str(log_root)!r} cannot be written: {error.strerror or error} ({error.filename}). "
+            f"the log root {str(log_root)!r} cannot be written: {reason}{where}. "
             "Allowed: a folder this user may create files in. Set LOG_ROOT in rla_config.yaml or pass log_root=."
         ) from error
     return paths
@@ -204,16 +219,18 @@ def run_names(log_root: Path, task: str | None = None) -> Iterator[str]:
     """Yield the names of all runs below ``LOG_ROOT/log`` (of one task, and of tasks grouped in it), oldest first."""
     root = log_root / LOG
     found = []
-    start = root / check_task(task) if task is not None else root
-    for folder, children, _ in os.walk(start):
-        relative = Path(folder).relative_to(root).as_posix()
-        for child in list(children):
-            try:
-                time = parse(f"{relative}/{child}").time
-            except ValueError:
-                continue
-            found.append((time, f"{relative}/{child}"))
-            children.remove(child)  # a run holds no runs
+    # The original RLA does not escape the names of tasks.
+    starts = [root] if task is None else {root / check_task(task), root / task}
+    for start in starts:
+        for folder, children, _ in os.walk(start):
+            relative = Path(folder).relative_to(root).as_posix()
+            for child in list(children):
+                try:
+                    time = parse(f"{relative}/{child}").time
+                except ValueError:
+                    continue
+                found.append((time, f"{relative}/{child}"))
+                children.remove(child)  # a run holds no runs
     yield from (name for _, name in sorted(found))
 
 

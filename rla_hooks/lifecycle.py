@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rla_hooks.tester import Tester
 
 _current: ContextVar[Tester | None] = ContextVar("rla_hooks_current_run", default=None)
-_open: list[Tester] = []  # oldest first
+_open: dict[Tester, int] = {}  # oldest first, with the thread that opened it
 _lock = threading.RLock()
 _hooked = False
 
@@ -31,14 +31,36 @@ def current() -> Tester | None:
     """Return the run that a call from here belongs to.
 
     The innermost tracked call of this thread or task; else, for a thread that the training started, the innermost
-    open run of the process, unless runs are open side by side; else None.
+    open run of the training's own thread, unless runs are open side by side; else None. Runs that other threads
+    opened inside that one are their own: calls from a thread pool do not become each other's children.
     """
     run = _current.get()
     if run is not None:
         return run
     with _lock:
-        nested = all(inner.parent == outer.name for outer, inner in zip(_open, _open[1:]))
-        return _open[-1] if _open and nested else None
+        # A forked child has copies of its parent's runs, which take everything and write nothing.
+        own = {run: thread for run, thread in _open.items() if run.writes} or _open
+        family: set[str | None] = set()
+        for candidate, thread in own.items():
+            if family and candidate.parent not in family:
+                return None
+            family.add(candidate.name)
+            if thread == next(iter(own.values())):
+                run = candidate
+        return run
+
+
+def enclosing() -> Tester | None:
+    """Return the run that a tracked call from here is a part of.
+
+    As :func:`current`, but of two threads that the main thread started neither is the other's.
+    """
+    run = _current.get()
+    if run is not None:
+        return run
+    run = current()
+    around = (threading.main_thread().ident, threading.get_ident())
+    return run if run is not None and _open.get(run) in around else None
 
 
 def is_off() -> bool:
@@ -49,13 +71,21 @@ def is_off() -> bool:
     return mode == "off"
 
 
+def is_silent() -> bool:
+    """Whether this process starts no runs: tracking is off, or another rank writes."""
+    return is_off() or not ranks.may_write()
+
+
 def required(what: str) -> Tester:
-    """Return the current run, or raise :class:`RunError` that says what to call first."""
+    """Return the current run, or raise :class:`RunError` that says what to call first.
+
+    Where no runs are started, it is a Tester that takes everything and writes nothing.
+    """
     run = current()
     if run is not None:
         return run
-    if is_off():
-        return _nothing()
+    if is_silent():
+        return own_tester()
     if _open:
         raise RunError(
             f"{what} does not know which of the {len(_open)} open runs is meant: this thread was started inside none "
@@ -68,8 +98,8 @@ def required(what: str) -> Tester:
 
 
 @functools.lru_cache(maxsize=1)
-def _nothing() -> Tester:
-    """A Tester without a run: it takes everything and writes nothing."""
+def own_tester() -> Tester:
+    """Return the process's own Tester, the one of RLA's imperative face."""
     from rla_hooks.tester import Tester
 
     return Tester()
@@ -92,36 +122,29 @@ def opened(run: Tester) -> None:
         if not _hooked:
             _hook_into_process()
             _hooked = True
-        if run not in _open:
-            _open.append(run)
+        _open.setdefault(run, threading.get_ident())
         _catch_sigterm()
 
 
 def closed(run: Tester) -> None:
     with _lock:
-        if run in _open:
-            _open.remove(run)
+        _open.pop(run, None)
         if not _open:
             _release_sigterm()
 
 
-def _own_runs() -> list[Tester]:
-    """The open runs, innermost first; none in a forked child, which only has copies of its parent's."""
-    return list(reversed(_open)) if ranks.process_id == _process else []
-
-
-_process = ranks.process_id
+def _open_runs() -> list[Tester]:
+    """The open runs, innermost first. In a forked child its parent's are among them; there, ending one does nothing."""
+    return list(reversed(list(_open)))
 
 
 def _hook_into_process() -> None:
-    global _process
-    _process = ranks.process_id
     atexit.register(_at_exit)
     previous = sys.excepthook
 
     def excepthook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         """An exception that ends the program ends the runs that were opened without a decorator."""
-        for run in _own_runs():
+        for run in _open_runs():
             run.finish(ending_of(error), error)
         previous(kind, error, trace)
 
@@ -129,7 +152,7 @@ def _hook_into_process() -> None:
 
 
 def _at_exit() -> None:
-    for run in _own_runs():
+    for run in _open_runs():
         run.finish(FINISHED)
 
 
@@ -145,7 +168,7 @@ def _release_sigterm() -> None:
 
 
 def _on_sigterm(number: int, frame: FrameType | None) -> Any:
-    for run in _own_runs():
+    for run in _open_runs():
         run.finish(INTERRUPTED)
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)  # die as the signal would have it

@@ -15,7 +15,7 @@ from typing import Any
 
 from rla_hooks import ranks
 from rla_hooks.errors import WarnOnce
-from rla_hooks.values import Scalar, to_scalar
+from rla_hooks.values import Scalar, safe, to_scalar
 from rla_hooks.writers.base import STEP, TIME, Exhibit, Media, Row, Writer
 
 DEBUG, INFO, WARN, ERROR, DISABLED, BACKUP = 10, 20, 30, 40, 50, 60
@@ -98,19 +98,22 @@ class Logger:
         exclude: names of writers that do not get the value. freq: keep it only when at least so many time steps
         have passed since it was kept last.
         """
+        if self._process != ranks.process_id:  # before the lock: a thread that is not in this fork may hold it
+            return
         with self._lock:
             if freq is not None:
                 now, before = self.next_step(), self._recorded_at.get(key)
-                if before is not None and now - before < freq:
+                if before is not None and 0 <= now - before < freq:  # steps may go back, in a second fit say
                     return
                 self._recorded_at[key] = now
             self._values[key] = value
+            self._counts.pop(key, None)  # a mean that comes afterwards starts anew
             self._exclude(key, exclude)
 
     def record_mean(self, key: str, value: Any, exclude: str | Iterable[str] | None = None) -> None:
         """Keep the mean of all values of ``key`` since the last dump. None is passed over."""
-        number = None if value is None else self._number(key, value)
-        if number is None:
+        number = self._number(key, value)
+        if number is None or self._process != ranks.process_id:
             return
         with self._lock:
             count = self._counts.get(key, 0)
@@ -128,9 +131,15 @@ class Logger:
         exclude: str | Iterable[str] | None = None,
         freq: int | None = None,
     ) -> None:
-        """Keep the mean of the last ``record_len`` values of ``key``, once there are so many."""
+        """Keep the mean of the last ``record_len`` values of ``key``, once there are so many. None is passed over."""
         number = self._number(key, value)
-        if number is None or (ignore_nan and number != number):
+        if number is None or (ignore_nan and number != number) or self._process != ranks.process_id:
+            return
+        if not isinstance(record_len, int) or record_len < 1:
+            self._warn(
+                ("record_len", key),
+                f"{key!r} has record_len={record_len!r}. Allowed: a whole number above 0; its values are left out.",
+            )
             return
         with self._lock:
             window = self._windows.get(key)
@@ -154,9 +163,11 @@ class Logger:
             self._excluded.pop(key, None)
 
     def _number(self, key: str, value: Any) -> float | None:
+        if value is None:  # a missing value
+            return None
         try:
             return float(to_scalar(value))
-        except (TypeError, ValueError, OverflowError) as error:
+        except Exception as error:
             self._warn(("value", key), f"{key!r} was left out of a mean: {error}. Record numbers.", stacklevel=4)
             return None
 
@@ -169,6 +180,8 @@ class Logger:
 
     def log(self, values: Mapping[str, Any], step: int | None = None) -> None:
         """Record ``values`` and dump everything that is recorded as one row."""
+        if self._process != ranks.process_id:
+            return
         with self._lock:
             if self._values:
                 self.record_all(values)
@@ -178,6 +191,8 @@ class Logger:
 
     def dump(self, step: int | None = None) -> dict[str, Scalar]:
         """Write everything recorded since the last dump as one row, and return it. Nothing recorded: nothing is written."""
+        if self._process != ranks.process_id:
+            return {}
         with self._lock:
             values, excluded = self._values, self._excluded
             self._values, self._counts, self._excluded = {}, {}, {}
@@ -192,7 +207,7 @@ class Logger:
     def _dump(
         self, values: Mapping[str, Any], step: int | None, excluded: Mapping[str, frozenset[str]] | None = None
     ) -> dict[str, Scalar]:
-        if self._process != ranks.process_id or self.level == DISABLED:
+        if self.level == DISABLED:
             return {}
         if STEP in values or TIME in values:
             values = dict(values)
@@ -236,13 +251,13 @@ class Logger:
             return step
         try:
             return int(to_scalar(step))
-        except (TypeError, ValueError, OverflowError):
+        except Exception:
             self._warn("step", f"the step {step!r} is no number; the rows are counted instead.", stacklevel=6)
             return self.next_step()
 
     @staticmethod
     def _without(row: Row, writer: str, excluded: Mapping[str, frozenset[str]]) -> Row | None:
-        keys = {key for key, names in excluded.items() if writer in names}
+        keys = {str(key) for key, names in excluded.items() if writer in names}
         if not keys:
             return row
         kept = {key: value for key, value in row.values.items() if key not in keys}
@@ -254,8 +269,7 @@ class Logger:
         """Hand a picture, a text or a histogram to the writers that can show it."""
         if self._process != ranks.process_id or self.level == DISABLED:
             return
-        if step is None:
-            step = self.current_step()
+        step = self.current_step() if step is None else self._checked_step(step)
         with self._lock:
             for writer in self.output_formats:
                 self._write(writer, Exhibit(step, time.time(), tag, content))
@@ -268,7 +282,10 @@ class Logger:
         """Write the arguments as one line on the console and in log.txt, if ``level`` is at least :attr:`level`."""
         if level < self.level or self.level == DISABLED or self._process != ranks.process_id:
             return
-        text = " ".join(map(str, args))
+        try:
+            text = " ".join(map(str, args))
+        except Exception:  # an argument that cannot be shown
+            text = " ".join(str(safe(arg)) for arg in args)
         with self._lock:
             for writer in self.output_formats:
                 show = getattr(writer, "message", None)
@@ -281,11 +298,11 @@ class Logger:
         if row is None:
             return
         try:
-            writer.write(row)
+            written = writer.write(row)
         except Exception as error:
             self._trouble(writer, error, row.step)
         else:
-            if self._open_gaps:
+            if self._open_gaps and written is not False:
                 self._over(writer)
 
     def _guarded(self, writer: Writer, action: Callable[..., object], *args: Any) -> None:
@@ -295,19 +312,18 @@ class Logger:
             self._trouble(writer, error, None)
 
     def _trouble(self, writer: Writer, error: Exception, step: int | None) -> None:
+        if step is not None:
+            gap = self._open_gaps.get(writer.name)
+            if gap is None:
+                gap = self._open_gaps[writer.name] = Gap(writer.name, 0, step, step, str(error))
+                self.gaps.append(gap)
+            gap.rows += 1
+            gap.last_step = step
         self._warn(
             ("writer", writer.name),
             f"{writer.name}: {error}. The training goes on; rows are missing there until writing works again.",
             stacklevel=7,
         )
-        if step is None:
-            return
-        gap = self._open_gaps.get(writer.name)
-        if gap is None:
-            gap = self._open_gaps[writer.name] = Gap(writer.name, 0, step, step, str(error))
-            self.gaps.append(gap)
-        gap.rows += 1
-        gap.last_step = step
 
     def _over(self, writer: Writer) -> None:
         gap = self._open_gaps.pop(writer.name, None)

@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rla_hooks import ranks
-from rla_hooks.errors import ConfigError, RunError, WarnOnce
+from rla_hooks import lifecycle, ranks
+from rla_hooks.errors import CheckpointError, ConfigError, RunError, WarnOnce
 from rla_hooks.layout import RunPaths
-from rla_hooks.logger import WARN, Logger
+from rla_hooks.logger import WARN, Logger, TimeStepHolder
 from rla_hooks.timers import TimeTracker
 from rla_hooks.values import safe
 from rla_hooks.writers.base import STEP
@@ -49,6 +49,15 @@ class RunOutputs:
         """Whether this object, in this process, writes to a run."""
         return self.paths is not None and self._process == ranks.process_id
 
+    def parameters(self) -> dict[str, Any]:
+        """The hyper-parameters flat, in safe form."""
+        raise NotImplementedError
+
+    def _need_run(self, what: str) -> None:
+        """Say what to call first where a run was meant to be started and is not."""
+        if self.paths is None and not lifecycle.is_silent():
+            raise RunError(f"{what} was called before the run has started. Call tester.log_files_gen() first.")
+
     @property
     def time_step_holder(self) -> TimeStepHolder:
         return self.logger.time_step
@@ -83,10 +92,13 @@ class RunOutputs:
             message = f"log got {safe(values)!r}. Allowed: a mapping such as {{'perf/return': 12.0}}; nothing was logged."
             self._warn("log", message)
             return
+        if self.paths is None:
+            self._need_run("log")
         self.logger.log(values, step)
 
     def print_args(self) -> None:
         """Show the hyper-parameters on the console and in log.txt."""
+        self._need_run("print_args")
         for key, value in sorted(self.parameters().items()):
             self.logger.message(f"{key}: {value}")
 
@@ -118,7 +130,13 @@ class RunOutputs:
         if mode == "replace" or not issubclass(dtype, (list, deque)):
             self.custom_data[key] = data
         elif key in self.custom_data:
-            self.custom_data[key].append(data)
+            kept = self.custom_data[key]
+            if not isinstance(kept, (list, deque)):
+                raise ConfigError(
+                    f"add_custom_data cannot append to {key!r}, which holds a {type(kept).__name__}. "
+                    "Pass mode='replace', or take another key."
+                )
+            kept.append(data)
         elif issubclass(dtype, deque):
             if max_len <= 0:
                 raise ConfigError(f"add_custom_data got max_len={max_len} for a deque. Allowed: a number above 0.")
@@ -150,6 +168,7 @@ class RunOutputs:
         """
         from rla_hooks.checkpoints import saver
 
+        self._need_run("new_saver")
         folder = self.checkpoint_dir or Path(os.devnull)
         self._saver = saver.Saver(folder, max_to_keep, var_prefix or "", objects)
 
@@ -168,8 +187,10 @@ class RunOutputs:
     ) -> Path | None:
         """Save models, optimisers, tensors and plain data by name, complete or not at all, and return the path.
 
-        ``related_variable`` goes to the custom data. Trouble with the disk gives one warning and returns None.
+        ``related_variable`` goes to the custom data. Trouble with the disk, or with what is given, gives one warning
+        and returns None.
         """
+        self._need_run("save_checkpoint")
         if not self.writes:
             return None
         if model_dict is not None and not isinstance(model_dict, Mapping):
@@ -185,7 +206,7 @@ class RunOutputs:
             self.add_custom_data(key, value, mode="replace")
         try:
             path = saver.save(model_dict, step, checkpoint_name)
-        except OSError as error:
+        except (OSError, ConfigError, CheckpointError) as error:
             self._warn("checkpoint", f"the checkpoint of step {step} was not saved: {error}. The training goes on.")
             return None
         self._warn.again("checkpoint")
@@ -211,6 +232,7 @@ class RunOutputs:
         their state back in place. ``ckp_index`` is RLA's later name for ``step``. Raises
         :class:`~rla_hooks.errors.CheckpointError`.
         """
+        self._need_run("load_checkpoint")
         if self.paths is None:
             raise RunError("load_checkpoint was called where nothing is tracked: there is no checkpoint folder.")
         step = ckp_index if step is None else step
@@ -221,6 +243,7 @@ class RunOutputs:
 
         ``pretty`` writes a PDF instead of a PNG. Returns the path, or None where it could not be saved.
         """
+        self._need_run("save_figure")
         if not self.writes:
             return None
         from rla_hooks import figures
@@ -253,17 +276,19 @@ class RunOutputs:
         return self._draw("hist_figure", name, options, data=data, labels=labels)
 
     def _draw(self, kind: str, name: str, options: dict[str, Any], **content: Any) -> Path | None:
+        self._need_run("drawing a figure")
         if not self.writes:
             return None
-        from rla_hooks import figures
+        from rla_hooks import figures, plots
 
         assert self.results_dir is not None
         pretty, cover, step = options.pop("pretty", False), options.pop("cover", False), options.pop("step", None)
-        if not cover and figures.exists(self.results_dir, name, step, pretty):
-            self._warn(("figure", name), f"the figure {name!r} is there already and stays. Pass cover=True to replace it.")
-            return None
         try:
-            figure = getattr(figures, kind)(**content, **options)
+            if not cover and figures.exists(self.results_dir, name, step, pretty):
+                message = f"the figure {name!r} is there already and stays. Pass cover=True to replace it."
+                self._warn(("figure", name), message)
+                return None
+            figure = getattr(plots, kind)(**content, **options)
         except ConfigError as error:
             self._warn(("figure", name), f"the figure {name!r} was not drawn: {error}")
             return None

@@ -6,7 +6,7 @@ not one class to be read, and reading refuses every class:
     {"custom": {"returns": ("__rla__", "deque", [1.0, 2.0], 100)}}
 
 Allowed: None, bool, int, float, complex, str, bytes, bytearray, list, tuple, dict, set, frozenset,
-OrderedDict, deque, date, time, datetime, timedelta, paths, and numpy arrays and scalars of numbers, text, dates.
+OrderedDict, deque, date, time, datetime, timedelta, paths, numpy arrays and scalars of numbers, text and dates.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from rla_hooks.errors import RLAError
 
 _TAG = "__rla__"
 _DEEPEST = 100
+_WORD = 2**63  # integers up to here are fine everywhere
 _NUMPY_KINDS = "biufcSUmM"
 Place = tuple[Any, ...]  # the keys that lead to a value
 
@@ -77,9 +78,9 @@ class Refused(Exception):
 class Walker:
     """Walks through content and makes what will be stored of it; the content itself stays as it is.
 
-    Without ``left_out``, what cannot be stored raises TypeError. With a list, it is left out (of a list or a tuple:
-    None stands in its place), a line that says where and what is appended to the list, and an object whose class
-    derives from a builtin is stored as the builtin.
+    Without ``left_out``, what cannot be stored raises TypeError. With a list, it is left out (of a list or a
+    tuple: None stands in its place), a line that says where and what is appended to the list, and an object
+    whose class derives from a builtin is stored as the builtin.
     """
 
     atoms: frozenset[type] = frozenset({type(None), bool, int, float, str, bytes, bytearray})
@@ -141,7 +142,8 @@ class Walker:
     def parts(self, value: Iterable[Any], where: Place) -> Iterator[Any]:
         """The parts of a list or a tuple."""
         for index, part in enumerate(value):
-            yield part if type(part) in self.atoms else self.value(part, (*where, index))
+            quick = type(part) in self.atoms or (type(part) is int and -_WORD < part < _WORD)
+            yield part if quick else self.value(part, (*where, index))
 
     def members(self, value: Iterable[Any], where: Place) -> Iterator[Any]:
         """The members of a set that can be stored."""
@@ -171,9 +173,7 @@ class Walker:
         try:
             return self.stored(key, ())
         except Refused:
-            raise Refused(
-                where, f"a key or member that is or holds a {type(key)} cannot be stored here."
-            ) from None
+            raise Refused(where, f"a key or member that is or holds a {type(key)} cannot be stored here.") from None
         finally:
             self.in_key = before
 
@@ -246,7 +246,7 @@ _BASES: tuple[tuple[type, Callable[[Any], Any]], ...] = (
 
 
 def _as_builtin(value: Any) -> Any:
-    """The builtin in an object whose class derives from one (a named tuple, an IntEnum), else NotImplemented."""
+    """The builtin in an object of a class that derives from one (named tuple, IntEnum), else NotImplemented."""
     for base, plain in _BASES:
         if isinstance(value, base):
             return plain(value)
@@ -289,9 +289,7 @@ class _Unpickler(pickle.Unpickler):
         )
 
     def persistent_load(self, pid: Any) -> Any:
-        raise PlainDataError(
-            "The data points to an object outside of it. Plain data never does; nothing was loaded."
-        )
+        raise PlainDataError("The data points to an object outside of it. Plain data never does; nothing was loaded.")
 
 
 def _decode(value: Any, inside: set[int]) -> Any:
@@ -317,9 +315,7 @@ def _decode(value: Any, inside: set[int]) -> Any:
 def _untag(parts: list[Any]) -> Any:
     name, *content = parts[1:]
     if name not in _UNTAG:
-        raise PlainDataError(
-            f"The data holds a {name!r}, which this version of rla_hooks does not know. Update it."
-        )
+        raise PlainDataError(f"The data holds a {name!r}, which this version of rla_hooks does not know. Update it.")
     return _UNTAG[name](*content)
 
 

@@ -31,8 +31,8 @@ _HEADER = re.compile(rb"^diff --git ", re.MULTILINE)
 _OPTIONS = (  # so that neither the user's settings nor other programs shape the diff
     "-c color.ui=false -c diff.noprefix=false -c diff.mnemonicPrefix=false -c diff.relative=false "
     "-c diff.submodule=short -c diff.interHunkContext=0 -c core.safecrlf=false "
-    "diff -O/dev/null --no-ext-diff --no-textconv --no-color --no-renames --binary --full-index --src-prefix=a/ "
-    "--dst-prefix=b/ -U3 --ignore-submodules=dirty HEAD"
+    "diff -O/dev/null --no-ext-diff --no-textconv --no-color --no-renames --binary --full-index "
+    "--src-prefix=a/ --dst-prefix=b/ -U3 --ignore-submodules=dirty HEAD"
 ).split()
 
 

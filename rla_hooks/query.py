@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from rla_hooks import config as configs
 from rla_hooks import record
-from rla_hooks.errors import RLAError
-from rla_hooks.layout import RunPaths, parse, run_names
+from rla_hooks.errors import ConfigError, RLAError
+from rla_hooks.layout import RunPaths, check_task, parse, run_names
 
 if TYPE_CHECKING:
     import pandas
@@ -32,6 +32,11 @@ class SavedRun:
     hparams: dict[str, Any] = field(repr=False)
     info: dict[str, Any] = field(repr=False)  # run.json
     problems: tuple[str, ...] = ()
+
+    @property
+    def record(self) -> dict[str, str]:
+        """The record parameters as they stand in the run's name."""
+        return parse(self.name).record
 
     @property
     def log_dir(self) -> Path:
@@ -63,7 +68,14 @@ class SavedRun:
         except ModuleNotFoundError as error:
             raise RLAError("metrics() needs pandas. Install it: pip install 'rla-hooks[pandas]'") from error
         try:
-            return pandas.read_csv(self.paths.progress_csv, encoding_errors="backslashreplace", low_memory=False)
+            # Only what the writer means by it is a missing value: "None", "NA" and their kin are texts.
+            return pandas.read_csv(
+                self.paths.progress_csv,
+                encoding_errors="backslashreplace",
+                low_memory=False,
+                keep_default_na=False,
+                na_values=["", "nan"],
+            )
         except (FileNotFoundError, pandas.errors.EmptyDataError):
             return pandas.DataFrame()
 
@@ -91,24 +103,28 @@ def _read(paths: RunPaths) -> SavedRun:
         problems.append(f"run.json cannot be read: {error}")
     hparams: dict[str, Any] = {}
     try:
-        hparams = _object(paths.parameter_json)
+        hparams = record.load(paths.parameter_json)
     except FileNotFoundError:
         problems.append("parameter.json is missing")
     except (OSError, ValueError) as error:
         problems.append(f"parameter.json cannot be read: {error}")
-    return SavedRun(paths, paths.name, parse(paths.name).task, status, hparams, info, tuple(problems))
+    return SavedRun(paths, paths.name, _task(paths.name, info), status, hparams, info, tuple(problems))
 
 
-def _object(path: Path) -> dict[str, Any]:
-    content = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(content, dict):
-        raise ValueError(f"it holds a {type(content).__name__}, not a JSON object")
-    return content
+def _task(name: str, info: dict[str, Any]) -> str:
+    """The task as the user wrote it; its folders have it in escaped form."""
+    folders, written = parse(name).task, info.get("task")
+    try:
+        if check_task(written) == folders:
+            return str(written)
+    except ConfigError:
+        pass
+    return unquote(folders)
 
 
 def latest_checkpoint(run: SavedRun | Tester | str | os.PathLike[str]) -> Path | None:
     """Return the newest complete checkpoint of a run (of its checkpoint folder), or None where there is none."""
     from rla_hooks.checkpoints.manifest import latest
 
-    folder = getattr(run, "checkpoint_dir", run)
+    folder: Any = getattr(run, "checkpoint_dir", run)
     return None if folder is None else latest(folder)

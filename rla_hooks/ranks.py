@@ -34,7 +34,7 @@ def global_rank() -> int:
     """Return this process's global rank as its launcher set it, or 0."""
     for variable in _RANK_VARIABLES:
         value = os.environ.get(variable, "")
-        if value.isdigit():
+        if value.isdecimal():
             return int(value)
     return 0
 

@@ -29,7 +29,9 @@ from rla_hooks.atomic import write_json
 FORMAT = 1
 RUNNING, FINISHED, FAILED, INTERRUPTED, KILLED = "running", "finished", "failed", "interrupted", "killed"
 _SEVERITY = {RUNNING: 0, FINISHED: 1, INTERRUPTED: 2, FAILED: 3}
-_SECRET_OPTION = re.compile(r"(token|passw|secret|api[-_]?key|credential)", re.IGNORECASE)
+# Not tokens and tokenizers, which are hyper-parameters.
+_SECRET_OPTION = re.compile(r"(token(?!s|i[sz])|passw|secret|api[-_]?key|credential)", re.IGNORECASE)
+_URL_PASSWORD = re.compile(r"(://[^/:@\s]*:)[^/@\s]+@")
 _MAX_ERROR = 100_000  # characters of a traceback; an endless recursion has a long one
 
 
@@ -63,14 +65,15 @@ class RunRecord:
     def status(self) -> str:
         return str(self.content["status"])
 
-    def end(self, status: str, error: BaseException | None = None) -> None:
-        """Note an ending. Of several the worst wins, so a failure that was reported stays."""
+    def end(self, status: str, error: BaseException | None = None) -> bool:
+        """Note an ending, and return whether it is news. Of several the worst wins: a reported failure stays."""
+        if _SEVERITY[status] <= _SEVERITY[self.status]:
+            return False
         now = time.time()
-        self.content |= {"ended": _iso(now), "seconds": round(now - self._started, 3)}
-        if _SEVERITY[status] >= _SEVERITY[self.status]:
-            self.content["status"] = status
-            if error is not None:
-                self.content["error"] = _traceback(error)
+        self.content |= {"status": status, "ended": _iso(now), "seconds": round(now - self._started, 3)}
+        if error is not None:
+            self.content["error"] = _traceback(error)
+        return True
 
     def save(self, **content: Any) -> None:
         """Write run.json. Raises OSError where that is not possible; the old file stays."""
@@ -81,7 +84,7 @@ class RunRecord:
 def read_status(content: dict[str, Any]) -> str:
     """Return the status of a run.json's content as it is now: ``killed`` where a running process is gone."""
     status = content.get("status")
-    if status not in _SEVERITY:
+    if not isinstance(status, str) or status not in _SEVERITY:
         raise ValueError(f"run.json has the status {status!r}. Known: {', '.join(_SEVERITY)}.")
     if status == RUNNING and content.get("host") == socket.gethostname() and not _is_alive(content):
         return KILLED
@@ -92,8 +95,12 @@ def ending_of(error: BaseException) -> str:
     """Return the status that an exception leaving the tracked function stands for.
 
     SystemExit after Ctrl-C is an interruption (Lightning, for one, turns one into the other), as is a signal that
-    was made an exception; SystemExit with code 0 or None is how programs end well.
+    was made an exception, and a cancelled task: asyncio makes one of Ctrl-C. SystemExit with code 0 or None is how
+    programs end well.
     """
+    asyncio = sys.modules.get("asyncio.exceptions")
+    if asyncio is not None and isinstance(error, asyncio.CancelledError):
+        return INTERRUPTED
     seen: set[int] = set()
     cause: BaseException | None = error
     while cause is not None and id(cause) not in seen:
@@ -133,7 +140,7 @@ def _is_alive(content: dict[str, Any]) -> bool:
         return True  # there is no harmless question to a Windows process in the standard library
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except OSError:
         return True
@@ -141,10 +148,13 @@ def _is_alive(content: dict[str, Any]) -> bool:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """Read a run.json. Raises OSError, or ValueError where it is none."""
-    content = json.loads(path.read_text(encoding="utf-8"))
+    """Read a run.json, or another file of one JSON object. Raises OSError, or ValueError where it is none."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
     if not isinstance(content, dict):
-        raise ValueError(f"{path.name} holds a {type(content).__name__}, not a JSON object")
+        raise ValueError(f"it holds a {type(content).__name__}, not a JSON object")
     return content
 
 
@@ -165,11 +175,17 @@ def _working_directory() -> str | None:
 
 
 def _without_secrets(arguments: list[str]) -> list[str]:
-    """Mask values of options such as ``--api-key``: the command is kept for years and gets shared."""
+    """Mask values of ``--api-key KEY``, ``db.password=...`` and URLs: the command is kept for years and gets shared."""
     masked, hide = [], False
-    for argument in arguments:
+    for argument in map(str, arguments):
         option, equals, _ = argument.partition("=")
-        secret = bool(_SECRET_OPTION.search(option)) and argument.startswith("-")
-        masked.append("***" if hide else f"{option}=***" if secret and equals else argument)
-        hide = secret and not equals
+        is_option = argument.startswith("-")
+        secret = bool(_SECRET_OPTION.search(option))
+        if secret and equals:
+            masked.append(f"{option}=***")
+        elif hide and not is_option:
+            masked.append("***")
+        else:
+            masked.append(_URL_PASSWORD.sub(r"\1***@", argument))
+        hide = secret and is_option and not equals
     return masked

@@ -33,7 +33,7 @@ class RunSettings:
         private_config_path: str | os.PathLike[str] | Mapping[str, Any] | None = None,
         log_root: str | os.PathLike[str] | None = None,
         ignore_file_path: str | None = None,
-        run_file: str | Sequence[str] | None = None,
+        run_file: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
         is_master_node: bool = False,
         code_root: str | None = None,
         log_callback_fn: Callable[[dict[str, Any]], None] | None = None,
@@ -48,11 +48,12 @@ class RunSettings:
         ``run_file`` names further files to back up; ``ignore_file_path`` a file of Git's ignore rules;
         ``log_callback_fn`` is called with every row. Raises :class:`ConfigError` with all mistakes.
         """
-        given = _one_spelling(
-            {"task_name": task_name, "private_config_path": private_config_path, "log_root": log_root},
-            later_spelling,
-        )
-        problems: list[str] = []
+        given: dict[str, Any] = {
+            "task_name": task_name,
+            "private_config_path": private_config_path,
+            "log_root": log_root,
+        }
+        problems = _one_spelling(given, later_spelling)
         for check in (
             lambda: layout.check_task(given["task_name"]),
             lambda: self._load_config(given, writers, backup, code_root),
@@ -67,7 +68,7 @@ class RunSettings:
         assert self.config is not None
         if ignore_file_path:
             self.config.ignore_files = (*self.config.ignore_files, os.path.abspath(ignore_file_path))
-        files = [run_file] if isinstance(run_file, str) else run_file or []
+        files = [run_file] if isinstance(run_file, (str, os.PathLike)) else run_file or []
         self._run_files = [Path(os.path.abspath(file)) for file in files]
         self._log_callback = log_callback_fn
 
@@ -90,9 +91,11 @@ class RunSettings:
         """Set one hyper-parameter."""
         self.hyper_param[k] = v
 
-    def add_record_param(self, keys: str | Iterable[str]) -> None:
+    def add_record_param(self, keys: str | Iterable[str] | None) -> None:
         """Name hyper-parameters that stand in the run's name; nested ones with dots."""
-        for key in [keys] if isinstance(keys, str) else keys:
+        if not isinstance(keys, (str, Iterable, type(None))):
+            raise ConfigError(f"the record parameters are {keys!r}. Allowed: a list of names such as ['lr', 'seed'].")
+        for key in [keys] if isinstance(keys, str) else keys or ():
             if key not in self.hyper_param_record:
                 self.hyper_param_record.append(key)
 
@@ -111,13 +114,7 @@ class RunSettings:
     def check(self) -> dict[str, Any]:
         """Return the values of the record parameters, or raise one ConfigError with everything that is wrong."""
         config = self._config()
-        problems = []
-        parameters = self.parameters()
-        for key in self.hyper_param_record:
-            if key not in parameters:
-                known = ", ".join(parameters) or "there are none"
-                hint = did_you_mean(key, parameters)
-                problems.append(f"the record parameter {key!r} is no hyper-parameter. Known: {known}.{hint}")
+        problems = self.record_problems()
         if config.backup != "none":
             from rla_hooks import backup
 
@@ -130,7 +127,18 @@ class RunSettings:
         if config.send_log_file:
             message = "SEND_LOG_FILE is set, but this version sends nothing. Copy LOG_ROOT with rsync, say."
             warnings.warn(message, RLAWarning, stacklevel=4)
+        parameters = self.parameters()
         return {key: parameters[key] for key in self.hyper_param_record}
+
+    def record_problems(self) -> list[str]:
+        """Return a line for each record parameter that is no hyper-parameter."""
+        known = self.parameters() if self.hyper_param_record else {}
+        names = ", ".join(known) or "there are none"
+        return [
+            f"the record parameter {key!r} is no hyper-parameter. Known: {names}.{did_you_mean(key, known)}"
+            for key in self.hyper_param_record
+            if key not in known
+        ]
 
     def _config(self) -> configs.Config:
         if self.config is None:
@@ -153,9 +161,8 @@ class RunSettings:
         }
 
 
-
-def _one_spelling(given: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
-    """Merge RLA's two spellings of the arguments of ``configure``."""
+def _one_spelling(given: dict[str, Any], later: dict[str, Any]) -> list[str]:
+    """Merge RLA's later spelling of the arguments of ``configure`` into ``given``. Returns what is wrong."""
     names = {"task_table_name": "task_name", "rla_config": "private_config_path", "data_root": "log_root"}
     problems = []
     for name, value in later.items():
@@ -166,9 +173,7 @@ def _one_spelling(given: dict[str, Any], later: dict[str, Any]) -> dict[str, Any
             problems.append(f"configure got both {name!r} and {names[name]!r}; they are one thing. Give one.")
         else:
             given[names[name]] = value
-    if problems:
-        raise ConfigError(problems)
-    return given
+    return problems
 
 
 def _main_script() -> Path | None:

@@ -21,10 +21,11 @@ from typing import Any
 from rla_hooks import archive, layout, lifecycle, ranks
 from rla_hooks._version import __version__
 from rla_hooks.atomic import write_json
-from rla_hooks.errors import RunError
+from rla_hooks.errors import ConfigError, RunError
 from rla_hooks.logger import Logger
 from rla_hooks.outputs import RunOutputs
 from rla_hooks.record import FAILED, FINISHED, RunRecord
+from rla_hooks.record import load as load_record
 from rla_hooks.settings import RunSettings
 from rla_hooks.writers import make_writers
 from rla_hooks.writers.base import Ending, HParams, Text
@@ -32,6 +33,8 @@ from rla_hooks.writers.base import Ending, HParams, Text
 
 class Tester(RunSettings, RunOutputs):
     """One run: its settings, its start, its outputs, its end."""
+
+    __test__ = False  # pytest takes every class of this name for tests
 
     def __init__(self, script: str | os.PathLike[str] | None = None) -> None:
         RunSettings.__init__(self, script)
@@ -51,7 +54,7 @@ class Tester(RunSettings, RunOutputs):
         if self.paths is not None:
             self.finish()
             self._forget_run()
-        if lifecycle.is_off() or not ranks.may_write():
+        if lifecycle.is_silent():
             self.logger = Logger()  # takes everything and writes nothing
             return
         if self.task_name is None or self.config is None:
@@ -64,10 +67,10 @@ class Tester(RunSettings, RunOutputs):
         self._owner = True
         self._open_files(self.paths)
         lifecycle.opened(self)
+        self.logger.message(f"run: {self.paths.log_dir}")
         self._guarded("parameter.json", self._save_parameters)
         self._guarded("the code backup", self._back_up_code)
         self._guarded("tester.pkl", self._archive)
-        self.logger.message(f"run: {self.paths.log_dir}")
 
     def _forget_run(self) -> None:
         """A further run of this Tester has its own outputs and counts anew."""
@@ -128,10 +131,8 @@ class Tester(RunSettings, RunOutputs):
 
     def finish(self, status: str = FINISHED, error: BaseException | None = None) -> None:
         """End the run. Of several endings the worst wins. Metrics that are logged afterwards are still appended."""
-        if not self._owner or not self.writes or self.record is None:
+        if not self._owner or not self.writes or self.record is None or not self.record.end(status, error):
             return
-        self._owner = False
-        self.record.end(status, error)
         self.logger.show("hyperparameters", Ending(self.record.status != FAILED, time.time()), step=0)
         self.logger.close()
         self._save_record()
@@ -171,7 +172,10 @@ class Tester(RunSettings, RunOutputs):
         """
         content, paths = archive.load(Path(path))
         tester = cls()
-        tester.configure(content["task"], {}, paths.log_root, writers=content["writers"], backup="none")
+        try:
+            tester.configure(content["task"], {}, paths.log_root, writers=content["writers"], backup="none")
+        except ConfigError as error:
+            raise RunError(f"{path} is no archived Tester of rla_hooks: {error}") from error
         tester.hyper_param = content["hyper_param"]
         tester.hyper_param_record = content["hyper_param_record"]
         tester.custom_data = content["custom_data"]
@@ -182,6 +186,7 @@ class Tester(RunSettings, RunOutputs):
         tester.logger = Logger(make_writers(tester.config.writers, paths), paths.log_dir)
         if content["time_step"] is not None:
             tester.logger.time_step.set_time(content["time_step"])
+        tester.logger.last_step = _last_step(paths)
         return tester
 
     @classmethod
@@ -193,8 +198,10 @@ class Tester(RunSettings, RunOutputs):
         return cls.load(archive.find(record_date, task_name, Path(log_root)))
 
     def __getstate__(self) -> dict[str, Any]:
-        # Callbacks and the saver's models belong to this process; a copy appends to the run but does not end it.
-        return self.__dict__ | {"_saver": None, "_owner": False, "_log_callback": None}
+        # Callbacks, models and the user's own objects belong to this process; hyper-parameters go in their safe form.
+        # A copy appends to the run but does not end it.
+        own = {"_saver": None, "_owner": False, "_log_callback": None, "hyper_param": self.parameters()}
+        return self.__dict__ | own
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -202,6 +209,15 @@ class Tester(RunSettings, RunOutputs):
 
     def __repr__(self) -> str:
         return f"Tester({self.name or self.task_name or 'not configured'!r}, {self.status or 'not started'})"
+
+
+def _last_step(paths: layout.RunPaths) -> int | None:
+    """Return the step of a run's last row as its run.json says, so that rows without a step count on."""
+    try:
+        step = load_record(paths.run_json).get("last_step")
+    except (OSError, ValueError):
+        return None
+    return step if isinstance(step, int) else None
 
 
 def _markdown_table(parameters: Mapping[str, Any]) -> str:

@@ -50,5 +50,7 @@ class TimeTracker:
         return values
 
     def clear(self) -> None:
+        """Forget everything; the time that shares are of starts anew."""
+        self._started = time.perf_counter()
         self._calls.clear()
         self._seconds.clear()

@@ -70,7 +70,7 @@ def track(
             f"@rla.track got the generator function {function.__qualname__}, whose call returns before its body runs. "
             "Track the function that consumes it."
         )
-    source = inspect.getsourcefile(function)
+    source = _source_of(function)
     signature = inspect.signature(function)
     hidden = _receiver(function, signature)
     task_name = task if task is not None else _default_task(function, source)
@@ -79,17 +79,20 @@ def track(
     def run(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[None]:
         from rla_hooks.tester import Tester
 
-        bound = signature.bind(*args, **kwargs)  # raises the TypeError that the call itself would raise
+        bound = _bind(function, signature, args, kwargs)
         bound.apply_defaults()
         tester = Tester(script=source)
         tester.hyper_param = _parameters(bound, hidden)
         tester.add_record_param(record)
-        tester.configure(task_name, config, log_root, writers=writers, backup=backup)
-        parent = lifecycle.current()
+        try:
+            tester.configure(task_name, config, log_root, writers=writers, backup=backup)
+        except ConfigError as error:
+            raise ConfigError([*error.problems, *tester.record_problems()]) from None
+        parent = lifecycle.enclosing()
         tester.parent = parent.name if parent else None
-        tester.log_files_gen()
         with lifecycle.entered(tester):
             try:
+                tester.log_files_gen()
                 yield
             except BaseException as error:
                 tester.finish(ending_of(error), error)
@@ -124,11 +127,32 @@ def _receiver(function: Callable[..., Any], signature: inspect.Signature) -> str
     return first if is_method and first in ("self", "cls") else None
 
 
+def _source_of(function: Callable[..., Any]) -> str | None:
+    """Return the file of the function; None for what was typed into a notebook or given by ``python -c``."""
+    source = inspect.getsourcefile(function)
+    return source if source and os.path.isfile(source) else None
+
+
 def _default_task(function: Callable[..., Any], source: str | None) -> str:
     name = function.__name__
-    if name in ("main", "<lambda>") and source:
-        return Path(source).stem
-    return name
+    if name not in ("main", "<lambda>") or not source:
+        return name
+    script = Path(source).absolute()
+    return script.parent.name if script.stem == "__main__" else script.stem
+
+
+def _bind(
+    function: Callable[..., Any], signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> inspect.BoundArguments:
+    """Bind the arguments as the call will, or raise the TypeError that the call raises."""
+    try:
+        return signature.bind(*args, **kwargs)
+    except TypeError as error:
+        mistake = error
+    if hasattr(function, "__wrapped__"):  # a decorator below may supply what is missing: gin and hydra do
+        return inspect.signature(function, follow_wrapped=False).bind(*args, **kwargs)
+    function(*args, **kwargs)  # cannot be called so, and says it in Python's own words
+    raise mistake
 
 
 def _parameters(bound: inspect.BoundArguments, hidden: str | None) -> dict[str, Any]:

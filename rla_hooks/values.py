@@ -9,10 +9,10 @@ from __future__ import annotations
 import enum
 import functools
 import math
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta
+from pathlib import PurePath
 from typing import Any
 
 Scalar = int | float | str
@@ -20,6 +20,7 @@ Scalar = int | float | str
 _MAX_ITEMS = 1000  # of one list or mapping among the hyper-parameters
 _MAX_ARRAY = 100  # elements of an array that are worth reading as numbers
 _MAX_DEPTH = 20
+_MAX_BITS = 10_000  # of an int; Python does not print ints of more than 4300 digits
 _MAX_REPR = 1000  # characters
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
@@ -44,7 +45,7 @@ def to_scalar(value: Any) -> Scalar:
     if isinstance(value, enum.Enum):
         raise TypeError(f"{value!r} is no scalar")
     if isinstance(value, str):
-        return str(value)
+        return str.__str__(value)  # str() may give a subclass again
     if isinstance(value, (bytes, complex, type)):
         raise TypeError(f"a {kind.__name__} is no scalar")
     if callable(getattr(value, "item", None)):
@@ -64,8 +65,10 @@ def _scalar_of_array(value: Any) -> Scalar:
         raise TypeError(f"a {type(value).__name__} of shape {shape} is no scalar") from error
     if isinstance(item, (bool, int)):
         return int(item)
-    if isinstance(item, (float, str)):
-        return item
+    if isinstance(item, float):
+        return float(item)
+    if isinstance(item, str):
+        return str.__str__(item)
     if hasattr(type(item), "__float__") and not isinstance(item, complex):
         return float(item)  # the scalars of ml_dtypes: bfloat16 and its kin
     raise TypeError(f"a {type(value).__name__} of {type(item).__name__} is no scalar")
@@ -97,11 +100,14 @@ def _flatten_into(flat: dict[str, Any], prefix: str, value: Any, path: tuple[int
 
 def config_fields(value: Any) -> list[tuple[str, Any]] | None:
     """Return the (name, value) pairs of a config-like object, or None where ``value`` is a plain value."""
-    if isinstance(value, type):
+    try:
+        if isinstance(value, type):
+            return None
+        if isinstance(value, Mapping):
+            return list(_mapping_items(value))
+        names = _field_names(value)
+    except Exception:  # proxies raise at the mere look at their class
         return None
-    if isinstance(value, Mapping):
-        return list(_mapping_items(value))
-    names = _field_names(value)
     return None if names is None else [(name, _read(getattr, value, name)) for name in names]
 
 
@@ -146,6 +152,8 @@ def safe(value: Any) -> Any:
 
 
 def _safe(value: Any, path: tuple[int, ...]) -> Any:
+    if type(value) is int and value.bit_length() > _MAX_BITS:
+        return f"<int of {value.bit_length()} bits>"
     if value is None or type(value) in (bool, int, float, str):
         return value
     if id(value) in path:
@@ -170,8 +178,8 @@ def _safe_object(value: Any, path: tuple[int, ...]) -> Any:
         return plain + [f"<{len(items) - _MAX_ITEMS} more>"] if len(items) > _MAX_ITEMS else plain
     if isinstance(value, (str, int, float)):  # subclasses, numpy's float64 among them
         return next(base(value) for base in (str, bool, int, float) if isinstance(value, base))
-    if isinstance(value, os.PathLike):
-        return os.fspath(value) if isinstance(os.fspath(value), str) else _text(value)
+    if isinstance(value, PurePath):
+        return str(value)
     if isinstance(value, (datetime, date, time)):
         return value.isoformat()
     if isinstance(value, timedelta):

@@ -57,7 +57,9 @@ def saved(tmp_path):
 
 
 def tree(folder: Path, without: str = ".git") -> dict[str, bytes]:
-    paths = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file() or path.is_symlink()}
+    paths = {
+        path.relative_to(folder): path for path in folder.rglob("*") if path.is_file() or path.is_symlink()
+    }
     return {str(short): path.read_bytes() for short, path in paths.items() if short.parts[0] != without}
 
 
@@ -80,12 +82,21 @@ def listed(folder: Path) -> set[str]:
     return {path for path in map(os.fsdecode, out.split(b"\0")) if path and os.path.lexists(folder / path)}
 
 
-# --- what belongs to the project ---------------------------------------------------------------------------------
+# --- what belongs to the project ---
 
 
 def test_the_whole_project_is_kept_byte_for_byte(project, saved):
     """Odd names and contents come out as they went in."""
-    names = ["train.py", "sub/a b.py", "sub/quote'\".py", "line\nbreak.txt", "诗/诗.py", "-x", "a\\b", "中 文"]
+    names = [
+        "train.py",
+        "sub/a b.py",
+        "sub/quote'\".py",
+        "line\nbreak.txt",
+        "诗/诗.py",
+        "-x",
+        "a\\b",
+        "中 文",
+    ]
     fill(project, *names, os.fsdecode(b"latin\xe9"))
     (project / "empty").touch()
     (project / "run.sh").write_bytes(b"#!/bin/sh\n")
@@ -151,7 +162,12 @@ def test_run_files_stand_at_the_top(project, saved, tmp_path):
     """Even ignored ones; not secrets; and none takes another's place."""
     fill(tmp_path, "elsewhere/train.py", "elsewhere/.env")
     fill(project, "train.py", "skipped.py")
-    files = [project / "train.py", tmp_path / "elsewhere/train.py", project / "skipped.py", tmp_path / "elsewhere/.env"]
+    files = [
+        project / "train.py",
+        tmp_path / "elsewhere/train.py",
+        project / "skipped.py",
+        tmp_path / "elsewhere/.env",
+    ]
     report, found = saved(project_root=project, ignore=["skipped.py"], run_files=files)
     assert found == {
         "pyproject.toml": b"",
@@ -175,10 +191,17 @@ def test_the_project_is_the_nearest_folder_with_a_marker(tmp_path, monkeypatch, 
 
 @pytest.mark.parametrize("place", ["home", "temporary"])
 def test_the_home_and_the_temporary_folder_are_no_project(tmp_path, monkeypatch, saved, place):
-    """A stray setup.py or dotfiles repository there does not make everything a project; nor does what is above."""
+    """A stray setup.py or a dotfiles repository there makes no project; nor does what is above."""
     folder = tmp_path / "above" / place
     fill(tmp_path, "above/setup.py", f"above/{place}/.git/HEAD", f"above/{place}/scripts/train.py")
-    fill(folder, "private.py", "scripts/notes.pdf", "scripts/pkg/__init__.py", "scripts/pkg/a.py", "scripts/other/b.py")
+    fill(
+        folder,
+        "private.py",
+        "scripts/notes.pdf",
+        "scripts/pkg/__init__.py",
+        "scripts/pkg/a.py",
+        "scripts/other/b.py",
+    )
     fill(folder, "scripts/pkg/data.bin", "scripts/pkg/loose/c.py", "scripts/config.YAML", "scripts/Makefile")
     monkeypatch.setenv("HOME" if place == "home" else "TMPDIR", str(folder))
     if place == "temporary":
@@ -199,23 +222,25 @@ def test_without_a_script_the_working_directory_counts(project, saved, monkeypat
     assert "deep/train.py" in saved()[1]
 
 
-# --- what stays out ----------------------------------------------------------------------------------------------
+# --- what stays out ---
 
 
 def test_the_log_root_stays_out_wherever_it_stands(project, saved, tmp_path):
-    """Inside the project, reached through a link, above the project, or the project itself."""
-    fill(project, "train.py", "deep/data/log/a.py", "deep/data/mine.py", "logs/kept.py")
+    """Inside the project, also reached through a link, above the project, or the project itself."""
+    fill(project, "train.py", "deep/data/mine.py", "logs/kept.py")
     (tmp_path / "link").symlink_to(project)
-    _, found = saved(log_root=tmp_path / "link/deep/data", project_root=project)
-    assert set(found) == {"pyproject.toml", "train.py", "logs/kept.py"}
-    for _ in range(2):
-        _, found = saved(log_root=project, project_root=project)
-        assert set(found) == {"pyproject.toml", "train.py", "logs/kept.py", "deep/data/mine.py"} | {
-            "deep/data/log/a.py"
-        } | {name for name in tree(project) if name.startswith("deep/data/code")}
-        shutil.rmtree(project / "deep/data/code", ignore_errors=True)
-    _, found = saved(log_root=tmp_path, project_root=project)
-    assert "train.py" in found and not any(name.startswith("code") for name in found)
+    everything = set(tree(project))
+    for log_root in (tmp_path / "link/deep/data", project / "deep/data"):
+        fill(log_root, "log/a/progress.csv")
+        _, found = saved(log_root=log_root, project_root=project)
+        assert set(found) == everything - {"deep/data/mine.py"}
+    shutil.rmtree(project / "deep/data/code")
+    shutil.rmtree(project / "deep/data/log")
+    for log_root in (project, project, tmp_path, tmp_path):
+        fill(log_root, "log/a/progress.csv", "results/a/b.png")
+        assert set(saved(log_root=log_root, project_root=project)[1]) == everything
+        shutil.rmtree(log_root / "log")
+        shutil.rmtree(log_root / "results")
 
 
 def test_a_backup_can_itself_be_run_and_backed_up(project, saved, tmp_path):
@@ -229,16 +254,38 @@ def test_a_backup_can_itself_be_run_and_backed_up(project, saved, tmp_path):
 
 def test_the_runs_of_another_log_root_stay_out(project, saved):
     """After LOG_ROOT was changed, the old one in the project is not copied run by run."""
-    fill(project, "train.py", "old/log/a/progress.csv", "old/code/a/train.py", "old/archive_tester/a/tester.pkl")
-    fill(project, "old/note.txt", "code/kept.py")
-    assert set(saved(project_root=project)[1]) == {"pyproject.toml", "train.py", "old/note.txt", "code/kept.py"}
+    fill(
+        project,
+        "train.py",
+        "old/log/a/progress.csv",
+        "old/code/a/train.py",
+        "old/archive_tester/a/tester.pkl",
+    )
+    fill(project, "old/note.txt", "code/kept.py", "older/code/.store/00/00", "older/code/a/train.py")
+    assert set(saved(project_root=project)[1]) == {
+        "pyproject.toml",
+        "train.py",
+        "old/note.txt",
+        "code/kept.py",
+    }
 
 
 def test_caches_and_environments_stay_out_in_silence(project, saved):
     """Even where git tracks them; a folder that is only called venv is kept."""
-    fill(project, "train.py", "venv/vectorised.py", "my env/pyvenv.cfg", "my env/lib/a.py", "conda/conda-meta/history")
-    fill(project, "conda/bin/tool.py", "a.pyc", "pkg.egg-info/PKG-INFO", ".hg/store", ".svn/entries", ".tox/x")
-    for cache in "__pycache__ .venv node_modules .mypy_cache .pytest_cache .ruff_cache .ipynb_checkpoints".split():
+    fill(
+        project,
+        "train.py",
+        "venv/vectorised.py",
+        "my env/pyvenv.cfg",
+        "my env/lib/a.py",
+        "conda/conda-meta/history",
+    )
+    fill(
+        project, "conda/bin/tool.py", "a.pyc", "pkg.egg-info/PKG-INFO", ".hg/store", ".svn/entries", ".tox/x"
+    )
+    for (
+        cache
+    ) in "__pycache__ .venv node_modules .mypy_cache .pytest_cache .ruff_cache .ipynb_checkpoints".split():
         fill(project, f"{cache}/a.py", f"deep/{cache}/a.py")
     git(project, "init", "-q")
     git(project, "add", "-f", ".")
@@ -248,13 +295,14 @@ def test_caches_and_environments_stay_out_in_silence(project, saved):
 
 
 SECRETS = (
-    ".env .env.local .env.production prod.env .envrc server.pem server.key cert.p12 cert.pfx app.keystore id_rsa id_dsa "
-    "id_ecdsa id_ed25519 .netrc .npmrc .pypirc .htpasswd credentials credentials.json secrets.yaml secret.txt ID_RSA "
-    "service-account-7.json passwords.kdbx .git-credentials .ENV client_secret_1.json"
+    ".env .env.local .env.production prod.env .envrc server.pem server.key cert.p12 cert.pfx app.keystore "
+    "id_rsa id_dsa id_ecdsa id_ed25519 .netrc .npmrc .pypirc .htpasswd credentials "
+    "credentials.json secrets.yaml secret.txt ID_RSA service-account-7.json passwords.kdbx .git-credentials "
+    ".ENV client_secret_1.json"
 ).split()
 NO_SECRETS = (
-    ".env.example .env.sample .env.template id_rsa.pub secrets.py secret.py credentials.py environment.py env keys.py "
-    "monkey.py env.py secretary.txt my_secrets.txt"
+    ".env.example .env.sample .env.template id_rsa.pub secrets.py secret.py credentials.py environment.py "
+    "env keys.py monkey.py env.py secretary.txt my_secrets.txt"
 ).split()
 
 
@@ -269,7 +317,11 @@ def test_secrets_stay_out_and_are_told(project, saved, tmp_path):
     assert set(found) == {"pyproject.toml", *NO_SECRETS}
     expected = [*SECRETS, *(f"deep/{name}" for name in SECRETS), ".aws/", "deep/.ssh/", ".gnupg/"]
     assert sorted(report.left_out["secret"]) == sorted(expected)
-    stored = [path.read_bytes() for path in (tmp_path / "rla_data").rglob("*") if path.is_file() and path.parent.name != ".rla"]
+    stored = [
+        path.read_bytes()
+        for path in (tmp_path / "rla_data").rglob("*")
+        if path.is_file() and path.parent.name != ".rla"
+    ]
     assert not {os.fsencode(name) for name in SECRETS} & set(stored)
 
 
@@ -289,7 +341,7 @@ def test_large_files_stay_out_and_are_told(project, saved, tmp_path):
 
 
 def test_links_are_followed_to_files_of_the_project_only(project, saved, tmp_path):
-    """A link to a secret, out of the project, to a folder, to itself or to nothing is left out; nothing loops."""
+    """A link to a secret, out of the project, to a folder, to itself or to nothing is left out."""
     fill(tmp_path, "outside.py", "rla_data/log/a.csv")
     fill(project, "real/a.py", ".env", ".git_", ".venv/b.py", ".ssh/c")
     for name, target in {
@@ -335,18 +387,24 @@ def test_pipes_and_sockets_do_not_hang_the_start(project, saved, monkeypatch):
 def test_what_cannot_be_read_is_told(project, saved, monkeypatch):
     """A file and a folder without permission, and one that vanishes in between, cost only themselves."""
     fill(project, "train.py", "locked.py", "closed/a.py", "gone.py")
-    real_open, real_scan = os.open, os.scandir
+    real_open, real_scandir = os.open, os.scandir
 
-    def deny(path, *args, **kwargs):  # root may read everything, so the refusal is played
-        name = os.path.basename(os.fspath(path)) if not isinstance(path, int) else ""
-        if name in ("locked.py", "closed"):
+    def refuse(path):  # root may read everything, so the refusal is played
+        if os.path.basename(path) in ("locked.py", "closed"):
             raise PermissionError(errno.EACCES, "denied", path)
-        if name == "gone.py":
-            os.unlink(path)
-        return (real_scan if not args else real_open)(path, *args, **kwargs)
 
-    monkeypatch.setattr(os, "open", deny)
-    monkeypatch.setattr(os, "scandir", deny)
+    def play_open(path, *args, **kwargs):
+        refuse(path)
+        if os.path.basename(path) == "gone.py":
+            os.unlink(path)
+        return real_open(path, *args, **kwargs)
+
+    def play_scandir(path):
+        refuse(path)
+        return real_scandir(path)
+
+    monkeypatch.setattr(os, "open", play_open)
+    monkeypatch.setattr(os, "scandir", play_scandir)
     report, found = saved(project_root=project)
     monkeypatch.undo()
     assert set(found) == {"pyproject.toml", "train.py"}
@@ -378,7 +436,7 @@ def test_a_full_disk_is_no_unreadable_file(project, tmp_path):
         back_up(tmp_path / "in the way" / "run", tmp_path / "rla_data", project_root=project)
 
 
-# --- git's rules -------------------------------------------------------------------------------------------------
+# --- git's rules ---
 
 
 def _pattern(dice: random.Random) -> str:
@@ -402,7 +460,7 @@ def _grow(dice: random.Random, folder: Path, depth: int = 0) -> None:
         (folder / ".gitignore").write_bytes(dice.choice([b"", b"", b"\xef\xbb\xbf"]) + lines.encode())
 
 
-def _known(project: Path, report: BackupReport, found: dict[str, bytes]) -> set[str]:
+def _known(report: BackupReport, found: dict[str, bytes]) -> set[str]:
     """What the backup considered: copied, or told as left out."""
     return set(found) | {path for paths in report.left_out.values() for path in paths}
 
@@ -414,7 +472,7 @@ def _difference(mine: set[str], gits: set[str], project: Path) -> str:
 
 @pytest.mark.parametrize("group", range(10))
 def test_the_backup_agrees_with_git_over_random_rules(tmp_path, saved, group):
-    """Hundreds of random trees with random nested rules, tracked files and excludes: exactly git's own list."""
+    """Random trees with random nested rules, tracked files and excludes: exactly git's own list."""
     hidden = 0
     for number in range(30):
         dice = random.Random(group * 1000 + number)
@@ -424,12 +482,14 @@ def test_the_backup_agrees_with_git_over_random_rules(tmp_path, saved, group):
         git(project, "init", "-q")
         if dice.random() < 0.5:
             (project / ".git/info/exclude").write_text("\n".join(_pattern(dice) for _ in range(2)))
-        files = sorted(str(path.relative_to(project)) for path in project.rglob("*") if ".git/" not in str(path))
+        files = sorted(
+            str(path.relative_to(project)) for path in project.rglob("*") if ".git/" not in str(path)
+        )
         tracked = [name for name in files if not (project / name).is_dir() and dice.random() < 0.15]
         if tracked:
             git(project, "--literal-pathspecs", "add", "-f", "--", *tracked)
         report, found = saved(project_root=project)
-        mine, gits = _known(project, report, found), listed(project)
+        mine, gits = _known(report, found), listed(project)
         assert mine == gits, f"case {group * 1000 + number}: {_difference(mine, gits, project)}"
         hidden += len([name for name in files if not (project / name).is_dir()]) - len(gits)
     assert hidden > 50  # the rules did hide something
@@ -477,18 +537,41 @@ def test_tracked_files_are_kept_although_ignored(project, saved):
     git(project, "init", "-q")
     git(project, "add", "-f", "out/deep/kept.py", "run.log", "gone.py")
     (project / "gone.py").unlink()
-    assert set(saved(project_root=project)[1]) == {"pyproject.toml", ".gitignore", "out/deep/kept.py", "run.log"}
+    assert set(saved(project_root=project)[1]) == {
+        "pyproject.toml",
+        ".gitignore",
+        "out/deep/kept.py",
+        "run.log",
+    }
 
 
 def test_the_rules_of_the_folders_above_hold(tmp_path, saved):
     """A project that is part of a repository obeys the repository's rules, and only up to its top."""
-    fill(tmp_path, "repo/part/.gitignore", "repo/part/a.log", "repo/part/b.tmp", "repo/part/sub/a.py", "repo/part/x")
+    fill(
+        tmp_path,
+        "repo/part/.gitignore",
+        "repo/part/a.log",
+        "repo/part/b.tmp",
+        "repo/part/sub/a.py",
+        "repo/part/x",
+    )
     (tmp_path / ".gitignore").write_text("x\n")
     (tmp_path / "repo/.gitignore").write_text("*.log\n/part/sub/a.py\n")
     (tmp_path / "repo/part/.gitignore").write_text("*.tmp\n!a.log\n")
     git(tmp_path / "repo", "init", "-q")
     part = tmp_path / "repo/part"
     assert set(saved(project_root=part)[1]) == {".gitignore", "a.log", "x"} == listed(part)
+
+
+def test_rules_are_not_read_through_a_link(project, saved, tmp_path):
+    """Git takes no .gitignore that is a link or a folder; neither does the backup."""
+    (tmp_path / "rules").write_text("*.py\n")
+    fill(project, "a.py", "sub/b.py", "sub/.gitignore/c.py")
+    (project / ".gitignore").symlink_to(tmp_path / "rules")
+    git(project, "init", "-q")
+    report, found = saved(project_root=project)
+    assert set(found) == {"pyproject.toml", "a.py", "sub/b.py", "sub/.gitignore/c.py"}
+    assert _known(report, found) == listed(project)
 
 
 def test_the_users_own_excludes_hold(project, saved, tmp_path, monkeypatch):
@@ -498,7 +581,9 @@ def test_the_users_own_excludes_hold(project, saved, tmp_path, monkeypatch):
     (tmp_path / "git").mkdir()
     (tmp_path / "git" / "ignore").write_text("*.usual\n")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    assert set(saved(project_root=project)[1]) == {"pyproject.toml", "a.mine", "C.PY", "d.py"} == listed(project)
+    assert (
+        set(saved(project_root=project)[1]) == {"pyproject.toml", "a.mine", "C.PY", "d.py"} == listed(project)
+    )
     (tmp_path / "mine").write_text("*.mine\n*.py\n")
     git(project, "config", "core.excludesFile", str(tmp_path / "mine"))
     git(project, "config", "core.ignoreCase", "true")
@@ -563,7 +648,7 @@ def test_without_git_the_rules_hold_all_the_same(project, saved, monkeypatch, tm
     assert set(saved(project_root=project)[1]) == {"pyproject.toml", ".gitignore", "a.py"}
 
 
-# --- mistakes ----------------------------------------------------------------------------------------------------
+# --- mistakes ---
 
 
 def test_all_mistakes_are_told_at_once_and_nothing_is_created(project, tmp_path):
@@ -609,14 +694,22 @@ def test_each_mistake_has_its_message(project, settings, word):
 def test_good_settings_pass_the_check(project):
     """What back_up would take is no mistake; with mode none nothing else is looked at."""
     fill(project, "lib/a.py", "rules")
-    assert check(project_root=project, dirs=["lib"], ignore=["*.x"], ignore_files=["rules"], max_file_mb=2) is None
+    assert (
+        check(project_root=project, dirs=["lib"], ignore=["*.x"], ignore_files=["rules"], max_file_mb=2)
+        is None
+    )
     assert check(mode="none", project_root=Path("/does/not/exist"), dirs=["missing"]) is None
 
 
 def test_the_line_stays_one_line(capsys):
     """Three names a reason, odd ones escaped, numbers and plurals right."""
-    report = BackupReport(1, 0, {"secret": ["b\n", "a", "c", "d"], "link": ["x"], "over 1 MB": [os.fsdecode(b"\xe9"), "中"]})
+    report = BackupReport(
+        1, 0, {"secret": ["b\n", "a", "c", "d"], "link": ["x"], "over 1 MB": [os.fsdecode(b"\xe9"), "中"]}
+    )
     line = report.line()
-    assert line == "code: 1 file, 0.0 MB; left out 1 link (x), 2 over 1 MB (中, \\xe9), 4 secrets (a, b\\n, c, ...)"
+    assert (
+        line
+        == "code: 1 file, 0.0 MB; left out 1 link (x), 2 over 1 MB (中, \\xe9), 4 secrets (a, b\\n, c, ...)"
+    )
     print(line)
     assert capsys.readouterr().out.count("\n") == 1

@@ -84,7 +84,11 @@ def test_a_damaged_stored_file_is_not_used(store, tmp_path, damage):
     store.put(source, tmp_path / "run3.py")
     assert (tmp_path / "run2.py").read_bytes() == (tmp_path / "run3.py").read_bytes() == b"lr = 0.001\n"
     if damage != "folder":
-        assert (tmp_path / "run2.py").stat().st_ino == (tmp_path / "run3.py").stat().st_ino == stored.stat().st_ino
+        assert (
+            (tmp_path / "run2.py").stat().st_ino
+            == (tmp_path / "run3.py").stat().st_ino
+            == stored.stat().st_ino
+        )
 
 
 def test_an_old_target_is_replaced(store, tmp_path):
@@ -141,7 +145,11 @@ def test_without_links_each_run_has_a_copy(store, tmp_path, monkeypatch, number)
         store.put(source, tmp_path / name)
         assert (tmp_path / name).read_bytes() == b"print(1)\n"
         assert (tmp_path / name).stat().st_mode & 0o777 == 0o555
-    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["run1.py", "run2.py", "train.py"]
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == [
+        "run1.py",
+        "run2.py",
+        "train.py",
+    ]
 
 
 def test_when_a_file_has_all_the_links_it_can_have_a_fresh_one_is_shared(store, tmp_path, monkeypatch):
@@ -210,7 +218,15 @@ def test_eight_processes_share_one_store(tmp_path):
     """)
     workers = [
         subprocess.Popen(
-            [sys.executable, "-c", script, source, tmp_path / "store", tmp_path / f"run{rank}", tmp_path / "begin"],
+            [
+                sys.executable,
+                "-c",
+                script,
+                source,
+                tmp_path / "store",
+                tmp_path / f"run{rank}",
+                tmp_path / "begin",
+            ],
             env={**os.environ, "PYTHONPATH": PACKAGE_PARENT},
         )
         for rank in range(8)

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rla_hooks import plaindata
 from rla_hooks.plaindata import PlainDataError, dumps, encode, loads, pack
 
 UTC_8 = datetime.timezone(datetime.timedelta(hours=8))
@@ -163,7 +164,7 @@ def test_what_is_not_plain_is_refused_with_its_place(content, message):
 
 
 def test_leaving_out_keeps_the_rest():
-    """With a list to note them in, unsuitable values are left out, subclasses become builtins, the rest stays."""
+    """With a list, unsuitable values are left out and noted, subclasses become builtins, the rest stays."""
     content = {
         "good": 1,
         "bad": Foo(),
@@ -237,7 +238,9 @@ def test_eval_under_its_old_name_runs_nothing(tmp_path):
     assert not (tmp_path / "x").exists()
 
 
-@pytest.mark.parametrize("content", [OrderedDict(a=1), complex(1), deque(), range(3), Path("x"), Foo(), 1 + 0j, slice(1)])
+@pytest.mark.parametrize(
+    "content", [OrderedDict(a=1), complex(1), deque(), range(3), Path("x"), Foo(), 1 + 0j, slice(1)]
+)
 def test_any_class_is_refused(content):
     """Even harmless classes are refused: the file must hold none."""
     with pytest.raises(PlainDataError, match="Plain data needs no class"):
@@ -291,7 +294,16 @@ def test_the_pickle_holds_no_names():
     """The written pickle has no operation that could look up a name, so any reader can load it safely."""
     data = dumps({str(index): content for index, content in enumerate(PLAIN)} | {"n": np.arange(3), "s": np.int8(1)})
     operations = {operation.name for operation, _, _ in pickletools.genops(data)}
-    assert not operations & {"GLOBAL", "STACK_GLOBAL", "REDUCE", "BUILD", "INST", "OBJ", "NEWOBJ", "NEWOBJ_EX"}
+    assert not operations & {
+        "GLOBAL",
+        "STACK_GLOBAL",
+        "REDUCE",
+        "BUILD",
+        "INST",
+        "OBJ",
+        "NEWOBJ",
+        "NEWOBJ_EX",
+    }
 
 
 def test_neither_numpy_nor_torch_is_imported():
@@ -300,4 +312,5 @@ def test_neither_numpy_nor_torch_is_imported():
         "import sys; from rla_hooks.plaindata import dumps, loads; loads(dumps({'a': [1, {2}]}));"
         "assert not {'numpy', 'torch'} & set(sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[1])
+    place = {"PYTHONPATH": str(Path(plaindata.__file__).parents[1])}
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=sys.prefix, env=os.environ | place)

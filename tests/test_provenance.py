@@ -102,7 +102,7 @@ def test_a_clean_tree_is_its_commit(project, look):
 
 
 def test_commit_and_diff_give_back_the_exact_tree(project, look, tmp_path):
-    """Edits, staged edits, removals, renames, modes, binaries, links, and untracked files of every odd name."""
+    """Edits, staged edits, removals, modes, binaries, links, and untracked files of every odd name."""
     (project / "train.py").write_bytes(b"lr = 3\r\nsteps = 2")
     (project / "old.py").unlink()
     (project / "picture.bin").write_bytes(bytes(range(255, -1, -1)))
@@ -110,7 +110,16 @@ def test_commit_and_diff_give_back_the_exact_tree(project, look, tmp_path):
     (project / "staged.py").write_text("staged\n")
     git(project, "add", "staged.py")
     (project / "sub dir").mkdir()
-    names = ["my new file.py", "sub dir/a b", "诗.py", 'quote".py', "tab\there", "line\nbreak", "back\\slash", "' "]
+    names = [
+        "my new file.py",
+        "sub dir/a b",
+        "诗.py",
+        'quote".py',
+        "tab\there",
+        "line\nbreak",
+        "back\\slash",
+        "' ",
+    ]
     for number, name in enumerate(names):
         (project / name).write_bytes(b"text %d\n" % number * number + b"end" * (number % 2))
     (project / os.fsdecode(b"latin\xe9.txt")).write_bytes(b"caf\xe9\n")
@@ -210,7 +219,13 @@ def test_the_log_root_and_caches_are_no_untracked_files(project, tmp_path):
     for name in ("log/run/progress.csv", "code/run/train.py"):
         (log_root / name).parent.mkdir(parents=True)
         (log_root / name).write_text("1\n")
-    for name in ("__pycache__/a.pyc", "my env/pyvenv.cfg", "my env/lib/a.py", "pkg.egg-info/PKG-INFO", "sub/b.pyc"):
+    for name in (
+        "__pycache__/a.pyc",
+        "my env/pyvenv.cfg",
+        "my env/lib/a.py",
+        "pkg.egg-info/PKG-INFO",
+        "sub/b.pyc",
+    ):
         (project / name).parent.mkdir(parents=True, exist_ok=True)
         (project / name).write_text("1\n")
     about = collect(project, log_root / "code" / "run" / ".rla", log_root)
@@ -340,25 +355,29 @@ def test_git_hangs(project, look, monkeypatch, tmp_path):
     """A git that never answers is ended with all it started; the rest of the answer comes."""
     programs = tmp_path / "programs"
     programs.mkdir()
-    (programs / "git").write_text(f"#!/bin/sh\necho $$ >> '{tmp_path}/pids'\nsleep 1000\n")
+    os.mkfifo(tmp_path / "held")
+    script = f"#!/bin/sh\nexec 3<>'{tmp_path}/held'\ntouch '{tmp_path}/started'\nsleep 1000\n"
+    (programs / "git").write_text(script)
     (programs / "git").chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
     monkeypatch.setattr(_git, "TIMEOUT", 0.3)
     about, _ = look(project)
     assert about["git"]["commit"] is None and about["git"]["dirty"] is None
     assert about["python"] == platform.python_version()
-    pids = [int(line) for line in (tmp_path / "pids").read_text().split()]
-    assert pids
+    assert (tmp_path / "started").exists()
     deadline = time.monotonic() + 10
-    while any(_group_lives(pid) for pid in pids) and time.monotonic() < deadline:
+    while (held := _is_held(tmp_path / "held")) and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert not any(_group_lives(pid) for pid in pids)
+    assert not held
 
 
-def _group_lives(pid: int) -> bool:
-    """Whether a process of the group is there that is more than a remainder nobody waited for."""
-    listed = subprocess.run(["ps", "-eo", "pgid=,stat="], capture_output=True, text=True, check=True).stdout
-    return any(line.split()[0] == str(pid) and line.split()[1][0] != "Z" for line in listed.splitlines())
+def _is_held(pipe: Path) -> bool:
+    """Whether a living process still has the pipe open: only then can one start to write to it."""
+    try:
+        os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+    except OSError:
+        return False
+    return True
 
 
 def test_a_folder_that_cannot_be_written(project, tmp_path):
@@ -415,7 +434,12 @@ def test_the_packages_are_those_importlib_finds(look):
 
 def test_the_packages_file(tmp_path, look, monkeypatch):
     """The first of two versions on the path counts; a development install tells its version in PKG-INFO."""
-    for name in ("one/My_Lib.sub-1.0+cpu.dist-info", "two/my_lib.sub-2.0.dist-info", "two/dev.egg-info", "two/x.dist-info"):
+    for name in (
+        "one/My_Lib.sub-1.0+cpu.dist-info",
+        "two/my_lib.sub-2.0.dist-info",
+        "two/dev.egg-info",
+        "two/x.dist-info",
+    ):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "two/dev.egg-info/PKG-INFO").write_text("Metadata-Version: 2.1\nName: dev\nVersion: 3.1\n")
     (tmp_path / "two/old-0.1-py3.11.egg-info").write_text("Metadata-Version: 1.0\n")

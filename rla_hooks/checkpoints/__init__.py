@@ -26,7 +26,7 @@ class Implementation(Protocol):
         """Whether these objects are this framework's."""
 
     def collect(self, models: Mapping[str, Any], var_prefix: str) -> tuple[Any, list[str]]:
-        """What goes into the file, and a line for each thing that cannot: where it is, its type, what to do."""
+        """What goes into the file, and a line for each thing that cannot: where, which type, what to do."""
 
     def save(self, path: Path, content: Any) -> None:
         """Write what ``collect`` gave to ``path``, which does not exist: make it a file or a folder.
@@ -41,7 +41,7 @@ class Implementation(Protocol):
         """
 
     def restore(self, models: Mapping[str, Any], content: Mapping[str, Any], var_prefix: str) -> None:
-        """Put the content into the objects, in place. Raises CheckpointError, if possible before any change."""
+        """Put the content into the objects in place. Raises CheckpointError, if possible before any change."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,7 @@ class Backend:
         except ModuleNotFoundError as error:
             if not self.needs or (error.name or "").partition(".")[0] != self.needs:
                 raise
-            raise CheckpointError(
-                f"needs {self.needs}, which is not installed. Install it: {self.install}"
-            ) from error
+            raise CheckpointError(f"needs {self.needs}, which is not installed. Install it: {self.install}") from error
 
 
 #: The first one whose objects are among the models writes the file; the plain one takes all that is left.
@@ -74,15 +72,13 @@ BACKENDS = [
 
 
 def backend_of(models: Mapping[str, Any]) -> Backend:
-    """The backend that writes these objects. Imports no framework that the program has not imported itself."""
+    """The backend that writes these objects. Imports no framework that the program has not imported."""
     for backend in BACKENDS:
         if backend.needs and sys.modules.get(backend.needs) is None:
             continue
         if backend.implementation().matches(models):
             return backend
-    raise CheckpointError(
-        f"No backend stores {sorted(models)}. Known: {', '.join(b.name for b in BACKENDS)}."
-    )
+    raise CheckpointError(f"No backend stores {sorted(models)}. Known: {', '.join(b.name for b in BACKENDS)}.")
 
 
 def backend_named(file: str) -> Backend:

@@ -37,12 +37,14 @@ def staging(folder: Path) -> Iterator[Path]:
         _mine.discard(temporary.name)
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write ``data`` to ``path``, complete or not at all, and hand it to the disk."""
+def write_bytes(path: Path, data: bytes, synced: bool) -> None:
+    """Write ``data`` to ``path``, complete or not at all; ``synced``: hand it and the folder to the disk."""
     with staging(path.parent) as temporary:
         temporary.write_bytes(data)
-        sync(temporary)
+        if synced:
+            sync(temporary)
         os.replace(temporary, path)
+    if synced:
         sync_one(path.parent)
 
 
@@ -67,9 +69,7 @@ def files_of(path: Path) -> list[Path]:
     """The files of a checkpoint in a fixed order: itself, or all files in the folder it is."""
     if not path.is_dir():
         return [path]
-    return sorted(
-        (Path(top) / name for top, _, names in os.walk(path) for name in names), key=lambda p: p.as_posix()
-    )
+    return sorted((Path(top) / name for top, _, names in os.walk(path) for name in names), key=lambda p: p.as_posix())
 
 
 def sync(path: Path) -> None:
@@ -91,7 +91,7 @@ def _host() -> str:
 
 
 def _alive(pid: int) -> bool:
-    """Whether another process has this number. Our own number on a name not in use is an earlier process's."""
+    """Whether another process has this number. Our own, on a name not in use, was an earlier process's."""
     if pid == os.getpid():
         return False
     if os.name == "nt":

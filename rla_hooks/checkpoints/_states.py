@@ -1,13 +1,14 @@
-"""What the backends share: finding the objects that have a state, and putting states back whole or not at all."""
+"""What the backends share: finding objects that have a state, and putting states back whole or not at all."""
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from rla_hooks.errors import CheckpointError, did_you_mean
-from rla_hooks.plaindata import Place, Refused
+from rla_hooks.plaindata import Place, Refused, Walker
 
 
 class Target(NamedTuple):
@@ -29,13 +30,11 @@ def takes_state(value: Any) -> bool:
 
 
 def state_of(value: Any, where: Place) -> Any:
-    """The object's ``state_dict()``. Raises Refused when that raises: a broken object must not cost the others."""
+    """The object's ``state_dict()``. Raises Refused when that raises: a broken one must not cost the others."""
     try:
         return value.state_dict()
     except Exception as error:
-        raise Refused(
-            where, f"state_dict() of a {type(value)} raised {type(error).__name__}: {error}"
-        ) from error
+        raise Refused(where, f"state_dict() of a {type(value)} raised {type(error).__name__}: {error}") from error
 
 
 def find(content: Any, wanted: Callable[[Any], bool]) -> Iterator[tuple[Place, Any]]:
@@ -43,21 +42,19 @@ def find(content: Any, wanted: Callable[[Any], bool]) -> Iterator[tuple[Place, A
     return _find(content, wanted, (), set())
 
 
-def _find(
-    value: Any, wanted: Callable[[Any], bool], where: Place, inside: set[int]
-) -> Iterator[tuple[Place, Any]]:
+def _find(value: Any, wanted: Callable[[Any], bool], where: Place, inside: set[int]) -> Iterator[tuple[Place, Any]]:
     if wanted(value):
         yield where, value
     elif isinstance(value, (Mapping, list, tuple)) and id(value) not in inside:
         pairs = value.items() if isinstance(value, Mapping) else enumerate(value)
+        inside = inside | {id(value)}
         for key, part in pairs:
-            yield from _find(part, wanted, (*where, key), inside | {id(value)})
+            if type(part) not in Walker.atoms:  # a list may hold a million numbers
+                yield from _find(part, wanted, (*where, key), inside)
 
 
-def targets(
-    models: Mapping[str, Any], content: Mapping[str, Any], wanted: Callable[[Any], bool]
-) -> list[Target]:
-    """The objects among the models that can be restored, with states. Raises CheckpointError when one has none."""
+def targets(models: Mapping[str, Any], content: Mapping[str, Any], wanted: Callable[[Any], bool]) -> list[Target]:
+    """The objects among the models to restore, with their states. Raises CheckpointError when one has none."""
     found, problems = [], []
     for where, value in find(models, wanted):
         name = dotted(where)
@@ -68,9 +65,7 @@ def targets(
             except (KeyError, IndexError, TypeError):
                 known = sorted(map(str, state)) if isinstance(state, Mapping) else []
                 hint = did_you_mean(key, known)
-                problems.append(
-                    f"{dotted(where[: depth + 1])!r} is not in it (there is: {', '.join(known)}).{hint}"
-                )
+                problems.append(f"{dotted(where[: depth + 1])!r} is not in it (there is: {', '.join(known)}).{hint}")
                 break
         else:
             found.append(Target(name, value, state))
@@ -80,22 +75,23 @@ def targets(
 
 
 def load_states(found: list[Target]) -> None:
-    """Call ``load_state_dict`` of each; where one raises, those before it get back what they had.
+    """Call ``load_state_dict`` of each; where one raises, it and those before it get back what they had.
 
     Each gets a copy of its state: optimisers keep the very objects that they are given.
     """
-    done: list[tuple[Any, Any]] = []
+    before: list[tuple[Any, Any]] = []
     for target in found:
         try:
             if has_state(target.value):
-                done.append((target.value, copy.deepcopy(target.value.state_dict())))
+                before.append((target.value, copy.deepcopy(target.value.state_dict())))
             target.value.load_state_dict(copy.deepcopy(target.state))
         except Exception as error:
-            for value, state in reversed(done):
-                value.load_state_dict(state)
+            for value, state in reversed(before):
+                with contextlib.suppress(Exception):  # what refuses the new state may refuse the old one, too
+                    value.load_state_dict(state)
             raise CheckpointError(
-                f"does not fit {target.name!r}, a {type(target.value).__name__}: {error}. "
-                "Make it as it was when the checkpoint was saved."
+                f"does not fit {target.name!r}, a {type(target.value).__name__} "
+                f"({type(error).__name__}: {error}). Make it as it was when the checkpoint was saved."
             ) from error
 
 

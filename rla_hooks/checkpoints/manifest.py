@@ -7,8 +7,8 @@
                                                "size": 52428800, "crc32c": "e3069283"}, ...]}
 
 An entry is written after its file is complete, in the order of writing. A file that no entry names is not
-ours or not complete; it is neither read nor deleted. A checkpoint may also be a folder: then ``size`` is the sum
-over its files, and ``crc32c`` runs over their names and contents in sorted order.
+ours or not complete; it is neither read nor deleted. A checkpoint may also be a folder: then ``size`` is the
+sum over its files, and ``crc32c`` runs over their names and contents in sorted order.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ lock = threading.RLock()
 
 @dataclass(frozen=True)
 class Entry:
-    """One complete checkpoint. ``time`` in seconds since 1970, ``size`` in bytes, ``crc32c`` in eight hex digits."""
+    """A complete checkpoint. ``time`` in seconds since 1970, ``size`` in bytes, ``crc32c`` in eight hex digits."""
 
     file: str
     name: str
@@ -75,23 +75,22 @@ class Manifest:
         return None
 
     def add(self, file: str, name: str, step: int, measured: tuple[int, str] | None = None) -> Entry:
-        """Record a file (or folder) that lies complete in the folder. ``measured``: what :func:`measure` gave.
+        """Record a file (or folder) that lies complete in the folder. ``measured``: what :func:`measure` says.
 
         Entries whose files are gone are dropped on this occasion.
         """
         size, crc = measured or measure(self.folder / file)
         entry = Entry(file, name, step, time.time(), size, crc)
         with lock:
-            kept = [
-                old for old in self._take() if old.file != file and os.path.lexists(self.folder / old.file)
-            ]
+            kept = [old for old in self._take() if old.file != file and os.path.lexists(self.folder / old.file)]
             self._write([*kept, entry])
         return entry
 
     def forget(self, *entries: Entry) -> None:
         """Drop entries. The files stay."""
         with lock:
-            self._write([entry for entry in self._take() if entry not in entries])
+            # Not synced: an entry that comes back after a power cut names a missing file, which is harmless.
+            self._write([entry for entry in self._take() if entry not in entries], sync=False)
 
     def has_size(self, entry: Entry) -> bool:
         """Whether the entry's file is there and as large as it was written."""
@@ -101,7 +100,7 @@ class Manifest:
             return False
 
     def trouble(self, entry: Entry) -> str | None:
-        """What is wrong with the entry's file, as the end of a sentence; None when it is as it was written."""
+        """What is wrong with the entry's file, as the end of a sentence; None when nothing is."""
         try:
             size, crc = measure(self.folder / entry.file)
         except FileNotFoundError:
@@ -128,9 +127,7 @@ class Manifest:
             return [], self._warn(f"has format {content.get('format')!r}; this version reads format {FORMAT}")
         good = [entry for entry in map(_entry, content["checkpoints"]) if entry]
         if len(good) < len(content["checkpoints"]):
-            return good, self._warn(
-                f"has {len(content['checkpoints']) - len(good)} entries that cannot be used"
-            )
+            return good, self._warn(f"has {len(content['checkpoints']) - len(good)} entries that cannot be used")
         return good, None
 
     def _warn(self, trouble: str) -> str:
@@ -152,10 +149,10 @@ class Manifest:
             os.replace(self.path, aside)
         return entries
 
-    def _write(self, entries: list[Entry]) -> None:
+    def _write(self, entries: list[Entry], sync: bool = True) -> None:
         content = {"format": FORMAT, "checkpoints": [asdict(entry) for entry in entries]}
         text = json.dumps(content, indent=2) + "\n"
-        _staging.write_bytes(self.path, text.encode())
+        _staging.write_bytes(self.path, text.encode(), sync)
 
 
 def latest(folder: str | os.PathLike[str]) -> Path | None:
@@ -172,9 +169,7 @@ def measure(path: Path) -> tuple[int, str]:
     size, crc = 0, 0
     for file in _staging.files_of(path):
         if file != path:
-            crc = google_crc32c.extend(
-                crc, file.relative_to(path).as_posix().encode("utf-8", "surrogateescape")
-            )
+            crc = google_crc32c.extend(crc, file.relative_to(path).as_posix().encode("utf-8", "surrogateescape"))
         with open(file, "rb") as stream:
             while block := stream.read(_BLOCK):
                 size += len(block)
@@ -200,8 +195,4 @@ def _entry(raw: Any) -> Entry | None:
 
 
 def _inside(file: str) -> bool:
-    return (
-        file not in ("", ".", "..", FILE)
-        and not any(mark in file for mark in "/\\\0")
-        and not Path(file).drive
-    )
+    return file not in ("", ".", "..", FILE) and not any(mark in file for mark in "/\\\0") and not Path(file).drive

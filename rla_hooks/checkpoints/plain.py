@@ -18,7 +18,7 @@ def matches(models: Mapping[str, Any]) -> bool:
 
 
 def collect(models: Mapping[str, Any], var_prefix: str) -> tuple[Any, list[str]]:
-    """The tagged plain data of the models, and what was left out. Without parameters the prefix has no use."""
+    """The tagged plain data of the models, and what was left out. The prefix has no use here."""
     left_out: list[str] = []
     return _Collector(left_out).value(dict(models)), left_out
 
@@ -40,7 +40,7 @@ def load(path: Path, weights_only: bool) -> dict[str, Any]:
 
 
 def restore(models: Mapping[str, Any], content: Mapping[str, Any], var_prefix: str) -> None:
-    """Give objects with ``load_state_dict`` their state and numpy arrays their values. The rest stays as it is."""
+    """Give objects with ``load_state_dict`` their state and numpy arrays their values. The rest stays."""
     found = _states.targets(models, content, lambda value: _states.takes_state(value) or _is_array(value))
     arrays = [target for target in found if _is_array(target.value)]
     problems = [problem for target in arrays if (problem := _mismatch(target))]

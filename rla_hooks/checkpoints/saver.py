@@ -19,9 +19,9 @@ from rla_hooks.errors import CheckpointError, ConfigError, RLAWarning, WarnOnce,
 class Saver:
     """Writes ``<name>-<step>.pt`` (torch) or ``.pkl`` (plain data) into a run's checkpoint folder.
 
-    A checkpoint is complete or not there at all: a temporary file is synced, moved into place and then recorded
-    in the manifest. ``max_to_keep`` (None: all) counts per name; only what the manifest lists is ever deleted.
-    ``objects`` are saved and restored where a call names none. ``var_prefix`` selects parameters of modules.
+    A checkpoint is complete or not there at all: a temporary file is synced, moved into place and then
+    recorded in the manifest. ``max_to_keep`` (None: all) counts per name; only what the manifest lists is ever
+    deleted. ``objects`` are saved and restored where a call names none. ``var_prefix`` selects parameters.
 
     >>> saver = Saver(Path("checkpoint/cartpole"), max_to_keep=2)
     >>> saver.save({"policy": policy, "optimizer": optimizer}, step=1000)
@@ -51,9 +51,9 @@ class Saver:
     def save(self, models: Mapping[str, Any] | None, step: int, name: str = "checkpoint") -> Path:
         """Save the models, or :attr:`objects` where they are None; returns the file (or folder).
 
-        The same name and step again replaces the former one, under another file name (``checkpoint-5.1.pt``), for
-        the former must be whole until the new one is recorded. Likewise where the name is taken by a file that
-        is not ours. Values that cannot be stored are left out with one warning.
+        The same name and step again replaces the former one, under another file name (``checkpoint-5.1.pt``):
+        the former must be whole until the new one is recorded. Likewise where a file that is not ours has the
+        name. Values that cannot be stored are left out with one warning.
         Raises ConfigError for bad arguments, OSError when the disk does; then nothing has changed.
         """
         step = _checked_step(step)
@@ -89,8 +89,8 @@ class Saver:
     ) -> tuple[int, dict[str, Any]]:
         """Load the newest complete checkpoint of a name, or that of a step; returns its step and content.
 
-        Every byte is checked before it is read. Where no step is given and the newest is damaged, a warning says
-        so and the one before it is taken. Objects with ``load_state_dict`` and tensors in ``into`` (or
+        Every byte is checked before it is read. Where no step is given and the newest is damaged, a warning
+        says so and the one before it is taken. Objects with ``load_state_dict`` and tensors in ``into`` (or
         :attr:`objects`) are restored in place; plain data is in the content. A file cannot run code unless
         ``weights_only`` is False.
         Raises CheckpointError when there is none, when it is damaged or refused, or does not fit the objects.
@@ -123,7 +123,6 @@ class Saver:
     def _record(self, path: Path, name: str, step: int, measured: tuple[int, str]) -> None:
         """List the new file, then delete what it replaces."""
         try:
-            _staging.sync_one(self.folder)
             new = self.manifest.add(path.name, name, step, measured)
         except BaseException:
             # Not listed, it would lie there for ever.
@@ -139,7 +138,7 @@ class Saver:
             self._delete(surplus)
 
     def _delete(self, entries: list[Entry]) -> None:
-        """Delete files, then forget them: killed in between, the manifest lists a file too many; that is harmless."""
+        """Delete files, then forget them: killed in between, an entry names a missing file, which is harmless."""
         gone = []
         for entry in entries:
             path = self.folder / entry.file
@@ -192,9 +191,7 @@ class Saver:
         named = f"{name!r}" + ("" if step is None else f" of step {step}")
         text = f"No checkpoint {named} can be loaded from {self.folder}. "
         text += "".join(f"{line}. " for line in troubles)
-        steps = [
-            entry.step for entry in self.manifest.complete() if entry.name == name and entry.step != step
-        ]
+        steps = [entry.step for entry in self.manifest.complete() if entry.name == name and entry.step != step]
         names = sorted({entry.name for entry in entries})
         if steps:
             text += f"There are complete ones of steps {', '.join(map(str, steps))}. "
@@ -211,9 +208,7 @@ def _checked_count(count: Any) -> int | None:
         return None
     number = _whole(count)
     if number is None or number < 1:
-        raise ConfigError(
-            f"max_to_keep is {_shown(count)}. Pass a whole number of at least 1, or None to keep all."
-        )
+        raise ConfigError(f"max_to_keep is {_shown(count)}. Pass a whole number of at least 1, or None to keep all.")
     return number
 
 
@@ -236,9 +231,7 @@ def _whole(value: Any) -> int | None:
 
 def _checked_models(models: Any, role: str) -> Mapping[str, Any]:
     if not isinstance(models, Mapping):
-        raise ConfigError(
-            f"{role} is {_shown(models)}. Pass a dict of names and objects: {{'policy': model}}."
-        )
+        raise ConfigError(f"{role} is {_shown(models)}. Pass a dict of names and objects: {{'policy': model}}.")
     wrong = [key for key in models if not isinstance(key, str)]
     if wrong:
         raise ConfigError(f"{role} has the key {_shown(wrong[0])}. Names must be texts: {{'policy': model}}.")
@@ -254,9 +247,7 @@ def _checked_name(name: Any, step: int) -> None:
     elif len(f"{name}-{step}".encode()) > 230:  # a file name has 255 bytes; some are kept for suffixes
         wrong = "must have at most 210 bytes"
     if wrong:
-        raise ConfigError(
-            f"The checkpoint name {_shown(name)} {wrong}. Pass one such as 'checkpoint' or 'best'."
-        )
+        raise ConfigError(f"The checkpoint name {_shown(name)} {wrong}. Pass one such as 'checkpoint' or 'best'.")
 
 
 def _shown(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Checkpoints of torch: modules, optimisers, schedulers, tensors, and plain data beside them, by ``torch.save``.
+"""Checkpoints of torch: modules, optimisers, schedulers, tensors and plain data, by ``torch.save``.
 
 Everything in the file can be read with ``torch.load(path, weights_only=True)``, also without rla_hooks.
 """
@@ -21,9 +21,7 @@ from rla_hooks.plaindata import Place, Refused, Walker
 
 def matches(models: Mapping[str, Any]) -> bool:
     """Whether there is a tensor or anything with a ``state_dict`` among the models, at any depth."""
-    return any(
-        True for _ in _states.find(models, lambda value: _is_tensor(value) or _states.has_state(value))
-    )
+    return any(True for _ in _states.find(models, lambda value: _is_tensor(value) or _states.has_state(value)))
 
 
 def collect(models: Mapping[str, Any], var_prefix: str) -> tuple[Any, list[str]]:
@@ -104,8 +102,8 @@ def restore(models: Mapping[str, Any], content: Mapping[str, Any], var_prefix: s
 class _Collector(Walker):
     """Makes what ``weights_only=True`` reads.
 
-    Torch's reader knows fewer types than pickle: no empty bytes, no frozenset, no integer of more than 255 bytes
-    (torch 2.13).
+    Torch's reader knows fewer types than pickle (torch 2.13): no empty bytes, no frozenset, no integer of more
+    than 255 bytes.
     """
 
     atoms = frozenset({type(None), bool, float, str})
@@ -126,7 +124,8 @@ class _Collector(Walker):
         if kind in (torch.Size, torch.dtype, torch.device):
             return value
         if _is_tensor(value):
-            return value.detach().as_subclass(torch.Tensor)
+            plain = value.detach()
+            return plain if type(plain) is torch.Tensor else plain.as_subclass(torch.Tensor)
         if _states.has_state(value):
             with self.inside(value, where):
                 state = _states.state_of(value, where)
@@ -153,7 +152,7 @@ class _Collector(Walker):
 class _Remembering:
     """A file for torch.save that hides trouble with the disk until torch is done.
 
-    Torch's writer makes a RuntimeError without a number of an OSError, and writes again while it is torn down.
+    Torch's writer makes a RuntimeError without a number of an OSError, and writes again when it is torn down.
     """
 
     def __init__(self, stream: BinaryIO):
@@ -201,16 +200,10 @@ def _numpy_scalar(value: Any) -> Any:
     if numpy is None or not isinstance(value, numpy.generic):
         return NotImplemented
     plain = value.item()
-    return (
-        plain
-        if type(plain) in (bool, int, float, complex, str, bytes) and _is_readable(plain)
-        else NotImplemented
-    )
+    return plain if type(plain) in (bool, int, float, complex, str, bytes) and _is_readable(plain) else NotImplemented
 
 
-def _by_prefix(
-    key: str, state: Mapping[str, Any], var_prefix: str
-) -> tuple[OrderedDict[str, Any], list[str]]:
+def _by_prefix(key: str, state: Mapping[str, Any], var_prefix: str) -> tuple[OrderedDict[str, Any], list[str]]:
     """The selected parameters, and the full names of the others."""
     kept: OrderedDict[str, Any] = OrderedDict()
     passed = []
@@ -265,7 +258,7 @@ def _load_modules(found: list[_states.Target], strict: bool) -> None:
 
 
 def _cause(error: Exception) -> str:
-    """The sentence of torch's page-long messages that says what it met."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = [line for line in lines if "Unsupported" in line or "WeightsUnpickler error" in line]
-    return (told or lines or [type(error).__name__])[0][:300]
+    """What torch met. Torch 2.13 wraps the first error into a page of advice, which is ours to give."""
+    first = error.__context__ if isinstance(error.__context__, pickle.UnpicklingError) else error
+    text = " ".join(str(first).partition(" Please use ")[0].split())
+    return text[:400].rstrip(".") or type(error).__name__

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -142,16 +143,14 @@ class ProfileKV:
 
     def __init__(self, name: str):
         self.name = f"wait_{name}"
-        self._tracker = TimeTracker()
+        self._start = 0.0
 
     def __enter__(self) -> None:
-        self._block = self._tracker(self.name)
-        self._block.__enter__()
+        self._start = time.perf_counter()
 
     def __exit__(self, *exc_info: Any) -> None:
-        self._block.__exit__(*exc_info)
+        seconds = time.perf_counter() - self._start
         logger = get_current()
-        seconds = self._tracker.seconds(self.name)
         logger.record(self.name, logger.name_to_value.get(self.name, 0.0) + seconds)
 
 

@@ -13,12 +13,10 @@ from rla_hooks.tester import Tester
 
 __all__ = ["Tester", "exp_manager", "tester", "time_step_holder"]
 
-_own = Tester()
-
 
 def current_tester() -> Tester:
     """Return the run that RLA's words mean here."""
-    return lifecycle.current() or _own
+    return lifecycle.current() or lifecycle.own_tester()
 
 
 class _Door:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 
+_LOOK_AGAIN = 0.1  # seconds after which the file may have been deleted or replaced
+
 
 class AppendFile:
     """An open file for appending.
@@ -16,7 +18,10 @@ class AppendFile:
     def __init__(self, path: str):
         self.path = path
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+        self._descriptor = -1
         self._descriptor = os.open(path, flags, 0o666)
+        self._looked = 0.0
+        self._gone = False
 
     def append(self, data: bytes) -> None:
         written = os.write(self._descriptor, data)
@@ -27,13 +32,23 @@ class AppendFile:
     def size(self) -> int:
         return os.fstat(self._descriptor).st_size
 
-    def replaced(self) -> bool:
-        """Whether another file stands at the path by now (or none): what is appended here would be lost."""
-        return os.fstat(self._descriptor).st_nlink == 0
+    def gone(self, now: float, look: bool = False) -> bool:
+        """Whether the file was deleted or replaced: what is appended here would be lost.
+
+        The system is asked ten times a second, or where ``look`` says that there is a reason to. Asking at every row
+        would cost as much as writing it.
+        """
+        if look or not 0 <= now - self._looked < _LOOK_AGAIN:
+            self._looked = now
+            self._gone = os.fstat(self._descriptor).st_nlink == 0
+        return self._gone
 
     def cut(self, size: int) -> None:
         """Drop what stands beyond ``size`` bytes: the torn end of a write that never returned."""
         os.ftruncate(self._descriptor, size)
+
+    def __del__(self) -> None:
+        self.close()  # copies of a writer are seldom closed by hand
 
     def close(self) -> None:
         if self._descriptor >= 0:

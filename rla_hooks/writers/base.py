@@ -89,13 +89,14 @@ class Writer(Protocol):
     """One output format of one run.
 
     ``write`` hands what it gets to the operating system before it returns, whole or not at all; it raises OSError
-    where it cannot and works again once the trouble is over. After ``close`` a further ``write`` opens again and
+    where it cannot and works again once the trouble is over. It returns False where there was nothing to write: a
+    format has no pictures, say, or shows only some of the rows. After ``close`` a further ``write`` opens again and
     appends. Writers pickle and copy without their open files; the copy appends to the same place.
     """
 
     name: str
 
-    def write(self, row: Row | Exhibit) -> None: ...
+    def write(self, row: Row | Exhibit) -> bool | None: ...
 
     def close(self) -> None: ...
 

@@ -12,10 +12,12 @@ are written by ``repr``, so they read back bit-equal; NaN and infinities are ``n
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import os
+import re
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from rla_hooks.atomic import replacing
@@ -32,11 +34,12 @@ def _quoted(text: str) -> str:
     return text
 
 
-_CELL = {float: repr, int: repr, str: _quoted}
+_CELL: dict[type, Callable[[Any], str]] = {float: repr, int: repr, str: _quoted}
 
 # How often a file was replaced in this process, by any writer: those of the same path must look for the new file.
 _replacements = 0
-_LOOK_AGAIN = 0.1  # seconds without a row, after which another process may have taken over and replaced the file
+# A quoted cell, and the quote that ends it if there is one. Elsewhere in a cell a quote is a character like others.
+_QUOTED_CELL = re.compile(rb'(?:\A|,)"[^"]*(?:""[^"]*)*("?)')
 
 
 class CsvWriter:
@@ -55,32 +58,26 @@ class CsvWriter:
         self._header_size = 0
         self._plans: dict[tuple[str, ...], list[int] | None] = {}
         self._seen_replacements = 0
-        self._last_time = 0.0
 
-    def write(self, row: Row | Exhibit) -> None:
+    def write(self, row: Row | Exhibit) -> bool:
         if not isinstance(row, Row):
-            return
+            return False
         values = row.values
         cells = [repr(row.step), f"{row.time:.6f}", *[_CELL[type(value)](value) for value in values.values()]]
         with self._lock:
             file = self._file
-            if file is None or self._may_be_replaced(row.time) and file.replaced():
+            if file is None or file.gone(row.time, _replacements != self._seen_replacements):
                 file = self._open()
+            self._seen_replacements = _replacements
             keys = tuple(values)
-            plan = self._plans.get(keys, False)
-            if plan is False:
+            try:
+                plan = self._plans[keys]
+            except KeyError:
                 plan = self._plan(keys)
-                file = self._file  # type: ignore[assignment]  # the header may have grown
+                file = self._file or file  # the header may have grown
             if plan is not None:
                 cells = _placed(cells, plan, len(self._columns))
             file.append((",".join(cells) + "\n").encode("utf-8", "backslashreplace"))
-
-    def _may_be_replaced(self, now: float) -> bool:
-        """Whether the system must be asked. Asking at every row would cost as much as writing it."""
-        last, self._last_time = self._last_time, now
-        if _replacements == self._seen_replacements and 0 <= now - last < _LOOK_AGAIN:
-            return False
-        self._seen_replacements = _replacements
         return True
 
     def close(self) -> None:
@@ -117,8 +114,8 @@ class CsvWriter:
 
     def _plan(self, keys: tuple[str, ...]) -> list[int] | None:
         """Return the column of each cell of a row with these keys; None where they are all columns, in order."""
-        names = (STEP, TIME, *keys)
-        late = [name for name in names if name not in self._columns]
+        names = (STEP, TIME, *map(_as_read, keys))
+        late = [name for name in dict.fromkeys(names) if name not in self._columns]
         if late:
             self._grow_header(late)
         columns = [self._columns[name] for name in names]
@@ -133,9 +130,12 @@ class CsvWriter:
         columns = [*self._columns, *late]
         header = (",".join(map(_quoted, columns)) + "\n").encode("utf-8", "backslashreplace")
         assert self._file is not None
-        if self._file.size() == 0:
-            self._file.append(header)
+        size = self._file.size()
+        if size == 0:
+            self._append_header(header)
         else:
+            if shutil.disk_usage(self.path).free < size:  # don't copy at every row to find out
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.path)
             with replacing(self.path) as temporary, open(self.path, "rb") as old, open(temporary, "wb") as new:
                 new.write(header)
                 old.seek(self._header_size)
@@ -149,6 +149,21 @@ class CsvWriter:
         self._plans.clear()
 
 
+    def _append_header(self, header: bytes) -> None:
+        assert self._file is not None
+        try:
+            self._file.append(header)
+        except OSError:
+            self._file.close()
+            self._file = None  # a copy of this writer may be luckier, so look again for a header
+            raise
+
+
+def _as_read(name: str) -> str:
+    """A name as it reads back from the file: otherwise its column would not be found in a file that is opened again."""
+    return name.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def _placed(cells: Sequence[str], plan: Iterable[int], width: int) -> list[str]:
     placed = [""] * width
     for column, cell in zip(plan, cells):
@@ -159,10 +174,12 @@ def _placed(cells: Sequence[str], plan: Iterable[int], width: int) -> list[str]:
 def _read_header(path: str) -> tuple[list[str], int]:
     """Return the names of the columns and the size of the header in bytes (a name may hold a newline)."""
     header = b""
+    inside = False
     with open(path, "rb") as file:
         for line in file:
             header += line
-            if header.count(b'"') % 2 == 0:
+            inside = _ends_inside(line, inside)
+            if not inside:
                 break
     text = header.decode("utf-8", "backslashreplace")
     return next(csv.reader(io.StringIO(text, newline="")), []), len(header)
@@ -173,13 +190,17 @@ def _whole_rows(path: str) -> int:
     end = position = 0
     inside = False
     with open(path, "rb") as file:
-        while chunk := file.read(1 << 20):
-            for index, piece in enumerate(chunk.split(b'"')):
-                if index:
-                    inside = not inside
-                    position += 1
-                newline = -1 if inside else piece.rfind(b"\n")
-                if newline >= 0:
-                    end = position + newline + 1
-                position += len(piece)
+        for line in file:
+            position += len(line)
+            inside = _ends_inside(line, inside)
+            if not inside and line.endswith(b"\n"):
+                end = position
     return end
+
+
+def _ends_inside(line: bytes, inside: bool) -> bool:
+    """Whether a line ends in the middle of a quoted cell, given whether it starts in one."""
+    if not inside and b'"' not in line:
+        return False
+    cells = _QUOTED_CELL.findall(b'"' + line if inside else line)
+    return bool(cells) and not cells[-1]

@@ -77,7 +77,7 @@ class ScalarLayout:
 def _as_float32(value: float) -> float:
     """What a C compiler makes of the value: infinity beyond the range of float32 (3.4e38)."""
     try:
-        return float(struct.unpack("<f", struct.pack("<f", value))[0])
+        return float(struct.unpack("<f", struct.pack("<f", float(value)))[0])
     except OverflowError:
         return math.inf if value > 0 else -math.inf
 

@@ -31,25 +31,26 @@ class _TableWriter:
         self._next = 0.0
         self._waiting: Row | None = None
 
-    def write(self, row: Row | Exhibit) -> None:
+    def write(self, row: Row | Exhibit) -> bool:
         if not isinstance(row, Row):
-            return
+            return False
+        self._waiting = row
         now = time.monotonic()
         if now < self._next:
-            self._waiting = row
-            return
+            return False
         self._next = now + 1 / self.tables_per_second
-        self._waiting = None
         self._show(table(row))
+        self._waiting = None
+        return True
 
     def message(self, text: str) -> None:
         """Show a line of text at once."""
         self._show(text + "\n")
 
     def close(self) -> None:
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None:
-            self._show(table(waiting))
+        if self._waiting is not None:
+            self._show(table(self._waiting))
+            self._waiting = None
 
     def _show(self, text: str) -> None:
         raise NotImplementedError
@@ -61,6 +62,8 @@ class StdoutWriter(_TableWriter):
     name = "stdout"
 
     def _show(self, text: str) -> None:
+        if sys.stdout is None:  # python started without one: pythonw, or a daemon
+            return
         try:
             sys.stdout.write(text)
         except UnicodeEncodeError:
@@ -80,7 +83,7 @@ class LogWriter(_TableWriter):
         self._file: AppendFile | None = None
 
     def _show(self, text: str) -> None:
-        if self._file is None:
+        if self._file is None or self._file.gone(time.time()):
             self._file = AppendFile(self.path)
         self._file.append(text.encode("utf-8", "backslashreplace"))
 

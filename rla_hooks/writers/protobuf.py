@@ -12,12 +12,17 @@ from collections.abc import Iterable
 
 _DOUBLE = struct.Struct("<d")
 _FLOAT = struct.Struct("<f")
+_INT64 = 1 << 63
 
 
 def varint(number: int) -> bytes:
-    """Encode an integer; a negative one as its 64-bit two's complement, as int64 fields want."""
+    """Encode an integer; a negative one as its 64-bit two's complement, as int64 fields want.
+
+    Beyond the range of int64 it is the nearest one within.
+    """
     if 0 <= number < 128:
         return bytes((number,))
+    number = min(max(number, -_INT64), _INT64 - 1)  # readers give up a file over a longer one
     if number < 0:
         number += 1 << 64
     encoded = bytearray()

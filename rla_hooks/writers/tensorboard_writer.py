@@ -6,16 +6,17 @@ import itertools
 import os
 import socket
 import time
+import weakref
 from typing import Any
 
-from rla_hooks.errors import WarnOnce
 from rla_hooks.writers.appendfile import AppendFile
 from rla_hooks.writers.base import Exhibit, Row, lock_of
 from rla_hooks.writers.events import ScalarLayout, exhibit_record, file_version
 
 _MAX_LAYOUTS = 256
 _counter = itertools.count()
-_open_files: dict[str, tuple[AppendFile, int]] = {}  # folder -> file and how many writers share it
+# folder -> the file that its writers share; it closes with the last of them
+_open_files: weakref.WeakValueDictionary[str, AppendFile] = weakref.WeakValueDictionary()
 
 
 class TensorBoardWriter:
@@ -34,18 +35,20 @@ class TensorBoardWriter:
         self._lock = lock_of(self.folder)
         self._file: AppendFile | None = None
         self._layouts: dict[tuple[str, ...], ScalarLayout] = {}
-        self._warn = WarnOnce()
 
-    def write(self, row: Row | Exhibit) -> None:
+    def write(self, row: Row | Exhibit) -> bool:
         if isinstance(row, Row):
             data = self._scalars(row)
             if data is None:
-                return
+                return False
         else:
             data = exhibit_record(row)
         with self._lock:
-            file = self._file or self._open()
+            file = self._file
+            if file is None or file.gone(row.time):
+                file = self._open(row.time)
             file.append(data)
+        return True
 
     def _scalars(self, row: Row) -> bytes | None:
         values = row.values
@@ -63,8 +66,6 @@ class TensorBoardWriter:
 
     def close(self) -> None:
         with self._lock:
-            if self._file is not None:
-                _release(self.folder, self._file)
             self._reset()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -74,33 +75,24 @@ class TensorBoardWriter:
         self.folder = state["folder"]
         self._reset()
 
-    def _open(self) -> AppendFile:
-        shared = _open_files.get(self.folder)
-        if shared is None:
-            shared = (_new_file(self.folder), 0)
-        _open_files[self.folder] = (shared[0], shared[1] + 1)
-        self._file = shared[0]
-        return self._file
-
-
-def _release(folder: str, file: AppendFile) -> None:
-    shared, users = _open_files.get(folder, (None, 0))
-    if shared is file and users > 1:
-        _open_files[folder] = (file, users - 1)
-        return
-    if shared is file:
-        del _open_files[folder]
-    file.close()
+    def _open(self, now: float) -> AppendFile:
+        file = _open_files.get(self.folder)
+        if file is None or file.gone(now):
+            file = _open_files[self.folder] = _new_file(self.folder)
+        self._file = file
+        return file
 
 
 def _new_file(folder: str) -> AppendFile:
     """Start an event file. Names sort by time, since TensorBoard reads the files of a folder in the order of names."""
     now = time.time_ns()
-    name = f"events.out.tfevents.{now // 10**9:010d}.{socket.gethostname()}.{os.getpid()}.{now % 10**9:09d}{next(_counter)}"
-    file = AppendFile(os.path.join(folder, name))
+    second, nanosecond = divmod(now, 10**9)
+    name = f"{second:010d}.{nanosecond:09d}.{socket.gethostname()}.{os.getpid()}.{next(_counter)}"
+    file = AppendFile(os.path.join(folder, f"events.out.tfevents.{name}"))
     try:
         file.append(file_version(now / 1e9))
     except OSError:
         file.close()
+        os.unlink(file.path)
         raise
     return file

@@ -1,0 +1,198 @@
+"""What Lightning asks of a logger, said in the words of a run. No framework is imported here.
+
+``pytorch_lightning.py`` and ``lightning_pytorch.py`` join this with the ``Logger`` of their namespace.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import weakref
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rla_hooks import Tester
+from rla_hooks.errors import ConfigError, WarnOnce, did_you_mean
+from rla_hooks.integrations import _runs
+from rla_hooks.record import FAILED, ending_of
+
+_JOIN = "-"  # between prefix and key, as in Lightning's own loggers
+
+
+class Experiment:
+    """``logger.experiment``: the run. It starts with the first use of one of its attributes, not with a look at it."""
+
+    def __init__(self, logger: LoggerHooks):
+        self._logger = logger
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self._logger.run, name)
+
+    def __repr__(self) -> str:
+        return f"Experiment({self._logger._run!r})"
+
+
+class LoggerHooks:
+    """Writes what a Trainer (or Fabric) logs into a run.
+
+    Inside ``@rla.track`` or an open Tester it joins that run; alone it makes its own at first real use, which ends
+    with the process. The arguments are for a run of its own: ``task``, ``config`` (path of an rla_config.yaml),
+    ``log_root``, ``record`` (hyper-parameters that stand in the run's name, with their values), ``writers`` (of csv,
+    tensorboard, log, stdout) and ``backup`` (source, lib or none). ``prefix`` is put before every metric;
+    ``log_graph`` writes the module's graph to TensorBoard once, if it has an ``example_input_array``.
+    """
+
+    def __init__(
+        self,
+        task: str = "lightning",
+        config: str | None = None,
+        log_root: str | None = None,
+        record: dict[str, Any] | None = None,
+        writers: list[str] | None = None,
+        backup: str | None = None,
+        prefix: str = "",
+        log_graph: bool = False,
+        **unknown: Any,
+    ):
+        super().__init__()
+        if unknown:
+            known = ["task", "config", "log_root", "record", "writers", "backup", "prefix", "log_graph"]
+            raise ConfigError(
+                f"RLALogger got {key!r}. Known: {', '.join(known)}.{did_you_mean(key, known)}" for key in unknown
+            )
+        self._prefix = prefix
+        self._log_graph = log_graph
+        self._graph_done = False
+        self._module: weakref.ref[Any] | None = None
+        self._warn = WarnOnce()
+        self._run = _runs.join_or_plan(
+            task=task, config=config, log_root=log_root, record=record, writers=writers, backup=backup
+        )
+
+    # --- where ----------------------------------------------------------------------------------------------------
+
+    @property
+    def run(self) -> Tester:
+        """The run, started. On ranks that do not write it takes everything and writes nothing."""
+        return _runs.started(self._run)
+
+    @property
+    def name(self) -> str:
+        """The run's task."""
+        return str(self._run.task_name)
+
+    @property
+    def version(self) -> str:
+        """The folder of the run's checkpoints.
+
+        Lightning's default ModelCheckpoint joins save_dir, name, version and "checkpoints"; since this is an absolute
+        path, the join lands in the run's checkpoint folder (2.x, ``__resolve_ckpt_dir``).
+        """
+        return str(self._run.checkpoint_dir)
+
+    @property
+    def save_dir(self) -> str | None:
+        """The run's log folder, which is also what ``trainer.log_dir`` gives: one for each run, so nothing collides."""
+        return str(self._run.log_dir)
+
+    @property
+    def log_dir(self) -> str:
+        return str(self._run.log_dir)
+
+    @property
+    def root_dir(self) -> str:
+        """The log root."""
+        assert self._run.paths is not None
+        return str(self._run.paths.log_root)
+
+    def _experiment(self) -> Experiment:
+        """Evaluated twice in every fit, test and predict; so nothing is made here."""
+        return Experiment(self)
+
+    # --- what -----------------------------------------------------------------------------------------------------
+
+    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        """Write a row. Every row is kept: steps may repeat and go back. Without a step it is one after the last row's."""
+        values = {self._key(key): value for key, value in metrics.items()}  # the mapping is other loggers' too
+        module = self._module() if self._module else None
+        trainer = getattr(module, "_trainer", None)
+        if trainer is not None:
+            values.setdefault("epoch", trainer.current_epoch)
+            stage = trainer.state.stage
+            if stage is not None:
+                values.setdefault("stage", str(stage.value))
+        self.run.log(values, step)
+
+    def _key(self, key: Any) -> str:
+        return f"{self._prefix}{_JOIN}{key}" if self._prefix else str(key)
+
+    def log_hyperparams(
+        self,
+        params: Mapping[str, Any] | argparse.Namespace | None = None,
+        metrics: Mapping[str, Any] | float | None = None,
+        step: int | None = None,
+    ) -> None:
+        """Add hyper-parameters to the run's; those of a second call join them. ``metrics`` are logged as a row."""
+        if params is not None:
+            given = dict(params) if isinstance(params, Mapping) else dict(vars(params))
+            self._run.add_hyper_params(given)  # a run that has not started yet takes them along when it does
+        if metrics is not None:
+            self.log_metrics(metrics if isinstance(metrics, Mapping) else {"hp_metric": metrics}, step)
+
+    def log_graph(self, model: Any, input_array: Any = None) -> None:
+        """Called once for each fit, validate, test and predict: the first moment at which the Trainer is known.
+
+        A predict-only Trainer makes no run of its own.
+        """
+        self._module = weakref.ref(model)
+        trainer = getattr(model, "_trainer", None)
+        if trainer is None or str(getattr(trainer.state.fn, "value", "")) != "predict":
+            run = self.run
+            if self._log_graph and not self._graph_done:
+                self._graph_done = True
+                self._add_graph(run, model, input_array)
+
+    def _add_graph(self, run: Tester, model: Any, input_array: Any) -> None:
+        array = getattr(model, "example_input_array", None) if input_array is None else input_array
+        if array is None:
+            self._warn("graph", "log_graph=True needs an example_input_array of the module; no graph was written.")
+            return
+        try:
+            run.add_graph(model, model._on_before_batch_transfer(array) if hasattr(model, "_on_before_batch_transfer") else array)
+        except Exception as error:
+            self._warn("graph", f"the graph was not written: {type(error).__name__}: {error}")
+
+    def log_image(self, key: str, images: list[Any], step: int | None = None, **kwargs: Any) -> None:
+        """Save images (arrays, tensors or figures) under results/ and show them in TensorBoard."""
+        for index, image in enumerate(images):
+            name = self._key(key) if len(images) == 1 else f"{self._key(key)}_{index}"
+            self.run.save_figure(name, image, step)
+
+    # --- end ------------------------------------------------------------------------------------------------------
+
+    def save(self) -> None:
+        """Called after every row; they are with the operating system already."""
+
+    def finalize(self, status: str) -> None:
+        """The end of a fit, validate, test or predict, which is a pause of the run; or the failure of one.
+
+        Lightning says "failed" inside its except block, where the true reason can be seen.
+        """
+        if not self._run.writes:
+            return
+        error = sys.exc_info()[1]
+        if status == "failed":
+            self._run.report(FAILED if error is None else ending_of(error), error)
+        self._run.flush()
+
+    def after_save_checkpoint(self, checkpoint_callback: Any) -> None:
+        """List the files of a ModelCheckpoint that lie in the run's checkpoint folder as complete."""
+        if not self._run.writes:
+            return
+        _runs.list_checkpoints(self._run, checkpoint_callback)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_module": None}

@@ -1,0 +1,59 @@
+"""How a framework's hook finds the run it belongs to, or plans one of its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import rla_hooks as rla
+from rla_hooks import Tester
+from rla_hooks.errors import ConfigError
+
+
+def join_or_plan(
+    *,
+    task: str,
+    config: str | None,
+    log_root: str | None,
+    record: Mapping[str, Any] | None,
+    writers: list[str] | None,
+    backup: str | None,
+) -> Tester:
+    """Return the run that is open here, or a Tester whose name is taken but of which nothing exists on disk."""
+    run = rla.current_run()
+    if run is not None:
+        run.leave_stdout_alone()  # the framework has a progress bar there
+        return run
+    if record is not None and not isinstance(record, Mapping):
+        raise ConfigError(
+            f"record is {record!r}. Allowed: a mapping of names and values such as {{'info': 'baseline'}}, since the "
+            "run's name is needed before the module's hyper-parameters are known. Or use @rla.track(record=[...])."
+        )
+    run = Tester()
+    run.configure(task, config, log_root, writers=writers, backup=backup)
+    run.set_hyper_param(**(record or {}))
+    run.add_record_param(list(record or ()))
+    run.leave_stdout_alone()
+    run.plan()
+    return run
+
+
+def started(run: Tester) -> Tester:
+    """Start a planned run; take over one whose process was forked for the training."""
+    if not run.writes:
+        run.adopt()
+    return run
+
+
+def list_checkpoints(run: Tester, callback: Any) -> None:
+    """Note what a ModelCheckpoint has written into the run's checkpoint folder, and forget what it has deleted."""
+    folder = run.checkpoint_dir
+    if folder is None:
+        return
+    paths = {*getattr(callback, "best_k_models", {}), getattr(callback, "_last_checkpoint_saved", "")}
+    paths |= {getattr(callback, "last_model_path", ""), getattr(callback, "best_model_path", "")}
+    for path in sorted(filter(None, paths)):
+        if os.path.abspath(path).startswith(str(folder) + os.sep) and os.path.exists(path):
+            run.register_checkpoint(Path(path))

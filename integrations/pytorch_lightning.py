@@ -1,0 +1,27 @@
+"""RLALogger and RLACallback for ``import pytorch_lightning``."""
+
+from __future__ import annotations
+
+from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.loggers.logger import Logger, rank_zero_experiment
+from pytorch_lightning.utilities import rank_zero_only
+
+from rla_hooks.integrations._lightning_callback import CallbackHooks
+from rla_hooks.integrations._lightning_logger import LoggerHooks
+
+__all__ = ["RLACallback", "RLALogger"]
+
+
+class RLALogger(LoggerHooks, Logger):
+    __doc__ = LoggerHooks.__doc__
+
+    log_metrics = rank_zero_only(LoggerHooks.log_metrics)
+    log_hyperparams = rank_zero_only(LoggerHooks.log_hyperparams)
+    log_graph = rank_zero_only(LoggerHooks.log_graph)
+    log_image = rank_zero_only(LoggerHooks.log_image)
+    finalize = rank_zero_only(LoggerHooks.finalize)
+    experiment = property(rank_zero_experiment(LoggerHooks._experiment))
+
+
+class RLACallback(CallbackHooks, ModelCheckpoint):
+    __doc__ = CallbackHooks.__doc__

@@ -1,0 +1,167 @@
+"""``add_scalar`` and its kin, spelled as users of torch's SummaryWriter know them, on a run.
+
+They are also ``logger.experiment`` of the Lightning integration. Steps may be left out: rows count on, pictures stand at
+the step of the last row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rla_hooks.errors import ConfigError, WarnOnce
+from rla_hooks.logger import Logger
+from rla_hooks.writers.base import Graph, Histogram, Image, Text
+
+if TYPE_CHECKING:
+    import numpy
+
+
+class TensorBoardWords:
+    """The part of a Tester that takes TensorBoard's words. Whatever cannot be shown gives one warning by tag."""
+
+    if TYPE_CHECKING:
+        logger: Logger
+        _warn: WarnOnce
+
+        @property
+        def writes(self) -> bool: ...
+        @property
+        def results_dir(self) -> Path | None: ...
+        def save_figure(
+            self, name: str, figure: Any, step: int | None = None, pretty: bool = False
+        ) -> Path | None: ...
+
+    def add_scalar(self, tag: str, scalar_value: Any, global_step: int | None = None, walltime: Any = None) -> None:
+        """Log a row of one value."""
+        self.logger.log({tag: scalar_value}, global_step)
+
+    def add_scalars(
+        self, main_tag: str, tag_scalar_dict: Mapping[str, Any], global_step: int | None = None, walltime: Any = None
+    ) -> None:
+        """Log a row of several values, as ``<main_tag>/<key>``."""
+        self.logger.log({f"{main_tag}/{key}": value for key, value in tag_scalar_dict.items()}, global_step)
+
+    def add_text(self, tag: str, text_string: Any, global_step: int | None = None, walltime: Any = None) -> None:
+        """Show a text (Markdown) in TensorBoard's Text tab."""
+        self.logger.show(tag, Text(str(text_string)), global_step)
+
+    def add_figure(
+        self, tag: str, figure: Any, global_step: int | None = None, close: bool = True, walltime: Any = None
+    ) -> None:
+        """Save a figure under results/ and show it in the Images tab. A list of figures is numbered."""
+        figures = figure if isinstance(figure, (list, tuple)) else [figure]
+        for index, each in enumerate(figures):
+            self.save_figure(tag if len(figures) == 1 else f"{tag}_{index}", each, global_step)
+
+    def add_image(
+        self, tag: str, img_tensor: Any, global_step: int | None = None, walltime: Any = None, dataformats: str = "CHW"
+    ) -> None:
+        """Save an image array under results/ and show it. ``dataformats`` names its axes: CHW, HWC or HW."""
+        self.save_figure(tag, _axes_in_order(_array(img_tensor), dataformats, "HWC"), global_step)
+
+    def add_images(
+        self, tag: str, img_tensor: Any, global_step: int | None = None, walltime: Any = None, dataformats: str = "NCHW"
+    ) -> None:
+        """Save a batch of images, numbered."""
+        for index, image in enumerate(_axes_in_order(_array(img_tensor), dataformats, "NHWC")):
+            self.save_figure(f"{tag}_{index}", image, global_step)
+
+    def add_histogram(
+        self,
+        tag: str,
+        values: Any,
+        global_step: int | None = None,
+        bins: Any = "auto",
+        walltime: Any = None,
+        max_bins: int = 512,
+    ) -> None:
+        """Show the distribution of an array in TensorBoard's Histograms and Distributions tabs."""
+        histogram = _histogram(_array(values), bins if bins != "tensorflow" else "auto", max_bins)
+        if histogram is None:
+            self._warn(("histogram", tag), f"the histogram {tag!r} has no finite values and was not shown.")
+        else:
+            self.logger.show(tag, histogram, global_step)
+
+    def add_video(
+        self, tag: str, vid_tensor: Any, global_step: int | None = None, fps: float = 4, walltime: Any = None
+    ) -> Path | None:
+        """Save a video as ``results/<run>/<tag>.gif`` and show it in the Images tab.
+
+        vid_tensor: frames of shape (N, T, C, H, W), of which the first video is taken, (T, C, H, W) or (T, H, W, C);
+        uint8, or floats of 0 to 1. Returns the path, or None where it could not be saved.
+        """
+        if not self.writes:
+            return None
+        from rla_hooks import figures
+
+        assert self.results_dir is not None
+        try:
+            picture = figures.save_video(self.results_dir, tag, _array(vid_tensor), global_step, fps)
+        except (OSError, ConfigError) as error:
+            self._warn(("figure", tag), f"the video {tag!r} was not saved: {error}")
+            return None
+        self.logger.show(tag, Image(picture.png, picture.width, picture.height), global_step)
+        return picture.path
+
+    def add_graph(self, model: Any, input_to_model: Any = None, verbose: bool = False, **options: Any) -> None:
+        """Show a torch module's graph, traced with ``input_to_model``, in TensorBoard's Graphs tab."""
+        from torch.utils.tensorboard._pytorch_graph import graph  # the user's model is torch's, so torch is there
+
+        definition, _ = graph(model, input_to_model, verbose)
+        self.logger.show("graph", Graph(definition.SerializeToString()), 0)
+
+    def add_hparams(
+        self, hparam_dict: Mapping[str, Any], metric_dict: Mapping[str, Any] | None = None, **options: Any
+    ) -> None:
+        """Add hyper-parameters to the run's, and log the metrics as a row."""
+        self.add_hyper_params(hparam_dict)  # type: ignore[attr-defined]
+        if metric_dict:
+            self.logger.log(metric_dict)
+
+    def flush(self) -> None:
+        """Show the last table. Rows are with the operating system already."""
+        self.logger.flush()
+
+
+def _array(value: Any) -> numpy.ndarray[Any, Any]:
+    from rla_hooks.figures import as_array
+
+    return as_array(value)
+
+
+def _axes_in_order(array: Any, given: str, wanted: str) -> Any:
+    """Return the array with its axes in the order ``wanted``; a wanted axis that is not given has one element."""
+    given = given.upper()
+    if len(given) != array.ndim or set(given) - set(wanted):
+        raise ConfigError(
+            f"the image has {array.ndim} axes of shape {array.shape}, dataformats is {given!r}. Allowed: one letter of "
+            f"{wanted} for each axis."
+        )
+    array = array.transpose([given.index(axis) for axis in wanted if axis in given])
+    for position, axis in enumerate(wanted):
+        if axis not in given:
+            array = array[(slice(None),) * position + (None,)]
+    return array
+
+
+def _histogram(array: Any, bins: Any, max_bins: int) -> Histogram | None:
+    import numpy
+
+    values = numpy.asarray(array, dtype=numpy.float64).ravel()
+    values = values[numpy.isfinite(values)]
+    if not values.size:
+        return None
+    counts, edges = numpy.histogram(values, bins=bins)
+    if len(counts) > max_bins:
+        counts, edges = numpy.histogram(values, bins=max_bins)
+    return Histogram(
+        minimum=float(values.min()),
+        maximum=float(values.max()),
+        number=int(values.size),
+        total=float(values.sum()),
+        total_of_squares=float(values @ values),
+        limits=[float(edge) for edge in edges[1:]],
+        counts=[float(count) for count in counts],
+    )

@@ -1,0 +1,146 @@
+"""tester.pkl: plain data that reads back, never foreign code, and where the run's folders are."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import shutil
+
+import pytest
+
+from rla_hooks import archive
+from rla_hooks.errors import RLAError, RunError
+from rla_hooks.tester import Tester
+
+
+@pytest.fixture(autouse=True)
+def quiet(tmp_path, monkeypatch):
+    """No test writes into the repository or sees the developer's environment."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("RLA_CONFIG", "RLA_MODE", "RANK", "LOCAL_RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """The path of a real tester.pkl."""
+    tester = Tester()
+    tester.configure(task_name="group/t", log_root=tmp_path / "root", writers=["csv"], backup="none")
+    tester.log_files_gen()
+    tester.finish()
+    return tester.pkl_file
+
+
+class Hostile:
+    def __reduce__(self):
+        return os.mkdir, ("executed",)
+
+
+@pytest.mark.parametrize("content", [Hostile(), {"format": 1, "name": Hostile()}, [Tester], {"custom_data": os.system}])
+@pytest.mark.parametrize("protocol", [0, 2, 5])
+def test_a_hostile_pickle_runs_nothing(content, protocol, saved, tmp_path):
+    """Code in a tester.pkl is refused, not run."""
+    saved.write_bytes(pickle.dumps(content, protocol))
+    with pytest.raises(RunError, match=r"no archived Tester.*nothing"):
+        Tester.load(saved)
+    assert not (tmp_path / "executed").exists()
+
+
+def test_a_pickle_of_a_whole_tester_is_refused(saved):
+    """What the original RLA wrote, a pickled object, is never unpickled."""
+    tester = Tester()
+    saved.write_bytes(pickle.dumps(tester))
+    with pytest.raises(RunError, match="no archived Tester"):
+        Tester.load(saved.parent)
+
+
+@pytest.mark.parametrize("keep", [0, 1, 10, -1, -5])
+def test_a_damaged_file_is_a_clear_error(keep, saved):
+    """Empty, cut or altered."""
+    data = saved.read_bytes()
+    saved.write_bytes(data[:keep])
+    with pytest.raises(RunError, match="no archived Tester"):
+        Tester.load(saved)
+
+
+CONTENT = {
+    "format": 1,
+    "name": "t/2026/01/31/12-00-00-000000_ip",
+    "task": "t",
+    "parent": None,
+    "hyper_param": {},
+    "hyper_param_record": [],
+    "private_config": {},
+    "writers": ["csv"],
+    "time_step": None,
+    "custom_data": {},
+}
+
+
+@pytest.mark.parametrize(
+    "change, said",
+    [
+        ({"format": 2}, "its format is 2, this version reads 1"),
+        ({"format": None}, "its format is None"),
+        ({"name": 3, "writers": "csv"}, "damaged fields: name, writers"),
+        ({"writers": ["cvs"]}, "'cvs'"),
+        ({"task": ""}, "task name is empty"),
+        ({"name": "../../../x"}, "does not stand at"),
+        ({"name": "a/" * 50 + "b"}, "does not stand at"),
+        ({"name": ""}, "does not stand at"),
+    ],
+)
+def test_wrong_content_is_a_clear_error(change, said, tmp_path):
+    """Another format, damaged fields, unknown writers, and a name that is not where the file stands."""
+    path = tmp_path / "root" / "archive_tester" / CONTENT["name"] / "tester.pkl"
+    path.parent.mkdir(parents=True)
+    content = CONTENT | change
+    custom = content.pop("custom_data")
+    archive.save(path, content, custom)
+    with pytest.raises(RunError, match=said):
+        Tester.load(path)
+
+
+def test_content_of_another_type_is_a_clear_error(tmp_path):
+    """Plain data that is no Tester's."""
+    (tmp_path / "tester.pkl").write_bytes(pickle.dumps([1, 2]))
+    with pytest.raises(RunError, match="holds a list"):
+        Tester.load(tmp_path)
+
+
+def test_a_file_that_was_taken_out_says_so(saved, tmp_path):
+    """Alone, tester.pkl does not know its run's folders any more; also near the root of the file system."""
+    alone = shutil.copy(saved, tmp_path / "tester.pkl")
+    with pytest.raises(RunError, match="Move all folders of a run together"):
+        Tester.load(alone)
+
+
+def test_a_missing_file_is_an_os_error(tmp_path):
+    """FileNotFoundError, as of open()."""
+    with pytest.raises(FileNotFoundError):
+        Tester.load(tmp_path / "nothing.pkl")
+    with pytest.raises(FileNotFoundError):
+        Tester.load(tmp_path)
+
+
+def test_relative_paths_load(saved, tmp_path, monkeypatch):
+    """Also those that go up first."""
+    (tmp_path / "examples").mkdir()
+    monkeypatch.chdir(tmp_path / "examples")
+    loaded = Tester.load(os.path.relpath(saved))
+    assert loaded.log_dir.resolve().is_dir() and loaded.task_name == "group/t"
+
+
+def test_find_needs_the_whole_time(saved, tmp_path):
+    """Two runs of one second are told apart; a task's neighbours are not found."""
+    root = tmp_path / "root"
+    for clock in ("12-00-00-000001", "12-00-00-000002"):
+        (root / "archive_tester" / "t" / "2026" / "01" / "31" / f"{clock}_ip_&a=1").mkdir(parents=True)
+    found = archive.find("2026/01/31/12-00-00-000002", "t", root)
+    assert found.name == "12-00-00-000002_ip_&a=1"
+    with pytest.raises(RunError, match=r"0 runs.*Near it: 2026/01/31/12-00-00-000001, 2026/01/31/12-00-00-000002"):
+        archive.find("2026/01/31/12-00-00", "t", root)
+    with pytest.raises(RunError, match="none of that day"):
+        archive.find("2026/01/31/12-00-00-000002", "group", root)
+    with pytest.raises(RLAError):
+        archive.find("2026/01/31/12-00-00-000002", "../t", root)

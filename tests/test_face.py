@@ -1,0 +1,113 @@
+"""The public names: all there, documented, listed, and loaded only when they are used."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import rla_hooks as rla
+from rla_hooks.errors import RunError
+
+
+@pytest.fixture(autouse=True)
+def quiet(tmp_path, monkeypatch):
+    """No test writes into the repository or sees the developer's environment."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("RLA_CONFIG", "RLA_MODE", "RANK", "LOCAL_RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK"):
+        monkeypatch.delenv(name, raising=False)
+
+
+NAMES = [name for name in rla.__all__ if name != "__version__"]
+
+
+def test_the_public_names_are_those_of_the_design():
+    """A name that is added or lost shows here."""
+    assert sorted(NAMES) == sorted(set(NAMES)) == [
+        "CheckpointError", "ConfigError", "RLAError", "RLAWarning", "RunError", "SavedRun", "Tester", "current_run",
+        "latest_checkpoint", "load_checkpoint", "log", "new_saver", "runs", "save_checkpoint", "save_figure",
+        "simple_hist", "simple_plot", "simple_scatter", "track",
+    ]  # fmt: skip
+    assert isinstance(rla.__version__, str)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_public_name_is_there_and_documented(name):
+    """It can be imported, it is listed, and it says what it does; so do its public methods."""
+    value = getattr(rla, name)
+    assert name in dir(rla) and value.__module__.startswith("rla_hooks.")
+    assert len(inspect.getdoc(value)) > 20
+    if name in ("Tester", "SavedRun"):
+        undocumented = [
+            each
+            for each, member in vars(value).items()
+            if inspect.isfunction(member) and each[0] != "_" and not member.__doc__
+        ]
+        assert undocumented == []
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    """As of any module."""
+    with pytest.raises(AttributeError, match="'rla_hooks' has no attribute 'trakc'"):
+        rla.trakc  # noqa: B018
+
+
+def test_the_import_is_light():
+    """Neither the import, nor decorating a function, nor dir() loads anything heavy."""
+    code = (
+        "import sys, rla_hooks as rla\n"
+        "@rla.track\ndef main(): pass\n"
+        "dir(rla)\n"
+        "heavy = {'numpy', 'pandas', 'matplotlib', 'torch', 'tensorflow', 'keras', 'lightning', 'tensorboard', 'PIL'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-I", "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: rla.log({"a": 1}),
+        lambda: rla.new_saver(),
+        lambda: rla.save_checkpoint({"a": 1}),
+        lambda: rla.load_checkpoint(),
+        lambda: rla.save_figure("f", np.zeros((2, 2))),
+        lambda: rla.simple_plot("p", [[1]]),
+        lambda: rla.simple_scatter("p", [[[1, 2]]]),
+        lambda: rla.simple_hist("p", [[1]]),
+    ],
+    ids=lambda call: call.__code__.co_names[1],
+)
+def test_outside_a_run_every_function_says_what_is_missing(call, tmp_path):
+    """It names itself and what to do."""
+    with pytest.raises(RunError, match=rf"rla\.{call.__code__.co_names[1]} was called outside a run.*@rla.track"):
+        call()
+    assert rla.current_run() is None and list(tmp_path.iterdir()) == []
+
+
+def test_inside_a_run_every_function_reaches_it(tmp_path):
+    """Each function does to the current run what the Tester's method of its name does."""
+
+    @rla.track(task="t", log_root=tmp_path / "root", writers=["csv"], backup="none")
+    def f():
+        run = rla.current_run()
+        assert isinstance(run, rla.Tester)
+        rla.log({"a": 1}, step=3)
+        rla.new_saver(max_to_keep=1, var_prefix="x", objects={"a": 1})
+        assert rla.save_checkpoint(related_variable={"v": 5}, checkpoint_name="best", step=4) == (
+            run.checkpoint_dir / "best-4.pkl"
+        )
+        assert rla.load_checkpoint(4, "best") == (4, {"a": 1}) and run.get_custom_data("v") == 5
+        assert rla.save_figure("f", np.zeros((2, 2)), 1) == run.results_dir / "f-1.png"
+        assert rla.simple_plot("p", [[1, 2]], pretty=True) == run.results_dir / "p.pdf"
+        assert rla.simple_plot("xy", x=[1, 2], y=[[3, 4]]) == run.results_dir / "xy.png"
+        assert rla.simple_scatter("s", [[[1, 2]]], ["text"]) == run.results_dir / "s.png"
+        assert rla.simple_hist("h", [[1, 2]], ["text"]) == run.results_dir / "h.png"
+        return run
+
+    run = f()
+    (saved,) = rla.runs(tmp_path / "root")
+    assert saved.name == run.name and saved.metrics()[["time-step", "a"]].values.tolist() == [[3, 1]]

@@ -1,0 +1,240 @@
+"""Names are safe, readable, unique and can be taken apart again; nothing is made outside the log root."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+from datetime import datetime, timedelta
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from rla_hooks import layout
+from rla_hooks.errors import ConfigError
+from rla_hooks.layout import RunPaths, check_task, create, parse, run_leaf, run_names, safe_part
+
+NOW = datetime(2026, 1, 31, 12, 30, 45, 123456)
+TEXTS = [
+    *["a", "ALE/Pong-v5", "../x", "..", ".", "...", "", " ", "a b", "a\nb", "\0", "a\0b", "/", "\\", "C:\\x", "~", "~root", "-rf"],
+    *["a&b=c", "50%", "%2F", "%", "诗", "\udc80", "\ud800", "🙂", "é" * 300, "x" * 300, "x" * 10_000, "/" * 100, "a.b", ".hidden"],
+    *["a;b|c>d<e*f?g\"h'i`j$k!", "1e-3", "None", "{'a': 1}", "a" * 255, "a" * 256, "诗" * 85, "诗" * 86, "CON", "\u202e"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("limit", [16, 64, 255])
+def test_a_safe_part_is_a_path_part_and_reads_back(limit, tmp_path):
+    """It is never empty, '.', '..', has no separator, fits the limit, and undoes by URL rules where it was not cut."""
+    letters = "ab/.%&= \n\0\\诗🙂\udc80~\"'"
+    dice = random.Random(0)
+    texts = TEXTS + ["".join(dice.choices(letters, k=dice.randrange(30))) for _ in range(500)]
+    for text in texts:
+        part = safe_part(text, limit)
+        assert part not in ("", ".", "..") and not set(part) & set("/\\\0\n &=\"'$;|<>*?!`")
+        assert len(part.encode("utf-8")) <= limit
+        if "~" in part:
+            assert part[-9] == "~" and int(part[-8:], 16) >= 0
+        else:
+            assert unquote(part, errors="surrogatepass") == (text or "\0")
+    parts = {safe_part(text, limit) for text in texts}
+    assert len(parts) == len({text or "\0" for text in texts}), "different texts have different names"
+    if limit == 255:
+        for part in parts:
+            (tmp_path / part).mkdir()
+        assert {path.name for path in tmp_path.iterdir()} == parts
+
+
+def test_readable_characters_stay():
+    """Letters and digits of every script, and the signs that numbers and versions need."""
+    assert safe_part("v1.5_-+,@:(诗é)") == "v1.5_-+,@:(诗é)"
+    assert (safe_part("ALE/Pong-v5"), safe_part(".."), safe_part("")) == ("ALE%2FPong-v5", "%2E%2E", "%00")
+    assert (safe_part(1e-3), safe_part(None), safe_part(["a"])) == ("0.001", "None", "%5B%27a%27%5D")
+
+
+@pytest.mark.parametrize(
+    ("task", "path"),
+    [
+        ("cartpole", "cartpole"),
+        ("a/b", "a/b"),
+        ("a//b/./c/", "a/b/c"),
+        ("my task", "my%20task"),
+        ("a\\..\\b", "a%5C..%5Cb"),
+        (".store", "%2Estore"),
+        ("...", "%2E%2E%2E"),
+        ("a/.b", "a/%2Eb"),
+        ("诗", "诗"),
+        ("a\nb\0", "a%0Ab%00"),
+    ],
+)
+def test_a_task_is_a_safe_relative_path(task, path):
+    """Groups stay groups; hidden folders, among them the store of code, cannot be meant."""
+    assert check_task(task) == path
+
+
+@pytest.mark.parametrize("task", ["", " ", "\n", "/abs", "//a", "../x", "a/../b", "a/..", "..", ".", "./", "C:\\x", "c:x", "\\\\h\\x"])
+def test_a_task_that_is_empty_absolute_or_climbs_out_is_refused(task):
+    """The error shows the name and what is allowed."""
+    with pytest.raises(ConfigError) as caught:
+        check_task(task)
+    assert repr(task) in str(caught.value) and "Give a relative name such as" in str(caught.value)
+
+
+@pytest.mark.parametrize("task", [None, 5, b"a", Path("a"), ["a"]])
+def test_a_task_that_is_no_string_is_refused(task):
+    """The error names its type."""
+    with pytest.raises(ConfigError, match=rf"\({type(task).__name__}\)\. Allowed: a string"):
+        check_task(task)
+
+
+def test_a_long_task_fits_the_file_system(tmp_path):
+    """Each part is capped by itself, a hidden one too."""
+    task = check_task("x" * 300 + "/." + "诗" * 300)
+    assert [len(part.encode()) <= 255 for part in task.split("/")] == [True, True]
+    assert create(tmp_path, "." + "y" * 253, {}).log_dir.is_dir()
+
+
+def test_a_run_name_says_when_where_and_what():
+    """It reads as RLA's do."""
+    record = {"env/id": "ALE/Pong v5", "lr": 1e-3, "info": "", "诗": None}
+    leaf = run_leaf(NOW, "10.0.0.1", record)
+    assert leaf == "12-30-45-123456_10.0.0.1_&env%2Fid=ALE%2FPong%20v5&lr=0.001&info=&诗=None"
+    name = parse(f"a/b/2026/01/31/{leaf}")
+    assert (name.task, name.time, name.ip) == ("a/b", NOW, "10.0.0.1")
+    assert name.record == {"env/id": "ALE/Pong v5", "lr": "0.001", "info": "", "诗": "None"}
+    assert run_leaf(NOW, "noip", {}) == "12-30-45-123456_noip"
+
+
+def test_a_run_name_of_many_and_long_values_is_capped_and_still_told_apart():
+    """255 bytes at most, with a digest of what was cut; the time can still be read."""
+    records = [{f"key{n}": "诗" * 40 for n in range(20)} | {"last": last} for last in (1, 2)]
+    leaves = [run_leaf(NOW, "10.0.0.1", record) for record in records]
+    assert len(set(leaves)) == 2 and all(len(leaf.encode()) <= 255 for leaf in leaves)
+    assert parse(f"t/2026/01/31/{leaves[0]}").time == NOW
+    long = [run_leaf(NOW, "ip", {"a": "x" * 1000 + end}) for end in "12"]
+    assert long[0] != long[1] and len(long[0]) == len("12-30-45-123456_ip_&a=") + 64
+
+
+@pytest.mark.parametrize(
+    ("leaf", "ip", "record"),
+    [
+        ("21-13-03-230208 11.0.91.89 &env_id=Test-v1&learning_rate=0.0001", "11.0.91.89", {"env_id": "Test-v1", "learning_rate": "0.0001"}),
+        ("18-46-30-917022_172.16.0.147_&env_id=Test-v1&seed=88", "172.16.0.147", {"env_id": "Test-v1", "seed": "88"}),
+        ("21-13-03-230208 11.0.91.89 ", "11.0.91.89", {}),
+        ("21-13-03-230208_11.0.91.89", "11.0.91.89", {}),
+        ("21-13-03-230208 1.2.3.4 &info=two words&a=b=c&flag", "1.2.3.4", {"info": "two words", "a": "b=c", "flag": ""}),
+        ("21-13-03-230208_1.2.3.4_&p=100%&q=%FF", "1.2.3.4", {"p": "100%", "q": "\ufffd"}),
+    ],
+)  # fmt: skip
+def test_names_of_the_original_rla_are_read(leaf, ip, record):
+    """With blanks or with underscores, escaped or not."""
+    name = parse(f"my task/2021/12/05/{leaf}")
+    assert (name.task, name.ip, name.record) == ("my task", ip, record)
+    assert name.time.strftime("%Y/%m/%d") == "2021/12/05"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "a", "a/b", "t/2026/01/31", "t/2026/01/31/notes", "t/2026/01/31/tb", "t/2026/13/31/12-30-45-123456_ip"]
+    + ["t/2026/01/31/12-30-45-123456", "t/2026/01/31/12-30-45-123456_a_b", "t/2026/01/31/&a=b", "t/2026/01/31/12-30-45_ip_"],
+)
+def test_what_is_no_run_name_raises_valueerror(name):
+    """Other folders that lie about are not taken for runs."""
+    with pytest.raises(ValueError):
+        parse(name)
+
+
+def test_a_created_run_has_its_folders_under_one_name(weird_tmp_path, monkeypatch):
+    """A relative log root is meant from the working directory of the start."""
+    monkeypatch.chdir(weird_tmp_path)
+    paths = create(Path("logs"), "a/b", {"lr": 0.1}, NOW)
+    root = weird_tmp_path / "logs"
+    assert paths.name == f"a/b/2026/01/31/12-30-45-123456_{layout.local_ip()}_&lr=0.1"
+    assert paths.log_root == root
+    folders = [paths.log_dir, paths.results_dir, paths.checkpoint_dir, paths.code_dir, paths.archive_dir]
+    assert folders == [root / kind / paths.name for kind in ("log", "results", "checkpoint", "code", "archive_tester")]
+    assert all(folder.is_dir() for folder in [*folders, paths.tensorboard_dir])
+    files = [paths.progress_csv, paths.log_txt, paths.parameter_json, paths.run_json, paths.tester_pkl]
+    assert [file.name for file in files] == ["progress.csv", "log.txt", "parameter.json", "run.json", "tester.pkl"]
+    assert not any(file.exists() for file in files) and list(weird_tmp_path.iterdir()) == [root]
+    assert paths == RunPaths(root, paths.name)
+
+
+def test_64_processes_that_start_in_the_same_microsecond_get_64_names(tmp_path):
+    """The name is taken by making the folder, so no two runs share one."""
+    method = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
+    with multiprocessing.get_context(method).Pool(64) as pool:
+        runs = pool.starmap(create, [(tmp_path, "task", {"lr": 0.1}, NOW)] * 64, chunksize=1)
+    names = [paths.name for paths in runs]
+    times = sorted(parse(name).time for name in names)
+    assert times == [NOW + timedelta(microseconds=n) for n in range(64)]
+    assert list(run_names(tmp_path)) == sorted(names)
+
+
+def test_a_name_whose_folder_is_a_file_is_passed_over(tmp_path):
+    """Whatever stands there is left alone."""
+    folder = tmp_path / "log/task/2026/01/31"
+    folder.mkdir(parents=True)
+    taken = folder / run_leaf(NOW, layout.local_ip(), {"lr": 0.1})
+    taken.write_text("mine")
+    assert parse(create(tmp_path, "task", {"lr": 0.1}, NOW).name).time == NOW + timedelta(microseconds=1)
+    assert taken.read_text() == "mine"
+
+
+@pytest.mark.parametrize("in_the_way", ["logs", "logs/log", "logs/results", "logs/archive_tester", "logs/log/task"])
+def test_a_log_root_that_cannot_be_written_is_one_clear_error(tmp_path, in_the_way):
+    """A file in its place, or in the place of a folder in it; no run is begun and nothing is made elsewhere."""
+    file = tmp_path / in_the_way
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("mine")
+    with pytest.raises(ConfigError, match="cannot be written.*Set LOG_ROOT in rla_config.yaml"):
+        create(tmp_path / "logs", "task", {}, NOW)
+    assert file.read_text() == "mine"
+    assert list(run_names(tmp_path / "logs")) == [] and {path.name for path in tmp_path.iterdir()} == {"logs"}
+
+
+def test_a_log_root_that_is_no_path_is_one_clear_error():
+    """A NUL cannot stand in a path."""
+    with pytest.raises(ConfigError, match="cannot be written: embedded null"):
+        create(Path("a\0b"), "task", {})
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_log_root_is_one_clear_error(tmp_path):
+    """The error names the folder and the reason."""
+    tmp_path.chmod(0o500)
+    with pytest.raises(ConfigError, match="Permission denied"):
+        create(tmp_path / "logs", "task", {})
+
+
+def test_hostile_tasks_and_records_stay_within_the_log_root(tmp_path):
+    """Whatever the texts, each run lies four levels below its task, under its own name."""
+    for text in TEXTS:
+        paths = create(tmp_path / "logs", f"t{text}".replace("/", "_"), {text: text}, NOW)
+        inside = paths.log_dir.resolve().relative_to(tmp_path / "logs" / "log")
+        assert len(inside.parts) == 5 and parse(paths.name).time == NOW
+    assert [path.name for path in tmp_path.iterdir()] == ["logs"]
+    assert len(list(run_names(tmp_path / "logs"))) == len(TEXTS)
+
+
+def test_run_names_are_found_oldest_first(tmp_path):
+    """Grouped tasks, RLA's own runs and odd folders beside them."""
+    newest = create(tmp_path, "b", {}, NOW + timedelta(days=1)).name
+    oldest = create(tmp_path, "b/inner", {}, NOW - timedelta(days=400)).name
+    middle = create(tmp_path, "a task", {}, NOW).name
+    rla = "a task/2026/02/01/21-13-03-230208 11.0.91.89 &env_id=Test-v1"
+    for odd in (rla, "b/2026/01/31/notes", "2026/01/31", "junk"):
+        (tmp_path / "log" / odd).mkdir(parents=True)
+    (tmp_path / "log" / newest / "2026/01/01/12-30-45-123456_ip").mkdir(parents=True)  # in a run there are no runs
+    assert list(run_names(tmp_path)) == [oldest, middle, newest, rla]
+    assert list(run_names(tmp_path, "b")) == [oldest, newest]
+    assert list(run_names(tmp_path, "b/inner")) == [oldest]
+    assert list(run_names(tmp_path, "a task")) == [middle, rla], "RLA's task is not escaped"
+    assert list(run_names(tmp_path, "none")) == list(run_names(tmp_path / "none")) == []
+    with pytest.raises(ConfigError):
+        list(run_names(tmp_path, "../log"))
+
+
+def test_the_address_of_this_machine_is_a_path_part():
+    """Without a network it is a word."""
+    assert safe_part(layout.local_ip()) == layout.local_ip() and "_" not in layout.local_ip()

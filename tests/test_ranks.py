@@ -1,0 +1,57 @@
+"""One process of a launch writes."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from rla_hooks import ranks
+
+VARIABLES = ["RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "JSM_NAMESPACE_RANK", "LOCAL_RANK"]
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch):
+    for variable in VARIABLES:
+        monkeypatch.delenv(variable, raising=False)
+
+
+def test_a_process_without_a_launcher_writes():
+    """Rank zero is the default."""
+    assert ranks.global_rank() == 0 and ranks.may_write()
+
+
+@pytest.mark.parametrize("variable", VARIABLES)
+def test_the_rank_is_read_from_every_launcher(monkeypatch, variable):
+    """Rank zero writes, the others do not."""
+    monkeypatch.setenv(variable, "3")
+    assert ranks.global_rank() == 3 and not ranks.may_write()
+    monkeypatch.setenv(variable, "0")
+    assert ranks.may_write()
+
+
+@pytest.mark.parametrize("odd", ["", "-1", "x", "1.5", "²", "none"])
+def test_a_rank_that_is_no_number_is_passed_over(monkeypatch, odd):
+    """The next launcher's is taken."""
+    monkeypatch.setenv("RANK", odd)
+    assert ranks.global_rank() == 0
+    monkeypatch.setenv("SLURM_PROCID", "2")
+    assert ranks.global_rank() == 2
+
+
+def test_the_global_rank_goes_before_the_local_one(monkeypatch):
+    """The first process of the second node has local rank zero and does not write."""
+    monkeypatch.setenv("RANK", "4")
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    assert ranks.global_rank() == 4
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_child_knows_that_it_is_another_process():
+    """Without asking the system each time."""
+    assert ranks.process_id == os.getpid()
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if ranks.process_id == os.getpid() else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

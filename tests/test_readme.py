@@ -1,0 +1,71 @@
+"""README and docs tell the truth: their code runs, their links lead somewhere."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def _blocks(page: Path) -> list[tuple[str, str]]:
+    return BLOCK.findall(page.read_text())
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    """README's Python blocks, run one after the other as one program by somebody who has just copied them."""
+    pytest.importorskip("torch")
+    pytest.importorskip("pandas")
+    folder = tmp_path_factory.mktemp("readme")
+    program = folder / "program.py"
+    program.write_text("\n".join(code for kind, code in _blocks(ROOT / "README.md") if kind == "python"))
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("RLA_")}
+    done = subprocess.run([sys.executable, "-I", program], cwd=folder, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    return folder, done.stdout
+
+
+def test_the_python_blocks_run(ran):
+    """They print what their comments promise."""
+    _, printed = ran
+    assert "finished 0.05" in printed
+    assert re.search(r"checkpoint-9\.pt$", printed, re.MULTILINE)
+
+
+def test_the_commands_run(ran):
+    """Each ``$`` line works on the runs that the blocks left; the make targets exist."""
+    folder, _ = ran
+    commands = [line[2:] for kind, code in _blocks(ROOT / "README.md") if kind == "console" for line in code.splitlines()]
+    assert commands
+    for command in commands:
+        program, *arguments = command.split()
+        path = Path(sys.executable).parent / program
+        done = subprocess.run([path, *arguments], cwd=folder, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert "demo_task" in done.stdout
+    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"make (\w+)", (ROOT / "README.md").read_text())) <= targets
+
+
+def test_the_settings_are_valid(tmp_path):
+    """The YAML blocks load without a mistake."""
+    from rla_hooks import config
+
+    for number, (kind, text) in enumerate(block for page in PAGES for block in _blocks(page)):
+        if kind == "yaml":
+            file = tmp_path / f"rla_config_{number}.yaml"
+            file.write_text(text)
+            assert config.load(file).ignore == ("*.mp4", "data/")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_links_lead_somewhere(page):
+    """Every relative link of a page is a file or a folder."""
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
+    assert not [link for link in links if not (page.parent / link).exists()]

@@ -1,0 +1,297 @@
+"""One run's manager: its start, its files, its copies, its end."""
+
+from __future__ import annotations
+
+import copy
+import csv
+import json
+import pickle
+import subprocess
+import sys
+import threading
+from collections import deque
+
+import numpy as np
+import pytest
+
+import rla_hooks as rla
+from rla_hooks.errors import ConfigError, RLAWarning, RunError
+from rla_hooks.tester import Tester
+
+
+@pytest.fixture(autouse=True)
+def quiet(tmp_path, monkeypatch):
+    """No test writes into the repository or sees the developer's environment."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("RLA_CONFIG", "RLA_MODE", "RANK", "LOCAL_RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def ready(tmp_path):
+    """Makes configured Testers, and ends what they opened."""
+    made = []
+
+    def make(writers=("csv",), **params):
+        tester = Tester()
+        tester.configure(task_name="t", log_root=tmp_path / "root", writers=writers, backup="none")
+        tester.set_hyper_param(**params)
+        made.append(tester)
+        return tester
+
+    yield make
+    for tester in made:
+        tester.finish()
+
+
+def rows_of(tester):
+    with open(tester.log_dir / "progress.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def parameters_of(tester):
+    return json.loads((tester.log_dir / "parameter.json").read_text())
+
+
+def test_a_run_leaves_its_five_folders_and_files(ready, tmp_path):
+    """Everything carries the run's name; run.json ends finished with the last values."""
+    tester = ready(lr=0.1, net={"width": 64})
+    tester.add_record_param(["lr"])
+    assert list(tmp_path.iterdir()) == [] and tester.status is None and tester.name is None
+    tester.log_files_gen()
+    assert tester.status == "running" and tester.name.endswith("_&lr=0.1")
+    for kind in ("log", "results", "checkpoint", "code", "archive_tester"):
+        assert (tmp_path / "root" / kind / tester.name).is_dir()
+    assert tester.pkl_file.is_file() and parameters_of(tester) == {"lr": 0.1, "net.width": 64}
+    tester.log({"a": 1, "b": "x"}, step=5)
+    tester.log({"a": np.float32(0.5)}, step=6)
+    tester.finish()
+    info = json.loads((tester.log_dir / "run.json").read_text())
+    assert (info["status"], info["rows"], info["last_step"], info["last"]) == ("finished", 2, 6, {"a": 0.5, "b": "x"})
+    assert info["rla_hooks"] == rla.__version__ and info["writers"] == ["csv"] and info["gaps"] == []
+    tester.log({"a": 3})
+    assert [row["time-step"] for row in rows_of(tester)] == ["5", "6", "7"]
+
+
+def test_all_writers_and_the_parameters_read_back(ready):
+    """TensorBoard's own reader finds scalars, the table of hyper-parameters, and the run's end."""
+    loader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    tester = ready(["csv", "tensorboard", "log"], lr=0.1, text="a|b\nc", flag=True, huge=10**400)
+    tester.log_files_gen()
+    tester.log({"a": 1.5}, step=3)
+    tester.update_hyper_param("late", 7)
+    tester.print_args()
+    tester.print_log_dir()
+    tester.finish()
+    events = loader.EventAccumulator(str(tester.tensorboard_dir))
+    events.Reload()
+    assert [(event.step, event.value) for event in events.Scalars("a")] == [(3, 1.5)]
+    table = "".join(
+        b"".join(event.tensor_proto.string_val).decode()
+        for tag in events.Tags()["tensors"]
+        for event in events.Tensors(tag)
+    )
+    assert "| text | a\\|b<br>c |" in table and "| lr | 0.1 |" in table and "| late | 7 |" in table
+    assert parameters_of(tester)["late"] == 7
+    text = (tester.log_dir / "log.txt").read_text()
+    assert "late: 7" in text and f"checkpoint_dir: {tester.checkpoint_dir}" in text
+
+
+def test_calls_out_of_order_say_what_comes_first(ready, tmp_path):
+    """Each call that needs a run names the call that is missing, and creates nothing."""
+    bare = Tester()
+    with pytest.raises(RunError, match=r"Call tester.configure\(task_name='my_task'\) first"):
+        bare.log_files_gen()
+    for settings in (bare.check, bare.backup_options):
+        with pytest.raises(RunError, match="configure"):
+            settings()
+    tester = ready()
+    for call in (
+        lambda: tester.log({"a": 1}),
+        lambda: tester.new_saver(max_to_keep=1),
+        lambda: tester.save_checkpoint({"a": 1}),
+        lambda: tester.load_checkpoint(),
+        lambda: tester.save_figure("f", np.zeros((2, 2))),
+        lambda: tester.simple_plot(name="p", data=[[1]]),
+        tester.print_args,
+    ):
+        with pytest.raises(RunError, match=r"tester.log_files_gen\(\) first"):
+            call()
+    with pytest.raises(RunError, match=r"time_record_end\('x'\) without time_record"):
+        tester.time_record_end("x")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_log_files_gen_twice_makes_two_runs(ready, tmp_path):
+    """The second start ends the first run; rows, counts, custom data and parameters do not mix."""
+    tester = ready(number=1)
+    tester.add_record_param("number")
+    tester.log_files_gen()
+    tester.log({"a": 1})
+    tester.add_custom_data("k", 1)
+    tester.time_step_holder.set_time(100)
+    tester.update_hyper_param("number", 2)
+    tester.log_files_gen()
+    tester.log({"b": 2})
+    tester.finish()
+    first, second = rla.runs(tmp_path / "root")
+    assert first.metrics()[["time-step", "a"]].values.tolist() == [[0, 1]]
+    assert second.metrics()[["time-step", "b"]].values.tolist() == [[0, 2]]
+    assert (first.status, second.status) == ("finished", "finished")
+    assert second.record == {"number": "2"} and tester.get_custom_data("k") is None
+
+
+def test_the_time_step_is_kept_from_before_the_start(ready):
+    """A step that was set early holds for the first row."""
+    tester = ready()
+    tester.time_step_holder.set_time(9)
+    tester.log_files_gen()
+    tester.log({"a": 1})
+    tester.time_step_holder.inc_time()
+    tester.log({"a": 2})
+    assert [row["time-step"] for row in rows_of(tester)] == ["9", "10"]
+
+
+def test_an_unwritable_log_root_is_one_clear_error(tmp_path):
+    """A file where the log root should be is told with the key to set."""
+    (tmp_path / "file").write_text("")
+    tester = Tester()
+    tester.configure(task_name="t", log_root=tmp_path / "file" / "root", writers=[], backup="none")
+    with pytest.raises(ConfigError, match=r"cannot be written.*LOG_ROOT"):
+        tester.log_files_gen()
+    assert tester.status is None and rla.current_run() is None
+
+
+COPIES = {
+    "deepcopy": copy.deepcopy,
+    "copy": copy.copy,
+    "pickle": lambda tester: pickle.loads(pickle.dumps(tester)),
+    "cloudpickle": lambda tester: pickle.loads(pytest.importorskip("cloudpickle").dumps(tester)),
+}
+
+
+@pytest.mark.parametrize("way", COPIES)
+def test_a_copy_appends_to_the_same_run_and_does_not_end_it(way, ready):
+    """Also where hyper-parameters, objects of the saver and callbacks could never be copied."""
+    seen = []
+    tester = ready(["csv", "tensorboard", "log", "stdout"], lr=0.1, lock=threading.Lock(), call=lambda: 1)
+    tester._log_callback = lambda row: seen.append(row)
+    tester.log_files_gen()
+    tester.new_saver(max_to_keep=2, objects={"lock": threading.Lock()})
+    tester.log({"a": 1})
+    twin = COPIES[way](tester)
+    twin.log({"a": 2, "late": 1})
+    tester.log({"a": 3})
+    twin.log({"a": 4})
+    twin.finish("failed")
+    assert (twin.name, tester.status, rla.current_run()) == (tester.name, "running", tester)
+    assert json.loads((tester.log_dir / "run.json").read_text())["status"] == "running"
+    twin.save_checkpoint({"x": 1}, step=3)
+    assert tester.load_checkpoint()[0] == 3
+    tester.log({"a": 5})
+    tester.finish()
+    assert [row["a"] for row in rows_of(tester)] == ["1", "2", "3", "4", "5"]
+    assert tester.hyper_param["lr"] == 0.1 and callable(tester.hyper_param["call"])
+
+
+def test_a_copy_in_a_spawned_process_appends(ready, tmp_path):
+    """Pickled into another process it writes rows to the run, and its end is not the run's."""
+    tester = ready()
+    tester.log_files_gen()
+    tester.log({"a": 1})
+    (tmp_path / "copy.bin").write_bytes(pickle.dumps(tester))
+    code = "import pickle; t = pickle.load(open('copy.bin', 'rb')); t.log({'a': 2}); t.finish()"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, cwd=tmp_path)
+    tester.log({"a": 3})
+    assert [row["a"] for row in rows_of(tester)] == ["1", "2", "3"] and tester.status == "running"
+
+
+def test_a_loaded_tester_has_its_data_and_goes_on(ready, tmp_path):
+    """Settings and custom data round-trip, the folders are found, rows are appended and count on."""
+    tester = ready(lr=0.1, kind=dict, net={"width": 64})
+    tester.add_record_param(["net.width"])
+    tester.log_files_gen()
+    tester.new_saver(max_to_keep=1)
+    tester.log({"a": 1}, step=41)
+    array = np.arange(6.0).reshape(2, 3)
+    tester.add_custom_data("window", 1.5, dtype=deque, max_len=2)
+    tester.add_custom_data("window", 2.5, dtype=deque, max_len=2)
+    tester.add_custom_data("list", {"a": (1, None)})
+    tester.add_custom_data("array", array, mode="replace")
+    tester.save_checkpoint({"w": array}, related_variable={"epoch": 3})
+    tester.finish()
+    for path in (tester.pkl_file, str(tester.pkl_file), tester.pkl_file.parent):
+        loaded = Tester.load(path)
+        assert loaded.name == tester.name and loaded.log_dir == tester.log_dir and loaded.task_name == "t"
+    assert loaded.hyper_param == {"lr": 0.1, "kind": "dict", "net.width": 64}
+    assert loaded.hyper_param_record == ["net.width"] and loaded.get_custom_data("epoch") == 3
+    assert loaded.get_custom_data("window") == deque([1.5, 2.5]) and loaded.get_custom_data("window").maxlen == 2
+    assert loaded.get_custom_data("list") == [{"a": (1, None)}]
+    assert loaded.get_custom_data("array").dtype == array.dtype
+    assert (loaded.get_custom_data("array") == array).all()
+    step, content = loaded.load_checkpoint()
+    assert step == 41 and (content["w"] == array).all()
+    loaded.log({"a": 2})
+    loaded.finish("failed")
+    assert [(row["time-step"], row["a"]) for row in rows_of(tester)] == [("41", "1"), ("42", "2")]
+    assert rla.runs(tmp_path / "root")[0].status == "finished"
+
+
+def test_a_moved_log_root_loads(ready, tmp_path):
+    """Where all folders move together, the Tester follows them."""
+    tester = ready(lr=0.1)
+    tester.log_files_gen()
+    tester.log({"a": 1})
+    tester.finish()
+    (tmp_path / "root").rename(tmp_path / "moved")
+    loaded = Tester.load(tmp_path / "moved" / "archive_tester" / tester.name)
+    loaded.log({"a": 2})
+    assert loaded.log_dir == tmp_path / "moved" / "log" / tester.name
+    assert [row["a"] for row in rows_of(loaded)] == ["1", "2"] and not (tmp_path / "root").exists()
+
+
+def test_load_tester_finds_a_run_by_its_date(ready, tmp_path):
+    """RLA's way: the date in the name, the task and the log root."""
+    tester = ready(lr=0.1)
+    tester.log_files_gen()
+    tester.finish()
+    date = "/".join(tester.name.split("/")[1:]).split("_")[0]
+    assert Tester.load_tester(date, "t", tmp_path / "root").name == tester.name
+    for wrong in (date[:-3], "2001/01/01/00-00-00-000000", "", "nonsense", date.split("/")[-1]):
+        with pytest.raises(RunError, match="0 runs of task 't'"):
+            Tester.load_tester(wrong, "t", tmp_path / "root")
+
+
+def test_a_loaded_tester_can_start_a_run_of_its_own(ready, tmp_path):
+    """log_files_gen after a load makes a new run with the same settings and leaves the old one."""
+    tester = ready(lr=0.1)
+    tester.log_files_gen()
+    tester.finish()
+    before = (tester.log_dir / "run.json").read_bytes()
+    loaded = Tester.load(tester.pkl_file)
+    loaded.log_files_gen()
+    loaded.finish()
+    assert loaded.name != tester.name and parameters_of(loaded) == {"lr": 0.1}
+    assert (tester.log_dir / "run.json").read_bytes() == before
+
+
+def test_what_the_archive_cannot_hold_is_told_once(ready):
+    """Custom data that is no plain data is left out of tester.pkl with one warning; the rest is there."""
+    tester = ready()
+    tester.log_files_gen()
+    tester.add_custom_data("bad", lambda: 1, mode="replace")
+    tester.add_custom_data("good", 1)
+    with pytest.warns(RLAWarning, match="tester.pkl does without .*bad") as caught:
+        tester.save_checkpoint({"a": 1})
+        tester.save_checkpoint({"a": 1})
+        tester.finish()
+    assert len(caught) == 1
+    assert Tester.load(tester.pkl_file).get_custom_data("good") == [1]
+
+
+def test_a_tester_shows_what_it_is(ready):
+    """The repr names the run and its status."""
+    tester = ready()
+    assert repr(Tester()) == "Tester('not configured', not started)" and repr(tester) == "Tester('t', not started)"
+    tester.log_files_gen()
+    assert repr(tester) == f"Tester({tester.name!r}, running)"
