@@ -73,9 +73,8 @@ class Collector:
     """
 
     def __init__(self, num_envs: int, seed: int):
-        self.envs = gym.vector.SyncVectorEnv(
-            [lambda: gym.make(ENV_ID)] * num_envs, autoreset_mode=gym.vector.AutoresetMode.NEXT_STEP
-        )
+        mode = gym.vector.AutoresetMode.NEXT_STEP
+        self.envs = gym.vector.SyncVectorEnv([lambda: gym.make(ENV_ID)] * num_envs, autoreset_mode=mode)
         self.observation, _ = self.envs.reset(seed=seed)
         self.done = np.zeros(num_envs, dtype=bool)
         self.running_return = np.zeros(num_envs)
@@ -139,36 +138,28 @@ def update(
     with torch.no_grad():
         values = agent.value(rollout.observations)
         advantages = estimate_advantages(rollout, values, gamma, gae_lambda)
-    tensors = (
-        rollout.observations[:-1],
-        rollout.actions,
-        rollout.log_probs,
-        advantages,
-        advantages + values[:-1],
-    )
+    targets = advantages + values[:-1]
+    tensors = (rollout.observations[:-1], rollout.actions, rollout.log_probs, advantages, targets)
     batch = [tensor[rollout.valid] for tensor in tensors]  # (valid steps, ...)
     metrics = []
     for _ in range(epochs):
         for chosen in torch.randperm(len(batch[0])).split(minibatch):
-            observations, actions, old_log_probs, advantages, targets = (tensor[chosen] for tensor in batch)
-            policy = agent.policy(observations)
-            log_ratio = policy.log_prob(actions) - old_log_probs
+            observation, action, old_log_prob, advantage, target = (tensor[chosen] for tensor in batch)
+            policy = agent.policy(observation)
+            log_ratio = policy.log_prob(action) - old_log_prob
             ratio = log_ratio.exp()
             clipped = ratio.clamp(1 - clip, 1 + clip)
-            weights = (advantages - advantages.mean()) / (advantages.std(correction=0) + 1e-8)
-            policy_loss = -torch.min(ratio * weights, clipped * weights).mean()
-            value_loss = (agent.value(observations) - targets).square().mean()
+            weight = (advantage - advantage.mean()) / (advantage.std(correction=0) + 1e-8)
+            policy_loss = -torch.min(ratio * weight, clipped * weight).mean()
+            value_loss = (agent.value(observation) - target).square().mean()
             entropy = policy.entropy().mean()
             optimizer.zero_grad()
             (policy_loss + 0.5 * value_loss - entropy_weight * entropy).backward()
             nn.utils.clip_grad_norm_(agent.parameters(), max_norm=0.5)
             optimizer.step()
-            kl = (
-                ratio - 1 - log_ratio
-            ).mean()  # from the policy that acted, http://joschu.net/blog/kl-approx.html
-            metrics.append(
-                torch.stack([policy_loss, value_loss, entropy, kl, (ratio != clipped).float().mean()])
-            )
+            approx_kl = (ratio - 1 - log_ratio).mean()  # http://joschu.net/blog/kl-approx.html
+            clip_fraction = (ratio != clipped).float().mean()
+            metrics.append(torch.stack([policy_loss, value_loss, entropy, approx_kl, clip_fraction]).detach())
     names = ("loss/policy", "loss/value", "loss/entropy", "loss/approx_kl", "loss/clip_fraction")
     return dict(zip(names, torch.stack(metrics).mean(0).tolist()))
 
@@ -239,13 +230,12 @@ def main(
 
 def plot(collector: Collector) -> None:
     """The learning curve: every episode, and the running mean."""
-    smooth = [
-        np.mean(collector.returns[max(0, end - LAST) : end]) for end in range(1, len(collector.returns) + 1)
-    ]
+    returns = collector.returns
+    smooth = [np.mean(returns[max(0, end - LAST) : end]) for end in range(1, len(returns) + 1)]
     rla.simple_plot(
         name="learning_curve",
         x=[collector.ended_at, collector.ended_at],
-        y=[collector.returns, smooth],
+        y=[returns, smooth],
         labels=["episode", f"mean of {LAST} episodes"],
         colors=["#9ecae1", "#08519c"],
         xlabel="environment steps",

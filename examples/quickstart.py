@@ -1,6 +1,6 @@
 """RLA's quickstart in its own words: only the import lines say rla_hooks.
 
-    python examples/quickstart.py
+python examples/quickstart.py
 """
 
 from rla_hooks.easy_log import logger

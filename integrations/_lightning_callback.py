@@ -1,7 +1,7 @@
 """What a run asks of a Lightning callback. No framework is imported here.
 
-``pytorch_lightning.py`` and ``lightning_pytorch.py`` join this with the ``ModelCheckpoint`` of their namespace: checkpoints
-are Lightning's own work (all ranks take part), the run's folder and manifest are ours.
+``pytorch_lightning.py`` and ``lightning_pytorch.py`` join this with the ``ModelCheckpoint`` of their namespace:
+checkpoints are Lightning's own work (all ranks take part), the run's folder and manifest are ours.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import rla_hooks as rla
-from rla_hooks import Tester
-from rla_hooks.errors import ConfigError, WarnOnce, did_you_mean
 from rla_hooks.integrations import _runs
 from rla_hooks.integrations._lightning_logger import LoggerHooks
+
+from rla_hooks import Tester
+from rla_hooks.errors import ConfigError, WarnOnce, did_you_mean
 from rla_hooks.record import ending_of
 
 Figures = Mapping[str, Callable[[Any, Any], Any]]
@@ -85,7 +85,9 @@ class CallbackHooks:
         self._alone = logger is None
         run = logger._run if logger is not None else self._run
         if run is None:
-            run = _runs.join_or_plan(task="lightning", config=None, log_root=None, record=None, writers=None, backup=None)
+            run = _runs.join_or_plan(
+                task="lightning", config=None, log_root=None, record=None, writers=None, backup=None
+            )
         self._use(run)
         if trainer.is_global_zero and stage != "predict":
             _runs.started(run)
@@ -102,14 +104,16 @@ class CallbackHooks:
         self.dirpath = str(run.checkpoint_dir) if run.checkpoint_dir else None
 
     def _forget_last_run(self) -> None:
-        """One callback object for two runs: the second has its own folder and best score, and keeps the first's files."""
+        """One callback object for two runs: the second has its own folder and scores, the first keeps its files."""
         self.best_k_models = {}
         self.best_model_path = self.kth_best_model_path = self.last_model_path = self._last_checkpoint_saved = ""
         self.best_model_score = self.current_score = None
         self._last_global_step_saved = 0
 
     def _writes(self, trainer: Any) -> bool:
-        return bool(self._run is not None and self._run.writes and trainer.is_global_zero and not trainer.sanity_checking)
+        return bool(
+            self._run is not None and self._run.writes and trainer.is_global_zero and not trainer.sanity_checking
+        )
 
     # --- metrics --------------------------------------------------------------------------------------------------
 
@@ -120,18 +124,21 @@ class CallbackHooks:
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         self._speed.count(batch)
         if trainer.log_every_n_steps and self._writes(trainer) and trainer._logger_connector.should_update_logs:
-            step = trainer.fit_loop.epoch_loop._batches_that_stepped
+            step = trainer.fit_loop.epoch_loop._batches_that_stepped  # counted up after this hook
             values = _learning_rates(trainer) if self.log_lr else {}
             if self.log_throughput:
                 values["time/samples_per_second"] = self._speed.per_second()
-            self._log(trainer, values, step)
+            if self._alone:
+                self._log(trainer, values, step)
+            else:  # the row of the step's metrics, which comes next, takes them along
+                self._run.logger.record_all(values)  # type: ignore[union-attr]
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)  # type: ignore[misc]
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         super().on_train_epoch_end(trainer, pl_module)  # type: ignore[misc]
         if not self._writes(trainer):
             return
-        step = trainer.global_step
+        step = trainer.fit_loop.epoch_loop._batches_that_stepped - 1
         if self.log_throughput:
             self._log(trainer, {"time/seconds_per_epoch": self._speed.epoch()}, step)
         if (trainer.current_epoch + 1) % self.figures_every == 0:
@@ -173,7 +180,9 @@ class CallbackHooks:
         except OSError as error:
             if trainer.world_size > 1:
                 raise  # the other ranks saved: they must not wait for this one
-            self._warn("checkpoint", f"the checkpoint {Path(filepath).name} was not saved: {error}. The training goes on.")
+            self._warn(
+                "checkpoint", f"the checkpoint {Path(filepath).name} was not saved: {error}. The training goes on."
+            )
             return
         self._warn.again("checkpoint")
         if self._run is not None and trainer.is_global_zero and self._run.writes:

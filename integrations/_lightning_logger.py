@@ -9,13 +9,14 @@ import argparse
 import sys
 import weakref
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
+
+from rla_hooks.integrations import _runs
 
 from rla_hooks import Tester
 from rla_hooks.errors import ConfigError, WarnOnce, did_you_mean
-from rla_hooks.integrations import _runs
 from rla_hooks.record import FAILED, ending_of
+from rla_hooks.writers.base import Graph
 
 _JOIN = "-"  # between prefix and key, as in Lightning's own loggers
 
@@ -115,7 +116,7 @@ class LoggerHooks:
     # --- what -----------------------------------------------------------------------------------------------------
 
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
-        """Write a row. Every row is kept: steps may repeat and go back. Without a step it is one after the last row's."""
+        """Write a row. Every row is kept: steps may repeat and go back. Without a step it is one after the last."""
         values = {self._key(key): value for key, value in metrics.items()}  # the mapping is other loggers' too
         module = self._module() if self._module else None
         trainer = getattr(module, "_trainer", None)
@@ -160,10 +161,14 @@ class LoggerHooks:
         if array is None:
             self._warn("graph", "log_graph=True needs an example_input_array of the module; no graph was written.")
             return
+        from torch.utils.tensorboard._pytorch_graph import graph
+
         try:
-            run.add_graph(model, model._on_before_batch_transfer(array) if hasattr(model, "_on_before_batch_transfer") else array)
-        except Exception as error:
+            definition, _ = graph(model, model._apply_batch_transfer_handler(array))
+        except Exception as error:  # tracing runs the user's forward
             self._warn("graph", f"the graph was not written: {type(error).__name__}: {error}")
+            return
+        run.logger.show("graph", Graph(definition.SerializeToString()), 0)
 
     def log_image(self, key: str, images: list[Any], step: int | None = None, **kwargs: Any) -> None:
         """Save images (arrays, tensors or figures) under results/ and show them in TensorBoard."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers.logger import Logger, rank_zero_experiment
 from lightning.pytorch.utilities import rank_zero_only
-
 from rla_hooks.integrations._lightning_callback import CallbackHooks
 from rla_hooks.integrations._lightning_logger import LoggerHooks
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers.logger import Logger, rank_zero_experiment
 from pytorch_lightning.utilities import rank_zero_only
-
 from rla_hooks.integrations._lightning_callback import CallbackHooks
 from rla_hooks.integrations._lightning_logger import LoggerHooks
 

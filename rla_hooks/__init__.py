@@ -17,22 +17,26 @@ from typing import TYPE_CHECKING, Any
 
 from rla_hooks._version import __version__
 
-if TYPE_CHECKING:
-    from rla_hooks.errors import CheckpointError, ConfigError, RLAError, RLAWarning, RunError
-    from rla_hooks.face import (
-        current_run,
-        load_checkpoint,
-        log,
-        new_saver,
-        save_checkpoint,
-        save_figure,
-        simple_hist,
-        simple_plot,
-        simple_scatter,
-    )
-    from rla_hooks.query import SavedRun, latest_checkpoint, runs
-    from rla_hooks.tester import Tester
-    from rla_hooks.track import track
+if TYPE_CHECKING:  # "as": what a type checker takes as exported
+    from rla_hooks.errors import CheckpointError as CheckpointError
+    from rla_hooks.errors import ConfigError as ConfigError
+    from rla_hooks.errors import RLAError as RLAError
+    from rla_hooks.errors import RLAWarning as RLAWarning
+    from rla_hooks.errors import RunError as RunError
+    from rla_hooks.face import current_run as current_run
+    from rla_hooks.face import load_checkpoint as load_checkpoint
+    from rla_hooks.face import log as log
+    from rla_hooks.face import new_saver as new_saver
+    from rla_hooks.face import save_checkpoint as save_checkpoint
+    from rla_hooks.face import save_figure as save_figure
+    from rla_hooks.face import simple_hist as simple_hist
+    from rla_hooks.face import simple_plot as simple_plot
+    from rla_hooks.face import simple_scatter as simple_scatter
+    from rla_hooks.query import SavedRun as SavedRun
+    from rla_hooks.query import latest_checkpoint as latest_checkpoint
+    from rla_hooks.query import runs as runs
+    from rla_hooks.tester import Tester as Tester
+    from rla_hooks.track import track as track
 
 _HOME = {
     "CheckpointError": "errors",

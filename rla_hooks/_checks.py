@@ -44,9 +44,7 @@ def nearest(word: object, known: Iterable[str]) -> str:
     'LOG_USED'
     """
     folded = {name.casefold(): name for name in known}
-    close = (
-        difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.6) if isinstance(word, str) else []
-    )
+    close = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.6) if isinstance(word, str) else []
     return folded[close[0]] if close else ""
 
 
@@ -87,9 +85,7 @@ def path(value: Any) -> str:
     variables = [plain or braced for plain, braced in re.findall(r"\$(?:(\w+)|\{(\w+)\})", name)]
     for variable in variables:
         if variable not in os.environ:
-            raise Mistake(
-                f"is {name!r}, and there is no environment variable {variable}. Set it, or write it out."
-            )
+            raise Mistake(f"is {name!r}, and there is no environment variable {variable}. Set it, or write it out.")
     expanded = os.path.expanduser(os.path.expandvars(name))
     if expanded.startswith("~"):  # what expanduser leaves of a user whom it does not know
         raise Mistake(f"is {name!r}, and that user has no home folder. Write the path out.")
@@ -140,9 +136,7 @@ def some_of(known: Sequence[str]) -> Callable[[Any], tuple[str, ...]]:
     """Some of the known words: a list, or a text with commas. Keeps the order and drops repetitions."""
 
     def check(value: Any) -> tuple[str, ...]:
-        words = (
-            [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
-        )
+        words = [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
         if not _is_list(words):
             raise _wrong(value, f"a list of {', '.join(sorted(known))}")
         strangers = [word for word in words if not (isinstance(word, str) and word in known)]

@@ -7,9 +7,11 @@ external diff, a text conversion or a file system monitor for us, and never asks
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import threading
+from collections.abc import Iterable
 
 TIMEOUT = 10.0  # seconds
 _FOREIGN = (  # set where we run inside a git hook; they would point git at another repository
@@ -109,20 +111,18 @@ def is_repository(folder: str) -> bool:
     return os.path.isfile(os.path.join(mark, "HEAD")) or os.path.isfile(mark)
 
 
-def exclude_file(top: str) -> str:
-    """Where the repository's own info/exclude stands; in a linked work tree or submodule .git is a file."""
-    git = os.path.join(top, ".git")
-    try:
-        if os.path.isfile(git):
-            git = os.path.join(top, _one_line(git).removeprefix("gitdir:").strip())
-            common = os.path.join(git, "commondir")
-            if os.path.isfile(common):
-                git = os.path.join(git, _one_line(common).strip())
-    except OSError:
-        pass  # an unreadable file gives no rules
-    return os.path.join(git, "info", "exclude")
+def excludes(top: str, names: Iterable[str], folders: Iterable[str]) -> list[str]:
+    """Options that keep `git ls-files --others` out of folders of these names, and of these paths below ``top``."""
+    inside = [below(folder, top) for folder in folders if folder != top and is_inside(folder, top)]
+    quoted = ["/" + re.sub(r"([*?\[\\ ])", r"\\\1", path) for path in inside]
+    return [f"--exclude={pattern}/" for pattern in (*names, *quoted)]
 
 
-def _one_line(path: str) -> str:
-    with open(path, "rb") as file:
-        return os.fsdecode(file.readline().rstrip(b"\r\n"))
+def is_inside(path: str, folder: str) -> bool:
+    """Whether ``path`` is ``folder`` or below it; both are absolute."""
+    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
+
+
+def below(path: str, folder: str) -> str:
+    """A path relative to a folder above it, as git writes it."""
+    return path[len(folder.rstrip(os.sep)) + 1 :].replace(os.sep, "/")

@@ -57,9 +57,7 @@ def read_mapping(path: Path, origin: str) -> Mapping[Any, Any]:
     if content is None:
         return {}
     if not isinstance(content, Mapping):
-        raise ConfigError(
-            f"holds {_checks.show(content)}. Allowed: a mapping, 'KEY: value' a line.", str(path)
-        )
+        raise ConfigError(f"holds {_checks.show(content)}. Allowed: a mapping, 'KEY: value' a line.", str(path))
     return content
 
 

@@ -17,14 +17,15 @@ import sysconfig
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
-from rla_hooks._gitignore import split_lines
-from rla_hooks._sources import SPECIAL, UNREADABLE, Found, Search, is_secret
+from rla_hooks._sources import LINK, SECRET, SPECIAL, UNREADABLE, Search, is_secret
+from rla_hooks._trees import read_lines
 from rla_hooks.atomic import write_bytes
 from rla_hooks.errors import ConfigError, did_you_mean
-from rla_hooks.filestore import STORE, FileStore, SourceError
+from rla_hooks.filestore import FileStore, SourceError
 
 MODES = ("source", "lib", "none")
 NOTES = ".rla"  # the folder in a run's code that holds what is no code of the user
@@ -57,11 +58,6 @@ class BackupReport:
         return f"{text}; left out {', '.join(groups)}" if groups else text
 
 
-def store_of(log_root: str | os.PathLike[str]) -> FileStore:
-    """The file store that all runs of a log root share."""
-    return FileStore(Path(log_root) / "code" / STORE)
-
-
 def project_of(script: str | os.PathLike[str] | None) -> Path | None:
     """The project that a script belongs to: the nearest folder upwards that has one of MARKERS, or None.
 
@@ -77,155 +73,6 @@ def project_of(script: str | os.PathLike[str] | None) -> Path | None:
         if any(os.path.exists(candidate / marker) for marker in MARKERS):
             return candidate
     return None
-
-
-def check(
-    *,
-    mode: str = "source",
-    script: Path | None = None,
-    project_root: Path | None = None,
-    dirs: Sequence[str] = (),
-    lib_dir: str | None = None,
-    ignore: Sequence[str] = (),
-    ignore_files: Sequence[str] = (),
-    run_files: Sequence[Path] = (),
-    max_file_mb: float = 1.0,
-) -> None:
-    """Raise ConfigError with all that keeps a backup from being made; creates nothing."""
-    problems = []
-    if mode not in MODES:
-        known = ", ".join(MODES)
-        problems.append(
-            f"backup_code_by is {mode!r}. Known: {known}.{did_you_mean(mode, MODES)} Give one of these."
-        )
-    if isinstance(max_file_mb, bool) or not isinstance(max_file_mb, (int, float)) or not max_file_mb > 0:
-        problems.append(f"max_file_mb is {max_file_mb!r}. Give a number of megabytes above 0.")
-    if mode in ("source", "lib"):
-        if project_root is not None and not os.path.isdir(project_root):
-            problems.append(
-                f"PROJECT_ROOT is {str(project_root)!r}, which is no folder. Give the project's folder."
-            )
-        else:
-            plan = _Plan.make(script, project_root)
-            if mode == "source":
-                problems += plan.missing("backup_code_dir", dirs)
-            elif lib_dir:
-                problems += plan.missing("lib_dir", [lib_dir])
-            else:
-                problems.append(
-                    f"lib_dir is {lib_dir!r}, but backup_code_by is 'lib'. Give the library's folder."
-                )
-            problems += plan.missing("IGNORE_RULE", ignore_files, files_only=True)
-        for line in ignore:
-            if not isinstance(line, str):
-                problems.append(f"IGNORE_RULE has {line!r}. Give lines of text, as in a .gitignore.")
-        for path in run_files:
-            if not os.path.isfile(path):
-                problems.append(f"run_file is {str(path)!r}, which is no file. Give the path of a file.")
-    if problems:
-        raise ConfigError(problems, "code backup")
-
-
-def back_up(
-    code_dir: Path,
-    log_root: Path,
-    *,
-    mode: str = "source",
-    script: Path | None = None,
-    project_root: Path | None = None,
-    dirs: Sequence[str] = (),
-    lib_dir: str | None = None,
-    ignore: Sequence[str] = (),
-    ignore_files: Sequence[str] = (),
-    run_files: Sequence[Path] = (),
-    max_file_mb: float = 1.0,
-) -> BackupReport:
-    """Copy the project's code to ``code_dir``, through the store of ``log_root``.
-
-    ``mode``: "source" takes ``dirs`` (files or folders, relative to the project root) or the whole project,
-    "lib" takes ``lib_dir``, "none" nothing. ``project_root``: by default the project around ``script``, see
-    :func:`project_of`; where there is none, the packages and source-like files beside the script. ``ignore``:
-    lines as in a .gitignore, relative to the project root; ``ignore_files``: files of such lines. Both also
-    hold for files that git tracks. ``run_files`` are copied to the top of ``code_dir``. Files over
-    ``max_file_mb`` (of 2**20 bytes) stay out.
-
-    Raises ConfigError before anything is created, OSError where ``code_dir`` cannot be written.
-    """
-    check(
-        mode=mode,
-        script=script,
-        project_root=project_root,
-        dirs=dirs,
-        lib_dir=lib_dir,
-        ignore=ignore,
-        ignore_files=ignore_files,
-        run_files=run_files,
-        max_file_mb=max_file_mb,
-    )
-    report = BackupReport(mode=mode)
-    if mode == "none":
-        return report
-    plan = _Plan.make(script, project_root)
-    search = Search(
-        project=str(plan.root),
-        log_root=os.path.realpath(log_root),
-        max_bytes=max_file_mb * _MB,
-        too_large=f"over {max_file_mb:g} MB",
-        ignore=[
-            *_lines_of(plan, ignore_files),
-            *(line.encode("utf-8", "surrogateescape") for line in ignore),
-        ],
-        sources_only=plan.loose and not dirs and mode == "source",
-        left_out=report.left_out,
-    )
-    wanted = list(dirs or ["."]) if mode == "source" else [lib_dir or "."]
-    found = dict(_files(plan, search, wanted))
-    for path in run_files:
-        _add_run_file(found, Path(path), search)
-    _copy(found, Path(code_dir), store_of(log_root), report)
-    _write_left_out(Path(code_dir), report.left_out)
-    return report
-
-
-class _Plan(NamedTuple):
-    """Where the project is, without links; ``loose``: nothing marks it as one."""
-
-    root: Path
-    loose: bool
-
-    @classmethod
-    def make(cls, script: Path | None, project_root: Path | None) -> _Plan:
-        root = Path(os.path.realpath(project_root)) if project_root is not None else project_of(script)
-        return cls(root, False) if root else cls(_folder_of(script), True)
-
-    def path(self, name: str | os.PathLike[str]) -> Path:
-        """A path of the config, absolute and without links."""
-        return Path(os.path.realpath(self.root / os.path.expanduser(name)))
-
-    def missing(self, key: str, names: Sequence[str], files_only: bool = False) -> list[str]:
-        """What is wrong with paths of the config that must be there."""
-        problems = []
-        for name in names:
-            if (
-                not isinstance(name, (str, os.PathLike))
-                or not os.fspath(name).strip()
-                or "\0" in os.fspath(name)
-            ):
-                problems.append(f"{key} has {name!r}. Give a path relative to {self.root}.")
-                continue
-            path = self.path(name)
-            if path.is_file() if files_only else path.exists():
-                continue
-            try:
-                beside = os.listdir(path.parent)
-            except OSError:
-                beside = []
-            kind = "file" if files_only else "file or folder"
-            problems.append(
-                f"{key} has {os.fspath(name)!r}, but there is no {kind} {path}."
-                f"{did_you_mean(path.name, beside)} Give a path relative to the project root {self.root}."
-            )
-        return problems
 
 
 def _folder_of(script: str | os.PathLike[str] | None) -> Path:
@@ -246,25 +93,131 @@ def _folder_of(script: str | os.PathLike[str] | None) -> Path:
     return Path(os.path.realpath(os.getcwd()))
 
 
-def _lines_of(plan: _Plan, files: Sequence[str]) -> Iterator[bytes]:
-    for name in files:
-        yield from split_lines(plan.path(name).read_bytes())
+@dataclass(frozen=True)
+class Wanted:
+    """What one run asks of its backup: the keywords of :func:`check` and :func:`back_up`."""
+
+    mode: str = "source"  # takes ``dirs`` or the whole project; "lib" takes ``lib_dir``, "none" nothing
+    script: Path | None = None
+    project_root: Path | None = None  # by default the project around ``script``, see :func:`project_of`
+    dirs: Sequence[str] = ()  # files or folders, relative to the project root
+    lib_dir: str | None = None
+    ignore: Sequence[str] = ()  # lines as in a .gitignore, relative to the project root
+    ignore_files: Sequence[str] = ()  # files of such lines; both also hold for files that git tracks
+    run_files: Sequence[Path] = ()  # copied to the top of the run's code folder
+    max_file_mb: float = 1.0  # larger files stay out; a megabyte has 2**20 bytes
+
+    @cached_property
+    def root(self) -> Path:
+        """The folder that paths are relative to, without links."""
+        if self.project_root is not None:
+            return Path(os.path.realpath(self.project_root))
+        return project_of(self.script) or _folder_of(self.script)
+
+    @property
+    def loose(self) -> bool:
+        """Whether no project says what is source: then it is the packages and source-like files at ``root``."""
+        marked = self.project_root is not None or project_of(self.script) is not None
+        return self.mode == "source" and not self.dirs and not marked
+
+    def path(self, name: str | os.PathLike[str]) -> Path:
+        """A path of the config, absolute and without links."""
+        return Path(os.path.realpath(self.root / os.path.expanduser(name)))
+
+    def problems(self) -> Iterator[str]:
+        """A line for each mistake."""
+        if self.mode not in MODES:
+            near = did_you_mean(self.mode, MODES)
+            yield f"backup_code_by is {self.mode!r}. Known: {', '.join(MODES)}.{near} Give one of these."
+        size = self.max_file_mb
+        if isinstance(size, bool) or not isinstance(size, (int, float)) or not size > 0:
+            yield f"max_file_mb is {size!r}. Give a number of megabytes above 0."
+        if self.mode not in ("source", "lib"):
+            return
+        if self.project_root is not None and not os.path.isdir(self.project_root):
+            yield f"PROJECT_ROOT is {str(self.project_root)!r}, which is no folder. Give the project's folder."
+        else:
+            if self.mode == "source":
+                yield from self._missing("backup_code_dir", self.dirs)
+            elif self.lib_dir:
+                yield from self._missing("lib_dir", [self.lib_dir])
+            else:
+                yield f"lib_dir is {self.lib_dir!r}, but backup_code_by is 'lib'. Give the library's folder."
+            yield from self._missing("IGNORE_RULE", self.ignore_files, files_only=True)
+        for line in self.ignore:
+            if not isinstance(line, str):
+                yield f"IGNORE_RULE has {line!r}. Give lines of text, as in a .gitignore."
+        for path in self.run_files:
+            if not os.path.isfile(path):
+                yield f"run_file is {str(path)!r}, which is no file. Give the path of a file."
+
+    def _missing(self, key: str, names: Sequence[str], files_only: bool = False) -> Iterator[str]:
+        kind = "file" if files_only else "file or folder"
+        for name in names:
+            if not isinstance(name, (str, os.PathLike)) or not os.fspath(name).strip() or "\0" in os.fspath(name):
+                yield f"{key} has {name!r}. Give a path relative to {self.root}."
+                continue
+            path = self.path(name)
+            if path.is_file() if files_only else path.exists():
+                continue
+            try:
+                near = did_you_mean(path.name, os.listdir(path.parent))
+            except OSError:
+                near = ""
+            yield (
+                f"{key} has {os.fspath(name)!r}, but there is no {kind} {path}.{near} "
+                f"Give a path relative to the project root {self.root}."
+            )
 
 
-def _files(plan: _Plan, search: Search, wanted: Sequence[str]) -> Iterator[tuple[str, Found]]:
-    """Pairs of the path below the run's code folder, and what comes there."""
+def check(**wanted: Any) -> None:
+    """Raise ConfigError with all that keeps a backup from being made; creates nothing. Keywords: :class:`Wanted`."""
+    problems = list(Wanted(**wanted).problems())
+    if problems:
+        raise ConfigError(problems, "code backup")
+
+
+def back_up(code_dir: Path, log_root: Path, **wanted: Any) -> BackupReport:
+    """Copy the project's code to ``code_dir``, through the store of ``log_root``. Keywords: :class:`Wanted`.
+
+    Raises ConfigError before anything is created, OSError where ``code_dir`` cannot be written.
+    """
+    check(**wanted)
+    given = Wanted(**wanted)
+    report = BackupReport(mode=given.mode)
+    if given.mode == "none":
+        return report
+    search = Search(
+        project=str(given.root),
+        log_root=os.path.realpath(log_root),
+        max_bytes=given.max_file_mb * _MB,
+        too_large=f"over {given.max_file_mb:g} MB",
+        ignore=[*(line for name in given.ignore_files for line in read_lines(given.path(name))), *given.ignore],
+        sources_only=given.loose,
+        left_out=report.left_out,
+    )
+    found = dict(_files(given, search))
+    for path in given.run_files:
+        _add_run_file(found, Path(path), search)
+    _copy(found, str(code_dir), FileStore.of(log_root), report)
+    _write_left_out(Path(code_dir), report.left_out)
+    return report
+
+
+def _files(given: Wanted, search: Search) -> Iterator[tuple[str, str]]:
+    """Pairs of a path below the run's code folder, and the file to copy there."""
     taken: dict[str, str] = {}
-    for name in wanted:
-        start = plan.path(name)
+    for name in (given.dirs or ["."]) if given.mode == "source" else [given.lib_dir or "."]:
+        start = given.path(name)
         try:
-            top = start.relative_to(plan.root).as_posix()
+            top = start.relative_to(given.root).as_posix()
         except ValueError:
             # Outside of the project: under its own name, or with a number where that is taken.
             top = _free_name(start.name or "root", taken, str(start))
         taken.setdefault(top, str(start))
         shown = "" if top == "." else top
-        for found in search.find(str(start), shown):
-            yield "/".join(part for part in (shown, found.relative) if part), found
+        for relative, source in search.find(str(start), shown):
+            yield "/".join(part for part in (shown, relative) if part), source
 
 
 def _free_name(name: str, taken: dict[str, str], path: str) -> str:
@@ -276,28 +229,27 @@ def _free_name(name: str, taken: dict[str, str], path: str) -> str:
     return name
 
 
-def _add_run_file(found: dict[str, Found], path: Path, search: Search) -> None:
+def _add_run_file(found: dict[str, str], path: Path, search: Search) -> None:
     """A file that was asked for by name: rules do not matter, but secrets and large files stay out."""
     real = os.path.realpath(path)
     if is_secret(path.name):
-        search.left_out.setdefault("secret", []).append(path.name)
+        search.left_out.setdefault(SECRET, []).append(path.name)
         return
-    for item in search.find(real, path.name):
-        taken = {target: other.source for target, other in found.items()}
-        found[_free_name(path.name, taken, real)] = item
+    for _, source in search.find(real, path.name):
+        found[_free_name(path.name, found, real)] = source
 
 
-def _copy(found: dict[str, Found], code_dir: Path, store: FileStore, report: BackupReport) -> None:
+def _copy(found: dict[str, str], code_dir: str, store: FileStore, report: BackupReport) -> None:
     made: set[str] = set()
     os.makedirs(code_dir, exist_ok=True)
-    for relative, item in found.items():
-        target = os.path.join(code_dir, *relative.split("/"))
+    for relative, source in found.items():
+        target = os.path.join(code_dir, relative)
         folder = os.path.dirname(target)
         try:
             if folder not in made:
                 os.makedirs(folder, exist_ok=True)
                 made.add(folder)
-            size = store.put(item.source, target)
+            size = store.put(source, target)
         except SourceError:
             report.left_out.setdefault(UNREADABLE, []).append(relative)
         except OSError as error:
@@ -310,11 +262,7 @@ def _copy(found: dict[str, Found], code_dir: Path, store: FileStore, report: Bac
 
 
 def _write_left_out(code_dir: Path, left_out: dict[str, list[str]]) -> None:
-    lines = [
-        f"{reason}\t{_printable(path)}\n"
-        for reason, paths in sorted(left_out.items())
-        for path in sorted(paths)
-    ]
+    lines = [f"{reason}\t{_printable(path)}\n" for reason, paths in sorted(left_out.items()) for path in sorted(paths)]
     if lines:
         notes = code_dir / NOTES
         notes.mkdir(parents=True, exist_ok=True)
@@ -323,7 +271,7 @@ def _write_left_out(code_dir: Path, left_out: dict[str, list[str]]) -> None:
 
 def _few(reason: str, paths: list[str]) -> str:
     """A reason with its number and the first paths: ``2 secrets (.env, key.pem)``."""
-    plural = "s" * (len(paths) > 1 and reason in ("secret", "link", SPECIAL))
+    plural = "s" * (len(paths) > 1 and reason in (SECRET, LINK, SPECIAL))
     names = ", ".join(_printable(path) for path in sorted(paths)[:3])
     return f"{len(paths)} {reason}{plural} ({names}{', ...' if len(paths) > 3 else ''})"
 

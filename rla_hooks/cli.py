@@ -1,8 +1,8 @@
 """The command ``rla``: looks at the runs of a log root. It reads and changes nothing.
 
-    rla runs                     the runs, newest last
-    rla show                     the folders of the newest run, and how to open it in TensorBoard
-    rla show 21-22-16            those of the run whose name contains this text
+rla runs                     the runs, newest last
+rla show                     the folders of the newest run, and how to open it in TensorBoard
+rla show 21-22-16            those of the run whose name contains this text
 """
 
 from __future__ import annotations
@@ -53,6 +53,8 @@ def show(run: Annotated[str, typer.Argument(help="A part of the run's name.")] =
 def print_run(paths: RunPaths) -> None:
     """Print the folders of a run as a tree, and the command that opens its task in TensorBoard."""
     console = Console(highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = 1000  # a file or a pipe has no edge that names must be cut at
     console.print(run_tree(paths))
     task = paths.name.rsplit("/", 4)[0]
     command = shlex.join(["tensorboard", "--logdir", str(paths.log_root / LOG / task)])

@@ -64,9 +64,7 @@ _KEYS = {
     "REMOTE_SETTING.port": _Key("remote.port", _checks.port),
     "REMOTE_SETTING.remote_log_root": _Key("remote.remote_log_root", _checks.text),
     "REMOTE_SETTING.remote_data_root": _Key("remote.remote_data_root", _checks.text),
-    "REMOTE_SETTING.file_transfer_protocol": _Key(
-        "remote.file_transfer_protocol", _checks.one_of(("ftp", "sftp"))
-    ),
+    "REMOTE_SETTING.file_transfer_protocol": _Key("remote.file_transfer_protocol", _checks.one_of(("ftp", "sftp"))),
 }
 
 
@@ -161,9 +159,7 @@ def load(
         # RLA's rule, but only where it is needed: a config in the home folder must not have it all backed up.
         settings["project_root"] = base
     root = settings.get("project_root", base)
-    settings["ignore_files"] = tuple(
-        os.path.abspath(root / name) for name in settings.get("ignore_files", ())
-    )
+    settings["ignore_files"] = tuple(os.path.abspath(root / name) for name in settings.get("ignore_files", ()))
     return Config(**settings, source=source, raw=_plain(raw))
 
 
@@ -233,9 +229,7 @@ def _members(section: str) -> list[str]:
 def _advice(section: str, key: object, known: list[str]) -> str:
     """What to do with an unknown key: the nearest one here, else the one of that name elsewhere."""
     name = key if isinstance(key, str) else ""
-    near = (
-        "" if name in _KEYS else _checks.nearest(key, known)
-    )  # "BACKUP_CONFIG.lib_dir" is written in two lines
+    near = "" if name in _KEYS else _checks.nearest(key, known)  # "BACKUP_CONFIG.lib_dir" is written in two lines
     if near:
         return f"Did you mean {near!r}?"
     elsewhere = {name.rpartition(".")[2]: name for name in _KEYS}
@@ -281,9 +275,7 @@ def _working_directory(cwd: str | os.PathLike[str] | None) -> Path:
     try:
         return Path(os.path.abspath(cwd if cwd is not None else os.getcwd()))
     except OSError as error:
-        raise ConfigError(
-            f"the working directory is gone: {error.strerror}. Change to one that exists."
-        ) from error
+        raise ConfigError(f"the working directory is gone: {error.strerror}. Change to one that exists.") from error
 
 
 def _read(given: object, here: Path) -> tuple[Mapping[str, Any], Path | None]:

@@ -84,6 +84,28 @@ def as_array(thing: Any) -> np.ndarray:
     return array.astype(np.float32) if array.dtype.kind == "V" and array.dtype.names is None else array
 
 
+def save_video(folder: Path, name: str, frames: Any, step: int | None = None, fps: float = 4) -> Picture:
+    """Write frames as an endless GIF under ``folder``, and return it (``png`` holds the GIF).
+
+    frames: shape (T, H, W, C) or (T, C, H, W), or with a batch axis before, of which the first is taken; C is 1, 3
+    or 4, uint8 or floats of 0 to 1. Raises :class:`ConfigError` for anything else, OSError for trouble with the disk.
+    """
+    array = as_array(frames)
+    array = array[0] if array.ndim == 5 and len(array) else array
+    if array.ndim != 4 or not len(array) or fps <= 0:
+        raise ConfigError(
+            f"the video {name!r} has shape {array.shape} at {fps} frames a second. Allowed: (T, H, W, C) or "
+            "(T, C, H, W) with T above 0, and fps above 0."
+        )
+    images = [Image.fromarray(_pixels(frame, subject=(str(folder), name))) for frame in array]
+    buffer = io.BytesIO()
+    images[0].save(buffer, format="GIF", save_all=True, append_images=images[1:], duration=round(1000 / fps), loop=0)
+    path = _path(folder, name, step, pretty=False).with_suffix(".gif")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    atomic.write_bytes(path, buffer.getvalue(), sync=False)
+    return Picture(path, buffer.getvalue(), *images[0].size)
+
+
 # --- names ------------------------------------------------------------------------------------------------------------
 
 

@@ -18,7 +18,6 @@ the limit of the common file systems; what is cut ends in ``~`` and eight hexade
 from __future__ import annotations
 
 import functools
-import hashlib
 import os
 import socket
 from collections.abc import Iterator, Mapping
@@ -26,7 +25,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 from rla_hooks.errors import ConfigError
 
@@ -64,6 +62,8 @@ def _cap(escaped: str, original: str, limit: int) -> str:
     data = escaped.encode("utf-8")
     if len(data) <= limit:
         return escaped
+    import hashlib  # here, and urllib below: each would take a tenth of the start of a run
+
     digest = hashlib.sha256(original.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGEST]
     return data[: limit - _DIGEST - 1].decode("utf-8", "ignore") + "~" + digest
 
@@ -112,7 +112,9 @@ class RunName:
 
 
 def parse(name: str) -> RunName:
-    """Take a run name apart, also one that the original RLA wrote (with blanks for ``_``). ValueError where it is none."""
+    """Take a run name apart, also one that the original RLA wrote (blanks for ``_``). ValueError where it is none."""
+    from urllib.parse import unquote
+
     *task, year, month, day, leaf = name.split("/")
     clock, ip, info = _split_leaf(leaf)
     record = {}
@@ -182,28 +184,33 @@ class RunPaths:
         return self.archive_dir / "tester.pkl"
 
 
+def plan(log_root: Path, task: str, record: Mapping[str, Any], now: datetime) -> RunPaths:
+    """Return where a run that starts now would live. Nothing is created."""
+    name = f"{check_task(task)}/{now:%Y/%m/%d}/{run_leaf(now, local_ip(), record)}"
+    return RunPaths(Path(os.path.abspath(log_root)), name)
+
+
 def create(log_root: Path, task: str, record: Mapping[str, Any], now: datetime | None = None) -> RunPaths:
     """Take a name that no other run has and make its folders.
 
     ``log/<run name>`` is made exclusively: of several processes that start in the same microsecond one gets the name,
     the others move on to the next microsecond. Raises :class:`ConfigError` where the log root cannot be written.
     """
-    task = check_task(task)
+    check_task(task)
     time = now or datetime.now()
-    log_root = Path(os.path.abspath(log_root))
-    ip = local_ip()
     try:
         for kind in KINDS:  # what is in the way of one of them shows before the run's name is taken
-            (log_root / kind).mkdir(parents=True, exist_ok=True)
+            (Path(log_root) / kind).mkdir(parents=True, exist_ok=True)
         while True:
-            paths = RunPaths(log_root, f"{task}/{time:%Y/%m/%d}/{run_leaf(time, ip, record)}")
+            paths = plan(log_root, task, record, time)
             paths.log_dir.parent.mkdir(parents=True, exist_ok=True)
             try:
                 paths.log_dir.mkdir()
                 break
             except FileExistsError:
                 time += timedelta(microseconds=1)
-        for folder in (paths.results_dir, paths.checkpoint_dir, paths.code_dir, paths.archive_dir, paths.tensorboard_dir):
+        others = (paths.results_dir, paths.checkpoint_dir, paths.code_dir, paths.archive_dir)
+        for folder in (*others, paths.tensorboard_dir):
             folder.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:  # ValueError: a path with a NUL
         where = f" ({error.filename})" if isinstance(error, OSError) else ""

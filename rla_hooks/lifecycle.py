@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import json
 import os
 import signal
 import sys
@@ -11,11 +12,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 from rla_hooks import ranks
 from rla_hooks.errors import ConfigError, RunError, did_you_mean
+from rla_hooks.layout import RunPaths
 from rla_hooks.record import FINISHED, INTERRUPTED, ending_of
 
 if TYPE_CHECKING:
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 _current: ContextVar[Tester | None] = ContextVar("rla_hooks_current_run", default=None)
 _open: dict[Tester, int] = {}  # oldest first, with the thread that opened it
 _lock = threading.RLock()
+_RANKS_VARIABLE = "RLA_RUN_OF_RANK_ZERO"
 _hooked = False
 
 
@@ -105,6 +109,22 @@ def own_tester() -> Tester:
     return Tester()
 
 
+def tell_other_ranks(paths: RunPaths) -> None:
+    """Leave the run's name where processes that a launcher starts from here find it: all ranks have one run."""
+    os.environ[_RANKS_VARIABLE] = json.dumps([str(paths.log_root), paths.name])
+
+
+def run_of_writing_rank() -> RunPaths | None:
+    """Return the run of the rank that writes, on another rank that was started by it; None where it is not known."""
+    if ranks.may_write():
+        return None
+    try:
+        log_root, name = json.loads(os.environ[_RANKS_VARIABLE])
+        return RunPaths(Path(log_root), name)
+    except (KeyError, ValueError, TypeError):
+        return None
+
+
 @contextmanager
 def entered(run: Tester) -> Iterator[None]:
     """Make ``run`` the current one of this thread or task for the time of the block."""
@@ -129,7 +149,11 @@ def opened(run: Tester) -> None:
 def closed(run: Tester) -> None:
     with _lock:
         _open.pop(run, None)
-        if not _open:
+        around = next(reversed(_open), None)
+        if around is not None and around.paths is not None:
+            tell_other_ranks(around.paths)
+        else:
+            os.environ.pop(_RANKS_VARIABLE, None)
             _release_sigterm()
 
 

@@ -90,9 +90,7 @@ class Logger:
 
     # --- record ---------------------------------------------------------------------------------------------------
 
-    def record(
-        self, key: str, value: Any, exclude: str | Iterable[str] | None = None, freq: int | None = None
-    ) -> None:
+    def record(self, key: str, value: Any, exclude: str | Iterable[str] | None = None, freq: int | None = None) -> None:
         """Keep ``value`` for the next dump; the last value of a key wins.
 
         exclude: names of writers that do not get the value. freq: keep it only when at least so many time steps
@@ -190,7 +188,7 @@ class Logger:
                 self._dump(values, step)
 
     def dump(self, step: int | None = None) -> dict[str, Scalar]:
-        """Write everything recorded since the last dump as one row, and return it. Nothing recorded: nothing is written."""
+        """Write everything recorded since the last dump as one row, and return it. Nothing recorded: no row."""
         if self._process != ranks.process_id:
             return {}
         with self._lock:
@@ -344,6 +342,16 @@ class Logger:
     def get_dir(self) -> str | None:
         """Return the run's log folder."""
         return self.dir
+
+    def flush(self) -> None:
+        """Show the last table now. Rows are with the operating system already."""
+        if self._process != ranks.process_id:
+            return
+        with self._lock:
+            for writer in self.output_formats:
+                flush = getattr(writer, "flush", None)
+                if flush is not None:
+                    self._guarded(writer, flush)
 
     def close(self) -> None:
         """Show the last table and close the files. A dump afterwards opens them again and appends."""

@@ -36,6 +36,7 @@ class RunOutputs:
         self._saver: Saver | None = None
         self.timers = TimeTracker()
         self._clocks: dict[str, float] = {}
+        self._started = False
         self._process = ranks.process_id
         self._warn = WarnOnce()
 
@@ -47,7 +48,7 @@ class RunOutputs:
     @property
     def writes(self) -> bool:
         """Whether this object, in this process, writes to a run."""
-        return self.paths is not None and self._process == ranks.process_id
+        return self._started and self._process == ranks.process_id
 
     def parameters(self) -> dict[str, Any]:
         """The hyper-parameters flat, in safe form."""
@@ -55,7 +56,7 @@ class RunOutputs:
 
     def _need_run(self, what: str) -> None:
         """Say what to call first where a run was meant to be started and is not."""
-        if self.paths is None and not lifecycle.is_silent():
+        if not self._started and not lifecycle.is_silent():
             raise RunError(f"{what} was called before the run has started. Call tester.log_files_gen() first.")
 
     @property
@@ -89,10 +90,12 @@ class RunOutputs:
     def log(self, values: Mapping[str, Any], step: int | None = None) -> None:
         """Log a row of metrics. See :meth:`rla_hooks.logger.Logger.log`."""
         if not isinstance(values, Mapping):
-            message = f"log got {safe(values)!r}. Allowed: a mapping such as {{'perf/return': 12.0}}; nothing was logged."
+            message = (
+                f"log got {safe(values)!r}. Allowed: a mapping such as {{'perf/return': 12.0}}; nothing was logged."
+            )
             self._warn("log", message)
             return
-        if self.paths is None:
+        if not self._started:
             self._need_run("log")
         self.logger.log(values, step)
 
@@ -121,9 +124,7 @@ class RunOutputs:
 
     # --- data beside the metrics ----------------------------------------------------------------------------------
 
-    def add_custom_data(
-        self, key: str, data: Any, dtype: type = list, max_len: int = -1, mode: str = "append"
-    ) -> None:
+    def add_custom_data(self, key: str, data: Any, dtype: type = list, max_len: int = -1, mode: str = "append") -> None:
         """Keep data that the run should get back when it is loaded: appended to a list or deque, or replaced."""
         if mode not in ("append", "replace"):
             raise ConfigError(f"add_custom_data got mode={mode!r}. Allowed: 'append', 'replace'.")
@@ -238,6 +239,30 @@ class RunOutputs:
         step = ckp_index if step is None else step
         return self._need_saver().load(step, checkpoint_name, objects, weights_only)
 
+    def register_checkpoint(self, path: Path, step: int | None = None, name: str = "checkpoint") -> None:
+        """List a file or folder that a framework wrote into the checkpoint folder as complete. Again, if it changed."""
+        if not self.writes or self.checkpoint_dir is None:
+            return
+        from rla_hooks.checkpoints.manifest import Manifest
+
+        manifest = Manifest(self.checkpoint_dir)
+        file = path.absolute().relative_to(self.checkpoint_dir).as_posix()
+        listed = next((entry for entry in manifest.entries() if entry.file == file), None)
+        if listed is None or listed.time < path.stat().st_mtime or not manifest.has_size(listed):
+            step = self.logger.current_step() if step is None else step
+            self._guarded("the list of checkpoints", lambda: manifest.add(file, name, step))
+
+    def forget_checkpoint(self, path: Path) -> None:
+        """Take a file that a framework has deleted off the list of checkpoints."""
+        if not self.writes or self.checkpoint_dir is None:
+            return
+        from rla_hooks.checkpoints.manifest import Manifest
+
+        manifest = Manifest(self.checkpoint_dir)
+        file = path.absolute().relative_to(self.checkpoint_dir).as_posix()
+        gone = [entry for entry in manifest.entries() if entry.file == file]
+        self._guarded("the list of checkpoints", lambda: manifest.forget(*gone))
+
     def save_figure(self, name: str, figure: Any, step: int | None = None, pretty: bool = False) -> Path | None:
         """Save a matplotlib figure or an image array under results/ and show it in TensorBoard's Images tab.
 
@@ -294,7 +319,7 @@ class RunOutputs:
             return None
         return self.save_figure(name, figure, step, pretty)
 
-    def _guarded(self, what: str, action: Callable[[], None]) -> None:
+    def _guarded(self, what: str, action: Callable[[], object]) -> None:
         """Once a run has started, trouble with a file gives a warning and the training goes on."""
         try:
             action()

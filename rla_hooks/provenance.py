@@ -19,21 +19,22 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from rla_hooks._git import GitCall, top_of
-from rla_hooks._sources import RLA_TREES, is_cache, is_secret, is_secret_folder
-from rla_hooks.filestore import STORE, FileStore
+from rla_hooks._git import GitCall, excludes, top_of
+from rla_hooks._sources import CACHES, is_cache, is_secret, is_secret_folder, run_folders
+from rla_hooks.filestore import FileStore
 
 DIFF, PACKAGES = "git.diff", "packages.txt"
 MAX_DIFF = 8 * 2**20  # bytes, of the whole git.diff
 MAX_FILE = 2**20  # bytes, of one untracked file
 _MAX_NAMES = 60_000  # bytes of file names on git's command line
 _HEADER = re.compile(rb"^diff --git ", re.MULTILINE)
-_OPTIONS = (  # so that neither the user's settings nor other programs shape the diff
+_STATUS_CALL = "-c status.renames=false status --porcelain=v2 --branch -z --untracked-files=no"
+_DIFF_CALL = (  # so that neither the user's settings nor other programs shape the diff
     "-c color.ui=false -c diff.noprefix=false -c diff.mnemonicPrefix=false -c diff.relative=false "
     "-c diff.submodule=short -c diff.interHunkContext=0 -c core.safecrlf=false "
     "diff -O/dev/null --no-ext-diff --no-textconv --no-color --no-renames --binary --full-index "
     "--src-prefix=a/ --dst-prefix=b/ -U3 --ignore-submodules=dirty HEAD"
-).split()
+)
 
 
 def collect(
@@ -52,7 +53,7 @@ def collect(
     first one. ``dirty``: the commit alone does not give back the tree; untracked files count. Secrets never
     enter the diff. The files are shared with other runs through the store of ``log_root``.
     """
-    store = FileStore(Path(log_root) / "code" / STORE)
+    store = FileStore.of(log_root)
     listed = "".join(f"{line}\n" for line in packages()).encode()
     git = None
     top = top_of(os.path.realpath(project_root)) if project_root is not None else None
@@ -120,9 +121,9 @@ class _Repository:
         self._log_root = log_root
 
     def describe(self, store: FileStore, target: Path) -> dict[str, Any]:
-        changes_of = "-c status.renames=false status --porcelain=v2 --branch -z --untracked-files=no".split()
-        status_call = GitCall(changes_of, self._top)
-        untracked_call = GitCall(["ls-files", "-z", "-o", "--exclude-standard", *self._unwanted()], self._top)
+        status_call = GitCall(_STATUS_CALL.split(), self._top)
+        unwanted = excludes(self._top, CACHES, run_folders(self._top, self._log_root))
+        untracked_call = GitCall(["ls-files", "-z", "-o", "--exclude-standard", *unwanted], self._top)
         remote_call = GitCall(["config", "-z", "--local", "--get-regexp", r"^remote\..*\.url$"], self._top)
         status = status_call.output()
         commit, branch, changed = _read_status(status or b"")
@@ -144,29 +145,6 @@ class _Repository:
             about["diff"] = _save(store, target / DIFF, head + diff)
             about["diff_complete"] = known and not notes and about["diff"] is not None
         return about
-
-    def _unwanted(self) -> list[str]:
-        """Options that keep git from listing a log root of a million files, only for us to drop them."""
-        names = [
-            "__pycache__/",
-            "node_modules/",
-            ".venv/",
-            ".tox/",
-            ".mypy_cache/",
-            ".pytest_cache/",
-            ".ruff_cache/",
-        ]
-        for skipped in self._run_folders():
-            if skipped.startswith(self._top.rstrip(os.sep) + os.sep):
-                relative = os.path.relpath(skipped, self._top).replace(os.sep, "/")
-                names.append("/" + re.sub(r"([*?\[\\ ])", r"\\\1", relative) + "/")
-        return [f"--exclude={name}" for name in names]
-
-    def _run_folders(self) -> list[str]:
-        """The log root, or its trees where the work tree is in it."""
-        if self._top == self._log_root or self._top.startswith(self._log_root.rstrip(os.sep) + os.sep):
-            return [os.path.join(self._log_root, tree) for tree in RLA_TREES]
-        return [self._log_root]
 
     def _wanted(self, listing: bytes) -> list[str]:
         """The untracked paths that are neither caches nor in an environment; a nested repository ends with
@@ -194,9 +172,7 @@ class _Repository:
             if piece is None:
                 notes.append(f"{_quoted(path)} ({reason})")
             elif len(piece) > room:
-                notes.append(
-                    f"{len(untracked) - position} untracked files from {_quoted(path)} on (diff too large)"
-                )
+                notes.append(f"{len(untracked) - position} untracked files from {_quoted(path)} on (diff too large)")
                 break
             else:
                 pieces.append(piece)
@@ -208,7 +184,7 @@ class _Repository:
         if sum(map(len, names)) > _MAX_NAMES:
             notes.append("changes of tracked files (too many may hold secrets or are too large)")
             return b""
-        diff = GitCall([*_OPTIONS, "--", ":/", *names], self._top).output(MAX_DIFF)
+        diff = GitCall([*_DIFF_CALL.split(), "--", ":/", *names], self._top).output(MAX_DIFF)
         if diff is None:
             notes.append("changes of tracked files (git gave no answer)")
             return b""
@@ -303,20 +279,9 @@ def _addition(path: str, data: bytes, mode: bytes) -> bytes:
 
 def _quoted(path: str) -> str:
     """A path as git writes it: plain, or in C's quotes where it holds more than printable ASCII."""
-    special = {
-        7: "\\a",
-        8: "\\b",
-        9: "\\t",
-        10: "\\n",
-        11: "\\v",
-        12: "\\f",
-        13: "\\r",
-        34: '\\"',
-        92: "\\\\",
-    }
+    special = {byte: f"\\{letter}" for byte, letter in zip(b'\a\b\t\n\v\f\r"\\', 'abtnvfr"\\')}
     text = "".join(
-        special.get(byte) or (chr(byte) if 32 <= byte < 127 else f"\\{byte:03o}")
-        for byte in os.fsencode(path)
+        special.get(byte) or (chr(byte) if 32 <= byte < 127 else f"\\{byte:03o}") for byte in os.fsencode(path)
     )
     return text if text == path else f'"{text}"'
 

@@ -67,18 +67,30 @@ class RunRecord:
 
     def end(self, status: str, error: BaseException | None = None) -> bool:
         """Note an ending, and return whether it is news. Of several the worst wins: a reported failure stays."""
-        if _SEVERITY[status] <= _SEVERITY[self.status]:
-            return False
         now = time.time()
-        self.content |= {"status": status, "ended": _iso(now), "seconds": round(now - self._started, 3)}
-        if error is not None:
-            self.content["error"] = _traceback(error)
-        return True
+        self.content |= {"ended": _iso(now), "seconds": round(now - self._started, 3)}
+        return _note(self.content, status, error)
 
     def save(self, **content: Any) -> None:
         """Write run.json. Raises OSError where that is not possible; the old file stays."""
         self.content |= content
         write_json(self.path, self.content)
+
+
+def _note(content: dict[str, Any], status: str, error: BaseException | None) -> bool:
+    if _SEVERITY[status] <= _SEVERITY[content["status"]]:
+        return False
+    content["status"] = status
+    if error is not None:
+        content["error"] = _traceback(error)
+    return True
+
+
+def report_in_file(path: Path, status: str, error: BaseException | None) -> None:
+    """Note an ending in the run.json that another process writes. Raises OSError or ValueError where there is none."""
+    content = load(path)
+    if _note(content, status, error):
+        write_json(path, content)
 
 
 def read_status(content: dict[str, Any]) -> str:

@@ -26,6 +26,7 @@ class RunSettings:
         self._script = Path(script) if script else None
         self._run_files: list[Path] = []
         self._log_callback: Callable[[dict[str, Any]], None] | None = None
+        self._default_writers = True
 
     def configure(
         self,
@@ -66,6 +67,7 @@ class RunSettings:
             raise ConfigError(problems)
         self.task_name = given["task_name"]
         assert self.config is not None
+        self._default_writers = writers is None and not self.config.raw.get("LOG_USED")
         if ignore_file_path:
             self.config.ignore_files = (*self.config.ignore_files, os.path.abspath(ignore_file_path))
         files = [run_file] if isinstance(run_file, (str, os.PathLike)) else run_file or []
@@ -142,7 +144,10 @@ class RunSettings:
 
     def _config(self) -> configs.Config:
         if self.config is None:
-            raise RunError("the settings are not complete. Call tester.configure(task_name='my_task') first.")
+            raise RunError(
+                "the run cannot start: tester.log_files_gen() was called before tester.configure(...). Call "
+                "tester.configure(task_name='my_task') first."
+            )
         return self.config
 
     def backup_options(self) -> dict[str, Any]:
@@ -167,7 +172,16 @@ def _one_spelling(given: dict[str, Any], later: dict[str, Any]) -> list[str]:
     problems = []
     for name, value in later.items():
         if name not in names:
-            known = [*given, *names, "ignore_file_path", "run_file", "code_root", "log_callback_fn", "writers", "backup"]
+            known = [
+                *given,
+                *names,
+                "ignore_file_path",
+                "run_file",
+                "code_root",
+                "log_callback_fn",
+                "writers",
+                "backup",
+            ]
             problems.append(f"configure got {name!r}. Known: {', '.join(known)}.{did_you_mean(name, known)}")
         elif given[names[name]] is not None:
             problems.append(f"configure got both {name!r} and {names[name]!r}; they are one thing. Give one.")

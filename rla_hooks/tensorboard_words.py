@@ -1,7 +1,7 @@
 """``add_scalar`` and its kin, spelled as users of torch's SummaryWriter know them, on a run.
 
-They are also ``logger.experiment`` of the Lightning integration. Steps may be left out: rows count on, pictures stand at
-the step of the last row.
+They are also ``logger.experiment`` of the Lightning integration. Steps may be left out: rows count on, pictures stand
+at the step of the last row.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rla_hooks.errors import ConfigError, WarnOnce
 from rla_hooks.logger import Logger
-from rla_hooks.writers.base import Graph, Histogram, Image, Text
+from rla_hooks.writers.base import Histogram, Image, Text
 
 if TYPE_CHECKING:
     import numpy
@@ -29,9 +29,7 @@ class TensorBoardWords:
         def writes(self) -> bool: ...
         @property
         def results_dir(self) -> Path | None: ...
-        def save_figure(
-            self, name: str, figure: Any, step: int | None = None, pretty: bool = False
-        ) -> Path | None: ...
+        def save_figure(self, name: str, figure: Any, step: int | None = None, pretty: bool = False) -> Path | None: ...
 
     def add_scalar(self, tag: str, scalar_value: Any, global_step: int | None = None, walltime: Any = None) -> None:
         """Log a row of one value."""
@@ -103,14 +101,8 @@ class TensorBoardWords:
             self._warn(("figure", tag), f"the video {tag!r} was not saved: {error}")
             return None
         self.logger.show(tag, Image(picture.png, picture.width, picture.height), global_step)
-        return picture.path
-
-    def add_graph(self, model: Any, input_to_model: Any = None, verbose: bool = False, **options: Any) -> None:
-        """Show a torch module's graph, traced with ``input_to_model``, in TensorBoard's Graphs tab."""
-        from torch.utils.tensorboard._pytorch_graph import graph  # the user's model is torch's, so torch is there
-
-        definition, _ = graph(model, input_to_model, verbose)
-        self.logger.show("graph", Graph(definition.SerializeToString()), 0)
+        path: Path = picture.path
+        return path
 
     def add_hparams(
         self, hparam_dict: Mapping[str, Any], metric_dict: Mapping[str, Any] | None = None, **options: Any

@@ -12,9 +12,11 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import time
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +26,16 @@ from rla_hooks.atomic import write_json
 from rla_hooks.errors import ConfigError, RunError
 from rla_hooks.logger import Logger
 from rla_hooks.outputs import RunOutputs
-from rla_hooks.record import FAILED, FINISHED, RunRecord
+from rla_hooks.record import FAILED, FINISHED, RunRecord, report_in_file
 from rla_hooks.record import load as load_record
 from rla_hooks.settings import RunSettings
+from rla_hooks.tensorboard_words import TensorBoardWords
+from rla_hooks.values import safe
 from rla_hooks.writers import make_writers
 from rla_hooks.writers.base import Ending, HParams, Text
 
 
-class Tester(RunSettings, RunOutputs):
+class Tester(RunSettings, RunOutputs, TensorBoardWords):
     """One run: its settings, its start, its outputs, its end."""
 
     __test__ = False  # pytest takes every class of this name for tests
@@ -42,6 +46,9 @@ class Tester(RunSettings, RunOutputs):
         self.parent: str | None = None
         self.record: RunRecord | None = None
         self._owner = False  # whether this object started the run and will end it
+        self._ended = False
+        self._planned: datetime | None = None
+        self._added: set[str] = set()  # names of hyper-parameters that joined the tracked ones
 
     # --- start ----------------------------------------------------------------------------------------------------
 
@@ -51,20 +58,17 @@ class Tester(RunSettings, RunOutputs):
         Raises :class:`~rla_hooks.errors.ConfigError` for all mistakes before anything is created. A Tester whose
         run is open ends it and starts another one with the present hyper-parameters.
         """
-        if self.paths is not None:
+        if self._started:
             self.finish()
             self._forget_run()
         if lifecycle.is_silent():
-            self.logger = Logger()  # takes everything and writes nothing
+            self._follow_writing_rank()
             return
-        if self.task_name is None or self.config is None:
-            raise RunError(
-                "tester.log_files_gen() was called before tester.configure(...). Call "
-                "tester.configure(task_name='my_task') first."
-            )
         record_values = self.check()
-        self.paths = layout.create(self.config.log_root, self.task_name, record_values)
-        self._owner = True
+        assert self.task_name is not None and self.config is not None
+        self.paths = layout.create(self.config.log_root, self.task_name, record_values, self._planned)
+        self._owner = self._started = True
+        lifecycle.tell_other_ranks(self.paths)
         self._open_files(self.paths)
         lifecycle.opened(self)
         self.logger.message(f"run: {self.paths.log_dir}")
@@ -72,10 +76,50 @@ class Tester(RunSettings, RunOutputs):
         self._guarded("the code backup", self._back_up_code)
         self._guarded("tester.pkl", self._archive)
 
+    def plan(self) -> None:
+        """Choose the run's name and create nothing: :meth:`log_files_gen` takes it when the run is first needed.
+
+        For hooks whose folders are asked for before it is known whether there will be a run.
+        """
+        if lifecycle.is_silent():
+            self._follow_writing_rank()
+            return
+        record_values = self.check()
+        assert self.task_name is not None and self.config is not None
+        self._planned = datetime.now()
+        self.paths = layout.plan(self.config.log_root, self.task_name, record_values, self._planned)
+        lifecycle.tell_other_ranks(self.paths)
+
+    def leave_stdout_alone(self) -> None:
+        """Print no tables where a framework has its progress bar, unless stdout was asked for by name."""
+        if not self._default_writers or self.config is None:
+            return
+        self.config.writers = tuple(name for name in self.config.writers if name != "stdout")
+        self.logger.output_formats = [each for each in self.logger.output_formats if each.name != "stdout"]
+
+    def _follow_writing_rank(self) -> None:
+        """Where another rank writes the run, know its folders; take everything and write nothing."""
+        self.logger = Logger()
+        self.paths = lifecycle.run_of_writing_rank()
+
+    def adopt(self) -> None:
+        """Make this process the one that writes: start a planned run, or go on with that of the process it forked from.
+
+        For launchers that fork the process which trains. Does nothing where tracking is off or another rank writes.
+        """
+        if lifecycle.is_silent():
+            return
+        if not self._started:
+            self.log_files_gen()
+        elif self._process != ranks.process_id:
+            self._process = ranks.process_id
+            self.logger = copy.deepcopy(self.logger)  # without the files that are open in the other process
+
     def _forget_run(self) -> None:
         """A further run of this Tester has its own outputs and counts anew."""
         RunOutputs.__init__(self)
-        self.record = None
+        self.record = self._planned = None
+        self._ended = False
 
     def _open_files(self, paths: layout.RunPaths) -> None:
         assert self.config is not None
@@ -98,6 +142,22 @@ class Tester(RunSettings, RunOutputs):
         """Set one hyper-parameter; in a run that has started, its files follow."""
         super().update_hyper_param(k, v)
         if self.writes:
+            self._guarded("parameter.json", self._save_parameters)
+
+    def add_hyper_params(self, params: Mapping[str, Any]) -> None:
+        """Add hyper-parameters to those the run has; in a run that has started, its files follow.
+
+        One that the run has with another value keeps it, and the new one becomes ``module.<name>``: both were used.
+        """
+        before = self.parameters()
+        for key, value in params.items():
+            known = key in self.hyper_param and key not in self._added
+            differs = known and safe(self.hyper_param[key]) != safe(value)
+            name = f"module.{key}" if differs else str(key)
+            self.hyper_param[name] = value
+            if not known or differs:
+                self._added.add(name)
+        if self.writes and self.parameters() != before:
             self._guarded("parameter.json", self._save_parameters)
 
     def _save_parameters(self) -> None:
@@ -129,15 +189,36 @@ class Tester(RunSettings, RunOutputs):
         """The status in run.json: ``running``, ``finished``, ``failed`` or ``interrupted``; None before the start."""
         return self.record.status if self.record else None
 
+    def report(self, status: str, error: BaseException | None = None) -> None:
+        """Note that something ended the training, though the run may go on. Of several endings the worst wins.
+
+        On a rank that does not write, the note goes into the writing rank's run.json, which may be about to die.
+        """
+        if self._owner and self.record is not None and self.writes:
+            self.record.end(status, error)
+            self._save_record()
+        elif self.paths is not None and not lifecycle.is_off():
+            run_json = self.paths.run_json
+            self._guarded("run.json", lambda: report_in_file(run_json, status, error))
+
     def finish(self, status: str = FINISHED, error: BaseException | None = None) -> None:
         """End the run. Of several endings the worst wins. Metrics that are logged afterwards are still appended."""
-        if not self._owner or not self.writes or self.record is None or not self.record.end(status, error):
+        if not self._owner or not self.writes or self.record is None:
             return
+        if not self.record.end(status, error) and self._ended:
+            return
+        self._ended = True
         self.logger.show("hyperparameters", Ending(self.record.status != FAILED, time.time()), step=0)
         self.logger.close()
         self._save_record()
         self._guarded("tester.pkl", self._archive)
         lifecycle.closed(self)
+
+    def flush(self) -> None:
+        """A pause: show the last table and write run.json. Rows are with the operating system already."""
+        super().flush()
+        if self.writes:
+            self._save_record()
 
     def _save_record(self) -> None:
         """Write run.json with what the metrics have come to."""
@@ -180,7 +261,7 @@ class Tester(RunSettings, RunOutputs):
         tester.hyper_param_record = content["hyper_param_record"]
         tester.custom_data = content["custom_data"]
         tester.parent = content["parent"]
-        tester.paths = paths
+        tester.paths, tester._started = paths, True
         assert tester.config is not None
         tester.config.raw = content["private_config"]
         tester.logger = Logger(make_writers(tester.config.writers, paths), paths.log_dir)

@@ -60,7 +60,8 @@ def track(
             rla.log({"perf/return": 10.0}, step=0)
     """
     if function is None:
-        return functools.partial(track, record=record, task=task, config=config, log_root=log_root, writers=writers, backup=backup)  # fmt: skip
+        options = {"record": record, "task": task, "config": config, "log_root": log_root}
+        return functools.partial(track, **options, writers=writers, backup=backup)
     if isinstance(function, (classmethod, staticmethod)):
         raise ConfigError(f"@rla.track stands above @{type(function).__name__}. Write it below, next to the def.")
     if not inspect.isfunction(function):

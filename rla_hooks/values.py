@@ -78,7 +78,9 @@ def _scalar_of_array(value: Any) -> Scalar:
 
 
 def flatten(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return one flat dict: nested configs (mappings, dataclasses, namespaces, pydantic, attrs, OmegaConf) get dotted keys.
+    """Return one flat dict with dotted keys for nested configs.
+
+    Configs are mappings, dataclasses, namespaces, named tuples, and objects of pydantic, attrs and OmegaConf.
 
     >>> flatten({"lr": 0.1, "net": {"width": 64}})
     {'lr': 0.1, 'net.width': 64}
@@ -175,7 +177,7 @@ def _safe_object(value: Any, path: tuple[int, ...]) -> Any:
     if isinstance(value, (list, tuple, set, frozenset)):
         items = value if isinstance(value, (list, tuple)) else sorted(value, key=_text)
         plain = [_safe(item, path) for item in items[:_MAX_ITEMS]]
-        return plain + [f"<{len(items) - _MAX_ITEMS} more>"] if len(items) > _MAX_ITEMS else plain
+        return [*plain, f"<{len(items) - _MAX_ITEMS} more>"] if len(items) > _MAX_ITEMS else plain
     if isinstance(value, (str, int, float)):  # subclasses, numpy's float64 among them
         return next(base(value) for base in (str, bool, int, float) if isinstance(value, base))
     if isinstance(value, PurePath):

@@ -18,11 +18,52 @@ from rla_hooks import backup
 from rla_hooks.backup import BackupReport, back_up, check, project_of
 from rla_hooks.errors import ConfigError
 
-NAMES = "a b ab a.py b.log build foo foobar A 中 - a] [a !a #a".split() + ["x y", "a ", "a\\b"]
-PIECES = (
-    "* ** ? / / a b ab .py *.log build [ab] [!a] [a-c] [[:alpha:]] \\ [ ] foo 中 **/ /** *** [] []a] [^b-] "
-    "[[:foo:]] - ! # [a\\] [[:alpha:]a [[:x] ? [a-] [\\]] [!]] [/] a**"
-).split() + [" ", "x y"]
+NAMES = ["a", "b", "ab", "a.py", "b.log", "build", "foo", "foobar", "A", "中", "-", "a]", "[a", "!a", "#a"] + [
+    "x y",
+    "a ",
+    "a\\b",
+]
+PIECES = [
+    "*",
+    "**",
+    "?",
+    "/",
+    "/",
+    "a",
+    "b",
+    "ab",
+    ".py",
+    "*.log",
+    "build",
+    "[ab]",
+    "[!a]",
+    "[a-c]",
+    "[[:alpha:]]",
+    "\\",
+    "[",
+    "]",
+    "foo",
+    "中",
+    "**/",
+    "/**",
+    "***",
+    "[]",
+    "[]a]",
+    "[^b-]",
+    "[[:foo:]]",
+    "-",
+    "!",
+    "#",
+    "[a\\]",
+    "[[:alpha:]a",
+    "[[:x]",
+    "?",
+    "[a-]",
+    "[\\]]",
+    "[!]]",
+    "[/]",
+    "a**",
+] + [" ", "x y"]
 
 
 @pytest.fixture(autouse=True)
@@ -57,9 +98,7 @@ def saved(tmp_path):
 
 
 def tree(folder: Path, without: str = ".git") -> dict[str, bytes]:
-    paths = {
-        path.relative_to(folder): path for path in folder.rglob("*") if path.is_file() or path.is_symlink()
-    }
+    paths = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file() or path.is_symlink()}
     return {str(short): path.read_bytes() for short, path in paths.items() if short.parts[0] != without}
 
 
@@ -280,12 +319,16 @@ def test_caches_and_environments_stay_out_in_silence(project, saved):
         "my env/lib/a.py",
         "conda/conda-meta/history",
     )
-    fill(
-        project, "conda/bin/tool.py", "a.pyc", "pkg.egg-info/PKG-INFO", ".hg/store", ".svn/entries", ".tox/x"
-    )
-    for (
-        cache
-    ) in "__pycache__ .venv node_modules .mypy_cache .pytest_cache .ruff_cache .ipynb_checkpoints".split():
+    fill(project, "conda/bin/tool.py", "a.pyc", "pkg.egg-info/PKG-INFO", ".hg/store", ".svn/entries", ".tox/x")
+    for cache in [
+        "__pycache__",
+        ".venv",
+        "node_modules",
+        ".mypy_cache",
+        ".pytest_cache",
+        ".ruff_cache",
+        ".ipynb_checkpoints",
+    ]:
         fill(project, f"{cache}/a.py", f"deep/{cache}/a.py")
     git(project, "init", "-q")
     git(project, "add", "-f", ".")
@@ -294,16 +337,52 @@ def test_caches_and_environments_stay_out_in_silence(project, saved):
     assert report.left_out == {}
 
 
-SECRETS = (
-    ".env .env.local .env.production prod.env .envrc server.pem server.key cert.p12 cert.pfx app.keystore "
-    "id_rsa id_dsa id_ecdsa id_ed25519 .netrc .npmrc .pypirc .htpasswd credentials "
-    "credentials.json secrets.yaml secret.txt ID_RSA service-account-7.json passwords.kdbx .git-credentials "
-    ".ENV client_secret_1.json"
-).split()
-NO_SECRETS = (
-    ".env.example .env.sample .env.template id_rsa.pub secrets.py secret.py credentials.py environment.py "
-    "env keys.py monkey.py env.py secretary.txt my_secrets.txt"
-).split()
+SECRETS = [
+    ".env",
+    ".env.local",
+    ".env.production",
+    "prod.env",
+    ".envrc",
+    "server.pem",
+    "server.key",
+    "cert.p12",
+    "cert.pfx",
+    "app.keystore",
+    "id_rsa",
+    "id_dsa",
+    "id_ecdsa",
+    "id_ed25519",
+    ".netrc",
+    ".npmrc",
+    ".pypirc",
+    ".htpasswd",
+    "credentials",
+    "credentials.json",
+    "secrets.yaml",
+    "secret.txt",
+    "ID_RSA",
+    "service-account-7.json",
+    "passwords.kdbx",
+    ".git-credentials",
+    ".ENV",
+    "client_secret_1.json",
+]
+NO_SECRETS = [
+    ".env.example",
+    ".env.sample",
+    ".env.template",
+    "id_rsa.pub",
+    "secrets.py",
+    "secret.py",
+    "credentials.py",
+    "environment.py",
+    "env",
+    "keys.py",
+    "monkey.py",
+    "env.py",
+    "secretary.txt",
+    "my_secrets.txt",
+]
 
 
 def test_secrets_stay_out_and_are_told(project, saved, tmp_path):
@@ -367,7 +446,19 @@ def test_links_are_followed_to_files_of_the_project_only(project, saved, tmp_pat
         ".git_": b".git_",
         **dict.fromkeys(["real/a.py", "good.py", "twice.py", "absolute.py"], b"real/a.py"),
     }
-    left = "cached.py device etc folder innocent.txt itself key.txt loop nothing outside.py real/up".split()
+    left = [
+        "cached.py",
+        "device",
+        "etc",
+        "folder",
+        "innocent.txt",
+        "itself",
+        "key.txt",
+        "loop",
+        "nothing",
+        "outside.py",
+        "real/up",
+    ]
     gone = sorted(report.left_out.get("link", []) + report.left_out.get("unreadable", []))
     assert gone == left
     assert not any(path.is_symlink() for path in (tmp_path / "rla_data").rglob("*"))
@@ -482,9 +573,7 @@ def test_the_backup_agrees_with_git_over_random_rules(tmp_path, saved, group):
         git(project, "init", "-q")
         if dice.random() < 0.5:
             (project / ".git/info/exclude").write_text("\n".join(_pattern(dice) for _ in range(2)))
-        files = sorted(
-            str(path.relative_to(project)) for path in project.rglob("*") if ".git/" not in str(path)
-        )
+        files = sorted(str(path.relative_to(project)) for path in project.rglob("*") if ".git/" not in str(path))
         tracked = [name for name in files if not (project / name).is_dir() and dice.random() < 0.15]
         if tracked:
             git(project, "--literal-pathspecs", "add", "-f", "--", *tracked)
@@ -581,9 +670,7 @@ def test_the_users_own_excludes_hold(project, saved, tmp_path, monkeypatch):
     (tmp_path / "git").mkdir()
     (tmp_path / "git" / "ignore").write_text("*.usual\n")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    assert (
-        set(saved(project_root=project)[1]) == {"pyproject.toml", "a.mine", "C.PY", "d.py"} == listed(project)
-    )
+    assert set(saved(project_root=project)[1]) == {"pyproject.toml", "a.mine", "C.PY", "d.py"} == listed(project)
     (tmp_path / "mine").write_text("*.mine\n*.py\n")
     git(project, "config", "core.excludesFile", str(tmp_path / "mine"))
     git(project, "config", "core.ignoreCase", "true")
@@ -694,10 +781,7 @@ def test_each_mistake_has_its_message(project, settings, word):
 def test_good_settings_pass_the_check(project):
     """What back_up would take is no mistake; with mode none nothing else is looked at."""
     fill(project, "lib/a.py", "rules")
-    assert (
-        check(project_root=project, dirs=["lib"], ignore=["*.x"], ignore_files=["rules"], max_file_mb=2)
-        is None
-    )
+    assert check(project_root=project, dirs=["lib"], ignore=["*.x"], ignore_files=["rules"], max_file_mb=2) is None
     assert check(mode="none", project_root=Path("/does/not/exist"), dirs=["missing"]) is None
 
 
@@ -707,9 +791,6 @@ def test_the_line_stays_one_line(capsys):
         1, 0, {"secret": ["b\n", "a", "c", "d"], "link": ["x"], "over 1 MB": [os.fsdecode(b"\xe9"), "中"]}
     )
     line = report.line()
-    assert (
-        line
-        == "code: 1 file, 0.0 MB; left out 1 link (x), 2 over 1 MB (中, \\xe9), 4 secrets (a, b\\n, c, ...)"
-    )
+    assert line == "code: 1 file, 0.0 MB; left out 1 link (x), 2 over 1 MB (中, \\xe9), 4 secrets (a, b\\n, c, ...)"
     print(line)
     assert capsys.readouterr().out.count("\n") == 1

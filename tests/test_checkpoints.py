@@ -327,7 +327,9 @@ def test_a_damaged_manifest_is_kept_aside(tmp_path, text):
     assert old.exists()
 
 
-@pytest.mark.parametrize("file", ["../x.pkl", "/etc/passwd", "a/b", "..", ".", "", "a\\b", "x\0y", "manifest.json"])
+@pytest.mark.parametrize(
+    "file", ["../x.pkl", "/etc/passwd", "a/../../b", "a//b", "..", ".", "", "a\\b", "x\0y", "manifest.json"]
+)
 def test_entries_that_climb_out_are_ignored(tmp_path, file):
     """An entry whose file is not plainly in the folder is neither loaded nor deleted; the good ones stay."""
     saver = Saver(tmp_path / "in", max_to_keep=1)

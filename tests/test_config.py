@@ -226,9 +226,7 @@ def test_every_mapping_will_do(make, tmp_path):
 def test_omegaconf(tmp_path):
     """A config of Hydra's kind is a mapping with lists of its own type."""
     omegaconf = pytest.importorskip("omegaconf")
-    given = omegaconf.OmegaConf.create(
-        {"LOG_USED": ["log", "csv"], "BACKUP_CONFIG": {"backup_code_dir": ["src"]}}
-    )
+    given = omegaconf.OmegaConf.create({"LOG_USED": ["log", "csv"], "BACKUP_CONFIG": {"backup_code_dir": ["src"]}})
     found = config.load(given, cwd=tmp_path)
     assert (found.writers, found.backup_dirs) == (("log", "csv"), ("src",))
     assert found.raw == {"LOG_USED": ["log", "csv"], "BACKUP_CONFIG": {"backup_code_dir": ["src"]}}
@@ -454,9 +452,7 @@ def test_paths_are_expanded(tmp_path, monkeypatch):
         ("./a//b/", tmp_path / "conf" / "a" / "b"),
         ("中文 'x'", tmp_path / "conf" / "中文 'x'"),
     ]:
-        found = config.load(
-            {"LOG_ROOT": text, "BACKUP_CONFIG": {"backup_code_dir": [text]}}, cwd=tmp_path / "conf"
-        )
+        found = config.load({"LOG_ROOT": text, "BACKUP_CONFIG": {"backup_code_dir": [text]}}, cwd=tmp_path / "conf")
         assert found.log_root == expected, text
         assert found.log_root.is_absolute()
         assert found.project_root is not None

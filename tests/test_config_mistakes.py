@@ -263,20 +263,13 @@ def test_config_that_is_neither_path_nor_mapping(tmp_path, given):
 def test_missing_file(tmp_path, monkeypatch):
     """The error says which path, and who named it."""
     path = tmp_path / "gone.yaml"
-    assert problems(path) == [
-        f"{path} is missing. The argument config names it: correct the path, or make the file."
-    ]
+    assert problems(path) == [f"{path} is missing. The argument config names it: correct the path, or make the file."]
     monkeypatch.setenv("RLA_CONFIG", "gone.yaml")
     assert problems(cwd=tmp_path) == [
-        (
-            f"{path} is missing. The environment variable RLA_CONFIG names it: "
-            "correct the path, or make the file."
-        )
+        (f"{path} is missing. The environment variable RLA_CONFIG names it: correct the path, or make the file.")
     ]
     monkeypatch.setenv("RLA_CONFIG", "$NOT_SET/x.yaml")
-    assert problems(cwd=tmp_path)[0].startswith(
-        "the environment variable RLA_CONFIG is '$NOT_SET/x.yaml', and there"
-    )
+    assert problems(cwd=tmp_path)[0].startswith("the environment variable RLA_CONFIG is '$NOT_SET/x.yaml', and there")
 
 
 def test_file_that_cannot_be_read(tmp_path):
@@ -292,9 +285,7 @@ def test_file_that_cannot_be_read(tmp_path):
         assert "The argument config names it" in str(caught.value)
 
 
-@pytest.mark.skipif(
-    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="the superuser may read everything"
-)
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="the superuser may read everything")
 def test_file_without_permission(tmp_path):
     """A file that the user may not read is found, and said to be unreadable, not passed by."""
     path = write(tmp_path, "")
@@ -349,9 +340,7 @@ def test_files_that_hold_no_yaml_at_all(tmp_path, data):
     assert "\n" not in problem
 
 
-@pytest.mark.parametrize(
-    ("text", "shown"), [("- a", "['a'] (list)"), ("csv", "'csv' (str)"), ("3", "3 (int)")]
-)
+@pytest.mark.parametrize(("text", "shown"), [("- a", "['a'] (list)"), ("csv", "'csv' (str)"), ("3", "3 (int)")])
 def test_yaml_that_is_no_mapping(tmp_path, text, shown):
     """A list or a single value is no config."""
     assert problems(write(tmp_path, text)) == [f"holds {shown}. Allowed: a mapping, 'KEY: value' a line."]
@@ -371,9 +360,7 @@ def test_tags_do_not_run(tmp_path, monkeypatch, tag):
     """A YAML file cannot run anything: tags of Python and of others are refused."""
     monkeypatch.chdir(tmp_path)
     (problem,) = problems(write(tmp_path, f"LOG_ROOT: {tag}\n"))
-    assert problem.startswith(
-        "no valid YAML at line 1, column 11: could not determine a constructor for the tag"
-    )
+    assert problem.startswith("no valid YAML at line 1, column 11: could not determine a constructor for the tag")
     assert everything_below(tmp_path) == ["rla_config.yaml"]
 
 

@@ -49,7 +49,10 @@ def test_warn_once_warns_once_by_subject_and_again_when_told():
     assert {warning.filename for warning in caught} == {__file__}
 
 
-@pytest.mark.parametrize(("word", "said"), [("tensorbord", " Did you mean 'tensorboard'?"), ("x", ""), (5, ""), (None, ""), ("", "")])
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [("tensorbord", " Did you mean 'tensorboard'?"), ("x", ""), (5, ""), (None, ""), ("", "")],
+)
 def test_did_you_mean_names_the_nearest_word_or_nothing(word, said):
     """Words that are no strings are met with silence."""
     assert did_you_mean(word, iter(["csv", "tensorboard"])) == said

@@ -51,7 +51,10 @@ def test_cartpole(tmp_path):
     assert rla.latest_checkpoint(run).is_file()
     assert (run.results_dir / "learning_curve.png").is_file()
     again = subprocess.run(
-        [sys.executable, run.code_dir / "examples" / "cartpole.py", *short], cwd=tmp_path, capture_output=True, text=True
+        [sys.executable, run.code_dir / "examples" / "cartpole.py", *short],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
     )
     assert again.returncode == 0, again.stderr
     assert len(rla.runs(tmp_path / "rla_data")) == 2

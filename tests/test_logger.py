@@ -83,7 +83,7 @@ def on_disk(run_paths):
     logger.close()
 
 
-# --- rows and steps ----------------------------------------------------------------------------------------------------
+# --- rows and steps -------------------------------------------------------------------------------------------------
 
 
 def test_log_writes_a_row_and_dumps_count_from_zero(logger, writer):
@@ -167,7 +167,7 @@ def test_keys_named_like_our_own_columns(logger, writer):
     assert len(values) == 3, "the caller's dict is left alone"
 
 
-# --- values ------------------------------------------------------------------------------------------------------------
+# --- values ---------------------------------------------------------------------------------------------------------
 
 
 def test_a_value_that_is_no_scalar_warns_once_by_key_and_drops_nothing_else(logger, writer):
@@ -264,7 +264,7 @@ def test_exclude_keeps_a_value_from_the_named_writers_for_one_dump(exclude):
     assert board.rows == [(0, {"b": 2}), (2, {"a": 5})]
 
 
-# --- levels, messages, other things ------------------------------------------------------------------------------------
+# --- levels, messages, other things ---------------------------------------------------------------------------------
 
 
 def test_messages_below_the_level_are_left_out_and_disabled_stops_rows(logger, writer):
@@ -307,7 +307,7 @@ def test_get_dir_and_close(run_paths, writer):
     assert (logger.get_dir(), Logger().get_dir(), writer.lines) == (str(run_paths.log_dir), None, ["closed"])
 
 
-# --- trouble -----------------------------------------------------------------------------------------------------------
+# --- trouble --------------------------------------------------------------------------------------------------------
 
 
 def test_trouble_warns_once_counts_a_gap_and_leaves_the_other_writers_alone(logger, writer):
@@ -321,12 +321,13 @@ def test_trouble_warns_once_counts_a_gap_and_leaves_the_other_writers_alone(logg
             logger.log({"a": step})
     assert [step for step, _ in writer.rows] == [0, 3, 5]
     assert [step for step, _ in other.rows] == list(range(6))
-    assert [(gap["writer"], gap["rows"], gap["first_step"], gap["last_step"], gap["reason"]) for gap in logger.gaps_as_dicts()] == [
-        ("list", 2, 1, 2, "broken pipe"),
-        ("list", 1, 4, 4, "'3'"),
+    names = ("writer", "rows", "first_step", "last_step", "reason")
+    assert logger.gaps_as_dicts() == [
+        dict(zip(names, ("list", 2, 1, 2, "broken pipe"))),
+        dict(zip(names, ("list", 1, 4, 4, "'3'"))),
     ]
     assert len(caught) == 2 and recovered == [1, 2]
-    assert writer.lines == ["list: writing works again; 2 rows are missing", "list: writing works again; 1 rows are missing"]
+    assert writer.lines == [f"list: writing works again; {rows} rows are missing" for rows in (2, 1)]
 
 
 def test_a_write_of_nothing_is_no_recovery(logger, writer):
@@ -412,7 +413,7 @@ def test_a_full_disk_costs_the_rows_of_that_time_and_nothing_else(small_disk, re
     assert "csv: writing works again" in paths.log_txt.read_text()
 
 
-# --- processes, threads, copies ----------------------------------------------------------------------------------------
+# --- processes, threads, copies -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("clone", [None, copy.deepcopy, lambda logger: pickle.loads(pickle.dumps(logger))])

@@ -41,7 +41,8 @@ def test_the_python_blocks_run(ran):
 def test_the_commands_run(ran):
     """Each ``$`` line works on the runs that the blocks left; the make targets exist."""
     folder, _ = ran
-    commands = [line[2:] for kind, code in _blocks(ROOT / "README.md") if kind == "console" for line in code.splitlines()]
+    consoles = [code for kind, code in _blocks(ROOT / "README.md") if kind == "console"]
+    commands = [line.removeprefix("$ ") for code in consoles for line in code.splitlines()]
     assert commands
     for command in commands:
         program, *arguments = command.split()

@@ -76,7 +76,7 @@ class Hostile:
     __str__ = __hash__ = __eq__ = __deepcopy__ = __reduce__ = __repr__
 
 
-# --- scalars -----------------------------------------------------------------------------------------------------------
+# --- scalars --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,8 @@ def test_scalars_of_every_origin_become_python_ones(value, plain):
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, -0.0])
 def test_special_floats_survive(value):
     """NaN, infinities and the sign of zero pass through every wrapping."""
-    for wrapped in (value, np.float32(value), np.array([value]), EagerTensor(np.float64(value)), decimal.Decimal(value)):
+    eager = EagerTensor(np.float64(value))
+    for wrapped in (value, np.float32(value), np.array([value]), eager, decimal.Decimal(value)):
         assert repr(to_scalar(wrapped)) == repr(value)
 
 
@@ -145,8 +146,11 @@ def test_bfloat16_of_jax_and_tensorflow_is_a_float():
 
 @pytest.mark.parametrize(
     "value",
-    [None, [1], (), {}, {1}, b"1", 1j, int, object(), Hostile, Colour.RED, np.zeros(2), np.zeros((0,)), np.array(None)]
-    + [np.array(1j), np.array("2020", dtype="datetime64[D]"), np.bytes_(b"x"), EagerTensor(np.zeros(3)), EagerTensor(None)],
+    [
+        *[None, [1], (), {}, {1}, b"1", 1j, int, object(), Hostile, Colour.RED, np.zeros(2), np.zeros((0,))],
+        *[np.array(None), np.array(1j), np.array("2020", dtype="datetime64[D]"), np.bytes_(b"x")],
+        *[EagerTensor(np.zeros(3)), EagerTensor(None)],
+    ],
 )
 def test_what_is_no_scalar_raises_typeerror(value):
     """The message names the type."""
@@ -154,7 +158,7 @@ def test_what_is_no_scalar_raises_typeerror(value):
         to_scalar(value)
 
 
-# --- hyper-parameters --------------------------------------------------------------------------------------------------
+# --- hyper-parameters -----------------------------------------------------------------------------------------------
 
 
 def test_nested_configs_are_flattened_and_leaves_are_the_objects_themselves():
@@ -172,9 +176,8 @@ def test_nested_configs_are_flattened_and_leaves_are_the_objects_themselves():
         "kind": Config,
     }
     flat = flatten(given)
-    assert list(flat) == ["lr", "cfg.lr", "cfg.net.width", "cfg.net.activation", "args.seed", "args.sub.a"] + [
-        "p.x", "p.y", "e", "d.1.k", "list", "kind",
-    ]  # fmt: skip
+    keys = "lr cfg.lr cfg.net.width cfg.net.activation args.seed args.sub.a p.x p.y e d.1.k list kind"
+    assert list(flat) == keys.split()
     assert flat["d.1.k"] is leaf and flat["p.y"] is leaf and flat["kind"] is Config and flat["e"] == {}
 
 
@@ -244,11 +247,14 @@ def test_odd_values_become_readable_plain_ones(value, plain):
 
 @pytest.mark.parametrize(
     "value",
-    [Hostile(), [Hostile()], {"k": Hostile()}, lambda: 1 / 0, object(), 10**5000, -(10**5000), [10**5000], "\ud800", "x" * 10**6]
-    + [np.zeros((1000, 1000)), np.array([Hostile()], dtype=object), set(map(str, range(5000))), list(range(5000))]
-    + [dict.fromkeys(range(5000)), functools.reduce(lambda inner, _: [inner], range(5000), 0), types.MappingProxyType({1: 2})],
+    [
+        *[Hostile(), [Hostile()], {"k": Hostile()}, lambda: 1 / 0, object(), "\ud800", "x" * 10**6],
+        *[10**5000, -(10**5000), [10**5000], np.zeros((1000, 1000)), np.array([Hostile()], dtype=object)],
+        *[set(map(str, range(5000))), list(range(5000)), dict.fromkeys(range(5000))],
+        *[functools.reduce(lambda inner, _: [inner], range(5000), 0), types.MappingProxyType({1: 2})],
+    ],
     ids=lambda value: type(value).__name__,
-)  # fmt: skip
+)
 def test_whatever_it_is_the_safe_form_is_json(value):
     """It can be written and read back, it is not endless, and equal settings of two runs compare equal."""
     plain = safe(value)

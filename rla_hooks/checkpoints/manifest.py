@@ -195,4 +195,11 @@ def _entry(raw: Any) -> Entry | None:
 
 
 def _inside(file: str) -> bool:
-    return file not in ("", ".", "..", FILE) and not any(mark in file for mark in "/\\\0") and not Path(file).drive
+    """Whether a name stays in the folder; one below it, as frameworks make them, is fine."""
+    parts = file.split("/")
+    return (
+        file != FILE
+        and not any(mark in file for mark in "\\\0")
+        and not {"", ".", ".."} & set(parts)
+        and not Path(file).drive
+    )

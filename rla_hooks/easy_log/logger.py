@@ -1,7 +1,7 @@
 """RLA's and baselines' ``logger``: ``from rla_hooks.easy_log import logger``. It speaks to the current run's logger.
 
-    logger.record_tabular("performance/reward", 10)
-    logger.dump_tabular()
+logger.record_tabular("performance/reward", 10)
+logger.dump_tabular()
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from rla_hooks import lifecycle
 from rla_hooks.errors import RunError
-from rla_hooks.logger import BACKUP, DEBUG, DISABLED, ERROR, INFO, WARN, Logger
+from rla_hooks.logger import BACKUP, DEBUG, DISABLED, ERROR, INFO, WARN, Logger  # noqa: F401 - logger.DISABLED, as in baselines
 from rla_hooks.timers import TimeTracker
 
 Exclude = str | Iterable[str] | None

@@ -8,8 +8,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from rla_hooks.values import Scalar
 
@@ -27,8 +26,7 @@ class Row:
         self.values = values
 
 
-@dataclass(frozen=True)
-class Image:
+class Image(NamedTuple):
     """A picture: PNG data and its size in pixels."""
 
     png: bytes
@@ -36,15 +34,13 @@ class Image:
     height: int
 
 
-@dataclass(frozen=True)
-class Text:
+class Text(NamedTuple):
     """A text in Markdown."""
 
     markdown: str
 
 
-@dataclass(frozen=True)
-class Histogram:
+class Histogram(NamedTuple):
     """A histogram: ``counts[i]`` values lie below ``limits[i]`` and not below the limit before it."""
 
     minimum: float
@@ -52,31 +48,34 @@ class Histogram:
     number: int
     total: float
     total_of_squares: float
-    limits: list[float] = field(repr=False)
-    counts: list[float] = field(repr=False)
+    limits: list[float]
+    counts: list[float]
 
 
-@dataclass(frozen=True)
-class HParams:
+class HParams(NamedTuple):
     """The start of a run for TensorBoard's HParams tab. ``values`` are plain scalars."""
 
     values: Mapping[str, bool | float | str]
     started: float
 
 
-@dataclass(frozen=True)
-class Ending:
+class Ending(NamedTuple):
     """The end of a run for TensorBoard's HParams tab."""
 
     success: bool
     ended: float
 
 
-Media = Image | Text | Histogram | HParams | Ending
+class Graph(NamedTuple):
+    """A model's graph: TensorFlow's GraphDef, serialised."""
+
+    definition: bytes
 
 
-@dataclass(frozen=True)
-class Exhibit:
+Media = Image | Text | Histogram | Graph | HParams | Ending
+
+
+class Exhibit(NamedTuple):
     """Something that is no scalar: shown under ``tag`` at ``step``. Writers that cannot show it pass it over."""
 
     step: int

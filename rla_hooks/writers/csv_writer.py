@@ -16,7 +16,6 @@ import errno
 import io
 import os
 import re
-import shutil
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -134,6 +133,8 @@ class CsvWriter:
         if size == 0:
             self._append_header(header)
         else:
+            import shutil  # late: few runs come here, and its import is a tenth of a run's start
+
             if shutil.disk_usage(self.path).free < size:  # don't copy at every row to find out
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.path)
             with replacing(self.path) as temporary, open(self.path, "rb") as old, open(temporary, "wb") as new:
@@ -147,7 +148,6 @@ class CsvWriter:
         self._columns = {name: index for index, name in enumerate(columns)}
         self._header_size = len(header)
         self._plans.clear()
-
 
     def _append_header(self, header: bytes) -> None:
         assert self._file is not None

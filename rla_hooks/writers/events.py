@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from google_crc32c import value as crc32c
 
-from rla_hooks.writers.base import Ending, Exhibit, Histogram, HParams, Image, Media, Text
+from rla_hooks.writers.base import Ending, Exhibit, Graph, Histogram, HParams, Image, Text
 from rla_hooks.writers.protobuf import delimited, double, float32, integer, packed_doubles, varint
 
 _U32 = struct.Struct("<I")
@@ -83,14 +83,15 @@ def _as_float32(value: float) -> float:
 
 
 def exhibit_record(exhibit: Exhibit) -> bytes:
-    """The record of an image, a text, a histogram, or of the HParams tab."""
+    """The record of an image, a text, a histogram, a graph, or of the HParams tab."""
+    head = double(1, exhibit.time) + integer(2, exhibit.step)
+    if isinstance(exhibit.content, Graph):
+        return record(head + delimited(4, exhibit.content.definition))
     value = _summary_value(exhibit.tag, exhibit.content)
-    return record(
-        double(1, exhibit.time) + integer(2, exhibit.step) + delimited(5, delimited(1, value))
-    )
+    return record(head + delimited(5, delimited(1, value)))
 
 
-def _summary_value(tag: str, content: Media) -> bytes:
+def _summary_value(tag: str, content: Image | Text | Histogram | HParams | Ending) -> bytes:
     if isinstance(content, Image):
         image = integer(1, content.height) + integer(2, content.width) + integer(3, 4) + delimited(4, content.png)
         return delimited(1, tag) + delimited(4, image)

@@ -47,10 +47,14 @@ class _TableWriter:
         """Show a line of text at once."""
         self._show(text + "\n")
 
-    def close(self) -> None:
+    def flush(self) -> None:
+        """Show the last table, if it was held back."""
         if self._waiting is not None:
             self._show(table(self._waiting))
             self._waiting = None
+
+    def close(self) -> None:
+        self.flush()
 
     def _show(self, text: str) -> None:
         raise NotImplementedError

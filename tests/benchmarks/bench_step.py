@@ -94,7 +94,12 @@ def _long_run(folder, steps=1_000_000):
     logger.close()
     yield f"a step at {steps:,} rows / at 1,000 rows", end / start, 1.5, "times"
     yield f"memory grown over {steps:,} rows", grown, 5, "MB"
-    yield f"a key that comes after {steps:,} rows ({size / 1e6:.0f} MB) / one copy of the file", late / copied, 2, "times"
+    yield (
+        f"a key that comes after {steps:,} rows ({size / 1e6:.0f} MB) / one copy of the file",
+        late / copied,
+        2,
+        "times",
+    )
 
 
 def _copy(folder, path):

@@ -1,6 +1,6 @@
 """All benchmarks: every figure is measured against a reference or a bound in the same run.
 
-    make bench            or            python tests/benchmarks/run.py [step|startup|backup ...]
+make bench            or            python tests/benchmarks/run.py [step|startup|backup ...]
 """
 
 import importlib.util
