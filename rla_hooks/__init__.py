@@ -36,7 +36,7 @@ if TYPE_CHECKING:  # "as": what a type checker takes as exported
     from rla_hooks.query import latest_checkpoint as latest_checkpoint
     from rla_hooks.query import runs as runs
     from rla_hooks.tester import Tester as Tester
-    from rla_hooks.track import track as track
+    from rla_hooks.tracking import track as track
 
 _HOME = {
     "CheckpointError": "errors",
@@ -57,7 +57,7 @@ _HOME = {
     "simple_hist": "face",
     "simple_plot": "face",
     "simple_scatter": "face",
-    "track": "track",
+    "track": "tracking",
 }
 
 __all__ = ["__version__", *_HOME]

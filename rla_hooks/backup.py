@@ -81,14 +81,8 @@ def _folder_of(script: str | os.PathLike[str] | None) -> Path:
         path = Path(os.path.realpath(script))
         folder = path if path.is_dir() else path.parent
         bare = Path(os.path.abspath(script))
-        programs = {
-            os.path.realpath(sysconfig.get_path("scripts")),
-            os.path.dirname(os.path.realpath(sys.executable)),
-        }
-        if str(folder) not in programs and not {"site-packages", "dist-packages"} & {
-            *path.parts,
-            *bare.parts,
-        }:
+        programs = {os.path.realpath(sysconfig.get_path("scripts")), os.path.dirname(os.path.realpath(sys.executable))}
+        if str(folder) not in programs and not {"site-packages", "dist-packages"} & {*path.parts, *bare.parts}:
             return folder
     return Path(os.path.realpath(os.getcwd()))
 

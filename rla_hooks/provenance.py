@@ -38,9 +38,7 @@ _DIFF_CALL = (  # so that neither the user's settings nor other programs shape t
 
 
 def collect(
-    project_root: str | os.PathLike[str] | None,
-    target: str | os.PathLike[str],
-    log_root: str | os.PathLike[str],
+    project_root: str | os.PathLike[str] | None, target: str | os.PathLike[str], log_root: str | os.PathLike[str]
 ) -> dict[str, Any]:
     """Write git.diff and packages.txt into the folder ``target`` and return what is known as plain data::
 

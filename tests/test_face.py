@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -111,3 +112,9 @@ def test_inside_a_run_every_function_reaches_it(tmp_path):
     run = f()
     (saved,) = rla.runs(tmp_path / "root")
     assert saved.name == run.name and saved.metrics()[["time-step", "a"]].values.tolist() == [[3, 1]]
+
+
+def test_no_public_name_is_hidden_by_a_module():
+    """A submodule of the same name would take a public name's place as soon as somebody imports it."""
+    modules = {path.stem for path in Path(rla.__file__).parent.glob("*.py")}
+    assert not modules & set(rla.__all__)

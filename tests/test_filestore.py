@@ -141,11 +141,7 @@ def test_without_links_each_run_has_a_copy(store, tmp_path, monkeypatch, number)
         store.put(source, tmp_path / name)
         assert (tmp_path / name).read_bytes() == b"print(1)\n"
         assert (tmp_path / name).stat().st_mode & 0o777 == 0o555
-    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == [
-        "run1.py",
-        "run2.py",
-        "train.py",
-    ]
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["run1.py", "run2.py", "train.py"]
 
 
 def test_when_a_file_has_all_the_links_it_can_have_a_fresh_one_is_shared(store, tmp_path, monkeypatch):
@@ -214,15 +210,7 @@ def test_eight_processes_share_one_store(tmp_path):
     """)
     workers = [
         subprocess.Popen(
-            [
-                sys.executable,
-                "-c",
-                script,
-                source,
-                tmp_path / "store",
-                tmp_path / f"run{rank}",
-                tmp_path / "begin",
-            ],
+            [sys.executable, "-c", script, source, tmp_path / "store", tmp_path / f"run{rank}", tmp_path / "begin"],
             env={**os.environ, "PYTHONPATH": PACKAGE_PARENT},
         )
         for rank in range(8)

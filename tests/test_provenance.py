@@ -110,16 +110,7 @@ def test_commit_and_diff_give_back_the_exact_tree(project, look, tmp_path):
     (project / "staged.py").write_text("staged\n")
     git(project, "add", "staged.py")
     (project / "sub dir").mkdir()
-    names = [
-        "my new file.py",
-        "sub dir/a b",
-        "诗.py",
-        'quote".py',
-        "tab\there",
-        "line\nbreak",
-        "back\\slash",
-        "' ",
-    ]
+    names = ["my new file.py", "sub dir/a b", "诗.py", 'quote".py', "tab\there", "line\nbreak", "back\\slash", "' "]
     for number, name in enumerate(names):
         (project / name).write_bytes(b"text %d\n" % number * number + b"end" * (number % 2))
     (project / os.fsdecode(b"latin\xe9.txt")).write_bytes(b"caf\xe9\n")
@@ -219,13 +210,7 @@ def test_the_log_root_and_caches_are_no_untracked_files(project, tmp_path):
     for name in ("log/run/progress.csv", "code/run/train.py"):
         (log_root / name).parent.mkdir(parents=True)
         (log_root / name).write_text("1\n")
-    for name in (
-        "__pycache__/a.pyc",
-        "my env/pyvenv.cfg",
-        "my env/lib/a.py",
-        "pkg.egg-info/PKG-INFO",
-        "sub/b.pyc",
-    ):
+    for name in ("__pycache__/a.pyc", "my env/pyvenv.cfg", "my env/lib/a.py", "pkg.egg-info/PKG-INFO", "sub/b.pyc"):
         (project / name).parent.mkdir(parents=True, exist_ok=True)
         (project / name).write_text("1\n")
     about = collect(project, log_root / "code" / "run" / ".rla", log_root)

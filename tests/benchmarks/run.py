@@ -27,6 +27,8 @@ def main(names):
             holds = value <= bound
             held = held and holds
             table.add_row(what, f"{value:.3g} {unit}", f"<= {bound:g} {unit}", "holds" if holds else "[red]EXCEEDED[/]")
+    if not console.is_terminal:
+        console.width = 140
     console.print(table)
     return 0 if held else 1
 

@@ -74,7 +74,7 @@ def test_a_bare_decorator_uses_defaults_and_the_functions_name(tmp_path):
     (run,) = rla.runs()
     assert (run.task, run.status, run.hparams) == ("little_task", "finished", {"lr": 0.1})
     assert run.log_dir.is_relative_to(tmp_path / "rla_data")
-    assert any(file.name == "test_track.py" for file in run.code_dir.rglob("*.py"))
+    assert any(file.name == "test_tracking.py" for file in run.code_dir.rglob("*.py"))
 
 
 def test_every_kind_of_parameter_is_recorded(track, params):
