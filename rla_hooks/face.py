@@ -54,16 +54,16 @@ def save_figure(name: str, figure: Any, step: int | None = None, pretty: bool = 
     return lifecycle.required("rla.save_figure").save_figure(name, figure, step, pretty)
 
 
-def simple_plot(name: str, data: Any = None, x: Any = None, y: Any = None, **options: Any) -> Path | None:
-    """Plot curves and save the figure. See :meth:`Tester.simple_plot`."""
-    return lifecycle.required("rla.simple_plot").simple_plot(name, data, x, y, **options)
+def simple_plot(name: str, *args: Any, **kwargs: Any) -> Path | None:
+    """Draw curves and save the figure. See :meth:`Tester.simple_plot`."""
+    return lifecycle.required("rla.simple_plot").simple_plot(name, *args, **kwargs)
 
 
-def simple_scatter(name: str, datas: Any, texts: Any = None, **options: Any) -> Path | None:
-    """Plot clouds of points and save the figure. See :meth:`Tester.simple_scatter`."""
-    return lifecycle.required("rla.simple_scatter").simple_scatter(name, datas, texts, **options)
+def simple_scatter(name: str, *args: Any, **kwargs: Any) -> Path | None:
+    """Draw clouds of points and save the figure. See :meth:`Tester.simple_scatter`."""
+    return lifecycle.required("rla.simple_scatter").simple_scatter(name, *args, **kwargs)
 
 
-def simple_hist(name: str, data: Any, labels: Any = None, **options: Any) -> Path | None:
-    """Plot histograms and save the figure. See :meth:`Tester.simple_hist`."""
-    return lifecycle.required("rla.simple_hist").simple_hist(name, data, labels, **options)
+def simple_hist(name: str, *args: Any, **kwargs: Any) -> Path | None:
+    """Draw histograms and save the figure. See :meth:`Tester.simple_hist`."""
+    return lifecycle.required("rla.simple_hist").simple_hist(name, *args, **kwargs)

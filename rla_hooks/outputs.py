@@ -283,31 +283,72 @@ class RunOutputs:
         self.logger.show(name, Image(picture.png, picture.width, picture.height), step)
         return picture.path
 
-    def simple_plot(self, name: str, data: Any = None, x: Any = None, y: Any = None, **options: Any) -> Path | None:
+    def simple_plot(
+        self,
+        name: str,
+        data: Any = None,
+        x: Any = None,
+        y: Any = None,
+        labels: Any = None,
+        pretty: bool = False,
+        xlabel: str = "",
+        ylabel: str = "",
+        colors: Any = None,
+        styles: Any = None,
+        cover: bool = False,
+        **options: Any,
+    ) -> Path | None:
         """Draw curves and save the figure: ``data`` is a list of curves, or ``x`` and ``y`` are lists of them.
 
-        options: ``labels``, ``colors``, ``styles`` (one for each curve; styles are matplotlib's format strings such
-        as ``"x--"``), ``xlabel``, ``ylabel``, ``pretty`` (PDF instead of PNG), ``step``, ``cover``. A figure of that
-        name which exists is left as it is unless ``cover`` is true. Returns the path of what was written, or None.
+        labels, colors, styles: one for each curve; styles are matplotlib's format strings such as ``"x--"``. pretty:
+        PDF instead of PNG. A figure of that name which exists is left as it is unless ``cover`` is true. options:
+        ``step``, and those of ``Axes.plot``. Returns the path of what was written, or None.
         """
-        return self._draw("plot_figure", name, options, data=data, x=x, y=y)
+        looks = {"labels": labels, "xlabel": xlabel, "ylabel": ylabel, "colors": colors, "styles": styles}
+        return self._draw("plot_figure", name, pretty, cover, options, data=data, x=x, y=y, **looks)
 
-    def simple_scatter(self, name: str, datas: Any, texts: Any = None, **options: Any) -> Path | None:
+    def simple_scatter(
+        self,
+        name: str,
+        datas: Any,
+        texts: Any = None,
+        pretty: bool = False,
+        xlabel: str = "",
+        ylabel: str = "",
+        cover: bool = False,
+        **options: Any,
+    ) -> Path | None:
         """Draw clouds of points, each an (n, 2) array, with a text at each one's mean. Options as in simple_plot."""
-        return self._draw("scatter_figure", name, options, datas=datas, texts=texts)
+        looks = {"texts": texts, "xlabel": xlabel, "ylabel": ylabel}
+        return self._draw("scatter_figure", name, pretty, cover, options, datas=datas, **looks)
 
-    def simple_hist(self, name: str, data: Any, labels: Any = None, **options: Any) -> Path | None:
+    def simple_hist(
+        self,
+        name: str,
+        data: Any,
+        labels: Any = None,
+        pretty: bool = False,
+        xlabel: str = "",
+        ylabel: str = "",
+        colors: Any = None,
+        styles: Any = None,
+        cover: bool = False,
+        **options: Any,
+    ) -> Path | None:
         """Draw one histogram for each sequence of numbers. Options as in simple_plot, and those of ``Axes.hist``."""
-        return self._draw("hist_figure", name, options, data=data, labels=labels)
+        looks = {"labels": labels, "xlabel": xlabel, "ylabel": ylabel, "colors": colors, "styles": styles}
+        return self._draw("hist_figure", name, pretty, cover, options, data=data, **looks)
 
-    def _draw(self, kind: str, name: str, options: dict[str, Any], **content: Any) -> Path | None:
+    def _draw(
+        self, kind: str, name: str, pretty: bool, cover: bool, options: dict[str, Any], **content: Any
+    ) -> Path | None:
         self._need_run("drawing a figure")
         if not self.writes:
             return None
         from rla_hooks import figures, plots
 
         assert self.results_dir is not None
-        pretty, cover, step = options.pop("pretty", False), options.pop("cover", False), options.pop("step", None)
+        step = options.pop("step", None)
         try:
             if not cover and figures.exists(self.results_dir, name, step, pretty):
                 message = f"the figure {name!r} is there already and stays. Pass cover=True to replace it."

@@ -290,3 +290,12 @@ def test_a_full_disk_stops_no_training(two_megabytes):
     assert (gap["rows"], gap["first_step"], gap["last_step"]) == (len(missing), missing[0], missing[-1])
     assert not [path for path in run.checkpoint_dir.iterdir() if path.suffix == ".tmp"]
     assert os.path.getsize(run.log_dir / "parameter.json") >= 2
+
+
+def test_figures_take_rlas_positional_order(run):
+    """Labels, pretty, axis labels, colors, styles and cover may come by position, as RLA has them."""
+    curves = [[1.0, 2.0], [2.0, 1.0]]
+    path = run.simple_plot("p", curves, None, None, ["a", "b"], True, "x", "y", ["r", "b"], ["x--", "+-"], True)
+    assert path.read_bytes().startswith(b"%PDF")
+    assert run.simple_hist("h", curves, ["a", "b"], False, "x", "y", ["r", "b"], ["-", "--"], True).suffix == ".png"
+    assert run.simple_scatter("s", [np.ones((3, 2))], ["a"], False, "x", "y", True).suffix == ".png"
