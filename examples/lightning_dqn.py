@@ -12,23 +12,13 @@ as many of its batches as ``limit_train_batches`` says.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
 from typing import NamedTuple
 
-import gymnasium as gym
 import numpy as np
 import pygame  # noqa: F401  gymnasium draws with it: better missed now than after the training
 import pytorch_lightning as pl
 import torch
-import typer
-from matplotlib.figure import Figure
-from rla_hooks.integrations.pytorch_lightning import RLACallback, RLALogger
 from torch import Tensor, nn
-from torch.utils.data import IterableDataset
-
-import rla_hooks as rla
-from rla_hooks.cli import print_run
 
 ENV_ID = "CartPole-v1"
 LAST = 20  # episodes that a mean return is taken over

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import functools
 import json
 import os
 import signal
@@ -17,7 +16,7 @@ from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 from rla_hooks import ranks
-from rla_hooks.errors import ConfigError, RunError, did_you_mean
+from rla_hooks.errors import ConfigError, did_you_mean
 from rla_hooks.layout import RunPaths
 from rla_hooks.record import FINISHED, INTERRUPTED, ending_of
 
@@ -80,33 +79,9 @@ def is_silent() -> bool:
     return is_off() or not ranks.may_write()
 
 
-def required(what: str) -> Tester:
-    """Return the current run, or raise :class:`RunError` that says what to call first.
-
-    Where no runs are started, it is a Tester that takes everything and writes nothing.
-    """
-    run = current()
-    if run is not None:
-        return run
-    if is_silent():
-        return own_tester()
-    if _open:
-        raise RunError(
-            f"{what} does not know which of the {len(_open)} open runs is meant: this thread was started inside none "
-            "of them. Keep the run (run = rla.current_run() before the thread starts) and call its methods."
-        )
-    raise RunError(
-        f"{what} was called outside a run. Decorate your function with @rla.track, or call tester.configure(...) "
-        "and tester.log_files_gen() first."
-    )
-
-
-@functools.lru_cache(maxsize=1)
-def own_tester() -> Tester:
-    """Return the process's own Tester, the one of RLA's imperative face."""
-    from rla_hooks.tester import Tester
-
-    return Tester()
+def open_count() -> int:
+    """Return how many runs are open in this process."""
+    return len(_open)
 
 
 def tell_other_ranks(paths: RunPaths) -> None:

@@ -504,7 +504,7 @@ CASES = {
     "folders only": ({"": "x/"}, "x sub/x/a"),
     "stars": ({"": "a/**/b\n**/c\nd/**"}, "a/b a/x/b a/x/y/b z/a/b c s/c d/x d/y/z"),
     "escapes": ({"": "\\#a\n\\!b\nc\\ \n\\*d\ne\\"}, "#a !b c\\ *d xd e e\\"),
-    "invalid": ({"": "!\n!/\n/\n\\\n[z-a]\n[\na[\nb\n"}, "a b [z-a] [ a[ sub/b sub/a"),
+    "invalid": ({"": "!\n!/\n/\n\\\n[z-a]\nb\n"}, "a b [z-a] sub/b sub/a"),
     "odd line ends": ({"": "a\r\nb  \n\r\n   \n#d"}, "a b #d d"),
     "byte order mark": ({"": "\ufeffa\nb"}, "a b"),
 }

@@ -18,7 +18,7 @@ LAYERS = [
     """writers checkpoints figures plots record _git _trees _sources filestore backup provenance archive query""",
     """logger""",
     """settings outputs tensorboard_words lifecycle tester""",
-    """tracking face""",
+    """current tracking face""",
     """easy_log cli""",
 ]
 

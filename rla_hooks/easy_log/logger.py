@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from rla_hooks import lifecycle
+from rla_hooks.current import required
 from rla_hooks.errors import RunError
 from rla_hooks.logger import BACKUP, DEBUG, DISABLED, ERROR, INFO, WARN, Logger  # noqa: F401 - logger.DISABLED, as in baselines
 from rla_hooks.timers import TimeTracker
@@ -21,7 +22,7 @@ Exclude = str | Iterable[str] | None
 
 def get_current() -> Logger:
     """Return the current run's logger. Raises RunError, which says what to call first, where there is no run."""
-    return lifecycle.required("the logger").logger
+    return required("the logger").logger
 
 
 def logkv(key: str, val: Any, exclude: Exclude = None, freq: int | None = None) -> None:
@@ -135,7 +136,7 @@ def log_time_tracker(exclude: Exclude = None) -> None:
 
 
 def _tracker() -> TimeTracker:
-    return lifecycle.required("a time tracker").timers
+    return required("a time tracker").timers
 
 
 class ProfileKV:

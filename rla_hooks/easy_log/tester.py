@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from rla_hooks import lifecycle
+from rla_hooks.current import own_tester
 from rla_hooks.tester import Tester
 
 __all__ = ["Tester", "exp_manager", "tester", "time_step_holder"]
@@ -16,7 +17,7 @@ __all__ = ["Tester", "exp_manager", "tester", "time_step_holder"]
 
 def current_tester() -> Tester:
     """Return the run that RLA's words mean here."""
-    return lifecycle.current() or lifecycle.own_tester()
+    return lifecycle.current() or own_tester()
 
 
 class _Door:
