@@ -70,6 +70,10 @@ class CallbackHooks:
         self.log_lr = log_lr
         self.log_throughput = log_throughput
         self._run: Tester | None = None
+        # Before a launcher starts the processes, so that they and this one have the same run.
+        self._own = _runs.join_or_plan(
+            task="lightning", config=None, log_root=None, record=None, writers=None, backup=None, tell=False
+        )
         self._alone = False  # no RLALogger takes the metrics
         self._warn = WarnOnce()
         self._speed = _Speed()
@@ -83,11 +87,8 @@ class CallbackHooks:
         _check_namespace(self, trainer)
         logger = next((each for each in trainer.loggers if isinstance(each, LoggerHooks)), None)
         self._alone = logger is None
-        run = logger._run if logger is not None else self._run
-        if run is None:
-            run = _runs.join_or_plan(
-                task="lightning", config=None, log_root=None, record=None, writers=None, backup=None
-            )
+        run = logger._run if logger is not None else _runs.open_run() or self._own
+        _runs.share(run, trainer)
         self._use(run)
         if trainer.is_global_zero and stage != "predict":
             _runs.started(run)
@@ -219,9 +220,9 @@ class CallbackHooks:
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
         super().on_exception(trainer, pl_module, exception)  # type: ignore[misc]
-        if self._run is not None and self._run.writes:
-            self._run.report(ending_of(exception), exception)
-            self._run.flush()
+        run = self._run or self._own  # in the process that spawned those which train, no hook has been called before
+        run.report(ending_of(exception), exception)
+        run.flush()
 
     def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
         super().teardown(trainer, pl_module, stage)  # type: ignore[misc]

@@ -67,6 +67,7 @@ class LoggerHooks:
         self._prefix = prefix
         self._log_graph = log_graph
         self._graph_done = False
+        self._shared = False  # whether all ranks know the run
         self._module: weakref.ref[Any] | None = None
         self._warn = WarnOnce()
         self._run = _runs.join_or_plan(
@@ -86,28 +87,27 @@ class LoggerHooks:
         return str(self._run.task_name)
 
     @property
-    def version(self) -> str:
+    def version(self) -> str:  # like the folders below, None where nothing is tracked, or the rank does not know yet
         """The folder of the run's checkpoints.
 
         Lightning's default ModelCheckpoint joins save_dir, name, version and "checkpoints"; since this is an absolute
         path, the join lands in the run's checkpoint folder (2.x, ``__resolve_ckpt_dir``).
         """
-        return str(self._run.checkpoint_dir)
+        return str(self._run.checkpoint_dir or "")
 
     @property
     def save_dir(self) -> str | None:
         """The run's log folder, which is also what ``trainer.log_dir`` gives: one for each run, so nothing collides."""
-        return str(self._run.log_dir)
+        return str(self._run.log_dir) if self._run.log_dir else None
 
     @property
-    def log_dir(self) -> str:
-        return str(self._run.log_dir)
+    def log_dir(self) -> str | None:
+        return self.save_dir
 
     @property
-    def root_dir(self) -> str:
+    def root_dir(self) -> str | None:
         """The log root."""
-        assert self._run.paths is not None
-        return str(self._run.paths.log_root)
+        return str(self._run.paths.log_root) if self._run.paths else None
 
     def _experiment(self) -> Experiment:
         """Evaluated twice in every fit, test and predict; so nothing is made here."""
@@ -144,12 +144,17 @@ class LoggerHooks:
             self.log_metrics(metrics if isinstance(metrics, Mapping) else {"hp_metric": metrics}, step)
 
     def log_graph(self, model: Any, input_array: Any = None) -> None:
-        """Called once for each fit, validate, test and predict: the first moment at which the Trainer is known.
+        """Called once for each fit, validate, test and predict, on all ranks: here the Trainer is known first.
 
         A predict-only Trainer makes no run of its own.
         """
         self._module = weakref.ref(model)
         trainer = getattr(model, "_trainer", None)
+        if trainer is not None and not self._shared:
+            self._shared = True  # once: a call of the user's own may come from one rank only
+            _runs.share(self._run, trainer)
+        if trainer is not None and not trainer.is_global_zero:
+            return
         if trainer is None or str(getattr(trainer.state.fn, "value", "")) != "predict":
             run = self.run
             if self._log_graph and not self._graph_done:
@@ -184,10 +189,9 @@ class LoggerHooks:
     def finalize(self, status: str) -> None:
         """The end of a fit, validate, test or predict, which is a pause of the run; or the failure of one.
 
-        Lightning says "failed" inside its except block, where the true reason can be seen.
+        Lightning says "failed" inside its except block, where the true reason can be seen; on all ranks, of which one
+        may have failed while the one that writes hangs in a collective call.
         """
-        if not self._run.writes:
-            return
         error = sys.exc_info()[1]
         if status == "failed":
             self._run.report(FAILED if error is None else ending_of(error), error)

@@ -20,9 +20,13 @@ def join_or_plan(
     record: Mapping[str, Any] | None,
     writers: list[str] | None,
     backup: str | None,
+    tell: bool = True,
 ) -> Tester:
-    """Return the run that is open here, or a Tester whose name is taken but of which nothing exists on disk."""
-    run = rla.current_run()
+    """Return the run that is open here, or a Tester whose name is chosen but of which nothing exists on disk.
+
+    ``tell``: let the scripts that a launcher starts know the name.
+    """
+    run = open_run()
     if run is not None:
         run.leave_stdout_alone()  # the framework has a progress bar there
         return run
@@ -36,8 +40,14 @@ def join_or_plan(
     run.set_hyper_param(**(record or {}))
     run.add_record_param(list(record or ()))
     run.leave_stdout_alone()
-    run.plan()
+    run.plan(tell)
     return run
+
+
+def open_run() -> Tester | None:
+    """Return the run that the user has opened. That of another logger is none to join: two loggers are two runs."""
+    run = rla.current_run()
+    return None if run is None or run.is_planned else run
 
 
 def started(run: Tester) -> Tester:
@@ -45,6 +55,19 @@ def started(run: Tester) -> Tester:
     if not run.writes:
         run.adopt()
     return run
+
+
+def share(run: Tester, trainer: Any) -> None:
+    """Make the run of rank zero that of all ranks, which all call this; the others know its folders and write nothing.
+
+    A launcher like torchrun tells them nothing, and one that copies the Trainer makes each of them believe it writes.
+    """
+    if trainer.world_size > 1:
+        paths = trainer.strategy.broadcast(run.paths)
+        if not trainer.is_global_zero:
+            run.follow(paths)
+        elif run.writes:
+            run.adopt()  # where it came by pickle it is not yet the current run of this process
 
 
 def list_checkpoints(run: Tester, callback: Any) -> None:

@@ -16,9 +16,7 @@ class RLALogger(LoggerHooks, Logger):
 
     log_metrics = rank_zero_only(LoggerHooks.log_metrics)
     log_hyperparams = rank_zero_only(LoggerHooks.log_hyperparams)
-    log_graph = rank_zero_only(LoggerHooks.log_graph)
     log_image = rank_zero_only(LoggerHooks.log_image)
-    finalize = rank_zero_only(LoggerHooks.finalize)
     experiment = property(rank_zero_experiment(LoggerHooks._experiment))
 
 

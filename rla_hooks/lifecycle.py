@@ -27,7 +27,8 @@ _current: ContextVar[Tester | None] = ContextVar("rla_hooks_current_run", defaul
 _open: dict[Tester, int] = {}  # oldest first, with the thread that opened it
 _lock = threading.RLock()
 _RANKS_VARIABLE = "RLA_RUN_OF_RANK_ZERO"
-_hooked = False
+_planned: list[Tester] = []  # not started here; a child process may start them
+_hooked = 0  # the process whose end is seen to
 
 
 def current() -> Tester | None:
@@ -100,6 +101,12 @@ def run_of_writing_rank() -> RunPaths | None:
         return None
 
 
+def forget_writing_rank() -> None:
+    """Where a further run starts on a rank that does not write, the name of the last one must not be taken for it."""
+    if not ranks.may_write():
+        os.environ.pop(_RANKS_VARIABLE, None)
+
+
 @contextmanager
 def entered(run: Tester) -> Iterator[None]:
     """Make ``run`` the current one of this thread or task for the time of the block."""
@@ -110,14 +117,21 @@ def entered(run: Tester) -> Iterator[None]:
         _current.reset(token)
 
 
+def planned(run: Tester) -> None:
+    """Note a run that is not started yet: where a child process starts it, it ends with this process."""
+    with _lock:
+        _planned.append(run)
+        _hook_into_process()
+        _catch_sigterm()
+
+
 def opened(run: Tester) -> None:
     """Note an open run: it is ended with the process if nobody ends it before."""
-    global _hooked
     with _lock:
-        if not _hooked:
-            _hook_into_process()
-            _hooked = True
+        if run in _planned:
+            _planned.remove(run)
         _open.setdefault(run, threading.get_ident())
+        _hook_into_process()
         _catch_sigterm()
 
 
@@ -129,16 +143,24 @@ def closed(run: Tester) -> None:
             tell_other_ranks(around.paths)
         else:
             os.environ.pop(_RANKS_VARIABLE, None)
-            _release_sigterm()
+            if not _planned:
+                _release_sigterm()
 
 
 def _open_runs() -> list[Tester]:
     """The open runs, innermost first. In a forked child its parent's are among them; there, ending one does nothing."""
-    return list(reversed(list(_open)))
+    return [*reversed(list(_open)), *_planned]
 
 
 def _hook_into_process() -> None:
+    global _hooked
+    if _hooked == ranks.process_id:
+        return
+    _hooked = ranks.process_id
     atexit.register(_at_exit)
+    multiprocessing = sys.modules.get("multiprocessing.util")
+    if multiprocessing is not None:  # its children leave without atexit
+        multiprocessing.Finalize(None, _at_exit, exitpriority=0)
     previous = sys.excepthook
 
     def excepthook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -167,6 +189,10 @@ def _release_sigterm() -> None:
 
 
 def _on_sigterm(number: int, frame: FrameType | None) -> Any:
+    if signal.getsignal(number) is not _on_sigterm:  # a framework has put its own around it, and will stop in order
+        for run in _open_runs():
+            run.report(INTERRUPTED)
+        return
     for run in _open_runs():
         run.finish(INTERRUPTED)
     signal.signal(number, signal.SIG_DFL)

@@ -41,6 +41,8 @@ class RunRecord:
     def __init__(self, path: Path, **content: Any):
         self.path = path
         self._started = time.time()
+        self.counted = 0  # rows of this process that are in the file's count
+        self._gaps: list[dict[str, Any]] = []  # and its gaps
         self.content: dict[str, Any] = {
             "format": FORMAT,
             **content,
@@ -61,6 +63,14 @@ class RunRecord:
             "error": None,
         }
 
+    @classmethod
+    def existing(cls, path: Path) -> RunRecord:
+        """Take up the file of a run that another process has started. Raises OSError or ValueError."""
+        record = cls(path)
+        record.content = record.content | load(path)
+        record._started = datetime.fromisoformat(record.content["started"]).timestamp()
+        return record
+
     @property
     def status(self) -> str:
         return str(self.content["status"])
@@ -72,9 +82,35 @@ class RunRecord:
         return _note(self.content, status, error)
 
     def save(self, **content: Any) -> None:
-        """Write run.json. Raises OSError where that is not possible; the old file stays."""
+        """Write run.json; what other processes of the run noted in it stays. Raises OSError; the old file stays."""
+        self._catch_up()
         self.content |= content
         write_json(self.path, self.content)
+
+    def save_progress(self, rows: int, last_step: int | None, last: dict[str, Any], gaps: list[dict[str, Any]]) -> None:
+        """Write run.json with what this process has logged so far, beside what others have."""
+        self._catch_up()
+        progress: dict[str, Any] = {}
+        if rows > self.counted:
+            progress["rows"] = self.content["rows"] + rows - self.counted
+            progress |= {"last_step": last_step, "last": self.content["last"] | last}
+        progress["gaps"] = [gap for gap in self.content["gaps"] if gap not in self._gaps] + gaps
+        write_json(self.path, self.content | progress)
+        self.content |= progress
+        self.counted, self._gaps = rows, gaps
+
+    def _catch_up(self) -> None:
+        """Read what other processes have noted: ranks that failed, a child that trained, a copy of the Tester."""
+        try:
+            noted = load(self.path)
+        except (OSError, ValueError):  # the first time, or somebody has damaged it
+            return
+        known = [key for key in ("rows", "last_step", "last", "gaps") if key in noted]
+        if _SEVERITY.get(noted.get("status", ""), 0) > _SEVERITY[self.status]:
+            known += ["status", "error"]
+        if self.content["ended"] is None:
+            known += ["ended", "seconds"]
+        self.content |= {key: noted[key] for key in known if key in noted}
 
 
 def _note(content: dict[str, Any], status: str, error: BaseException | None) -> bool:
@@ -88,9 +124,9 @@ def _note(content: dict[str, Any], status: str, error: BaseException | None) -> 
 
 def report_in_file(path: Path, status: str, error: BaseException | None) -> None:
     """Note an ending in the run.json that another process writes. Raises OSError or ValueError where there is none."""
-    content = load(path)
-    if _note(content, status, error):
-        write_json(path, content)
+    record = RunRecord.existing(path)
+    if record.end(status, error):
+        record.save()
 
 
 def read_status(content: dict[str, Any]) -> str:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import copy
 import os
 import time
+import uuid
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -26,7 +27,7 @@ from rla_hooks.atomic import write_json
 from rla_hooks.errors import ConfigError, RunError
 from rla_hooks.logger import Logger
 from rla_hooks.outputs import RunOutputs
-from rla_hooks.record import FAILED, FINISHED, RunRecord, report_in_file
+from rla_hooks.record import FAILED, FINISHED, RunRecord, process_identity, report_in_file
 from rla_hooks.record import load as load_record
 from rla_hooks.settings import RunSettings
 from rla_hooks.tensorboard_words import TensorBoardWords
@@ -48,6 +49,8 @@ class Tester(RunSettings, RunOutputs, TensorBoardWords):
         self._owner = False  # whether this object started the run and will end it
         self._ended = False
         self._planned: datetime | None = None
+        self._planner: int | None = None  # the process that planned the run
+        self._id = uuid.uuid4().hex  # by which copies of a planned Tester know the run that one of them has started
         self._added: set[str] = set()  # names of hyper-parameters that joined the tracked ones
 
     # --- start ----------------------------------------------------------------------------------------------------
@@ -67,28 +70,43 @@ class Tester(RunSettings, RunOutputs, TensorBoardWords):
         record_values = self.check()
         assert self.task_name is not None and self.config is not None
         self.paths = layout.create(self.config.log_root, self.task_name, record_values, self._planned)
-        self._owner = self._started = True
+        self._started = True
+        self._owner = not self._ends_with_parent()
         lifecycle.tell_other_ranks(self.paths)
         self._open_files(self.paths)
+        self._start_record(self.paths)
         lifecycle.opened(self)
         self.logger.message(f"run: {self.paths.log_dir}")
         self._guarded("parameter.json", self._save_parameters)
         self._guarded("the code backup", self._back_up_code)
         self._guarded("tester.pkl", self._archive)
 
-    def plan(self) -> None:
-        """Choose the run's name and create nothing: :meth:`log_files_gen` takes it when the run is first needed.
+    def plan(self, tell: bool = True) -> None:
+        """Choose the run's name and create nothing: :meth:`adopt` takes it when the run is first needed.
 
-        For hooks whose folders are asked for before it is known whether there will be a run.
+        For hooks whose folders are asked for before it is known whether there will be a run, and in which process. The
+        run ends with this process, or with that which starts it where that is no child of this one. ``tell``: let the
+        scripts that a launcher starts from here know the name.
         """
         if lifecycle.is_silent():
             self._follow_writing_rank()
             return
         record_values = self.check()
         assert self.task_name is not None and self.config is not None
-        self._planned = datetime.now()
+        self._planned, self._planner = datetime.now(), ranks.process_id
         self.paths = layout.plan(self.config.log_root, self.task_name, record_values, self._planned)
-        lifecycle.tell_other_ranks(self.paths)
+        lifecycle.planned(self)
+        if tell:
+            lifecycle.tell_other_ranks(self.paths)
+
+    @property
+    def is_planned(self) -> bool:
+        """Whether a hook made this run for itself, rather than the user by @rla.track or log_files_gen."""
+        return self._planned is not None
+
+    def _ends_with_parent(self) -> bool:
+        """Whether the process that planned the run started this one, to train in it, and will go on after it."""
+        return self._planner not in (None, ranks.process_id) and self._planner == os.getppid()
 
     def leave_stdout_alone(self) -> None:
         """Print no tables where a framework has its progress bar, unless stdout was asked for by name."""
@@ -102,23 +120,51 @@ class Tester(RunSettings, RunOutputs, TensorBoardWords):
         self.logger = Logger()
         self.paths = lifecycle.run_of_writing_rank()
 
-    def adopt(self) -> None:
-        """Make this process the one that writes: start a planned run, or go on with that of the process it forked from.
+    def follow(self, paths: layout.RunPaths | None) -> None:
+        """Know the folders of the run that another rank writes; take everything and write nothing."""
+        self._started = self._owner = False
+        self.logger = Logger()
+        self.paths = paths
 
-        For launchers that fork the process which trains. Does nothing where tracking is off or another rank writes.
+    def adopt(self) -> None:
+        """Make this process one that writes: start a planned run, or go on with what another process has started.
+
+        For launchers that start the processes which train. Does nothing where tracking is off or another rank writes.
         """
         if lifecycle.is_silent():
             return
         if not self._started:
-            self.log_files_gen()
+            if not self._join():
+                self.log_files_gen()
         elif self._process != ranks.process_id:
-            self._process = ranks.process_id
+            self._process, self._owner = ranks.process_id, False
             self.logger = copy.deepcopy(self.logger)  # without the files that are open in the other process
+        if not self._ended and lifecycle.current() is None:
+            lifecycle.opened(self)
+
+    def _join(self) -> bool:
+        """Take up the planned run where a copy of this Tester has started it: in a child that trains, say."""
+        if self._planned is None or self._started or self.paths is None or lifecycle.is_silent():
+            return False
+        try:
+            record = RunRecord.existing(self.paths.run_json)
+        except (OSError, ValueError):
+            return False
+        if record.content.get("id") != self._id:
+            return False
+        self._started = True
+        self._process = ranks.process_id
+        self._owner = self._planner == ranks.process_id
+        self._open_files(self.paths)
+        self.record = record
+        self.logger.last_step = record.content["last_step"]
+        return True
 
     def _forget_run(self) -> None:
         """A further run of this Tester has its own outputs and counts anew."""
         RunOutputs.__init__(self)
-        self.record = self._planned = None
+        self.record = self._planned = self._planner = None
+        self._id = uuid.uuid4().hex
         self._ended = False
 
     def _open_files(self, paths: layout.RunPaths) -> None:
@@ -128,14 +174,20 @@ class Tester(RunSettings, RunOutputs, TensorBoardWords):
         self.logger.time_step = time_step
         self.logger.on_row = self._log_callback
         self.logger.on_recovery = self._save_record
+
+    def _start_record(self, paths: layout.RunPaths) -> None:
+        assert self.config is not None
         self.record = RunRecord(
             paths.run_json,
+            id=self._id,
             name=paths.name,
             task=self.task_name,
             parent=self.parent,
             rla_hooks=__version__,
             writers=list(self.config.writers),
         )
+        if self._ends_with_parent() and self._planner is not None:
+            self.record.content |= {"pid": self._planner, "process": process_identity(self._planner)}
         self._guarded("run.json", self.record.save)
 
     def update_hyper_param(self, k: str, v: Any) -> None:
@@ -162,11 +214,19 @@ class Tester(RunSettings, RunOutputs, TensorBoardWords):
 
     def _save_parameters(self) -> None:
         assert self.paths is not None
-        parameters = self.parameters()
+        parameters = self._all_parameters()
         write_json(self.paths.parameter_json, parameters)
         self.logger.show("hyperparameters", Text(_markdown_table(parameters)), step=0)
         plain = {key: _for_hparams_tab(value) for key, value in parameters.items()}
         self.logger.show("hyperparameters", HParams(plain, time.time()), step=0)
+
+    def _all_parameters(self) -> dict[str, Any]:
+        """The hyper-parameters, with those that another process of the run has added."""
+        assert self.paths is not None
+        try:
+            return load_record(self.paths.parameter_json) | self.parameters()
+        except (OSError, ValueError):
+            return self.parameters()
 
     def _back_up_code(self) -> None:
         assert self.config is not None and self.paths is not None and self.record is not None
@@ -194,16 +254,23 @@ class Tester(RunSettings, RunOutputs, TensorBoardWords):
 
         On a rank that does not write, the note goes into the writing rank's run.json, which may be about to die.
         """
+        self._join()
         if self._owner and self.record is not None and self.writes:
             self.record.end(status, error)
             self._save_record()
-        elif self.paths is not None and not lifecycle.is_off():
+        elif self.paths is not None and self.paths.run_json.exists() and not lifecycle.is_off():
             run_json = self.paths.run_json
             self._guarded("run.json", lambda: report_in_file(run_json, status, error))
 
     def finish(self, status: str = FINISHED, error: BaseException | None = None) -> None:
-        """End the run. Of several endings the worst wins. Metrics that are logged afterwards are still appended."""
+        """End the run. Of several endings the worst wins. Metrics that are logged afterwards are still appended.
+
+        A copy of the Tester, or the process that trains for another one, only notes how far it came.
+        """
+        self._join()
         if not self._owner or not self.writes or self.record is None:
+            self.flush()
+            lifecycle.forget_writing_rank()
             return
         if not self.record.end(status, error) and self._ended:
             return
@@ -224,8 +291,8 @@ class Tester(RunSettings, RunOutputs, TensorBoardWords):
         """Write run.json with what the metrics have come to."""
         record, logger = self.record, self.logger
         if record is not None:
-            progress = {"rows": logger.rows, "last_step": logger.last_step, "last": logger.last_values}
-            self._guarded("run.json", lambda: record.save(**progress, gaps=logger.gaps_as_dicts()))
+            progress = (logger.rows, logger.last_step, logger.last_values, logger.gaps_as_dicts())
+            self._guarded("run.json", lambda: record.save_progress(*progress))
 
     # --- archive --------------------------------------------------------------------------------------------------
 
@@ -235,7 +302,7 @@ class Tester(RunSettings, RunOutputs, TensorBoardWords):
             "name": self.paths.name,
             "task": self.task_name,
             "parent": self.parent,
-            "hyper_param": self.parameters(),
+            "hyper_param": self._all_parameters(),
             "hyper_param_record": list(self.hyper_param_record),
             "private_config": self.private_config,
             "writers": list(self.config.writers),
@@ -287,6 +354,8 @@ class Tester(RunSettings, RunOutputs, TensorBoardWords):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._process = ranks.process_id
+        if self.record is not None:
+            self.record.counted = self.logger.rows  # the original's, which will note them
 
     def __repr__(self) -> str:
         return f"Tester({self.name or self.task_name or 'not configured'!r}, {self.status or 'not started'})"
