@@ -106,7 +106,8 @@ class RunRecord:
         except (OSError, ValueError):  # the first time, or somebody has damaged it
             return
         known = [key for key in ("rows", "last_step", "last", "gaps") if key in noted]
-        if _SEVERITY.get(noted.get("status", ""), 0) > _SEVERITY[self.status]:
+        worse = _SEVERITY.get(noted.get("status", ""), 0) - _SEVERITY[self.status]
+        if worse > 0 or (worse == 0 and noted.get("error")):  # one that was noted before, and maybe added to
             known += ["status", "error"]
         if self.content["ended"] is None:
             known += ["ended", "seconds"]
@@ -123,10 +124,17 @@ def _note(content: dict[str, Any], status: str, error: BaseException | None) -> 
 
 
 def report_in_file(path: Path, status: str, error: BaseException | None) -> None:
-    """Note an ending in the run.json that another process writes. Raises OSError or ValueError where there is none."""
+    """Note an ending in the run.json that another process writes. Raises OSError or ValueError where there is none.
+
+    The error of a further rank is added: the first to be noted is often only the loss of the one that failed.
+    """
     record = RunRecord.existing(path)
+    before = record.content["error"]
     if record.end(status, error):
         record.save()
+    elif error is not None and status == record.status and before is not None:
+        if traceback.format_exception_only(type(error), error)[-1].strip() not in before:
+            record.save(error=f"{before}\n{_traceback(error)}")
 
 
 def read_status(content: dict[str, Any]) -> str:

@@ -71,6 +71,7 @@ class Tester(RunSettings, RunOutputs, TensorBoardWords):
         assert self.task_name is not None and self.config is not None
         self.paths = layout.create(self.config.log_root, self.task_name, record_values, self._planned)
         self._started = True
+        self._process = ranks.process_id  # the Tester may have come here by a fork
         self._owner = not self._ends_with_parent()
         lifecycle.tell_other_ranks(self.paths)
         self._open_files(self.paths)

@@ -258,13 +258,13 @@ def two_megabytes(tmp_path):
 
 def test_a_full_disk_stops_no_training(two_megabytes):
     """One warning for each thing that cannot be written, whole files throughout, and rows again when there is room."""
+    torch = pytest.importorskip("torch")
     run = started(two_megabytes / "root", ["csv", "tensorboard", "log"])
     run.log({"a": 0}, step=0)
     filler = two_megabytes / "filler"
     with open(filler, "wb", buffering=0) as file, pytest.raises(OSError):
         while True:
             file.write(b"x" * 4096)
-    torch = pytest.importorskip("torch")
     with pytest.warns(RLAWarning) as caught:
         for step in range(1, 400):
             run.log({"a": step, "text": "x" * 50}, step=step)
