@@ -21,6 +21,7 @@ from rich.tree import Tree
 from rla_hooks.errors import RLAError
 from rla_hooks.layout import ARCHIVE, CHECKPOINT, CODE, LOG, RESULTS, RunPaths
 from rla_hooks.query import SavedRun, runs
+from rla_hooks.record import KILLED, RUNNING
 
 _MAX_ENTRIES = 8  # of one folder in the tree: a project may have thousands of files
 
@@ -36,7 +37,7 @@ def list_runs(log_root: LogRoot = None, task: Task = None) -> None:
     found = runs(log_root, task)
     for run in found:
         status = run.status if not run.problems else f"{run.status} ({'; '.join(run.problems)})"
-        cells = (_started(run), run.task, status, run.info.get("rows"), run.info.get("last_step"), _record(run))
+        cells = (_started(run), run.task, status, _rows(run), run.info.get("last_step"), _record(run))
         table.add_row(*("" if cell is None else escape(str(cell)) for cell in cells))
     Console().print(table if found else "There are no runs here.")
 
@@ -90,6 +91,17 @@ def _add_entries(branch: Tree, folder: Path) -> None:
 
 def _started(run: SavedRun) -> str:
     return "/".join(run.name.split("/")[-4:]).partition("_")[0]
+
+
+def _rows(run: SavedRun) -> int | None:
+    """The number of rows: as the run itself counted them, or where it has not ended, the lines below the header."""
+    if run.status not in (RUNNING, KILLED):
+        return run.info.get("rows")
+    try:
+        with run.paths.progress_csv.open("rb") as file:
+            return max(0, sum(1 for _ in file) - 1)
+    except OSError:
+        return 0
 
 
 def _record(run: SavedRun) -> str:

@@ -166,6 +166,8 @@ def ending_of(error: BaseException) -> str:
         if not isinstance(error, SystemExit):
             break
         cause = cause.__cause__ or cause.__context__
+    if getattr(error, "exit_code", None) == 0:
+        return FINISHED  # click's and typer's way to end a command well
     if isinstance(error, SystemExit):
         if type(error) is not SystemExit:
             return INTERRUPTED

@@ -151,3 +151,11 @@ def test_a_damaged_file_is_a_value_error(text, tmp_path):
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(ValueError):
         record.load(path)
+
+
+def test_a_command_that_says_exit_zero_ended_well():
+    """Typer and click leave by exceptions of their own."""
+    import typer
+
+    assert ending_of(typer.Exit()) == "finished"
+    assert ending_of(typer.Exit(3)) == "failed"
