@@ -6,8 +6,11 @@ checkpoints are Lightning's own work (all ranks take part), the run's folder and
 
 from __future__ import annotations
 
+import copy
+import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,10 @@ from rla_hooks.integrations._lightning_logger import LoggerHooks
 from rla_hooks import Tester
 from rla_hooks.errors import ConfigError, WarnOnce, did_you_mean
 from rla_hooks.record import ending_of
+
+# What a ModelCheckpoint knows about its files (2.6); a save that fails must leave it as it was.
+_SAVED = ["best_k_models", "best_model_path", "best_model_score", "kth_best_model_path", "kth_value", "current_score"]
+_SAVED += ["last_model_path", "_stopgap"]
 
 Figures = Mapping[str, Callable[[Any, Any], Any]]
 
@@ -51,8 +58,8 @@ class CallbackHooks:
         problems = [_unknown(key) for key in unknown]
         if isinstance(figures_every, bool) or not isinstance(figures_every, int) or figures_every < 1:
             problems.append(f"figures_every is {figures_every!r}. Allowed: a whole number of epochs above 0.")
-        if figures is not None and not all(map(callable, figures.values())):
-            problems.append("figures has values that are no functions. Allowed: {name: fn(trainer, module) -> Figure}.")
+        if not isinstance(figures or {}, Mapping) or not all(map(callable, dict(figures or {}).values())):
+            problems.append(f"figures is {figures!r}. Allowed: {{name: fn(trainer, module) -> Figure}}.")
         if problems:
             raise ConfigError(problems, "RLACallback")
         super().__init__(  # type: ignore[call-arg]
@@ -77,6 +84,8 @@ class CallbackHooks:
         self._alone = False  # no RLALogger takes the metrics
         self._warn = WarnOnce()
         self._speed = _Speed()
+        self._waiting: tuple[int, int] | None = None  # the step whose values wait for its metrics; rows before it
+        self._stopgap = ""  # the newest checkpoint, kept while the monitored metric is missing
 
     # --- the run --------------------------------------------------------------------------------------------------
 
@@ -85,21 +94,23 @@ class CallbackHooks:
         if getattr(trainer, "fast_dev_run", False):
             return
         _check_namespace(self, trainer)
-        logger = next((each for each in trainer.loggers if isinstance(each, LoggerHooks)), None)
+        logger, run = self._find(trainer)
         self._alone = logger is None
-        run = logger._run if logger is not None else _runs.open_run() or self._own
         _runs.share(run, trainer)
         self._use(run)
         if trainer.is_global_zero and stage != "predict":
             _runs.started(run)
             if logger is None and getattr(pl_module, "_log_hyperparams", False):
-                run.add_hyper_params(dict(pl_module.hparams_initial))
+                _runs.add_hyper_params(run, pl_module.hparams_initial)
         super().setup(trainer, pl_module, stage)  # type: ignore[misc]
 
+    def _find(self, trainer: Any) -> tuple[LoggerHooks | None, Tester]:
+        """Return the Trainer's RLALogger and the run: that logger's, else the one the user has open, else our own."""
+        logger = next((each for each in trainer.loggers if isinstance(each, LoggerHooks)), None)
+        return logger, logger._run if logger is not None else _runs.open_run() or self._own
+
     def _use(self, run: Tester) -> None:
-        if run is self._run:
-            return
-        if self._run is not None:
+        if self._run is not None and run.paths != self._run.paths:  # a copy of the callback has a copy of its run
             self._forget_last_run()
         self._run = run
         self.dirpath = str(run.checkpoint_dir) if run.checkpoint_dir else None
@@ -110,10 +121,16 @@ class CallbackHooks:
         self.best_model_path = self.kth_best_model_path = self.last_model_path = self._last_checkpoint_saved = ""
         self.best_model_score = self.current_score = None
         self._last_global_step_saved = 0
+        self._stopgap = ""
+        self._warn = WarnOnce()
 
     def _writes(self, trainer: Any) -> bool:
         return bool(
-            self._run is not None and self._run.writes and trainer.is_global_zero and not trainer.sanity_checking
+            self._run is not None
+            and self._run.writes
+            and trainer.is_global_zero
+            and not trainer.sanity_checking
+            and not trainer.fast_dev_run
         )
 
     # --- metrics --------------------------------------------------------------------------------------------------
@@ -123,22 +140,66 @@ class CallbackHooks:
         self._speed.restart()
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        self._speed.count(batch)
-        if trainer.log_every_n_steps and self._writes(trainer) and trainer._logger_connector.should_update_logs:
+        if self.log_throughput:
+            self._speed.count(batch)
+        if self._logs_step(trainer, pl_module):
             step = trainer.fit_loop.epoch_loop._batches_that_stepped  # counted up after this hook
             values = _learning_rates(trainer) if self.log_lr else {}
             if self.log_throughput:
                 values["time/samples_per_second"] = self._speed.per_second()
             if self._alone:
                 self._log(trainer, values, step)
-            else:  # the row of the step's metrics, which comes next, takes them along
-                self._run.logger.record_all(values)  # type: ignore[union-attr]
+            elif values:  # the row of the step's metrics, which comes next, takes them along
+                self._log_waiting(trainer)
+                logger = self._run.logger  # type: ignore[union-attr]
+                logger.record_all(values)
+                self._waiting = step, logger.rows
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)  # type: ignore[misc]
+        if self._is_deferred() and not trainer.enable_validation:
+            self._save_deferred(trainer)
+
+    def _is_deferred(self) -> bool:
+        """Whether 2.6 puts off a save at every_n_train_steps until a validation, since the monitored metric is missing.
+
+        Without a validation, or with one at the end of each epoch, that save would never come.
+        """
+        return bool(getattr(self, "_defer_save_until_validation", False))
+
+    def _save_deferred(self, trainer: Any) -> None:
+        self._defer_save_until_validation = False
+        if not self._should_skip_saving_checkpoint(trainer):
+            candidates = self._monitor_candidates(trainer)
+            self._save_topk_checkpoint(trainer, candidates)
+            self._save_last_checkpoint(trainer, candidates)
+
+    def _logs_step(self, trainer: Any, pl_module: Any) -> bool:
+        """Whether Lightning logs the metrics of this batch."""
+        return (
+            bool(trainer.log_every_n_steps)
+            and self._writes(trainer)
+            and trainer._logger_connector.should_update_logs
+            and not (pl_module.automatic_optimization and trainer.fit_loop._should_accumulate())
+        )
+
+    def _log_waiting(self, trainer: Any) -> None:
+        """Where a step had no metrics of its own, make what waits for them a row."""
+        if self._waiting is not None and self._run is not None:
+            step, rows = self._waiting
+            if self._run.logger.rows == rows:
+                self._run.log({"epoch": trainer.current_epoch, "stage": "train"}, step)
+        self._waiting = None
+
+    def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
+        super().on_validation_start(trainer, pl_module)  # type: ignore[misc]
+        self._log_waiting(trainer)
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         super().on_train_epoch_end(trainer, pl_module)  # type: ignore[misc]
+        if self._is_deferred() and self._should_save_on_train_epoch_end(trainer):
+            self._save_deferred(trainer)
         if not self._writes(trainer):
             return
+        self._log_waiting(trainer)
         step = trainer.fit_loop.epoch_loop._batches_that_stepped - 1
         if self.log_throughput:
             self._log(trainer, {"time/seconds_per_epoch": self._speed.epoch()}, step)
@@ -170,47 +231,75 @@ class CallbackHooks:
                 self._warn(("figure", name), f"the figure {name!r} was not made: {type(error).__name__}: {error}")
                 continue
             if figure is not None:
-                self._run.save_figure(name, figure, step)
+                self._run.add_figure(name, figure, step)
 
     # --- checkpoints ----------------------------------------------------------------------------------------------
 
     def _save_checkpoint(self, trainer: Any, filepath: str) -> None:
-        """Lightning's save on all ranks; a full disk costs the checkpoint, not the training."""
-        try:
+        """Lightning's save, on all ranks."""
+        with _temporary_files_in(str(self.dirpath)):
             super()._save_checkpoint(trainer, filepath)  # type: ignore[misc]
-        except OSError as error:
-            if trainer.world_size > 1:
-                raise  # the other ranks saved: they must not wait for this one
-            self._warn(
-                "checkpoint", f"the checkpoint {Path(filepath).name} was not saved: {error}. The training goes on."
-            )
-            return
         self._warn.again("checkpoint")
-        if self._run is not None and trainer.is_global_zero and self._run.writes:
-            self._run.register_checkpoint(Path(filepath), trainer.global_step)
+        if self._run is not None and trainer.is_global_zero:
+            _runs.list_checkpoint(self._run, self)
 
     def _remove_checkpoint(self, trainer: Any, filepath: str) -> None:
         """Delete what this run wrote, never a file of the run that this one was resumed from."""
-        if self._run is None or self._run.checkpoint_dir is None:
-            return
-        if Path(filepath).absolute().parent != Path(self._run.checkpoint_dir):
+        if Path(str(self.dirpath)).absolute() not in Path(filepath).absolute().parents:
             return
         super()._remove_checkpoint(trainer, filepath)  # type: ignore[misc]
-        if trainer.is_global_zero and self._run.writes:
-            self._run.forget_checkpoint(Path(filepath))
+        if self._run is not None and trainer.is_global_zero:
+            self._run.forget_deleted_checkpoints()
 
     def _save_topk_checkpoint(self, trainer: Any, monitor_candidates: dict[str, Any]) -> None:
-        """A monitor that is never logged must not cost the checkpoints: the newest is kept instead."""
-        if self.monitor is None or self.monitor in monitor_candidates or self.save_top_k == 0:
-            super()._save_topk_checkpoint(trainer, monitor_candidates)  # type: ignore[misc]
+        """A monitor that is not logged must not cost the checkpoints: the newest is kept until it is."""
+        if self.save_top_k == 0:
             return
+        with self._tolerant(trainer):
+            if self.monitor is None or self.monitor in monitor_candidates:
+                super()._save_topk_checkpoint(trainer, monitor_candidates)  # type: ignore[misc]
+                self._replace_stopgap(trainer, "")
+            else:
+                self._warn_of_monitor(monitor_candidates)
+                path = self._get_metric_interpolated_filepath_name(monitor_candidates, trainer, self._stopgap)
+                self.best_model_path = self.best_model_path if self.best_k_models else path
+                self._save_checkpoint(trainer, path)
+                self._replace_stopgap(trainer, path)
+
+    def _save_last_checkpoint(self, trainer: Any, monitor_candidates: dict[str, Any]) -> None:
+        with self._tolerant(trainer):
+            super()._save_last_checkpoint(trainer, monitor_candidates)  # type: ignore[misc]
+
+    @contextmanager
+    def _tolerant(self, trainer: Any) -> Iterator[None]:
+        """A full disk costs the new checkpoint: neither the training nor the older ones."""
+        before = {name: copy.copy(getattr(self, name)) for name in _SAVED}
+        try:
+            yield
+        except OSError as error:
+            if trainer.world_size > 1:
+                raise  # the other ranks saved: they must not wait for this one
+            vars(self).update(before)
+            self._warn("checkpoint", f"the checkpoint was not saved: {error}. The training goes on.")
+
+    def _replace_stopgap(self, trainer: Any, path: str) -> None:
+        previous, self._stopgap = self._stopgap, path
+        if previous not in ("", path) and previous not in self.best_k_models:
+            self._remove_checkpoint(trainer, previous)
+
+    def _warn_of_monitor(self, monitor_candidates: dict[str, Any]) -> None:
         known = [key for key in monitor_candidates if key not in ("epoch", "step")]
         self._warn(
             "monitor",
-            f"RLACallback(monitor={self.monitor!r}): no such metric is logged; the newest checkpoint is kept instead. "
-            f"Logged: {', '.join(known) or 'none'}.{did_you_mean(self.monitor, known)}",
+            f"RLACallback(monitor={self.monitor!r}): no such metric has been logged; the newest checkpoint is kept "
+            f"until it is. Logged: {', '.join(known) or 'none'}.{did_you_mean(self.monitor, known)}",
         )
-        self._save_none_monitor_checkpoint(trainer, monitor_candidates)
+
+    def _find_last_checkpoints(self, trainer: Any) -> Any:
+        """For ckpt_path="last", which Lightning looks up before it calls ``setup``."""
+        if not trainer.fast_dev_run:
+            self._use(self._find(trainer)[1])
+        return super()._find_last_checkpoints(trainer)  # type: ignore[misc]
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Resume: the best score and the list of the best survive in the folder of a new run, too."""
@@ -220,14 +309,35 @@ class CallbackHooks:
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
         super().on_exception(trainer, pl_module, exception)  # type: ignore[misc]
+        if trainer.fast_dev_run:
+            return
         run = self._run or self._own  # in the process that spawned those which train, no hook has been called before
         run.report(ending_of(exception), exception)
         run.flush()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # During a fit log and log_dict are methods of the module, put here by the Trainer (2.6): a copy would take the
+        # whole training along.
+        return {key: value for key, value in self.__dict__.items() if key not in ("log", "log_dict")}
 
     def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
         super().teardown(trainer, pl_module, stage)  # type: ignore[misc]
         if self._run is not None and self._run.writes:
             self._run.flush()
+
+
+@contextmanager
+def _temporary_files_in(folder: str) -> Iterator[None]:
+    """Make a save of Lightning's complete or nothing.
+
+    It writes a file in the system's temporary folder and moves it (2.6, fsspec). From one disk to another that is a
+    copy, which can end halfway and then has destroyed an older file of that name.
+    """
+    before, tempfile.tempdir = tempfile.tempdir, folder
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
 
 
 class _Speed:
@@ -287,11 +397,18 @@ def _unknown(key: str) -> str:
 
 def _check_namespace(callback: Any, trainer: Any) -> None:
     """A callback of the other namespace would not be recognised as the Trainer's checkpoint callback."""
-    ours = next(base.__module__ for base in type(callback).__mro__ if base.__name__ == "ModelCheckpoint")
-    theirs = type(trainer).__mro__[-2].__module__
-    if ours.split(".")[0] != theirs.split(".")[0] and theirs.split(".")[0] in ("lightning", "pytorch_lightning"):
-        module = "lightning_pytorch" if theirs.startswith("lightning.") else "pytorch_lightning"
+    ours, theirs = _namespace(callback, "ModelCheckpoint"), _namespace(trainer, "Trainer")
+    if theirs is not None and theirs != ours:
         raise ConfigError(
-            f"this RLACallback is made for {ours.split('.')[0]}, the Trainer is of {theirs.split('.')[0]}. "
-            f"Write: from rla_hooks.integrations.{module} import RLACallback"
+            f"this RLACallback is made for {ours}, the Trainer is of {theirs}. Write: from "
+            f"rla_hooks.integrations.{theirs.replace('.', '_')} import RLACallback"
         )
+
+
+def _namespace(thing: Any, base: str) -> str | None:
+    """Return which of the two trees of classes a thing belongs to."""
+    for each in type(thing).__mro__:
+        for namespace in ("pytorch_lightning", "lightning.pytorch"):
+            if each.__name__ == base and each.__module__.startswith(namespace + "."):
+                return namespace
+    return None

@@ -16,6 +16,7 @@ from rla_hooks.integrations import _runs
 from rla_hooks import Tester
 from rla_hooks.errors import ConfigError, WarnOnce, did_you_mean
 from rla_hooks.record import FAILED, ending_of
+from rla_hooks.values import config_fields
 from rla_hooks.writers.base import Graph
 
 _JOIN = "-"  # between prefix and key, as in Lightning's own loggers
@@ -28,8 +29,8 @@ class Experiment:
         self._logger = logger
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
+        if name.startswith("__") or not hasattr(self._logger._run, name):  # a mere question does not start the run
+            raise AttributeError(f"the run has no {name!r}")
         return getattr(self._logger.run, name)
 
     def __repr__(self) -> str:
@@ -48,13 +49,13 @@ class LoggerHooks:
 
     def __init__(
         self,
-        task: str = "lightning",
+        task: str | None = None,
         config: str | None = None,
         log_root: str | None = None,
         record: dict[str, Any] | None = None,
         writers: list[str] | None = None,
         backup: str | None = None,
-        prefix: str = "",
+        prefix: str | None = None,
         log_graph: bool = False,
         **unknown: Any,
     ):
@@ -64,17 +65,28 @@ class LoggerHooks:
             raise ConfigError(
                 f"RLALogger got {key!r}. Known: {', '.join(known)}.{did_you_mean(key, known)}" for key in unknown
             )
-        self._prefix = prefix
+        self._prefix = prefix or ""
         self._log_graph = log_graph
         self._graph_done = False
         self._shared = False  # whether all ranks know the run
         self._module: weakref.ref[Any] | None = None
         self._warn = WarnOnce()
-        self._run = _runs.join_or_plan(
-            task=task, config=config, log_root=log_root, record=record, writers=writers, backup=backup
+        self._chosen = _runs.join_or_plan(
+            task="lightning" if task is None else task,
+            config=config,
+            log_root=log_root,
+            record=record,
+            writers=writers,
+            backup=backup,
         )
 
     # --- where ----------------------------------------------------------------------------------------------------
+
+    @property
+    def _run(self) -> Tester:
+        """The run, started or not. One that the user opens before this logger is used takes the place of its own."""
+        self._chosen = _runs.settled(self._chosen)
+        return self._chosen
 
     @property
     def run(self) -> Tester:
@@ -116,16 +128,24 @@ class LoggerHooks:
     # --- what -----------------------------------------------------------------------------------------------------
 
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
-        """Write a row. Every row is kept: steps may repeat and go back. Without a step it is one after the last."""
-        values = {self._key(key): value for key, value in metrics.items()}  # the mapping is other loggers' too
+        """Write a row. Every row is kept: steps may repeat and go back. Without a step it is one after the last.
+
+        Values in nested dicts become ``<key>/<inner key>``, as by TensorBoard's ``add_scalars``.
+        """
+        # The mapping is other loggers' too.
+        values = {self._key(key): value for key, value in metrics.items()} if self._prefix else dict(metrics)
+        if dict in map(type, values.values()):
+            values = _flat(values)
         module = self._module() if self._module else None
         trainer = getattr(module, "_trainer", None)
         if trainer is not None:
-            values.setdefault("epoch", trainer.current_epoch)
+            if "epoch" not in values:
+                values["epoch"] = trainer.current_epoch
             stage = trainer.state.stage
             if stage is not None:
                 values.setdefault("stage", str(stage.value))
-        self.run.log(values, step)
+        run = self._chosen
+        (run if run.writes else self.run).log(values, step)
 
     def _key(self, key: Any) -> str:
         return f"{self._prefix}{_JOIN}{key}" if self._prefix else str(key)
@@ -137,9 +157,17 @@ class LoggerHooks:
         step: int | None = None,
     ) -> None:
         """Add hyper-parameters to the run's; those of a second call join them. ``metrics`` are logged as a row."""
-        if params is not None:
-            given = dict(params) if isinstance(params, Mapping) else dict(vars(params))
-            self._run.add_hyper_params(given)  # a run that has not started yet takes them along when it does
+        fields = config_fields(params)
+        if fields is not None:
+            _runs.add_hyper_params(
+                self._run, dict(fields)
+            )  # a run that has not started yet takes them along when it does
+        elif params is not None:
+            self._warn(
+                "hyperparameters",
+                f"log_hyperparams got a {type(params).__name__}; it was left out. Allowed: a mapping, a Namespace or a "
+                "dataclass.",
+            )
         if metrics is not None:
             self.log_metrics(metrics if isinstance(metrics, Mapping) else {"hp_metric": metrics}, step)
 
@@ -150,11 +178,13 @@ class LoggerHooks:
         """
         self._module = weakref.ref(model)
         trainer = getattr(model, "_trainer", None)
-        if trainer is not None and not self._shared:
+        if trainer is not None and trainer.world_size > 1 and not self._shared:
             self._shared = True  # once: a call of the user's own may come from one rank only
             _runs.share(self._run, trainer)
         if trainer is not None and not trainer.is_global_zero:
             return
+        if trainer is not None and trainer.loggers.count(self) > 1:  # given twice, it would get every row twice
+            trainer.loggers = list(dict.fromkeys(trainer.loggers))
         if trainer is None or str(getattr(trainer.state.fn, "value", "")) != "predict":
             run = self.run
             if self._log_graph and not self._graph_done:
@@ -166,9 +196,9 @@ class LoggerHooks:
         if array is None:
             self._warn("graph", "log_graph=True needs an example_input_array of the module; no graph was written.")
             return
-        from torch.utils.tensorboard._pytorch_graph import graph
-
         try:
+            from torch.utils.tensorboard._pytorch_graph import graph
+
             definition, _ = graph(model, model._apply_batch_transfer_handler(array))
         except Exception as error:  # tracing runs the user's forward
             self._warn("graph", f"the graph was not written: {type(error).__name__}: {error}")
@@ -176,7 +206,8 @@ class LoggerHooks:
         run.logger.show("graph", Graph(definition.SerializeToString()), 0)
 
     def log_image(self, key: str, images: list[Any], step: int | None = None, **kwargs: Any) -> None:
-        """Save images (arrays, tensors or figures) under results/ and show them in TensorBoard."""
+        """Save images (arrays, tensors or figures) under results/ and in TensorBoard. Several are numbered."""
+        images = images if isinstance(images, (list, tuple)) else [images]
         for index, image in enumerate(images):
             name = self._key(key) if len(images) == 1 else f"{self._key(key)}_{index}"
             self.run.save_figure(name, image, step)
@@ -195,13 +226,22 @@ class LoggerHooks:
         error = sys.exc_info()[1]
         if status == "failed":
             self._run.report(FAILED if error is None else ending_of(error), error)
+        self._run.forget_deleted_checkpoints()  # a ModelCheckpoint tells what it saves, not what it deletes
         self._run.flush()
 
     def after_save_checkpoint(self, checkpoint_callback: Any) -> None:
-        """List the files of a ModelCheckpoint that lie in the run's checkpoint folder as complete."""
-        if not self._run.writes:
-            return
-        _runs.list_checkpoints(self._run, checkpoint_callback)
+        """List what a ModelCheckpoint has just saved, if it lies in the run's checkpoint folder."""
+        _runs.list_checkpoint(self._run, checkpoint_callback)
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_module": None}
+
+
+def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            flat |= {f"{key}/{inner}": leaf for inner, leaf in _flat(value).items()}
+        else:
+            flat[key] = value
+    return flat

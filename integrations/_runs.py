@@ -28,7 +28,6 @@ def join_or_plan(
     """
     run = open_run()
     if run is not None:
-        run.leave_stdout_alone()  # the framework has a progress bar there
         return run
     if record is not None and not isinstance(record, Mapping):
         raise ConfigError(
@@ -47,7 +46,22 @@ def join_or_plan(
 def open_run() -> Tester | None:
     """Return the run that the user has opened. That of another logger is none to join: two loggers are two runs."""
     run = rla.current_run()
-    return None if run is None or run.is_planned else run
+    if run is None or run.is_planned:
+        return None
+    run.leave_stdout_alone()  # the framework has a progress bar there
+    return run
+
+
+def settled(run: Tester) -> Tester:
+    """Return the run that the user has opened since ``run`` was planned, if nothing has been written to that; or it."""
+    if run.is_planned and not run.writes:
+        return open_run() or run
+    return run
+
+
+def add_hyper_params(run: Tester, params: Mapping[str, Any]) -> None:
+    """Add a module's hyper-parameters to the run's, without the notes that LightningCLI leaves among them (2.6)."""
+    run.add_hyper_params({key: params[key] for key in params if key not in ("_instantiator", "_class_path")})
 
 
 def started(run: Tester) -> Tester:
@@ -62,21 +76,17 @@ def share(run: Tester, trainer: Any) -> None:
 
     A launcher like torchrun tells them nothing, and one that copies the Trainer makes each of them believe it writes.
     """
-    if trainer.world_size > 1:
-        paths = trainer.strategy.broadcast(run.paths)
-        if not trainer.is_global_zero:
-            run.follow(paths)
-        elif run.writes:
-            run.adopt()  # where it came by pickle it is not yet the current run of this process
-
-
-def list_checkpoints(run: Tester, callback: Any) -> None:
-    """Note what a ModelCheckpoint has written into the run's checkpoint folder, and forget what it has deleted."""
-    folder = run.checkpoint_dir
-    if folder is None:
+    if trainer.world_size == 1:
         return
-    paths = {*getattr(callback, "best_k_models", {}), getattr(callback, "_last_checkpoint_saved", "")}
-    paths |= {getattr(callback, "last_model_path", ""), getattr(callback, "best_model_path", "")}
-    for path in sorted(filter(None, paths)):
-        if os.path.abspath(path).startswith(str(folder) + os.sep) and os.path.exists(path):
-            run.register_checkpoint(Path(path))
+    paths = trainer.strategy.broadcast(run.paths)
+    if not trainer.is_global_zero:
+        run.follow(paths)
+    elif run.writes:
+        run.adopt()  # where it came by pickle it is not yet the current run of this process
+
+
+def list_checkpoint(run: Tester, callback: Any) -> None:
+    """Note what a ModelCheckpoint has just saved, if it lies in the run's checkpoint folder."""
+    path, folder = getattr(callback, "_last_checkpoint_saved", ""), run.checkpoint_dir
+    if path and folder and run.writes and os.path.abspath(path).startswith(f"{folder}{os.sep}"):
+        run.register_checkpoint(Path(path), getattr(callback, "_last_global_step_saved", None))

@@ -12,9 +12,10 @@ already is taken; where neither is, the one that is installed. A program that ha
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import sys
 from typing import TYPE_CHECKING, Any
+
+from rla_hooks.integrations import _lightning_version
 
 if TYPE_CHECKING:
     from rla_hooks.integrations.pytorch_lightning import RLACallback, RLALogger
@@ -22,36 +23,20 @@ if TYPE_CHECKING:
 __all__ = ["RLACallback", "RLALogger"]
 
 _FILES = {"lightning": "lightning_pytorch", "pytorch_lightning": "pytorch_lightning"}
-_OLDEST = (2, 2)
 
 
-def _namespace() -> str:
+def _package() -> str:
+    """Return the package that the program has imported; where it has none, the one that is installed."""
     imported = [name for name in _FILES if _main_part(name) in sys.modules]
-    installed = [name for name in _FILES if importlib.util.find_spec(name) is not None]
-    if not installed:
-        raise ImportError("Lightning is not installed. Install it: pip install 'rla-hooks[lightning]'")
-    return (imported or installed)[0]
+    installed = [name for name in _FILES if _lightning_version.is_installed(name)]
+    return next(iter(imported or installed), "pytorch_lightning")
 
 
 def _main_part(name: str) -> str:
     return "lightning.pytorch" if name == "lightning" else name
 
 
-def _check_version(name: str) -> None:
-    from importlib.metadata import version
-
-    installed = version(name.replace("_", "-"))
-    if tuple(int(part) for part in installed.split(".")[:2]) < _OLDEST:
-        oldest = ".".join(map(str, _OLDEST))
-        raise ImportError(
-            f"{name} {installed} is too old: rla_hooks works with {oldest} and newer. "
-            f"Install it: pip install --upgrade '{name.replace('_', '-')}>={oldest}'"
-        )
-
-
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    namespace = _namespace()
-    _check_version(namespace)
-    return getattr(importlib.import_module(f"rla_hooks.integrations.{_FILES[namespace]}"), name)
+    return getattr(importlib.import_module(f"rla_hooks.integrations.{_FILES[_package()]}"), name)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from rla_hooks.integrations import _lightning_version
+
+_lightning_version.check("lightning")  # before the imports, which would fail with less to say
+
+# ruff: noqa: E402
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers.logger import Logger, rank_zero_experiment
 from lightning.pytorch.utilities import rank_zero_only

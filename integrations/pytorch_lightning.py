@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from rla_hooks.integrations import _lightning_version
+
+_lightning_version.check("pytorch_lightning")  # before the imports, which would fail with less to say
+
+# ruff: noqa: E402
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers.logger import Logger, rank_zero_experiment
 from pytorch_lightning.utilities import rank_zero_only

@@ -190,11 +190,15 @@ def plan(log_root: Path, task: str, record: Mapping[str, Any], now: datetime) ->
     return RunPaths(Path(os.path.abspath(log_root)), name)
 
 
-def create(log_root: Path, task: str, record: Mapping[str, Any], now: datetime | None = None) -> RunPaths:
+def create(
+    log_root: Path, task: str, record: Mapping[str, Any], now: datetime | None = None, planned: bool = False
+) -> RunPaths:
     """Take a name that no other run has and make its folders.
 
     ``log/<run name>`` is made exclusively: of several processes that start in the same microsecond one gets the name,
-    the others move on to the next microsecond. Raises :class:`ConfigError` where the log root cannot be written.
+    the others move on to the next microsecond. Where the name was ``planned``, somebody may have put a file there
+    already (LightningCLI its config.yaml), and it is the folder of the archive that is made exclusively. Raises
+    :class:`ConfigError` where the log root cannot be written.
     """
     check_task(task)
     time = now or datetime.now()
@@ -203,13 +207,12 @@ def create(log_root: Path, task: str, record: Mapping[str, Any], now: datetime |
             (Path(log_root) / kind).mkdir(parents=True, exist_ok=True)
         while True:
             paths = plan(log_root, task, record, time)
-            paths.log_dir.parent.mkdir(parents=True, exist_ok=True)
             try:
-                paths.log_dir.mkdir()
+                (paths.archive_dir if planned else paths.log_dir).mkdir(parents=True)
                 break
             except FileExistsError:
                 time += timedelta(microseconds=1)
-        others = (paths.results_dir, paths.checkpoint_dir, paths.code_dir, paths.archive_dir)
+        others = (paths.log_dir, paths.results_dir, paths.checkpoint_dir, paths.code_dir, paths.archive_dir)
         for folder in (*others, paths.tensorboard_dir):
             folder.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:  # ValueError: a path with a NUL

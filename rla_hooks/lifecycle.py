@@ -27,7 +27,7 @@ _current: ContextVar[Tester | None] = ContextVar("rla_hooks_current_run", defaul
 _open: dict[Tester, int] = {}  # oldest first, with the thread that opened it
 _lock = threading.RLock()
 _RANKS_VARIABLE = "RLA_RUN_OF_RANK_ZERO"
-_planned: list[Tester] = []  # not started here; a child process may start them
+_planned: list[Tester] = []  # planned, and maybe started by a child process; or begun by another process
 _hooked = 0  # the process whose end is seen to
 
 
@@ -44,6 +44,8 @@ def current() -> Tester | None:
     with _lock:
         # A forked child has copies of its parent's runs, which take everything and write nothing.
         own = {run: thread for run, thread in _open.items() if run.writes} or _open
+        # What a hook has opened for itself is no reason to doubt which run the user means.
+        own = {run: thread for run, thread in own.items() if not run.is_planned} or own
         family: set[str | None] = set()
         for candidate, thread in own.items():
             if family and candidate.parent not in family:
@@ -117,8 +119,8 @@ def entered(run: Tester) -> Iterator[None]:
         _current.reset(token)
 
 
-def planned(run: Tester) -> None:
-    """Note a run that is not started yet: where a child process starts it, it ends with this process."""
+def watch(run: Tester) -> None:
+    """Note a run that is not open in this process, or not yet: something may be left to write when the process ends."""
     with _lock:
         _planned.append(run)
         _hook_into_process()
@@ -130,6 +132,9 @@ def opened(run: Tester) -> None:
     with _lock:
         if run in _planned:
             _planned.remove(run)
+        for other in _open:
+            if run.is_planned and other.is_planned and other is not run:
+                other.logger.close()  # a sweep of a thousand of them would use up the files of the process
         _open.setdefault(run, threading.get_ident())
         _hook_into_process()
         _catch_sigterm()

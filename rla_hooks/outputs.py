@@ -252,16 +252,16 @@ class RunOutputs:
             step = self.logger.current_step() if step is None else step
             self._guarded("the list of checkpoints", lambda: manifest.add(file, name, step))
 
-    def forget_checkpoint(self, path: Path) -> None:
-        """Take a file that a framework has deleted off the list of checkpoints."""
+    def forget_deleted_checkpoints(self) -> None:
+        """Take what a framework has deleted off the list of checkpoints."""
         if not self.writes or self.checkpoint_dir is None:
             return
         from rla_hooks.checkpoints.manifest import Manifest
 
         manifest = Manifest(self.checkpoint_dir)
-        file = path.absolute().relative_to(self.checkpoint_dir).as_posix()
-        gone = [entry for entry in manifest.entries() if entry.file == file]
-        self._guarded("the list of checkpoints", lambda: manifest.forget(*gone))
+        gone = [entry for entry in manifest.entries() if not os.path.lexists(manifest.folder / entry.file)]
+        if gone:
+            self._guarded("the list of checkpoints", lambda: manifest.forget(*gone))
 
     def save_figure(self, name: str, figure: Any, step: int | None = None, pretty: bool = False) -> Path | None:
         """Save a matplotlib figure or an image array under results/ and show it in TensorBoard's Images tab.

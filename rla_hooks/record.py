@@ -105,7 +105,7 @@ class RunRecord:
             noted = load(self.path)
         except (OSError, ValueError):  # the first time, or somebody has damaged it
             return
-        known = [key for key in ("rows", "last_step", "last", "gaps") if key in noted]
+        known = ["rows", "last_step", "last", "gaps"]
         worse = _SEVERITY.get(noted.get("status", ""), 0) - _SEVERITY[self.status]
         if worse > 0 or (worse == 0 and noted.get("error")):  # one that was noted before, and maybe added to
             known += ["status", "error"]
@@ -133,7 +133,8 @@ def report_in_file(path: Path, status: str, error: BaseException | None) -> None
     if record.end(status, error):
         record.save()
     elif error is not None and status == record.status and before is not None:
-        if traceback.format_exception_only(type(error), error)[-1].strip() not in before:
+        news = traceback.format_exception_only(type(error), error)[-1].strip() not in before
+        if news:
             record.save(error=f"{before}\n{_traceback(error)}")
 
 

@@ -6,7 +6,9 @@ at the step of the last row.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,42 +31,54 @@ class TensorBoardWords:
         def writes(self) -> bool: ...
         @property
         def results_dir(self) -> Path | None: ...
+        def _need_run(self, what: str) -> None: ...
+        def log(self, values: Mapping[str, Any], step: int | None = None) -> None: ...
+        def add_hyper_params(self, params: Mapping[str, Any]) -> None: ...
         def save_figure(self, name: str, figure: Any, step: int | None = None, pretty: bool = False) -> Path | None: ...
 
     def add_scalar(self, tag: str, scalar_value: Any, global_step: int | None = None, walltime: Any = None) -> None:
         """Log a row of one value."""
-        self.logger.log({tag: scalar_value}, global_step)
+        self.log({tag: scalar_value}, global_step)
 
     def add_scalars(
         self, main_tag: str, tag_scalar_dict: Mapping[str, Any], global_step: int | None = None, walltime: Any = None
     ) -> None:
         """Log a row of several values, as ``<main_tag>/<key>``."""
-        self.logger.log({f"{main_tag}/{key}": value for key, value in tag_scalar_dict.items()}, global_step)
+        self.log({f"{main_tag}/{key}": value for key, value in tag_scalar_dict.items()}, global_step)
 
     def add_text(self, tag: str, text_string: Any, global_step: int | None = None, walltime: Any = None) -> None:
         """Show a text (Markdown) in TensorBoard's Text tab."""
-        self.logger.show(tag, Text(str(text_string)), global_step)
+        with self._showing("text", tag):
+            self.logger.show(tag, Text(str(text_string)), global_step)
 
     def add_figure(
         self, tag: str, figure: Any, global_step: int | None = None, close: bool = True, walltime: Any = None
     ) -> None:
-        """Save a figure under results/ and show it in the Images tab. A list of figures is numbered."""
+        """Save a figure under results/ and show it in the Images tab. A list of figures is numbered.
+
+        ``close``: a figure of pyplot, which would keep it until the program ends, is closed.
+        """
         figures = figure if isinstance(figure, (list, tuple)) else [figure]
         for index, each in enumerate(figures):
             self.save_figure(tag if len(figures) == 1 else f"{tag}_{index}", each, global_step)
+            pyplot = sys.modules.get("matplotlib.pyplot")
+            if close and pyplot is not None and isinstance(each, pyplot.Figure):
+                pyplot.close(each)
 
     def add_image(
         self, tag: str, img_tensor: Any, global_step: int | None = None, walltime: Any = None, dataformats: str = "CHW"
     ) -> None:
         """Save an image array under results/ and show it. ``dataformats`` names its axes: CHW, HWC or HW."""
-        self.save_figure(tag, _axes_in_order(_array(img_tensor), dataformats, "HWC"), global_step)
+        with self._showing("image", tag):
+            self.save_figure(tag, _axes_in_order(_array(img_tensor), dataformats, "HWC"), global_step)
 
     def add_images(
         self, tag: str, img_tensor: Any, global_step: int | None = None, walltime: Any = None, dataformats: str = "NCHW"
     ) -> None:
         """Save a batch of images, numbered."""
-        for index, image in enumerate(_axes_in_order(_array(img_tensor), dataformats, "NHWC")):
-            self.save_figure(f"{tag}_{index}", image, global_step)
+        with self._showing("images", tag):
+            for index, image in enumerate(_axes_in_order(_array(img_tensor), dataformats, "NHWC")):
+                self.save_figure(f"{tag}_{index}", image, global_step)
 
     def add_histogram(
         self,
@@ -75,12 +89,13 @@ class TensorBoardWords:
         walltime: Any = None,
         max_bins: int = 512,
     ) -> None:
-        """Show the distribution of an array in TensorBoard's Histograms and Distributions tabs."""
-        histogram = _histogram(_array(values), bins if bins != "tensorflow" else "auto", max_bins)
-        if histogram is None:
-            self._warn(("histogram", tag), f"the histogram {tag!r} has no finite values and was not shown.")
-        else:
-            self.logger.show(tag, histogram, global_step)
+        """Show the distribution of an array in TensorBoard's Histograms and Distributions tabs.
+
+        bins: their number, their edges, or any name of a rule, which all give twice the cube root of the number of
+        values, at most ``max_bins``.
+        """
+        with self._showing("histogram", tag):
+            self.logger.show(tag, _histogram(_array(values), bins, max_bins), global_step)
 
     def add_video(
         self, tag: str, vid_tensor: Any, global_step: int | None = None, fps: float = 4, walltime: Any = None
@@ -90,27 +105,31 @@ class TensorBoardWords:
         vid_tensor: frames of shape (N, T, C, H, W), of which the first video is taken, (T, C, H, W) or (T, H, W, C);
         uint8, or floats of 0 to 1. Returns the path, or None where it could not be saved.
         """
-        if not self.writes:
-            return None
-        from rla_hooks import figures
+        with self._showing("video", tag):
+            if self.writes and self.results_dir is not None:
+                from rla_hooks import figures
 
-        assert self.results_dir is not None
-        try:
-            picture = figures.save_video(self.results_dir, tag, _array(vid_tensor), global_step, fps)
-        except (OSError, ConfigError) as error:
-            self._warn(("figure", tag), f"the video {tag!r} was not saved: {error}")
-            return None
-        self.logger.show(tag, Image(picture.png, picture.width, picture.height), global_step)
-        path: Path = picture.path
-        return path
+                picture = figures.save_video(self.results_dir, tag, _array(vid_tensor), global_step, fps)
+                self.logger.show(tag, Image(picture.png, picture.width, picture.height), global_step)
+                return picture.path
+        return None
 
     def add_hparams(
         self, hparam_dict: Mapping[str, Any], metric_dict: Mapping[str, Any] | None = None, **options: Any
     ) -> None:
         """Add hyper-parameters to the run's, and log the metrics as a row."""
-        self.add_hyper_params(hparam_dict)  # type: ignore[attr-defined]
+        self.add_hyper_params(hparam_dict)
         if metric_dict:
-            self.logger.log(metric_dict)
+            self.log(metric_dict, options.get("global_step"))
+
+    @contextmanager
+    def _showing(self, kind: str, tag: str) -> Iterator[None]:
+        """What is no picture, or finds no place on the disk, gives a warning; the training goes on."""
+        self._need_run(f"adding the {kind} {tag!r}")
+        try:
+            yield
+        except Exception as error:  # conversions of foreign objects raise what they like
+            self._warn((kind, tag), f"the {kind} {tag!r} was not shown: {error}")
 
     def flush(self) -> None:
         """Show the last table. Rows are with the operating system already."""
@@ -138,16 +157,16 @@ def _axes_in_order(array: Any, given: str, wanted: str) -> Any:
     return array
 
 
-def _histogram(array: Any, bins: Any, max_bins: int) -> Histogram | None:
+def _histogram(array: Any, bins: Any, max_bins: int) -> Histogram:
     import numpy
 
     values = numpy.asarray(array, dtype=numpy.float64).ravel()
     values = values[numpy.isfinite(values)]
     if not values.size:
-        return None
+        raise ConfigError("it has no finite values")
+    if isinstance(bins, str):  # numpy's own rules make as many bins as memory holds where one value lies far out
+        bins = min(2 * round(values.size ** (1 / 3)), max_bins)
     counts, edges = numpy.histogram(values, bins=bins)
-    if len(counts) > max_bins:
-        counts, edges = numpy.histogram(values, bins=max_bins)
     return Histogram(
         minimum=float(values.min()),
         maximum=float(values.max()),

@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import os
 import time
 import uuid
@@ -69,7 +70,7 @@ class Tester(RunSettings, RunOutputs, TensorBoardWords):
             return
         record_values = self.check()
         assert self.task_name is not None and self.config is not None
-        self.paths = layout.create(self.config.log_root, self.task_name, record_values, self._planned)
+        self.paths = layout.create(self.config.log_root, self.task_name, record_values, self._planned, self.is_planned)
         self._started = True
         self._process = ranks.process_id  # the Tester may have come here by a fork
         self._owner = not self._ends_with_parent()
@@ -96,7 +97,7 @@ class Tester(RunSettings, RunOutputs, TensorBoardWords):
         assert self.task_name is not None and self.config is not None
         self._planned, self._planner = datetime.now(), ranks.process_id
         self.paths = layout.plan(self.config.log_root, self.task_name, record_values, self._planned)
-        lifecycle.planned(self)
+        lifecycle.watch(self)
         if tell:
             lifecycle.tell_other_ranks(self.paths)
 
@@ -140,6 +141,7 @@ class Tester(RunSettings, RunOutputs, TensorBoardWords):
         elif self._process != ranks.process_id:
             self._process, self._owner = ranks.process_id, False
             self.logger = copy.deepcopy(self.logger)  # without the files that are open in the other process
+            self._leave_rows_to_original()
         if not self._ended and lifecycle.current() is None:
             lifecycle.opened(self)
 
@@ -202,15 +204,15 @@ class Tester(RunSettings, RunOutputs, TensorBoardWords):
 
         One that the run has with another value keeps it, and the new one becomes ``module.<name>``: both were used.
         """
-        before = self.parameters()
+        before = _as_text(self.parameters())
         for key, value in params.items():
             known = key in self.hyper_param and key not in self._added
-            differs = known and safe(self.hyper_param[key]) != safe(value)
+            differs = known and _as_text(safe(self.hyper_param[key])) != _as_text(safe(value))
             name = f"module.{key}" if differs else str(key)
             self.hyper_param[name] = value
             if not known or differs:
                 self._added.add(name)
-        if self.writes and self.parameters() != before:
+        if self.writes and _as_text(self.parameters()) != before:
             self._guarded("parameter.json", self._save_parameters)
 
     def _save_parameters(self) -> None:
@@ -354,9 +356,15 @@ class Tester(RunSettings, RunOutputs, TensorBoardWords):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._process = ranks.process_id
+        if self._process != ranks.process_id:
+            self._process = ranks.process_id
+            lifecycle.watch(self)
+        self._leave_rows_to_original()
+
+    def _leave_rows_to_original(self) -> None:
+        """Those that were logged before this copy was made are noted in run.json by the original."""
         if self.record is not None:
-            self.record.counted = self.logger.rows  # the original's, which will note them
+            self.record.counted = self.logger.rows
 
     def __repr__(self) -> str:
         return f"Tester({self.name or self.task_name or 'not configured'!r}, {self.status or 'not started'})"
@@ -369,6 +377,11 @@ def _last_step(paths: layout.RunPaths) -> int | None:
     except (OSError, ValueError):
         return None
     return step if isinstance(step, int) else None
+
+
+def _as_text(parameters: Any) -> str:
+    """To compare them: NaN is not equal to itself."""
+    return json.dumps(parameters)
 
 
 def _markdown_table(parameters: Mapping[str, Any]) -> str:

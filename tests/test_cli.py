@@ -42,7 +42,7 @@ def _rla(*arguments):
 
 
 def test_runs_are_listed_with_status_and_rows(log_root):
-    """One line a run, oldest first; markup in names is shown, not obeyed; a killed run's rows are counted in its file."""
+    """One line a run, oldest first; markup in names is shown, not obeyed; a killed run's rows are counted."""
     done = _rla("runs", "--log-root", log_root)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()[1:]

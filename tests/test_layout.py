@@ -206,7 +206,7 @@ def test_a_log_root_that_cannot_be_written_is_one_clear_error(tmp_path, in_the_w
 
 def test_a_log_root_that_is_no_path_is_one_clear_error():
     """A NUL cannot stand in a path."""
-    with pytest.raises(ConfigError, match="cannot be written: .*embedded null"):
+    with pytest.raises(ConfigError, match=r"cannot be written: .*embedded null"):
         create(Path("a\0b"), "task", {})
 
 

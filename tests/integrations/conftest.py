@@ -1,0 +1,236 @@
+"""Trainings of a second, in both namespaces of Lightning, and readers of what they left."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+import rla_hooks as rla
+from rla_hooks import lifecycle
+
+NAMESPACES = ["pytorch_lightning", "lightning.pytorch"]
+FOREIGN_VARIABLES = ["RLA_CONFIG", "RLA_MODE", "RLA_RUN_OF_RANK_ZERO", "RANK", "LOCAL_RANK", "SLURM_PROCID"]
+FOREIGN_VARIABLES += ["OMPI_COMM_WORLD_RANK", "PMI_RANK", "JSM_NAMESPACE_RANK"]
+
+
+@pytest.fixture(scope="module", params=NAMESPACES)
+def namespace(request):
+    """One of Lightning's two trees of classes: ``pl``, ``RLALogger``, ``RLACallback``, and what is made from them."""
+    pl = pytest.importorskip(request.param)
+    hooks = importlib.import_module(f"rla_hooks.integrations.{request.param.replace('.', '_')}")
+    return SimpleNamespace(
+        name=request.param,
+        pl=pl,
+        RLALogger=hooks.RLALogger,
+        RLACallback=hooks.RLACallback,
+        Module=_module_class(pl),
+        Spy=_spy_class(pl),
+        loader=_loader,
+        trainer=lambda **options: _trainer(pl, **options),
+        logger=lambda **options: hooks.RLALogger(**{"log_root": "root", "backup": "none", **options}),
+    )
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty working directory whose runs, also those without a log_root, live in ``root`` and back up no code."""
+    with _at_home(tmp_path, monkeypatch) as folder:
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def shared_home(namespace, tmp_path_factory):
+    """The same for a training whose files several tests read."""
+    with (
+        pytest.MonkeyPatch.context() as monkeypatch,
+        _at_home(tmp_path_factory.mktemp("shared"), monkeypatch) as folder,
+    ):
+        yield folder
+
+
+@contextmanager
+def _at_home(tmp_path, monkeypatch):
+    for variable in FOREIGN_VARIABLES:
+        monkeypatch.delenv(variable, raising=False)
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    (tmp_path / "rla_config.yaml").write_text(
+        f"LOG_ROOT: {folder / 'root'}\nPROJECT_TYPE: {{backup_code_by: none}}\n", encoding="utf-8"
+    )
+    yield folder
+    lifecycle._at_exit()
+    lifecycle._planned.clear()
+
+
+@pytest.fixture
+def end_of_process():
+    """Does to open runs what the end of the process does."""
+    return lifecycle._at_exit
+
+
+@pytest.fixture
+def runs(here):
+    """Gives the runs that stand on the disk, oldest first."""
+    return lambda: rla.runs(here / "root")
+
+
+@pytest.fixture
+def only_run(runs):
+    """Gives the one run on the disk."""
+
+    def read():
+        found = runs()
+        assert len(found) == 1, [run.name for run in found]
+        assert found[0].problems == ()
+        return found[0]
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def disk():
+    """Reads what lies on the disk: ``files`` below a folder, the ``manifest`` of a run, its ``checkpoints``."""
+
+    def files(folder) -> list[str]:
+        return sorted(path.relative_to(folder).as_posix() for path in Path(folder).rglob("*") if not path.is_dir())
+
+    def manifest(run) -> list[str]:
+        try:
+            content = json.loads((run.checkpoint_dir / "manifest.json").read_text())
+        except FileNotFoundError:
+            return []
+        return [entry["file"] for entry in content["checkpoints"]]
+
+    def checkpoints(run) -> list[str]:
+        return [name for name in files(run.checkpoint_dir) if name != "manifest.json"]
+
+    return SimpleNamespace(files=files, manifest=manifest, checkpoints=checkpoints)
+
+
+# --- the training -----------------------------------------------------------------------------------------------------
+
+
+def _loader(batches=4, batch_size=2):
+    import torch
+
+    data = torch.arange(batches * batch_size * 3, dtype=torch.float32).reshape(-1, 3) / 10
+    return torch.utils.data.DataLoader(data, batch_size=batch_size)
+
+
+def _trainer(pl, **options):
+    import logging
+
+    logging.getLogger(pl.__name__).setLevel(logging.ERROR)
+    quiet = {"accelerator": "cpu", "devices": 1, "enable_progress_bar": False, "enable_model_summary": False}
+    return pl.Trainer(**{"max_epochs": 1, "log_every_n_steps": 1, **quiet, **options})
+
+
+def _module_class(pl):
+    import torch
+
+    class Module(pl.LightningModule):
+        """Logs what a test may want. ``at``: a hook's name, at which ``act`` is called."""
+
+        def __init__(self, lr=0.1, width=3, at="", act=None, logs=True, logs_epoch_only=False, hparams=True):
+            super().__init__()
+            torch.manual_seed(0)
+            if hparams:
+                self.save_hyperparameters("lr", "width")
+            self.lr, self.at, self.act, self.logs, self.epoch_only = lr, at, act, logs, logs_epoch_only
+            self.layer = torch.nn.Linear(3, 1)
+
+        def _reached(self, hook):
+            if hook == self.at:
+                self.act(self)
+
+        def forward(self, batch):
+            return self.layer(batch)
+
+        def training_step(self, batch, index):
+            self._reached("training_step")
+            loss = self.layer(batch).pow(2).mean()
+            if self.logs:
+                self.log("loss", loss, on_step=not self.epoch_only, on_epoch=True)
+                self.log("count", float(index), on_step=not self.epoch_only, on_epoch=self.epoch_only)
+            return loss
+
+        def validation_step(self, batch, index):
+            self._reached("validation_step")
+            if self.logs:
+                self.log("val_loss", self.layer(batch).pow(2).mean(), on_step=True, on_epoch=True)
+
+        def test_step(self, batch, index):
+            if self.logs:
+                self.log("test_loss", self.layer(batch).pow(2).mean())
+
+        def predict_step(self, batch, index):
+            return self.layer(batch)
+
+        def setup(self, stage):
+            self._reached("setup")
+
+        def on_fit_start(self):
+            self._reached("on_fit_start")
+
+        def on_train_epoch_end(self):
+            self._reached("on_train_epoch_end")
+
+        def train_dataloader(self):
+            self._reached("train_dataloader")
+            return _loader()
+
+        def val_dataloader(self):
+            return _loader(2)
+
+        def test_dataloader(self):
+            return _loader(2)
+
+        def predict_dataloader(self):
+            return _loader(1)
+
+        def configure_optimizers(self):
+            return torch.optim.SGD(self.parameters(), lr=self.lr / 100)
+
+    return Module
+
+
+def _spy_class(pl):
+    base = importlib.import_module(f"{pl.__name__}.loggers.logger").Logger
+
+    class Spy(base):
+        """Keeps what a Trainer logs."""
+
+        def __init__(self):
+            super().__init__()
+            self.rows, self.hparams, self.ends, self.handed_over = [], [], [], []
+
+        @property
+        def name(self):
+            return "spy"
+
+        @property
+        def version(self):
+            return "0"
+
+        @property
+        def save_dir(self):
+            return os.path.abspath("spy")
+
+        def log_metrics(self, metrics, step=None):
+            self.rows.append((dict(metrics), step))
+            self.handed_over.append((metrics, dict(metrics)))
+
+        def log_hyperparams(self, params, *args, **kwargs):
+            self.hparams.append(params)
+
+        def finalize(self, status):
+            self.ends.append(status)
+
+    return Spy
