@@ -678,6 +678,12 @@ def test_a_users_own_checkpoint_without_a_folder_lands_in_the_run(namespace, her
     assert steps["checkpoints/last.ckpt"] == trainer.global_step
 
 
+def test_what_the_default_checkpoint_deletes_last_is_off_the_list(namespace, here, only_run, disk):
+    """Lightning tells loggers of a save before it deletes the one before, and of that not at all."""
+    namespace.trainer(logger=namespace.logger(), max_epochs=2).fit(namespace.Module())
+    assert disk.manifest(only_run()) == disk.checkpoints(only_run()) == ["checkpoints/epoch=1-step=8.ckpt"]
+
+
 def test_a_users_own_checkpoint_elsewhere_is_none_of_the_runs(namespace, here, only_run, disk):
     """With a dirpath of its own it writes there, and the run lists nothing."""
     checkpoint = namespace.pl.callbacks.ModelCheckpoint(dirpath="elsewhere")
