@@ -6,29 +6,22 @@ checkpoints are Lightning's own work (all ranks take part), the run's folder and
 
 from __future__ import annotations
 
-import copy
-import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from rla_hooks.integrations import _runs
+from rla_hooks.integrations._lightning_checkpoints import CheckpointHooks
 from rla_hooks.integrations._lightning_logger import LoggerHooks
+from rla_hooks.integrations._lightning_values import Speed, learning_rates
 
 from rla_hooks import Tester
 from rla_hooks.errors import ConfigError, WarnOnce, did_you_mean
 from rla_hooks.record import ending_of
 
-# What a ModelCheckpoint knows about its files (2.6); a save that fails must leave it as it was.
-_SAVED = ["best_k_models", "best_model_path", "best_model_score", "kth_best_model_path", "kth_value", "current_score"]
-_SAVED += ["last_model_path", "_stopgap"]
-
 Figures = Mapping[str, Callable[[Any, Any], Any]]
 
 
-class CallbackHooks:
+class CallbackHooks(CheckpointHooks):
     """Checkpoints into the run's folder, figures into results/, learning rate and speed as metrics, the real ending.
 
     monitor, mode, save_top_k, save_last, every_n_epochs, every_n_train_steps: as in Lightning's ModelCheckpoint.
@@ -83,9 +76,9 @@ class CallbackHooks:
         )
         self._alone = False  # no RLALogger takes the metrics
         self._warn = WarnOnce()
-        self._speed = _Speed()
+        self._speed = Speed()
         self._waiting: tuple[int, int] | None = None  # the step whose values wait for its metrics; rows before it
-        self._stopgap = ""  # the newest checkpoint, kept while the monitored metric is missing
+        self._stopgap = ""
 
     # --- the run --------------------------------------------------------------------------------------------------
 
@@ -115,14 +108,11 @@ class CallbackHooks:
         self._run = run
         self.dirpath = str(run.checkpoint_dir) if run.checkpoint_dir else None
 
-    def _forget_last_run(self) -> None:
-        """One callback object for two runs: the second has its own folder and scores, the first keeps its files."""
-        self.best_k_models = {}
-        self.best_model_path = self.kth_best_model_path = self.last_model_path = self._last_checkpoint_saved = ""
-        self.best_model_score = self.current_score = None
-        self._last_global_step_saved = 0
-        self._stopgap = ""
-        self._warn = WarnOnce()
+    def _find_last_checkpoints(self, trainer: Any) -> Any:
+        """For ckpt_path="last", which Lightning looks up before it calls ``setup``."""
+        if not trainer.fast_dev_run:
+            self._use(self._find(trainer)[1])
+        return super()._find_last_checkpoints(trainer)  # type: ignore[misc]
 
     def _writes(self, trainer: Any) -> bool:
         return bool(
@@ -144,7 +134,7 @@ class CallbackHooks:
             self._speed.count(batch)
         if self._logs_step(trainer, pl_module):
             step = trainer.fit_loop.epoch_loop._batches_that_stepped  # counted up after this hook
-            values = _learning_rates(trainer) if self.log_lr else {}
+            values = learning_rates(trainer) if self.log_lr else {}
             if self.log_throughput:
                 values["time/samples_per_second"] = self._speed.per_second()
             if self._alone:
@@ -157,20 +147,6 @@ class CallbackHooks:
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)  # type: ignore[misc]
         if self._is_deferred() and not trainer.enable_validation:
             self._save_deferred(trainer)
-
-    def _is_deferred(self) -> bool:
-        """Whether 2.6 puts off a save at every_n_train_steps until a validation, since the monitored metric is missing.
-
-        Without a validation, or with one at the end of each epoch, that save would never come.
-        """
-        return bool(getattr(self, "_defer_save_until_validation", False))
-
-    def _save_deferred(self, trainer: Any) -> None:
-        self._defer_save_until_validation = False
-        if not self._should_skip_saving_checkpoint(trainer):
-            candidates = self._monitor_candidates(trainer)
-            self._save_topk_checkpoint(trainer, candidates)
-            self._save_last_checkpoint(trainer, candidates)
 
     def _logs_step(self, trainer: Any, pl_module: Any) -> bool:
         """Whether Lightning logs the metrics of this batch."""
@@ -233,78 +209,6 @@ class CallbackHooks:
             if figure is not None:
                 self._run.add_figure(name, figure, step)
 
-    # --- checkpoints ----------------------------------------------------------------------------------------------
-
-    def _save_checkpoint(self, trainer: Any, filepath: str) -> None:
-        """Lightning's save, on all ranks."""
-        with _temporary_files_in(str(self.dirpath)):
-            super()._save_checkpoint(trainer, filepath)  # type: ignore[misc]
-        self._warn.again("checkpoint")
-        if self._run is not None and trainer.is_global_zero:
-            _runs.list_checkpoint(self._run, self)
-
-    def _remove_checkpoint(self, trainer: Any, filepath: str) -> None:
-        """Delete what this run wrote, never a file of the run that this one was resumed from."""
-        if Path(str(self.dirpath)).absolute() not in Path(filepath).absolute().parents:
-            return
-        super()._remove_checkpoint(trainer, filepath)  # type: ignore[misc]
-        if self._run is not None and trainer.is_global_zero:
-            self._run.forget_deleted_checkpoints()
-
-    def _save_topk_checkpoint(self, trainer: Any, monitor_candidates: dict[str, Any]) -> None:
-        """A monitor that is not logged must not cost the checkpoints: the newest is kept until it is."""
-        if self.save_top_k == 0:
-            return
-        with self._tolerant(trainer):
-            if self.monitor is None or self.monitor in monitor_candidates:
-                super()._save_topk_checkpoint(trainer, monitor_candidates)  # type: ignore[misc]
-                self._replace_stopgap(trainer, "")
-            else:
-                self._warn_of_monitor(monitor_candidates)
-                path = self._get_metric_interpolated_filepath_name(monitor_candidates, trainer, self._stopgap)
-                self.best_model_path = self.best_model_path if self.best_k_models else path
-                self._save_checkpoint(trainer, path)
-                self._replace_stopgap(trainer, path)
-
-    def _save_last_checkpoint(self, trainer: Any, monitor_candidates: dict[str, Any]) -> None:
-        with self._tolerant(trainer):
-            super()._save_last_checkpoint(trainer, monitor_candidates)  # type: ignore[misc]
-
-    @contextmanager
-    def _tolerant(self, trainer: Any) -> Iterator[None]:
-        """A full disk costs the new checkpoint: neither the training nor the older ones."""
-        before = {name: copy.copy(getattr(self, name)) for name in _SAVED}
-        try:
-            yield
-        except OSError as error:
-            if trainer.world_size > 1:
-                raise  # the other ranks saved: they must not wait for this one
-            vars(self).update(before)
-            self._warn("checkpoint", f"the checkpoint was not saved: {error}. The training goes on.")
-
-    def _replace_stopgap(self, trainer: Any, path: str) -> None:
-        previous, self._stopgap = self._stopgap, path
-        if previous not in ("", path) and previous not in self.best_k_models:
-            self._remove_checkpoint(trainer, previous)
-
-    def _warn_of_monitor(self, monitor_candidates: dict[str, Any]) -> None:
-        known = [key for key in monitor_candidates if key not in ("epoch", "step")]
-        self._warn(
-            "monitor",
-            f"RLACallback(monitor={self.monitor!r}): no such metric has been logged; the newest checkpoint is kept "
-            f"until it is. Logged: {', '.join(known) or 'none'}.{did_you_mean(self.monitor, known)}",
-        )
-
-    def _find_last_checkpoints(self, trainer: Any) -> Any:
-        """For ckpt_path="last", which Lightning looks up before it calls ``setup``."""
-        if not trainer.fast_dev_run:
-            self._use(self._find(trainer)[1])
-        return super()._find_last_checkpoints(trainer)  # type: ignore[misc]
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Resume: the best score and the list of the best survive in the folder of a new run, too."""
-        super().load_state_dict({**state_dict, "dirpath": self.dirpath})  # type: ignore[misc]
-
     # --- the end --------------------------------------------------------------------------------------------------
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
@@ -324,66 +228,6 @@ class CallbackHooks:
         super().teardown(trainer, pl_module, stage)  # type: ignore[misc]
         if self._run is not None and self._run.writes:
             self._run.flush()
-
-
-@contextmanager
-def _temporary_files_in(folder: str) -> Iterator[None]:
-    """Make a save of Lightning's complete or nothing.
-
-    It writes a file in the system's temporary folder and moves it (2.6, fsspec). From one disk to another that is a
-    copy, which can end halfway and then has destroyed an older file of that name.
-    """
-    before, tempfile.tempdir = tempfile.tempdir, folder
-    try:
-        yield
-    finally:
-        tempfile.tempdir = before
-
-
-class _Speed:
-    """Counts samples and seconds."""
-
-    def __init__(self) -> None:
-        self.restart()
-
-    def restart(self) -> None:
-        self._samples = 0
-        self._since = self._epoch_since = time.perf_counter()
-
-    def count(self, batch: Any) -> None:
-        self._samples += _batch_size(batch)
-
-    def per_second(self) -> float:
-        """Samples a second since the last call."""
-        now = time.perf_counter()
-        speed = self._samples / max(now - self._since, 1e-9)
-        self._samples, self._since = 0, now
-        return speed
-
-    def epoch(self) -> float:
-        """Seconds since the last call."""
-        now = time.perf_counter()
-        seconds, self._epoch_since = now - self._epoch_since, now
-        return seconds
-
-
-def _batch_size(batch: Any) -> int:
-    """The length of the first tensor or list in a batch; 1 where there is none."""
-    while isinstance(batch, (tuple, list, Mapping)) and batch:
-        batch = next(iter(batch.values())) if isinstance(batch, Mapping) else batch[0]
-    shape = getattr(batch, "shape", ())
-    return int(shape[0]) if len(shape) else 1
-
-
-def _learning_rates(trainer: Any) -> dict[str, float]:
-    """The rate of each optimizer, and of each group where there are several."""
-    rates: dict[str, float] = {}
-    for number, optimizer in enumerate(trainer.optimizers):
-        name = f"lr-{type(optimizer).__name__}" + (f"-{number}" if len(trainer.optimizers) > 1 else "")
-        groups = optimizer.param_groups
-        for index, group in enumerate(groups):
-            rates[f"{name}/group_{index}" if len(groups) > 1 else name] = float(group["lr"])
-    return rates
 
 
 def _unknown(key: str) -> str:
