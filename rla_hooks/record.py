@@ -68,7 +68,7 @@ class RunRecord:
         """Take up the file of a run that another process has started. Raises OSError or ValueError."""
         record = cls(path)
         record.content = record.content | load(path)
-        record._started = datetime.fromisoformat(record.content["started"]).timestamp()
+        record._started = datetime.fromisoformat(str(record.content["started"])).timestamp()
         return record
 
     @property

@@ -11,7 +11,49 @@ from pathlib import Path
 
 import pytest
 
-from rla_hooks import layout
+from rla_hooks import layout, ranks
+
+# What the developer's shell, or a launcher around the tests, would say to every run.
+FOREIGN_VARIABLES = ["RLA_CONFIG", "RLA_MODE", "RLA_RUN_OF_RANK_ZERO", "TF_CONFIG", *ranks._RANK_VARIABLES]
+
+
+@pytest.fixture(scope="session")
+def clean_environment():
+    """Takes those variables out of the environment for as long as the given MonkeyPatch lasts."""
+
+    def clean(monkeypatch: pytest.MonkeyPatch) -> None:
+        for variable in FOREIGN_VARIABLES:
+            monkeypatch.delenv(variable, raising=False)
+
+    return clean
+
+
+@pytest.fixture
+def quiet(tmp_path, monkeypatch, clean_environment):
+    """No test writes into the repository or sees the developer's environment."""
+    clean_environment(monkeypatch)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def own_home(tmp_path, monkeypatch, clean_environment):
+    """No test sees a config or a variable of the machine it runs on: the home folder is the temporary one."""
+    clean_environment(monkeypatch)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+
+
+@pytest.fixture(scope="session")
+def write_config():
+    """Writes a config file, and the folders above it, and returns its path."""
+
+    def write(folder: Path, text: str | bytes, name: str = "rla_config.yaml") -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / name
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
+        return path
+
+    return write
 
 
 @pytest.fixture

@@ -2,58 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 import os
-import pickle
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from rla_hooks import config
 from rla_hooks.errors import ConfigError
 
-RLA_EXAMPLE = """\
-PROJECT_TYPE:
-  backup_code_by: 'source'
-BACKUP_CONFIG:
-  backup_code_dir:
-    - 'project'
-  lib_dir: './build/lib/'
-  ignore_code_paths:
-    - '.gitignore'
-    - '.backupcode_ignore'
-LOG_USED:
-  - 'stdout'
-  - 'log'
-  - 'tensorboard'
-  - 'csv'
-DL_FRAMEWORK: 'tensorflow'
-SEND_LOG_FILE: False
-REMOTE_SETTING:
-  ftp_server: ''
-  username: ''
-  password: ''
-  port: ''
-  remote_log_root: ''
-  file_transfer_protocol: 'sftp'
-"""
-
-
-@pytest.fixture(autouse=True)
-def alone(monkeypatch, tmp_path):
-    """No test sees a config or a variable of the machine it runs on: the home folder is the temporary one."""
-    monkeypatch.delenv("RLA_CONFIG", raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("USERPROFILE", str(tmp_path))
-
-
-def write(folder: Path, text: str | bytes, name: str = "rla_config.yaml") -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / name
-    path.write_bytes(text.encode() if isinstance(text, str) else text)
-    return path
+pytestmark = pytest.mark.usefixtures("own_home")
 
 
 def problems(given=None, **arguments) -> list[str]:
@@ -62,16 +18,12 @@ def problems(given=None, **arguments) -> list[str]:
     return caught.value.problems
 
 
-def everything_below(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
-
-
 # --- mistakes ---
 
 
-def test_all_mistakes_at_once(tmp_path):
+def test_all_mistakes_at_once(tmp_path, write_config):
     """One error holds every mistake of the file and of the arguments, and names the file."""
-    path = write(
+    path = write_config(
         tmp_path,
         "LOG_USD: [csv]\nLOG_USED: [tensorbord, csv, 3]\nPROJECT_TYPE: {backup_code_by: sourc, backup: x}\n"
         "BACKUP_CONFIG: src\nTABLES_PER_SECOND: 0\nREMOTE_SETTING: {port: 70000}\n",
@@ -91,7 +43,7 @@ def test_all_mistakes_at_once(tmp_path):
         "the argument backup is 'libs'",
     ]
     assert str(caught.value).startswith(f"{path}: 10 mistakes:\n  - unknown key")
-    assert everything_below(tmp_path) == ["rla_config.yaml"]
+    assert [path.name for path in tmp_path.iterdir()] == ["rla_config.yaml"]
 
 
 def test_one_error_for_values_that_are_fine_otherwise(tmp_path):
@@ -200,12 +152,12 @@ REMOTE_SETTING: {username: 12}
 
 
 @pytest.mark.parametrize(("line", "message"), list(zip(WORDING[::2], WORDING[1::2], strict=True)))
-def test_wording(tmp_path, line, message):
+def test_wording(tmp_path, line, message, write_config):
     """Every message says what was wrong, the value, what is allowed and, where it can, what to do."""
     expected = message.strip()
     for name, words in KNOWN.items():
         expected = expected.replace(name, words)
-    assert problems(write(tmp_path, line)) == [expected]
+    assert problems(write_config(tmp_path, line)) == [expected]
 
 
 @pytest.mark.parametrize("value", [0, -1, 0.0, float("nan"), float("-inf"), True, "1", [1], 1j])
@@ -272,9 +224,19 @@ def test_missing_file(tmp_path, monkeypatch):
     assert problems(cwd=tmp_path)[0].startswith("the environment variable RLA_CONFIG is '$NOT_SET/x.yaml', and there")
 
 
-def test_file_that_cannot_be_read(tmp_path):
+def test_deleted_working_directory(tmp_path, monkeypatch):
+    """A working directory that is gone is one clear error."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert "the working directory is gone" in problems()[0]
+    monkeypatch.chdir(tmp_path)
+
+
+def test_file_that_cannot_be_read(tmp_path, write_config):
     """A folder, a link to itself, a file in a file, a name of 5,000 letters: the error names the path."""
-    write(tmp_path, "", "file")
+    write_config(tmp_path, "", "file")
     (tmp_path / "folder").mkdir()
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     for name in ("folder", "loop", "file/x.yaml", "x" * 5000):
@@ -286,9 +248,9 @@ def test_file_that_cannot_be_read(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="the superuser may read everything")
-def test_file_without_permission(tmp_path):
+def test_file_without_permission(tmp_path, write_config):
     """A file that the user may not read is found, and said to be unreadable, not passed by."""
-    path = write(tmp_path, "")
+    path = write_config(tmp_path, "")
     path.chmod(0)
     assert problems(cwd=tmp_path)[0].startswith("cannot be read: Permission denied. It was found upwards")
 
@@ -312,9 +274,9 @@ def test_file_without_permission(tmp_path):
         ("{a: b}: 1", "line 1, column 1: found unhashable key"),
     ],
 )
-def test_bad_yaml(tmp_path, text, place):
+def test_bad_yaml(tmp_path, text, place, write_config):
     """The line and the column count from 1, as an editor shows them."""
-    path = write(tmp_path, text)
+    path = write_config(tmp_path, text)
     with pytest.raises(ConfigError) as caught:
         config.load(path)
     assert str(caught.value).startswith(f"{path}: no valid YAML at {place}")
@@ -333,17 +295,17 @@ def test_bad_yaml(tmp_path, text, place):
     ],
     ids=["latin", "half utf-16", "nul", "pickle", "month 13", "deep"],
 )
-def test_files_that_hold_no_yaml_at_all(tmp_path, data):
+def test_files_that_hold_no_yaml_at_all(tmp_path, data, write_config):
     """Bytes that are no text, a date that is none and endless brackets are mistakes in the file, no crash."""
-    (problem,) = problems(write(tmp_path, data))
+    (problem,) = problems(write_config(tmp_path, data))
     assert problem.startswith("no valid YAML")
     assert "\n" not in problem
 
 
 @pytest.mark.parametrize(("text", "shown"), [("- a", "['a'] (list)"), ("csv", "'csv' (str)"), ("3", "3 (int)")])
-def test_yaml_that_is_no_mapping(tmp_path, text, shown):
+def test_yaml_that_is_no_mapping(tmp_path, text, shown, write_config):
     """A list or a single value is no config."""
-    assert problems(write(tmp_path, text)) == [f"holds {shown}. Allowed: a mapping, 'KEY: value' a line."]
+    assert problems(write_config(tmp_path, text)) == [f"holds {shown}. Allowed: a mapping, 'KEY: value' a line."]
 
 
 @pytest.mark.parametrize(
@@ -356,23 +318,17 @@ def test_yaml_that_is_no_mapping(tmp_path, text, shown):
         "!custom x",
     ],
 )
-def test_tags_do_not_run(tmp_path, monkeypatch, tag):
+def test_tags_do_not_run(tmp_path, monkeypatch, tag, write_config):
     """A YAML file cannot run anything: tags of Python and of others are refused."""
     monkeypatch.chdir(tmp_path)
-    (problem,) = problems(write(tmp_path, f"LOG_ROOT: {tag}\n"))
+    (problem,) = problems(write_config(tmp_path, f"LOG_ROOT: {tag}\n"))
     assert problem.startswith("no valid YAML at line 1, column 11: could not determine a constructor for the tag")
-    assert everything_below(tmp_path) == ["rla_config.yaml"]
+    assert [path.name for path in tmp_path.iterdir()] == ["rla_config.yaml"]
 
 
-def test_merged_mappings_are_no_repetition(tmp_path):
-    """YAML's '<<' lets a mapping replace what it took over from another, also when that one did so, too."""
-    text = "REMOTE_SETTING: &a\n  <<: &b {<<: &c {port: 1, username: me}, port: 2}\n  port: 3\n"
-    assert config.load(write(tmp_path, text)).remote == {"port": 3, "username": "me"}
-
-
-def test_yaml_that_refers_to_itself(tmp_path):
+def test_yaml_that_refers_to_itself(tmp_path, write_config):
     """An endless structure, which YAML can say in ten bytes, is a wrong value and nothing else."""
-    path = write(tmp_path, "LOG_ROOT: &a {x: *a}\nLOG_USED: &b [*b]\nREMOTE_SETTING: &c {password: *c}\n")
+    path = write_config(tmp_path, "LOG_ROOT: &a {x: *a}\nLOG_USED: &b [*b]\nREMOTE_SETTING: &c {password: *c}\n")
     assert [problem.partition(" ")[0] for problem in problems(path)] == [
         "LOG_ROOT",
         "LOG_USED",
@@ -411,26 +367,3 @@ def test_mistakes_do_not_show_the_password(tmp_path, remote):
     (problem,) = problems({"REMOTE_SETTING": remote}, cwd=tmp_path)
     assert "20242024" not in problem
     assert "REMOTE_SETTING" in problem
-
-
-# --- the rest ---
-
-
-def test_config_pickles_and_copies(tmp_path):
-    """A Tester that is sent to another process takes its settings along."""
-    found = config.load(write(tmp_path, RLA_EXAMPLE))
-    assert pickle.loads(pickle.dumps(found)) == found
-    assert copy.deepcopy(found) == found
-
-
-def test_every_key_has_a_field():
-    """A key of the table whose field nobody added to Config would fail in the middle of a run's start."""
-    names = {each.name for each in config.fields(config.Config)}
-    assert {key.field.partition(".")[0] for key in config._KEYS.values()} <= names
-
-
-def test_yaml_is_loaded_for_a_file_only(tmp_path):
-    """Without a config file PyYAML, which costs a good part of the import, is not loaded."""
-    code = "import sys; from rla_hooks import config; config.load(); assert 'yaml' not in sys.modules"
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, env=environment)

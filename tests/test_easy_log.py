@@ -18,13 +18,7 @@ from rla_hooks.easy_log.time_used_recorder import log_time_tracker, time_record,
 from rla_hooks.easy_log.tools import time_used_wrap
 from rla_hooks.errors import RunError
 
-
-@pytest.fixture(autouse=True)
-def quiet(tmp_path, monkeypatch):
-    """No test writes into the repository or sees the developer's environment."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("RLA_CONFIG", "RLA_MODE", "RANK", "LOCAL_RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK"):
-        monkeypatch.delenv(name, raising=False)
+pytestmark = pytest.mark.usefixtures("quiet")
 
 
 @pytest.fixture

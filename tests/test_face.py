@@ -13,14 +13,7 @@ import pytest
 import rla_hooks as rla
 from rla_hooks.errors import RunError
 
-
-@pytest.fixture(autouse=True)
-def quiet(tmp_path, monkeypatch):
-    """No test writes into the repository or sees the developer's environment."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("RLA_CONFIG", "RLA_MODE", "RANK", "LOCAL_RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK"):
-        monkeypatch.delenv(name, raising=False)
-
+pytestmark = pytest.mark.usefixtures("quiet")
 
 NAMES = [name for name in rla.__all__ if name != "__version__"]
 

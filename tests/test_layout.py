@@ -192,6 +192,26 @@ def test_a_name_whose_folder_is_a_file_is_passed_over(tmp_path):
     assert taken.read_text() == "mine"
 
 
+def test_a_planned_name_is_taken_although_its_folder_holds_a_file(tmp_path):
+    """A framework may have put something there between plan and start: it stays, and the run has all its folders."""
+    planned = layout.plan(tmp_path, "task", {"lr": 0.1}, NOW)
+    assert list(tmp_path.iterdir()) == []
+    planned.log_dir.mkdir(parents=True)
+    (planned.log_dir / "config.yaml").write_text("mine")
+    assert create(tmp_path, "task", {"lr": 0.1}, NOW, planned=True) == planned
+    assert (planned.log_dir / "config.yaml").read_text() == "mine"
+    folders = [planned.results_dir, planned.checkpoint_dir, planned.code_dir, planned.archive_dir]
+    assert all(folder.is_dir() for folder in [*folders, planned.tensorboard_dir])
+
+
+@pytest.mark.parametrize("first_was_planned", [True, False])
+def test_a_planned_name_that_another_run_has_is_passed_over(tmp_path, first_was_planned):
+    """Two plans of the same microsecond, or a run that started in that of the plan: two runs never share a name."""
+    first = create(tmp_path, "task", {}, NOW, planned=first_was_planned)
+    second = create(tmp_path, "task", {}, NOW, planned=True)
+    assert [parse(each.name).time - NOW for each in (first, second)] == [timedelta(0), timedelta(microseconds=1)]
+
+
 @pytest.mark.parametrize("in_the_way", ["logs", "logs/log", "logs/results", "logs/archive_tester", "logs/log/task"])
 def test_a_log_root_that_cannot_be_written_is_one_clear_error(tmp_path, in_the_way):
     """A file in its place, or in the place of a folder in it; no run is begun and nothing is made elsewhere."""

@@ -37,13 +37,7 @@ logger.dumpkvs()
 BODY
 """
 
-
-@pytest.fixture(autouse=True)
-def quiet(tmp_path, monkeypatch):
-    """No test writes into the repository or sees the developer's environment."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("RLA_CONFIG", "RLA_MODE", "RANK", "LOCAL_RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK"):
-        monkeypatch.delenv(name, raising=False)
+pytestmark = pytest.mark.usefixtures("quiet")
 
 
 @pytest.fixture
@@ -211,6 +205,53 @@ def test_forked_children_neither_write_nor_end_the_run(source, script):
     assert (returncode, run.status) == (0, "finished"), said
     assert run.metrics()["a"].tolist() == [1, 2]
     assert not list(run.checkpoint_dir.iterdir()) and not list(run.results_dir.iterdir())
+
+
+PLANNED = """
+import os, signal, sys, time
+import rla_hooks as rla
+run = rla.Tester()
+run.configure(task_name="t", log_root="root", writers=["csv"], backup="none")
+run.plan()
+if os.fork() == 0:
+    run.adopt()
+    run.log({"a": 1})
+    run.flush()
+    os._exit(0)
+os.wait()
+BODY
+"""
+
+
+@posix
+@pytest.mark.parametrize(
+    "body, act, code, status",
+    [
+        ("", None, 0, "finished"),
+        ("raise ValueError('boom')", None, 1, "failed"),
+        (WAITS, sends(signal.SIGTERM), -signal.SIGTERM, "interrupted"),
+    ],
+    ids=["end", "exception", "SIGTERM"],
+)
+def test_a_planned_run_ends_with_the_process_that_planned_it(body, act, code, status, script):
+    """A child has started it and is gone: it is not open here, but watched, and its ending is noted all the same."""
+    returncode, said, run = script(PLANNED, body, act)
+    assert (returncode, run.status) == (code, status), said
+    assert run.metrics()["a"].tolist() == [1] and run.info["rows"] == 1
+
+
+def test_a_watched_run_is_not_open(tmp_path):
+    """It is no current run before it starts, and then it is not watched any longer but open, once."""
+    run = Tester()
+    run.configure(task_name="t", log_root=tmp_path / "root", writers=["csv"], backup="none")
+    run.plan(tell=False)
+    assert rla.current_run() is None and lifecycle.open_count() == 0
+    assert lifecycle._open_runs().count(run) == 1 and not (tmp_path / "root").exists()
+    run.adopt()
+    assert rla.current_run() is run and lifecycle.open_count() == 1
+    assert lifecycle._open_runs().count(run) == 1
+    run.finish()
+    assert run not in lifecycle._open_runs()
 
 
 CHILD_RUNS = """

@@ -16,13 +16,7 @@ import rla_hooks as rla
 from rla_hooks.errors import CheckpointError, ConfigError, RLAWarning, RunError
 from rla_hooks.tester import Tester
 
-
-@pytest.fixture(autouse=True)
-def quiet(tmp_path, monkeypatch):
-    """No test writes into the repository or sees the developer's environment."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("RLA_CONFIG", "RLA_MODE", "RANK", "LOCAL_RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK"):
-        monkeypatch.delenv(name, raising=False)
+pytestmark = pytest.mark.usefixtures("quiet")
 
 
 def started(log_root, writers=("csv",)):

@@ -13,13 +13,7 @@ import rla_hooks as rla
 from rla_hooks.errors import ConfigError, RLAError, RLAWarning
 from rla_hooks.tester import Tester
 
-
-@pytest.fixture(autouse=True)
-def quiet(tmp_path, monkeypatch):
-    """No test writes into the repository or sees the developer's environment."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("RLA_CONFIG", "RLA_MODE", "RANK", "LOCAL_RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK"):
-        monkeypatch.delenv(name, raising=False)
+pytestmark = pytest.mark.usefixtures("quiet")
 
 
 @pytest.fixture

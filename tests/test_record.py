@@ -67,6 +67,52 @@ def test_an_endless_traceback_is_cut(tmp_path):
     assert len(run.content["error"]) < 110_000 and run.content["error"].rstrip().endswith("the end")
 
 
+def test_the_progress_of_several_processes_adds_up(tmp_path):
+    """Rows are counted once, the newest values stand beside the others', and a process replaces its own gaps only."""
+    path = tmp_path / "run.json"
+    ours = RunRecord(path)
+    ours.save()
+    theirs = RunRecord.existing(path)
+    theirs.save_progress(2, 9, {"a": 1.0, "b": 2.0}, [{"writer": "csv", "rows": 1}])
+    ours.save_progress(3, 4, {"a": 4.0}, [{"writer": "tensorboard", "rows": 1}])
+    ours.save_progress(5, 6, {"a": 6.0}, [{"writer": "tensorboard", "rows": 3}])
+    theirs.save_progress(2, 9, {"a": 1.0, "b": 2.0}, [{"writer": "csv", "rows": 1}])  # nothing new
+    content = record.load(path)
+    assert (content["rows"], content["last_step"], content["last"]) == (7, 6, {"a": 6.0, "b": 2.0})
+    assert content["gaps"] == [{"writer": "tensorboard", "rows": 3}, {"writer": "csv", "rows": 1}]
+
+
+def test_progress_that_could_not_be_written_comes_with_the_next(tmp_path):
+    """A disk that is away for a while costs no rows of the count."""
+    folder, away = tmp_path / "run", tmp_path / "away"
+    folder.mkdir()
+    run = RunRecord(folder / "run.json")
+    run.save_progress(2, 1, {"a": 1.0}, [])
+    folder.rename(away)
+    with pytest.raises(OSError):
+        run.save_progress(5, 4, {"a": 4.0}, [])
+    away.rename(folder)
+    run.save_progress(6, 5, {"a": 5.0}, [])
+    content = record.load(folder / "run.json")
+    assert (content["rows"], content["last_step"], content["last"]) == (6, 5, {"a": 5.0})
+
+
+def test_the_file_of_another_process_is_taken_up(tmp_path):
+    """What it says stays, also what is unknown here; the run's time counts from its start; no file is an OSError."""
+    path = tmp_path / "run.json"
+    with pytest.raises(FileNotFoundError):
+        RunRecord.existing(path)
+    noted = {"name": "t/1", "pid": 1, "rows": 3, "novel": [1], "started": "2020-01-01T00:00:00.000000+00:00"}
+    RunRecord(path).save(**noted)
+    run = RunRecord.existing(path)
+    run.end("finished")
+    run.save()
+    content = record.load(path)
+    assert {key: content[key] for key in noted} == noted and content["status"] == "finished"
+    length = datetime.fromisoformat(content["ended"]) - datetime.fromisoformat(noted["started"])
+    assert content["seconds"] == pytest.approx(length.total_seconds(), abs=0.001)
+
+
 def chained(error, cause):
     error.__context__ = cause
     return error

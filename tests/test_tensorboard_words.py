@@ -11,9 +11,8 @@ from rla_hooks.errors import RLAWarning, RunError
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch):
+def run(tmp_path, quiet):
     """A run that is open during the test."""
-    monkeypatch.chdir(tmp_path)
     tester = rla.Tester()
     tester.configure("words", log_root=tmp_path / "root", writers=["csv", "tensorboard"], backup="none")
     tester.log_files_gen()
