@@ -15,7 +15,7 @@ import importlib
 import sys
 from typing import TYPE_CHECKING, Any
 
-from rla_hooks.integrations import _lightning_version
+from rla_hooks.integrations import _versions
 
 if TYPE_CHECKING:
     from rla_hooks.integrations.pytorch_lightning import RLACallback, RLALogger
@@ -28,7 +28,7 @@ _FILES = {"lightning": "lightning_pytorch", "pytorch_lightning": "pytorch_lightn
 def _package() -> str:
     """Return the package that the program has imported; where it has none, the one that is installed."""
     imported = [name for name in _FILES if _main_part(name) in sys.modules]
-    installed = [name for name in _FILES if _lightning_version.is_installed(name)]
+    installed = [name for name in _FILES if _versions.is_installed(name)]
     return next(iter(imported or installed), "pytorch_lightning")
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from rla_hooks.integrations import _lightning_version
+from rla_hooks.integrations import _versions
 
-_lightning_version.check("lightning")  # before the imports, which would fail with less to say
+# Before the imports, which would fail with less to say.
+_versions.check("lightning", (2, 2), "pip install 'lightning>=2.2'")
 
 # ruff: noqa: E402
 from lightning.pytorch.callbacks import ModelCheckpoint

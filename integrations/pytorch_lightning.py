@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from rla_hooks.integrations import _lightning_version
+from rla_hooks.integrations import _versions
 
-_lightning_version.check("pytorch_lightning")  # before the imports, which would fail with less to say
+# Before the imports, which would fail with less to say.
+_versions.check("pytorch_lightning", (2, 2), "pip install 'rla-hooks[lightning]'")
 
 # ruff: noqa: E402
 from pytorch_lightning.callbacks import ModelCheckpoint

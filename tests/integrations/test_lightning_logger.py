@@ -909,7 +909,7 @@ def test_the_door_takes_what_is_installed(monkeypatch):
         (["pytorch_lightning"], "pytorch_lightning"),
         ([], "pytorch_lightning"),
     ):
-        monkeypatch.setattr(door._lightning_version, "is_installed", installed.__contains__)
+        monkeypatch.setattr(door._versions, "is_installed", installed.__contains__)
         assert door._package() == expected
     with pytest.raises(AttributeError, match="RLALoger"):
         _ = door.RLALoger
