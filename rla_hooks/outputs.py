@@ -36,6 +36,7 @@ class RunOutputs:
         self._saver: Saver | None = None
         self.timers = TimeTracker()
         self._clocks: dict[str, float] = {}
+        self._at_end: list[Callable[[], object]] = []
         self._started = False
         self._process = ranks.process_id
         self._warn = WarnOnce()
@@ -171,7 +172,11 @@ class RunOutputs:
 
         self._need_run("new_saver")
         folder = self.checkpoint_dir or Path(os.devnull)
-        self._saver = saver.Saver(folder, max_to_keep, var_prefix or "", objects)
+        self._saver = saver.Saver(folder, max_to_keep, var_prefix or "", objects, self._framework())
+
+    def _framework(self) -> str | None:
+        """The deep-learning framework that the config names."""
+        raise NotImplementedError
 
     def _need_saver(self) -> Saver:
         if self._saver is None:
@@ -359,6 +364,10 @@ class RunOutputs:
             self._warn(("figure", name), f"the figure {name!r} was not drawn: {error}")
             return None
         return self.save_figure(name, figure, step, pretty)
+
+    def at_end(self, action: Callable[[], object]) -> None:
+        """Call ``action`` when the run ends, unless a signal ends it; for what is drawn or saved once, at last."""
+        self._at_end.append(action)
 
     def _guarded(self, what: str, action: Callable[[], object]) -> None:
         """Once a run has started, trouble with a file gives a warning and the training goes on."""

@@ -150,6 +150,9 @@ class RunSettings:
             )
         return self.config
 
+    def _framework(self) -> str | None:
+        return self.config.dl_framework if self.config else None
+
     def backup_options(self) -> dict[str, Any]:
         """Return the keyword arguments of :func:`rla_hooks.backup.back_up` for these settings."""
         config = self._config()

@@ -65,20 +65,32 @@ class Backend:
 
 
 #: The first one whose objects are among the models writes the file; the plain one takes all that is left.
+#: A suffix that ends with another one stands before it: the first that fits reads the file.
 BACKENDS = [
+    Backend("tensorflow", ".tf", "rla_hooks.checkpoints.tensorflow_backend", "tensorflow", "pip install tensorflow"),
+    Backend("keras", ".keras.pkl", "rla_hooks.checkpoints.keras_backend", "keras", "pip install 'rla-hooks[keras]'"),
     Backend("torch", ".pt", "rla_hooks.checkpoints.torch_backend", "torch", "pip install 'rla-hooks[torch]'"),
     Backend("plain", ".pkl", "rla_hooks.checkpoints.plain"),
 ]
 
 
-def backend_of(models: Mapping[str, Any]) -> Backend:
-    """The backend that writes these objects. Imports no framework that the program has not imported."""
-    for backend in BACKENDS:
-        if backend.needs and sys.modules.get(backend.needs) is None:
-            continue
-        if backend.implementation().matches(models):
+def backend_of(models: Mapping[str, Any], framework: str | None = None) -> Backend:
+    """The backend that writes these objects. Imports no framework that the program has not imported.
+
+    Where no framework's object is among them, ``framework`` ("torch", "tensorflow") says whose they are. Raises
+    CheckpointError where it is "tensorflow" and there is nothing to save: no object and no default session.
+    """
+    for backend in BACKENDS[:-1]:
+        if sys.modules.get(backend.needs) is not None and backend.implementation().matches(models):
             return backend
-    raise CheckpointError(f"No backend stores {sorted(models)}. Known: {', '.join(b.name for b in BACKENDS)}.")
+    named = next((backend for backend in BACKENDS if backend.name == framework), BACKENDS[-1])
+    session = sys.modules.get(named.needs) is not None and named.implementation().matches({})
+    if framework == "tensorflow" and not models and not session:
+        raise CheckpointError(
+            "There is nothing to save: DL_FRAMEWORK is 'tensorflow', no object was passed, and there is no default "
+            "session. Pass the objects, such as {'model': model}, or call it inside of `with session.as_default():`."
+        )
+    return named if session or not models else BACKENDS[-1]
 
 
 def backend_named(file: str) -> Backend:

@@ -19,6 +19,32 @@ class Target(NamedTuple):
     state: Any
 
 
+class Selection:
+    """Which variables ``var_prefix`` selects: whose path, ``<key>.<path>`` or ``<key>/<path>`` begins with it."""
+
+    def __init__(self, var_prefix: str):
+        self.var_prefix = var_prefix
+        self._taken = False
+        self._passed: list[str] = []
+
+    def takes(self, key: str, path: str) -> bool:
+        """Whether the variable ``path`` of the object ``key`` is selected."""
+        taken = any(name.startswith(self.var_prefix) for name in (path, f"{key}.{path}", f"{key}/{path}"))
+        self._taken |= taken
+        if not taken:
+            self._passed.append(f"{key}.{path}")
+        return taken
+
+    def troubles(self) -> list[str]:
+        """What to tell where variables were there and not one of them was selected."""
+        if self._taken or not self._passed:
+            return []
+        return [
+            f"all variables: var_prefix {self.var_prefix!r} selects none of {shorten(self._passed)}. "
+            "Pass the beginning of their names, or '' for all"
+        ]
+
+
 def has_state(value: Any) -> bool:
     """Whether a value is an object with ``state_dict``; a class itself is none."""
     return not isinstance(value, type) and _callable(value, "state_dict")
@@ -93,6 +119,14 @@ def load_states(found: list[Target]) -> None:
                 f"does not fit {target.name!r}, a {type(target.value).__name__} "
                 f"({type(error).__name__}: {error}). Make it as it was when the checkpoint was saved."
             ) from error
+
+
+def misfit(problems: list[str]) -> str:
+    """The message for a checkpoint that is of other objects than those to restore."""
+    return (
+        f"does not fit what shall be restored: {shorten(problems)}. Build the models as they were "
+        "when it was saved, or restore fewer of them with var_prefix or into={...}."
+    )
 
 
 def dotted(where: Place) -> str:

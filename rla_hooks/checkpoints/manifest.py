@@ -4,7 +4,7 @@
                           checkpoint-2000.pt
                           manifest.json       {"format": 1, "checkpoints": [{"file": "checkpoint-1000.pt",
                                                "name": "checkpoint", "step": 1000, "time": 1769846400.0,
-                                               "size": 52428800, "crc32c": "e3069283"}, ...]}
+                                               "size": 52428800, "crc32c": "e3069283", "info": {}}, ...]}
 
 An entry is written after its file is complete, in the order of writing. A file that no entry names is not
 ours or not complete; it is neither read nor deleted. A checkpoint may also be a folder: then ``size`` is the
@@ -18,7 +18,8 @@ import os
 import threading
 import time
 import warnings
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,10 @@ lock = threading.RLock()
 
 @dataclass(frozen=True)
 class Entry:
-    """A complete checkpoint. ``time`` in seconds since 1970, ``size`` in bytes, ``crc32c`` in eight hex digits."""
+    """A complete checkpoint. ``time`` in seconds since 1970, ``size`` in bytes, ``crc32c`` in eight hex digits.
+
+    ``info``: what else is known of it and JSON can hold, such as the epoch and the score.
+    """
 
     file: str
     name: str
@@ -42,6 +46,7 @@ class Entry:
     time: float
     size: int
     crc32c: str
+    info: dict[str, Any] = field(default_factory=dict, hash=False)
 
 
 class Manifest:
@@ -74,13 +79,20 @@ class Manifest:
                 return entry
         return None
 
-    def add(self, file: str, name: str, step: int, measured: tuple[int, str] | None = None) -> Entry:
+    def add(
+        self,
+        file: str,
+        name: str,
+        step: int,
+        measured: tuple[int, str] | None = None,
+        info: Mapping[str, Any] | None = None,
+    ) -> Entry:
         """Record a file (or folder) that lies complete in the folder. ``measured``: what :func:`measure` says.
 
         Entries whose files are gone are dropped on this occasion.
         """
         size, crc = measured or measure(self.folder / file)
-        entry = Entry(file, name, step, time.time(), size, crc)
+        entry = Entry(file, name, step, time.time(), size, crc, dict(info or {}))
         with lock:
             kept = [old for old in self._take() if old.file != file and os.path.lexists(self.folder / old.file)]
             self._write([*kept, entry])
@@ -186,12 +198,14 @@ def _entry(raw: Any) -> Entry | None:
     if not isinstance(raw, dict):
         return None
     try:
-        entry = Entry(**{key: raw[key] for key in Entry.__dataclass_fields__})
+        entry = Entry(
+            **{key: raw[key] for key in Entry.__dataclass_fields__ if key != "info"}, info=raw.get("info", {})
+        )
     except KeyError:
         return None
     texts = isinstance(entry.file, str) and isinstance(entry.name, str) and isinstance(entry.crc32c, str)
     whole = type(entry.step) is int and type(entry.size) is int and type(entry.time) in (int, float)
-    return entry if texts and whole and _inside(entry.file) else None
+    return entry if texts and whole and isinstance(entry.info, dict) and _inside(entry.file) else None
 
 
 def _inside(file: str) -> bool:

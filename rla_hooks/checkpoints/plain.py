@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ def matches(models: Mapping[str, Any]) -> bool:
 def collect(models: Mapping[str, Any], var_prefix: str) -> tuple[Any, list[str]]:
     """The tagged plain data of the models, and what was left out. The prefix has no use here."""
     left_out: list[str] = []
-    return _Collector(left_out).value(dict(models)), left_out
+    return Collector(left_out).value(dict(models)), left_out
 
 
 def save(path: Path, content: Any) -> None:
@@ -39,9 +39,21 @@ def load(path: Path, weights_only: bool) -> dict[str, Any]:
     return content
 
 
-def restore(models: Mapping[str, Any], content: Mapping[str, Any], var_prefix: str) -> None:
-    """Give objects with ``load_state_dict`` their state and numpy arrays their values. The rest stays."""
-    found = _states.targets(models, content, lambda value: _states.takes_state(value) or _is_array(value))
+def restore(
+    models: Mapping[str, Any],
+    content: Mapping[str, Any],
+    var_prefix: str,
+    passed_over: Callable[[Any], bool] = lambda value: False,
+) -> None:
+    """Give objects with ``load_state_dict`` their state and numpy arrays their values. The rest stays.
+
+    ``passed_over`` says which objects another backend restores.
+    """
+
+    def wanted(value: Any) -> bool:
+        return not passed_over(value) and (_states.takes_state(value) or _is_array(value))
+
+    found = _states.targets(models, content, wanted)
     arrays = [target for target in found if _is_array(target.value)]
     problems = [problem for target in arrays if (problem := _mismatch(target))]
     if problems:
@@ -51,7 +63,9 @@ def restore(models: Mapping[str, Any], content: Mapping[str, Any], var_prefix: s
         target.value[...] = target.state
 
 
-class _Collector(Tagger):
+class Collector(Tagger):
+    """Tags plain data, and what ``state_dict()`` of an object gives."""
+
     def leaf(self, value: Any, where: Place) -> Any:
         if not self.in_key and _states.has_state(value):
             with self.inside(value, where):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import operator
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,12 @@ from rla_hooks.errors import CheckpointError, ConfigError, RLAWarning, WarnOnce,
 
 
 class Saver:
-    """Writes ``<name>-<step>.pt`` (torch) or ``.pkl`` (plain data) into a run's checkpoint folder.
+    """Writes ``<name>-<step>.pt`` (torch), ``.pkl`` (plain data) and so on into a run's checkpoint folder.
 
     A checkpoint is complete or not there at all: a temporary file is synced, moved into place and then
     recorded in the manifest. ``max_to_keep`` (None: all) counts per name; only what the manifest lists is ever
     deleted. ``objects`` are saved and restored where a call names none. ``var_prefix`` selects parameters.
+    ``framework``: "torch" or "tensorflow", for a program whose objects do not say it; the objects come first.
 
     >>> saver = Saver(Path("checkpoint/cartpole"), max_to_keep=2)
     >>> saver.save({"policy": policy, "optimizer": optimizer}, step=1000)
@@ -35,8 +37,10 @@ class Saver:
         max_to_keep: int | None = 5,
         var_prefix: str = "",
         objects: Mapping[str, Any] | None = None,
+        framework: str | None = None,
     ):
         self.folder = Path(folder)
+        self.framework = _checked_framework(framework)
         self.max_to_keep = _checked_count(max_to_keep)
         if not isinstance(var_prefix, str):
             raise ConfigError(
@@ -59,25 +63,48 @@ class Saver:
         step = _checked_step(step)
         models = _checked_models(self.objects or {} if models is None else models, "models")
         _checked_name(name, step)
-        backend = checkpoints.backend_of(models)
+        backend = checkpoints.backend_of(models, self.framework)
         implementation = backend.implementation()
         content, left_out = implementation.collect(models, self.var_prefix)
         self._tell(left_out)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        _staging.sweep(self.folder)
-        with _staging.staging(self.folder) as temporary:
+
+        def write(path: Path) -> None:
             try:
-                implementation.save(temporary, content)
+                implementation.save(path, content)
             except (OSError, MemoryError):
                 raise
             except Exception as error:
                 raise CheckpointError(f"{backend.name} cannot save {sorted(models)}: {error}") from error
+
+        return self.write(write, backend.suffix, step, name)
+
+    def write(
+        self,
+        write: Callable[[Path], None],
+        suffix: str,
+        step: int,
+        name: str = "checkpoint",
+        info: Mapping[str, Any] | None = None,
+    ) -> Path:
+        """Let ``write`` make a file (or folder) of this suffix, as :meth:`save` does; returns it.
+
+        For what a framework writes by itself: ``write`` gets an unused path that ends with ``suffix``, and what it
+        raises comes out here. ``info``: see :class:`Entry`.
+        """
+        step = _checked_step(step)
+        _checked_name(name, step)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        _staging.sweep(self.folder)
+        with _staging.staging(self.folder) as room:
+            room.mkdir()
+            temporary = room / f"{name}-{step}{suffix}"
+            write(temporary)
             _staging.sync(temporary)
             measured = _manifest.measure(temporary)
             with _manifest.lock:
-                path = self._free(f"{name}-{step}", backend.suffix)
+                path = self._free(f"{name}-{step}", suffix)
                 os.replace(temporary, path)
-                self._record(path, name, step, measured)
+                self._record(path, name, step, measured, info)
         return path
 
     def load(
@@ -103,8 +130,8 @@ class Saver:
         try:
             implementation = checkpoints.backend_named(entry.file).implementation()
             content = implementation.load(path, bool(weights_only))
-            if models:
-                implementation.restore(models, content, self.var_prefix)
+            if models or getattr(implementation, "restores_without_objects", False):
+                implementation.restore(models or {}, content, self.var_prefix)
         except CheckpointError as error:
             raise CheckpointError(f"{path} {error}") from error
         return entry.step, content
@@ -120,10 +147,12 @@ class Saver:
             path = self.folder / f"{stem}.{number}{suffix}"
         return path
 
-    def _record(self, path: Path, name: str, step: int, measured: tuple[int, str]) -> None:
+    def _record(
+        self, path: Path, name: str, step: int, measured: tuple[int, str], info: Mapping[str, Any] | None
+    ) -> None:
         """List the new file, then delete what it replaces."""
         try:
-            new = self.manifest.add(path.name, name, step, measured)
+            new = self.manifest.add(path.name, name, step, measured, info)
         except BaseException:
             # Not listed, it would lie there for ever.
             if path.name not in [entry.file for entry in self.manifest.entries()]:
@@ -210,6 +239,16 @@ def _checked_count(count: Any) -> int | None:
     if number is None or number < 1:
         raise ConfigError(f"max_to_keep is {_shown(count)}. Pass a whole number of at least 1, or None to keep all.")
     return number
+
+
+def _checked_framework(framework: str | None) -> str | None:
+    """Raise CheckpointError where the framework that was asked for is not there: now, and not at the first save."""
+    known = {backend.needs: backend for backend in checkpoints.BACKENDS if backend.needs}
+    if framework is None or framework not in known or importlib.util.find_spec(framework) is not None:
+        return framework
+    raise CheckpointError(
+        f"DL_FRAMEWORK is {framework!r}, which is not installed. Install it: {known[framework].install}"
+    )
 
 
 def _checked_step(step: Any) -> int:

@@ -85,10 +85,7 @@ def restore(models: Mapping[str, Any], content: Mapping[str, Any], var_prefix: s
         else:
             others.append(target)
     if problems:
-        raise CheckpointError(
-            f"does not fit what shall be restored: {_states.shorten(problems)}. Build the models as they were "
-            "when it was saved, or restore fewer of them with var_prefix or into={...}."
-        )
+        raise CheckpointError(_states.misfit(problems))
     if names and var_prefix and not any(target.state for target in modules):
         raise CheckpointError(f"var_prefix {var_prefix!r} selects none of {_states.shorten(names)}")
     # What can still fail comes first; modules whose names and shapes fit come last.
