@@ -1,10 +1,12 @@
 """Which process may write: one per run, global rank zero, and never a forked child.
 
 Launchers say the rank in the environment; the names are those of torchrun, Slurm, Open MPI, MPICH/PMI and jsrun.
+TensorFlow's workers are told by TF_CONFIG who they are.
 """
 
 from __future__ import annotations
 
+import json
 import os
 
 _RANK_VARIABLES = (
@@ -36,7 +38,24 @@ def global_rank() -> int:
         value = os.environ.get(variable, "")
         if value.isdecimal():
             return int(value)
-    return 0
+    return 0 if _is_chief(os.environ.get("TF_CONFIG", "")) else 1
+
+
+def _is_chief(tf_config: str) -> bool:
+    """Whether this is TensorFlow's chief: the task of that type, or worker 0 in a cluster without one.
+
+    ``{"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}``, as in the documentation of
+    ``tf.distribute.cluster_resolver.TFConfigClusterResolver``.
+    """
+    try:
+        config = json.loads(tf_config or "{}")
+        cluster, task = config.get("cluster") or {}, config.get("task") or {}
+        kind, index = task.get("type"), int(task.get("index", 0))
+    except (ValueError, TypeError, AttributeError):
+        return True
+    if not cluster or kind in (None, "chief", "master"):
+        return True
+    return kind == "worker" and index == 0 and not {"chief", "master"} & set(cluster)
 
 
 def may_write() -> bool:

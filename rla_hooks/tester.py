@@ -28,13 +28,15 @@ from rla_hooks.atomic import write_json
 from rla_hooks.errors import ConfigError, RunError
 from rla_hooks.logger import Logger
 from rla_hooks.outputs import RunOutputs
-from rla_hooks.record import FAILED, FINISHED, RunRecord, process_identity, report_in_file
+from rla_hooks.record import FAILED, FINISHED, INTERRUPTED, RunRecord, process_identity, report_in_file
 from rla_hooks.record import load as load_record
 from rla_hooks.settings import RunSettings
 from rla_hooks.tensorboard_words import TensorBoardWords
 from rla_hooks.values import safe
 from rla_hooks.writers import make_writers
 from rla_hooks.writers.base import Ending, HParams, Text
+
+_LONG = 1000  # characters
 
 
 class Tester(RunSettings, RunOutputs, TensorBoardWords):
@@ -220,7 +222,7 @@ class Tester(RunSettings, RunOutputs, TensorBoardWords):
         parameters = self._all_parameters()
         write_json(self.paths.parameter_json, parameters)
         self.logger.show("hyperparameters", Text(_markdown_table(parameters)), step=0)
-        plain = {key: _for_hparams_tab(value) for key, value in parameters.items()}
+        plain = {key: _for_hparams_tab(value) for key, value in parameters.items() if not _is_long(value)}
         self.logger.show("hyperparameters", HParams(plain, time.time()), step=0)
 
     def _all_parameters(self) -> dict[str, Any]:
@@ -275,6 +277,10 @@ class Tester(RunSettings, RunOutputs, TensorBoardWords):
             self.flush()
             lifecycle.forget_writing_rank()
             return
+        actions, self._at_end = self._at_end, []
+        if status != INTERRUPTED:  # there is no time for it
+            for action in actions:
+                self._guarded("what was left for the end", action)
         if not self.record.end(status, error) and self._ended:
             return
         self._ended = True
@@ -351,7 +357,13 @@ class Tester(RunSettings, RunOutputs, TensorBoardWords):
     def __getstate__(self) -> dict[str, Any]:
         # Callbacks, models and the user's own objects belong to this process; hyper-parameters go in their safe form.
         # A copy appends to the run but does not end it.
-        own = {"_saver": None, "_owner": False, "_log_callback": None, "hyper_param": self.parameters()}
+        own: dict[str, Any] = {
+            "_saver": None,
+            "_owner": False,
+            "_log_callback": None,
+            "_at_end": [],
+            "hyper_param": self.parameters(),
+        }
         return self.__dict__ | own
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -390,7 +402,13 @@ def _markdown_table(parameters: Mapping[str, Any]) -> str:
 
 
 def _cell(value: Any) -> str:
-    return str(value).replace("\\", "\\\\").replace("|", "\\|").replace("\r", "").replace("\n", "<br>")
+    text = f"{value:.{_LONG}}..." if _is_long(value) else str(value)
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\r", "").replace("\n", "<br>")
+
+
+def _is_long(value: Any) -> bool:
+    """Whether a value would burst TensorBoard's tables: a model's config, say. It is whole in parameter.json."""
+    return isinstance(value, str) and len(value) > _LONG
 
 
 def _for_hparams_tab(value: Any) -> bool | float | str:

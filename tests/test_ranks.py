@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 import pytest
@@ -9,11 +10,12 @@ import pytest
 from rla_hooks import ranks
 
 VARIABLES = ["RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "JSM_NAMESPACE_RANK", "LOCAL_RANK"]
+WORKERS = {"worker": ["a:1", "b:1"]}
 
 
 @pytest.fixture(autouse=True)
 def _bare_environment(monkeypatch):
-    for variable in VARIABLES:
+    for variable in [*VARIABLES, "TF_CONFIG"]:
         monkeypatch.delenv(variable, raising=False)
 
 
@@ -45,6 +47,33 @@ def test_the_global_rank_goes_before_the_local_one(monkeypatch):
     monkeypatch.setenv("RANK", "4")
     monkeypatch.setenv("LOCAL_RANK", "0")
     assert ranks.global_rank() == 4
+
+
+@pytest.mark.parametrize(
+    ("cluster", "kind", "index", "writes"),
+    [
+        (WORKERS, "worker", 0, True),
+        (WORKERS, "worker", 1, False),
+        (WORKERS | {"chief": ["c:1"]}, "chief", 0, True),
+        (WORKERS | {"chief": ["c:1"]}, "worker", 0, False),
+        (WORKERS | {"ps": ["c:1"]}, "ps", 0, False),
+        (WORKERS, "evaluator", 0, False),
+        ({}, "worker", 1, True),
+    ],
+)
+def test_of_tensorflows_workers_the_chief_writes(monkeypatch, cluster, kind, index, writes):
+    """TF_CONFIG says which task this process is; worker 0 is the chief where there is no task of that type."""
+    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": cluster, "task": {"type": kind, "index": index}}))
+    assert ranks.may_write() is writes
+
+
+@pytest.mark.parametrize(
+    "odd", ["", "{", "[]", '{"cluster": 3}', '{"cluster": {}, "task": {"index": "x"}}']
+)
+def test_a_tf_config_that_says_nothing_is_passed_over(monkeypatch, odd):
+    """Then the process is on its own."""
+    monkeypatch.setenv("TF_CONFIG", odd)
+    assert ranks.may_write()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")

@@ -289,3 +289,37 @@ def test_a_tester_shows_what_it_is(ready):
     assert repr(Tester()) == "Tester('not configured', not started)" and repr(tester) == "Tester('t', not started)"
     tester.log_files_gen()
     assert repr(tester) == f"Tester({tester.name!r}, running)"
+
+
+def test_what_is_left_for_the_end(ready):
+    """It is called once when the run ends, what fails costs a warning, a copy leaves it, and a signal has no time."""
+    calls = []
+    tester = ready()
+    tester.log_files_gen()
+    tester.at_end(lambda: calls.append(tester.status))
+    tester.at_end(lambda: 1 / 0)
+    copy.deepcopy(tester).finish()
+    assert calls == []
+    with pytest.warns(RLAWarning, match="left for the end could not be written: division by zero"):
+        tester.finish()
+    assert calls == ["running"] and tester.status == "finished"
+
+    tester.log_files_gen()
+    tester.finish("interrupted")
+    assert calls == ["running"]
+
+
+def test_long_texts_burst_no_table(ready):
+    """A model's config of thousands of letters is whole in parameter.json; TensorBoard shows where it begins."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    tester = ready(writers=["tensorboard"], config="x" * 5000, lr=0.1)
+    tester.log_files_gen()
+    tester.finish()
+    assert parameters_of(tester)["config"] == "x" * 5000
+    reader = EventAccumulator(str(tester.tensorboard_dir)).Reload()
+    tag = next(tag for tag in reader.Tags()["tensors"] if "hyperparameters" in tag)
+    text = reader.Tensors(tag)[0].tensor_proto.string_val[0].decode()
+    assert f"| config | {'x' * 1000}... |" in text
+    assert b"lr" in reader.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
+    assert b"config" not in reader.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
