@@ -135,7 +135,7 @@ class LoggerHooks:
         # The mapping is other loggers' too.
         values = {self._key(key): value for key, value in metrics.items()} if self._prefix else dict(metrics)
         if dict in map(type, values.values()):
-            values = _flat(values)
+            values = _runs.flat(values)
         module = self._module() if self._module else None
         trainer = getattr(module, "_trainer", None)
         if trainer is not None:
@@ -235,13 +235,3 @@ class LoggerHooks:
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_module": None}
-
-
-def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, dict):
-            flat |= {f"{key}/{inner}": leaf for inner, leaf in _flat(value).items()}
-        else:
-            flat[key] = value
-    return flat

@@ -43,12 +43,16 @@ def join_or_plan(
     return run
 
 
-def open_run() -> Tester | None:
-    """Return the run that the user has opened. That of another logger is none to join: two loggers are two runs."""
+def open_run(progress_bar: bool = True) -> Tester | None:
+    """Return the run that the user has opened. That of another logger is none to join: two loggers are two runs.
+
+    ``progress_bar``: the framework has one on stdout.
+    """
     run = rla.current_run()
     if run is None or run.is_planned:
         return None
-    run.leave_stdout_alone()  # the framework has a progress bar there
+    if progress_bar:
+        run.leave_stdout_alone()
     return run
 
 
@@ -57,6 +61,17 @@ def settled(run: Tester) -> Tester:
     if run.is_planned and not run.writes:
         return open_run() or run
     return run
+
+
+def flat(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values without nesting: those of an inner dict become ``<key>/<inner key>``."""
+    result: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            result |= {f"{key}/{inner}": leaf for inner, leaf in flat(value).items()}
+        else:
+            result[str(key)] = value
+    return result
 
 
 def add_hyper_params(run: Tester, params: Mapping[str, Any]) -> None:

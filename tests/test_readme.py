@@ -22,9 +22,11 @@ def ran(tmp_path_factory):
     """The Python blocks, run one after the other as one program by somebody who has just copied them."""
     pytest.importorskip("pytorch_lightning")
     pytest.importorskip("pandas")
+    pytest.importorskip("tensorflow")
+    pytest.importorskip("keras")
     folder = tmp_path_factory.mktemp("readme")
     program = folder / "program.py"
-    pages = [ROOT / "README.md", ROOT / "docs" / "lightning.md"]
+    pages = [ROOT / "README.md", ROOT / "docs" / "lightning.md", ROOT / "docs" / "keras.md"]
     program.write_text("\n".join(code for page in pages for kind, code in _blocks(page) if kind == "python"))
     environment = {key: value for key, value in os.environ.items() if not key.startswith("RLA_")}
     done = subprocess.run([sys.executable, "-I", program], cwd=folder, capture_output=True, text=True, env=environment)
@@ -37,6 +39,7 @@ def test_the_python_blocks_run(ran):
     _, printed = ran
     assert "finished 0.05" in printed
     assert re.search(r"checkpoint-9\.pt$", printed, re.MULTILINE)
+    assert re.search(r"^49$", printed, re.MULTILINE)
 
 
 def test_the_commands_run(ran):

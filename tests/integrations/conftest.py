@@ -1,22 +1,22 @@
-"""Trainings of a second, in both namespaces of Lightning, and readers of what they left."""
+"""Trainings of a second, in both namespaces of Lightning and in Keras 3 and 2, and readers of what they left."""
 
 from __future__ import annotations
 
 import importlib
 import json
 import os
+import random
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy
 import pytest
 
 import rla_hooks as rla
 from rla_hooks import lifecycle
 
 NAMESPACES = ["pytorch_lightning", "lightning.pytorch"]
-FOREIGN_VARIABLES = ["RLA_CONFIG", "RLA_MODE", "RLA_RUN_OF_RANK_ZERO", "RANK", "LOCAL_RANK", "SLURM_PROCID"]
-FOREIGN_VARIABLES += ["OMPI_COMM_WORLD_RANK", "PMI_RANK", "JSM_NAMESPACE_RANK"]
 
 
 @pytest.fixture(scope="module", params=NAMESPACES)
@@ -38,26 +38,24 @@ def namespace(request):
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch):
+def here(tmp_path, monkeypatch, clean_environment):
     """An empty working directory whose runs, also those without a log_root, live in ``root`` and back up no code."""
+    clean_environment(monkeypatch)
     with _at_home(tmp_path, monkeypatch) as folder:
         yield folder
 
 
 @pytest.fixture(scope="module")
-def shared_home(namespace, tmp_path_factory):
+def shared_home(namespace, tmp_path_factory, clean_environment):
     """The same for a training whose files several tests read."""
-    with (
-        pytest.MonkeyPatch.context() as monkeypatch,
-        _at_home(tmp_path_factory.mktemp("shared"), monkeypatch) as folder,
-    ):
-        yield folder
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        clean_environment(monkeypatch)
+        with _at_home(tmp_path_factory.mktemp("shared"), monkeypatch) as folder:
+            yield folder
 
 
 @contextmanager
 def _at_home(tmp_path, monkeypatch):
-    for variable in FOREIGN_VARIABLES:
-        monkeypatch.delenv(variable, raising=False)
     folder = tmp_path / "here"
     folder.mkdir()
     monkeypatch.chdir(folder)
@@ -234,3 +232,67 @@ def _spy_class(pl):
             self.ends.append(status)
 
     return Spy
+
+
+# --- Keras ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def keras():
+    """Keras 3 on the backend of this process: the module ``keras``, ``RLACallback``, a small ``model`` and ``fit``."""
+    return _keras_kit("keras")
+
+
+@pytest.fixture(scope="session", params=["keras", "tf_keras"])
+def any_keras(request):
+    """The same for Keras 3 and for Keras 2."""
+    return _keras_kit(request.param)
+
+
+def _keras_kit(package):
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    module = pytest.importorskip(package)
+    kit = SimpleNamespace(name=package, keras=module, backend=module.backend.backend())
+    kit.RLACallback = importlib.import_module(f"rla_hooks.integrations.{package}").RLACallback
+    kit.x = numpy.random.default_rng(0).random((24, 3), "float32")
+    kit.y = kit.x.sum(axis=1, keepdims=True)
+
+    def model(optimizer=None, width=4, **options):
+        """Two small layers, compiled; the same weights each time."""
+        random.seed(0)  # which initializers are seeded from; set_random_seed of Keras 3.15 imports TensorFlow
+        if package == "tf_keras":
+            module.utils.set_random_seed(0)
+        inputs = module.Input((3,)) if package == "keras" else module.layers.InputLayer((3,))
+        layers = [inputs, module.layers.Dense(width, activation="tanh"), module.layers.Dense(1)]
+        made = module.Sequential(layers)
+        made.compile(optimizer or module.optimizers.Adam(0.01), "mse", metrics=["mae"], **options)
+        return made
+
+    def fit(made, *callbacks, x=kit.x, y=kit.y, **options):
+        """Three batches an epoch."""
+        options = {"epochs": 1, "batch_size": 8, "verbose": 0, "shuffle": False, **options}
+        return made.fit(x, y, callbacks=list(callbacks), **options)
+
+    kit.model, kit.fit = model, fit
+    kit.numpy = lambda variable: numpy.array(kit.RLACallback()._to_numpy(variable))
+    kit.iterations = lambda made: int(kit.numpy(made.optimizer.iterations))
+    kit.state = lambda made: [kit.numpy(each) for each in (*made.variables, *made.optimizer.variables)]
+    return kit
+
+
+@pytest.fixture
+def rows(only_run, read_rows):
+    """Gives the rows of the one run: numbers where a cell is one, without the time of day."""
+
+    def read(*columns):
+        found = [{key: _number(cell) for key, cell in row.items()} for row in read_rows(only_run().paths.progress_csv)]
+        return [{key: row[key] for key in row if (key in columns if columns else key != "timestamp")} for row in found]
+
+    return read
+
+
+def _number(cell):
+    try:
+        return float(cell)
+    except ValueError:
+        return cell

@@ -53,9 +53,8 @@ def copied(request):
 
 
 @pytest.fixture(autouse=True)
-def _own_process(tmp_path, monkeypatch):
+def _own_process(quiet):
     """Runs that a logger made by itself end with the process, which is the end of the test here."""
-    monkeypatch.chdir(tmp_path)
     warnings.filterwarnings("ignore", module="lightning")
     yield
     for run in lifecycle._open_runs():

@@ -1,0 +1,64 @@
+"""What RLACallback for Keras may be given. All mistakes are told at once, before a training starts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rla_hooks.errors import ConfigError, did_you_mean
+
+_KNOWN = "monitor mode save_best_only max_to_keep save_weights_only save_every log_every figures figures_every".split()
+_KNOWN += "log_lr log_weights resume task config log_root record writers backup".split()
+
+
+def check(unknown: Iterable[str], **given: Any) -> None:
+    """Raise one ConfigError that names every argument which cannot be used."""
+    problems = [_unknown(key) for key in unknown]
+    allowed = {
+        "monitor": "the name of a metric, such as 'val_loss'",
+        "mode": "'min', 'max', 'auto'",
+        "log_every": "'epoch', 'batch', or a number of batches above 0",
+        "max_to_keep": "a whole number above 0, or None",
+        "save_every": "a whole number of epochs above 0, or None",
+        "figures": "{name: fn(model, epoch, logs) -> Figure}",
+        "figures_every": "a whole number of epochs above 0",
+        "resume": "True, None, a path, or a run of rla.runs()",
+    }
+    for name, value in given.items():
+        if not _FITS[name](value):
+            problems.append(f"{name} is {value!r}. Allowed: {allowed[name]}.")
+    if problems:
+        raise ConfigError(problems, "RLACallback")
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _are_functions(value: Any) -> bool:
+    return value is None or (isinstance(value, Mapping) and all(map(callable, value.values())))
+
+
+def _is_checkpoint(value: Any) -> bool:
+    flag = value is None or isinstance(value, bool)
+    return flag or isinstance(value, (str, os.PathLike)) or hasattr(value, "checkpoint_dir")
+
+
+_FITS = {
+    "monitor": lambda value: isinstance(value, str) and value != "",
+    "mode": lambda value: value in ("min", "max", "auto"),
+    "log_every": lambda value: value in ("epoch", "batch") or _is_count(value),
+    "max_to_keep": lambda value: value is None or _is_count(value),
+    "save_every": lambda value: value is None or _is_count(value),
+    "figures": _are_functions,
+    "figures_every": _is_count,
+    "resume": _is_checkpoint,
+}
+
+
+def _unknown(key: str) -> str:
+    hint = did_you_mean(key, _KNOWN)
+    if key in ("filepath", "log_dir", "filename"):
+        hint = " Files belong to the run's folders; Keras' own ModelCheckpoint beside it may write elsewhere."
+    return f"unknown argument {key!r}. Known: {', '.join(_KNOWN)}.{hint}"

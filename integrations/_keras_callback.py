@@ -1,0 +1,336 @@
+"""What a run asks of a Keras callback. No framework is imported here.
+
+``keras.py`` and ``tf_keras.py`` join this with the ``Callback`` of Keras 3 and of Keras 2.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rla_hooks.integrations import _keras_arguments, _keras_model, _keras_resume, _runs
+from rla_hooks.integrations._keras_checkpoints import BEST, Checkpoints, score_in
+from rla_hooks.integrations._keras_state import RunState, state_of
+
+from rla_hooks import Tester
+from rla_hooks.errors import ConfigError
+
+Figures = Mapping[str, Callable[[Any, int, Mapping[str, Any]], Any]]
+
+
+class CallbackHooks:
+    """Routes a Keras training into a run: metrics, hyper-parameters, checkpoints, figures.
+
+    It joins the run that is open (``@rla.track``), or makes one of its own, of the task ``task``, when a fit or a
+    stand-alone evaluate begins. Place it last: it logs what the callbacks before it have added to the logs.
+
+    monitor, mode ("min", "max" or "auto"): the metric of the best checkpoint. save_best_only: no newest ones beside
+    it. max_to_keep: how many of the newest (None: all). save_weights_only: ``.weights.h5`` instead of ``.keras``.
+    save_every: epochs between the newest, counted over all fits (None: no checkpoints at all).
+    log_every: "epoch"; or "batch", or a number of batches, for rows ``batch/<key>`` beside, in which Keras gives the
+    mean over the epoch so far. figures: ``fn(model, epoch, logs)`` that return a matplotlib figure or an image array,
+    called after every ``figures_every`` epochs. log_lr: ``learning_rate``. log_weights: a histogram of each weight
+    in TensorBoard. resume: True, or what :func:`rla_hooks.integrations._keras_resume.find` takes.
+    task, config, log_root, record, writers, backup: of a run of its own, as in ``@rla.track``; ``record`` has values.
+
+    The time step is ``optimizer.iterations``, growing over fits; ``epoch`` is a column. Raises ConfigError with all
+    mistakes at once.
+    """
+
+    _keras: Any  # the module of the Callback class
+    _takes_epoch = True  # whether a fit begins at ``model._initial_epoch``
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        mode: str = "auto",
+        save_best_only: bool = False,
+        max_to_keep: int | None = 5,
+        save_weights_only: bool = False,
+        save_every: int | None = 1,
+        log_every: str | int = "epoch",
+        figures: Figures | None = None,
+        figures_every: int = 1,
+        log_lr: bool = True,
+        log_weights: bool = False,
+        resume: Any = None,
+        *,
+        task: str = "keras",
+        config: str | None = None,
+        log_root: str | None = None,
+        record: Mapping[str, Any] | None = None,
+        writers: list[str] | None = None,
+        backup: str | None = None,
+        **unknown: Any,
+    ):
+        _keras_arguments.check(
+            unknown,
+            monitor=monitor,
+            mode=mode,
+            log_every=log_every,
+            max_to_keep=max_to_keep,
+            save_every=save_every,
+            figures=figures,
+            figures_every=figures_every,
+            resume=resume,
+        )
+        super().__init__()
+        self.figures: Figures = dict(figures or {})
+        self.figures_every = figures_every
+        self.log_lr = log_lr
+        self.log_weights = log_weights
+        self.resume = resume
+        self.log_every = log_every
+        self._checkpoints = Checkpoints(monitor, mode, save_best_only, max_to_keep, save_weights_only, save_every)
+        self._options = {
+            "task": task,
+            "config": config,
+            "log_root": log_root,
+            "record": record,
+            "writers": writers,
+            "backup": backup,
+        }
+        self._run: Tester | None = None
+        self._in_fit = False
+        self._fit_epochs = 0
+        self._epoch_began: float | None = None
+        self._restored_epoch = False
+        self._first_step = 0  # of the epoch, from which the steps of batch rows are counted
+        self._asks_optimizer = False  # for each batch row
+        self._add_batch_hook()
+
+    # --- the run --------------------------------------------------------------------------------------------------
+
+    def set_model(self, model: Any) -> None:
+        """Called at the beginning of each fit, evaluate and predict, and not for the validation inside a fit."""
+        self._check_tree(model)
+        super().set_model(model)  # type: ignore[misc]
+        self._in_fit = False  # a fit that an exception ended has not said so
+
+    def _check_tree(self, model: Any) -> None:
+        ours = self._keras.__name__
+        trees = [each.__module__.partition(".")[0] for each in type(model).__mro__]
+        theirs = next((tree for tree in trees if tree in ("keras", "tf_keras")), ours)
+        if theirs != ours:
+            raise ConfigError(
+                f"this RLACallback is made for {ours}, the model is of {theirs}. Write: from "
+                f"rla_hooks.integrations.{theirs} import RLACallback"
+            )
+
+    def _join(self) -> tuple[Tester, RunState]:
+        """Return the run that this belongs to: that which the user has open, else that it had, else one of its own."""
+        verbose = (getattr(self, "params", None) or {}).get("verbose", "auto")
+        run = _runs.open_run(progress_bar=verbose != 0) or self._run or _runs.join_or_plan(**self._options)
+        self._run = run if self._is_follower() else _runs.started(run)
+        state = state_of(run)
+        if run.writes:
+            self._describe(run, state)
+        return run, state
+
+    def _is_follower(self) -> bool:
+        """Whether another process of a JAX training writes: no launcher's variable tells that."""
+        if self._keras.backend.backend() != "jax" or "jax" not in sys.modules:
+            return False
+        return bool(sys.modules["jax"].process_index() != 0)
+
+    def _describe(self, run: Tester, state: RunState) -> None:
+        """Add the hyper-parameters of a model that is new, or newly compiled."""
+        model = self.model  # type: ignore[attr-defined]
+        key = state.name_of(model)
+        if model is None or key is None or state.described.get(key) == id(getattr(model, "optimizer", None)):
+            return
+        state.described[key] = id(getattr(model, "optimizer", None))
+        run.add_hyper_params({key: _keras_model.describe(model, self._keras)})
+
+    # --- a fit ----------------------------------------------------------------------------------------------------
+
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        run, state = self._join()
+        self._in_fit = True
+        self._fit_epochs = 0
+        state.fits += 1
+        if self.resume:
+            self._resume(run, state)
+        self._step(state)
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        self._forget_restored_epoch()
+        self._epoch_began = time.perf_counter()
+        if self._run is not None and self.log_every != "epoch":
+            self._first_step = self._step(state_of(self._run))
+            self._asks_optimizer = (
+                self._keras.backend.backend() == "tensorflow" and not _keras_model.steps_once_a_batch(self._model_now)
+            )
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        if not self._in_fit:
+            self._join()  # somebody's own loop
+        run = self._run
+        assert run is not None
+        state = state_of(run)
+        state.epochs += 1
+        self._fit_epochs += 1
+        model, values = self.model, _runs.flat(logs or {})  # type: ignore[attr-defined]
+        step = self._step(state, epoch_ended=True)
+        if run.writes:
+            extra = {key: value for key, value in self._extra(model).items() if key not in values}
+            run.log({"epoch": epoch, **values, **extra}, step)
+            state.curve.add(step, values)
+            if self.log_weights and model is not None:
+                for name, array in _keras_model.weights(model, self._to_numpy):
+                    run.add_histogram(name, array, step)
+            if state.epochs % self.figures_every == 0:
+                self._draw(run, state, model, epoch, values, step)
+        self._checkpoints.after_epoch(run, model, state, step, epoch, values)
+
+    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        self._in_fit = False
+        self._forget_restored_epoch()
+        run = self._run
+        if run is None:
+            return
+        state = state_of(run)
+        self._checkpoints.after_fit(run, self.model, state, self._step(state), self._fit_epochs)  # type: ignore[attr-defined]
+        if run.writes:
+            state.draw_curve_if_cheap()
+            run.flush()
+
+    def _extra(self, model: Any) -> dict[str, Any]:
+        extra: dict[str, Any] = {}
+        if self._epoch_began is not None:
+            extra["time/seconds_per_epoch"] = time.perf_counter() - self._epoch_began
+        if self.log_lr:
+            extra |= _keras_model.learning_rates(model, self._to_numpy)
+        return extra
+
+    def _step(self, state: RunState, epoch_ended: bool = False) -> int:
+        """The time step: ``optimizer.iterations`` over all optimizers so far; epochs where none has counted one."""
+        taken = _keras_model.iterations(self.model, self._to_numpy)  # type: ignore[attr-defined]
+        if not taken and (epoch_ended or state.counts_epochs):
+            state.counts_epochs = True
+            message = "no optimizer of the model has counted a step in its iterations; the time step counts epochs."
+            state.warn("no optimizer", message)
+            taken = state.epochs
+        return state.clock.step(taken or 0)
+
+    def _draw(self, run: Tester, state: RunState, model: Any, epoch: int, logs: Mapping[str, Any], step: int) -> None:
+        for name, make in self.figures.items():
+            try:
+                figure = make(model, epoch, logs)
+            except Exception as error:
+                message = f"the figure {name!r} was not made: {type(error).__name__}: {error}"
+                state.warn(("figure", name), message)
+                continue
+            if figure is not None:
+                run.add_figure(name, figure, step)
+
+    # --- batches --------------------------------------------------------------------------------------------------
+
+    def _add_batch_hook(self) -> None:
+        """Be a callback with a batch hook only where one is needed: it ends asynchronous dispatch (Keras 3.15)."""
+        if self.log_every != "epoch":
+            self.on_train_batch_end = self._on_train_batch_end
+
+    def _on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Log a row. On a thread-safe backend this may run in several threads at once, so it keeps no state."""
+        if self._run is None:
+            self._join()
+        run, logs = self._run, logs or {}
+        if not logs or run is None or not run.writes:
+            return
+        every = 1 if self.log_every == "batch" else int(self.log_every)
+        executed = getattr(self._model_now, "steps_per_execution", 1) or 1
+        if every == 1 or (batch + 1) // every > max(batch + 1 - executed, 0) // every:
+            run.log({f"batch/{key}": value for key, value in _runs.flat(logs).items()}, self._batch_step(run, batch))
+
+    @property
+    def _model_now(self) -> Any:
+        """The model without the state that JAX would have to be asked for."""
+        return vars(self).get("_model") or vars(self).get("model")
+
+    def _batch_step(self, run: Tester, batch: int) -> int:
+        """That at the epoch's begin and the batches since; where these are no steps, what the optimizer has counted.
+
+        It is not asked each time: on TensorFlow that costs more than the row, JAX would have to give its state back to
+        the model, and on torch other batches may have been taken since. With steps_per_execution the index of the last
+        batch may lie beyond the end of the epoch (Keras 3.15).
+        """
+        model = self._model_now
+        if self._asks_optimizer:
+            taken = _keras_model.iterations(model, self._to_numpy)
+            if taken is not None:
+                return state_of(run).clock.step(taken)
+        steps = (getattr(self, "params", None) or {}).get("steps")
+        done = batch + 1 if steps is None else min(batch + 1, steps)
+        optimizer = getattr(model, "optimizer", None)
+        return self._first_step + done // (getattr(optimizer, "gradient_accumulation_steps", None) or 1)
+
+    # --- evaluate -------------------------------------------------------------------------------------------------
+
+    def on_test_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        if not self._in_fit:
+            self._join()
+
+    def on_test_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        """The result of an evaluate of its own is a row; that of the validation in a fit comes with the epoch's."""
+        if self._in_fit or not logs:
+            return
+        run, state = self._join()
+        if run.writes:
+            run.log({f"evaluate/{key}": value for key, value in _runs.flat(logs).items()}, self._step(state))
+            run.flush()
+
+    # --- resume ---------------------------------------------------------------------------------------------------
+
+    def _resume(self, run: Tester, state: RunState) -> None:
+        """Go on from a checkpoint, once: a second fit of this callback goes on from the first."""
+        resume, self.resume = self.resume, None
+        model = self.model  # type: ignore[attr-defined]
+        found = _keras_resume.find(resume, run)
+        if found is None:
+            self._say(run, "resume=True: no checkpoint of this run or of an earlier one is there; it starts anew")
+            return
+        scratch = run.checkpoint_dir if run.writes else None
+        restored = _keras_resume.restore(model, found, self._to_numpy, scratch)
+        monitor = self._checkpoints.monitor
+        best = next((entry for entry in _keras_resume.beside(found) if entry.name == BEST), None)
+        if best is not None and state.best.get(monitor) is None:
+            state.best[monitor] = score_in(best.info, monitor)
+            restored += f", best {monitor} {state.best[monitor]}" if state.best[monitor] is not None else ""
+        if found.next_epoch and self._takes_epoch:
+            model._initial_epoch = found.next_epoch
+            self._restored_epoch = True
+            restored += f", epoch {found.next_epoch}"
+        elif found.next_epoch:
+            restored += f"; pass initial_epoch={found.next_epoch} to fit to go on counting epochs"
+        self._say(run, f"resumed from {found.path}: {restored}")
+
+    def _say(self, run: Tester, message: str) -> None:
+        if run.writes:
+            run.logger.message(message)
+            if not any(writer.name == "stdout" for writer in run.logger.output_formats):
+                print(message)
+
+    def _forget_restored_epoch(self) -> None:
+        """The epoch that a fit begins at sticks to the model (Keras 3.15), and would cut a later fit short."""
+        if self._restored_epoch:
+            self._restored_epoch = False
+            self.model._initial_epoch = None  # type: ignore[attr-defined]
+
+    # --- copies ---------------------------------------------------------------------------------------------------
+
+    def _to_numpy(self, value: Any) -> Any:
+        """An array of a variable or tensor."""
+        raise NotImplementedError
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy made before the first fit has a run of its own, a later one stays with the run; none has a model."""
+        left = ("on_train_batch_end", "_model", "model")
+        return {key: value for key, value in self.__dict__.items() if key not in left}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        super().set_model(None)  # type: ignore[misc]
+        self._add_batch_hook()

@@ -1,0 +1,222 @@
+"""Keras models in the run's checkpoint folder: the newest and the best, complete or not at all. Imports no framework.
+
+checkpoint-1200.keras     the newest ones
+best-800.keras            the one with the best score
+manifest.json             what is complete, with epoch and score
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from rla_hooks.integrations._keras_model import without_tensorflow
+from rla_hooks.integrations._keras_state import RunState
+
+from rla_hooks import Tester
+from rla_hooks.checkpoints import Manifest, Saver
+from rla_hooks.errors import did_you_mean
+from rla_hooks.values import to_scalar
+
+WHOLE, WEIGHTS = ".keras", ".weights.h5"
+NEWEST, BEST = "checkpoint", "best"
+# Parts of the names of metrics that are better when they are greater.
+_GREATER = "acc auc precision recall f1 fbeta iou io_u return reward score success similarity".split()
+
+
+class Checkpoints:
+    """When to save what of a model, and how."""
+
+    def __init__(
+        self,
+        monitor: str,
+        mode: str,
+        best_only: bool,
+        max_to_keep: int | None,
+        weights_only: bool,
+        every: int | None,
+    ):
+        self.monitor = monitor
+        self.greater = mode == "max" or (mode == "auto" and any(part in monitor.lower() for part in _GREATER))
+        self.best_only = best_only
+        self.max_to_keep = max_to_keep
+        self.weights_only = weights_only
+        self.every = every
+        self.info: dict[str, Any] = {}  # of the last epoch
+        self._keys: dict[str, None] = {}  # what has been logged
+
+    def after_epoch(
+        self, run: Tester, model: Any, state: RunState, step: int, epoch: int, logs: Mapping[str, Any]
+    ) -> None:
+        """Save what is due after an epoch."""
+        self._keys |= dict.fromkeys(logs)
+        if self.every is None or model is None:
+            return
+        self.info = {"epoch": epoch, "fits": state.fits}
+        score = self._score(state, logs)
+        best = self._best(run, state)
+        improved = score is not None and (best is None or (score > best if self.greater else score < best))
+        saved = None
+        if state.epochs - state.saved_epoch >= self.every and not (self.best_only and self.monitor in self._keys):
+            saved = self.save_newest(run, model, state, step)
+        if improved:
+            info = {**self.info, "monitor": self.monitor, "score": score}
+            if self._save(run, model, state, step, BEST, info, saved):
+                state.best[self.monitor] = score
+
+    def save_newest(self, run: Tester, model: Any, state: RunState, step: int) -> Path | None:
+        """Save the model as it is."""
+        state.saved_epoch = state.epochs
+        return self._save(run, model, state, step, NEWEST, self.info, None)
+
+    def after_fit(self, run: Tester, model: Any, state: RunState, step: int, epochs: int) -> None:
+        """Save the end of a fit that was longer than the time between two saves, or the first of the run.
+
+        ``epochs``: how many the fit had. A monitor that never came is told here: it may come late in a fit.
+        """
+        if self.every is None or model is None:
+            return
+        pending = state.epochs > state.saved_epoch and (state.saved_epoch == 0 or epochs > self.every)
+        if pending and not (self.best_only and self.monitor in self._keys):
+            self.save_newest(run, model, state, step)
+        if epochs and self.monitor not in self._keys:
+            self._tell_missing_monitor(state)
+
+    def _tell_missing_monitor(self, state: RunState) -> None:
+        """Say which metrics there are; but not in a training without validation whose monitor is the default one."""
+        known = [key for key in self._keys if key != "learning_rate"]
+        if self.monitor == "val_loss" and not self.best_only and not any(key.startswith("val_") for key in known):
+            return
+        state.warn(
+            ("monitor", self.monitor),
+            f"RLACallback(monitor={self.monitor!r}): no such metric was logged; the newest checkpoints are kept, no "
+            f"best one. Logged: {', '.join(known) or 'none'}.{did_you_mean(self.monitor, known)}",
+        )
+
+    def _score(self, state: RunState, logs: Mapping[str, Any]) -> float | None:
+        if self.monitor not in logs:
+            return None
+        try:
+            score = float(to_scalar(logs[self.monitor]))
+        except (TypeError, ValueError) as error:
+            message = f"RLACallback(monitor={self.monitor!r}): {error}; no best checkpoint is kept. Log one number."
+            state.warn(("score", self.monitor), message)
+            return None
+        return None if math.isnan(score) else score
+
+    def _best(self, run: Tester, state: RunState) -> float | None:
+        """The best score of the run so far, also by an earlier callback or process: it stands beside the file."""
+        if self.monitor not in state.best:
+            entry = Manifest(run.checkpoint_dir).newest(BEST) if run.checkpoint_dir else None
+            state.best[self.monitor] = score_in(entry.info, self.monitor) if entry else None
+        return state.best[self.monitor]
+
+    # --- writing --------------------------------------------------------------------------------------------------
+
+    def _save(
+        self,
+        run: Tester,
+        model: Any,
+        state: RunState,
+        step: int,
+        name: str,
+        info: Mapping[str, Any],
+        same: Path | None,
+    ) -> Path | None:
+        """Save under a name; where the model has just been saved, as ``same``, the file gets a second name."""
+        if not run.writes and not _saves_together(model):
+            return None
+        if same is not None:
+            return (
+                same
+                if not run.writes
+                else self._write(run, state, step, name, info, _suffix(same), lambda path: _link(same, path))
+            )
+        if not getattr(model, "built", True):
+            message = "the model was not saved: it is not built. Call it on a batch, or model.build(input_shape)."
+            state.warn("unbuilt", message)
+            return None
+        if not self.weights_only:
+            try:
+                return self._write(run, state, step, name, info, WHOLE, lambda path: self._save_whole(model, path))
+            except Exception as error:  # what a model's own get_config does is open
+                self.weights_only = True
+                message = (
+                    f"the model cannot be saved whole ({_short(error)}); its weights are saved instead. Give its class "
+                    "a get_config(), and @keras.saving.register_keras_serializable(), or pass save_weights_only=True."
+                )
+                state.warn("whole", message)
+        try:
+            return self._write(run, state, step, name, info, WEIGHTS, lambda path: model.save_weights(str(path)))
+        except Exception as error:
+            state.warn("checkpoint", f"the weights were not saved: {_short(error)}. The training goes on.")
+            return None
+
+    def _write(
+        self,
+        run: Tester,
+        state: RunState,
+        step: int,
+        name: str,
+        info: Mapping[str, Any],
+        suffix: str,
+        write: Callable[[Path], object],
+    ) -> Path | None:
+        if not run.writes:
+            return _take_part(write, suffix)
+        assert run.checkpoint_dir is not None
+        saver = Saver(run.checkpoint_dir, 1 if name == BEST else self.max_to_keep)
+        try:
+            path = saver.write(write, suffix, step, name, info)
+        except OSError as error:
+            message = f"the checkpoint of step {step} was not saved: {error}. The training goes on."
+            state.warn("disk", message)
+            return None
+        state.warn.again("disk")
+        return path
+
+    def _save_whole(self, model: Any, path: Path) -> None:
+        with without_tensorflow():
+            model.save(str(path))
+
+
+def score_in(info: Mapping[str, Any], monitor: str) -> float | None:
+    """The score that a manifest's entry has, if it is that of this metric."""
+    score = info.get("score")
+    return float(score) if info.get("monitor") == monitor and isinstance(score, (int, float)) else None
+
+
+def _saves_together(model: Any) -> bool:
+    """Whether the workers of a training must all save, though one keeps the file: some variables are read by all."""
+    strategy = getattr(model, "distribute_strategy", None)
+    return bool(getattr(getattr(strategy, "extended", None), "_in_multi_worker_mode", bool)())
+
+
+def _take_part(write: Callable[[Path], object], suffix: str) -> Path:
+    """Save into the system's temporary folder, and away with it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"model{suffix}"
+        write(path)
+    return path
+
+
+def _suffix(path: Path) -> str:
+    return WEIGHTS if path.name.endswith(WEIGHTS) else WHOLE
+
+
+def _link(source: Path, target: Path) -> None:
+    with suppress(OSError):  # some file systems have no links
+        os.link(source, target)
+        return
+    shutil.copyfile(source, target)
+
+
+def _short(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:300]}" if text else type(error).__name__

@@ -1,0 +1,116 @@
+"""What a Keras model tells of itself: hyper-parameters, learning rates, weights. No framework is imported here."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+ToNumpy = Callable[[Any], Any]
+
+
+def describe(model: Any, keras: Any) -> dict[str, Any]:
+    """Return the hyper-parameters that a model, its optimizers and its loss have; only those that can be told."""
+    told = {
+        "version": lambda: keras.__version__,
+        "backend": lambda: keras.backend.backend(),
+        "model": lambda: model.name,
+        "class": lambda: type(model).__name__,
+        "parameters": lambda: model.count_params(),
+        "loss": lambda: _named(getattr(model, "loss", None)),
+        "summary": lambda: _summary(model),
+        "config": lambda: model.to_json(),
+    }
+    for name, optimizer in optimizers(model).items():
+        told[name] = lambda optimizer=optimizer: _config_of(optimizer)  # type: ignore[misc]
+    found = {}
+    with without_tensorflow():
+        for key, tell in told.items():
+            try:
+                found[key] = tell()
+            except Exception:  # models without input shapes, or without get_config, cannot tell all
+                continue
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def optimizers(model: Any) -> dict[str, Any]:
+    """Return the optimizers of a model by attribute: ``optimizer``, and those that its own ``train_step`` uses.
+
+    Models with a train_step of their own (a GAN, an actor-critic) often leave the one of ``compile`` unused.
+    """
+    found = {"optimizer": getattr(model, "optimizer", None)}
+    found |= (
+        {name: value for name, value in vars(model).items() if not name.startswith("_")} if model is not None else {}
+    )
+    return {name: value for name, value in found.items() if hasattr(type(value), "iterations")}
+
+
+def learning_rates(model: Any, to_numpy: ToNumpy) -> dict[str, float]:
+    """Return ``learning_rate``; ``learning_rate/<name>`` of further optimizers. A schedule gives its present value."""
+    rates = {}
+    for name, optimizer in optimizers(model).items():
+        optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # of a LossScaleOptimizer
+        inner = getattr(optimizer, "optimizers", None) or ()  # of a MultiOptimizer
+        for each in inner or (optimizer,):
+            part = f"/{each.name}" if inner else "" if name == "optimizer" else f"/{name}"
+            rates[f"learning_rate{part}"] = float(to_numpy(each.learning_rate))
+    return rates
+
+
+def iterations(model: Any, to_numpy: ToNumpy) -> int | None:
+    """Return how many steps the optimizer has taken in its life, of several the busiest one; None without one."""
+    return max((int(to_numpy(each.iterations)) for each in optimizers(model).values()), default=None)
+
+
+def steps_once_a_batch(model: Any) -> bool:
+    """Whether each batch hook means one step of the optimizer."""
+    own = getattr(type(model), "train_step", None)
+    is_keras = getattr(own, "__module__", "").partition(".")[0] in ("keras", "tf_keras")
+    accumulates = getattr(getattr(model, "optimizer", None), "gradient_accumulation_steps", None)
+    return is_keras and getattr(model, "steps_per_execution", 1) == 1 and not accumulates
+
+
+def weights(model: Any, to_numpy: ToNumpy) -> Iterator[tuple[str, Any]]:
+    """Give the name and array of each trainable variable."""
+    for variable in model.trainable_variables:
+        yield getattr(variable, "path", variable.name), to_numpy(variable)
+
+
+@contextmanager
+def without_tensorflow() -> Iterator[None]:
+    """Keep Keras from importing TensorFlow on another backend, which takes seconds and hundreds of megabytes.
+
+    Keras 3.15 imports it in each serialisation, to ask whether a value is one of its own.
+    """
+    lazy = getattr(sys.modules.get("keras.src.utils.module_utils"), "tensorflow", None)
+    if "tensorflow" in sys.modules or getattr(lazy, "_available", False) is not None:
+        yield
+        return
+    lazy._available = False
+    try:
+        yield
+    finally:
+        lazy._available = None
+
+
+def _config_of(optimizer: Any) -> dict[str, Any]:
+    config = {key: value for key, value in optimizer.get_config().items() if value is not None and key != "name"}
+    return {"class": type(optimizer).__name__, **config}
+
+
+def _named(thing: Any) -> Any:
+    """The names of losses: texts, functions, objects, or these in lists and dicts."""
+    if thing is None or isinstance(thing, str):
+        return thing
+    if isinstance(thing, Mapping):
+        return {str(key): _named(value) for key, value in thing.items()}
+    if isinstance(thing, (list, tuple)):
+        return [_named(value) for value in thing]
+    return getattr(thing, "name", None) or getattr(thing, "__name__", None) or type(thing).__name__
+
+
+def _summary(model: Any) -> str:
+    lines: list[str] = []
+    model.summary(print_fn=lambda line, **_: lines.append(str(line)))
+    return "\n".join(line.rstrip() for line in "\n".join(lines).splitlines()).strip("\n")

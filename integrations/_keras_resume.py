@@ -1,0 +1,170 @@
+"""Putting a saved state back into a Keras model, whole or not at all. No framework is imported here."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import warnings
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rla_hooks.integrations._keras_checkpoints import BEST, NEWEST, WEIGHTS, WHOLE
+from rla_hooks.integrations._keras_model import iterations, without_tensorflow
+
+import rla_hooks as rla
+from rla_hooks import Tester
+from rla_hooks.checkpoints import Entry, Manifest
+from rla_hooks.errors import CheckpointError, RLAWarning
+
+_SHOWN = 5  # differences in an error
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+class Found(NamedTuple):
+    """A file to go on from, and what the manifest says of it."""
+
+    path: Path
+    entry: Entry | None
+
+    @property
+    def next_epoch(self) -> int:
+        """The epoch that follows; 0 where the epochs of several fits were counted anew in each."""
+        info = self.entry.info if self.entry else {}
+        epoch = info.get("epoch")
+        return epoch + 1 if isinstance(epoch, int) and info.get("fits") == 1 else 0
+
+
+def find(resume: Any, run: Tester) -> Found | None:
+    """Return the checkpoint that ``resume`` means; None where it is True and there is none yet.
+
+    True: the newest of this run, or of the newest earlier run of its task. A path: that file, or the newest in that
+    folder. A run of ``rla.runs()``: its newest. Raises CheckpointError where what was named is not there.
+    """
+    if resume is True:
+        return next(filter(None, map(_newest, _folders(run))), None)
+    path = Path(getattr(resume, "checkpoint_dir", resume))
+    if path.is_dir():
+        found = _newest(path)
+    else:
+        found = Found(path, _entry_of(path)) if path.is_file() and path.name.endswith((WHOLE, WEIGHTS)) else None
+    if found is None:
+        raise CheckpointError(
+            f"resume={str(resume)!r}: no Keras checkpoint is there. Allowed: True, a *{WHOLE} or *{WEIGHTS} file, a "
+            "checkpoint folder, or a run of rla.runs()."
+        )
+    return found
+
+
+def _folders(run: Tester) -> Iterator[Path]:
+    """The checkpoint folders of this run and of the earlier ones of its task, newest first."""
+    if run.checkpoint_dir is not None:
+        yield run.checkpoint_dir
+    if run.config is not None:
+        for earlier in reversed(rla.runs(run.config.log_root, run.task_name)):
+            if earlier.name != run.name:
+                yield earlier.checkpoint_dir
+
+
+def _newest(folder: Path) -> Found | None:
+    """The newest undamaged Keras file, one saved as the newest before one saved as the best."""
+    manifest = Manifest(folder)
+    ours = [entry for entry in manifest.complete() if entry.file.endswith((WHOLE, WEIGHTS))]
+    for name in (NEWEST, BEST):
+        for entry in reversed(ours):
+            if entry.name != name:
+                continue
+            trouble = manifest.trouble(entry)
+            if trouble is None:
+                return Found(folder / entry.file, entry)
+            warnings.warn(f"{folder / entry.file} {trouble}; an older one is looked for.", RLAWarning, stacklevel=2)
+    return None
+
+
+def beside(found: Found) -> list[Entry]:
+    """The complete checkpoints in the folder of one."""
+    return Manifest(found.path.parent).complete()
+
+
+def _entry_of(path: Path) -> Entry | None:
+    return next((entry for entry in Manifest(path.parent).complete() if entry.file == path.name), None)
+
+
+def restore(model: Any, found: Found, to_numpy: Any, scratch: Path | None) -> str:
+    """Put weights and optimizer of the file into the model; return in words what was restored.
+
+    scratch: a folder for a temporary file. Raises CheckpointError, before anything changes, where layers differ.
+    """
+    if not getattr(model, "built", True):
+        raise CheckpointError(
+            f"{found.path} cannot be loaded into a model that is not built. Give it an Input, call it on a batch, or "
+            "call model.build(input_shape) first."
+        )
+    optimizer = getattr(model, "optimizer", None)
+    built = getattr(optimizer, "built", getattr(optimizer, "_built", False))  # Keras 3, Keras 2
+    if not built and hasattr(optimizer, "build"):
+        optimizer.build(model.trainable_variables)
+    with without_tensorflow(), warnings.catch_warnings():
+        own, stored = _shapes_of(model, scratch), _shapes_in(found.path)
+        differences = list(_differences(_weights(own), _weights(stored)))
+        if differences:
+            more = f"; and {len(differences) - _SHOWN} more" if len(differences) > _SHOWN else ""
+            raise CheckpointError(
+                f"{found.path} does not fit the model: {'; '.join(differences[:_SHOWN])}{more}. Build the model as it "
+                "was when the checkpoint was saved, or pass resume=None to start anew."
+            )
+        fits = bool(_optimizer(stored)) and _optimizer(own) == _optimizer(stored)
+        if not fits:
+            warnings.simplefilter("ignore")  # Keras tells that it passes the optimizer over
+        model.load_weights(str(found.path), skip_mismatch=not fits)
+    if fits:
+        return f"weights and optimizer (iteration {iterations(model, to_numpy)})"
+    return "weights, but no optimizer state that fits " + ("this optimizer" if optimizer is not None else "(none here)")
+
+
+def _differences(own: Shapes, stored: Shapes) -> Iterator[str]:
+    for name in {**own, **stored}:
+        if name not in stored:
+            yield f"{name} {own[name]} is not in the file"
+        elif name not in own:
+            yield f"{name} {stored[name]} is only in the file"
+        elif own[name] != stored[name]:
+            yield f"{name} has shape {own[name]} and in the file {stored[name]}"
+
+
+def _weights(shapes: Shapes) -> Shapes:
+    return {name: shape for name, shape in shapes.items() if not name.startswith(("optimizer/", "metrics/"))}
+
+
+def _optimizer(shapes: Shapes) -> Shapes:
+    return {name: shape for name, shape in shapes.items() if name.startswith("optimizer/")}
+
+
+def _shapes_of(model: Any, scratch: Path | None) -> Shapes:
+    """The shapes as Keras would write them now: its names of layers do not depend on how many models there were."""
+    with tempfile.TemporaryDirectory(dir=scratch, prefix=".shapes-") as folder:
+        path = os.path.join(folder, f"own{WEIGHTS}")
+        model.save_weights(path)
+        return _shapes_in(Path(path))
+
+
+def _shapes_in(path: Path) -> Shapes:
+    import h5py  # comes with Keras
+
+    shapes: dict[str, tuple[int, ...]] = {}
+
+    def note(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset):
+            shapes[name.replace("/vars/", "/").replace("layers/", "", 1)] = tuple(item.shape)
+
+    try:
+        with contextlib.ExitStack() as stack:
+            source: Any = path
+            if path.name.endswith(WHOLE):
+                source = stack.enter_context(stack.enter_context(zipfile.ZipFile(path)).open("model.weights.h5"))
+            stack.enter_context(h5py.File(source, "r")).visititems(note)
+    except (OSError, KeyError, zipfile.BadZipFile) as error:
+        raise CheckpointError(f"{path} cannot be read: {error}") from error
+    return shapes

@@ -1,0 +1,25 @@
+"""RLACallback for Keras 2: ``tf_keras``, or ``tf.keras`` where TF_USE_LEGACY_KERAS=1 is set."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rla_hooks.integrations import _versions
+
+_versions.check("tf_keras", (2, 15), "pip install tf-keras")
+
+# ruff: noqa: E402
+import tf_keras
+from rla_hooks.integrations._keras_callback import CallbackHooks
+
+__all__ = ["RLACallback"]
+
+
+class RLACallback(CallbackHooks, tf_keras.callbacks.Callback):
+    __doc__ = CallbackHooks.__doc__
+
+    _keras = tf_keras
+    _takes_epoch = False
+
+    def _to_numpy(self, value: Any) -> Any:
+        return tf_keras.backend.get_value(value)

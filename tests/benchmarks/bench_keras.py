@@ -1,0 +1,69 @@
+"""What RLACallback adds to a fit of Keras, against Keras' own callbacks in the same process."""
+
+import os
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+from rla_hooks.integrations.keras import RLACallback
+
+import rla_hooks as rla
+
+BATCHES = 2_000
+BATCH_SIZE = 8
+REPEATS = 7
+
+
+def measure():
+    """Yield (what, value, bound, unit)."""
+    with tempfile.TemporaryDirectory(prefix="rla_bench_") as folder:
+        yield from _fits(Path(folder))
+
+
+def _fits(folder):
+    model = keras.Sequential([keras.Input((16,)), keras.layers.Dense(16, activation="relu"), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    x = np.random.default_rng(0).random((BATCHES * BATCH_SIZE, 16), "float32")
+    data = {"x": x, "y": x[:, :1], "batch_size": BATCH_SIZE, "shuffle": False, "verbose": 0}
+    callbacks = {
+        "none": list,
+        "epoch": lambda: [RLACallback(log_every="epoch")],
+        "batch": lambda: [RLACallback(log_every="batch")],
+        "csv": lambda: [keras.callbacks.CSVLogger(folder / "history.csv", append=True)],
+        "tensorboard": lambda: [keras.callbacks.TensorBoard(folder / "tb", update_freq="batch")],
+    }
+
+    @rla.track(log_root=folder / "rla", backup="none", task="bench")
+    def measure_all():
+        seconds = {name: [] for name in callbacks}
+        for repeat in range(REPEATS + 1):
+            for name, make in callbacks.items():
+                taken = _fit(model, data, make())
+                if repeat:  # the first round compiles, imports and opens files
+                    seconds[name].append(taken)
+        return seconds
+
+    seconds = measure_all()
+
+    def ratio(name, other):
+        return statistics.median(a / b for a, b in zip(seconds[name], seconds[other]))
+
+    over = statistics.median(a - b for a, b in zip(seconds["batch"], seconds["none"]))
+    board = statistics.median(a - b for a, b in zip(seconds["tensorboard"], seconds["none"]))
+    yield f"a fit of {BATCHES:,} batches: log_every='epoch' / no callback", ratio("epoch", "none"), 1.05, "times"
+    yield "log_every='batch' / TensorBoard(update_freq='batch')", ratio("batch", "tensorboard"), 1, "times"
+    yield "the same of what they add to the fit", over / board, 1, "times"
+    yield "log_every='batch' / CSVLogger (which logs epochs only)", ratio("batch", "csv"), 2, "times"
+    yield "log_every='batch' in microseconds a batch", over / BATCHES * 1e6, None, "us"
+
+
+def _fit(model, data, callbacks):
+    """Processor seconds of one fit; on a machine that others use, the clock on the wall says less."""
+    start = time.process_time()
+    model.fit(**data, callbacks=callbacks)
+    return time.process_time() - start

@@ -1,0 +1,334 @@
+"""RLACallback keeps the newest and the best model, complete or not at all, and puts one back into a later training."""
+
+import json
+import math
+import os
+
+import numpy as np
+import pytest
+
+import rla_hooks as rla
+from rla_hooks.errors import CheckpointError, RLAWarning
+
+every_backend = pytest.mark.every_backend
+
+
+@pytest.fixture
+def scores(keras):
+    """A callback that gives each epoch the next score, as ``val_loss`` or what it is called."""
+
+    def make(*values, name="val_loss"):
+        values = list(values)
+
+        class Scores(keras.keras.callbacks.Callback):
+            def on_epoch_end(self, epoch, logs=None):
+                value = values.pop(0)
+                if value is not None:
+                    logs[name] = value
+
+        return Scores()
+
+    return make
+
+
+@pytest.fixture
+def files(only_run, disk):
+    """Gives the names of the complete checkpoints, which are all that there is."""
+
+    def read(run=None):
+        run = run or only_run()
+        assert sorted(disk.manifest(run)) == disk.checkpoints(run)
+        return disk.checkpoints(run)
+
+    return read
+
+
+def _entries(run):
+    return json.loads((run.checkpoint_dir / "manifest.json").read_text())["checkpoints"]
+
+
+def _same(one, other):
+    return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+# --- what is saved ----------------------------------------------------------------------------------------------------
+
+
+@every_backend
+def test_a_saved_model_predicts_the_same(any_keras, here, only_run, files):
+    """The newest and the best one are whole models of Keras' own format, with the optimizer, bit-equal."""
+    kit = any_keras
+    model = kit.model()
+    kit.fit(model, kit.RLACallback(), epochs=2, validation_data=(kit.x, kit.y))
+    assert files() == ["best-6.keras", "checkpoint-3.keras", "checkpoint-6.keras"]
+    path = rla.latest_checkpoint(only_run())
+    loaded = kit.keras.models.load_model(path)
+    assert np.array_equal(loaded.predict(kit.x, verbose=0), model.predict(kit.x, verbose=0))
+    assert kit.iterations(loaded) == 6
+    assert {entry["file"]: entry["info"] for entry in _entries(only_run())}["checkpoint-3.keras"] == {
+        "epoch": 0,
+        "fits": 1,
+    }
+
+
+@every_backend
+def test_weights_only(any_keras, here, only_run, files):
+    """The weights alone load into a model that is built alike, with the optimizer's state."""
+    kit = any_keras
+    model = kit.model()
+    kit.fit(model, kit.RLACallback(save_weights_only=True), epochs=2)
+    assert files() == ["checkpoint-3.weights.h5", "checkpoint-6.weights.h5"]
+    fresh = kit.model()
+    fresh.optimizer.build(fresh.trainable_variables)
+    fresh.load_weights(str(rla.latest_checkpoint(only_run())))
+    assert _same(kit.state(fresh), kit.state(model))
+
+
+def test_the_newest_n_and_the_best(keras, scores, here, only_run, files):
+    """max_to_keep counts the newest, the best stays until a better one comes; NaN is never better."""
+    values = [3.0, math.nan, 1.0, 2.0, 1.0]
+    keras.fit(keras.model(), scores(*values), keras.RLACallback(max_to_keep=2), epochs=5)
+    assert files() == ["best-9.keras", "checkpoint-12.keras", "checkpoint-15.keras"]
+    (best,) = [entry for entry in _entries(only_run()) if entry["name"] == "best"]
+    assert best["info"] == {"epoch": 2, "fits": 1, "monitor": "val_loss", "score": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("monitor", "mode", "best"),
+    [("val_accuracy", "auto", 3), ("episode_return", "auto", 3), ("val_loss", "max", 3), ("val_accuracy", "min", 6)],
+)
+def test_modes(keras, scores, monitor, mode, best, here, files):
+    """What is better: "auto" takes accuracies and returns for better when greater, everything else when less."""
+    callback = keras.RLACallback(monitor, mode, save_best_only=True)
+    keras.fit(keras.model(), scores(0.5, 0.25, name=monitor), callback, epochs=2)
+    assert files() == [f"best-{best}.keras"]
+
+
+@every_backend
+def test_the_best_score_is_remembered(keras, scores, here, only_run, files):
+    """A second fit, and a second callback as another process would have it, do not overwrite a better model."""
+
+    @rla.track()
+    def main():
+        model, callback = keras.model(), keras.RLACallback(save_best_only=True)
+        keras.fit(model, scores(2.0), callback)
+        keras.fit(model, scores(3.0), callback)
+        from rla_hooks.integrations import _keras_state
+
+        _keras_state._states.clear()  # as in a process that has just begun
+        keras.fit(model, scores(2.5), keras.RLACallback(save_best_only=True))
+        assert files() == ["best-3.keras"]
+        keras.fit(model, scores(1.0), keras.RLACallback(save_best_only=True))
+
+    main()
+    assert files() == ["best-12.keras"]
+
+
+def test_save_every(keras, here, files):
+    """Epochs are counted over all fits; the end of a fit longer than that is saved, and so is a first short one."""
+
+    @rla.track()
+    def main():
+        model = keras.model()
+        callback = keras.RLACallback(save_every=2, max_to_keep=None)
+        keras.fit(model, callback)
+        assert files() == ["checkpoint-3.keras"]
+        keras.fit(model, callback)
+        keras.fit(model, callback)
+        assert files() == ["checkpoint-3.keras", "checkpoint-9.keras"]
+        keras.fit(model, callback, epochs=3)
+
+    main()
+    assert files() == ["checkpoint-15.keras", "checkpoint-18.keras", "checkpoint-3.keras", "checkpoint-9.keras"]
+
+
+def test_no_checkpoints(keras, here, only_run, disk):
+    """save_every=None saves none."""
+    keras.fit(keras.model(), keras.RLACallback("mae", save_every=None), epochs=2)
+    assert disk.checkpoints(only_run()) == []
+
+
+def test_a_monitor_that_never_comes(keras, scores, here, files):
+    """One warning at the end of the fit says which metrics there are; the newest is kept all the same."""
+    callback = keras.RLACallback("val_acuracy", save_best_only=True)
+    with pytest.warns(RLAWarning, match="Logged: loss, mae, val_accuracy.*Did you mean 'val_accuracy'") as warned:
+        keras.fit(keras.model(), scores(1.0, 1.0, name="val_accuracy"), callback, epochs=2)
+    assert sum(each.category is RLAWarning for each in warned) == 1
+    assert files() == ["checkpoint-3.keras", "checkpoint-6.keras"]
+
+
+def test_a_monitor_that_comes_late_or_is_no_number(keras, scores, here, runs, files):
+    """Validation every second epoch gives no warning; a vector gives one."""
+    keras.fit(keras.model(), scores(None, 2.0, None, 1.0), keras.RLACallback(save_best_only=True), epochs=4)
+    assert files() == ["best-12.keras", "checkpoint-3.keras"]
+    with pytest.warns(RLAWarning) as warned:
+        keras.fit(keras.model(), scores(np.ones(2)), keras.RLACallback())
+    said = [str(each.message) for each in warned if each.category is RLAWarning]
+    assert len(said) == 2 and "'val_loss' was left out" in said[0] and "no best checkpoint is kept" in said[1]
+
+
+def _unsavable(kit):
+    class Custom(kit.keras.Model):
+        def __init__(self, function):
+            super().__init__()
+            self.function = function
+            self.dense = kit.keras.layers.Dense(1)
+
+        def call(self, x):
+            return self.dense(self.function(x))
+
+        def get_config(self):
+            raise NotImplementedError("this model has no config")
+
+    model = Custom(lambda x: 2 * x)
+    model.compile("sgd", "mse")
+    return model
+
+
+@every_backend
+def test_a_model_that_cannot_be_saved_whole(keras, here, only_run, files):
+    """One warning says why and what to do; its weights are saved, and load again."""
+    model = _unsavable(keras)
+    with pytest.warns(RLAWarning, match=r"this model has no config\).*get_config\(\)") as warned:
+        keras.fit(model, keras.RLACallback(), epochs=2)
+    assert sum(each.category is RLAWarning for each in warned) == 1
+    assert files() == ["checkpoint-3.weights.h5", "checkpoint-6.weights.h5"]
+    fresh = _unsavable(keras)
+    fresh(keras.x)
+    fresh.load_weights(str(rla.latest_checkpoint(only_run())))
+    assert _same(fresh.get_weights(), model.get_weights())
+
+
+def test_a_model_that_is_not_built(keras, here, only_run, disk):
+    """In a loop of one's own there may be nothing to save yet: one warning says what to do."""
+    model = keras.keras.Sequential([keras.keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    callback = keras.RLACallback()
+    callback.set_model(model)
+    callback.on_train_begin()
+    with pytest.warns(RLAWarning) as warned:
+        callback.on_epoch_end(0, {"loss": 1.0})
+    assert "not built. Call it on a batch, or model.build" in str(warned[-1].message)
+    assert disk.checkpoints(only_run()) == []
+
+
+def test_a_full_disk(keras, small_disk, here, files):
+    """It costs the checkpoint and one warning; the training goes on, the older file is whole, later ones are kept."""
+    filler = small_disk / "filler"
+
+    class Fill(keras.keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                disk = os.statvfs(small_disk)
+                filler.write_bytes(bytes(disk.f_bavail * disk.f_bsize - 8192))
+            elif epoch == 3:
+                filler.unlink()
+
+    model = keras.model(width=1000)
+    callback = keras.RLACallback(log_root=str(small_disk), max_to_keep=1)
+    with pytest.warns(RLAWarning, match="of step .* was not saved") as warned:
+        history = keras.fit(model, Fill(), callback, epochs=4)
+    assert len(history.history["loss"]) == 4
+    assert sum("was not saved" in str(each.message) for each in warned) == 1
+    (run,) = rla.runs(small_disk)
+    assert files(run) == ["checkpoint-12.keras"]
+    loaded = keras.keras.models.load_model(rla.latest_checkpoint(run))
+    assert np.array_equal(loaded.predict(keras.x, verbose=0), model.predict(keras.x, verbose=0))
+
+
+# --- resume -----------------------------------------------------------------------------------------------------------
+
+
+@every_backend
+@pytest.mark.parametrize("weights_only", [False, True])
+def test_a_resumed_training_is_as_if_never_interrupted(keras, weights_only, here, capsys, runs):
+    """Weights, optimizer, epoch and step go on; the result is bit-equal, and it says what it restored."""
+    straight = keras.model()
+    keras.fit(straight, keras.RLACallback(task="straight"), epochs=4)
+
+    first = keras.model()
+    keras.fit(first, keras.RLACallback(task="job", save_weights_only=weights_only), epochs=2)
+    capsys.readouterr()
+
+    second = keras.model(keras.keras.optimizers.Adam(0.01))
+    callback = keras.RLACallback(task="job", resume=True)
+    keras.fit(second, callback, epochs=4)
+    assert _same(keras.state(second), keras.state(straight))
+    printed = capsys.readouterr().out
+    assert f"checkpoint-6.{'weights.h5' if weights_only else 'keras'}: weights and optimizer (iteration 6)" in printed
+    assert "epoch 2" in printed
+    *_, resumed = runs()
+    assert resumed.metrics()[["time-step", "epoch"]].to_numpy().tolist() == [[9, 2], [12, 3]]
+    assert "resumed from" in (resumed.log_dir / "log.txt").read_text()
+
+    keras.fit(second, callback, epochs=1)  # the restored epoch does not stick to the model
+    assert runs()[-1].metrics()["epoch"].tolist() == [2, 3, 0]
+
+
+def test_resume_of_keras_2(any_keras, here, capsys):
+    """There a callback cannot move the first epoch of a fit, so it says what to pass."""
+    kit = any_keras
+    first, second = kit.model(), kit.model()
+    kit.fit(first, kit.RLACallback(), epochs=2)
+    kit.fit(second, kit.RLACallback(resume=True), epochs=2, initial_epoch=2)
+    assert _same(kit.state(second), kit.state(first))
+    assert ("pass initial_epoch=2 to fit" in capsys.readouterr().out) is (kit.name == "tf_keras")
+
+
+def test_what_resume_may_be(keras, here, runs):
+    """True with nothing there starts anew; a file, a folder and a run are taken; what is not there is an error."""
+    keras.fit(keras.model(), keras.RLACallback(resume=True), epochs=2)
+    run = runs()[0]
+    for resume in (run, run.checkpoint_dir, run.checkpoint_dir / "checkpoint-3.keras"):
+        model = keras.model()
+        keras.fit(model, keras.RLACallback(resume=resume), epochs=2)
+        assert keras.iterations(model) == 6
+    with pytest.raises(CheckpointError, match="no Keras checkpoint is there"):
+        keras.fit(keras.model(), keras.RLACallback(resume="nowhere.keras"))
+
+
+def test_resume_takes_the_best_score_along(keras, scores, here, runs, disk):
+    """A better model of the earlier run is not outdone by a worse one of this."""
+    keras.fit(keras.model(), scores(1.0), keras.RLACallback())
+    keras.fit(keras.model(), scores(2.0, 0.5), keras.RLACallback(resume=True), epochs=3)
+    assert [name for name in disk.checkpoints(runs()[-1]) if "best" in name] == ["best-9.keras"]
+
+
+def test_a_damaged_file_is_passed_over(keras, here, runs):
+    """The newest whole one is taken, with a warning."""
+    keras.fit(keras.model(), keras.RLACallback(), epochs=2)
+    newest = rla.latest_checkpoint(runs()[0])
+    data = bytearray(newest.read_bytes())
+    data[len(data) // 2] ^= 1
+    newest.write_bytes(data)
+    model = keras.model()
+    with pytest.warns(RLAWarning, match="has changed since it was written"):
+        keras.fit(model, keras.RLACallback(resume=True), epochs=1)
+    assert keras.iterations(model) == 3
+
+
+@every_backend
+def test_another_architecture(keras, here, runs):
+    """The error names the layers that differ, and nothing has changed."""
+    keras.fit(keras.model(width=8), keras.RLACallback())
+    model = keras.model(width=4)
+    before = model.get_weights()
+    with pytest.raises(CheckpointError) as caught:
+        keras.fit(model, keras.RLACallback(resume=True))
+    text = str(caught.value)
+    assert "dense/0 has shape (3, 4) and in the file (3, 8)" in text
+    assert "dense_1/0 has shape (4, 1) and in the file (8, 1)" in text
+    assert "dense_1/1" not in text
+    assert _same(model.get_weights(), before)
+
+
+def test_another_optimizer(keras, here, runs, capsys):
+    """The weights are restored, and it says that the optimizer is not."""
+    first = keras.model("sgd")
+    keras.fit(first, keras.RLACallback())
+    second = keras.model()
+    callback = keras.RLACallback(resume=True)
+    keras.fit(second, callback, epochs=1)
+    assert "weights, but no optimizer state that fits" in capsys.readouterr().out
+    assert _same(first.get_weights(), second.get_weights())
+    assert keras.iterations(second) == 0
