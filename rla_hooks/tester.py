@@ -12,20 +12,18 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 import time
-import uuid
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from rla_hooks import archive, layout, lifecycle, ranks
+from rla_hooks import archive, layout, lifecycle, parameter_tables, ranks
 from rla_hooks._version import __version__
 from rla_hooks.atomic import write_json
 from rla_hooks.errors import ConfigError, RunError
+from rla_hooks.handover import RunHandover
 from rla_hooks.logger import Logger
 from rla_hooks.outputs import RunOutputs
 from rla_hooks.record import FAILED, FINISHED, INTERRUPTED, RunRecord, process_identity, report_in_file
@@ -34,12 +32,10 @@ from rla_hooks.settings import RunSettings
 from rla_hooks.tensorboard_words import TensorBoardWords
 from rla_hooks.values import safe
 from rla_hooks.writers import make_writers
-from rla_hooks.writers.base import Ending, HParams, Text
-
-_LONG = 1000  # characters
+from rla_hooks.writers.base import Ending
 
 
-class Tester(RunSettings, RunOutputs, TensorBoardWords):
+class Tester(RunSettings, RunOutputs, TensorBoardWords, RunHandover):
     """One run: its settings, its start, its outputs, its end."""
 
     __test__ = False  # pytest takes every class of this name for tests
@@ -51,9 +47,7 @@ class Tester(RunSettings, RunOutputs, TensorBoardWords):
         self.record: RunRecord | None = None
         self._owner = False  # whether this object started the run and will end it
         self._ended = False
-        self._planned: datetime | None = None
-        self._planner: int | None = None  # the process that planned the run
-        self._id = uuid.uuid4().hex  # by which copies of a planned Tester know the run that one of them has started
+        RunHandover.__init__(self)
         self._added: set[str] = set()  # names of hyper-parameters that joined the tracked ones
 
     # --- start ----------------------------------------------------------------------------------------------------
@@ -85,33 +79,6 @@ class Tester(RunSettings, RunOutputs, TensorBoardWords):
         self._guarded("the code backup", self._back_up_code)
         self._guarded("tester.pkl", self._archive)
 
-    def plan(self, tell: bool = True) -> None:
-        """Choose the run's name and create nothing: :meth:`adopt` takes it when the run is first needed.
-
-        For hooks whose folders are asked for before it is known whether there will be a run, and in which process. The
-        run ends with this process, or with that which starts it where that is no child of this one. ``tell``: let the
-        scripts that a launcher starts from here know the name.
-        """
-        if lifecycle.is_silent():
-            self._follow_writing_rank()
-            return
-        record_values = self.check()
-        assert self.task_name is not None and self.config is not None
-        self._planned, self._planner = datetime.now(), ranks.process_id
-        self.paths = layout.plan(self.config.log_root, self.task_name, record_values, self._planned)
-        lifecycle.watch(self)
-        if tell:
-            lifecycle.tell_other_ranks(self.paths)
-
-    @property
-    def is_planned(self) -> bool:
-        """Whether a hook made this run for itself, rather than the user by @rla.track or log_files_gen."""
-        return self._planned is not None
-
-    def _ends_with_parent(self) -> bool:
-        """Whether the process that planned the run started this one, to train in it, and will go on after it."""
-        return self._planner not in (None, ranks.process_id) and self._planner == os.getppid()
-
     def leave_stdout_alone(self) -> None:
         """Print no tables where a framework has its progress bar, unless stdout was asked for by name."""
         if not self._default_writers or self.config is None:
@@ -119,57 +86,11 @@ class Tester(RunSettings, RunOutputs, TensorBoardWords):
         self.config.writers = tuple(name for name in self.config.writers if name != "stdout")
         self.logger.output_formats = [each for each in self.logger.output_formats if each.name != "stdout"]
 
-    def _follow_writing_rank(self) -> None:
-        """Where another rank writes the run, know its folders; take everything and write nothing."""
-        self.logger = Logger()
-        self.paths = lifecycle.run_of_writing_rank()
-
-    def follow(self, paths: layout.RunPaths | None) -> None:
-        """Know the folders of the run that another rank writes; take everything and write nothing."""
-        self._started = self._owner = False
-        self.logger = Logger()
-        self.paths = paths
-
-    def adopt(self) -> None:
-        """Make this process one that writes: start a planned run, or go on with what another process has started.
-
-        For launchers that start the processes which train. Does nothing where tracking is off or another rank writes.
-        """
-        if lifecycle.is_silent():
-            return
-        if not self._started:
-            if not self._join():
-                self.log_files_gen()
-        elif self._process != ranks.process_id:
-            self._process, self._owner = ranks.process_id, False
-            self.logger = copy.deepcopy(self.logger)  # without the files that are open in the other process
-            self._leave_rows_to_original()
-        if not self._ended and lifecycle.current() is None:
-            lifecycle.opened(self)
-
-    def _join(self) -> bool:
-        """Take up the planned run where a copy of this Tester has started it: in a child that trains, say."""
-        if self._planned is None or self._started or self.paths is None or lifecycle.is_silent():
-            return False
-        try:
-            record = RunRecord.existing(self.paths.run_json)
-        except (OSError, ValueError):
-            return False
-        if record.content.get("id") != self._id:
-            return False
-        self._started = True
-        self._process = ranks.process_id
-        self._owner = self._planner == ranks.process_id
-        self._open_files(self.paths)
-        self.record = record
-        self.logger.last_step = record.content["last_step"]
-        return True
-
     def _forget_run(self) -> None:
         """A further run of this Tester has its own outputs and counts anew."""
         RunOutputs.__init__(self)
-        self.record = self._planned = self._planner = None
-        self._id = uuid.uuid4().hex
+        RunHandover.__init__(self)
+        self.record = None
         self._ended = False
 
     def _open_files(self, paths: layout.RunPaths) -> None:
@@ -221,9 +142,8 @@ class Tester(RunSettings, RunOutputs, TensorBoardWords):
         assert self.paths is not None
         parameters = self._all_parameters()
         write_json(self.paths.parameter_json, parameters)
-        self.logger.show("hyperparameters", Text(_markdown_table(parameters)), step=0)
-        plain = {key: _for_hparams_tab(value) for key, value in parameters.items() if not _is_long(value)}
-        self.logger.show("hyperparameters", HParams(plain, time.time()), step=0)
+        self.logger.show("hyperparameters", parameter_tables.text(parameters), step=0)
+        self.logger.show("hyperparameters", parameter_tables.hparams(parameters), step=0)
 
     def _all_parameters(self) -> dict[str, Any]:
         """The hyper-parameters, with those that another process of the run has added."""
@@ -373,11 +293,6 @@ class Tester(RunSettings, RunOutputs, TensorBoardWords):
             lifecycle.watch(self)
         self._leave_rows_to_original()
 
-    def _leave_rows_to_original(self) -> None:
-        """Those that were logged before this copy was made are noted in run.json by the original."""
-        if self.record is not None:
-            self.record.counted = self.logger.rows
-
     def __repr__(self) -> str:
         return f"Tester({self.name or self.task_name or 'not configured'!r}, {self.status or 'not started'})"
 
@@ -394,29 +309,3 @@ def _last_step(paths: layout.RunPaths) -> int | None:
 def _as_text(parameters: Any) -> str:
     """To compare them: NaN is not equal to itself."""
     return json.dumps(parameters)
-
-
-def _markdown_table(parameters: Mapping[str, Any]) -> str:
-    rows = (f"| {_cell(key)} | {_cell(value)} |" for key, value in parameters.items())
-    return "\n".join(["| hyper-parameter | value |", "| --- | --- |", *rows])
-
-
-def _cell(value: Any) -> str:
-    text = f"{value:.{_LONG}}..." if _is_long(value) else str(value)
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\r", "").replace("\n", "<br>")
-
-
-def _is_long(value: Any) -> bool:
-    """Whether a value would burst TensorBoard's tables: a model's config, say. It is whole in parameter.json."""
-    return isinstance(value, str) and len(value) > _LONG
-
-
-def _for_hparams_tab(value: Any) -> bool | float | str:
-    if isinstance(value, (bool, str)):
-        return value
-    if isinstance(value, (int, float)):
-        try:
-            return float(value)
-        except OverflowError:
-            return str(value)
-    return str(value)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from rla_hooks import layout, ranks
+from rla_hooks import current, layout, lifecycle, ranks
 
 # What the developer's shell, or a launcher around the tests, would say to every run.
 FOREIGN_VARIABLES = ["RLA_CONFIG", "RLA_MODE", "RLA_RUN_OF_RANK_ZERO", "TF_CONFIG", *ranks._RANK_VARIABLES]
@@ -30,9 +30,13 @@ def clean_environment():
 
 @pytest.fixture
 def quiet(tmp_path, monkeypatch, clean_environment):
-    """No test writes into the repository or sees the developer's environment."""
+    """No test writes into the repository, sees the developer's environment, or leaves an open run to the next one."""
     clean_environment(monkeypatch)
     monkeypatch.chdir(tmp_path)
+    yield
+    lifecycle._at_exit()
+    lifecycle._planned.clear()
+    current.own_tester.cache_clear()
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ LAYERS = [
     """errors _version atomic ranks values layout timers plaindata _checks _strict_yaml config""",
     """writers checkpoints figures plots record _git _trees _sources filestore backup provenance archive query""",
     """logger""",
-    """settings outputs tensorboard_words lifecycle tester""",
+    """settings outputs tensorboard_words parameter_tables lifecycle handover tester""",
     """current tracking face""",
     """easy_log cli""",
 ]
