@@ -13,7 +13,7 @@ from rla_hooks.errors import WarnOnce
 
 _FIGURE = "learning_curve"
 _MODELS = 8
-_SHARE = 20  # the figure may take a twentieth of the time
+_SHARE = 100  # the figure may take a hundredth of the time
 
 
 class RunState:

@@ -38,7 +38,7 @@ def _fits(folder):
         "tensorboard": lambda: [keras.callbacks.TensorBoard(folder / "tb", update_freq="batch")],
     }
 
-    @rla.track(log_root=folder / "rla", backup="none", task="bench")
+    @rla.track(log_root=folder / "rla", backup="none", task="bench", writers=["csv", "tensorboard", "log"])
     def measure_all():
         seconds = {name: [] for name in callbacks}
         for repeat in range(REPEATS + 1):
