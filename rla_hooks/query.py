@@ -122,9 +122,12 @@ def _task(name: str, info: dict[str, Any]) -> str:
     return unquote(folders)
 
 
-def latest_checkpoint(run: SavedRun | Tester | str | os.PathLike[str]) -> Path | None:
-    """Return the newest complete checkpoint of a run (of its checkpoint folder), or None where there is none."""
+def latest_checkpoint(run: SavedRun | Tester | str | os.PathLike[str], name: str | None = None) -> Path | None:
+    """Return the newest complete checkpoint of a run (of its checkpoint folder), or None where there is none.
+
+    ``name``: only of those that were saved under this name, such as "best".
+    """
     from rla_hooks.checkpoints.manifest import latest
 
     folder: Any = getattr(run, "checkpoint_dir", run)
-    return None if folder is None else latest(folder)
+    return None if folder is None else latest(folder, name)

@@ -199,6 +199,9 @@ def test_the_latest_checkpoint(run, root):
     paths = [tester.save_checkpoint({"step": step}, step=step) for step in (1, 3, 2)]
     for named in (saved, tester, saved.checkpoint_dir, str(saved.checkpoint_dir)):
         assert rla.latest_checkpoint(named) == paths[2]
+    best = tester.save_checkpoint({"step": 4}, checkpoint_name="best", step=4)
+    assert [rla.latest_checkpoint(saved, name) for name in ("best", "checkpoint", "none")] == [best, paths[2], None]
+    best.unlink()
     os.truncate(paths[2], 1)
     assert rla.latest_checkpoint(saved) == paths[1]
     for path in paths:

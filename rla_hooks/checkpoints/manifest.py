@@ -167,10 +167,10 @@ class Manifest:
         _staging.write_bytes(self.path, text.encode(), sync)
 
 
-def latest(folder: str | os.PathLike[str]) -> Path | None:
+def latest(folder: str | os.PathLike[str], name: str | None = None) -> Path | None:
     """The newest complete checkpoint (a file, or a folder) in a run's checkpoint folder. Changes nothing."""
     manifest = Manifest(folder)
-    entry = manifest.newest()
+    entry = manifest.newest(name)
     return manifest.folder / entry.file if entry else None
 
 
