@@ -19,7 +19,7 @@ import time
 import warnings
 from collections import OrderedDict, defaultdict, deque
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -44,30 +44,54 @@ def torch():
 class Kit:
     """Models of one backend whose content tells the step they were made for."""
 
+    suffixes: ClassVar = {"plain": ".pkl", "torch": ".pt", "keras": ".keras.pkl", "tensorflow": ".tf"}
+
     def __init__(self, backend):
         self.name = backend
-        self.suffix = {"plain": ".pkl", "torch": ".pt"}[backend]
-        self.torch = pytest.importorskip("torch") if backend == "torch" else None
+        self.suffix = self.suffixes[backend]
+        self.library = None if backend == "plain" else pytest.importorskip(backend)
+        self.torch = self.library if backend == "torch" else None
 
     def models(self, step):
         weights = np.random.default_rng(step).standard_normal((20, 30))
         weights[0, :3] = np.nan, np.inf, -0.0
+        if self.name in ("keras", "tensorflow"):
+            weights = self.library.Variable(weights, dtype="float64")
         return {
             "w": self.torch.as_tensor(weights) if self.torch else weights,
             "note": {"step": step, "x": [1, (2,)]},
         }
 
     def check(self, content, step):
-        expected = self.models(step)
+        """Compare what was loaded, or the models that were restored."""
+        expected, found = self.models(step), content["w"]
         assert content["note"] == expected["note"]
-        assert type(content["w"]) is type(expected["w"])
-        assert np.asarray(content["w"]).tobytes() == np.asarray(expected["w"]).tobytes()
+        if self.name == "keras" and isinstance(found, dict):
+            found = found["variables"][0][1]
+        assert type(found) is type(expected["w"]) or (hasattr(expected["w"], "assign") and type(found) is np.ndarray)
+        assert np.asarray(found).tobytes() == np.asarray(expected["w"]).tobytes()
+
+    def clear(self, models):
+        if hasattr(models["w"], "assign"):
+            models["w"].assign(np.zeros((20, 30)))
+        else:
+            models["w"][...] = 0
 
 
 @pytest.fixture(params=[backend.name for backend in BACKENDS])
 def kit(request):
     """One backend after the other."""
     return Kit(request.param)
+
+
+def files_of(path):
+    """The files of a checkpoint: itself, or those in the folder it is."""
+    return sorted(path.iterdir()) if path.is_dir() else [path]
+
+
+def data_of(path):
+    """The largest file of a checkpoint."""
+    return max(files_of(path), key=lambda file: file.stat().st_size)
 
 
 def names(folder):
@@ -113,6 +137,11 @@ def test_the_manifest_says_what_is_there(kit, tmp_path):
     saver = Saver(tmp_path)
     paths = [saver.save(kit.models(step), step, name) for name, step in [("b", 7), ("a", 3)]]
     manifest = json.loads((tmp_path / "manifest.json").read_bytes())
+
+    def data(path):
+        named = [file.name.encode() + file.read_bytes() for file in files_of(path)]
+        return b"".join(named) if path.is_dir() else path.read_bytes()
+
     assert manifest["format"] == 1
     assert [entry.pop("time") >= before for entry in manifest["checkpoints"]] == [True, True]
     assert manifest["checkpoints"] == [
@@ -120,8 +149,9 @@ def test_the_manifest_says_what_is_there(kit, tmp_path):
             "file": path.name,
             "name": name,
             "step": step,
-            "size": path.stat().st_size,
-            "crc32c": f"{google_crc32c.value(path.read_bytes()):08x}",
+            "size": sum(file.stat().st_size for file in files_of(path)),
+            "crc32c": f"{google_crc32c.value(data(path)):08x}",
+            "info": {},
         }
         for path, name, step in zip(paths, "ba", (7, 3), strict=True)
     ]
@@ -139,7 +169,7 @@ def test_registered_objects_are_saved_and_restored(kit, tmp_path):
     objects = kit.models(1)
     saver = Saver(tmp_path, objects=objects)
     saver.save(None, 5)
-    objects["w"][...] = 0
+    kit.clear(objects)
     assert saver.load()[0] == 5
     kit.check(objects, 1)
 
@@ -243,8 +273,8 @@ DAMAGE = {
     "flipped": (flip, "has changed since it was written"),
     "truncated": (lambda path: os.truncate(path, path.stat().st_size - 1), "bytes instead of the"),
     "longer": (lambda path: path.write_bytes(path.read_bytes() + b"x"), "bytes instead of the"),
-    "empty": (lambda path: os.truncate(path, 0), "has 0 bytes instead"),
-    "missing": (os.unlink, "is missing"),
+    "empty": (lambda path: os.truncate(path, 0), "bytes instead of the"),
+    "missing": (lambda path: shutil.move(path, path.with_name("elsewhere")), "is missing"),
     "foreign": (lambda path: path.write_bytes(os.urandom(path.stat().st_size)), "has changed"),
 }
 
@@ -256,7 +286,7 @@ def test_a_damaged_checkpoint_is_passed_over(kit, tmp_path, damage):
     saver = Saver(tmp_path)
     for step in (1, 2, 3):
         path = saver.save(kit.models(step), step)
-    spoil(path)
+    spoil(path if damage == "missing" else data_of(path))
     with pytest.warns(RLAWarning, match=message) as caught:
         step, content = saver.load()
     assert step == 2 and len(caught) == 1 and path.name in str(caught[0].message)
@@ -269,7 +299,7 @@ def test_when_all_are_damaged_the_error_says_so(kit, tmp_path):
     """With no whole one left, the error names each file and what is wrong with it."""
     saver = Saver(tmp_path)
     for step in (1, 2):
-        flip(saver.save(kit.models(step), step))
+        flip(data_of(saver.save(kit.models(step), step)))
     with pytest.raises(CheckpointError, match=r"(?s)checkpoint-2\S+ has changed.*checkpoint-1\S+ has changed"):
         saver.load()
 
@@ -359,7 +389,7 @@ def test_a_file_that_is_no_checkpoint_of_ours_gives_a_clear_error(kit, tmp_path)
             saver.load()
     (tmp_path / "checkpoint-9.h5").write_bytes(b"x")
     Manifest(tmp_path).add("checkpoint-9.h5", "checkpoint", 9)
-    with pytest.raises(CheckpointError, match=r"9\.h5 is of a kind .*Known: \*\.pt, \*\.pkl"):
+    with pytest.raises(CheckpointError, match=r"9\.h5 is of a kind .*Known: \*\.tf, \*\.keras\.pkl, \*\.pt, \*\.pkl"):
         saver.load()
 
 
@@ -378,8 +408,13 @@ def test_a_hostile_file_runs_nothing(kit, tmp_path):
     """A file that would create a folder when it is loaded is refused, and the folder is not there."""
     victim = tmp_path / "victim"
     path = tmp_path / f"checkpoint-1{kit.suffix}"
-    save = kit.torch.save if kit.torch else (lambda content, path: path.write_bytes(pickle.dumps(content)))
-    save({"w": Hostile(victim)}, path)
+    if kit.torch:
+        kit.torch.save({"w": Hostile(victim)}, path)
+    elif kit.name == "tensorflow":
+        path.mkdir()
+        (path / "content.pkl").write_bytes(pickle.dumps({"w": Hostile(victim)}))
+    else:
+        path.write_bytes(pickle.dumps({"w": Hostile(victim)}))
     Manifest(tmp_path).add(path.name, "checkpoint", 1)
     with pytest.raises(CheckpointError, match=r"was refused: .*mkdir"):
         Saver(tmp_path).load()
@@ -458,9 +493,11 @@ while True:
 
 def test_killed_at_any_moment_the_newest_is_found(kit, tmp_path):
     """A process that saves all the time is killed again and again: no checkpoint that it told of is lost."""
+    if kit.name == "keras":
+        pytest.skip("writes files as the plain one does")
     moments = random.Random(0)
     said = 0
-    for _ in range(6 if kit.name == "plain" else 2):
+    for _ in range({"plain": 6, "torch": 2, "tensorflow": 1}[kit.name]):
         process = start(LOOP, kit.name, tmp_path, said + 1)
         said = int(process.stdout.readline())
         time.sleep(moments.uniform(0, 0.05))
@@ -520,6 +557,8 @@ print(saver.steps())
 def test_a_file_that_cannot_be_written_to_the_end_leaves_the_old_one(kit, tmp_path):
     """The file may not grow: OSError, the old checkpoint stays, no rest is left, saving works again."""
     pytest.importorskip("resource")
+    if kit.name in ("keras", "tensorflow"):
+        pytest.skip("keras writes as plain does; for tensorflow a full disk shows it")
     Saver(tmp_path).save(kit.models(1), 1)
     process = start(LIMITED, kit.name, tmp_path)
     lines = process.communicate()[0].splitlines()

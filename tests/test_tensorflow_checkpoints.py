@@ -1,0 +1,328 @@
+"""Checkpoints of TensorFlow in every style, and of Keras 3 on its backends: bit-equal, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+
+from rla_hooks.checkpoints import Saver
+from rla_hooks.errors import CheckpointError, RLAWarning
+from rla_hooks.tester import Tester
+
+
+@pytest.fixture(scope="module")
+def tf():
+    """The real TensorFlow, or a skip."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    return pytest.importorskip("tensorflow")
+
+
+@pytest.fixture
+def saver(tmp_path):
+    return Saver(tmp_path / "checkpoints")
+
+
+def _policy(tf, seed, size=3):
+    module = tf.Module()
+    module.body = tf.Module()
+    module.body.w = tf.Variable(tf.random.stateless_normal([size, 2], [seed, 0]))
+    module.b = tf.Variable(tf.zeros([2], tf.bfloat16))
+    return module
+
+
+def _v1(tf):
+    """A graph with a variable for the policy and one beside it, trained by momentum: (graph, step, loss)."""
+    v1 = tf.compat.v1
+    with tf.Graph().as_default() as graph:
+        with v1.variable_scope("policy"):
+            weight = v1.get_variable("weight", [2], initializer=v1.constant_initializer([1.0, -2.0]))
+        other = v1.get_variable("other", [], initializer=v1.constant_initializer(5.0))
+        loss = tf.reduce_sum((weight - 3.0) ** 2) + other**2
+        step = v1.train.MomentumOptimizer(0.1, 0.9).minimize(loss)
+        v1.global_variables_initializer()
+    return graph, step, loss
+
+
+# --- eager ------------------------------------------------------------------------------------------------------------
+
+
+def test_objects_of_tensorflow_come_back_bit_equal(tf, saver):
+    """Modules, variables and tf.train.Checkpoint, nested and beside plain data; TensorFlow reads the files itself."""
+    policy, count = _policy(tf, 1), tf.Variable(7, dtype=tf.int64)
+    tracked = tf.train.Checkpoint(inner=tf.Variable([np.nan, np.inf, -0.0]))
+    models = {"agent": {"policy": policy, "parts": [count, tracked]}, "note": {"a": (1, "x")}}
+    path = saver.save(models, step=5)
+    assert (path.name, path.is_dir()) == ("checkpoint-5.tf", True)
+    names = [name for name, _ in tf.train.list_variables(str(path / "objects"))]
+    assert "agent/policy/body/w/.ATTRIBUTES/VARIABLE_VALUE" in names
+
+    fresh = {"agent": {"policy": _policy(tf, 2), "parts": [tf.Variable(0, dtype=tf.int64), None]}}
+    fresh["agent"]["parts"][1] = tf.train.Checkpoint(inner=tf.Variable([0.0, 0.0, 0.0]))
+    step, content = saver.load(into=fresh)
+    assert (step, content["note"]) == (5, {"a": (1, "x")})
+    assert fresh["agent"]["policy"].body.w.numpy().tobytes() == policy.body.w.numpy().tobytes()
+    assert int(fresh["agent"]["parts"][0]) == 7
+    assert fresh["agent"]["parts"][1].inner.numpy().tobytes() == tracked.inner.numpy().tobytes()
+
+
+def test_what_does_not_fit_changes_nothing(tf, saver):
+    """The error names each variable that differs; also of an object that has no variables yet."""
+    saver.save({"policy": _policy(tf, 1), "count": tf.Variable(1)}, step=1)
+    policy, count = _policy(tf, 2, size=4), tf.Variable(0)
+    before = policy.body.w.numpy()
+    with pytest.raises(CheckpointError, match=r"policy\.body/w' has shape \(4, 2\) and in the file \(3, 2\)"):
+        saver.load(into={"policy": policy, "count": count})
+    assert np.array_equal(policy.body.w, before) and int(count) == 0
+    with pytest.raises(CheckpointError, match=r"'policy\.b' is only in the file"):
+        saver.load(into={"policy": tf.Module()})
+
+
+def test_var_prefix_selects(tf, tmp_path):
+    """Only variables whose path begins so are saved and restored; one that selects nothing says so."""
+    saver = Saver(tmp_path, var_prefix="policy/body")
+    saver.save({"policy": _policy(tf, 1)}, step=1)
+    fresh = _policy(tf, 2)
+    fresh.b.assign([1, 1])
+    saver.load(into={"policy": fresh})
+    assert np.array_equal(fresh.body.w, _policy(tf, 1).body.w) and fresh.b.numpy().tolist() == [1, 1]
+    with pytest.warns(RLAWarning, match="var_prefix 'nothing' selects none of policy.b"):
+        Saver(tmp_path / "other", var_prefix="nothing").save({"policy": _policy(tf, 1)}, step=1)
+
+
+def test_a_full_disk_leaves_no_half_folder(tf, small_disk):
+    """TensorFlow's words for it become an OSError; the former checkpoint is whole."""
+    saver = Saver(small_disk / "checkpoints", max_to_keep=1)
+    saver.save({"v": tf.Variable(np.zeros(1000))}, step=1)
+    with pytest.raises(OSError):
+        saver.save({"v": tf.Variable(np.random.default_rng(0).random(1 << 18))}, step=2)
+    assert sorted(path.name for path in saver.folder.iterdir()) == ["checkpoint-1.tf", "manifest.json"]
+    assert saver.load()[0] == 1
+
+
+def test_a_damaged_file_is_noticed(tf, saver):
+    """One changed byte in TensorFlow's data is found before anything is read."""
+    path = saver.save({"v": tf.Variable(np.arange(100.0))}, step=1)
+    data = next(path.glob("objects.data*"))
+    content = bytearray(data.read_bytes())
+    content[40] ^= 1
+    data.write_bytes(content)
+    with pytest.raises(CheckpointError, match="has changed since it was written"):
+        saver.load()
+
+
+# --- graphs and sessions ----------------------------------------------------------------------------------------------
+
+
+def test_a_session_goes_on_as_if_never_interrupted(tf, saver):
+    """Without objects the default session is saved, with the slots of its optimizer; restored, it trains on alike."""
+    v1 = tf.compat.v1
+    graph, step, loss = _v1(tf)
+    with v1.Session(graph=graph).as_default() as session:
+        with graph.as_default():
+            session.run(v1.global_variables_initializer())
+        graph.finalize()  # nothing may be added to it
+        for _ in range(3):
+            session.run(step)
+        path = saver.save(None, step=3)
+        expected = [session.run([step, loss])[1] for _ in range(3)]
+    assert {name for name, _ in tf.train.list_variables(str(path / "variables"))} == {
+        "policy/weight",
+        "policy/weight/Momentum",
+        "other",
+        "other/Momentum",
+    }
+    with v1.Session(graph=graph).as_default() as session:
+        saver.load()
+        assert [session.run([step, loss])[1] for _ in range(3)] == expected
+
+
+def test_var_prefix_selects_in_a_session(tf, tmp_path):
+    """RLA's way to restore the policy alone; other variables stay as they are."""
+    v1 = tf.compat.v1
+    graph, step, _ = _v1(tf)
+    saver = Saver(tmp_path, max_to_keep=1, var_prefix="policy/")
+    with graph.as_default(), v1.Session().as_default() as session:
+        session.run(v1.global_variables_initializer())
+        saver.save(None, step=0)
+        session.run(step)
+        weight, other = v1.global_variables()[:2]
+        before = session.run(other)
+        assert session.run(weight).tolist() != [1.0, -2.0]
+        saver.load()
+        assert session.run(weight).tolist() == [1.0, -2.0]
+        assert session.run(other) == before != 5.0
+
+
+def test_a_session_of_another_graph(tf, saver):
+    """Which variables differ is told, and nothing is changed."""
+    v1 = tf.compat.v1
+    graph, _, _ = _v1(tf)
+    with graph.as_default(), v1.Session().as_default() as session:
+        session.run(v1.global_variables_initializer())
+        saver.save(None, step=0)
+    with tf.Graph().as_default(), v1.Session().as_default() as session:
+        weight = v1.get_variable("policy/weight", [3])
+        session.run(weight.initializer)
+        before = session.run(weight)
+        with pytest.raises(CheckpointError, match=r"policy/weight' has shape \(3,\) and in the file \(2,\)"):
+            saver.load()
+        assert np.array_equal(session.run(weight), before)
+
+
+RLA_STYLE = """
+    import sys
+    import tensorflow as tf
+    from rla_hooks.easy_log import logger
+    from rla_hooks.easy_log.tester import tester
+
+    tf1 = tf.compat.v1
+    tf1.disable_v2_behavior()
+    tester.configure("graph_task", {"DL_FRAMEWORK": "tensorflow"}, log_root="root", backup="none")
+    tester.set_hyper_param(lr=0.5)
+    tester.log_files_gen()
+    w = tf1.get_variable("policy/w", [], initializer=tf1.constant_initializer(0.0))
+    train = w.assign_add(1.0)
+    sess = tf1.Session()
+    with sess.as_default():
+        sess.run(tf1.global_variables_initializer())
+        tester.new_saver(var_prefix="", max_to_keep=1)
+        for step in range(3):
+            tester.time_step_holder.set_time(step)
+            logger.record_tabular("w", sess.run(train))
+            logger.dump_tabular()
+            tester.save_checkpoint()
+        sess.run(w.assign(100.0))
+        step, _ = tester.load_checkpoint()
+        print("restored", step, sess.run(w), sess.run(train))
+"""
+
+
+def test_rlas_own_style(tf, tmp_path):
+    """Graph, session, new_saver, save_checkpoint, restore, continue: as RLA's TensorFlow example does it."""
+    script = tmp_path / "script.py"
+    script.write_text(textwrap.dedent(RLA_STYLE))
+    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "restored 2 3.0 4.0" in done.stdout
+    assert [path.name for path in tmp_path.glob("root/checkpoint/**/*.tf")] == ["checkpoint-2.tf"]
+
+
+# --- the framework that is meant --------------------------------------------------------------------------------------
+
+
+def test_dl_framework_without_anything_to_save(tf, tmp_path):
+    """With DL_FRAMEWORK: tensorflow, no object and no session, the error says what to pass."""
+    with pytest.raises(CheckpointError, match=r"There is nothing to save.*\{'model': model\}"):
+        Saver(tmp_path, framework="tensorflow").save(None, step=0)
+
+
+def test_a_framework_that_is_missing(tmp_path, monkeypatch, quiet):
+    """It is told when the saver is made, with the line that installs it, not at the first save."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    tester = Tester()
+    tester.configure("t", {"DL_FRAMEWORK": "tf"}, tmp_path, backup="none")
+    tester.log_files_gen()
+    with pytest.raises(CheckpointError, match="DL_FRAMEWORK is 'tensorflow', which is not installed"):
+        tester.new_saver()
+
+
+# --- Keras ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def keras_model(tf):
+    keras = pytest.importorskip("keras")
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("see tests/integrations for other backends")
+
+    def make(width=4):
+        stack = [keras.Input((3,)), keras.layers.Dense(width, "tanh"), keras.layers.Dropout(0.5), keras.layers.Dense(1)]
+        model = keras.Sequential(stack)
+        model.compile("adam", "mse")
+        return model
+
+    return make
+
+
+def _train(model, steps):
+    x = np.random.default_rng(0).random((8, 3), "float32")
+    for _ in range(steps):
+        model.train_on_batch(x, x[:, :1])
+    return [np.asarray(variable) for variable in model.get_weights()]
+
+
+def test_a_keras_model_trains_on_as_if_never_interrupted(keras_model, saver):
+    """Weights, optimizer and the seed of the dropout are in one file, though names are counted on in a process."""
+    model = keras_model()
+    _train(model, 2)
+    path = saver.save({"agent": model, "epoch": 3}, step=2)
+    assert path.name == "checkpoint-2.keras.pkl"
+    expected = _train(model, 3)
+    fresh = keras_model()
+    assert saver.load(into={"agent": fresh})[1]["epoch"] == 3
+    assert all(np.array_equal(a, b) for a, b in zip(_train(fresh, 3), expected, strict=True))
+
+
+def test_another_keras_model_is_refused(keras_model, saver):
+    """The layers that differ are named, and nothing has changed."""
+    model = keras_model()
+    _train(model, 1)
+    saver.save({"agent": model}, step=1)
+    wide = keras_model(width=5)
+    before = wide.get_weights()
+    with pytest.raises(CheckpointError, match=r"kernel' has shape \(3, 5\) and in the file \(3, 4\)"):
+        saver.load(into={"agent": wide})
+    assert all(np.array_equal(a, b) for a, b in zip(wide.get_weights(), before, strict=True))
+
+
+def test_keras_beside_tensorflow(tf, keras_model, saver):
+    """A Keras model and a tf.Module in one checkpoint, which is TensorFlow's."""
+    model, module = keras_model(), _policy(tf, 1)
+    path = saver.save({"model": model, "module": module}, step=1)
+    assert path.suffix == ".tf"
+    fresh = {"model": keras_model(), "module": _policy(tf, 2)}
+    saver.load(into=fresh)
+    assert all(np.array_equal(a, b) for a, b in zip(fresh["model"].get_weights(), model.get_weights(), strict=True))
+    assert np.array_equal(fresh["module"].body.w, module.body.w)
+
+
+@pytest.mark.parametrize("backend", ["torch", "jax"])
+def test_keras_on_another_backend(backend, tmp_path):
+    """The same file there, without TensorFlow; a restored model predicts and trains on bit-equal."""
+    pytest.importorskip("keras")
+    pytest.importorskip(backend)
+    script = tmp_path / "script.py"
+    script.write_text(
+        textwrap.dedent("""
+        import sys, keras, numpy as np
+        from pathlib import Path
+        from rla_hooks.checkpoints import Saver
+
+        def make():
+            model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4, "tanh"), keras.layers.Dense(1)])
+            model.compile("adam", "mse")
+            return model
+
+        def train(model, steps):
+            x = np.random.default_rng(0).random((8, 3), "float32")
+            for _ in range(steps):
+                model.train_on_batch(x, x[:, :1])
+            return model.get_weights()
+
+        model, fresh, saver = make(), make(), Saver(Path("checkpoints"))
+        train(model, 2)
+        path = saver.save({"agent": model}, step=2)
+        assert path.name == "checkpoint-2.keras.pkl", path
+        saver.load(into={"agent": fresh})
+        assert all(map(np.array_equal, train(model, 2), train(fresh, 2)))
+        assert "tensorflow" not in sys.modules
+        """)
+    )
+    environment = os.environ | {"KERAS_BACKEND": backend}
+    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
