@@ -57,7 +57,8 @@ class LearningCurve:
                 axes.plot(steps, values, label=label, marker="." if len(steps) <= 30 else None)
         axes.grid(True, alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False)
+        if len(axes.lines) > 1:
+            axes.legend(frameon=False)
 
 
 class _Curve:

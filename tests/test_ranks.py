@@ -67,9 +67,7 @@ def test_of_tensorflows_workers_the_chief_writes(monkeypatch, cluster, kind, ind
     assert ranks.may_write() is writes
 
 
-@pytest.mark.parametrize(
-    "odd", ["", "{", "[]", '{"cluster": 3}', '{"cluster": {}, "task": {"index": "x"}}']
-)
+@pytest.mark.parametrize("odd", ["", "{", "[]", '{"cluster": 3}', '{"cluster": {}, "task": {"index": "x"}}'])
 def test_a_tf_config_that_says_nothing_is_passed_over(monkeypatch, odd):
     """Then the process is on its own."""
     monkeypatch.setenv("TF_CONFIG", odd)

@@ -81,7 +81,9 @@ def backend_of(models: Mapping[str, Any], framework: str | None = None) -> Backe
     CheckpointError where it is "tensorflow" and there is nothing to save: no object and no default session.
     """
     for backend in BACKENDS[:-1]:
-        if sys.modules.get(backend.needs) is not None and backend.implementation().matches(models):
+        if backend.needs and sys.modules.get(backend.needs) is None:
+            continue
+        if backend.implementation().matches(models):
             return backend
     named = next((backend for backend in BACKENDS if backend.name == framework), BACKENDS[-1])
     session = sys.modules.get(named.needs) is not None and named.implementation().matches({})

@@ -160,7 +160,7 @@ def _fit(name: str, variable: Any, entry: Any, slots: bool, pairs: list[tuple[An
 
 
 def _entry(variable: Any) -> list[Any]:
-    value = np.asarray(keras.ops.convert_to_numpy(variable.value))
+    value = np.asarray(keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(variable)))
     if value.dtype.kind != "V":  # void: a type of ml_dtypes, such as bfloat16
         return [variable.path, value]
     return [variable.path, value.view(f"u{value.dtype.itemsize}"), value.dtype.name]
