@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import subprocess
 import sys
@@ -289,6 +290,24 @@ def test_keras_beside_tensorflow(tf, keras_model, saver):
     saver.load(into=fresh)
     assert all(np.array_equal(a, b) for a, b in zip(fresh["model"].get_weights(), model.get_weights(), strict=True))
     assert np.array_equal(fresh["module"].body.w, module.body.w)
+
+
+@pytest.mark.parametrize("optimizers", ["optimizers", "optimizers.legacy"])
+def test_keras_2_trains_on_as_if_never_interrupted(tf, saver, optimizers):
+    """A compiled tf_keras model and its optimizer of either kind, whose slots do not exist before the first step."""
+    keras = pytest.importorskip("tf_keras")
+    adam = operator.attrgetter(optimizers)(keras).Adam
+
+    def make():
+        model = keras.Sequential([keras.layers.Dense(4, "tanh", input_shape=(3,)), keras.layers.Dense(1)])
+        model.compile(adam(0.1), "mse")
+        return model
+
+    model, fresh = make(), make()
+    _train(model, 2)
+    assert saver.save({"agent": model}, step=2).name == "checkpoint-2.tf"
+    saver.load(into={"agent": fresh})
+    assert all(map(np.array_equal, _train(fresh, 3), _train(model, 3)))
 
 
 @pytest.mark.parametrize("backend", ["torch", "jax"])
