@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from rla_hooks.integrations import _keras_arguments, _keras_model, _keras_resume, _runs
-from rla_hooks.integrations._keras_checkpoints import BEST, Checkpoints, score_in
+from rla_hooks.integrations._keras_checkpoints import Checkpoints, best_in
 from rla_hooks.integrations._keras_state import RunState, state_of
 
 from rla_hooks import Tester
@@ -124,10 +124,7 @@ class CallbackHooks:
         verbose = (getattr(self, "params", None) or {}).get("verbose", "auto")
         run = _runs.open_run(progress_bar=verbose != 0) or self._run or _runs.join_or_plan(**self._options)
         self._run = run if self._is_follower() else _runs.started(run)
-        state = state_of(run)
-        if run.writes:
-            self._describe(run, state)
-        return run, state
+        return self._run, state_of(self._run)
 
     def _is_follower(self) -> bool:
         """Whether another process of a JAX training writes: no launcher's variable tells that."""
@@ -137,6 +134,8 @@ class CallbackHooks:
 
     def _describe(self, run: Tester, state: RunState) -> None:
         """Add the hyper-parameters of a model that is new, or newly compiled."""
+        if not run.writes:
+            return
         model = self.model  # type: ignore[attr-defined]
         key = state.name_of(model)
         if model is None or key is None or state.described.get(key) == id(getattr(model, "optimizer", None)):
@@ -153,6 +152,7 @@ class CallbackHooks:
         state.fits += 1
         if self.resume:
             self._resume(run, state)
+        self._describe(run, state)  # with the learning rate that was restored
         self._step(state)
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
@@ -166,7 +166,7 @@ class CallbackHooks:
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         if not self._in_fit:
-            self._join()  # somebody's own loop
+            self._describe(*self._join())  # somebody's own loop
         run = self._run
         assert run is not None
         state = state_of(run)
@@ -183,7 +183,7 @@ class CallbackHooks:
                     run.add_histogram(name, array, step)
             if state.epochs % self.figures_every == 0:
                 self._draw(run, state, model, epoch, values, step)
-        self._checkpoints.after_epoch(run, model, state, step, epoch, values)
+        self._checkpoints.after_epoch(run, model, state, step, epoch, self._last_epoch(), values)
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
         self._in_fit = False
@@ -196,6 +196,10 @@ class CallbackHooks:
         if run.writes:
             state.draw_curve_if_cheap()
             run.flush()
+
+    def _last_epoch(self) -> int | None:
+        """Where the fit ends; None in somebody's own loop."""
+        return (getattr(self, "params", None) or {}).get("epochs")
 
     def _extra(self, model: Any) -> dict[str, Any]:
         extra: dict[str, Any] = {}
@@ -236,7 +240,7 @@ class CallbackHooks:
     def _on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Log a row. On a thread-safe backend this may run in several threads at once, so it keeps no state."""
         if self._run is None:
-            self._join()
+            self._describe(*self._join())
         run, logs = self._run, logs or {}
         if not logs or run is None or not run.writes:
             return
@@ -259,9 +263,7 @@ class CallbackHooks:
         """
         model = self._model_now
         if self._asks_optimizer:
-            taken = _keras_model.iterations(model, self._to_numpy)
-            if taken is not None:
-                return state_of(run).clock.step(taken)
+            return self._step(state_of(run))
         steps = (getattr(self, "params", None) or {}).get("steps")
         done = batch + 1 if steps is None else min(batch + 1, steps)
         optimizer = getattr(model, "optimizer", None)
@@ -271,7 +273,7 @@ class CallbackHooks:
 
     def on_test_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         if not self._in_fit:
-            self._join()
+            self._describe(*self._join())
 
     def on_test_end(self, logs: Mapping[str, Any] | None = None) -> None:
         """The result of an evaluate of its own is a row; that of the validation in a fit comes with the epoch's."""
@@ -285,26 +287,35 @@ class CallbackHooks:
     # --- resume ---------------------------------------------------------------------------------------------------
 
     def _resume(self, run: Tester, state: RunState) -> None:
-        """Go on from a checkpoint, once: a second fit of this callback goes on from the first."""
+        """Go on from a checkpoint, once for a model in a run: a second fit goes on from the first."""
         resume, self.resume = self.resume, None
         model = self.model  # type: ignore[attr-defined]
-        found = _keras_resume.find(resume, run)
+        if id(model) in state.resumed:
+            return
+        state.resumed.add(id(model))
+        found = _keras_resume.find(resume, run, str(getattr(model, "name", "")), state.began)
         if found is None:
             self._say(run, "resume=True: no checkpoint of this run or of an earlier one is there; it starts anew")
             return
         scratch = run.checkpoint_dir if run.writes else None
         restored = _keras_resume.restore(model, found, self._to_numpy, scratch)
         monitor = self._checkpoints.monitor
-        best = next((entry for entry in _keras_resume.beside(found) if entry.name == BEST), None)
+        best = best_in(found.entry.info, monitor) if found.entry else None
         if best is not None and state.best.get(monitor) is None:
-            state.best[monitor] = score_in(best.info, monitor)
-            restored += f", best {monitor} {state.best[monitor]}" if state.best[monitor] is not None else ""
-        if found.next_epoch and self._takes_epoch:
-            model._initial_epoch = found.next_epoch
+            state.best[monitor] = best
+            restored += f", best {monitor} {best}"
+        if found.entry:
+            state.clock.go_on_from(found.entry.step, _keras_model.iterations(model, self._to_numpy) or 0)
+        epochs = self._last_epoch()
+        epoch = found.next_epoch(epochs)
+        if epoch and self._takes_epoch:
+            model._initial_epoch = epoch
             self._restored_epoch = True
-            restored += f", epoch {found.next_epoch}"
-        elif found.next_epoch:
-            restored += f"; pass initial_epoch={found.next_epoch} to fit to go on counting epochs"
+            restored += f", epoch {epoch}"
+            if epochs is not None and epoch >= epochs:
+                restored += f"; all {epochs} epochs are done, so this fit trains nothing"
+        elif epoch:
+            restored += f"; pass initial_epoch={epoch} to fit to go on counting epochs"
         self._say(run, f"resumed from {found.path}: {restored}")
 
     def _say(self, run: Tester, message: str) -> None:

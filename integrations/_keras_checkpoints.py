@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -26,8 +27,10 @@ from rla_hooks.values import to_scalar
 
 WHOLE, WEIGHTS = ".keras", ".weights.h5"
 NEWEST, BEST = "checkpoint", "best"
-# Parts of the names of metrics that are better when they are greater.
-_GREATER = "acc auc precision recall f1 fbeta iou io_u return reward score success similarity".split()
+# Words in the names of metrics that are better when they are greater, but for the last one saying what is lost.
+_GREATER = "acc accuracy auc precision recall f1 fbeta iou io return reward score success similarity".split()
+_GREATER += "psnr ssim ndcg bleu r2".split()
+_LESS = ("loss", "error")
 
 
 class Checkpoints:
@@ -43,32 +46,40 @@ class Checkpoints:
         every: int | None,
     ):
         self.monitor = monitor
-        self.greater = mode == "max" or (mode == "auto" and any(part in monitor.lower() for part in _GREATER))
+        self.greater = mode == "max" or (mode == "auto" and _is_greater_better(monitor))
         self.best_only = best_only
         self.max_to_keep = max_to_keep
         self.weights_only = weights_only
         self.every = every
-        self.info: dict[str, Any] = {}  # of the last epoch
+        self.info: dict[str, Any] = {"writer": "keras"}  # of the last epoch
         self._keys: dict[str, None] = {}  # what has been logged
 
     def after_epoch(
-        self, run: Tester, model: Any, state: RunState, step: int, epoch: int, logs: Mapping[str, Any]
+        self,
+        run: Tester,
+        model: Any,
+        state: RunState,
+        step: int,
+        epoch: int,
+        epochs: int | None,
+        logs: Mapping[str, Any],
     ) -> None:
-        """Save what is due after an epoch."""
+        """Save what is due after an epoch. ``epochs``: where its fit ends, as far as that is known."""
         self._keys |= dict.fromkeys(logs)
         if self.every is None or model is None:
             return
-        self.info = {"epoch": epoch, "fits": state.fits}
         score = self._score(state, logs)
         best = self._best(run, state)
         improved = score is not None and (best is None or (score > best if self.greater else score < best))
+        self.info = {"writer": "keras", "model": str(getattr(model, "name", "")), "fits": state.fits}
+        self.info |= {"epoch": epoch, "epochs": epochs}
+        if improved or best is not None:  # of the run so far: the best file may be that of an earlier run
+            self.info |= {"monitor": self.monitor, "best": score if improved else best}
         saved = None
         if state.epochs - state.saved_epoch >= self.every and not (self.best_only and self.monitor in self._keys):
             saved = self.save_newest(run, model, state, step)
-        if improved:
-            info = {**self.info, "monitor": self.monitor, "score": score}
-            if self._save(run, model, state, step, BEST, info, saved):
-                state.best[self.monitor] = score
+        if improved and self._save(run, model, state, step, BEST, self.info, saved):
+            state.best[self.monitor] = score
 
     def save_newest(self, run: Tester, model: Any, state: RunState, step: int) -> Path | None:
         """Save the model as it is."""
@@ -113,8 +124,9 @@ class Checkpoints:
     def _best(self, run: Tester, state: RunState) -> float | None:
         """The best score of the run so far, also by an earlier callback or process: it stands beside the file."""
         if self.monitor not in state.best:
-            entry = Manifest(run.checkpoint_dir).newest(BEST) if run.checkpoint_dir else None
-            state.best[self.monitor] = score_in(entry.info, self.monitor) if entry else None
+            entries = Manifest(run.checkpoint_dir).complete() if run.checkpoint_dir else []
+            scores = (best_in(entry.info, self.monitor) for entry in reversed(entries) if entry.name == BEST)
+            state.best[self.monitor] = next((score for score in scores if score is not None), None)
         return state.best[self.monitor]
 
     # --- writing --------------------------------------------------------------------------------------------------
@@ -186,10 +198,15 @@ class Checkpoints:
             model.save(str(path))
 
 
-def score_in(info: Mapping[str, Any], monitor: str) -> float | None:
-    """The score that a manifest's entry has, if it is that of this metric."""
-    score = info.get("score")
+def best_in(info: Mapping[str, Any], monitor: str) -> float | None:
+    """The best score so far that a manifest's entry tells, if it is that of this metric."""
+    score = info.get("best")
     return float(score) if info.get("monitor") == monitor and isinstance(score, (int, float)) else None
+
+
+def _is_greater_better(monitor: str) -> bool:
+    words = re.split(r"[^a-z0-9]+", monitor.lower())
+    return words[-1] not in _LESS and bool(set(words) & set(_GREATER))
 
 
 def _saves_together(model: Any) -> bool:

@@ -67,8 +67,10 @@ def steps_once_a_batch(model: Any) -> bool:
     """Whether each batch hook means one step of the optimizer."""
     own = getattr(type(model), "train_step", None)
     is_keras = getattr(own, "__module__", "").partition(".")[0] in ("keras", "tf_keras")
-    accumulates = getattr(getattr(model, "optimizer", None), "gradient_accumulation_steps", None)
-    return is_keras and getattr(model, "steps_per_execution", 1) == 1 and not accumulates
+    optimizer = getattr(model, "optimizer", None)
+    skips = hasattr(optimizer, "inner_optimizer")  # a LossScaleOptimizer passes over steps whose gradients overflow
+    accumulates = getattr(optimizer, "gradient_accumulation_steps", None)
+    return is_keras and getattr(model, "steps_per_execution", 1) == 1 and not accumulates and not skips
 
 
 def weights(model: Any, to_numpy: ToNumpy) -> Iterator[tuple[str, Any]]:

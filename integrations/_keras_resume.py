@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import tempfile
 import warnings
@@ -12,10 +13,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rla_hooks.integrations._keras_checkpoints import BEST, NEWEST, WEIGHTS, WHOLE
-from rla_hooks.integrations._keras_model import iterations, without_tensorflow
+from rla_hooks.integrations._keras_model import iterations, optimizers, without_tensorflow
 
 import rla_hooks as rla
-from rla_hooks import Tester
+from rla_hooks import Tester, layout
 from rla_hooks.checkpoints import Entry, Manifest
 from rla_hooks.errors import CheckpointError, RLAWarning
 
@@ -29,25 +30,31 @@ class Found(NamedTuple):
     path: Path
     entry: Entry | None
 
-    @property
-    def next_epoch(self) -> int:
-        """The epoch that follows; 0 where the epochs of several fits were counted anew in each."""
+    def next_epoch(self, epochs: int | None) -> int:
+        """The epoch that follows in a fit up to ``epochs``.
+
+        0 where the epochs were counted anew in each of several fits, and in a loop of fits of one epoch, which says so
+        after its first: that would skip a fit.
+        """
         info = self.entry.info if self.entry else {}
         epoch = info.get("epoch")
-        return epoch + 1 if isinstance(epoch, int) and info.get("fits") == 1 else 0
+        loops = info.get("fits") != 1 or info.get("epochs") == epochs == 1
+        return epoch + 1 if isinstance(epoch, int) and not loops else 0
 
 
-def find(resume: Any, run: Tester) -> Found | None:
+def find(resume: Any, run: Tester, model: str, since: float) -> Found | None:
     """Return the checkpoint that ``resume`` means; None where it is True and there is none yet.
 
-    True: the newest of this run, or of the newest earlier run of its task. A path: that file, or the newest in that
-    folder. A run of ``rla.runs()``: its newest. Raises CheckpointError where what was named is not there.
+    True: the newest of this run, or of the newest earlier run of its task with the same record parameters. A path:
+    that file, or the newest in that folder. A run of ``rla.runs()``: its newest. Of a folder with several models that
+    of the name ``model`` is taken, and in True's sense nothing that was written after ``since``, a time in seconds:
+    that is this process's own. Raises CheckpointError where what was named is not there.
     """
     if resume is True:
-        return next(filter(None, map(_newest, _folders(run))), None)
+        return next(filter(None, (_newest(folder, model, since) for folder in _folders(run))), None)
     path = Path(getattr(resume, "checkpoint_dir", resume))
     if path.is_dir():
-        found = _newest(path)
+        found = _newest(path, model)
     else:
         found = Found(path, _entry_of(path)) if path.is_file() and path.name.endswith((WHOLE, WEIGHTS)) else None
     if found is None:
@@ -63,15 +70,18 @@ def _folders(run: Tester) -> Iterator[Path]:
     if run.checkpoint_dir is not None:
         yield run.checkpoint_dir
     if run.config is not None:
+        record = layout.parse(run.name).record if run.name else {}
         for earlier in reversed(rla.runs(run.config.log_root, run.task_name)):
-            if earlier.name != run.name:
+            if earlier.name != run.name and earlier.record == record:
                 yield earlier.checkpoint_dir
 
 
-def _newest(folder: Path) -> Found | None:
+def _newest(folder: Path, model: str, before: float = math.inf) -> Found | None:
     """The newest undamaged Keras file, one saved as the newest before one saved as the best."""
     manifest = Manifest(folder)
-    ours = [entry for entry in manifest.complete() if entry.file.endswith((WHOLE, WEIGHTS))]
+    ours = [entry for entry in manifest.complete() if entry.file.endswith((WHOLE, WEIGHTS)) and entry.time < before]
+    if len({entry.info.get("model") for entry in ours}) > 1:
+        ours = [entry for entry in ours if entry.info.get("model") == model]
     for name in (NEWEST, BEST):
         for entry in reversed(ours):
             if entry.name != name:
@@ -81,11 +91,6 @@ def _newest(folder: Path) -> Found | None:
                 return Found(folder / entry.file, entry)
             warnings.warn(f"{folder / entry.file} {trouble}; an older one is looked for.", RLAWarning, stacklevel=2)
     return None
-
-
-def beside(found: Found) -> list[Entry]:
-    """The complete checkpoints in the folder of one."""
-    return Manifest(found.path.parent).complete()
 
 
 def _entry_of(path: Path) -> Entry | None:
@@ -108,14 +113,16 @@ def restore(model: Any, found: Found, to_numpy: Any, scratch: Path | None) -> st
         optimizer.build(model.trainable_variables)
     with without_tensorflow(), warnings.catch_warnings():
         own, stored = _shapes_of(model, scratch), _shapes_in(found.path)
-        differences = list(_differences(_weights(own), _weights(stored)))
+        kinds = tuple(f"{name}/" for name in ("optimizer", *optimizers(model)))
+        differences = list(_differences(_weights(own, kinds), _weights(stored, kinds)))
         if differences:
             more = f"; and {len(differences) - _SHOWN} more" if len(differences) > _SHOWN else ""
             raise CheckpointError(
                 f"{found.path} does not fit the model: {'; '.join(differences[:_SHOWN])}{more}. Build the model as it "
                 "was when the checkpoint was saved, or pass resume=None to start anew."
             )
-        fits = bool(_optimizer(stored)) and _optimizer(own) == _optimizer(stored)
+        slots = _those(stored, kinds)
+        fits = bool(slots) and slots == _those(own, kinds)
         if not fits:
             warnings.simplefilter("ignore")  # Keras tells that it passes the optimizer over
         model.load_weights(str(found.path), skip_mismatch=not fits)
@@ -134,12 +141,12 @@ def _differences(own: Shapes, stored: Shapes) -> Iterator[str]:
             yield f"{name} has shape {own[name]} and in the file {stored[name]}"
 
 
-def _weights(shapes: Shapes) -> Shapes:
-    return {name: shape for name, shape in shapes.items() if not name.startswith(("optimizer/", "metrics/"))}
+def _weights(shapes: Shapes, optimizers: tuple[str, ...]) -> Shapes:
+    return {name: shape for name, shape in shapes.items() if not name.startswith((*optimizers, "metrics/"))}
 
 
-def _optimizer(shapes: Shapes) -> Shapes:
-    return {name: shape for name, shape in shapes.items() if name.startswith("optimizer/")}
+def _those(shapes: Shapes, prefixes: tuple[str, ...]) -> Shapes:
+    return {name: shape for name, shape in shapes.items() if name.startswith(prefixes)}
 
 
 def _shapes_of(model: Any, scratch: Path | None) -> Shapes:

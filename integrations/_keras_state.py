@@ -20,6 +20,8 @@ class RunState:
     """The time step, the learning curve and the counts of a run."""
 
     def __init__(self, run: Tester):
+        self.began = time.time()
+        self.resumed: set[int] = set()  # the models that were, or had nothing to go on from
         self.warn = WarnOnce()
         self.clock = StepClock()
         self.counts_epochs = False  # instead of an optimizer's steps
@@ -73,6 +75,10 @@ class StepClock:
             self._offset += self._taken - taken
         self._taken = taken
         return taken + self._offset
+
+    def go_on_from(self, step: int, taken: int) -> None:
+        """Let ``taken`` iterations be no earlier than ``step``, where another process has come."""
+        self._taken, self._offset = taken, max(0, step - taken)
 
 
 _states: weakref.WeakKeyDictionary[Any, RunState] = weakref.WeakKeyDictionary()

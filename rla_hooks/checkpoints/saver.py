@@ -89,7 +89,8 @@ class Saver:
         """Let ``write`` make a file (or folder) of this suffix, as :meth:`save` does; returns it.
 
         For what a framework writes by itself: ``write`` gets an unused path that ends with ``suffix``, and what it
-        raises comes out here. ``info``: see :class:`Entry`.
+        raises comes out here. ``info``: see :class:`Entry`; under its key "writer" the framework's hook names itself,
+        so that its files are counted apart, and not taken for the program's own by :meth:`load`.
         """
         step = _checked_step(step)
         _checked_name(name, step)
@@ -159,6 +160,8 @@ class Saver:
                 _staging.remove(path)
             raise
         others = [entry for entry in self.manifest.entries() if entry.name == name and entry != new]
+        # Those of a framework's hook and those of the program do not count as one another's.
+        others = [entry for entry in others if entry.info.get("writer") == new.info.get("writer")]
         surplus = [entry for entry in others if entry.step == step]
         if self.max_to_keep is not None:
             older = [entry for entry in others if entry.step != step]
@@ -206,6 +209,7 @@ class Saver:
         """The entry to load. Raises CheckpointError when there is none that is whole."""
         entries = self.manifest.entries()
         wanted = [entry for entry in entries if entry.name == name and step in (None, entry.step)]
+        wanted = [entry for entry in wanted if "writer" not in entry.info] or wanted
         troubles: list[str] = []
         for entry in reversed(wanted):
             trouble = self.manifest.trouble(entry)
