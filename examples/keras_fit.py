@@ -95,7 +95,7 @@ def main(
     run = rla.current_run()
     if run is None:  # with RLA_MODE=off there is nothing to load or to show
         return float(model.evaluate(*data["test"], verbose=0)[1])
-    (best_file,) = run.checkpoint_dir.glob("best-*.keras")
+    best_file = rla.latest_checkpoint(run, "best")
     best = keras.models.load_model(best_file)
     accuracy = best.evaluate(*data["test"], verbose=0, return_dict=True)["accuracy"]
     rla.save_figure("confusion_test", plot_confusion(best, *data["test"]))

@@ -7,11 +7,15 @@ import io
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+import rla_hooks as rla
 from rla_hooks import current, layout, lifecycle, ranks
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
 # What the developer's shell, or a launcher around the tests, would say to every run.
 FOREIGN_VARIABLES = ["RLA_CONFIG", "RLA_MODE", "RLA_RUN_OF_RANK_ZERO", "TF_CONFIG", *ranks._RANK_VARIABLES]
@@ -127,3 +131,22 @@ def read_events():
         return [Event.FromString(data) for file in files for data in RawEventFileLoader(str(file)).Load()]
 
     return read
+
+
+@pytest.fixture
+def run_example(tmp_path):
+    """Runs an example as a newcomer would, in an empty folder, and returns its one run and the finished process."""
+
+    def run(script: str, *arguments: str):
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("RLA_")}
+        command = [sys.executable, EXAMPLES / script, *arguments]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment)
+        assert done.returncode == 0, done.stderr
+        assert "RLAWarning" not in done.stderr
+        (made,) = rla.runs(tmp_path / "rla_data")
+        assert (made.status, made.problems) == ("finished", ())
+        assert [entry.name for entry in tmp_path.iterdir()] == ["rla_data"], "all files belong to the run's folders"
+        assert (made.code_dir / "examples" / script).read_bytes() == (EXAMPLES / script).read_bytes()
+        return made, done
+
+    return run

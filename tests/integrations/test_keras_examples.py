@@ -2,32 +2,10 @@
 
 import csv
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-import rla_hooks as rla
-
 pytest.importorskip("keras")
-
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-
-
-def _run(folder, script, *arguments):
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("RLA_")}
-    command = [sys.executable, EXAMPLES / script, *arguments]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr
-    assert "Warning" not in done.stderr
-    (run,) = rla.runs(folder / "rla_data")
-    assert (run.status, run.problems) == ("finished", ())
-    assert [entry.name for entry in folder.iterdir()] == ["rla_data"], "all files belong to the run's folders"
-    assert (run.code_dir / "examples" / script).read_bytes() == (EXAMPLES / script).read_bytes()
-    assert "tensorboard --logdir" in done.stdout
-    return run, done.stdout
 
 
 def _columns(run):
@@ -41,12 +19,13 @@ def _files(run):
     return {entry["name"]: entry["file"] for entry in entries}
 
 
-def test_actor_critic(tmp_path):
+def test_actor_critic(run_example):
     """Several fits leave one curve whose steps go on, figures, and the best and the newest checkpoint."""
     pytest.importorskip("gymnasium")
     short = ["--total-steps", "1024", "--num-envs", "8", "--rollout-steps", "32", "--epochs", "2", "--minibatch", "128"]
-    run, printed = _run(tmp_path, "keras_actor_critic.py", *short, "--eval-every", "2", "--info", "short")
+    run, done = run_example("keras_actor_critic.py", *short, "--eval-every", "2", "--info", "short")
     assert (run.task, run.hparams["info"], run.hparams["gamma"]) == ("keras_actor_critic", "short", 0.98)
+    assert "Warning" not in done.stderr and "tensorboard --logdir" in done.stdout
     columns = _columns(run)
     # 1024 / (8 * 32) = 4 fits of 2 epochs of 256 / 128 = 2 batches: a row an epoch, one a fit, and the evaluations.
     assert columns["time-step"] == [2, 4, 4, 6, 8, 8, 8, 10, 12, 12, 14, 16, 16, 16, 16]
@@ -56,7 +35,7 @@ def test_actor_critic(tmp_path):
     assert columns["learning_rate"] == pytest.approx([2.5e-3 * (1 - step / 16) for step in range(2, 18, 2)], abs=1e-9)
     assert columns["perf/env_steps"] == [256, 512, 768, 1024]
     assert columns["best/return"] == [max(columns["eval/return"])]
-    assert f"{max(columns['eval/return']):.1f} over 20 episodes as when saved" in printed
+    assert f"{max(columns['eval/return']):.1f} over 20 episodes as when saved" in done.stdout
     best_step = 8 if columns["eval/return"][0] >= columns["eval/return"][1] else 16
     assert _files(run)["best"] == f"best-{best_step}.keras.pkl"
     assert (run.checkpoint_dir / _files(run)["checkpoint"]).suffix == ".keras"
@@ -64,16 +43,17 @@ def test_actor_critic(tmp_path):
     assert {path.name for path in run.results_dir.iterdir()} >= expected
 
 
-def test_fit(tmp_path):
+def test_fit(run_example):
     """A short fit leaves rows of training and validation, confusion matrices, and a best model that has been loaded."""
     pytest.importorskip("sklearn")
-    run, printed = _run(tmp_path, "keras_fit.py", "--epochs", "5", "--batch-size", "128", "--width", "8")
+    run, done = run_example("keras_fit.py", "--epochs", "5", "--batch-size", "128", "--width", "8")
     assert (run.task, run.record) == ("keras_fit", {"info": "baseline", "lr": "0.003", "width": "8"})
+    assert "Warning" not in done.stderr and "tensorboard --logdir" in done.stdout
     columns = _columns(run)
     assert columns["time-step"] == [9, 18, 27, 36, 45, 45], "1078 digits are 9 batches"
     assert columns["val_accuracy"][-1] > columns["val_accuracy"][0]
     assert columns["test/accuracy"][0] > 0.6
     best_step = 9 * (columns["val_accuracy"].index(max(columns["val_accuracy"])) + 1)
     assert _files(run) == {"best": f"best-{best_step}.keras", "checkpoint": "checkpoint-45.keras"}
-    assert f"best-{best_step}.keras reads {columns['test/accuracy'][0]:.1%} of the digits" in printed
+    assert f"best-{best_step}.keras reads {columns['test/accuracy'][0]:.1%} of the digits" in done.stdout
     assert {path.name for path in run.results_dir.iterdir()} >= {"confusion-45.png", "confusion_test.png"}

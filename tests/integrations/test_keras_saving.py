@@ -404,3 +404,39 @@ def test_the_programs_own_checkpoints_are_left_alone(keras, here, files):
     main()
     own = ["best-1.pkl", "checkpoint-1.keras.pkl", "checkpoint-2.keras.pkl"]
     assert files() == sorted([*own, "best-9.keras", "checkpoint-9.keras"])
+
+
+def test_the_restored_learning_rate_is_the_one_on_record(keras, here, runs):
+    """The optimizer comes back with the rate it had; the hyper-parameters say that one, not the one compiled."""
+    keras.fit(keras.model(), keras.RLACallback(), epochs=2)
+    keras.fit(keras.model(keras.keras.optimizers.Adam(0.5)), keras.RLACallback(resume=True), epochs=3)
+    assert runs()[-1].hparams["keras.optimizer.learning_rate"] == pytest.approx(0.01)
+    assert runs()[-1].metrics()["learning_rate"].tolist() == [pytest.approx(0.01)]
+
+
+def test_resume_with_optimizers_of_ones_own(keras, here, capsys):
+    """An unbuilt one of a train_step is no other architecture: the weights are restored, and that is said."""
+    tf = pytest.importorskip("tensorflow")
+
+    class Pair(keras.keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = keras.keras.layers.Dense(1)
+            self.actor_optimizer = keras.keras.optimizers.Adam(0.125)
+
+        def call(self, x):
+            return self.dense(x)
+
+        def train_step(self, data):
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_mean((self(data[0]) - data[1]) ** 2)
+            self.actor_optimizer.apply(tape.gradient(loss, self.trainable_variables), self.trainable_variables)
+            return {"loss": loss}
+
+    first, second = Pair(), Pair()
+    for model in (first, second):
+        model(keras.x)
+        model.compile("sgd")
+        keras.fit(model, keras.RLACallback(resume=True, save_weights_only=True), epochs=2)
+    assert _same(first.get_weights(), second.get_weights())
+    assert "weights, but no optimizer state that fits" in capsys.readouterr().out

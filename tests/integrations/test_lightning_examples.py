@@ -1,9 +1,6 @@
 """The Lightning examples run as a newcomer would run them, with short settings."""
 
 import csv
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,41 +9,26 @@ import rla_hooks as rla
 
 pytest.importorskip("pytorch_lightning")
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-
-
-def _run(folder, script, *arguments):
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("RLA_")}
-    command = [sys.executable, EXAMPLES / script, *arguments]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr
-    assert "RLAWarning" not in done.stderr
-    (run,) = rla.runs(folder / "rla_data")
-    assert (run.status, run.problems) == ("finished", ())
-    assert [entry.name for entry in folder.iterdir()] == ["rla_data"], "all files belong to the run's folders"
-    assert (run.code_dir / "examples" / script).read_bytes() == (EXAMPLES / script).read_bytes()
-    return run, done.stdout
-
 
 def _column(run, name):
     with (run.log_dir / "progress.csv").open(newline="") as file:
         return [float(row[name]) for row in csv.DictReader(file) if row[name]]
 
 
-def test_dqn(tmp_path):
+def test_dqn(run_example):
     """A short training leaves rows, figures, a video and the best and last checkpoint, which load again."""
     pytest.importorskip("gymnasium")
     pytest.importorskip("pygame")
     from PIL import Image
 
     arguments = ["--total-steps", "1500", "--eval-every", "200", "--batch-size", "32", "--info", "short"]
-    run, printed = _run(tmp_path, "lightning_dqn.py", *arguments)
+    run, done = run_example("lightning_dqn.py", *arguments)
     assert (run.task, run.hparams["info"], run.hparams["gamma"]) == ("lightning_dqn", "short", 0.99)
     evaluations = _column(run, "eval/return")
     assert len(evaluations) == 2
     assert _column(run, "best/return") == [pytest.approx(max(evaluations))]
-    assert f"best checkpoint: {max(evaluations):.1f} over 20 episodes" in printed
-    assert "tensorboard --logdir" in printed
+    assert f"best checkpoint: {max(evaluations):.1f} over 20 episodes" in done.stdout
+    assert "tensorboard --logdir" in done.stdout
     assert _column(run, "time-step")[-1] == 100  # (1500 - 1000 to warm up) / 4 = 125 batches: two epochs of 50
     for name in ("loss/td", "q/mean", "perf/return", "perf/epsilon", "lr-Adam"):
         assert len(_column(run, name)) == 4, name
@@ -58,13 +40,14 @@ def test_dqn(tmp_path):
     assert rla.latest_checkpoint(run) in (best, last)
 
 
-def test_command_line(tmp_path):
+def test_command_line(run_example):
     """The YAML file alone makes a run: with config.yaml among its logs, figures, and checkpoints of both kinds."""
     pytest.importorskip("jsonargparse")
     import yaml
 
     arguments = ["--trainer.max_epochs", "5", "--data.number", "128", "--model.lr", "0.02"]
-    run, _ = _run(tmp_path, "lightning_cli.py", "fit", "--config", EXAMPLES / "lightning_cli.yaml", *arguments)
+    config = str(Path(__file__).resolve().parents[2] / "examples" / "lightning_cli.yaml")
+    run, _ = run_example("lightning_cli.py", "fit", "--config", config, *arguments)
     assert (run.task, run.record) == ("moons", {"info": "baseline"})
     saved = yaml.safe_load((run.log_dir / "config.yaml").read_text())
     assert (saved["model"]["lr"], run.hparams["lr"], run.hparams["noise"]) == (0.02, 0.02, 0.15)
