@@ -23,7 +23,7 @@ def check(unknown: Iterable[str], **given: Any) -> None:
         "save_every": "a whole number of epochs above 0, or None",
         "figures": "{name: fn(model, epoch, logs) -> Figure}",
         "figures_every": "a whole number of epochs above 0",
-        "resume": "True, None, a path, or a run of rla.runs()",
+        "resume": "True, None, a path that is there, or a run of rla.runs()",
     }
     for name, value in given.items():
         if not _FITS[name](value):
@@ -41,8 +41,9 @@ def _are_functions(value: Any) -> bool:
 
 
 def _is_checkpoint(value: Any) -> bool:
-    flag = value is None or isinstance(value, bool)
-    return flag or isinstance(value, (str, os.PathLike)) or hasattr(value, "checkpoint_dir")
+    if isinstance(value, (str, os.PathLike)):
+        return os.path.exists(value)
+    return value is None or isinstance(value, bool) or hasattr(value, "checkpoint_dir")
 
 
 _FITS = {

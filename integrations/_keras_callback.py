@@ -94,6 +94,7 @@ class CallbackHooks:
         }
         self._run: Tester | None = None
         self._in_fit = False
+        self._fit_began = False  # and has not ended, unless by an exception
         self._fit_epochs = 0
         self._epoch_began: float | None = None
         self._restored_epoch = False
@@ -122,9 +123,18 @@ class CallbackHooks:
     def _join(self) -> tuple[Tester, RunState]:
         """Return the run that this belongs to: that which the user has open, else that it had, else one of its own."""
         verbose = (getattr(self, "params", None) or {}).get("verbose", "auto")
-        run = _runs.open_run(progress_bar=verbose != 0) or self._run or _runs.join_or_plan(**self._options)
+        joined = _runs.open_run(progress_bar=verbose != 0)
+        if joined is not None:
+            self._tell_ignored(state_of(joined))
+        run = joined or self._run or _runs.join_or_plan(**self._options)
         self._run = run if self._is_follower() else _runs.started(run)
         return self._run, state_of(self._run)
+
+    def _tell_ignored(self, state: RunState) -> None:
+        given = [name for name, value in self._options.items() if value not in (None, "keras")]
+        if given:
+            message = f"RLACallback joins the run that is open: {', '.join(given)} are of no use to it and left out."
+            state.warn("options", message)
 
     def _is_follower(self) -> bool:
         """Whether another process of a JAX training writes: no launcher's variable tells that."""
@@ -147,7 +157,7 @@ class CallbackHooks:
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         run, state = self._join()
-        self._in_fit = True
+        self._in_fit = self._fit_began = True
         self._fit_epochs = 0
         state.fits += 1
         if self.resume:
@@ -156,6 +166,7 @@ class CallbackHooks:
         self._step(state)
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        self._in_fit = self._fit_began  # an evaluate inside of the last epoch has called set_model
         self._forget_restored_epoch()
         self._epoch_began = time.perf_counter()
         if self._run is not None and self.log_every != "epoch":
@@ -186,7 +197,7 @@ class CallbackHooks:
         self._checkpoints.after_epoch(run, model, state, step, epoch, self._last_epoch(), values)
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
-        self._in_fit = False
+        self._in_fit = self._fit_began = False
         self._forget_restored_epoch()
         run = self._run
         if run is None:
@@ -264,6 +275,8 @@ class CallbackHooks:
         model = self._model_now
         if self._asks_optimizer:
             return self._step(state_of(run))
+        if not _keras_model.optimizers(model):
+            return self._first_step  # epochs are counted then
         steps = (getattr(self, "params", None) or {}).get("steps")
         done = batch + 1 if steps is None else min(batch + 1, steps)
         optimizer = getattr(model, "optimizer", None)

@@ -62,8 +62,9 @@ class TensorBoardWords:
         for index, each in enumerate(figures):
             self.save_figure(tag if len(figures) == 1 else f"{tag}_{index}", each, global_step)
             pyplot = sys.modules.get("matplotlib.pyplot")
-            if close and pyplot is not None and isinstance(each, pyplot.Figure):
-                pyplot.close(each)
+            owner = getattr(each, "figure", each)  # of Axes; that of a figure is itself
+            if close and pyplot is not None and isinstance(owner, pyplot.Figure):
+                pyplot.close(owner)
 
     def add_image(
         self, tag: str, img_tensor: Any, global_step: int | None = None, walltime: Any = None, dataformats: str = "CHW"

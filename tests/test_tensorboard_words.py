@@ -132,7 +132,7 @@ def test_figures_of_pyplot_are_closed_unless_they_are_kept(run):
     from matplotlib import pyplot
 
     before = pyplot.get_fignums()
-    run.add_figure("both", [pyplot.figure(), pyplot.figure()], 1)
+    run.add_figure("both", [pyplot.figure(), pyplot.subplots()[1]], 1)
     assert pyplot.get_fignums() == before
     kept = pyplot.figure()
     run.add_figure("kept", kept, 1, close=False)

@@ -61,7 +61,7 @@ def test_tensorboard_has_the_same_rows(keras, here, only_run, read_scalars):
 def test_many_fits_are_one_curve(any_keras, here, rows):
     """The step goes on over fits, with one callback or a new one for each, also where the model is compiled anew."""
     kit = any_keras
-    model, callback = kit.model(), kit.RLACallback(task="loop")
+    model, callback = kit.model(), kit.RLACallback()
 
     @rla.track()
     def main():
@@ -242,6 +242,24 @@ def test_evaluate_and_predict(any_keras, here, rows):
     first, second = rows()
     assert "val_loss" in first
     assert second == {"time-step": 3, "evaluate/loss": result["loss"], "evaluate/mae": result["mae"]}
+
+
+def test_an_evaluate_inside_of_a_fit(keras, here, rows):
+    """One with the same callback is a row; the validation of later epochs is still that of the fit."""
+    model, callback = keras.model(), keras.RLACallback()
+    evaluate = _spy(
+        keras,
+        on_epoch_end=lambda self, epoch, logs=None: model.evaluate(
+            keras.x, keras.y, verbose=0, callbacks=[callback] if epoch == 0 else []
+        ),
+    )
+    keras.fit(model, callback, evaluate, epochs=3, validation_data=(keras.x, keras.y))
+    assert [("evaluate/loss" in row, "val_loss" in row) for row in rows()] == [
+        (False, True),
+        (True, False),
+        (False, True),
+        (False, True),
+    ]
 
 
 # --- learning rates and optimizers ------------------------------------------------------------------------------------

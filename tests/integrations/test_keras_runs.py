@@ -82,6 +82,20 @@ def test_one_callback_in_two_tracked_runs(keras, here, runs):
     assert [len(list(run.checkpoint_dir.glob("*.keras"))) for run in runs()] == [1, 2]
 
 
+def test_options_of_a_run_of_its_own(keras, here, only_run):
+    """In a run that is open already they have no use, which one warning says."""
+
+    @rla.track()
+    def main():
+        for _ in range(2):
+            keras.fit(keras.model(), keras.RLACallback(task="other", record={"a": 1}))
+
+    with pytest.warns(RLAWarning, match="task, record are of no use") as warned:
+        main()
+    assert sum(each.category is RLAWarning for each in warned) == 1
+    assert only_run().task == "test_keras_runs"
+
+
 @every_backend
 def test_copies(keras, here, runs):
     """A callback that is copied before its first fit (a tuner does) makes its own run; later it stays with the run."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import rla_hooks as rla
-from rla_hooks.errors import CheckpointError, RLAWarning
+from rla_hooks.errors import CheckpointError, ConfigError, RLAWarning
 
 every_backend = pytest.mark.every_backend
 
@@ -288,8 +288,11 @@ def test_what_resume_may_be(keras, here, runs):
         model = keras.model()
         keras.fit(model, keras.RLACallback(resume=resume), epochs=2)
         assert keras.iterations(model) == 6
+    with pytest.raises(ConfigError, match=r"resume is 'nowhere\.keras'\. Allowed: True, None, a path that is there"):
+        keras.RLACallback(resume="nowhere.keras")
+    (here / "empty").mkdir()
     with pytest.raises(CheckpointError, match="no Keras checkpoint is there"):
-        keras.fit(keras.model(), keras.RLACallback(resume="nowhere.keras"))
+        keras.fit(keras.model(), keras.RLACallback(resume="empty"))
 
 
 def test_resume_takes_the_best_score_along(keras, scores, here, runs, disk):
