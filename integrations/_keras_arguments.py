@@ -9,7 +9,7 @@ from typing import Any
 from rla_hooks.errors import ConfigError, did_you_mean
 
 _KNOWN = "monitor mode save_best_only max_to_keep save_weights_only save_every log_every figures figures_every".split()
-_KNOWN += "log_lr log_weights resume task config log_root record writers backup".split()
+_KNOWN += "log_lr log_weights resume name task config log_root record writers backup".split()
 
 
 def check(unknown: Iterable[str], **given: Any) -> None:
@@ -24,6 +24,7 @@ def check(unknown: Iterable[str], **given: Any) -> None:
         "figures": "{name: fn(model, epoch, logs) -> Figure}",
         "figures_every": "a whole number of epochs above 0",
         "resume": "True, None, a path that is there, or a run of rla.runs()",
+        "name": "a text such as 'actor', without slashes",
     }
     for name, value in given.items():
         if not _FITS[name](value):
@@ -38,6 +39,13 @@ def _is_count(value: Any) -> bool:
 
 def _are_functions(value: Any) -> bool:
     return value is None or (isinstance(value, Mapping) and all(map(callable, value.values())))
+
+
+def _is_name(value: Any) -> bool:
+    """Whether the value may stand in the names of files."""
+    if not isinstance(value, str) or len(value.encode()) > 100:
+        return False
+    return value == "" or (value.isprintable() and value[0] != "." and not set("/\\") & set(value))
 
 
 def _is_checkpoint(value: Any) -> bool:
@@ -55,6 +63,7 @@ _FITS = {
     "figures": _are_functions,
     "figures_every": _is_count,
     "resume": _is_checkpoint,
+    "name": _is_name,
 }
 
 

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from rla_hooks.integrations import _keras_arguments, _keras_model, _keras_resume, _runs
-from rla_hooks.integrations._keras_checkpoints import Checkpoints, best_in
+from rla_hooks.integrations._keras_batches import BatchRows
+from rla_hooks.integrations._keras_checkpoints import Checkpoints, names_of
 from rla_hooks.integrations._keras_state import RunState, state_of
 
 from rla_hooks import Tester
@@ -20,7 +21,7 @@ from rla_hooks.errors import ConfigError
 Figures = Mapping[str, Callable[[Any, int, Mapping[str, Any]], Any]]
 
 
-class CallbackHooks:
+class CallbackHooks(BatchRows):
     """Routes a Keras training into a run: metrics, hyper-parameters, checkpoints, figures.
 
     It joins the run that is open (``@rla.track``), or makes one of its own, of the task ``task``, when a fit or a
@@ -32,7 +33,8 @@ class CallbackHooks:
     log_every: "epoch"; or "batch", or a number of batches, for rows ``batch/<key>`` beside, in which Keras gives the
     mean over the epoch so far. figures: ``fn(model, epoch, logs)`` that return a matplotlib figure or an image array,
     called after every ``figures_every`` epochs. log_lr: ``learning_rate``. log_weights: a histogram of each weight
-    in TensorBoard. resume: True, or what :func:`rla_hooks.integrations._keras_resume.find` takes.
+    in TensorBoard. resume: True, or what :func:`rla_hooks.integrations._keras_resume.find` takes. name: of one model
+    among several that a run trains side by side; it goes before the names of all that is kept: ``actor/loss``.
     task, config, log_root, record, writers, backup: of a run of its own, as in ``@rla.track``; ``record`` has values.
 
     The time step is ``optimizer.iterations``, growing over fits; ``epoch`` is a column. Raises ConfigError with all
@@ -56,6 +58,7 @@ class CallbackHooks:
         log_lr: bool = True,
         log_weights: bool = False,
         resume: Any = None,
+        name: str = "",
         *,
         task: str = "keras",
         config: str | None = None,
@@ -75,15 +78,18 @@ class CallbackHooks:
             figures=figures,
             figures_every=figures_every,
             resume=resume,
+            name=name,
         )
+        self.log_every = log_every
         super().__init__()
         self.figures: Figures = dict(figures or {})
         self.figures_every = figures_every
         self.log_lr = log_lr
         self.log_weights = log_weights
         self.resume = resume
-        self.log_every = log_every
-        self._checkpoints = Checkpoints(monitor, mode, save_best_only, max_to_keep, save_weights_only, save_every)
+        self.name = name
+        self._prefix = f"{name}/" if name else ""
+        self._checkpoints = Checkpoints(monitor, mode, save_best_only, max_to_keep, save_weights_only, save_every, name)
         self._options = {
             "task": task,
             "config": config,
@@ -98,9 +104,6 @@ class CallbackHooks:
         self._fit_epochs = 0
         self._epoch_began: float | None = None
         self._restored_epoch = False
-        self._first_step = 0  # of the epoch, from which the steps of batch rows are counted
-        self._asks_optimizer = False  # for each batch row
-        self._add_batch_hook()
 
     # --- the run --------------------------------------------------------------------------------------------------
 
@@ -125,10 +128,16 @@ class CallbackHooks:
         verbose = (getattr(self, "params", None) or {}).get("verbose", "auto")
         joined = _runs.open_run(progress_bar=verbose != 0)
         if joined is not None:
-            self._tell_ignored(state_of(joined))
+            self._tell_ignored(self._state(joined))
         run = joined or self._run or _runs.join_or_plan(**self._options)
         self._run = run if self._is_follower() else _runs.started(run)
-        return self._run, state_of(self._run)
+        return self._run, self._state(self._run)
+
+    def _state(self, run: Tester) -> RunState:
+        return state_of(run, self.name)
+
+    def _log(self, run: Tester, values: Mapping[str, Any], step: int) -> None:
+        run.log({self._prefix + key: value for key, value in values.items()} if self._prefix else values, step)
 
     def _tell_ignored(self, state: RunState) -> None:
         given = [name for name, value in self._options.items() if value not in (None, "keras")]
@@ -144,14 +153,10 @@ class CallbackHooks:
 
     def _describe(self, run: Tester, state: RunState) -> None:
         """Add the hyper-parameters of a model that is new, or newly compiled."""
-        if not run.writes:
-            return
-        model = self.model  # type: ignore[attr-defined]
-        key = state.name_of(model)
-        if model is None or key is None or state.described.get(key) == id(getattr(model, "optimizer", None)):
-            return
-        state.described[key] = id(getattr(model, "optimizer", None))
-        run.add_hyper_params({key: _keras_model.describe(model, self._keras)})
+        model = self.model if run.writes else None  # type: ignore[attr-defined]
+        key = None if model is None else state.new_key(model)
+        if key is not None:
+            run.add_hyper_params({key: _keras_model.describe(model, self._keras)})
 
     # --- a fit ----------------------------------------------------------------------------------------------------
 
@@ -159,7 +164,7 @@ class CallbackHooks:
         run, state = self._join()
         self._in_fit = self._fit_began = True
         self._fit_epochs = 0
-        state.fits += 1
+        state.fit_begins(self.model)  # type: ignore[attr-defined]
         if self.resume:
             self._resume(run, state)
         self._describe(run, state)  # with the learning rate that was restored
@@ -169,29 +174,25 @@ class CallbackHooks:
         self._in_fit = self._fit_began  # an evaluate inside of the last epoch has called set_model
         self._forget_restored_epoch()
         self._epoch_began = time.perf_counter()
-        if self._run is not None and self.log_every != "epoch":
-            self._first_step = self._step(state_of(self._run))
-            self._asks_optimizer = (
-                self._keras.backend.backend() == "tensorflow" and not _keras_model.steps_once_a_batch(self._model_now)
-            )
+        self._count_batches()
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         if not self._in_fit:
             self._describe(*self._join())  # somebody's own loop
         run = self._run
         assert run is not None
-        state = state_of(run)
+        state = self._state(run)
         state.epochs += 1
         self._fit_epochs += 1
         model, values = self.model, _runs.flat(logs or {})  # type: ignore[attr-defined]
         step = self._step(state, epoch_ended=True)
         if run.writes:
             extra = {key: value for key, value in self._extra(model).items() if key not in values}
-            run.log({"epoch": epoch, **values, **extra}, step)
+            self._log(run, {"epoch": epoch, **values, **extra}, step)
             state.curve.add(step, values)
             if self.log_weights and model is not None:
                 for name, array in _keras_model.weights(model, self._to_numpy):
-                    run.add_histogram(name, array, step)
+                    run.add_histogram(self._prefix + name, array, step)
             if state.epochs % self.figures_every == 0:
                 self._draw(run, state, model, epoch, values, step)
         self._checkpoints.after_epoch(run, model, state, step, epoch, self._last_epoch(), values)
@@ -202,7 +203,7 @@ class CallbackHooks:
         run = self._run
         if run is None:
             return
-        state = state_of(run)
+        state = self._state(run)
         self._checkpoints.after_fit(run, self.model, state, self._step(state), self._fit_epochs)  # type: ignore[attr-defined]
         if run.writes:
             state.draw_curve_if_cheap()
@@ -239,48 +240,7 @@ class CallbackHooks:
                 state.warn(("figure", name), message)
                 continue
             if figure is not None:
-                run.add_figure(name, figure, step)
-
-    # --- batches --------------------------------------------------------------------------------------------------
-
-    def _add_batch_hook(self) -> None:
-        """Be a callback with a batch hook only where one is needed: it ends asynchronous dispatch (Keras 3.15)."""
-        if self.log_every != "epoch":
-            self.on_train_batch_end = self._on_train_batch_end
-
-    def _on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Log a row. On a thread-safe backend this may run in several threads at once, so it keeps no state."""
-        if self._run is None:
-            self._describe(*self._join())
-        run, logs = self._run, logs or {}
-        if not logs or run is None or not run.writes:
-            return
-        every = 1 if self.log_every == "batch" else int(self.log_every)
-        executed = getattr(self._model_now, "steps_per_execution", 1) or 1
-        if every == 1 or (batch + 1) // every > max(batch + 1 - executed, 0) // every:
-            run.log({f"batch/{key}": value for key, value in _runs.flat(logs).items()}, self._batch_step(run, batch))
-
-    @property
-    def _model_now(self) -> Any:
-        """The model without the state that JAX would have to be asked for."""
-        return vars(self).get("_model") or vars(self).get("model")
-
-    def _batch_step(self, run: Tester, batch: int) -> int:
-        """That at the epoch's begin and the batches since; where these are no steps, what the optimizer has counted.
-
-        It is not asked each time: on TensorFlow that costs more than the row, JAX would have to give its state back to
-        the model, and on torch other batches may have been taken since. With steps_per_execution the index of the last
-        batch may lie beyond the end of the epoch (Keras 3.15).
-        """
-        model = self._model_now
-        if self._asks_optimizer:
-            return self._step(state_of(run))
-        if not _keras_model.optimizers(model):
-            return self._first_step  # epochs are counted then
-        steps = (getattr(self, "params", None) or {}).get("steps")
-        done = batch + 1 if steps is None else min(batch + 1, steps)
-        optimizer = getattr(model, "optimizer", None)
-        return self._first_step + done // (getattr(optimizer, "gradient_accumulation_steps", None) or 1)
+                run.add_figure(self._prefix + name, figure, step)
 
     # --- evaluate -------------------------------------------------------------------------------------------------
 
@@ -294,7 +254,7 @@ class CallbackHooks:
             return
         run, state = self._join()
         if run.writes:
-            run.log({f"evaluate/{key}": value for key, value in _runs.flat(logs).items()}, self._step(state))
+            self._log(run, {f"evaluate/{key}": value for key, value in _runs.flat(logs).items()}, self._step(state))
             run.flush()
 
     # --- resume ---------------------------------------------------------------------------------------------------
@@ -303,22 +263,15 @@ class CallbackHooks:
         """Go on from a checkpoint, once for a model in a run: a second fit goes on from the first."""
         resume, self.resume = self.resume, None
         model = self.model  # type: ignore[attr-defined]
-        if id(model) in state.resumed:
+        if model is None or model in state.resumed:
             return
-        state.resumed.add(id(model))
-        found = _keras_resume.find(resume, run, str(getattr(model, "name", "")), state.began)
+        state.resumed.add(model)
+        names = names_of(self.name)
+        found = _keras_resume.find(resume, run, str(getattr(model, "name", "")), state.began, names)
         if found is None:
             self._say(run, "resume=True: no checkpoint of this run or of an earlier one is there; it starts anew")
             return
-        scratch = run.checkpoint_dir if run.writes else None
-        restored = _keras_resume.restore(model, found, self._to_numpy, scratch)
-        monitor = self._checkpoints.monitor
-        best = best_in(found.entry.info, monitor) if found.entry else None
-        if best is not None and state.best.get(monitor) is None:
-            state.best[monitor] = best
-            restored += f", best {monitor} {best}"
-        if found.entry:
-            state.clock.go_on_from(found.entry.step, _keras_model.iterations(model, self._to_numpy) or 0)
+        restored = _keras_resume.go_on(found, model, run, state, self._checkpoints.monitor, self._to_numpy)
         epochs = self._last_epoch()
         epoch = found.next_epoch(epochs)
         if epoch and self._takes_epoch:

@@ -2,6 +2,7 @@
 
 checkpoint-1200.keras     the newest ones
 best-800.keras            the one with the best score
+actor-checkpoint-9.keras  of RLACallback(name="actor")
 manifest.json             what is complete, with epoch and score
 """
 
@@ -44,7 +45,9 @@ class Checkpoints:
         max_to_keep: int | None,
         weights_only: bool,
         every: int | None,
+        model_name: str,
     ):
+        self.newest, self.best = names_of(model_name)
         self.monitor = monitor
         self.greater = mode == "max" or (mode == "auto" and _is_greater_better(monitor))
         self.best_only = best_only
@@ -78,13 +81,13 @@ class Checkpoints:
         saved = None
         if state.epochs - state.saved_epoch >= self.every and not (self.best_only and self.monitor in self._keys):
             saved = self.save_newest(run, model, state, step)
-        if improved and self._save(run, model, state, step, BEST, self.info, saved):
+        if improved and self._save(run, model, state, step, self.best, self.info, saved):
             state.best[self.monitor] = score
 
     def save_newest(self, run: Tester, model: Any, state: RunState, step: int) -> Path | None:
         """Save the model as it is."""
         state.saved_epoch = state.epochs
-        return self._save(run, model, state, step, NEWEST, self.info, None)
+        return self._save(run, model, state, step, self.newest, self.info, None)
 
     def after_fit(self, run: Tester, model: Any, state: RunState, step: int, epochs: int) -> None:
         """Save the end of a fit that was longer than the time between two saves, or the first of the run.
@@ -125,7 +128,7 @@ class Checkpoints:
         """The best score of the run so far, also by an earlier callback or process: it stands beside the file."""
         if self.monitor not in state.best:
             entries = Manifest(run.checkpoint_dir).complete() if run.checkpoint_dir else []
-            scores = (best_in(entry.info, self.monitor) for entry in reversed(entries) if entry.name == BEST)
+            scores = (best_in(entry.info, self.monitor) for entry in reversed(entries) if entry.name == self.best)
             state.best[self.monitor] = next((score for score in scores if score is not None), None)
         return state.best[self.monitor]
 
@@ -183,7 +186,7 @@ class Checkpoints:
         if not run.writes:
             return _take_part(write, suffix)
         assert run.checkpoint_dir is not None
-        saver = Saver(run.checkpoint_dir, 1 if name == BEST else self.max_to_keep)
+        saver = Saver(run.checkpoint_dir, 1 if name == self.best else self.max_to_keep)
         try:
             path = saver.write(write, suffix, step, name, info)
         except OSError as error:
@@ -196,6 +199,12 @@ class Checkpoints:
     def _save_whole(self, model: Any, path: Path) -> None:
         with without_tensorflow():
             model.save(str(path))
+
+
+def names_of(model_name: str) -> tuple[str, str]:
+    """The names of the newest and the best checkpoints of a model that a run knows by a name, or has no name for."""
+    prefix = f"{model_name}-" if model_name else ""
+    return prefix + NEWEST, prefix + BEST
 
 
 def best_in(info: Mapping[str, Any], monitor: str) -> float | None:

@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rla_hooks.integrations._keras_checkpoints import BEST, NEWEST, WEIGHTS, WHOLE
+from rla_hooks.integrations._keras_checkpoints import WEIGHTS, WHOLE, best_in
 from rla_hooks.integrations._keras_model import iterations, optimizers, without_tensorflow
+from rla_hooks.integrations._keras_state import RunState
 
 import rla_hooks as rla
 from rla_hooks import Tester, layout
@@ -42,25 +43,26 @@ class Found(NamedTuple):
         return epoch + 1 if isinstance(epoch, int) and not loops else 0
 
 
-def find(resume: Any, run: Tester, model: str, since: float) -> Found | None:
+def find(resume: Any, run: Tester, model: str, since: float, names: tuple[str, str]) -> Found | None:
     """Return the checkpoint that ``resume`` means; None where it is True and there is none yet.
 
     True: the newest of this run, or of the newest earlier run of its task with the same record parameters. A path:
-    that file, or the newest in that folder. A run of ``rla.runs()``: its newest. Of a folder with several models that
-    of the name ``model`` is taken, and in True's sense nothing that was written after ``since``, a time in seconds:
-    that is this process's own. Raises CheckpointError where what was named is not there.
+    that file, or the newest in that folder. A run of ``rla.runs()``: its newest. ``names``: of the newest and the best
+    checkpoints. Of a folder with several models that of the name ``model`` is taken, and in True's sense nothing that
+    was written after ``since``, a time in seconds: that is this process's own. Raises CheckpointError where what was
+    named is not there.
     """
     if resume is True:
-        return next(filter(None, (_newest(folder, model, since) for folder in _folders(run))), None)
+        return next(filter(None, (_newest(folder, model, names, since) for folder in _folders(run))), None)
     path = Path(getattr(resume, "checkpoint_dir", resume))
     if path.is_dir():
-        found = _newest(path, model)
+        found = _newest(path, model, names)
     else:
         found = Found(path, _entry_of(path)) if path.is_file() and path.name.endswith((WHOLE, WEIGHTS)) else None
     if found is None:
         raise CheckpointError(
-            f"resume={str(resume)!r}: no Keras checkpoint is there. Allowed: True, a *{WHOLE} or *{WEIGHTS} file, a "
-            "checkpoint folder, or a run of rla.runs()."
+            f"resume={str(resume)!r}: no Keras checkpoint named {names[0]!r} or {names[1]!r} is there. "
+            f"Allowed: True, a *{WHOLE} or *{WEIGHTS} file, a checkpoint folder, or a run of rla.runs()."
         )
     return found
 
@@ -76,13 +78,14 @@ def _folders(run: Tester) -> Iterator[Path]:
                 yield earlier.checkpoint_dir
 
 
-def _newest(folder: Path, model: str, before: float = math.inf) -> Found | None:
+def _newest(folder: Path, model: str, names: tuple[str, str], before: float = math.inf) -> Found | None:
     """The newest undamaged Keras file, one saved as the newest before one saved as the best."""
     manifest = Manifest(folder)
     ours = [entry for entry in manifest.complete() if entry.file.endswith((WHOLE, WEIGHTS)) and entry.time < before]
+    ours = [entry for entry in ours if entry.name in names]
     if len({entry.info.get("model") for entry in ours}) > 1:
         ours = [entry for entry in ours if entry.info.get("model") == model]
-    for name in (NEWEST, BEST):
+    for name in names:
         for entry in reversed(ours):
             if entry.name != name:
                 continue
@@ -95,6 +98,19 @@ def _newest(folder: Path, model: str, before: float = math.inf) -> Found | None:
 
 def _entry_of(path: Path) -> Entry | None:
     return next((entry for entry in Manifest(path.parent).complete() if entry.file == path.name), None)
+
+
+def go_on(found: Found, model: Any, run: Tester, state: RunState, monitor: str, to_numpy: Any) -> str:
+    """Restore weights, optimizer, step and best score; return in words what was. Raises as :func:`restore` does."""
+    words = restore(model, found, to_numpy, run.checkpoint_dir if run.writes else None)
+    if found.entry is None:
+        return words
+    state.clock.go_on_from(found.entry.step, iterations(model, to_numpy) or 0)
+    best = best_in(found.entry.info, monitor)
+    if best is None or state.best.get(monitor) is not None:
+        return words
+    state.best[monitor] = best
+    return f"{words}, best {monitor} {best}"
 
 
 def restore(model: Any, found: Found, to_numpy: Any, scratch: Path | None) -> str:

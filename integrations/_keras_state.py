@@ -1,4 +1,4 @@
-"""What all RLACallbacks of one run share, so that an RL loop may use one for all its fits or a new one for each."""
+"""What all RLACallbacks of a run, or of one name in it, share: an RL loop may use one for all its fits or many."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _SHARE = 100  # the figure may take a hundredth of the time
 
 
 class RunState:
-    """The time step, the learning curve and the counts of a run."""
+    """The time step, the learning curve and the counts of a run, or of one of the models that it names."""
 
-    def __init__(self, run: Tester):
+    def __init__(self, run: Tester, name: str):
         self.began = time.time()
-        self.resumed: set[int] = set()  # the models that were, or had nothing to go on from
+        self.resumed: weakref.WeakSet[Any] = weakref.WeakSet()  # the models that were, or had nothing to go on from
         self.warn = WarnOnce()
         self.clock = StepClock()
         self.counts_epochs = False  # instead of an optimizer's steps
@@ -29,20 +29,47 @@ class RunState:
         self.epochs = 0  # over all fits
         self.saved_epoch = 0  # the count when a checkpoint was written last
         self.best: dict[str, float | None] = {}  # the best score of each monitored metric
-        self.described: dict[str, int] = {}  # which optimizer the hyper-parameters tell of, by the model's key
-        self._models: dict[int, str] = {}
         self.curve = LearningCurve()
+        self._prefix = f"{name}/" if name else ""
+        self._told = f"keras.{name}" if name else "keras"  # before the names of hyper-parameters
+        self._models: weakref.WeakKeyDictionary[Any, tuple[str, Any]] = weakref.WeakKeyDictionary()
+        self._count = 0  # of the models that hyper-parameters have been told of
+        self._fitted: Any = None  # a reference to the model of the last fit
         self._run = weakref.ref(run)
         self._drawn = 0.0  # when, and how long it took, in seconds
         self._cost = 0.0
         run.at_end(self.draw_curve)
 
-    def name_of(self, model: Any) -> str | None:
-        """The key of a model's hyper-parameters; None where a run has more models than anybody would read of."""
-        key = self._models.get(id(model))
-        if key is None and len(self._models) < _MODELS:
-            key = self._models[id(model)] = f"keras.{getattr(model, 'name', '')}" if self._models else "keras"
+    def new_key(self, model: Any) -> str | None:
+        """The key of a model's hyper-parameters where they are to be told: it is new, or newly compiled.
+
+        None, too, where a run has more models than anybody would read of.
+        """
+        optimizer = getattr(model, "optimizer", None)
+        compiled = None if optimizer is None else weakref.ref(optimizer)
+        key, told = self._models.get(model, ("", None))
+        if key and told == compiled:
+            return None
+        if not key:
+            if self._count == _MODELS:
+                return None
+            key = f"{self._told}.{getattr(model, 'name', '')}" if self._count else self._told
+            self._count += 1
+        self._models[model] = key, compiled
         return key
+
+    def fit_begins(self, model: Any) -> None:
+        """Count a fit. Say so where models take turns: one after the other may be one curve, but not those."""
+        self.fits += 1
+        if model is None:
+            return
+        if self._fitted is not None and self._fitted() is not model and model in self._models:
+            message = (
+                "models take turns in this run, and share the names of metrics and checkpoints. Give each an "
+                "RLACallback of its own name: RLACallback(name='actor')."
+            )
+            self.warn("turns", message)
+        self._fitted = weakref.ref(model)
 
     def draw_curve_if_cheap(self) -> None:
         """Draw at the end of a fit, unless a loop of short fits would spend its time with it."""
@@ -57,7 +84,7 @@ class RunState:
         start = time.perf_counter()
         figure = self.curve.figure()
         if figure is not None:
-            run.save_figure(_FIGURE, figure)
+            run.save_figure(self._prefix + _FIGURE, figure)
         self._drawn = time.perf_counter()
         self._cost = self._drawn - start
 
@@ -81,12 +108,12 @@ class StepClock:
         self._taken, self._offset = taken, max(0, step - taken)
 
 
-_states: weakref.WeakKeyDictionary[Any, RunState] = weakref.WeakKeyDictionary()
+_states: weakref.WeakKeyDictionary[Any, dict[str, RunState]] = weakref.WeakKeyDictionary()
 
 
-def state_of(run: Tester) -> RunState:
-    """Return what is known of this run, in this process."""
-    state = _states.get(run)
-    if state is None:
-        state = _states[run] = RunState(run)
-    return state
+def state_of(run: Tester, name: str = "") -> RunState:
+    """Return what is known of this run in this process, or of the model that it knows by that name."""
+    states = _states.setdefault(run, {})
+    if name not in states:
+        states[name] = RunState(run, name)
+    return states[name]

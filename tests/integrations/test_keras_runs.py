@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import rla_hooks as rla
-from rla_hooks.errors import RLAWarning
+from rla_hooks.errors import ConfigError, RLAWarning
 
 every_backend = pytest.mark.every_backend
 
@@ -97,6 +97,77 @@ def test_options_of_a_run_of_its_own(keras, here, only_run):
 
 
 @every_backend
+def test_two_models_of_one_run(any_keras, here, rows, only_run, disk, read_scalars):
+    """Named, each has columns, steps, checkpoints, a best one, figures and hyper-parameters of its own."""
+    kit = any_keras
+
+    def fit(model, name, **options):
+        kit.fit(model, kit.RLACallback("loss", name=name, log_every=2, save_every=2, resume=True), **options)
+
+    @rla.track()
+    def main():
+        actor, critic = kit.model(), kit.model("sgd", width=5)
+        for _ in range(2):
+            fit(actor, "actor")
+            fit(critic, "critic", epochs=2)
+        critic.evaluate(kit.x, kit.y, verbose=0, callbacks=[kit.RLACallback(name="critic")])
+        return actor, critic
+
+    actor, critic = main()
+    own, other = ([row for row in rows() if f"{name}/time/seconds_per_epoch" in row] for name in ("actor", "critic"))
+    assert [(row["time-step"], row["actor/epoch"]) for row in own] == [(3, 0), (6, 0)]
+    assert [(row["time-step"], row["critic/epoch"]) for row in other] == [(3, 0), (6, 1), (9, 0), (12, 1)]
+    assert [row["time-step"] for row in rows() if "critic/batch/loss" in row] == [2, 5, 8, 11]
+    assert [row["time-step"] for row in rows() if "critic/evaluate/loss" in row] == [12]
+    assert not any("/" not in key for row in rows() for key in row if key != "time-step")
+    run = only_run()
+    assert disk.checkpoints(run) == sorted(disk.manifest(run))
+    newest = ["actor-checkpoint-3.keras", "critic-checkpoint-12.keras", "critic-checkpoint-6.keras"]
+    assert disk.checkpoints(run) == ["actor-best-6.keras", newest[0], "critic-best-12.keras", *newest[1:]]
+    for name, model in (("actor", actor), ("critic", critic)):
+        loaded = kit.keras.models.load_model(rla.latest_checkpoint(run, f"{name}-best"))
+        assert np.array_equal(loaded.predict(kit.x, verbose=0), model.predict(kit.x, verbose=0))
+        assert (run.results_dir / name / "learning_curve.png").is_file()
+        assert f"{name}/loss" in read_scalars(run.tensorboard_dir)
+    assert run.hparams["keras.actor.optimizer.class"] == "Adam"
+    assert run.hparams["keras.critic.optimizer.class"] == "SGD"
+
+    @rla.track(task=run.task)
+    def go_on():
+        actor, critic = kit.model(), kit.model("sgd", width=5)
+        fit(critic, "critic")
+        fit(actor, "actor")
+        return kit.iterations(actor), kit.iterations(critic)
+
+    assert go_on() == (3 + 3, 12 + 3)
+
+
+@pytest.mark.parametrize("name", ["a/b", ".", "a\\b", "a\n", 3, None, "x" * 101])
+def test_names_that_files_cannot_have(keras, name, here):
+    """The error says what is allowed, before anything is made."""
+    with pytest.raises(ConfigError, match=r"name is .* Allowed: a text such as 'actor'"):
+        keras.RLACallback(name=name)
+    assert list(here.iterdir()) == []
+
+
+def test_models_that_take_turns_without_a_name(keras, here):
+    """One after the other is one curve; when the first comes again, one warning says what to do."""
+
+    @rla.track()
+    def main():
+        callback, models = keras.RLACallback(save_every=None), [keras.model(), keras.model()]
+        keras.fit(models[0], callback)
+        keras.fit(models[1], callback)
+        models[0].evaluate(keras.x, keras.y, verbose=0, callbacks=[callback])
+        with pytest.warns(RLAWarning, match=r"take turns.*RLACallback\(name='actor'\)") as warned:
+            for model in (models[0], models[1], models[0]):
+                keras.fit(model, callback)
+        assert sum(each.category is RLAWarning for each in warned) == 1
+
+    main()
+
+
+@every_backend
 def test_copies(keras, here, runs):
     """A callback that is copied before its first fit (a tuner does) makes its own run; later it stays with the run."""
     original = keras.RLACallback(log_every="batch")
@@ -110,6 +181,23 @@ def test_copies(keras, here, runs):
     first, second = runs()
     assert (len(first.metrics()), len(second.metrics())) == (12, 4)
     assert first.metrics()["time-step"].tolist()[-4:] == [4, 5, 6, 6]
+
+
+def test_a_tuner(keras, here, runs):
+    """KerasTuner copies the callback for each trial; each has a run, whose hyper-parameters are those of the trial."""
+    tuner_package = pytest.importorskip("keras_tuner")
+    rates = [0.5, 0.25]
+
+    def build(trial):
+        return keras.model(keras.keras.optimizers.SGD(trial.Choice("rate", rates)))
+
+    tuner = tuner_package.GridSearch(build, "val_loss", directory="tuner")
+    data = {"x": keras.x, "y": keras.y, "validation_data": (keras.x, keras.y)}
+    tuner.search(**data, epochs=2, batch_size=8, verbose=0, callbacks=[keras.RLACallback()])
+    assert [run.hparams["keras.optimizer.learning_rate"] for run in runs()] == rates
+    assert [run.metrics()["time-step"].tolist() for run in runs()] == [[3, 6], [3, 6]]
+    best = min(run.metrics()["val_loss"].min() for run in runs())
+    assert tuner.oracle.get_best_trials(1)[0].score == pytest.approx(best, rel=1e-9)
 
 
 # --- how it ends ------------------------------------------------------------------------------------------------------

@@ -291,7 +291,7 @@ def test_what_resume_may_be(keras, here, runs):
     with pytest.raises(ConfigError, match=r"resume is 'nowhere\.keras'\. Allowed: True, None, a path that is there"):
         keras.RLACallback(resume="nowhere.keras")
     (here / "empty").mkdir()
-    with pytest.raises(CheckpointError, match="no Keras checkpoint is there"):
+    with pytest.raises(CheckpointError, match="no Keras checkpoint named 'checkpoint' or 'best' is there"):
         keras.fit(keras.model(), keras.RLACallback(resume="empty"))
 
 
