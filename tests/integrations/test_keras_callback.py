@@ -152,11 +152,11 @@ def test_strange_logs(keras, here, rows):
     assert math.isnan(row["nan"])
 
 
-@pytest.mark.parametrize("given", ["list", "tuple", "alone", "CallbackList"])
+@pytest.mark.parametrize("given", ["list", "tuple", "alone", "nested", "CallbackList"])
 def test_ways_to_give_callbacks(keras, given, here, rows):
-    """A list, a tuple, one object and a CallbackList of the user's own all work."""
+    """A list, a tuple, one object, a list in a list (TensorFlow) and a CallbackList of the user's own all work."""
     model, callback = keras.model(), keras.RLACallback()
-    ways = {"list": [callback], "tuple": (callback,), "alone": callback}
+    ways = {"list": [callback], "tuple": (callback,), "alone": callback, "nested": [[callback]]}
     ways["CallbackList"] = keras.keras.callbacks.CallbackList([callback], add_history=True, model=model, steps=3)
     model.fit(keras.x, keras.y, batch_size=8, verbose=0, callbacks=ways[given])
     assert _column(rows(), "time-step") == [3]
@@ -279,6 +279,49 @@ def test_kinds_of_optimizers(keras, here, runs):
     assert metrics["decay"]["learning_rate"].tolist() == pytest.approx([0.05, 0.025])
     assert metrics["scaled"]["learning_rate"].tolist() == [0.25, 0.25]
     assert metrics["accumulating"]["time-step"].tolist() == [1, 2]
+
+
+def test_an_optimizer_of_several(keras, here, rows, only_run):
+    """Each of Keras' MultiOptimizer has a learning rate; a step is one of all of them."""
+    optimizers = keras.keras.optimizers
+    if not hasattr(optimizers, "MultiOptimizer"):
+        pytest.skip("Keras before 3.15")
+    parts = {"kernel": optimizers.SGD(0.5, name="slow"), "bias": optimizers.Adam(0.25, name="fast")}
+    optimizer = optimizers.MultiOptimizer(lambda variable: parts[variable.path.rpartition("/")[2]])
+    keras.fit(keras.model(optimizer), keras.RLACallback(), epochs=2)
+    assert _column(rows(), "learning_rate/slow") == [0.5, 0.5]
+    assert _column(rows(), "learning_rate/fast") == [0.25, 0.25]
+    assert _column(rows(), "time-step") == [3, 6]
+    assert only_run().hparams["keras.optimizer.class"] == "MultiOptimizer"
+
+
+def test_without_an_optimizer(keras, here, rows, disk, only_run):
+    """A model that is compiled with None counts epochs, whatever its train_step returns; its weights are saved."""
+
+    class Still(keras.keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = keras.keras.layers.Dense(1)
+
+        def call(self, x):
+            return self.dense(x)
+
+        def train_step(self, data):
+            return {"loss": 1.0, "vector": np.arange(2.0), "more": {"a": 2.0}}
+
+    model = Still()
+    model(keras.x)
+    model.compile(optimizer=None, loss="mse")
+    with pytest.warns(RLAWarning) as warned:
+        keras.fit(model, keras.RLACallback(log_every=3, save_weights_only=True), epochs=2)
+    said = [str(each.message) for each in warned if issubclass(each.category, RLAWarning)]
+    assert [part in line for part, line in zip(("batch/vector", "counts epochs", "'vector'"), said)] == [True] * 3
+    assert [row["time-step"] for row in rows() if "batch/loss" in row] == [0, 1]
+    assert rows("time-step", "epoch", "loss", "a")[1::2] == [
+        {"time-step": 1, "epoch": 0, "loss": 1, "a": 2},
+        {"time-step": 2, "epoch": 1, "loss": 1, "a": 2},
+    ]
+    assert disk.checkpoints(only_run()) == ["checkpoint-1.weights.h5", "checkpoint-2.weights.h5"]
 
 
 def test_optimizers_of_a_train_step_of_ones_own(keras, here, rows, only_run):
