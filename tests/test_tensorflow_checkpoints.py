@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from rla_hooks.checkpoints import Saver
-from rla_hooks.errors import CheckpointError, RLAWarning
+from rla_hooks.errors import CheckpointError, ConfigError, RLAWarning
 from rla_hooks.tester import Tester
 
 
@@ -114,6 +114,17 @@ def test_a_damaged_file_is_noticed(tf, saver):
     data.write_bytes(content)
     with pytest.raises(CheckpointError, match="has changed since it was written"):
         saver.load()
+
+
+@pytest.mark.parametrize("dtype", ["int64", "int32"])
+def test_a_step_may_be_a_variable(tf, saver, dtype):
+    """That is what optimizer.iterations is, in Keras too; one of a float or of several numbers is none."""
+    assert saver.save({"x": 1}, step=tf.Variable(3, dtype=dtype)).name == "checkpoint-3.pkl"
+    keras = pytest.importorskip("keras")
+    assert saver.save({"x": 1}, step=keras.optimizers.SGD().iterations).name == "checkpoint-0.pkl"
+    for bad in (tf.Variable(3.0), tf.Variable(True), tf.Variable([1, 2])):
+        with pytest.raises(ConfigError, match="step is"):
+            saver.save({"x": 1}, step=bad)
 
 
 # --- graphs and sessions ----------------------------------------------------------------------------------------------

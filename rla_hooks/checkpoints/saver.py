@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import operator
 import os
 import warnings
 from collections.abc import Callable, Mapping
@@ -11,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rla_hooks import checkpoints
-from rla_hooks.checkpoints import _staging
+from rla_hooks.checkpoints import _arguments, _staging
 from rla_hooks.checkpoints import manifest as _manifest
 from rla_hooks.checkpoints.manifest import Entry, Manifest
 from rla_hooks.errors import CheckpointError, ConfigError, RLAWarning, WarnOnce, did_you_mean
@@ -40,14 +38,14 @@ class Saver:
         framework: str | None = None,
     ):
         self.folder = Path(folder)
-        self.framework = _checked_framework(framework)
-        self.max_to_keep = _checked_count(max_to_keep)
+        self.framework = _arguments.checked_framework(framework)
+        self.max_to_keep = _arguments.checked_count(max_to_keep)
         if not isinstance(var_prefix, str):
             raise ConfigError(
-                f"var_prefix is {_shown(var_prefix)}. Pass a text such as 'policy', or '' for everything."
+                f"var_prefix is {_arguments.shown(var_prefix)}. Pass a text such as 'policy', or '' for everything."
             )
         self.var_prefix = var_prefix
-        self.objects = None if objects is None else _checked_models(objects, "objects")
+        self.objects = None if objects is None else _arguments.checked_models(objects, "objects")
         self.manifest = Manifest(self.folder)
         self._warn = WarnOnce()
         self._left_out: set[str] = set()  # what was said to be left out
@@ -60,9 +58,9 @@ class Saver:
         name. Values that cannot be stored are left out with one warning.
         Raises ConfigError for bad arguments, OSError when the disk does; then nothing has changed.
         """
-        step = _checked_step(step)
-        models = _checked_models(self.objects or {} if models is None else models, "models")
-        _checked_name(name, step)
+        step = _arguments.checked_step(step)
+        models = _arguments.checked_models(self.objects or {} if models is None else models, "models")
+        _arguments.checked_name(name, step)
         backend = checkpoints.backend_of(models, self.framework)
         implementation = backend.implementation()
         content, left_out = implementation.collect(models, self.var_prefix)
@@ -92,8 +90,8 @@ class Saver:
         raises comes out here. ``info``: see :class:`Entry`; under its key "writer" the framework's hook names itself,
         so that its files are counted apart, and not taken for the program's own by :meth:`load`.
         """
-        step = _checked_step(step)
-        _checked_name(name, step)
+        step = _arguments.checked_step(step)
+        _arguments.checked_name(name, step)
         self.folder.mkdir(parents=True, exist_ok=True)
         _staging.sweep(self.folder)
         with _staging.staging(self.folder) as room:
@@ -123,9 +121,9 @@ class Saver:
         ``weights_only`` is False.
         Raises CheckpointError when there is none, when it is damaged or refused, or does not fit the objects.
         """
-        step = None if step is None else _checked_step(step)
-        _checked_name(name, step or 0)
-        models = self.objects if into is None else _checked_models(into, "into")
+        step = None if step is None else _arguments.checked_step(step)
+        _arguments.checked_name(name, step or 0)
+        models = self.objects if into is None else _arguments.checked_models(into, "into")
         entry = self._chosen(step, name)
         path = self.folder / entry.file
         try:
@@ -234,68 +232,3 @@ class Saver:
         else:
             text += "No other is there: save one first, or look into another run."
         return text
-
-
-def _checked_count(count: Any) -> int | None:
-    if count is None:
-        return None
-    number = _whole(count)
-    if number is None or number < 1:
-        raise ConfigError(f"max_to_keep is {_shown(count)}. Pass a whole number of at least 1, or None to keep all.")
-    return number
-
-
-def _checked_framework(framework: str | None) -> str | None:
-    """Raise CheckpointError where the framework that was asked for is not there: now, and not at the first save."""
-    known = {backend.needs: backend for backend in checkpoints.BACKENDS if backend.needs}
-    if framework is None or framework not in known or importlib.util.find_spec(framework) is not None:
-        return framework
-    raise CheckpointError(
-        f"DL_FRAMEWORK is {framework!r}, which is not installed. Install it: {known[framework].install}"
-    )
-
-
-def _checked_step(step: Any) -> int:
-    number = _whole(step)
-    if number is None or not 0 <= number < 2**63:
-        raise ConfigError(f"step is {_shown(step)}. Pass a whole number from 0 up.")
-    return number
-
-
-def _whole(value: Any) -> int | None:
-    """The int of a Python or numpy integer or of a tensor of one; None for everything else, bools too."""
-    try:
-        if callable(getattr(value, "item", None)):
-            value = value.item()
-        return None if isinstance(value, bool) else operator.index(value)
-    except Exception:  # tensors of many values raise errors of their own
-        return None
-
-
-def _checked_models(models: Any, role: str) -> Mapping[str, Any]:
-    if not isinstance(models, Mapping):
-        raise ConfigError(f"{role} is {_shown(models)}. Pass a dict of names and objects: {{'policy': model}}.")
-    wrong = [key for key in models if not isinstance(key, str)]
-    if wrong:
-        raise ConfigError(f"{role} has the key {_shown(wrong[0])}. Names must be texts: {{'policy': model}}.")
-    return models
-
-
-def _checked_name(name: Any, step: int) -> None:
-    wrong = None
-    if not isinstance(name, str) or not name:
-        wrong = "must be a text that is not empty"
-    elif name.startswith(".") or any(mark in name for mark in "/\\") or not name.isprintable():
-        wrong = "must not begin with a dot nor hold '/', '\\' or characters that cannot be printed"
-    elif len(f"{name}-{step}".encode()) > 230:  # a file name has 255 bytes; some are kept for suffixes
-        wrong = "must have at most 210 bytes"
-    if wrong:
-        raise ConfigError(f"The checkpoint name {_shown(name)} {wrong}. Pass one such as 'checkpoint' or 'best'.")
-
-
-def _shown(value: Any) -> str:
-    """A value as it stands in an error: a short one in full, others by their type."""
-    if value is None or isinstance(value, (bool, int, float, str)):
-        text = repr(value)
-        return text if len(text) <= 80 else text[:77] + "..."
-    return f"a {type(value)}"
