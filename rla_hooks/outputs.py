@@ -207,11 +207,10 @@ class RunOutputs:
             )
             model_dict = {"model": model_dict}
         step = self.logger.current_step() if step is None else step
-        saver = self._need_saver()
         for key, value in (related_variable or {}).items():
             self.add_custom_data(key, value, mode="replace")
         try:
-            path = saver.save(model_dict, step, checkpoint_name)
+            path = self._need_saver().save(model_dict, step, checkpoint_name)
         except (OSError, ConfigError, CheckpointError) as error:
             self._warn("checkpoint", f"the checkpoint of step {step} was not saved: {error}. The training goes on.")
             return None

@@ -767,6 +767,38 @@ def test_unsuitable_values_are_left_out_with_one_warning(tmp_path):
     assert saver.load()[1] == {"good": 1, "bad": {"q": deque([1], maxlen=3)}, "table": {"s": [1]}}
 
 
+@pytest.mark.parametrize("models", [{"f": print}, {"a": {"f": print}, "l": [print, (print,)]}])
+def test_where_nothing_can_be_stored_the_former_one_stays(tmp_path, models):
+    """An empty checkpoint would take its place; values that are empty by themselves are no reason."""
+    saver = Saver(tmp_path, max_to_keep=1)
+    saver.save({"rewards": [], "best": None}, 1)
+    with pytest.raises(CheckpointError, match=r"nothing could be saved: .*f'?\]?: a <class 'builtin_func"):
+        saver.save(models, 2)
+    assert names(tmp_path) == ["checkpoint-1.pkl", "manifest.json"]
+
+
+def test_what_an_object_raises_becomes_one_kind_of_error(tmp_path):
+    """A dict that raises when it is walked through ends no training; Ctrl-C and a full memory do come out."""
+
+    class Raising(dict):
+        error: Any = ValueError("no items today")
+
+        def items(self):
+            raise self.error
+
+    saver = Saver(tmp_path)
+    saver.save({"a": {"b": 1}}, 1)
+    models = {"a": Raising(b=1)}
+    with pytest.raises(CheckpointError, match=r"\['a'\] cannot be saved: ValueError: no items today"):
+        saver.save(models, 2)
+    with pytest.raises(CheckpointError, match=r"checkpoint-1.pkl cannot be restored: ValueError: no items today"):
+        saver.load(into=models)
+    for error in (KeyboardInterrupt(), MemoryError(), OSError("disk")):
+        Raising.error = error
+        with pytest.raises(type(error)):
+            saver.save(models, 2)
+
+
 def test_no_framework_is_imported():
     """Saving and loading plain data imports neither numpy nor torch, and works where torch does not exist."""
     code = (
@@ -1037,10 +1069,10 @@ def test_var_prefix_selects_parameters(torch, tmp_path, prefix):
 
 
 def test_a_prefix_that_selects_nothing_is_told(torch, tmp_path):
-    """A mistyped prefix would save an empty model: a warning lists the names; on loading it is an error."""
-    with pytest.warns(RLAWarning, match=r"var_prefix 'plocy' selects none of policy\.body\.weight; "):
-        Saver(tmp_path, var_prefix="plocy").save({"policy": network(torch)}, 1)
-    Saver(tmp_path).save({"policy": network(torch)}, 2)
+    """A mistyped prefix would save an empty model in the place of the former: an error lists the names."""
+    Saver(tmp_path, 1).save({"policy": network(torch)}, 2)
+    with pytest.raises(CheckpointError, match=r"var_prefix 'plocy' selects none of policy\.body\.weight; "):
+        Saver(tmp_path, 1, var_prefix="plocy").save({"policy": network(torch), "epoch": 3}, 3)
     with pytest.raises(CheckpointError, match=r"var_prefix 'plocy' selects none of policy\.body\.weight"):
         Saver(tmp_path, var_prefix="plocy").load(into={"policy": network(torch)})
 

@@ -91,8 +91,9 @@ def test_var_prefix_selects(tf, tmp_path):
     fresh.b.assign([1, 1])
     saver.load(into={"policy": fresh})
     assert np.array_equal(fresh.body.w, _policy(tf, 1).body.w) and fresh.b.numpy().tolist() == [1, 1]
-    with pytest.warns(RLAWarning, match="var_prefix 'nothing' selects none of policy.b"):
-        Saver(tmp_path / "other", var_prefix="nothing").save({"policy": _policy(tf, 1)}, step=1)
+    with pytest.raises(CheckpointError, match="var_prefix 'nothing' selects none of policy"):
+        Saver(tmp_path, 1, var_prefix="nothing").save({"policy": _policy(tf, 1), "epoch": 2}, step=2)
+    assert saver.steps() == [1]
 
 
 def test_a_full_disk_leaves_no_half_folder(tf, small_disk):
@@ -114,6 +115,43 @@ def test_a_damaged_file_is_noticed(tf, saver):
     data.write_bytes(content)
     with pytest.raises(CheckpointError, match="has changed since it was written"):
         saver.load()
+
+
+def _changed_list(tf):
+    module = tf.Module()
+    module.layers = [tf.Variable(1.0)]
+    module.layers[0] = tf.Variable(2.0)
+    return module
+
+
+def _number_as_key(tf):
+    module = tf.Module()
+    module.heads = {0: tf.Variable(1.0)}
+    return module
+
+
+def _broken(tf):
+    class Broken(tf.__internal__.tracking.AutoTrackable):
+        def _trackable_children(self, *args, **kwargs):
+            raise RuntimeError("no children today")
+
+    return Broken()
+
+
+@pytest.mark.parametrize(
+    "make, said",
+    [(_changed_list, "list element was replaced"), (_number_as_key, "non-string key"), (_broken, "no children today")],
+)
+def test_an_object_that_tensorflow_cannot_look_into(tf, saver, make, said):
+    """It is left out, and the others are saved; alone it is an error, as it is on loading."""
+    with pytest.warns(RLAWarning, match=rf"bad.*{said}"):
+        saver.save({"bad": make(tf), "good": tf.Variable(1.0)}, step=1)
+    assert list(saver.load()[1]) == ["good"]
+    with pytest.raises(CheckpointError, match=rf"nothing could be saved: bad.*{said}"):
+        saver.save({"bad": make(tf)}, step=2)
+    saver.save({"bad": tf.Module(), "good": tf.Variable(1.0)}, step=3)
+    with pytest.raises(CheckpointError, match=rf"checkpoint-3.tf does not fit.*bad.*{said}"):
+        saver.load(into={"bad": make(tf)})
 
 
 @pytest.mark.parametrize("dtype", ["int64", "int32"])
@@ -241,6 +279,9 @@ def test_a_framework_that_is_missing(tmp_path, monkeypatch, quiet):
     tester.log_files_gen()
     with pytest.raises(CheckpointError, match="DL_FRAMEWORK is 'tensorflow', which is not installed"):
         tester.new_saver()
+    with pytest.warns(RLAWarning, match="not saved: DL_FRAMEWORK is 'tensorflow', which.*The training goes on"):
+        assert tester.save_checkpoint({"epoch": 1}) is None
+    tester.finish()
 
 
 # --- Keras ------------------------------------------------------------------------------------------------------------
@@ -290,6 +331,15 @@ def test_another_keras_model_is_refused(keras_model, saver):
     with pytest.raises(CheckpointError, match=r"kernel' has shape \(3, 5\) and in the file \(3, 4\)"):
         saver.load(into={"agent": wide})
     assert all(np.array_equal(a, b) for a, b in zip(wide.get_weights(), before, strict=True))
+
+
+def test_a_prefix_that_selects_nothing_of_a_keras_model(keras_model, tmp_path):
+    """The former checkpoint stays, and the error lists the names."""
+    model = keras_model()
+    Saver(tmp_path, 1).save({"agent": model}, step=1)
+    with pytest.raises(CheckpointError, match=r"var_prefix 'nothing' selects none of agent\."):
+        Saver(tmp_path, 1, var_prefix="nothing").save({"agent": model}, step=2)
+    assert Saver(tmp_path).steps() == [1]
 
 
 def test_keras_beside_tensorflow(tf, keras_model, saver):

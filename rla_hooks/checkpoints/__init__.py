@@ -26,7 +26,10 @@ class Implementation(Protocol):
         """Whether these objects are this framework's."""
 
     def collect(self, models: Mapping[str, Any], var_prefix: str) -> tuple[Any, list[str]]:
-        """What goes into the file, and a line for each thing that cannot: where, which type, what to do."""
+        """What goes into the file, and a line for each thing that cannot: where, which type, what to do.
+
+        Raises CheckpointError where ``var_prefix`` selects none of the variables that are there.
+        """
 
     def save(self, path: Path, content: Any) -> None:
         """Write what ``collect`` gave to ``path``, which does not exist: make it a file or a folder.

@@ -37,12 +37,12 @@ class Selection:
 
     def troubles(self) -> list[str]:
         """What to tell where variables were there and not one of them was selected."""
-        if self._taken or not self._passed:
-            return []
-        return [
-            f"all variables: var_prefix {self.var_prefix!r} selects none of {shorten(self._passed)}. "
-            "Pass the beginning of their names, or '' for all"
-        ]
+        return [] if self._taken or not self._passed else [selects_none(self.var_prefix, self._passed)]
+
+    def check(self) -> None:
+        """Raise CheckpointError in that case: an empty model would take the place of a former checkpoint."""
+        if troubles := self.troubles():
+            raise CheckpointError(troubles[0])
 
 
 def has_state(value: Any) -> bool:
@@ -119,6 +119,22 @@ def load_states(found: list[Target]) -> None:
                 f"does not fit {target.name!r}, a {type(target.value).__name__} "
                 f"({type(error).__name__}: {error}). Make it as it was when the checkpoint was saved."
             ) from error
+
+
+def selects_none(var_prefix: str, names: list[str]) -> str:
+    """The message for a prefix that fits none of the names."""
+    return (
+        f"var_prefix {var_prefix!r} selects none of {shorten(names)}. Pass the beginning of their names, or '' for all"
+    )
+
+
+def is_empty(content: Any) -> bool:
+    """Whether content is nothing but empty dicts and lists, and None for what was left out of them."""
+    if isinstance(content, Mapping):
+        return all(map(is_empty, content.values()))
+    if isinstance(content, (list, tuple, set)):
+        return all(map(is_empty, content))
+    return content is None
 
 
 def misfit(problems: list[str]) -> str:

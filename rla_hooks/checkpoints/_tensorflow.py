@@ -31,7 +31,7 @@ def selected(value: Any, where: Place, selection: _states.Selection) -> dict[str
         key = tf.compat.v1.GraphKeys.GLOBAL_VARIABLES
         found = {variable.op.name: variable for variable in value.graph.get_collection(key)}
     else:
-        found = {path: node for path, node in walk(value) if isinstance(node, tf.Variable)}
+        found = {path: node for path, node in walk(value, where) if isinstance(node, tf.Variable)}
     if not by_prefix(value, selection):
         return found
     return {path: variable for path, variable in found.items() if selection.takes(_states.dotted(where), path)}
@@ -43,12 +43,21 @@ def by_prefix(value: Any, selection: _states.Selection) -> bool:
     return bool(selection.var_prefix) and modules
 
 
-def walk(value: Any) -> Iterator[tuple[str, Any]]:
-    """An object and all that it is made of, each once, with the shortest path of attributes: ``body/w``."""
+def walk(value: Any, where: Place) -> Iterator[tuple[str, Any]]:
+    """An object and all that it is made of, each once, with the shortest path of attributes: ``body/w``.
+
+    Raises Refused where an object does not say what it is made of: a list or dict of a module that was not only
+    appended to, or keys that are no texts (tensorflow 2.21).
+    """
     queue, seen = [("", value)], {id(value)}
     for path, node in queue:  # which grows
         yield path, node
-        for name, child in sorted(_children(node).items()):
+        try:
+            children = sorted(_children(node).items())
+        except Exception as error:
+            text = " ".join(str(error).split())[:400]
+            raise Refused((*where, path) if path else where, f"{type(error).__name__}: {text}") from error
+        for name, child in children:
             if id(child) not in seen:
                 seen.add(id(child))
                 queue.append((f"{path}/{name}" if path else name, child))

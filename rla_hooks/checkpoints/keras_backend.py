@@ -52,7 +52,8 @@ def collect(models: Mapping[str, Any], var_prefix: str) -> tuple[Any, list[str]]
     """
     collector = _Collector(_states.Selection(var_prefix))
     content = collector.value(dict(models))
-    return content, [*(collector.left_out or []), *collector.selection.troubles()]
+    collector.selection.check()
+    return content, collector.left_out or []
 
 
 def restore(models: Mapping[str, Any], content: Mapping[str, Any], var_prefix: str) -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from rla_hooks import checkpoints
-from rla_hooks.checkpoints import _arguments, _staging
+from rla_hooks.checkpoints import _arguments, _staging, _states
 from rla_hooks.checkpoints import manifest as _manifest
 from rla_hooks.checkpoints.manifest import Entry, Manifest
-from rla_hooks.errors import CheckpointError, ConfigError, RLAWarning, WarnOnce, did_you_mean
+from rla_hooks.errors import CheckpointError, ConfigError, RLAError, RLAWarning, WarnOnce, did_you_mean
 
 
 class Saver:
@@ -56,23 +57,23 @@ class Saver:
         The same name and step again replaces the former one, under another file name (``checkpoint-5.1.pt``):
         the former must be whole until the new one is recorded. Likewise where a file that is not ours has the
         name. Values that cannot be stored are left out with one warning.
-        Raises ConfigError for bad arguments, OSError when the disk does; then nothing has changed.
+        Raises ConfigError for bad arguments, OSError when the disk does, CheckpointError for all else, also where
+        models were given and nothing of them can be stored; then nothing has changed.
         """
         step = _arguments.checked_step(step)
         models = _arguments.checked_models(self.objects or {} if models is None else models, "models")
         _arguments.checked_name(name, step)
-        backend = checkpoints.backend_of(models, self.framework)
-        implementation = backend.implementation()
-        content, left_out = implementation.collect(models, self.var_prefix)
+        with _checkpoint_errors(f"{sorted(models)} cannot be saved"):
+            backend = checkpoints.backend_of(models, self.framework)
+            implementation = backend.implementation()
+            content, left_out = implementation.collect(models, self.var_prefix)
+        if models and left_out and _states.is_empty(content):
+            raise CheckpointError(f"nothing could be saved: {_states.shorten(left_out)}")
         self._tell(left_out)
 
         def write(path: Path) -> None:
-            try:
+            with _checkpoint_errors(f"{sorted(models)} cannot be saved by {backend.name}"):
                 implementation.save(path, content)
-            except (OSError, MemoryError):
-                raise
-            except Exception as error:
-                raise CheckpointError(f"{backend.name} cannot save {sorted(models)}: {error}") from error
 
         return self.write(write, backend.suffix, step, name)
 
@@ -127,10 +128,11 @@ class Saver:
         entry = self._chosen(step, name)
         path = self.folder / entry.file
         try:
-            implementation = checkpoints.backend_named(entry.file).implementation()
-            content = implementation.load(path, bool(weights_only))
-            if models or getattr(implementation, "restores_without_objects", False):
-                implementation.restore(models or {}, content, self.var_prefix)
+            with _checkpoint_errors("cannot be restored"):
+                implementation = checkpoints.backend_named(entry.file).implementation()
+                content = implementation.load(path, bool(weights_only))
+                if models or getattr(implementation, "restores_without_objects", False):
+                    implementation.restore(models or {}, content, self.var_prefix)
         except CheckpointError as error:
             raise CheckpointError(f"{path} {error}") from error
         return entry.step, content
@@ -232,3 +234,18 @@ class Saver:
         else:
             text += "No other is there: save one first, or look into another run."
         return text
+
+
+@contextmanager
+def _checkpoint_errors(what: str) -> Iterator[None]:
+    """Make CheckpointErrors of what the objects and their framework raise, which may be anything.
+
+    The training that saves does not end by it. Trouble with the disk and the memory comes out as it is.
+    """
+    try:
+        yield
+    except (OSError, MemoryError, RLAError):
+        raise
+    except Exception as error:
+        text = " ".join(str(error).split())[:400]
+        raise CheckpointError(f"{what}: {type(error).__name__}: {text}") from error

@@ -62,7 +62,8 @@ def collect(models: Mapping[str, Any], var_prefix: str) -> tuple[Any, list[str]]
     collector = _Collector(_states.Selection(var_prefix))
     completed = _with_session(models)
     tagged = collector.value(dict(completed))
-    left_out = [*(collector.left_out or []), *collector.selection.troubles()]
+    collector.selection.check()
+    left_out = collector.left_out or []
     if completed is not models and _SESSION in models:
         left_out.append(f"{_SESSION}: the default session is saved under this name. Give yours another name")
     return _Content(tagged, collector.objects, collector.arrays, set(collector.keys.values())), left_out
@@ -158,7 +159,7 @@ class _Collector(plain.Collector):
         for path, variable in variables.items():
             if id(variable) not in self.keys:
                 self.keys[id(variable)] = self._put(variable, where, path)
-        for path, node in _tensorflow.walk(value):
+        for path, node in _tensorflow.walk(value, where):
             if isinstance(node, _OTHERS):
                 self._leave_out(Refused((*where, path), f"the state of a {type(node)} cannot be stored here."))
         keys = {path: self.keys[id(variable)] for path, variable in variables.items()}

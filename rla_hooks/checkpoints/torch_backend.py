@@ -31,13 +31,9 @@ def collect(models: Mapping[str, Any], var_prefix: str) -> tuple[Any, list[str]]
     """
     collector = _Collector(var_prefix)
     content = collector.value(dict(models))
-    left_out = collector.left_out or []
     if collector.passed and not collector.selected:
-        left_out.append(
-            f"all parameters: var_prefix {var_prefix!r} selects none of {_states.shorten(collector.passed)}. "
-            "Pass the beginning of their names, or '' for all"
-        )
-    return content, left_out
+        raise CheckpointError(_states.selects_none(var_prefix, collector.passed))
+    return content, collector.left_out or []
 
 
 def save(path: Path, content: Any) -> None:
@@ -87,7 +83,7 @@ def restore(models: Mapping[str, Any], content: Mapping[str, Any], var_prefix: s
     if problems:
         raise CheckpointError(_states.misfit(problems))
     if names and var_prefix and not any(target.state for target in modules):
-        raise CheckpointError(f"var_prefix {var_prefix!r} selects none of {_states.shorten(names)}")
+        raise CheckpointError(_states.selects_none(var_prefix, names))
     # What can still fail comes first; modules whose names and shapes fit come last.
     _states.load_states(others)
     _load_modules(modules, strict=not var_prefix)
