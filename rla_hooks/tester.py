@@ -250,7 +250,8 @@ class Tester(RunSettings, RunOutputs, TensorBoardWords, RunHandover):
         content, paths = archive.load(Path(path))
         tester = cls()
         try:
-            tester.configure(content["task"], {}, paths.log_root, writers=content["writers"], backup="none")
+            config = {key: value for key, value in content["private_config"].items() if key == "DL_FRAMEWORK"}
+            tester.configure(content["task"], config, paths.log_root, writers=content["writers"], backup="none")
         except ConfigError as error:
             raise RunError(f"{path} is no archived Tester of rla_hooks: {error}") from error
         tester.hyper_param = content["hyper_param"]

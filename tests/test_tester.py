@@ -231,6 +231,18 @@ def test_a_loaded_tester_has_its_data_and_goes_on(ready, tmp_path):
     assert rla.runs(tmp_path / "root")[0].status == "finished"
 
 
+def test_a_loaded_tester_knows_its_framework(tmp_path):
+    """What DL_FRAMEWORK said decides how the checkpoints of the loaded one are written, too."""
+    pytest.importorskip("torch")
+    tester = Tester()
+    tester.configure("t", {"DL_FRAMEWORK": "torch"}, tmp_path / "root", backup="none")
+    tester.log_files_gen()
+    tester.finish()
+    loaded = Tester.load(tester.pkl_file)
+    assert loaded.config.dl_framework == "torch" and loaded.private_config == {"DL_FRAMEWORK": "torch"}
+    assert loaded.save_checkpoint(step=1).name == "checkpoint-1.pt"
+
+
 def test_a_moved_log_root_loads(ready, tmp_path):
     """Where all folders move together, the Tester follows them."""
     tester = ready(lr=0.1)
