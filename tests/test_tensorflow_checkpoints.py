@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import operator
 import os
+import re
 import subprocess
 import sys
 import textwrap
+import threading
 
 import numpy as np
 import pytest
@@ -222,6 +224,149 @@ def test_a_session_of_another_graph(tf, saver):
         with pytest.raises(CheckpointError, match=r"policy/weight' has shape \(3,\) and in the file \(2,\)"):
             saver.load()
         assert np.array_equal(session.run(weight), before)
+
+
+@pytest.fixture
+def session(tf):
+    """An open default session with the variables of _v1."""
+    graph, _, _ = _v1(tf)
+    with graph.as_default(), tf.compat.v1.Session() as session:
+        session.run(tf.compat.v1.global_variables_initializer())
+        yield session
+
+
+def _other(session):
+    """The variable beside the policy, whose first value is 5."""
+    return session.graph.get_collection("variables")[1]
+
+
+def test_a_session_that_cannot_be_read(tf, tmp_path, session):
+    """It is an error that says why, and the former checkpoint stays."""
+    saver = Saver(tmp_path, max_to_keep=1)
+    saver.save(None, step=1)
+    extra = tf.compat.v1.get_variable("extra", [2])
+    with pytest.raises(CheckpointError, match=r"session: .*Run .*initializer\(\) first.*extra"):
+        saver.save({"epoch": 3}, step=2)
+    session.run(extra.initializer)
+    session.close()
+    with pytest.raises(CheckpointError, match=r"agent\['s'\]: the session is closed. Pass an open one"):
+        saver.save({"agent": {"s": session}, "epoch": 3}, step=2)
+    with pytest.raises(CheckpointError, match="There is nothing to save"):
+        saver.save(None, step=2)
+    module = tf.Module()
+    module.w = extra
+    message = r"module: its values are in a session\. Pass"
+    with tf.Graph().as_default(), tf.compat.v1.Session(), pytest.raises(CheckpointError, match=message):
+        saver.save({"module": module, "epoch": 3}, step=2)
+    assert saver.steps() == [1]
+
+
+def test_the_default_session_is_saved_beside_plain_data(tf, saver, session):
+    """As RLA does, whatever the dict holds; DL_FRAMEWORK: torch passes over it."""
+    assert saver.save({"epoch": 3}, step=1).name == "checkpoint-1.tf"
+    session.run(_other(session).assign(1.0))
+    assert saver.load()[1]["epoch"] == 3 and session.run(_other(session)) == 5.0
+    assert Saver(saver.folder, framework="torch").save({"epoch": 3}, step=2).name == "checkpoint-2.pkl"
+
+
+def test_no_default_session(tf, saver, session):
+    """A program in graph mode is told what to do, where it saves without objects or with plain data, and on loading."""
+    saver.save({"epoch": 3}, step=1)
+    do = r"default session \(each thread has its own\)\. .*'session': session"
+    results = []
+
+    def elsewhere():
+        with session.graph.as_default():
+            for action in (lambda: saver.save(None, 2), saver.load, lambda: saver.load(into={"x": np.ones(1)})):
+                try:
+                    results.append(action())
+                except CheckpointError as error:
+                    results.append(str(error))
+            with pytest.warns(RLAWarning, match=f"variables of TensorFlow's graph: there is no {do}"):
+                results.append(saver.save({"epoch": 4}, 3).name)
+
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join()
+    assert re.search(f"There is nothing to save: no object was passed, and there is no {do}", results[0])
+    assert re.search(f"checkpoint-1.tf holds the variables of a session, and there is no {do}", results[1])
+    assert "'x' is not in it" in results[2]
+    assert results[3] == "checkpoint-3.pkl"
+
+
+def test_an_eager_program_needs_no_session(tf, saver):
+    """Without objects, its checkpoint is an empty one, also from a tf.function that is traced."""
+    assert saver.save(None, step=1).name == "checkpoint-1.pkl"
+    tf.function(lambda: saver.save({"x": 1}, step=2) and None, autograph=False)()
+    assert saver.load() == (2, {"x": 1})
+
+
+def test_a_closed_session_is_noticed_before_anything_changes(tf, saver, session):
+    """Arrays beside it keep their values."""
+    array = np.ones(2)
+    saver.save({"session": session, "array": array}, step=1)
+    array[:] = 5
+    session.close()
+    with pytest.raises(CheckpointError, match="session: the session is closed"):
+        saver.load(into={"session": session, "array": array})
+    assert array.tolist() == [5, 5]
+
+
+def test_many_variables_are_restored_in_few_runs(tf, saver, monkeypatch):
+    """One for all, and one more where two share their initial value: TensorFlow prepares each run anew."""
+    v1 = tf.compat.v1
+    with tf.Graph().as_default() as graph, v1.Session() as session:
+        same = tf.constant([1.0, 2.0])
+        variables = [v1.Variable(same, use_resource=False) for _ in range(2)]
+        variables += [v1.get_variable(f"v{i}", [2], initializer=v1.random_normal_initializer()) for i in range(20)]
+        variables.append(v1.Variable(variables[0].initialized_value(), use_resource=False))
+        session.run(variables[0].initializer)
+        session.run(v1.global_variables_initializer())
+        session.run([variables[0].assign([3.0, 4.0]), variables[-1].assign([5.0, 6.0])])
+        graph.finalize()
+        saver.save(None, step=1)
+        before = session.run(variables)
+        session.run([variable.initializer for variable in variables])
+        runs, run = [], session.run
+        monkeypatch.setattr(session, "run", lambda fetches, *rest: runs.append(fetches) or run(fetches, *rest))
+        saver.load()
+        assert [len(fetches) for fetches in runs if fetches] == [22, 1]
+        assert all(map(np.array_equal, run(variables), before))
+
+
+@pytest.mark.parametrize("kind", ["MonitoredTrainingSession", "SingularMonitoredSession"])
+def test_a_session_with_hooks(tf, saver, kind):
+    """It is passed as it is, also when it should stop; a closed one is told."""
+    v1 = tf.compat.v1
+    with tf.Graph().as_default():
+        step = v1.train.get_or_create_global_step()
+        more = v1.assign_add(step, 1)
+        with getattr(v1.train, kind)(hooks=[v1.train.StopAtStepHook(2)]) as session:
+            session.run(more)
+            saver.save({"session": session}, step=1)
+            session.run(more)
+            assert session.should_stop()
+            saver.load(into={"session": session})
+            assert session.run_step_fn(lambda step_context: step_context.session.run(step)) == 1
+        with pytest.raises(CheckpointError, match="session: the session is closed"):
+            saver.save({"session": session}, step=2)
+
+
+def test_an_optimizer_of_tensorflow_1(tf, saver):
+    """Its slots are saved where only the session, and not its graph, is the default one."""
+    v1 = tf.compat.v1
+    with tf.Graph().as_default() as graph:
+        weight = v1.get_variable("w", initializer=1.0)
+        optimizer = v1.train.AdamOptimizer(0.1)
+        step = optimizer.minimize(weight**2)
+        initializer = v1.global_variables_initializer()
+    with v1.Session(graph=graph).as_default() as session:
+        session.run(initializer)
+        session.run(step)
+        saver.save({"w": weight, "o": optimizer}, step=1)
+        expected = [session.run([step, weight])[1] for _ in range(3)]
+        saver.load(into={"w": weight, "o": optimizer})
+        assert [session.run([step, weight])[1] for _ in range(3)] == expected
 
 
 RLA_STYLE = """

@@ -77,25 +77,35 @@ BACKENDS = [
 ]
 
 
-def backend_of(models: Mapping[str, Any], framework: str | None = None) -> Backend:
-    """The backend that writes these objects. Imports no framework that the program has not imported.
+def backend_of(models: Mapping[str, Any], framework: str | None = None) -> tuple[Backend, list[str]]:
+    """The backend that writes these objects, and lines for what is left out by it.
 
-    Where no framework's object is among them, ``framework`` ("torch", "tensorflow") says whose they are. Raises
-    CheckpointError where it is "tensorflow" and there is nothing to save: no object and no default session.
+    Imports no framework that the program has not imported. Where no framework's object is among the models, a
+    default session decides that is open: its variables are saved, too. ``framework`` ("torch", "tensorflow") says
+    whose program it is, and passes over the others' sessions. Raises CheckpointError where there is nothing to save
+    though there should be: no object, and no default session for a program that needs one.
     """
-    for backend in BACKENDS[:-1]:
-        if backend.needs and sys.modules.get(backend.needs) is None:
-            continue
+    loaded = [backend for backend in BACKENDS[:-1] if not backend.needs or sys.modules.get(backend.needs)]
+    for backend in loaded:
         if backend.implementation().matches(models):
-            return backend
-    named = next((backend for backend in BACKENDS if backend.name == framework), BACKENDS[-1])
-    session = sys.modules.get(named.needs) is not None and named.implementation().matches({})
-    if framework == "tensorflow" and not models and not session:
-        raise CheckpointError(
-            "There is nothing to save: DL_FRAMEWORK is 'tensorflow', no object was passed, and there is no default "
-            "session. Pass the objects, such as {'model': model}, or call it inside of `with session.as_default():`."
-        )
-    return named if session or not models else BACKENDS[-1]
+            return backend, []
+    named = next((backend for backend in BACKENDS if backend.name == framework), None)
+    lacking = framework == "tensorflow" and not models
+    for backend in loaded if named is None else [backend for backend in loaded if backend is named]:
+        has_session = getattr(backend.implementation(), "has_session", lambda: None)()
+        if has_session:
+            return backend, []
+        lacking |= has_session is False
+    if lacking and not models:
+        raise CheckpointError(f"There is nothing to save: no object was passed, and {_NO_SESSION}")
+    left_out = [f"the variables of TensorFlow's graph: {_NO_SESSION}"] if lacking else []
+    return BACKENDS[-1] if models or named is None else named, left_out
+
+
+_NO_SESSION = (
+    "there is no default session (each thread has its own). Pass the objects, such as {'model': model} or "
+    "{'session': session}, or call this inside of `with session.as_default():`."
+)
 
 
 def backend_named(file: str) -> Backend:

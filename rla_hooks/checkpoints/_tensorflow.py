@@ -9,15 +9,15 @@ from typing import Any
 import tensorflow as tf
 
 from rla_hooks.checkpoints import _states
+from rla_hooks.checkpoints import _tensorflow_sessions as _sessions
 from rla_hooks.plaindata import Place, Refused
 
-SESSIONS = (tf.compat.v1.Session, tf.compat.v1.InteractiveSession)
 TRACKABLE = tf.__internal__.tracking.Trackable
 
 
 def is_own(value: Any) -> bool:
     """Whether a value is an object of TensorFlow to restore. Dicts and lists that it has wrapped are none."""
-    if isinstance(value, SESSIONS):
+    if _sessions.is_session(value):
         return True
     return isinstance(value, TRACKABLE) and not isinstance(value, (Mapping, list, tuple)) and not is_keras(value)
 
@@ -27,7 +27,7 @@ def selected(value: Any, where: Place, selection: _states.Selection) -> dict[str
     if not getattr(value, "built", True):
         do = "Call it once, or build(input_shape)"
         raise Refused(where, f"a {type(value).__name__} that is not built has no variables yet. {do}.")
-    if isinstance(value, SESSIONS):
+    if _sessions.is_session(value):
         key = tf.compat.v1.GraphKeys.GLOBAL_VARIABLES
         found = {variable.op.name: variable for variable in value.graph.get_collection(key)}
     else:
@@ -39,7 +39,7 @@ def selected(value: Any, where: Place, selection: _states.Selection) -> dict[str
 
 def by_prefix(value: Any, selection: _states.Selection) -> bool:
     """Whether var_prefix selects among the variables of this object; optimizers and such are whole."""
-    modules = isinstance(value, SESSIONS) or hasattr(value, "trainable_variables")
+    modules = _sessions.is_session(value) or hasattr(value, "trainable_variables")
     return bool(selection.var_prefix) and modules
 
 
@@ -64,7 +64,7 @@ def walk(value: Any, where: Place) -> Iterator[tuple[str, Any]]:
 
 
 def _children(node: Any) -> dict[str, Any]:
-    if isinstance(node, SESSIONS):
+    if _sessions.is_session(node):
         return {}
     keras = keras_backend()
     if keras and keras.is_own(node):  # TensorFlow would not find the seeds of Keras 3 (3.15)
@@ -72,8 +72,18 @@ def _children(node: Any) -> dict[str, Any]:
         return {f"{part}/{i}": variable.value for part in parts for i, variable in enumerate(parts[part])}
     children = dict(tf.train.TrackableView.children(node))
     if hasattr(node, "get_slot_names"):  # optimizers of before Keras 2.11 do not count these among their own
-        children |= {f"slots/{i}": variable for i, variable in enumerate(node.variables())}
+        children |= {f"slots/{i}": variable for i, variable in enumerate(_slots(node))}
     return children
+
+
+def _slots(optimizer: Any) -> list[Any]:
+    """All variables of an optimizer. Those of TensorFlow 1 name only what is in the default graph (tensorflow 2.21)."""
+    found = list(optimizer.variables())
+    session = tf.compat.v1.get_default_session()
+    if session is not None:
+        with session.graph.as_default():
+            found += optimizer.variables()
+    return list({id(variable): variable for variable in found}.values())
 
 
 def build_optimizer(model: Any, saved: Mapping[str, Any]) -> None:
@@ -82,34 +92,6 @@ def build_optimizer(model: Any, saved: Mapping[str, Any]) -> None:
     build = getattr(optimizer, "build", None) or getattr(optimizer, "_create_all_weights", None)
     if build and hasattr(model, "trainable_variables") and any(path.startswith("optimizer/") for path in saved):
         build(model.trainable_variables)
-
-
-def session_of(value: Any, variables: list[Any], where: Place) -> Any:
-    """The session that holds these variables of a graph. Raises Refused."""
-    if isinstance(value, SESSIONS) or not variables:
-        return value
-    session = tf.compat.v1.get_default_session()
-    if session is None or any(graph_of(variable) is not session.graph for variable in variables):
-        raise Refused(
-            where,
-            "its values are in a session. Pass the session itself ({'session': session}), "
-            "or call this inside of `with session.as_default():`.",
-        )
-    return session
-
-
-def graph_of(variable: Any) -> Any:
-    """The graph of a variable of TensorFlow 1; None for an eager one, which has no ``op`` (tensorflow 2.21)."""
-    return getattr(getattr(variable, "op", None), "graph", None)
-
-
-def assign(variable: Any, value: Any, session: Any) -> None:
-    """Give a variable its value, that of a graph in its session."""
-    if graph_of(variable) is None:
-        with tf.init_scope():
-            variable.assign(value)
-    else:  # feeding the initial value adds nothing to the graph, which may be finalized
-        session.run(variable.initializer, {variable.initializer.inputs[1]: value})
 
 
 def keras_backend() -> Any:

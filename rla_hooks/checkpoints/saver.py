@@ -64,12 +64,12 @@ class Saver:
         models = _arguments.checked_models(self.objects or {} if models is None else models, "models")
         _arguments.checked_name(name, step)
         with _checkpoint_errors(f"{sorted(models)} cannot be saved"):
-            backend = checkpoints.backend_of(models, self.framework)
+            backend, left_out = checkpoints.backend_of(models, self.framework)
             implementation = backend.implementation()
-            content, left_out = implementation.collect(models, self.var_prefix)
-        if models and left_out and _states.is_empty(content):
-            raise CheckpointError(f"nothing could be saved: {_states.shorten(left_out)}")
-        self._tell(left_out)
+            content, not_stored = implementation.collect(models, self.var_prefix)
+        if models and not_stored and _states.is_empty(content):
+            raise CheckpointError(f"nothing could be saved: {_states.shorten(not_stored)}")
+        self._tell([*left_out, *not_stored])
 
         def write(path: Path) -> None:
             with _checkpoint_errors(f"{sorted(models)} cannot be saved by {backend.name}"):

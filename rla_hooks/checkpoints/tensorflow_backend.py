@@ -25,6 +25,7 @@ import numpy as np
 import tensorflow as tf
 
 from rla_hooks.checkpoints import _states, _tensorflow, plain
+from rla_hooks.checkpoints import _tensorflow_sessions as _sessions
 from rla_hooks.errors import CheckpointError
 from rla_hooks.plaindata import Place, Refused
 
@@ -47,10 +48,16 @@ class _Content(NamedTuple):
 
 
 def matches(models: Mapping[str, Any]) -> bool:
-    """Whether there is an object of TensorFlow among the models; without any models: a default session."""
-    if not models:
-        return tf.compat.v1.get_default_session() is not None
+    """Whether there is an object of TensorFlow among the models."""
     return any(True for _ in _states.find(models, _tensorflow.is_own))
+
+
+def has_session() -> bool | None:
+    """Whether there is an open default session to save; None where a program needs none, since it runs eagerly."""
+    if _sessions.default() is not None:
+        return True
+    with tf.init_scope():  # to trace a tf.function is not to be in graph mode
+        return None if tf.executing_eagerly() else False
 
 
 def collect(models: Mapping[str, Any], var_prefix: str) -> tuple[Any, list[str]]:
@@ -95,7 +102,9 @@ def load(path: Path, weights_only: bool) -> dict[str, Any]:
     except CheckpointError:
         raise
     except Exception as error:  # TensorFlow raises nearly anything for a file that is not its own
-        raise CheckpointError(f"cannot be read by tensorflow {tf.__version__}: {_first_line(error)}") from error
+        raise CheckpointError(
+            f"cannot be read by tensorflow {tf.__version__}: {_sessions.first_line(error)}"
+        ) from error
 
 
 def restore(models: Mapping[str, Any], content: Mapping[str, Any], var_prefix: str) -> None:
@@ -106,8 +115,13 @@ def restore(models: Mapping[str, Any], content: Mapping[str, Any], var_prefix: s
     """
     if _SESSION in content:
         models = _with_session(models)
+        if not models and content[_SESSION] and _is_state(content[_SESSION]):
+            raise CheckpointError(
+                "holds the variables of a session, and there is no default session (each thread has its own). "
+                "Call this inside of `with session.as_default():`, or pass objects={'session': session}."
+            )
     selection = _states.Selection(var_prefix)
-    values: list[tuple[Any, Any, Any]] = []
+    values: list[_sessions.Value] = []
     problems: list[str] = []
     for target in _states.targets(models, content, _tensorflow.is_own):
         try:
@@ -123,10 +137,9 @@ def restore(models: Mapping[str, Any], content: Mapping[str, Any], var_prefix: s
         models, content, var_prefix, passed_over=lambda value: _tensorflow.is_own(value) or _tensorflow.is_keras(value)
     )
     with tf.init_scope():
-        for variable, value in pairs:
-            variable.assign(value)
-    for variable, value, session in values:
-        _tensorflow.assign(variable, value, session)
+        for variable, array in [*pairs, *((v.variable, v.array) for v in values if v.session is None)]:
+            variable.assign(array)
+    _sessions.assign([value for value in values if value.session is not None])
 
 
 class _Collector(plain.Collector):
@@ -154,8 +167,10 @@ class _Collector(plain.Collector):
 
     def _marked(self, value: Any, where: Place) -> dict[str, Any]:
         """Note an object's variables for the two files; returns what stands for it among the plain data."""
+        with _not_left_out():
+            value = _sessions.raw(value, where)
         variables = _tensorflow.selected(value, where, self.selection)
-        self._read([v for v in variables.values() if _tensorflow.graph_of(v) is not None], value, where)
+        self._read([v for v in variables.values() if _sessions.graph_of(v) is not None], value, where)
         for path, variable in variables.items():
             if id(variable) not in self.keys:
                 self.keys[id(variable)] = self._put(variable, where, path)
@@ -168,17 +183,15 @@ class _Collector(plain.Collector):
     def _read(self, variables: list[Any], value: Any, where: Place) -> None:
         """Take the values of variables of a graph from their session."""
         fresh = [variable for variable in variables if id(variable) not in self.keys]
-        session = _tensorflow.session_of(value, fresh, where)
-        try:
-            values = session.run(fresh) if fresh else []
-        except (tf.errors.OpError, RuntimeError, ValueError) as error:
-            do = "Run tf.compat.v1.global_variables_initializer() first"
-            raise Refused(where, f"its session cannot read it. {do} ({_first_line(error)})") from error
-        for variable, array in zip(fresh, values, strict=True):
+        if not fresh:
+            return
+        with _not_left_out():
+            arrays = _sessions.read(value, fresh, where)
+        for variable, array in zip(fresh, arrays, strict=True):
             name = variable.op.name
             if name in self.arrays:  # of another graph
                 name = f"{_states.dotted(where)}/{name}"
-            self.arrays[name] = np.asarray(array)
+            self.arrays[name] = array
             self.keys[id(variable)] = f"{_GRAPH}/{name}"
 
     def _put(self, variable: Any, where: Place, path: str) -> str:
@@ -196,21 +209,19 @@ class _Collector(plain.Collector):
         return "/".join([_EAGER, *escaped, ".ATTRIBUTES/VARIABLE_VALUE"])
 
 
-def _compare(target: _states.Target, selection: _states.Selection, values: list[tuple[Any, Any, Any]]) -> list[str]:
-    """Add the variables of one object with their new values and sessions; returns where it differs from the file."""
-    name, value, state = target
-    where = (name,)
-    lone = isinstance(value, tf.Variable)
-    saved = {"": state} if lone else state
-    if not isinstance(saved, Mapping) or not all(
-        isinstance(array, np.ndarray | np.generic) for array in saved.values()
-    ):
-        return [f"{name!r} is a {type(value).__name__} and in the file a {type(state)}"]
+def _compare(target: _states.Target, selection: _states.Selection, values: list[_sessions.Value]) -> list[str]:
+    """Add the variables of one object with their new values; returns where it differs from the file."""
+    name, where = target.name, (target.name,)
+    value = _sessions.raw(target.value, where)
+    saved = {"": target.state} if isinstance(value, tf.Variable) else target.state
+    if not _is_state(saved):
+        return [f"{name!r} is a {type(value).__name__} and in the file a {type(target.state)}"]
     _tensorflow.build_optimizer(value, saved)
     own = _tensorflow.selected(value, where, selection)
     if _tensorflow.by_prefix(value, selection):
         saved = {path: array for path, array in saved.items() if selection.takes(name, path)}
-    session = _tensorflow.session_of(value, [v for v in own.values() if _tensorflow.graph_of(v) is not None], where)
+    of_graph = [variable for variable in own.values() if _sessions.graph_of(variable) is not None]
+    session = _sessions.session_of(value, of_graph, where) if of_graph else None
     problems = [f"'{name}.{path}' is only in the file" for path in saved if path not in own]
     for path, variable in own.items():
         full = f"'{name}.{path}'".replace(".'", "'")
@@ -222,8 +233,17 @@ def _compare(target: _states.Target, selection: _states.Selection, values: list[
             problems.append(f"{full} has shape {tuple(variable.shape)} and in the file {array.shape}")
         elif dtype != array.dtype:
             problems.append(f"{full} has dtype {dtype} and in the file {array.dtype}")
-        values.append((variable, array, session))
+        if _sessions.graph_of(variable) is None:
+            values.append(_sessions.Value(variable, array, None))
+        else:
+            _sessions.feed_of(variable, where)
+            values.append(_sessions.Value(variable, array, session))
     return problems
+
+
+def _is_state(value: Any) -> bool:
+    """Whether a value is what the file has for an object: arrays by their paths."""
+    return isinstance(value, Mapping) and all(isinstance(array, np.ndarray | np.generic) for array in value.values())
 
 
 def _with_session(models: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -276,5 +296,10 @@ def _disk_trouble() -> Iterator[None]:
         raise OSError(number, error.message) from error
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+@contextmanager
+def _not_left_out() -> Iterator[None]:
+    """Make an error where a session is not to be read: what would be saved without it is no checkpoint."""
+    try:
+        yield
+    except Refused as refused:
+        raise CheckpointError(str(refused)) from refused
