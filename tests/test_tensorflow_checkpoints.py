@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import operator
 import os
 import re
@@ -108,6 +109,17 @@ def test_a_full_disk_leaves_no_half_folder(tf, small_disk):
     assert saver.load()[0] == 1
 
 
+def test_a_full_disk_under_a_session(tf, small_disk, session):
+    """The error is one line, though TensorFlow's has the traces of its operations."""
+    large = tf.compat.v1.get_variable("large", initializer=np.random.default_rng(0).random(1 << 18))
+    session.run(large.initializer)
+    saver = Saver(small_disk / "checkpoints")
+    with pytest.raises(OSError) as caught:
+        saver.save(None, step=2)
+    assert (caught.value.errno, caught.value.strerror) == (errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert caught.value.filename.endswith("checkpoint-2.tf") and not saver.steps()
+
+
 def test_a_damaged_file_is_noticed(tf, saver):
     """One changed byte in TensorFlow's data is found before anything is read."""
     path = saver.save({"v": tf.Variable(np.arange(100.0))}, step=1)
@@ -154,6 +166,70 @@ def test_an_object_that_tensorflow_cannot_look_into(tf, saver, make, said):
     saver.save({"bad": tf.Module(), "good": tf.Variable(1.0)}, step=3)
     with pytest.raises(CheckpointError, match=rf"checkpoint-3.tf does not fit.*bad.*{said}"):
         saver.load(into={"bad": make(tf)})
+
+
+def test_a_state_that_is_no_variable_is_told(tf, saver):
+    """Tables, iterators, the state of Python objects: where they are; the variables beside them are saved."""
+
+    class Count(tf.train.experimental.PythonState):
+        def serialize(self):
+            return "5"
+
+        def deserialize(self, text):
+            pass
+
+    module = tf.Module()
+    module.w = tf.Variable(1.0)
+    module.table = tf.lookup.experimental.MutableHashTable(tf.string, tf.int64, -1)
+    module.iterator = iter(tf.data.Dataset.range(3))
+    with pytest.warns(RLAWarning) as caught:
+        saver.save({"m": module, "c": tf.train.Checkpoint(count=Count(), v=tf.Variable(1.0))}, step=1)
+    for place in (r"m\['table'\]", r"m\['iterator'\]", r"c\['count'\]"):
+        assert re.search(rf"{place}: the state of a <class '.*'> cannot be stored", str(caught[0].message))
+    assert list(saver.load()[1]["m"]) == ["w"] and list(saver.load()[1]["c"]) == ["v"]
+    with pytest.raises(CheckpointError, match="nothing could be saved: m: the state of a"):
+        saver.save({"m": module.table}, step=2)
+
+
+def test_two_variables_of_one_name(tf, saver):
+    """One of them would be lost: the object is left out, and told."""
+    module = tf.Module()
+    module.parts = {"a/b": tf.Variable(1.0), "a": {"b": tf.Variable(2.0)}}
+    with pytest.raises(CheckpointError, match="nothing could be saved: m: 'parts/a/b' is the name of two variables"):
+        saver.save({"m": module}, step=1)
+
+
+@pytest.mark.parametrize("counted", [0, 1])
+def test_the_counter_of_a_checkpoint_may_be_missing(tf, saver, tmp_path, counted):
+    """tf.train.Checkpoint makes it at its own first save; it does not matter which side had one."""
+    pair = [tf.train.Checkpoint(v=tf.Variable(float(i))) for i in range(2)]
+    pair[counted].save(tmp_path / "own")
+    saver.save({"c": pair[0]}, step=1)
+    saver.load(into={"c": pair[1]})
+    assert float(pair[1].v) == 0.0 and (counted == 0 or int(pair[1].save_counter) == 1)
+
+
+@pytest.mark.parametrize("keys", [["module", "model"], ["model"]])
+def test_eager_objects_where_a_graph_is_the_default(tf, keras_model, saver, keys):
+    """A module, and a compiled Keras model alone and beside it, are saved and restored all the same."""
+    models = {"module": _policy(tf, 1), "model": keras_model()}
+    fresh = {"module": _policy(tf, 2), "model": keras_model()}
+    _train(models["model"], 1)
+    with tf.Graph().as_default(), tf.compat.v1.Session():
+        saver.save({key: models[key] for key in keys}, step=1)
+        saver.load(into={key: fresh[key] for key in keys})
+    assert all(map(np.array_equal, _train(models["model"], 2), _train(fresh["model"], 2)))
+    assert np.array_equal(fresh["module"].body.w, models["module"].body.w) == ("module" in keys)
+
+
+@pytest.mark.parametrize("folder", ["a[1]b", "a*b?", "back\\slash"])
+def test_a_folder_whose_name_looks_like_a_pattern(tf, tmp_path, session, folder):
+    """TensorFlow takes what it shall read for one; the files are read all the same."""
+    saver = Saver(tmp_path / folder)
+    v = tf.Variable([1.0])
+    session.run(v.initializer)
+    saver.save({"session": session, "v": v}, step=1)
+    assert saver.load(into={"session": session})[1]["v"].tolist() == [1.0]
 
 
 @pytest.mark.parametrize("dtype", ["int64", "int32"])
@@ -510,6 +586,7 @@ def test_keras_2_trains_on_as_if_never_interrupted(tf, saver, optimizers):
         return model
 
     model, fresh = make(), make()
+    saver.save({"agent": model}, step=0)  # to look at it before the optimizer is built must not matter
     _train(model, 2)
     assert saver.save({"agent": model}, step=2).name == "checkpoint-2.tf"
     saver.load(into={"agent": fresh})

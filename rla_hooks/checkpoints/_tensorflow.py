@@ -1,9 +1,10 @@
-"""The variables of TensorFlow's objects: modules, sessions, graphs, what is tracked, and Keras 3 inside of it."""
+"""The variables of TensorFlow's objects: modules, sessions, what is tracked, and Keras 3 inside of it."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import tensorflow as tf
@@ -13,6 +14,7 @@ from rla_hooks.checkpoints import _tensorflow_sessions as _sessions
 from rla_hooks.plaindata import Place, Refused
 
 TRACKABLE = tf.__internal__.tracking.Trackable
+Nodes = list[tuple[str, Any]]  # an object and all that it is made of, with paths of attributes: "body/w"
 
 
 def is_own(value: Any) -> bool:
@@ -22,16 +24,35 @@ def is_own(value: Any) -> bool:
     return isinstance(value, TRACKABLE) and not isinstance(value, (Mapping, list, tuple)) and not is_keras(value)
 
 
-def selected(value: Any, where: Place, selection: _states.Selection) -> dict[str, Any]:
-    """The variables of an object by name or path, as far as they are selected. Raises Refused."""
+def nodes(value: Any, where: Place) -> Nodes:
+    """An object and all that it is made of, each once, with the shortest path. Raises Refused.
+
+    Where an object does not say what it is made of: a list or dict of a module that was not only appended to, or
+    keys that are no texts (tensorflow 2.21). And where a layer has no variables yet.
+    """
     if not getattr(value, "built", True):
         do = "Call it once, or build(input_shape)"
         raise Refused(where, f"a {type(value).__name__} that is not built has no variables yet. {do}.")
+    found = list(_walk(value, where, _children))
+    keras = keras_backend()
+    for path, node in found:
+        if keras and (trouble := keras.unbuilt_layer(node)):
+            raise Refused((*where, path), trouble)
+    return found
+
+
+def selected(value: Any, nodes: Nodes, where: Place, selection: _states.Selection) -> dict[str, Any]:
+    """The variables of an object by name or path, as far as they are selected. Raises Refused."""
     if _sessions.is_session(value):
         key = tf.compat.v1.GraphKeys.GLOBAL_VARIABLES
         found = {variable.op.name: variable for variable in value.graph.get_collection(key)}
     else:
-        found = {path: node for path, node in walk(value, where) if isinstance(node, tf.Variable)}
+        found = {}
+        for path, node in nodes:
+            if isinstance(node, tf.Variable):
+                if path in found:
+                    raise Refused(where, f"{path!r} is the name of two variables. Rename one.")
+                found[path] = node
     if not by_prefix(value, selection):
         return found
     return {path: variable for path, variable in found.items() if selection.takes(_states.dotted(where), path)}
@@ -43,55 +64,21 @@ def by_prefix(value: Any, selection: _states.Selection) -> bool:
     return bool(selection.var_prefix) and modules
 
 
-def walk(value: Any, where: Place) -> Iterator[tuple[str, Any]]:
-    """An object and all that it is made of, each once, with the shortest path of attributes: ``body/w``.
-
-    Raises Refused where an object does not say what it is made of: a list or dict of a module that was not only
-    appended to, or keys that are no texts (tensorflow 2.21).
-    """
-    queue, seen = [("", value)], {id(value)}
-    for path, node in queue:  # which grows
-        yield path, node
-        try:
-            children = sorted(_children(node).items())
-        except Exception as error:
-            text = " ".join(str(error).split())[:400]
-            raise Refused((*where, path) if path else where, f"{type(error).__name__}: {text}") from error
-        for name, child in children:
-            if id(child) not in seen:
-                seen.add(id(child))
-                queue.append((f"{path}/{name}" if path else name, child))
+def other_states(value: Any, nodes: Nodes) -> Iterator[tuple[str, type]]:
+    """Where an object has a state that is no variable, and of which type: tables, iterators, what is of Python."""
+    if _sessions.is_session(value):
+        for saveable in value.graph.get_collection(tf.compat.v1.GraphKeys.SAVEABLE_OBJECTS):
+            yield saveable.name, type(saveable)
+    methods = ("_serialize_to_tensors", "_gather_saveables_for_checkpoint")  # who has a state overrides one of them
+    for path, node in nodes:
+        tracked = isinstance(node, TRACKABLE) and not isinstance(node, tf.Variable) and not is_keras(node)
+        if tracked and any(getattr(type(node), method) is not getattr(TRACKABLE, method) for method in methods):
+            yield path, type(node)
 
 
-def _children(node: Any) -> dict[str, Any]:
-    if _sessions.is_session(node):
-        return {}
-    keras = keras_backend()
-    if keras and keras.is_own(node):  # TensorFlow would not find the seeds of Keras 3 (3.15)
-        parts = keras.parts(node, "", _states.Selection(""))
-        return {f"{part}/{i}": variable.value for part in parts for i, variable in enumerate(parts[part])}
-    children = dict(tf.train.TrackableView.children(node))
-    if hasattr(node, "get_slot_names"):  # optimizers of before Keras 2.11 do not count these among their own
-        children |= {f"slots/{i}": variable for i, variable in enumerate(_slots(node))}
-    return children
-
-
-def _slots(optimizer: Any) -> list[Any]:
-    """All variables of an optimizer. Those of TensorFlow 1 name only what is in the default graph (tensorflow 2.21)."""
-    found = list(optimizer.variables())
-    session = tf.compat.v1.get_default_session()
-    if session is not None:
-        with session.graph.as_default():
-            found += optimizer.variables()
-    return list({id(variable): variable for variable in found}.values())
-
-
-def build_optimizer(model: Any, saved: Mapping[str, Any]) -> None:
-    """Make the variables of a compiled model's optimizer, which would come with the first step, if they were saved."""
-    optimizer = getattr(model, "optimizer", None)
-    build = getattr(optimizer, "build", None) or getattr(optimizer, "_create_all_weights", None)
-    if build and hasattr(model, "trainable_variables") and any(path.startswith("optimizer/") for path in saved):
-        build(model.trainable_variables)
+def labels(nodes: Nodes) -> dict[str, str]:
+    """What Keras 3 calls the variables at those paths where it has only numbers."""
+    return {f"{path}/{name}": each.path for path, node in nodes if is_keras(node) for name, each in _of_keras(node)}
 
 
 def keras_backend() -> Any:
@@ -104,5 +91,60 @@ def keras_backend() -> Any:
 
 
 def is_keras(value: Any) -> bool:
+    """Whether a value is an object of Keras 3."""
     keras = keras_backend()
     return keras is not None and keras.is_own(value)
+
+
+@contextmanager
+def eagerly() -> Iterator[None]:
+    """As if no graph were the default. tf.init_scope alone does not leave one that was entered (tensorflow 2.21)."""
+    from tensorflow.python.eager import context
+
+    with tf.init_scope(), context.eager_mode():
+        yield
+
+
+def _walk(value: Any, where: Place, children: Callable[[Any], Iterable[tuple[str, Any]]]) -> Iterator[tuple[str, Any]]:
+    queue, seen = [("", value)], {id(value)}
+    for path, node in queue:  # which grows
+        yield path, node
+        try:
+            parts = sorted(children(node), key=lambda pair: pair[0])
+        except Exception as error:
+            text = " ".join(str(error).split())[:400]
+            raise Refused((*where, path) if path else where, f"{type(error).__name__}: {text}") from error
+        for name, child in parts:
+            if id(child) not in seen:
+                seen.add(id(child))
+                queue.append((f"{path}/{name}" if path else name, child))
+
+
+def _children(node: Any) -> list[tuple[str, Any]]:
+    if _sessions.is_session(node):
+        return []
+    if is_keras(node):  # TensorFlow would not find the seeds of Keras 3 (3.15)
+        return [(name, variable.value) for name, variable in _of_keras(node)]
+    if hasattr(node, "add_variable_from_reference"):  # such optimizers keep the first answer (tf_keras 2.21)
+        children = list(tf.__internal__.tracking.AutoTrackable._trackable_children(node).items())
+    else:
+        children = list(tf.train.TrackableView.children(node).items())
+    if hasattr(node, "get_slot_names"):  # optimizers of before Keras 2.11 do not count these among their own
+        children += [(f"slots/{i}", variable) for i, variable in enumerate(_slots(node))]
+    return children
+
+
+def _of_keras(node: Any) -> list[tuple[str, Any]]:
+    """The variables of an object of Keras 3, by number: their names differ from one process to the next."""
+    parts = keras_backend().parts(node, "", _states.Selection(""))
+    return [(f"{part}/{i}", variable) for part in parts for i, variable in enumerate(parts[part])]
+
+
+def _slots(optimizer: Any) -> list[Any]:
+    """All variables of an optimizer. Those of TensorFlow 1 name only what is in the default graph (tensorflow 2.21)."""
+    found = list(optimizer.variables())
+    session = tf.compat.v1.get_default_session()
+    if session is not None:
+        with session.graph.as_default():
+            found += optimizer.variables()
+    return list({id(variable): variable for variable in found}.values())

@@ -12,6 +12,7 @@ A file is a restricted pickle of plain data and numpy arrays, as in plain.py:
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
 from collections.abc import Mapping
@@ -64,8 +65,9 @@ def restore(models: Mapping[str, Any], content: Mapping[str, Any], var_prefix: s
     """
     pairs = plan(models, content, var_prefix)
     plain.restore(models, content, var_prefix, passed_over=is_own)
-    for variable, value in pairs:
-        variable.assign(value)
+    with _eagerly():
+        for variable, value in pairs:
+            variable.assign(value)
 
 
 def plan(models: Mapping[str, Any], content: Mapping[str, Any], var_prefix: str) -> list[tuple[Any, Any]]:
@@ -92,7 +94,8 @@ def state(value: Any, where: Place, selection: _states.Selection) -> dict[str, A
         # On JAX the values live outside of the model while fit runs (keras 3.15), and come back when asked.
         getattr(value, "jax_state_sync", lambda: None)()
         found = parts(value, _states.dotted(where), selection)
-        return {part: [_entry(variable) for variable in variables] for part, variables in found.items()}
+        with _eagerly():
+            return {part: [_entry(variable) for variable in variables] for part, variables in found.items()}
     except Exception as error:  # each backend of Keras has errors of its own
         raise Refused(where, f"a {type(value)} cannot be read ({type(error).__name__}: {error})") from error
 
@@ -130,7 +133,8 @@ def _compare(target: _states.Target, selection: _states.Selection, pairs: list[t
         return [f"{name}: {trouble}"]
     optimizer = getattr(value, "optimizer", None)
     if "optimizer" in state and isinstance(optimizer, keras.optimizers.Optimizer) and not optimizer.built:
-        optimizer.build(value.trainable_variables)
+        with _eagerly():
+            optimizer.build(value.trainable_variables)
     problems = []
     for part, variables in parts(value, name, selection).items():
         saved = state.get(part, [])
@@ -167,6 +171,11 @@ def _entry(variable: Any) -> list[Any]:
     return [variable.path, value.view(f"u{value.dtype.itemsize}"), value.dtype.name]
 
 
+def unbuilt_layer(value: Any) -> str | None:
+    """What to do with a layer that has no variables yet; an optimizer may begin without."""
+    return _unbuilt(value) if _KINDS and isinstance(value, keras.Layer) else None
+
+
 def _unbuilt(value: Any) -> str | None:
     """What to do with an object that has no variables yet."""
     if getattr(value, "built", True):
@@ -174,6 +183,15 @@ def _unbuilt(value: Any) -> str | None:
     optimizer = isinstance(value, keras.optimizers.Optimizer)
     do = "build(model.trainable_variables)" if optimizer else "call it once, or build(input_shape)"
     return f"a {type(value).__name__} that is not built has no variables yet. Build it: {do}"
+
+
+def _eagerly() -> contextlib.AbstractContextManager[None]:
+    """Out of a graph of TensorFlow that is the default, where the values of variables are not at hand."""
+    if keras.backend.backend() != "tensorflow":
+        return contextlib.nullcontext()
+    from rla_hooks.checkpoints import _tensorflow
+
+    return _tensorflow.eagerly()
 
 
 def _is_torch(value: Any) -> bool:

@@ -13,8 +13,6 @@ Without any object of TensorFlow, the default session is saved and restored as t
 
 from __future__ import annotations
 
-import errno
-import os
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,18 +22,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from rla_hooks.checkpoints import _states, _tensorflow, plain
+from rla_hooks.checkpoints import _states, _tensorflow, _tensorflow_files, _tensorflow_fit, plain
 from rla_hooks.checkpoints import _tensorflow_sessions as _sessions
 from rla_hooks.errors import CheckpointError
 from rla_hooks.plaindata import Place, Refused
 
 restores_without_objects = True
 
-# They have a state that is no variable.
-_OTHERS = (tf.data.Iterator, tf.lookup.experimental.MutableHashTable, tf.lookup.experimental.DenseHashTable)
 _MARK = "__tensorflow__"  # {_MARK: {path: key}}, or {_MARK: key} for a single variable, stands for an object
 _SESSION = "session"
-_EAGER, _GRAPH = "objects", "variables"  # the two files
 
 
 class _Content(NamedTuple):
@@ -80,15 +75,7 @@ def save(path: Path, content: Any) -> None:
     """Write what ``collect`` gave, and look whether every variable is there."""
     path.mkdir()
     plain.save(path / "content.pkl", content.tagged)
-    with _disk_trouble():
-        if content.objects:
-            holder = tf.Module()
-            holder.objects = content.objects
-            with tf.init_scope():
-                tf.train.Checkpoint(root=holder.objects).write(str(path / _EAGER))
-        if content.arrays:
-            _write(path / _GRAPH, content.arrays)
-        written = {f"{file}/{name}" for file in _files(path) for name, _ in tf.train.list_variables(str(path / file))}
+    written = _tensorflow_files.write(path, content.objects, content.arrays)
     if missing := sorted(content.keys - written):
         raise CheckpointError(f"TensorFlow has not written {_states.shorten(missing)}. Rename what is named so.")
 
@@ -96,15 +83,14 @@ def save(path: Path, content: Any) -> None:
 def load(path: Path, weights_only: bool) -> dict[str, Any]:
     """The content: plain data, and a dict of names and arrays for each object. Foreign code never runs."""
     try:
-        readers = {file: tf.train.load_checkpoint(str(path / file)) for file in _files(path)}
-        content = plain.load(path / "content.pkl", weights_only)
-        return {key: _filled(part, readers) for key, part in content.items()}
+        with _tensorflow_files.readers(path) as readers:
+            content = plain.load(path / "content.pkl", weights_only)
+            return {key: _filled(part, readers) for key, part in content.items()}
     except CheckpointError:
         raise
     except Exception as error:  # TensorFlow raises nearly anything for a file that is not its own
-        raise CheckpointError(
-            f"cannot be read by tensorflow {tf.__version__}: {_sessions.first_line(error)}"
-        ) from error
+        text = _sessions.first_line(error)
+        raise CheckpointError(f"cannot be read by tensorflow {tf.__version__}: {text}") from error
 
 
 def restore(models: Mapping[str, Any], content: Mapping[str, Any], var_prefix: str) -> None:
@@ -115,7 +101,7 @@ def restore(models: Mapping[str, Any], content: Mapping[str, Any], var_prefix: s
     """
     if _SESSION in content:
         models = _with_session(models)
-        if not models and content[_SESSION] and _is_state(content[_SESSION]):
+        if not models and content[_SESSION] and _tensorflow_fit.is_state(content[_SESSION]):
             raise CheckpointError(
                 "holds the variables of a session, and there is no default session (each thread has its own). "
                 "Call this inside of `with session.as_default():`, or pass objects={'session': session}."
@@ -125,7 +111,7 @@ def restore(models: Mapping[str, Any], content: Mapping[str, Any], var_prefix: s
     problems: list[str] = []
     for target in _states.targets(models, content, _tensorflow.is_own):
         try:
-            problems += _compare(target, selection, values)
+            problems += _tensorflow_fit.compare(target, selection, values)
         except Refused as refused:
             problems.append(str(refused))
     problems += selection.troubles()
@@ -136,7 +122,7 @@ def restore(models: Mapping[str, Any], content: Mapping[str, Any], var_prefix: s
     plain.restore(
         models, content, var_prefix, passed_over=lambda value: _tensorflow.is_own(value) or _tensorflow.is_keras(value)
     )
-    with tf.init_scope():
+    with _tensorflow.eagerly():
         for variable, array in [*pairs, *((v.variable, v.array) for v in values if v.session is None)]:
             variable.assign(array)
     _sessions.assign([value for value in values if value.session is not None])
@@ -169,14 +155,15 @@ class _Collector(plain.Collector):
         """Note an object's variables for the two files; returns what stands for it among the plain data."""
         with _not_left_out():
             value = _sessions.raw(value, where)
-        variables = _tensorflow.selected(value, where, self.selection)
+        nodes = _tensorflow.nodes(value, where)
+        variables = _tensorflow.selected(value, nodes, where, self.selection)
         self._read([v for v in variables.values() if _sessions.graph_of(v) is not None], value, where)
         for path, variable in variables.items():
             if id(variable) not in self.keys:
                 self.keys[id(variable)] = self._put(variable, where, path)
-        for path, node in _tensorflow.walk(value, where):
-            if isinstance(node, _OTHERS):
-                self._leave_out(Refused((*where, path), f"the state of a {type(node)} cannot be stored here."))
+        for path, kind in _tensorflow.other_states(value, nodes):
+            what = f"the state of a {kind} cannot be stored here. Store what you need of it as arrays."
+            self._leave_out(Refused((*where, path) if path else where, what))
         keys = {path: self.keys[id(variable)] for path, variable in variables.items()}
         return {_MARK: keys[""] if list(keys) == [""] else keys}
 
@@ -192,7 +179,7 @@ class _Collector(plain.Collector):
             if name in self.arrays:  # of another graph
                 name = f"{_states.dotted(where)}/{name}"
             self.arrays[name] = array
-            self.keys[id(variable)] = f"{_GRAPH}/{name}"
+            self.keys[id(variable)] = f"{_tensorflow_files.GRAPH}/{name}"
 
     def _put(self, variable: Any, where: Place, path: str) -> str:
         """Put an eager variable where tf.train.Checkpoint shall find it; returns its key."""
@@ -206,44 +193,7 @@ class _Collector(plain.Collector):
             raise Refused(where, f"{'/'.join(parts)!r} is the name of two things. Rename one.")
         folder[parts[-1]] = variable
         escaped = [part.replace(".", "..").replace("/", ".S") for part in parts]
-        return "/".join([_EAGER, *escaped, ".ATTRIBUTES/VARIABLE_VALUE"])
-
-
-def _compare(target: _states.Target, selection: _states.Selection, values: list[_sessions.Value]) -> list[str]:
-    """Add the variables of one object with their new values; returns where it differs from the file."""
-    name, where = target.name, (target.name,)
-    value = _sessions.raw(target.value, where)
-    saved = {"": target.state} if isinstance(value, tf.Variable) else target.state
-    if not _is_state(saved):
-        return [f"{name!r} is a {type(value).__name__} and in the file a {type(target.state)}"]
-    _tensorflow.build_optimizer(value, saved)
-    own = _tensorflow.selected(value, where, selection)
-    if _tensorflow.by_prefix(value, selection):
-        saved = {path: array for path, array in saved.items() if selection.takes(name, path)}
-    of_graph = [variable for variable in own.values() if _sessions.graph_of(variable) is not None]
-    session = _sessions.session_of(value, of_graph, where) if of_graph else None
-    problems = [f"'{name}.{path}' is only in the file" for path in saved if path not in own]
-    for path, variable in own.items():
-        full = f"'{name}.{path}'".replace(".'", "'")
-        if path not in saved:
-            problems.append(f"{full} is not in the file")
-            continue
-        array, dtype = np.asarray(saved[path]), np.dtype(variable.dtype.base_dtype.as_numpy_dtype)
-        if not variable.shape.is_compatible_with(array.shape):
-            problems.append(f"{full} has shape {tuple(variable.shape)} and in the file {array.shape}")
-        elif dtype != array.dtype:
-            problems.append(f"{full} has dtype {dtype} and in the file {array.dtype}")
-        if _sessions.graph_of(variable) is None:
-            values.append(_sessions.Value(variable, array, None))
-        else:
-            _sessions.feed_of(variable, where)
-            values.append(_sessions.Value(variable, array, session))
-    return problems
-
-
-def _is_state(value: Any) -> bool:
-    """Whether a value is what the file has for an object: arrays by their paths."""
-    return isinstance(value, Mapping) and all(isinstance(array, np.ndarray | np.generic) for array in value.values())
+        return "/".join([_tensorflow_files.EAGER, *escaped, ".ATTRIBUTES/VARIABLE_VALUE"])
 
 
 def _with_session(models: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -252,10 +202,6 @@ def _with_session(models: Mapping[str, Any]) -> Mapping[str, Any]:
     if session is None or any(True for _ in _states.find(models, _tensorflow.is_own)):
         return models
     return {**models, _SESSION: session}
-
-
-def _files(path: Path) -> list[str]:
-    return [name for name in (_EAGER, _GRAPH) if (path / f"{name}.index").exists()]
 
 
 def _filled(value: Any, readers: Mapping[str, Any]) -> Any:
@@ -273,27 +219,6 @@ def _array(key: str, readers: Mapping[str, Any]) -> Any:
     file, _, name = key.partition("/")
     value = readers[file].get_tensor(name)
     return np.asarray(value, dtype=object if isinstance(value, bytes) else None)
-
-
-def _write(prefix: Path, arrays: Mapping[str, Any]) -> None:
-    """Write arrays by their names, in a graph of its own: the user's may be finalized, and eager mode be off."""
-    with tf.Graph().as_default(), tf.compat.v1.Session(config=tf.compat.v1.ConfigProto(device_count={"GPU": 0})) as own:
-        inputs = [tf.compat.v1.placeholder(tf.as_dtype(array.dtype)) for array in arrays.values()]
-        slices = [""] * len(inputs)
-        write = tf.raw_ops.SaveV2(
-            prefix=str(prefix), tensor_names=list(arrays), shape_and_slices=slices, tensors=inputs
-        )
-        own.run(write, dict(zip(inputs, arrays.values(), strict=True)))
-
-
-@contextmanager
-def _disk_trouble() -> Iterator[None]:
-    """Make OSErrors of TensorFlow's errors, which name the trouble in words only."""
-    try:
-        yield
-    except tf.errors.OpError as error:
-        number = next((n for n in errno.errorcode if os.strerror(n) in error.message), errno.EIO)
-        raise OSError(number, error.message) from error
 
 
 @contextmanager
