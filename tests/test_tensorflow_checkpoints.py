@@ -428,6 +428,13 @@ def test_a_session_with_hooks(tf, saver, kind):
             saver.save({"session": session}, step=2)
 
 
+def test_a_table_in_the_graph_of_a_session(tf, saver, session):
+    """It is told, since only the variables of the graph are saved."""
+    tf.lookup.experimental.MutableHashTable(tf.string, tf.int64, -1, name="words")
+    with pytest.warns(RLAWarning, match=r"session\[.words.*\]: the state of a <class .*Table.* cannot be stored"):
+        saver.save(None, step=1)
+
+
 def test_an_optimizer_of_tensorflow_1(tf, saver):
     """Its slots are saved where only the session, and not its graph, is the default one."""
     v1 = tf.compat.v1
@@ -572,6 +579,137 @@ def test_keras_beside_tensorflow(tf, keras_model, saver):
     saver.load(into=fresh)
     assert all(np.array_equal(a, b) for a, b in zip(fresh["model"].get_weights(), model.get_weights(), strict=True))
     assert np.array_equal(fresh["module"].body.w, module.body.w)
+
+
+def _holder(tf, **parts):
+    module = tf.Module()
+    for name, part in parts.items():
+        setattr(module, name, part)
+    return module
+
+
+def test_a_compiled_keras_model_in_a_module(tf, keras_model, saver):
+    """Its optimizer is built for the file, and it trains on alike; another one is told by the names of Keras."""
+    model, fresh = keras_model(), keras_model()
+    _train(model, 2)
+    saver.save({"a": _holder(tf, net=model)}, step=1)
+    saver.load(into={"a": _holder(tf, net=fresh)})
+    assert all(map(np.array_equal, _train(model, 2), _train(fresh, 2)))
+    said = r"'a\.net/optimizer/2' \(adam\w*/\w*dense\w*_kernel_momentum\) has shape \(3, 5\) and in the file \(3, 4\)"
+    with pytest.raises(CheckpointError, match=said):
+        saver.load(into={"a": _holder(tf, net=keras_model(width=5))})
+
+
+def test_a_keras_layer_in_a_module_that_is_not_built(tf, keras_model, saver):
+    """It has no variables to save or to restore yet: it is named, and told what to do."""
+    import keras
+
+    unbuilt = _holder(tf, net=keras.Sequential([keras.layers.Dense(4)]), scale=tf.Variable(1.0))
+    said = r"a\['net'\]: a Sequential that is not built.*call it once"
+    with pytest.raises(CheckpointError, match=f"nothing could be saved: {said}"):
+        saver.save({"a": unbuilt}, step=1)
+    saver.save({"a": _holder(tf, net=keras_model(), scale=tf.Variable(2.0))}, step=1)
+    with pytest.raises(CheckpointError, match=said):
+        saver.load(into={"a": unbuilt})
+    assert float(unbuilt.scale) == 1.0
+
+
+@pytest.fixture
+def mixed_model(tf, keras_model):
+    """Makes a compiled Keras model that has variables of TensorFlow in attributes, lists, dicts and a tf.Module."""
+    import keras
+
+    class Mixed(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense, self.drop, self.mean = keras.layers.Dense(2), keras.layers.Dropout(0.5), keras.metrics.Mean()
+            self.scale, self.listed, self.named = tf.Variable(2.0), [tf.Variable(3.0)], {"a": tf.Variable(4.0)}
+            self.module = _holder(tf, v=tf.Variable(5.0), inner=keras.layers.Dense(1))
+
+        def call(self, x):
+            return self.module.inner(self.drop(self.dense(x)) * self.scale)
+
+    def make():
+        model = Mixed()
+        model.compile("adam", "mse")
+        _train(model, 1)
+        return model
+
+    return make
+
+
+def _raw(model):
+    inner = model.module.inner.variables
+    return [model.scale, model.listed[0], model.named["a"], model.module.v, *inner]
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_variables_of_tensorflow_in_a_keras_model(tf, mixed_model, saver, inside):
+    """Keras does not count them among the model's own; they are saved and restored with it, also inside of a module."""
+    model, fresh = mixed_model(), mixed_model()
+    for number, variable in enumerate(_raw(model)):
+        variable.assign(tf.fill(variable.shape, 10.0 + number))
+    saver.save({"m": _holder(tf, k=model) if inside else model}, step=1)
+    saver.load(into={"m": _holder(tf, k=fresh) if inside else fresh})
+    assert all(map(np.array_equal, _raw(model), _raw(fresh)))
+    content = saver.load()[1]["m"]
+    found = {path for path in content if "/others/" in path} if inside else {path for path, _ in content["others"]}
+    paths = {"scale", "listed/0", "named/a", "module/v", "module/inner/_kernel", "module/inner/bias"}
+    assert found == ({f"k/others/{path}" for path in paths} if inside else paths)
+
+
+def test_other_variables_that_cannot_be_stored(tf, mixed_model, saver):
+    """A text is left out and told; of two by one path, one would be lost, so that nothing is saved."""
+    model = mixed_model()
+    model.text = tf.Variable("a")
+    with pytest.warns(RLAWarning, match=r"m\['others'\]\[\d\]\[1\]: a numpy ndarray of dtype object cannot be stored"):
+        saver.save({"m": model}, step=1)
+    model.scale.assign(9.0)
+    saver.load(into={"m": model})
+    assert float(model.scale) == 2.0
+    model.parts = {"a/b": tf.Variable(1.0), "a": {"b": tf.Variable(1.0)}}
+    with pytest.raises(CheckpointError, match=r"nothing could be saved: m: .*two of .* have one name"):
+        saver.save({"m": model}, step=2)
+
+
+def test_a_file_without_the_other_variables(mixed_model, keras_model, saver):
+    """Those of before are read all the same; a model that has others than the file is told so."""
+    model = mixed_model()
+    saver.save({"m": model}, step=1)
+    content = saver.load()[1]["m"]
+    del content["others"]
+    saver.save({"m": content, "plain": keras_model()}, step=2)
+    assert list(saver.load()[1]["plain"]) == ["variables"]
+    model.scale.assign(9.0)
+    saver.load(into={"m": model})
+    assert float(model.scale) == 9.0
+    del model.scale
+    with pytest.raises(CheckpointError, match=r"'m\.scale' is only in the file"):
+        saver.load(step=1, into={"m": model})
+
+
+@pytest.mark.parametrize("library", ["keras", "tf_keras"])
+def test_an_optimizer_of_its_own_must_be_built(tf, saver, library):
+    """Nothing says for which variables it is: the error tells how to build it, and then it is restored."""
+    keras = pytest.importorskip(library)
+
+    def make():
+        return tf.Variable([1.0]) if library == "tf_keras" else keras.Variable([1.0]), keras.optimizers.Adam(0.5)
+
+    (weight, adam), (other, fresh) = make(), make()
+    adam.apply_gradients([(tf.constant([2.0]), weight)])
+    saver.save({"c": tf.train.Checkpoint(optimizer=adam, step=tf.Variable(1))}, step=1)
+    into = {"c": tf.train.Checkpoint(optimizer=fresh, step=tf.Variable(0))}
+    with pytest.raises(
+        CheckpointError, match=r"2 variables of the optimizer 'c\.optimizer' are only in.*Call its build"
+    ):
+        saver.load(into=into)
+    fresh.build([other])
+    saver.load(into=into)
+    other.assign(weight)
+    for optimizer, variable in ((adam, weight), (fresh, other)):
+        optimizer.apply_gradients([(tf.constant([-1.0]), variable)])
+    assert np.array_equal(weight, other)
 
 
 @pytest.mark.parametrize("optimizers", ["optimizers", "optimizers.legacy"])

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from rla_hooks.checkpoints import _states
 from rla_hooks.checkpoints import _tensorflow_sessions as _sessions
-from rla_hooks.plaindata import Place, Refused
+from rla_hooks.plaindata import Place, Refused, Walker
 
 TRACKABLE = tf.__internal__.tracking.Trackable
 Nodes = list[tuple[str, Any]]  # an object and all that it is made of, with paths of attributes: "body/w"
@@ -105,6 +105,19 @@ def eagerly() -> Iterator[None]:
         yield
 
 
+def variables_inside(layer: Any) -> Iterator[tuple[str, Any]]:
+    """The variables of TensorFlow in a layer, and those of Keras 3 in its tf.Modules, which Keras does not see.
+
+    Not all that Keras leaves out: the states of a stateful RNN go by the size of the batch, and are no weights (3.15).
+    """
+    modules: tuple[str, ...] = ()
+    for path, node in _walk(layer, (), _attributes):
+        if isinstance(node, tf.Module):
+            modules = (*modules, f"{path}/")
+        elif isinstance(node, tf.Variable) or (keras_backend().is_variable(node) and path.startswith(modules)):
+            yield path, node
+
+
 def _walk(value: Any, where: Place, children: Callable[[Any], Iterable[tuple[str, Any]]]) -> Iterator[tuple[str, Any]]:
     queue, seen = [("", value)], {id(value)}
     for path, node in queue:  # which grows
@@ -137,7 +150,23 @@ def _children(node: Any) -> list[tuple[str, Any]]:
 def _of_keras(node: Any) -> list[tuple[str, Any]]:
     """The variables of an object of Keras 3, by number: their names differ from one process to the next."""
     parts = keras_backend().parts(node, "", _states.Selection(""))
-    return [(f"{part}/{i}", variable) for part in parts for i, variable in enumerate(parts[part])]
+    return [
+        (f"{part}/{each.path if part == 'others' else i}", each) for part in parts for i, each in enumerate(parts[part])
+    ]
+
+
+def _attributes(node: Any) -> list[tuple[str, Any]]:
+    """What hangs on a layer. TensorFlow does not see the lists and dicts of Keras 3 (3.15)."""
+    found: Iterable[tuple[Any, Any]] = ()
+    if is_keras(node):
+        found = vars(node).items() if keras_backend().is_followed(node) else ()
+    elif isinstance(node, Mapping):
+        found = node.items()
+    elif isinstance(node, (list, tuple)):
+        found = enumerate(node)
+    elif isinstance(node, TRACKABLE):
+        found = _children(node)
+    return [(str(name), child) for name, child in found if type(child) not in Walker.atoms]
 
 
 def _slots(optimizer: Any) -> list[Any]:

@@ -6,8 +6,9 @@ A file is a restricted pickle of plain data and numpy arrays, as in plain.py:
                 "optimizer": [["adam/iteration", array], ["adam/learning_rate", array], ...]},
      "epoch": 3}
 
-``optimizer`` stands there for a compiled model whose optimizer is built. An array of a type that numpy has not
-(bfloat16) is stored as its bits: ``["dense/kernel", array of uint16, "bfloat16"]``.
+``optimizer`` stands there for a compiled model whose optimizer is built, and ``others`` where raw variables of
+TensorFlow hang on a layer, or layers that Keras does not see: ``["module/v", array]``. An array of a type that
+numpy has not (bfloat16) is stored as its bits: ``["dense/kernel", array of uint16, "bfloat16"]``.
 """
 
 from __future__ import annotations
@@ -113,17 +114,43 @@ class _Collector(plain.Collector):
         return super().leaf(value, where)
 
 
+class _Other:
+    """A variable that Keras does not count among the own ones of a layer, with the attributes that lead to it."""
+
+    def __init__(self, path: str, variable: Any):
+        self.path = path
+        self.value = variable.value if isinstance(variable, keras.Variable) else variable
+        self.shape = self.value.shape
+        self.dtype = keras.backend.standardize_dtype(self.value.dtype)
+        self.assign = self.value.assign
+
+
 def parts(value: Any, name: str, selection: _states.Selection) -> dict[str, list[Any]]:
-    """The selected variables of a Keras object, and of its optimizer."""
+    """The selected variables of a Keras object, those of its optimizer, and others that hang on it."""
     if isinstance(value, keras.Variable):
         return {"variables": [value]}
     variables = [value.state] if isinstance(value, keras.random.SeedGenerator) else list(value.variables)
+    found = {"variables": variables}
+    if isinstance(value, keras.Layer) and (others := _others(value, variables)):
+        found["others"] = others
     if selection.var_prefix and isinstance(value, keras.Layer):
-        return {"variables": [variable for variable in variables if selection.takes(name, variable.path)]}
+        return {part: [each for each in found[part] if selection.takes(name, each.path)] for part in found}
     optimizer = getattr(value, "optimizer", None)
     if isinstance(optimizer, keras.optimizers.Optimizer) and optimizer.built:
-        return {"variables": variables, "optimizer": list(optimizer.variables)}
-    return {"variables": variables}
+        found["optimizer"] = list(optimizer.variables)
+    return found
+
+
+def _others(layer: Any, own: list[Any]) -> list[_Other]:
+    if keras.backend.backend() != "tensorflow":
+        return []
+    from rla_hooks.checkpoints import _tensorflow
+
+    known = {id(part) for variable in own for part in (variable, variable.value)}
+    others = [_Other(path, each) for path, each in _tensorflow.variables_inside(layer) if id(each) not in known]
+    if len({other.path for other in others}) < len(others):
+        raise ValueError(f"two of {[other.path for other in others]} have one name. Rename one.")
+    return others
 
 
 def _compare(target: _states.Target, selection: _states.Selection, pairs: list[tuple[Any, Any]]) -> list[str]:
@@ -136,14 +163,23 @@ def _compare(target: _states.Target, selection: _states.Selection, pairs: list[t
         with _eagerly():
             optimizer.build(value.trainable_variables)
     problems = []
-    for part, variables in parts(value, name, selection).items():
-        saved = state.get(part, [])
+    found = parts(value, name, selection)
+    for part in ("variables", "others", "optimizer"):
+        if part != "variables" and (part not in state or (part == "optimizer" and part not in found)):
+            continue  # files of before have no others; a model that is not compiled takes no optimizer
+        variables, saved = found.get(part, []), state.get(part, [])
         if selection.var_prefix and isinstance(value, keras.Layer):
             saved = [entry for entry in saved if selection.takes(name, entry[0])]
-        if part in state or part == "variables":
-            slots = part == "optimizer" or isinstance(value, keras.optimizers.Optimizer)
-            problems += [line for one in zip_longest(variables, saved) if (line := _fit(name, *one, slots, pairs))]
+        slots = part == "optimizer" or isinstance(value, keras.optimizers.Optimizer)
+        both = _by_path(variables, saved) if part == "others" else zip_longest(variables, saved)
+        problems += [line for one in both if (line := _fit(name, *one, slots, pairs))]
     return problems
+
+
+def _by_path(variables: list[Any], saved: list[Any]) -> list[tuple[Any, Any]]:
+    """Variables with what was saved by the same path; None where one side is missing."""
+    rest = {entry[0]: entry for entry in saved}
+    return [(variable, rest.pop(variable.path, None)) for variable in variables] + [(None, e) for e in rest.values()]
 
 
 def _fit(name: str, variable: Any, entry: Any, slots: bool, pairs: list[tuple[Any, Any]]) -> str | None:
@@ -152,6 +188,8 @@ def _fit(name: str, variable: Any, entry: Any, slots: bool, pairs: list[tuple[An
         return f"'{name}.{variable.path}' is not in the file"
     if variable is None:
         return f"'{name}.{entry[0]}' is only in the file"
+    if entry[1] is None:
+        return None  # it could not be stored, and saving has told so: a text
     full, own = f"'{name}.{variable.path}'", (tuple(variable.shape), variable.dtype)
     # An optimizer's variables end in fixed words, such as momentum, which tell Adam from RMSprop.
     if slots and re.split("[/_]", variable.path)[-1] != re.split("[/_]", entry[0])[-1]:
@@ -165,10 +203,23 @@ def _fit(name: str, variable: Any, entry: Any, slots: bool, pairs: list[tuple[An
 
 
 def _entry(variable: Any) -> list[Any]:
-    value = np.asarray(keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(variable)))
+    if isinstance(variable, _Other):  # a text is an object of numpy's, which is left out and told
+        value = np.asarray(variable.value.numpy(), object if variable.dtype == "string" else None)
+    else:
+        value = np.asarray(keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(variable)))
     if value.dtype.kind != "V":  # void: a type of ml_dtypes, such as bfloat16
         return [variable.path, value]
     return [variable.path, value.view(f"u{value.dtype.itemsize}"), value.dtype.name]
+
+
+def is_variable(value: Any) -> bool:
+    """Whether a value is a variable of Keras 3."""
+    return bool(_KINDS) and isinstance(value, keras.Variable)
+
+
+def is_followed(value: Any) -> bool:
+    """Whether what hangs on an object of Keras 3 is to be stored with it; metrics begin anew with each epoch."""
+    return bool(_KINDS) and isinstance(value, (keras.Layer, keras.random.SeedGenerator))
 
 
 def unbuilt_layer(value: Any) -> str | None:
