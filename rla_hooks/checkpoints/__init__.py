@@ -103,7 +103,7 @@ def backend_of(models: Mapping[str, Any], framework: str | None = None) -> tuple
 
 
 _NO_SESSION = (
-    "there is no default session (each thread has its own). Pass the objects, such as {'model': model} or "
+    "there is no open default session (each thread has its own). Pass the objects, such as {'model': model} or "
     "{'session': session}, or call this inside of `with session.as_default():`."
 )
 

@@ -37,10 +37,15 @@ def raw(value: Any, where: Place) -> Any:
         raise Refused(where, _CLOSED) from error
 
 
-def default() -> Any:
-    """The default session of this thread, if it is open; else None."""
-    session = tf.compat.v1.get_default_session()
-    return session if session is not None and _is_open(session) else None
+def is_open(session: Any) -> bool:
+    """Running nothing raises where a session is closed, and where its graph is empty (tensorflow 2.21)."""
+    if session.graph.version == 0:
+        return True
+    try:
+        session.run([])
+    except RuntimeError:
+        return False
+    return True
 
 
 def graph_of(variable: Any) -> Any:
@@ -57,7 +62,7 @@ def session_of(value: Any, variables: list[Any], where: Place) -> Any:
             "its values are in a session. Pass the session itself ({'session': session}), "
             "or call this inside of `with session.as_default():`.",
         )
-    if not _is_open(session):
+    if not is_open(session):
         raise Refused(where, _CLOSED)
     return session
 
@@ -106,14 +111,3 @@ def first_line(error: Exception) -> str:
     """What an error says. A session's (tensorflow 2.21) wraps it into traces of where the graph was made."""
     first = error.__context__ if isinstance(error.__context__, tf.errors.OpError) else error
     return (str(first).strip().splitlines() or [type(first).__name__])[0]
-
-
-def _is_open(session: Any) -> bool:
-    """Running nothing raises where a session is closed, and where its graph is empty (tensorflow 2.21)."""
-    if session.graph.version == 0:
-        return True
-    try:
-        session.run([])
-    except RuntimeError:
-        return False
-    return True

@@ -49,8 +49,9 @@ def matches(models: Mapping[str, Any]) -> bool:
 
 def has_session() -> bool | None:
     """Whether there is an open default session to save; None where a program needs none, since it runs eagerly."""
-    if _sessions.default() is not None:
-        return True
+    session = tf.compat.v1.get_default_session()
+    if session is not None:
+        return _sessions.is_open(session)
     with tf.init_scope():  # to trace a tf.function is not to be in graph mode
         return None if tf.executing_eagerly() else False
 
@@ -113,7 +114,7 @@ def restore(models: Mapping[str, Any], content: Mapping[str, Any], var_prefix: s
         try:
             problems += _tensorflow_fit.compare(target, selection, values)
         except Refused as refused:
-            problems.append(str(refused))
+            problems.append(str(refused).rstrip("."))
     problems += selection.troubles()
     if problems:
         raise CheckpointError(_states.misfit(problems))
