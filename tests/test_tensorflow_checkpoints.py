@@ -514,9 +514,15 @@ def test_dl_framework_without_anything_to_save(tf, tmp_path):
         Saver(tmp_path, framework="tensorflow").save(None, step=0)
 
 
-def test_a_framework_that_is_missing(tmp_path, monkeypatch, quiet):
-    """It is told when the saver is made, with the line that installs it, not at the first save."""
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+@pytest.mark.parametrize("blocked", [False, True])
+def test_a_framework_that_is_missing(tmp_path, monkeypatch, quiet, blocked):
+    """It is told when the saver is made, with the line that installs it; where a save makes it, training goes on."""
+
+    def find_spec(name):
+        if blocked:
+            raise ModuleNotFoundError(name)
+
+    monkeypatch.setattr("importlib.util.find_spec", find_spec)
     tester = Tester()
     tester.configure("t", {"DL_FRAMEWORK": "tf"}, tmp_path, backup="none")
     tester.log_files_gen()
