@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rla_hooks.integrations import _keras_model, _runs
+from rla_hooks.integrations import _keras_model
+from rla_hooks.integrations._keras_state import RunState
 
 from rla_hooks import Tester
 
@@ -14,60 +15,64 @@ class BatchRows:
     """The part of CallbackHooks that Keras calls at each batch: most of the cost that a callback can have."""
 
     log_every: str | int
-    _keras: Any
     _run: Tester | None
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._first_step = 0  # of the epoch, from which the steps of batch rows are counted
-        self._asks_optimizer = False  # for each row
-        self._counts_epochs = False  # there is no optimizer
-        self._add_batch_hook()
 
     def _add_batch_hook(self) -> None:
         """Be a callback with a batch hook only where one is needed: it ends asynchronous dispatch (Keras 3.15)."""
-        if self.log_every != "epoch":
+        if self.log_every == "epoch":
+            return
+        own = type(self).on_train_batch_end  # type: ignore[attr-defined]
+        if own is self._keras.callbacks.Callback.on_train_batch_end:
             self.on_train_batch_end = self._on_train_batch_end
+            return
+
+        def on_train_batch_end(batch: int, logs: Mapping[str, Any] | None = None) -> None:
+            own(self, batch, logs)  # of a class that derives from this one
+            self._on_train_batch_end(batch, logs)
+
+        self.on_train_batch_end = on_train_batch_end
 
     def _count_batches(self) -> None:
         """Note where an epoch begins, and how its batches are to be counted."""
         if self._run is None or self.log_every == "epoch":
             return
-        model, on_tensorflow = self._model_now, self._keras.backend.backend() == "tensorflow"
-        self._first_step = self._step(self._state(self._run))
-        self._asks_optimizer = on_tensorflow and not _keras_model.steps_once_a_batch(model)
-        self._counts_epochs = not _keras_model.optimizers(model)
+        fit, model, backend = self._fit, self._model_now, self._keras.backend.backend()
+        fit.first_step = self._step(self._state(self._run))
+        fit.asks_optimizer = backend != "jax" and not _keras_model.steps_once_a_batch(model)
+        fit.counts_epochs = not _keras_model.optimizers(model)
+        fit.pending = _keras_model.pending(model, self._to_numpy)
 
     def _on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Log a row. On a thread-safe backend this may run in several threads at once, so it keeps no state."""
+        """Log a row. On a thread-safe backend this may run in several threads at once."""
         if self._run is None:
             self._describe(*self._join())
-        run, logs = self._run, logs or {}
-        if not logs or run is None or not run.writes:
+        self._return_to_fit()
+        fit, run = self._fit, self._run
+        fit.batches = batch + 1
+        if run is None or not run.writes:
             return
+        state = self._state(run)
         every = 1 if self.log_every == "batch" else int(self.log_every)
+        done = state.batches + fit.batches
         executed = getattr(self._model_now, "steps_per_execution", 1) or 1
-        if every == 1 or (batch + 1) // every > max(batch + 1 - executed, 0) // every:
-            values = {f"batch/{key}": value for key, value in _runs.flat(logs).items()}
-            self._log(run, values, self._batch_step(run, batch))
+        if every == 1 or done // every > max(done - executed, 0) // every:
+            values = self._values(state, logs)
+            if values:
+                self._log(run, {f"batch/{key}": value for key, value in values.items()}, self._batch_step(state))
 
-    @property
-    def _model_now(self) -> Any:
-        """The model without the state that JAX would have to be asked for."""
-        return vars(self).get("_model", vars(self).get("model"))
-
-    def _batch_step(self, run: Tester, batch: int) -> int:
+    def _batch_step(self, state: RunState) -> int:
         """That at the epoch's begin and the batches since; where these are no steps, what the optimizer has counted.
 
         It is not asked each time: on TensorFlow that costs more than the row, JAX would have to give its state back to
         the model, and on torch other batches may have been taken since. With steps_per_execution the index of the last
         batch may lie beyond the end of the epoch (Keras 3.15).
         """
-        if self._asks_optimizer:
-            return self._step(self._state(run))
-        if self._counts_epochs:
-            return self._first_step
-        steps = (getattr(self, "params", None) or {}).get("steps")
-        done = batch + 1 if steps is None else min(batch + 1, steps)
-        optimizer = getattr(self._model_now, "optimizer", None)
-        return self._first_step + done // (getattr(optimizer, "gradient_accumulation_steps", None) or 1)
+        fit = self._fit
+        if fit.counts_epochs:
+            return fit.first_step
+        if fit.asks_optimizer:
+            return self._step(state)
+        steps = fit.params.get("steps")
+        done = fit.batches if steps is None else min(fit.batches, steps)
+        every = getattr(getattr(self._model_now, "optimizer", None), "gradient_accumulation_steps", None) or 1
+        return fit.first_step + (fit.pending + done) // every

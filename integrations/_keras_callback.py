@@ -12,16 +12,17 @@ from typing import Any
 
 from rla_hooks.integrations import _keras_arguments, _keras_model, _keras_resume, _runs
 from rla_hooks.integrations._keras_batches import BatchRows
-from rla_hooks.integrations._keras_checkpoints import Checkpoints, names_of
+from rla_hooks.integrations._keras_checkpoints import Checkpoints, Moment
+from rla_hooks.integrations._keras_fits import Fits
 from rla_hooks.integrations._keras_state import RunState, state_of
 
+import rla_hooks as rla
 from rla_hooks import Tester
-from rla_hooks.errors import ConfigError
 
 Figures = Mapping[str, Callable[[Any, int, Mapping[str, Any]], Any]]
 
 
-class CallbackHooks(BatchRows):
+class CallbackHooks(Fits, BatchRows):
     """Routes a Keras training into a run: metrics, hyper-parameters, checkpoints, figures.
 
     It joins the run that is open (``@rla.track``), or makes one of its own, of the task ``task``, when a fit or a
@@ -41,7 +42,6 @@ class CallbackHooks(BatchRows):
     mistakes at once.
     """
 
-    _keras: Any  # the module of the Callback class
     _takes_epoch = True  # whether a fit begins at ``model._initial_epoch``
 
     def __init__(
@@ -68,8 +68,17 @@ class CallbackHooks(BatchRows):
         backup: str | None = None,
         **unknown: Any,
     ):
+        self._options = {
+            "task": task,
+            "config": config,
+            "log_root": log_root,
+            "record": record,
+            "writers": writers,
+            "backup": backup,
+        }
         _keras_arguments.check(
             unknown,
+            self._options,
             monitor=monitor,
             mode=mode,
             log_every=log_every,
@@ -90,47 +99,23 @@ class CallbackHooks(BatchRows):
         self.name = name
         self._prefix = f"{name}/" if name else ""
         self._checkpoints = Checkpoints(monitor, mode, save_best_only, max_to_keep, save_weights_only, save_every, name)
-        self._options = {
-            "task": task,
-            "config": config,
-            "log_root": log_root,
-            "record": record,
-            "writers": writers,
-            "backup": backup,
-        }
         self._run: Tester | None = None
-        self._in_fit = False
-        self._fit_began = False  # and has not ended, unless by an exception
-        self._fit_epochs = 0
-        self._epoch_began: float | None = None
-        self._restored_epoch = False
+        self._is_copy = False  # of a callback that has a run
+        self._forget_fits()
+        self._add_batch_hook()
 
     # --- the run --------------------------------------------------------------------------------------------------
 
-    def set_model(self, model: Any) -> None:
-        """Called at the beginning of each fit, evaluate and predict, and not for the validation inside a fit."""
-        self._check_tree(model)
-        super().set_model(model)  # type: ignore[misc]
-        self._in_fit = False  # a fit that an exception ended has not said so
-
-    def _check_tree(self, model: Any) -> None:
-        ours = self._keras.__name__
-        trees = [each.__module__.partition(".")[0] for each in type(model).__mro__]
-        theirs = next((tree for tree in trees if tree in ("keras", "tf_keras")), ours)
-        if theirs != ours:
-            raise ConfigError(
-                f"this RLACallback is made for {ours}, the model is of {theirs}. Write: from "
-                f"rla_hooks.integrations.{theirs} import RLACallback"
-            )
-
     def _join(self) -> tuple[Tester, RunState]:
         """Return the run that this belongs to: that which the user has open, else that it had, else one of its own."""
-        verbose = (getattr(self, "params", None) or {}).get("verbose", "auto")
-        joined = _runs.open_run(progress_bar=verbose != 0)
+        joined = _runs.open_run(progress_bar=self._params_now.get("verbose", "auto") != 0)
         if joined is not None:
             self._tell_ignored(self._state(joined))
         run = joined or self._run or _runs.join_or_plan(**self._options)
-        self._run = run if self._is_follower() else _runs.started(run)
+        # A process that was forked inside of a run writes nothing; a copy that came by pickle trains for the original.
+        takes_over = run.is_planned and (self._is_copy or run.status is None)
+        self._run = _runs.started(run) if takes_over and not self._is_follower() else run
+        self._is_copy = False
         return self._run, self._state(self._run)
 
     def _state(self, run: Tester) -> RunState:
@@ -140,7 +125,7 @@ class CallbackHooks(BatchRows):
         run.log({self._prefix + key: value for key, value in values.items()} if self._prefix else values, step)
 
     def _tell_ignored(self, state: RunState) -> None:
-        given = [name for name, value in self._options.items() if value not in (None, "keras")]
+        given = [name for name, value in self._options.items() if value != _keras_arguments.OWN_RUN[name]]
         if given:
             message = f"RLACallback joins the run that is open: {', '.join(given)} are of no use to it and left out."
             state.warn("options", message)
@@ -161,31 +146,32 @@ class CallbackHooks(BatchRows):
     # --- a fit ----------------------------------------------------------------------------------------------------
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        model = self._model_now
+        self._begin_fit(model)
+        given = self._given_checkpoint(model)  # before a run is made: it may not be there
         run, state = self._join()
-        self._in_fit = self._fit_began = True
-        self._fit_epochs = 0
-        state.fit_begins(self.model)  # type: ignore[attr-defined]
-        if self.resume:
-            self._resume(run, state)
+        state.fit_begins(model)
+        if self.resume and model is not None and model not in state.resumed:
+            self._resume(run, state, given)
         self._describe(run, state)  # with the learning rate that was restored
         self._step(state)
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        self._in_fit = self._fit_began  # an evaluate inside of the last epoch has called set_model
-        self._forget_restored_epoch()
-        self._epoch_began = time.perf_counter()
+        self._return_to_fit()
+        self._forget_moved_epoch(self._fit)
+        self._fit.epoch_began = time.perf_counter()
         self._count_batches()
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        if not self._in_fit:
-            self._describe(*self._join())  # somebody's own loop
-        run = self._run
-        assert run is not None
-        state = self._state(run)
-        state.epochs += 1
-        self._fit_epochs += 1
-        model, values = self.model, _runs.flat(logs or {})  # type: ignore[attr-defined]
+        self._return_to_fit()
+        run, state = self._joined()
+        fit, model, values = self._fit, self.model, self._values(state, logs)  # type: ignore[attr-defined]
+        epoch = int(epoch)
+        fit.epochs += 1
+        state.batches, fit.batches = state.batches + fit.batches, 0
         step = self._step(state, epoch_ended=True)
+        state.epoch_ends(self, epoch, step)
+        self._describe(run, state)  # a model of Keras 2 is built only now
         if run.writes:
             extra = {key: value for key, value in self._extra(model).items() if key not in values}
             self._log(run, {"epoch": epoch, **values, **extra}, step)
@@ -195,41 +181,57 @@ class CallbackHooks(BatchRows):
                     run.add_histogram(self._prefix + name, array, step)
             if state.epochs % self.figures_every == 0:
                 self._draw(run, state, model, epoch, values, step)
-        self._checkpoints.after_epoch(run, model, state, step, epoch, self._last_epoch(), values)
+        self._checkpoints.after_epoch(Moment(run, state, model, step), epoch, self._last_epoch(), values)
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
-        self._in_fit = self._fit_began = False
-        self._forget_restored_epoch()
+        self._return_to_fit()
+        fit = self._end_fit()
         run = self._run
         if run is None:
             return
         state = self._state(run)
-        self._checkpoints.after_fit(run, self.model, state, self._step(state), self._fit_epochs)  # type: ignore[attr-defined]
+        at = Moment(run, state, self.model, self._step(state))  # type: ignore[attr-defined]
+        self._checkpoints.after_fit(at, fit.epochs)
         if run.writes:
             state.draw_curve_if_cheap()
             run.flush()
 
-    def _last_epoch(self) -> int | None:
-        """Where the fit ends; None in somebody's own loop."""
-        return (getattr(self, "params", None) or {}).get("epochs")
+    def _joined(self) -> tuple[Tester, RunState]:
+        """Return the run of this fit; that of somebody's own loop is asked for each time."""
+        if not self._fits or self._run is None:
+            return self._join()
+        return self._run, self._state(self._run)
+
+    def _values(self, state: RunState, logs: Any) -> dict[str, Any]:
+        """What Keras, or somebody's own loop, has given as logs, flat."""
+        if logs is None or isinstance(logs, Mapping):
+            return _runs.flat(logs or {})
+        message = f"logs are {logs!r:.80}. Allowed: a mapping such as train_on_batch(x, y, return_dict=True) gives."
+        state.warn("logs", message)
+        return {}
 
     def _extra(self, model: Any) -> dict[str, Any]:
         extra: dict[str, Any] = {}
-        if self._epoch_began is not None:
-            extra["time/seconds_per_epoch"] = time.perf_counter() - self._epoch_began
+        if self._fit.epoch_began is not None:
+            extra["time/seconds_per_epoch"] = time.perf_counter() - self._fit.epoch_began
         if self.log_lr:
             extra |= _keras_model.learning_rates(model, self._to_numpy)
         return extra
 
     def _step(self, state: RunState, epoch_ended: bool = False) -> int:
         """The time step: ``optimizer.iterations`` over all optimizers so far; epochs where none has counted one."""
-        taken = _keras_model.iterations(self.model, self._to_numpy)  # type: ignore[attr-defined]
+        for fit in self._fits:  # an evaluate or a fit inside of these begins where they are now
+            around = fit.model()
+            if around is not None and around is not self._model_now:
+                state.clock.step(around, _keras_model.iterations(_keras_model.synced(around), self._to_numpy) or 0)
+        model = self.model  # type: ignore[attr-defined]
+        taken = _keras_model.iterations(model, self._to_numpy)
         if not taken and (epoch_ended or state.counts_epochs):
             state.counts_epochs = True
             message = "no optimizer of the model has counted a step in its iterations; the time step counts epochs."
             state.warn("no optimizer", message)
-            taken = state.epochs
-        return state.clock.step(taken or 0)
+            taken = state.epochs + epoch_ended
+        return state.clock.step(model, taken or 0)
 
     def _draw(self, run: Tester, state: RunState, model: Any, epoch: int, logs: Mapping[str, Any], step: int) -> None:
         for name, make in self.figures.items():
@@ -245,38 +247,48 @@ class CallbackHooks(BatchRows):
     # --- evaluate -------------------------------------------------------------------------------------------------
 
     def on_test_begin(self, logs: Mapping[str, Any] | None = None) -> None:
-        if not self._in_fit:
+        if self._is_alone:
             self._describe(*self._join())
 
     def on_test_end(self, logs: Mapping[str, Any] | None = None) -> None:
         """The result of an evaluate of its own is a row; that of the validation in a fit comes with the epoch's."""
-        if self._in_fit or not logs:
+        alone = self._is_alone
+        self._alone = False
+        if not alone or not logs:
             return
         run, state = self._join()
         if run.writes:
-            self._log(run, {f"evaluate/{key}": value for key, value in _runs.flat(logs).items()}, self._step(state))
+            values = self._values(state, logs)
+            self._log(run, {f"evaluate/{key}": value for key, value in values.items()}, self._step(state))
             run.flush()
+
+    def on_predict_end(self, logs: Mapping[str, Any] | None = None) -> None:
+        self._alone = False
 
     # --- resume ---------------------------------------------------------------------------------------------------
 
-    def _resume(self, run: Tester, state: RunState) -> None:
+    def _given_checkpoint(self, model: Any) -> _keras_resume.Found | None:
+        """The checkpoint that ``resume`` names, unless this model has gone on from it."""
+        run = rla.current_run() or self._run
+        done = run is not None and model in self._state(run).resumed
+        if not self.resume or self.resume is True or done or model is None:
+            return None
+        return _keras_resume.given(self.resume, str(getattr(model, "name", "")), self._checkpoints.names)
+
+    def _resume(self, run: Tester, state: RunState, given: _keras_resume.Found | None) -> None:
         """Go on from a checkpoint, once for a model in a run: a second fit goes on from the first."""
-        resume, self.resume = self.resume, None
-        model = self.model  # type: ignore[attr-defined]
-        if model is None or model in state.resumed:
-            return
+        model, names = self.model, self._checkpoints.names  # type: ignore[attr-defined]
         state.resumed.add(model)
-        names = names_of(self.name)
-        found = _keras_resume.find(resume, run, str(getattr(model, "name", "")), state.began, names)
+        found = given or _keras_resume.earlier(run, str(getattr(model, "name", "")), names, state.began)
         if found is None:
             self._say(run, "resume=True: no checkpoint of this run or of an earlier one is there; it starts anew")
             return
-        restored = _keras_resume.go_on(found, model, run, state, self._checkpoints.monitor, self._to_numpy)
+        restored = _keras_resume.go_on(found, model, run, state, self._checkpoints.monitor, names, self._to_numpy)
         epochs = self._last_epoch()
         epoch = found.next_epoch(epochs)
         if epoch and self._takes_epoch:
             model._initial_epoch = epoch
-            self._restored_epoch = True
+            self._fit.moved_epoch = True
             restored += f", epoch {epoch}"
             if epochs is not None and epoch >= epochs:
                 restored += f"; all {epochs} epochs are done, so this fit trains nothing"
@@ -290,12 +302,6 @@ class CallbackHooks(BatchRows):
             if not any(writer.name == "stdout" for writer in run.logger.output_formats):
                 print(message)
 
-    def _forget_restored_epoch(self) -> None:
-        """The epoch that a fit begins at sticks to the model (Keras 3.15), and would cut a later fit short."""
-        if self._restored_epoch:
-            self._restored_epoch = False
-            self.model._initial_epoch = None  # type: ignore[attr-defined]
-
     # --- copies ---------------------------------------------------------------------------------------------------
 
     def _to_numpy(self, value: Any) -> Any:
@@ -304,10 +310,12 @@ class CallbackHooks(BatchRows):
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy made before the first fit has a run of its own, a later one stays with the run; none has a model."""
-        left = ("on_train_batch_end", "_model", "model")
+        left = ("on_train_batch_end", "_model", "model", "_fits", "_own_loop")
         return {key: value for key, value in self.__dict__.items() if key not in left}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        self._is_copy = self._run is not None
+        self._forget_fits()
         super().set_model(None)  # type: ignore[misc]
         self._add_batch_hook()

@@ -16,9 +16,9 @@ import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from rla_hooks.integrations._keras_model import without_tensorflow
+from rla_hooks.integrations._keras_model import direction, without_tensorflow
 from rla_hooks.integrations._keras_state import RunState
 
 from rla_hooks import Tester
@@ -30,8 +30,17 @@ WHOLE, WEIGHTS = ".keras", ".weights.h5"
 NEWEST, BEST = "checkpoint", "best"
 # Words in the names of metrics that are better when they are greater, but for the last one saying what is lost.
 _GREATER = "acc accuracy auc precision recall f1 fbeta iou io return reward score success similarity".split()
-_GREATER += "psnr ssim ndcg bleu r2".split()
+_GREATER += "psnr ssim ndcg bleu r2 sensitivity specificity correlation".split()
 _LESS = ("loss", "error")
+
+
+class Moment(NamedTuple):
+    """A model, and where its training is."""
+
+    run: Tester
+    state: RunState
+    model: Any
+    step: int
 
 
 class Checkpoints:
@@ -47,9 +56,9 @@ class Checkpoints:
         every: int | None,
         model_name: str,
     ):
-        self.newest, self.best = names_of(model_name)
+        self.names = self.newest, self.best = names_of(model_name)
         self.monitor = monitor
-        self.greater = mode == "max" or (mode == "auto" and _is_greater_better(monitor))
+        self.greater = None if mode == "auto" else mode == "max"  # until a model says which of its metrics is which
         self.best_only = best_only
         self.max_to_keep = max_to_keep
         self.weights_only = weights_only
@@ -57,50 +66,50 @@ class Checkpoints:
         self.info: dict[str, Any] = {"writer": "keras"}  # of the last epoch
         self._keys: dict[str, None] = {}  # what has been logged
 
-    def after_epoch(
-        self,
-        run: Tester,
-        model: Any,
-        state: RunState,
-        step: int,
-        epoch: int,
-        epochs: int | None,
-        logs: Mapping[str, Any],
-    ) -> None:
+    def after_epoch(self, at: Moment, epoch: int, epochs: int | None, logs: Mapping[str, Any]) -> None:
         """Save what is due after an epoch. ``epochs``: where its fit ends, as far as that is known."""
         self._keys |= dict.fromkeys(logs)
-        if self.every is None or model is None:
+        if self.every is None or at.model is None:
             return
-        score = self._score(state, logs)
-        best = self._best(run, state)
+        score, best = self._score(at.state, logs), self._best(at)
+        if self.greater is None:
+            self.greater = _is_greater_better(at.model, self.monitor)
         improved = score is not None and (best is None or (score > best if self.greater else score < best))
-        self.info = {"writer": "keras", "model": str(getattr(model, "name", "")), "fits": state.fits}
+        self.info = {"writer": "keras", "model": str(getattr(at.model, "name", "")), "fits": at.state.fits}
         self.info |= {"epoch": epoch, "epochs": epochs}
         if improved or best is not None:  # of the run so far: the best file may be that of an earlier run
             self.info |= {"monitor": self.monitor, "best": score if improved else best}
         saved = None
-        if state.epochs - state.saved_epoch >= self.every and not (self.best_only and self.monitor in self._keys):
-            saved = self.save_newest(run, model, state, step)
-        if improved and self._save(run, model, state, step, self.best, self.info, saved):
-            state.best[self.monitor] = score
+        if at.state.epochs - at.state.saved_epoch >= self.every and not self._keeps_best(at, score):
+            saved = self.save_newest(at)
+        if improved and self._save(at, self.best, saved):
+            at.state.best[self.monitor] = score
 
-    def save_newest(self, run: Tester, model: Any, state: RunState, step: int) -> Path | None:
+    def save_newest(self, at: Moment) -> Path | None:
         """Save the model as it is."""
-        state.saved_epoch = state.epochs
-        return self._save(run, model, state, step, self.newest, self.info, None)
+        at.state.saved_epoch = at.state.epochs
+        return self._save(at, self.newest)
 
-    def after_fit(self, run: Tester, model: Any, state: RunState, step: int, epochs: int) -> None:
+    def after_fit(self, at: Moment, epochs: int) -> None:
         """Save the end of a fit that was longer than the time between two saves, or the first of the run.
 
         ``epochs``: how many the fit had. A monitor that never came is told here: it may come late in a fit.
         """
-        if self.every is None or model is None:
+        if self.every is None or at.model is None:
             return
+        state = at.state
         pending = state.epochs > state.saved_epoch and (state.saved_epoch == 0 or epochs > self.every)
-        if pending and not (self.best_only and self.monitor in self._keys):
-            self.save_newest(run, model, state, step)
+        if pending and not self._keeps_best(at):
+            self.save_newest(at)
         if epochs and self.monitor not in self._keys:
             self._tell_missing_monitor(state)
+        elif epochs and self.best_only and self._best(at) is None:
+            message = f"RLACallback(monitor={self.monitor!r}): it was NaN so far; the newest checkpoints are kept."
+            state.warn(("score", self.monitor), message)
+
+    def _keeps_best(self, at: Moment, score: float | None = None) -> bool:
+        """Whether a best checkpoint is all that shall be kept, and there is one, or is about to be."""
+        return self.best_only and (score is not None or self._best(at) is not None)
 
     def _tell_missing_monitor(self, state: RunState) -> None:
         """Say which metrics there are; but not in a training without validation whose monitor is the default one."""
@@ -118,87 +127,89 @@ class Checkpoints:
             return None
         try:
             score = float(to_scalar(logs[self.monitor]))
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             message = f"RLACallback(monitor={self.monitor!r}): {error}; no best checkpoint is kept. Log one number."
             state.warn(("score", self.monitor), message)
             return None
         return None if math.isnan(score) else score
 
-    def _best(self, run: Tester, state: RunState) -> float | None:
+    def _best(self, at: Moment) -> float | None:
         """The best score of the run so far, also by an earlier callback or process: it stands beside the file."""
-        if self.monitor not in state.best:
-            entries = Manifest(run.checkpoint_dir).complete() if run.checkpoint_dir else []
+        best, folder = at.state.best, at.run.checkpoint_dir
+        if self.monitor not in best:
+            entries = Manifest(folder).complete() if folder else []
             scores = (best_in(entry.info, self.monitor) for entry in reversed(entries) if entry.name == self.best)
-            state.best[self.monitor] = next((score for score in scores if score is not None), None)
-        return state.best[self.monitor]
+            best[self.monitor] = next((score for score in scores if score is not None), None)
+        return best[self.monitor]
 
     # --- writing --------------------------------------------------------------------------------------------------
 
-    def _save(
-        self,
-        run: Tester,
-        model: Any,
-        state: RunState,
-        step: int,
-        name: str,
-        info: Mapping[str, Any],
-        same: Path | None,
-    ) -> Path | None:
+    def _save(self, at: Moment, name: str, same: Path | None = None) -> Path | None:
         """Save under a name; where the model has just been saved, as ``same``, the file gets a second name."""
-        if not run.writes and not _saves_together(model):
-            return None
+        model, warn = at.model, at.state.warn
+        if not at.run.writes and (same is not None or not _saves_together(model)):
+            return same
         if same is not None:
-            return (
-                same
-                if not run.writes
-                else self._write(run, state, step, name, info, _suffix(same), lambda path: _link(same, path))
-            )
+            return self._write(at, name, suffix_of(same), lambda path: link_or_copy(same, path))
         if not getattr(model, "built", True):
             message = "the model was not saved: it is not built. Call it on a batch, or model.build(input_shape)."
-            state.warn("unbuilt", message)
+            warn("unbuilt", message)
             return None
         if not self.weights_only:
             try:
-                return self._write(run, state, step, name, info, WHOLE, lambda path: self._save_whole(model, path))
-            except Exception as error:  # what a model's own get_config does is open
+                return self._write(at, name, WHOLE, _asking(lambda path: _save_whole(model, path)))
+            except _Unsavable as error:
                 self.weights_only = True
                 message = (
-                    f"the model cannot be saved whole ({_short(error)}); its weights are saved instead. Give its class "
-                    "a get_config(), and @keras.saving.register_keras_serializable(), or pass save_weights_only=True."
+                    f"the model cannot be saved whole ({error}); its weights are saved instead. Give its class a "
+                    "get_config(), and @keras.saving.register_keras_serializable(), or pass save_weights_only=True."
                 )
-                state.warn("whole", message)
+                warn("whole", message)
         try:
-            return self._write(run, state, step, name, info, WEIGHTS, lambda path: model.save_weights(str(path)))
-        except Exception as error:
-            state.warn("checkpoint", f"the weights were not saved: {_short(error)}. The training goes on.")
+            return self._write(at, name, WEIGHTS, _asking(lambda path: model.save_weights(str(path))))
+        except _Unsavable as error:
+            warn("checkpoint", f"the weights were not saved: {error}. The training goes on.")
             return None
 
-    def _write(
-        self,
-        run: Tester,
-        state: RunState,
-        step: int,
-        name: str,
-        info: Mapping[str, Any],
-        suffix: str,
-        write: Callable[[Path], object],
-    ) -> Path | None:
-        if not run.writes:
+    def _write(self, at: Moment, name: str, suffix: str, write: Callable[[Path], object]) -> Path | None:
+        if not at.run.writes:
             return _take_part(write, suffix)
-        assert run.checkpoint_dir is not None
-        saver = Saver(run.checkpoint_dir, 1 if name == self.best else self.max_to_keep)
+        assert at.run.checkpoint_dir is not None
+        saver = Saver(at.run.checkpoint_dir, 1 if name == self.best else self.max_to_keep)
         try:
-            path = saver.write(write, suffix, step, name, info)
-        except OSError as error:
-            message = f"the checkpoint of step {step} was not saved: {error}. The training goes on."
-            state.warn("disk", message)
+            path = saver.write(write, suffix, at.step, name, self.info)
+        except _Unsavable:
+            raise
+        except Exception as error:  # above all the disk's
+            message = f"the checkpoint of step {at.step} was not saved: {error}. The training goes on."
+            at.state.warn("disk", message)
             return None
-        state.warn.again("disk")
+        at.state.warn.again("disk")
         return path
 
-    def _save_whole(self, model: Any, path: Path) -> None:
-        with without_tensorflow():
-            model.save(str(path))
+
+class _Unsavable(Exception):
+    """A model that refuses to be saved: what its own get_config does is open."""
+
+
+def _asking(write: Callable[[Path], object]) -> Callable[[Path], object]:
+    """Tell what the model raises from what the disk and the manifest do."""
+
+    def asked(path: Path) -> None:
+        try:
+            write(path)
+        except OSError:
+            raise
+        except Exception as error:
+            text = " ".join(str(error).split())[:300]
+            raise _Unsavable(f"{type(error).__name__}: {text}" if text else type(error).__name__) from error
+
+    return asked
+
+
+def _save_whole(model: Any, path: Path) -> None:
+    with without_tensorflow():
+        model.save(str(path))
 
 
 def names_of(model_name: str) -> tuple[str, str]:
@@ -210,10 +221,15 @@ def names_of(model_name: str) -> tuple[str, str]:
 def best_in(info: Mapping[str, Any], monitor: str) -> float | None:
     """The best score so far that a manifest's entry tells, if it is that of this metric."""
     score = info.get("best")
-    return float(score) if info.get("monitor") == monitor and isinstance(score, (int, float)) else None
+    known = info.get("monitor") == monitor and type(score) in (int, float) and not math.isnan(score)
+    return float(score) if known else None
 
 
-def _is_greater_better(monitor: str) -> bool:
+def _is_greater_better(model: Any, monitor: str) -> bool:
+    """What Keras says of its metric, else what the words say."""
+    known = direction(model, monitor.removeprefix("val_"))
+    if known is not None:
+        return known == "up"
     words = re.split(r"[^a-z0-9]+", monitor.lower())
     return words[-1] not in _LESS and bool(set(words) & set(_GREATER))
 
@@ -232,17 +248,14 @@ def _take_part(write: Callable[[Path], object], suffix: str) -> Path:
     return path
 
 
-def _suffix(path: Path) -> str:
+def suffix_of(path: Path) -> str:
+    """Return ``.keras`` or ``.weights.h5``."""
     return WEIGHTS if path.name.endswith(WEIGHTS) else WHOLE
 
 
-def _link(source: Path, target: Path) -> None:
+def link_or_copy(source: Path, target: Path) -> None:
+    """Give a file a second name. Raises OSError."""
     with suppress(OSError):  # some file systems have no links
         os.link(source, target)
         return
     shutil.copyfile(source, target)
-
-
-def _short(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:300]}" if text else type(error).__name__

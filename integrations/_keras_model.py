@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 ToNumpy = Callable[[Any], Any]
+_OPTIMIZER = ("iterations", "apply_gradients")  # what those of Keras 3, of Keras 2 and of before Keras 2.11 have
 
 
 def describe(model: Any, keras: Any) -> dict[str, Any]:
@@ -18,14 +20,15 @@ def describe(model: Any, keras: Any) -> dict[str, Any]:
         "model": lambda: model.name,
         "class": lambda: type(model).__name__,
         "parameters": lambda: model.count_params(),
-        "loss": lambda: _named(getattr(model, "loss", None)),
+        "loss": lambda: named(getattr(model, "loss", None)),
         "summary": lambda: _summary(model),
         "config": lambda: model.to_json(),
     }
     for name, optimizer in optimizers(model).items():
         told[name] = lambda optimizer=optimizer: _config_of(optimizer)  # type: ignore[misc]
     found = {}
-    with without_tensorflow():
+    with without_tensorflow(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a lambda in a config is trouble when it is loaded, and this never is
         for key, tell in told.items():
             try:
                 found[key] = tell()
@@ -43,24 +46,63 @@ def optimizers(model: Any) -> dict[str, Any]:
     found |= (
         {name: value for name, value in vars(model).items() if not name.startswith("_")} if model is not None else {}
     )
-    return {name: value for name, value in found.items() if hasattr(type(value), "iterations")}
+    return {name: value for name, value in found.items() if all(hasattr(type(value), word) for word in _OPTIMIZER)}
 
 
-def learning_rates(model: Any, to_numpy: ToNumpy) -> dict[str, float]:
-    """Return ``learning_rate``; ``learning_rate/<name>`` of further optimizers. A schedule gives its present value."""
+def learning_rates(model: Any, to_numpy: ToNumpy) -> dict[str, Any]:
+    """Return ``learning_rate``; ``learning_rate/<name>`` of further optimizers. A schedule gives its present value.
+
+    What is no number stands there as it is.
+    """
     rates = {}
     for name, optimizer in optimizers(model).items():
         optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # of a LossScaleOptimizer
         inner = getattr(optimizer, "optimizers", None) or ()  # of a MultiOptimizer
         for each in inner or (optimizer,):
             part = f"/{each.name}" if inner else "" if name == "optimizer" else f"/{name}"
-            rates[f"learning_rate{part}"] = float(to_numpy(each.learning_rate))
+            rates[f"learning_rate{part}"] = _rate(each, to_numpy)
     return rates
+
+
+def _rate(optimizer: Any, to_numpy: ToNumpy) -> Any:
+    rate = getattr(optimizer, "learning_rate", None)
+    try:
+        if callable(rate) and not hasattr(rate, "shape"):  # a schedule: optimizers of before Keras 2.11 give itself
+            rate = rate(optimizer.iterations)
+        return float(to_numpy(rate))
+    except Exception:  # somebody's own optimizer
+        return rate
 
 
 def iterations(model: Any, to_numpy: ToNumpy) -> int | None:
     """Return how many steps the optimizer has taken in its life, of several the busiest one; None without one."""
-    return max((int(to_numpy(each.iterations)) for each in optimizers(model).values()), default=None)
+    counts = []
+    for each in optimizers(model).values():
+        with suppress(TypeError, ValueError):  # somebody's own, which does not count
+            counts.append(int(to_numpy(each.iterations)))
+    return max(counts, default=None)
+
+
+def synced(model: Any) -> Any:
+    """Return the model with the state that JAX keeps apart from it during a fit (Keras 3.15)."""
+    getattr(model, "jax_state_sync", lambda: None)()
+    return model
+
+
+def pending(model: Any, to_numpy: ToNumpy) -> int:
+    """Return how many batches have gone into gradients that are accumulated for the next step (Keras 3.15)."""
+    optimizer = getattr(model, "optimizer", None)
+    every = getattr(optimizer, "gradient_accumulation_steps", None)
+    counted = getattr(optimizer, "_iterations", None)
+    return int(to_numpy(counted)) % every if every and counted is not None else 0
+
+
+def direction(model: Any, metric: str) -> str | None:
+    """Return "up" or "down" where Keras (3.15) knows of one of its metrics which way is better."""
+    found = list(getattr(model, "metrics", None) or ())
+    found += [inner for each in found for inner in getattr(each, "metrics", None) or ()]  # of compile
+    known = (getattr(each, "_direction", None) for each in found if getattr(each, "name", None) == metric)
+    return next(filter(None, known), None)
 
 
 def steps_once_a_batch(model: Any) -> bool:
@@ -101,14 +143,14 @@ def _config_of(optimizer: Any) -> dict[str, Any]:
     return {"class": type(optimizer).__name__, **config}
 
 
-def _named(thing: Any) -> Any:
+def named(thing: Any) -> Any:
     """The names of losses: texts, functions, objects, or these in lists and dicts."""
     if thing is None or isinstance(thing, str):
         return thing
     if isinstance(thing, Mapping):
-        return {str(key): _named(value) for key, value in thing.items()}
+        return {str(key): named(value) for key, value in thing.items()}
     if isinstance(thing, (list, tuple)):
-        return [_named(value) for value in thing]
+        return [named(value) for value in thing]
     return getattr(thing, "name", None) or getattr(thing, "__name__", None) or type(thing).__name__
 
 

@@ -12,13 +12,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rla_hooks.integrations._keras_checkpoints import WEIGHTS, WHOLE, best_in
+from rla_hooks.integrations._keras_checkpoints import WEIGHTS, WHOLE, best_in, link_or_copy, suffix_of
 from rla_hooks.integrations._keras_model import iterations, optimizers, without_tensorflow
 from rla_hooks.integrations._keras_state import RunState
 
 import rla_hooks as rla
 from rla_hooks import Tester, layout
-from rla_hooks.checkpoints import Entry, Manifest
+from rla_hooks.checkpoints import Entry, Manifest, Saver
 from rla_hooks.errors import CheckpointError, RLAWarning
 
 _SHOWN = 5  # differences in an error
@@ -40,31 +40,37 @@ class Found(NamedTuple):
         info = self.entry.info if self.entry else {}
         epoch = info.get("epoch")
         loops = info.get("fits") != 1 or info.get("epochs") == epochs == 1
-        return epoch + 1 if isinstance(epoch, int) and not loops else 0
+        return epoch + 1 if type(epoch) is int and epoch >= 0 and not loops else 0
 
 
-def find(resume: Any, run: Tester, model: str, since: float, names: tuple[str, str]) -> Found | None:
-    """Return the checkpoint that ``resume`` means; None where it is True and there is none yet.
+def given(resume: Any, model: str, names: tuple[str, str]) -> Found:
+    """Return the checkpoint that was named: a file, the newest in a folder, or the newest of a run of ``rla.runs()``.
 
-    True: the newest of this run, or of the newest earlier run of its task with the same record parameters. A path:
-    that file, or the newest in that folder. A run of ``rla.runs()``: its newest. ``names``: of the newest and the best
-    checkpoints. Of a folder with several models that of the name ``model`` is taken, and in True's sense nothing that
-    was written after ``since``, a time in seconds: that is this process's own. Raises CheckpointError where what was
-    named is not there.
+    ``names``: of the newest and of the best checkpoints. In a folder with several models that of the name ``model`` is
+    taken. Raises CheckpointError where there is none.
     """
-    if resume is True:
-        return next(filter(None, (_newest(folder, model, names, since) for folder in _folders(run))), None)
     path = Path(getattr(resume, "checkpoint_dir", resume))
     if path.is_dir():
         found = _newest(path, model, names)
     else:
         found = Found(path, _entry_of(path)) if path.is_file() and path.name.endswith((WHOLE, WEIGHTS)) else None
     if found is None:
+        listed = [entry.file for entry in Manifest(path).complete()] if path.is_dir() else []
+        there = f"Its manifest lists: {', '.join(listed[-_SHOWN:]) or 'nothing'}. " if path.is_dir() else ""
         raise CheckpointError(
-            f"resume={str(resume)!r}: no Keras checkpoint named {names[0]!r} or {names[1]!r} is there. "
-            f"Allowed: True, a *{WHOLE} or *{WEIGHTS} file, a checkpoint folder, or a run of rla.runs()."
+            f"resume={str(path)!r}: no Keras checkpoint named {names[0]!r} or {names[1]!r} is there. {there}"
+            f"Allowed: True, a *{WHOLE} or *{WEIGHTS} file, a checkpoint folder, or a run of rla.runs(). "
+            "What rla.save_checkpoint has written is for rla.load_checkpoint."
         )
     return found
+
+
+def earlier(run: Tester, model: str, names: tuple[str, str], since: float) -> Found | None:
+    """Return the newest checkpoint of this run, or of the newest earlier one of its task and record parameters.
+
+    None where there is none that was written before ``since``, a time in seconds: later ones are of this process.
+    """
+    return next(filter(None, (_newest(folder, model, names, since) for folder in _folders(run))), None)
 
 
 def _folders(run: Tester) -> Iterator[Path]:
@@ -82,13 +88,11 @@ def _newest(folder: Path, model: str, names: tuple[str, str], before: float = ma
     """The newest undamaged Keras file, one saved as the newest before one saved as the best."""
     manifest = Manifest(folder)
     ours = [entry for entry in manifest.complete() if entry.file.endswith((WHOLE, WEIGHTS)) and entry.time < before]
-    ours = [entry for entry in ours if entry.name in names]
-    if len({entry.info.get("model") for entry in ours}) > 1:
-        ours = [entry for entry in ours if entry.info.get("model") == model]
     for name in names:
-        for entry in reversed(ours):
-            if entry.name != name:
-                continue
+        named = [entry for entry in ours if entry.name == name]
+        if len({str(entry.info.get("model")) for entry in named}) > 1:
+            named = [entry for entry in named if entry.info.get("model") == model]
+        for entry in reversed(named):
             trouble = manifest.trouble(entry)
             if trouble is None:
                 return Found(folder / entry.file, entry)
@@ -100,17 +104,37 @@ def _entry_of(path: Path) -> Entry | None:
     return next((entry for entry in Manifest(path.parent).complete() if entry.file == path.name), None)
 
 
-def go_on(found: Found, model: Any, run: Tester, state: RunState, monitor: str, to_numpy: Any) -> str:
+def go_on(
+    found: Found, model: Any, run: Tester, state: RunState, monitor: str, names: tuple[str, str], to_numpy: Any
+) -> str:
     """Restore weights, optimizer, step and best score; return in words what was. Raises as :func:`restore` does."""
     words = restore(model, found, to_numpy, run.checkpoint_dir if run.writes else None)
     if found.entry is None:
         return words
-    state.clock.go_on_from(found.entry.step, iterations(model, to_numpy) or 0)
+    state.clock.go_on_from(found.entry.step, model, iterations(model, to_numpy) or 0)
     best = best_in(found.entry.info, monitor)
     if best is None or state.best.get(monitor) is not None:
         return words
     state.best[monitor] = best
+    if run.writes and found.path.parent != run.checkpoint_dir:
+        try:
+            _bring(found.path.parent, names[1], monitor, run)
+        except OSError as error:
+            state.warn("bring", f"the best checkpoint of {found.path.parent} was not taken over: {error}")
     return f"{words}, best {monitor} {best}"
+
+
+def _bring(folder: Path, name: str, monitor: str, run: Tester) -> None:
+    """Give the best file of an earlier run a second name in this run, which may have no better one. Raises OSError."""
+    manifest = Manifest(folder)
+    entry = manifest.newest(name)
+    if entry is None or best_in(entry.info, monitor) is None or manifest.trouble(entry) is not None:
+        return
+    assert run.checkpoint_dir is not None
+    source = folder / entry.file
+    Saver(run.checkpoint_dir, 1).write(
+        lambda path: link_or_copy(source, path), suffix_of(source), entry.step, name, entry.info
+    )
 
 
 def restore(model: Any, found: Found, to_numpy: Any, scratch: Path | None) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import weakref
 from typing import Any
 
+from rla_hooks.integrations._keras_model import named
 from rla_hooks.integrations._learning_curve import LearningCurve
 
 from rla_hooks import Tester
@@ -27,6 +29,7 @@ class RunState:
         self.counts_epochs = False  # instead of an optimizer's steps
         self.fits = 0
         self.epochs = 0  # over all fits
+        self.batches = 0  # the same, of the epochs that have ended, as far as they were counted
         self.saved_epoch = 0  # the count when a checkpoint was written last
         self.best: dict[str, float | None] = {}  # the best score of each monitored metric
         self.curve = LearningCurve()
@@ -35,18 +38,23 @@ class RunState:
         self._models: weakref.WeakKeyDictionary[Any, tuple[str, Any]] = weakref.WeakKeyDictionary()
         self._count = 0  # of the models that hyper-parameters have been told of
         self._fitted: Any = None  # a reference to the model of the last fit
+        self._ended: tuple[Any, tuple[int, int]] = (None, (-1, -1))  # the last epoch, and which callback said so
         self._run = weakref.ref(run)
         self._drawn = 0.0  # when, and how long it took, in seconds
         self._cost = 0.0
         run.at_end(self.draw_curve)
 
     def new_key(self, model: Any) -> str | None:
-        """The key of a model's hyper-parameters where they are to be told: it is new, or newly compiled.
+        """The key of a model's hyper-parameters where they are to be told: it is new, newly built or compiled.
 
         None, too, where a run has more models than anybody would read of.
         """
         optimizer = getattr(model, "optimizer", None)
-        compiled = None if optimizer is None else weakref.ref(optimizer)
+        compiled = (
+            None if optimizer is None else weakref.ref(optimizer),
+            str(named(getattr(model, "loss", None))),
+            bool(getattr(model, "built", True)),
+        )
         key, told = self._models.get(model, ("", None))
         if key and told == compiled:
             return None
@@ -71,6 +79,18 @@ class RunState:
             self.warn("turns", message)
         self._fitted = weakref.ref(model)
 
+    def epoch_ends(self, callback: Any, epoch: int, step: int) -> None:
+        """Count an epoch. Say so where two callbacks count the same."""
+        self.epochs += 1
+        other, last = self._ended
+        if last == (epoch, step) and other is not None and other() not in (None, callback):
+            message = (
+                "two RLACallbacks keep the same fit: each epoch is there twice, and they share their checkpoints. "
+                "Give one of them a name: RLACallback(name='by_accuracy')."
+            )
+            self.warn("twice", message)
+        self._ended = weakref.ref(callback), (epoch, step)
+
     def draw_curve_if_cheap(self) -> None:
         """Draw at the end of a fit, unless a loop of short fits would spend its time with it."""
         if time.perf_counter() - self._drawn > _SHARE * self._cost:
@@ -90,22 +110,31 @@ class RunState:
 
 
 class StepClock:
-    """Makes one growing axis of ``optimizer.iterations``, which begins anew with each new optimizer."""
+    """Makes one growing axis of the ``optimizer.iterations`` of the models of a run.
+
+    The first model's count is the step. Each of a later model, and of a new optimizer, adds to that.
+    """
 
     def __init__(self) -> None:
-        self._taken = 0
-        self._offset = 0
+        self.now = 0
+        self._began = False
+        self._taken: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
+        self._lock = threading.Lock()  # hooks of batches may come from several threads
 
-    def step(self, taken: int) -> int:
-        """The time step of ``taken`` iterations. Where these went back, it goes on from where it was."""
-        if taken < self._taken:
-            self._offset += self._taken - taken
-        self._taken = taken
-        return taken + self._offset
+    def step(self, model: Any, taken: int) -> int:
+        """The time step where ``model`` has taken so many iterations. Fewer than before: those of a new optimizer."""
+        key = self if model is None else model
+        with self._lock:
+            before = self._taken.get(key, taken if self._began else 0)
+            self.now += max(0, taken - before)
+            self._taken[key], self._began = taken, True
+            return self.now
 
-    def go_on_from(self, step: int, taken: int) -> None:
+    def go_on_from(self, step: int, model: Any, taken: int) -> None:
         """Let ``taken`` iterations be no earlier than ``step``, where another process has come."""
-        self._taken, self._offset = taken, max(0, step - taken)
+        with self._lock:
+            self.now = max(self.now, step, taken)
+            self._taken[self if model is None else model], self._began = taken, True
 
 
 _states: weakref.WeakKeyDictionary[Any, dict[str, RunState]] = weakref.WeakKeyDictionary()

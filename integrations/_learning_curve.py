@@ -26,7 +26,7 @@ class LearningCurve:
         for key, value in values.items():
             try:
                 number = float(to_scalar(value))
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, OverflowError):
                 continue
             self._curves.setdefault(key, _Curve()).add(step, number)
 
@@ -42,7 +42,9 @@ class LearningCurve:
         lines = -(-len(panels) // columns)
         figure = Figure(figsize=(6.4 * columns, 3.2 * lines + 0.4), layout="constrained")
         for number, name in enumerate(panels, 1):
-            self._draw(figure.add_subplot(lines, columns, number, title=name, xlabel="time-step"), name)
+            axes = figure.add_subplot(lines, columns, number, xlabel="time-step")
+            axes.set_title(name, parse_math=False)  # a dollar sign is one
+            self._draw(axes, name)
         return figure
 
     def _panels(self) -> list[str]:

@@ -12,7 +12,21 @@ from rla_hooks import Tester
 from rla_hooks.errors import ConfigError
 
 
-def join_or_plan(
+def join_or_plan(tell: bool = True, **options: Any) -> Tester:
+    """Return the run that is open here, or a Tester whose name is chosen but of which nothing exists on disk.
+
+    ``options``: those of :func:`configured`. ``tell``: let the scripts that a launcher starts know the name.
+    """
+    run = open_run()
+    if run is not None:
+        return run
+    run = configured(**options)
+    run.leave_stdout_alone()
+    run.plan(tell)
+    return run
+
+
+def configured(
     *,
     task: str,
     config: str | None,
@@ -20,26 +34,23 @@ def join_or_plan(
     record: Mapping[str, Any] | None,
     writers: list[str] | None,
     backup: str | None,
-    tell: bool = True,
 ) -> Tester:
-    """Return the run that is open here, or a Tester whose name is chosen but of which nothing exists on disk.
-
-    ``tell``: let the scripts that a launcher starts know the name.
-    """
-    run = open_run()
-    if run is not None:
-        return run
-    if record is not None and not isinstance(record, Mapping):
-        raise ConfigError(
+    """Return a Tester for a run of a hook's own; nothing is created. Raises ConfigError with all mistakes."""
+    problems = []
+    if record is not None and not (isinstance(record, Mapping) and all(isinstance(key, str) for key in record)):
+        problems.append(
             f"record is {record!r}. Allowed: a mapping of names and values such as {{'info': 'baseline'}}, since the "
             "run's name is needed before the module's hyper-parameters are known. Or use @rla.track(record=[...])."
         )
     run = Tester()
-    run.configure(task, config, log_root, writers=writers, backup=backup)
+    try:
+        run.configure(task, config, log_root, writers=writers, backup=backup)
+    except ConfigError as error:
+        problems += error.problems
+    if problems:
+        raise ConfigError(problems)
     run.set_hyper_param(**(record or {}))
     run.add_record_param(list(record or ()))
-    run.leave_stdout_alone()
-    run.plan(tell)
     return run
 
 

@@ -394,6 +394,24 @@ def test_hyper_parameters(any_keras, here, only_run):
     assert not any(key.startswith("module.") for key in told)
 
 
+def test_a_loss_that_changes(keras, here, only_run):
+    """A model that is compiled anew with the same optimizer tells of its new loss."""
+    model, callback = keras.model(), keras.RLACallback()
+    keras.fit(model, callback)
+    model.compile(model.optimizer, "mae")
+    keras.fit(model, callback)
+    assert only_run().hparams["keras.loss"] == "mae"
+
+
+def test_a_model_that_is_built_by_its_first_batch(any_keras, here, only_run):
+    """Its size and summary are told, too, which Keras 2 knows only after the first epoch has begun."""
+    kit = any_keras
+    model = kit.keras.Sequential([kit.keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    kit.fit(model, kit.RLACallback())
+    assert only_run().hparams["keras.parameters"] == 4
+
+
 # --- figures ----------------------------------------------------------------------------------------------------------
 
 
@@ -443,6 +461,17 @@ def test_the_learning_curve_is_drawn_at_the_end_of_the_run_at_last(keras, here, 
     assert (only_run().results_dir / "learning_curve.png").stat().st_size > 1000
 
 
+def test_a_metric_that_looks_like_mathematics(keras, here, only_run):
+    """A dollar sign in its name is no reason to lose the learning curve."""
+
+    class Add(keras.keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            logs[r"$\foo{$"] = float(epoch)
+
+    keras.fit(keras.model(), Add(), keras.RLACallback(), epochs=2)
+    assert (only_run().results_dir / "learning_curve.png").stat().st_size > 1000
+
+
 # --- mistakes ---------------------------------------------------------------------------------------------------------
 
 
@@ -460,10 +489,24 @@ def test_all_mistakes_at_once(keras, here):
             resume=3,
             filepath="x.h5",
             log_evry=1,
+            name=3,
+            record=["lr"],
+            task=5,
+            writers=["tensorbord"],
         )
     text = str(caught.value)
-    assert len(caught.value.problems) == 10
-    for part in ("'minimum'", "max_to_keep is 0", "save_every is 1.5", "'step'", "'a': 1", "resume is 3"):
+    assert len(caught.value.problems) == 14
+    for part in (
+        "'minimum'",
+        "max_to_keep is 0",
+        "save_every is 1.5",
+        "'step'",
+        "'a': 1",
+        "resume is 3",
+        "name is 3",
+        "['lr']",
+        "tensorbord",
+    ):
         assert part in text
     assert "unknown argument 'filepath'" in text and "belong to the run's folders" in text
     assert "Did you mean 'log_every'?" in text

@@ -129,6 +129,20 @@ def test_the_best_score_is_remembered(keras, scores, here, only_run, files):
     assert files() == ["best-12.keras"]
 
 
+def test_a_metric_of_keras_knows_which_way_is_better(keras, scores, here, files):
+    """Its name need not say so."""
+    metric = keras.keras.metrics.SensitivityAtSpecificity(0.5, name="s")
+    if not hasattr(metric, "_direction"):
+        pytest.skip("Keras before its metrics said so")
+    model = keras.model()
+    model.compile("sgd", "mse", metrics=[metric])
+    labels = (keras.y > 1).astype("float32")
+    keras.fit(
+        model, scores(0.5, 0.75, 0.25, name="val_s"), keras.RLACallback("val_s", max_to_keep=1), y=labels, epochs=3
+    )
+    assert files() == ["best-6.keras", "checkpoint-9.keras"]
+
+
 def test_save_every(keras, here, files):
     """Epochs are counted over all fits; the end of a fit longer than that is saved, and so is a first short one."""
 
@@ -170,6 +184,15 @@ def test_a_monitor_that_comes_late_or_is_no_number(keras, scores, here, runs, fi
         keras.fit(keras.model(), scores(np.ones(2)), keras.RLACallback())
     said = [str(each.message) for each in warned if each.category is RLAWarning]
     assert len(said) == 2 and "'val_loss' was left out" in said[0] and "no best checkpoint is kept" in said[1]
+
+
+def test_a_monitor_that_is_never_a_number(keras, scores, here, files):
+    """Only the best is asked for, and there is none: the newest are kept, and one warning says so."""
+    callback = keras.RLACallback(save_best_only=True)
+    with pytest.warns(RLAWarning, match="'val_loss'.: it was NaN so far; the newest") as warned:
+        keras.fit(keras.model(), scores(math.nan, math.nan), callback, epochs=2)
+    assert sum(each.category is RLAWarning for each in warned) == 1
+    assert files() == ["checkpoint-3.keras", "checkpoint-6.keras"]
 
 
 def _unsavable(kit):
@@ -291,8 +314,68 @@ def test_what_resume_may_be(keras, here, runs):
     with pytest.raises(ConfigError, match=r"resume is 'nowhere\.keras'\. Allowed: True, None, a path that is there"):
         keras.RLACallback(resume="nowhere.keras")
     (here / "empty").mkdir()
-    with pytest.raises(CheckpointError, match="no Keras checkpoint named 'checkpoint' or 'best' is there"):
-        keras.fit(keras.model(), keras.RLACallback(resume="empty"))
+    before = len(runs())
+    with pytest.raises(CheckpointError, match=r"no Keras checkpoint named 'checkpoint' or 'best' is there\. Its"):
+        keras.fit(keras.model(), keras.RLACallback(resume="empty", task="new"))
+    assert len(rla.runs()) == before, "it was told before a run was made"
+    with pytest.raises(ConfigError, match="resume is Tester"):
+        keras.RLACallback(resume=rla.Tester())
+
+
+def test_each_model_goes_on_once(keras, here, runs):
+    """One callback puts the state into each of its models, in each of its runs, and not again before a second fit."""
+    keras.fit(keras.model(), keras.RLACallback(task="first"), epochs=2)
+    path = rla.latest_checkpoint(runs()[0])
+    callback = keras.RLACallback(resume=path, save_every=None)
+
+    @rla.track()
+    def main():
+        models = [keras.model(), keras.model()]
+        for model in models:
+            keras.fit(model, callback, epochs=3)  # of which two are done
+        keras.fit(models[1], callback)
+        return [keras.iterations(model) for model in models]
+
+    assert main() == main() == [9, 12]
+
+
+@pytest.mark.parametrize(
+    "info",
+    [
+        {"epoch": -5, "fits": 1},
+        {"epoch": True, "fits": 1},
+        {"monitor": "val_loss", "best": math.nan},
+        {"monitor": "val_loss", "best": "low"},
+        {"model": ["a"]},
+        {},
+    ],
+)
+def test_a_manifest_that_says_strange_things(keras, info, here, runs):
+    """What cannot be meant is passed over: the weights are there all the same."""
+    keras.fit(keras.model(), keras.RLACallback(max_to_keep=1), epochs=2)
+    path = runs()[0].checkpoint_dir / "manifest.json"
+    content = json.loads(path.read_text())
+    content["checkpoints"][0]["info"] = info
+    path.write_text(json.dumps(content))
+    model = keras.model()
+    keras.fit(model, keras.RLACallback(resume=True), epochs=1)
+    assert keras.iterations(model) == 6 + 3
+    assert runs()[-1].metrics()["epoch"].tolist() == [0]
+
+
+def test_an_epoch_that_was_moved_for_a_fit_that_failed(keras, here):
+    """It does not stick to the model: the next fit of the callback begins at 0 again."""
+    keras.fit(keras.model(), keras.RLACallback(), epochs=2)
+
+    class Break(keras.keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            raise ValueError
+
+    model, callback = keras.model(), keras.RLACallback(resume=True)
+    with pytest.raises(ValueError):
+        keras.fit(model, callback, Break(), epochs=4)
+    keras.fit(model, callback, epochs=1)
+    assert keras.iterations(model) == 6 + 3
 
 
 def test_resume_takes_the_best_score_along(keras, scores, here, runs, disk):
@@ -382,12 +465,16 @@ def test_resume_takes_no_other_experiment(keras, here, only_run):
 
 
 def test_the_best_score_survives_a_chain_of_processes(keras, scores, here, runs, disk):
-    """Also where a run in between has no better model, and therefore no file of its own."""
+    """Also where a run in between has no better model: the file of the earlier one is there under a second name."""
     for values in ([5.0, 1.0], [3.0, 4.0], [7.0, 8.0], [0.5, 9.0]):
         epochs = 2 * (len(runs()) + 1)
         keras.fit(keras.model(), scores(*values), keras.RLACallback(resume=True), epochs=epochs)
     found = [[name for name in disk.checkpoints(run) if name.startswith("best")] for run in runs()]
-    assert found == [["best-6.keras"], [], [], ["best-21.keras"]]
+    assert found == [["best-6.keras"]] * 3 + [["best-21.keras"]]
+    first, second = (rla.latest_checkpoint(run, "best") for run in runs()[:2])
+    assert second.read_bytes() == first.read_bytes()
+    first.unlink()  # as somebody who cleans up would
+    assert keras.keras.models.load_model(second).count_params() > 0
 
 
 def test_the_programs_own_checkpoints_are_left_alone(keras, here, files):
