@@ -22,12 +22,9 @@ class BatchRows:
         if self.log_every == "epoch":
             return
         own = type(self).on_train_batch_end  # type: ignore[attr-defined]
-        if own is self._keras.callbacks.Callback.on_train_batch_end:
-            self.on_train_batch_end = self._on_train_batch_end
-            return
 
         def on_train_batch_end(batch: int, logs: Mapping[str, Any] | None = None) -> None:
-            own(self, batch, logs)  # of a class that derives from this one
+            own(self, batch, logs)  # Keras' calls on_batch_end; a class that derives from this one may have either
             self._on_train_batch_end(batch, logs)
 
         self.on_train_batch_end = on_train_batch_end
@@ -39,28 +36,26 @@ class BatchRows:
         fit, model, backend = self._fit, self._model_now, self._keras.backend.backend()
         fit.first_step = self._step(self._state(self._run))
         fit.asks_optimizer = backend != "jax" and not _keras_model.steps_once_a_batch(model)
-        fit.counts_epochs = not _keras_model.optimizers(model)
+        fit.stands_still = not _keras_model.optimizers(model)
         fit.pending = _keras_model.pending(model, self._to_numpy)
 
     def _on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Log a row. On a thread-safe backend this may run in several threads at once."""
-        if self._run is None:
-            self._describe(*self._join())
         self._return_to_fit()
-        fit, run = self._fit, self._run
-        fit.batches = batch + 1
-        if run is None or not run.writes:
+        run, state = self._joined()
+        fit = self._fit
+        fit.batches = max(fit.batches, batch + 1)
+        if not run.writes:
             return
-        state = self._state(run)
         every = 1 if self.log_every == "batch" else int(self.log_every)
-        done = state.batches + fit.batches
+        done = state.batches + batch + 1
         executed = getattr(self._model_now, "steps_per_execution", 1) or 1
         if every == 1 or done // every > max(done - executed, 0) // every:
-            values = self._values(state, logs)
+            values = {f"batch/{key}": value for key, value in self._values(state, logs).items()}
             if values:
-                self._log(run, {f"batch/{key}": value for key, value in values.items()}, self._batch_step(state))
+                self._log(run, values, self._batch_step(state, batch + 1))
 
-    def _batch_step(self, state: RunState) -> int:
+    def _batch_step(self, state: RunState, done: int) -> int:
         """That at the epoch's begin and the batches since; where these are no steps, what the optimizer has counted.
 
         It is not asked each time: on TensorFlow that costs more than the row, JAX would have to give its state back to
@@ -68,11 +63,11 @@ class BatchRows:
         batch may lie beyond the end of the epoch (Keras 3.15).
         """
         fit = self._fit
-        if fit.counts_epochs:
+        if fit.stands_still:
             return fit.first_step
         if fit.asks_optimizer:
             return self._step(state)
         steps = fit.params.get("steps")
-        done = fit.batches if steps is None else min(fit.batches, steps)
+        done = done if steps is None else min(done, steps)
         every = getattr(getattr(self._model_now, "optimizer", None), "gradient_accumulation_steps", None) or 1
         return fit.first_step + (fit.pending + done) // every

@@ -16,7 +16,6 @@ from rla_hooks.integrations._keras_checkpoints import Checkpoints, Moment
 from rla_hooks.integrations._keras_fits import Fits
 from rla_hooks.integrations._keras_state import RunState, state_of
 
-import rla_hooks as rla
 from rla_hooks import Tester
 
 Figures = Mapping[str, Callable[[Any, int, Mapping[str, Any]], Any]]
@@ -34,7 +33,8 @@ class CallbackHooks(Fits, BatchRows):
     log_every: "epoch"; or "batch", or a number of batches, for rows ``batch/<key>`` beside, in which Keras gives the
     mean over the epoch so far. figures: ``fn(model, epoch, logs)`` that return a matplotlib figure or an image array,
     called after every ``figures_every`` epochs. log_lr: ``learning_rate``. log_weights: a histogram of each weight
-    in TensorBoard. resume: True, or what :func:`rla_hooks.integrations._keras_resume.find` takes. name: of one model
+    in TensorBoard. resume: True, to go on from the newest checkpoint of an earlier process of this run or of the last
+    run of its task and record parameters; or a file, a checkpoint folder, a run of ``rla.runs()``. name: of one model
     among several that a run trains side by side; it goes before the names of all that is kept: ``actor/loss``.
     task, config, log_root, record, writers, backup: of a run of its own, as in ``@rla.track``; ``record`` has values.
 
@@ -157,20 +157,20 @@ class CallbackHooks(Fits, BatchRows):
         self._step(state)
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        self._return_to_fit()
+        self._return_to_fit(begins=epoch)
         self._forget_moved_epoch(self._fit)
         self._fit.epoch_began = time.perf_counter()
         self._count_batches()
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        self._return_to_fit()
+        self._return_to_fit(ends=epoch)
         run, state = self._joined()
         fit, model, values = self._fit, self.model, self._values(state, logs)  # type: ignore[attr-defined]
         epoch = int(epoch)
         fit.epochs += 1
         state.batches, fit.batches = state.batches + fit.batches, 0
         step = self._step(state, epoch_ended=True)
-        state.epoch_ends(self, epoch, step)
+        state.epoch_ends(self, fit.params, epoch)
         self._describe(run, state)  # a model of Keras 2 is built only now
         if run.writes:
             extra = {key: value for key, value in self._extra(model).items() if key not in values}
@@ -198,9 +198,11 @@ class CallbackHooks(Fits, BatchRows):
 
     def _joined(self) -> tuple[Tester, RunState]:
         """Return the run of this fit; that of somebody's own loop is asked for each time."""
-        if not self._fits or self._run is None:
-            return self._join()
-        return self._run, self._state(self._run)
+        if self._fits and self._run is not None:
+            return self._run, self._state(self._run)
+        run, state = self._join()
+        self._describe(run, state)
+        return run, state
 
     def _values(self, state: RunState, logs: Any) -> dict[str, Any]:
         """What Keras, or somebody's own loop, has given as logs, flat."""
@@ -226,7 +228,7 @@ class CallbackHooks(Fits, BatchRows):
                 state.clock.step(around, _keras_model.iterations(_keras_model.synced(around), self._to_numpy) or 0)
         model = self.model  # type: ignore[attr-defined]
         taken = _keras_model.iterations(model, self._to_numpy)
-        if not taken and (epoch_ended or state.counts_epochs):
+        if not taken and (epoch_ended or state.counts_epochs) and not _keras_model.accumulates(model):
             state.counts_epochs = True
             message = "no optimizer of the model has counted a step in its iterations; the time step counts epochs."
             state.warn("no optimizer", message)
@@ -269,7 +271,7 @@ class CallbackHooks(Fits, BatchRows):
 
     def _given_checkpoint(self, model: Any) -> _keras_resume.Found | None:
         """The checkpoint that ``resume`` names, unless this model has gone on from it."""
-        run = rla.current_run() or self._run
+        run = _runs.open_run(progress_bar=False) or self._run
         done = run is not None and model in self._state(run).resumed
         if not self.resume or self.resume is True or done or model is None:
             return None
@@ -278,12 +280,15 @@ class CallbackHooks(Fits, BatchRows):
     def _resume(self, run: Tester, state: RunState, given: _keras_resume.Found | None) -> None:
         """Go on from a checkpoint, once for a model in a run: a second fit goes on from the first."""
         model, names = self.model, self._checkpoints.names  # type: ignore[attr-defined]
-        state.resumed.add(model)
         found = given or _keras_resume.earlier(run, str(getattr(model, "name", "")), names, state.began)
         if found is None:
+            state.resumed.add(model)
             self._say(run, "resume=True: no checkpoint of this run or of an earlier one is there; it starts anew")
             return
-        restored = _keras_resume.go_on(found, model, run, state, self._checkpoints.monitor, names, self._to_numpy)
+        restored = _keras_resume.go_on(found, model, run, state, self._to_numpy)
+        if given is None:  # of another experiment the best may be out of reach
+            restored += _keras_resume.take_best(found, run, state, self._checkpoints.monitor, names)
+        state.resumed.add(model)
         epochs = self._last_epoch()
         epoch = found.next_epoch(epochs)
         if epoch and self._takes_epoch:

@@ -30,8 +30,8 @@ WHOLE, WEIGHTS = ".keras", ".weights.h5"
 NEWEST, BEST = "checkpoint", "best"
 # Words in the names of metrics that are better when they are greater, but for the last one saying what is lost.
 _GREATER = "acc accuracy auc precision recall f1 fbeta iou io return reward score success similarity".split()
-_GREATER += "psnr ssim ndcg bleu r2 sensitivity specificity correlation".split()
-_LESS = ("loss", "error")
+_GREATER += "psnr ssim ndcg bleu r2 sensitivity specificity correlation dice map rew win".split()
+_LESS = {"loss", "error", "mse", "mae", "rmse"}
 
 
 class Moment(NamedTuple):
@@ -83,7 +83,7 @@ class Checkpoints:
         if at.state.epochs - at.state.saved_epoch >= self.every and not self._keeps_best(at, score):
             saved = self.save_newest(at)
         if improved and self._save(at, self.best, saved):
-            at.state.best[self.monitor] = score
+            at.state.best = {self.monitor: score}  # the file of another monitor has made room
 
     def save_newest(self, at: Moment) -> Path | None:
         """Save the model as it is."""
@@ -230,7 +230,7 @@ def _is_greater_better(model: Any, monitor: str) -> bool:
     known = direction(model, monitor.removeprefix("val_"))
     if known is not None:
         return known == "up"
-    words = re.split(r"[^a-z0-9]+", monitor.lower())
+    words = [word if word in _LESS else word.removesuffix("s") for word in re.split(r"[^a-z0-9]+", monitor.lower())]
     return words[-1] not in _LESS and bool(set(words) & set(_GREATER))
 
 

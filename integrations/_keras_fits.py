@@ -23,13 +23,14 @@ class Fit:
     model: Callable[[], Any] = lambda: None  # a weak reference
     params: Mapping[str, Any] = field(default_factory=lambda: _NO_PARAMS)
     epochs: int = 0  # that have ended
+    epoch: int | None = None  # the last that has begun
     moved_epoch: bool = False  # whether ``model._initial_epoch`` was set for it
     epoch_began: float | None = None  # in seconds
-    batches: int = 0
+    batches: int = 0  # of the present epoch
     first_step: int = 0
     pending: int = 0  # batches whose gradients are accumulated for the next step
     asks_optimizer: bool = True  # for the step of each batch
-    counts_epochs: bool = False  # there is no optimizer
+    stands_still: bool = False  # there is no optimizer, and epochs are counted
 
 
 class Fits:
@@ -65,8 +66,15 @@ class Fits:
         super().set_model(model)  # type: ignore[misc]
         self._alone = True
 
-    def _return_to_fit(self) -> None:
-        """An evaluate, or a fit, that was given this callback inside of a fit has told it of its own model."""
+    def _return_to_fit(self, begins: int | None = None, ends: int | None = None) -> None:
+        """An evaluate, or a fit, that was given this callback inside of a fit has told it of its own model.
+
+        ``begins``, ``ends``: the epoch that does. Fits whose turn that is not are over, though nobody said so.
+        """
+        while self._fits and not _is_in(self._fits[-1], begins, ends):
+            self._forget_moved_epoch(self._fits.pop())
+        if begins is not None:
+            self._fit.epoch = begins
         if not self._fits:
             return
         self._alone = False
@@ -99,6 +107,7 @@ class Fits:
     def _end_fit(self) -> Fit:
         fit = self._fits.pop() if self._fits else self._own_loop
         self._forget_moved_epoch(fit)
+        self._own_loop = Fit()
         return fit
 
     def _last_epoch(self) -> int | None:
@@ -112,3 +121,10 @@ class Fits:
         fit.moved_epoch = False
         if model is not None:
             model._initial_epoch = None
+
+
+def _is_in(fit: Fit, begins: int | None, ends: int | None) -> bool:
+    """Whether that epoch can be the next one of this fit to begin, or is the one to end."""
+    if begins is not None:
+        return fit.epoch is None or begins == fit.epoch + 1
+    return ends is None or ends == fit.epoch

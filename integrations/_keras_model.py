@@ -89,6 +89,11 @@ def synced(model: Any) -> Any:
     return model
 
 
+def accumulates(model: Any) -> bool:
+    """Whether a step of the optimizer takes the gradients of several batches."""
+    return bool(getattr(getattr(model, "optimizer", None), "gradient_accumulation_steps", None))
+
+
 def pending(model: Any, to_numpy: ToNumpy) -> int:
     """Return how many batches have gone into gradients that are accumulated for the next step (Keras 3.15)."""
     optimizer = getattr(model, "optimizer", None)
@@ -111,8 +116,7 @@ def steps_once_a_batch(model: Any) -> bool:
     is_keras = getattr(own, "__module__", "").partition(".")[0] in ("keras", "tf_keras")
     optimizer = getattr(model, "optimizer", None)
     skips = hasattr(optimizer, "inner_optimizer")  # a LossScaleOptimizer passes over steps whose gradients overflow
-    accumulates = getattr(optimizer, "gradient_accumulation_steps", None)
-    return is_keras and getattr(model, "steps_per_execution", 1) == 1 and not accumulates and not skips
+    return is_keras and getattr(model, "steps_per_execution", 1) == 1 and not accumulates(model) and not skips
 
 
 def weights(model: Any, to_numpy: ToNumpy) -> Iterator[tuple[str, Any]]:

@@ -22,6 +22,7 @@ from rla_hooks.checkpoints import Entry, Manifest, Saver
 from rla_hooks.errors import CheckpointError, RLAWarning
 
 _SHOWN = 5  # differences in an error
+_BROUGHT = "brought_from"  # the run whose file an entry is, in its info
 Shapes = Mapping[str, tuple[int, ...]]
 
 
@@ -69,8 +70,14 @@ def earlier(run: Tester, model: str, names: tuple[str, str], since: float) -> Fo
     """Return the newest checkpoint of this run, or of the newest earlier one of its task and record parameters.
 
     None where there is none that was written before ``since``, a time in seconds: later ones are of this process.
+    A run that went on, and came to no checkpoint of its own, has only a best one of the run before.
     """
-    return next(filter(None, (_newest(folder, model, names, since) for folder in _folders(run))), None)
+    folders = list(_folders(run))
+    for brought in (False, True):
+        for folder in folders:
+            if found := _newest(folder, model, names, since, brought):
+                return found
+    return None
 
 
 def _folders(run: Tester) -> Iterator[Path]:
@@ -84,19 +91,21 @@ def _folders(run: Tester) -> Iterator[Path]:
                 yield earlier.checkpoint_dir
 
 
-def _newest(folder: Path, model: str, names: tuple[str, str], before: float = math.inf) -> Found | None:
-    """The newest undamaged Keras file, one saved as the newest before one saved as the best."""
+def _newest(
+    folder: Path, model: str, names: tuple[str, str], before: float = math.inf, brought: bool | None = None
+) -> Found | None:
+    """The undamaged Keras file of the latest step. ``brought``: take only, or do not take, those of a run before."""
     manifest = Manifest(folder)
-    ours = [entry for entry in manifest.complete() if entry.file.endswith((WHOLE, WEIGHTS)) and entry.time < before]
-    for name in names:
-        named = [entry for entry in ours if entry.name == name]
-        if len({str(entry.info.get("model")) for entry in named}) > 1:
-            named = [entry for entry in named if entry.info.get("model") == model]
-        for entry in reversed(named):
-            trouble = manifest.trouble(entry)
-            if trouble is None:
-                return Found(folder / entry.file, entry)
-            warnings.warn(f"{folder / entry.file} {trouble}; an older one is looked for.", RLAWarning, stacklevel=2)
+    ours = [entry for entry in manifest.complete() if entry.file.endswith((WHOLE, WEIGHTS)) and entry.name in names]
+    ours = [entry for entry in ours if entry.time < before and brought in (None, _BROUGHT in entry.info)]
+    for entry in sorted(ours, key=lambda entry: (entry.step, entry.name == names[0]), reverse=True):
+        same_name = {str(other.info.get("model")) for other in ours if other.name == entry.name}
+        if len(same_name) > 1 and entry.info.get("model") != model:
+            continue
+        trouble = manifest.trouble(entry)
+        if trouble is None:
+            return Found(folder / entry.file, entry)
+        warnings.warn(f"{folder / entry.file} {trouble}; an older one is looked for.", RLAWarning, stacklevel=2)
     return None
 
 
@@ -104,37 +113,49 @@ def _entry_of(path: Path) -> Entry | None:
     return next((entry for entry in Manifest(path.parent).complete() if entry.file == path.name), None)
 
 
-def go_on(
-    found: Found, model: Any, run: Tester, state: RunState, monitor: str, names: tuple[str, str], to_numpy: Any
-) -> str:
-    """Restore weights, optimizer, step and best score; return in words what was. Raises as :func:`restore` does."""
+def go_on(found: Found, model: Any, run: Tester, state: RunState, to_numpy: Any) -> str:
+    """Restore weights, optimizer and step; return in words what was. Raises as :func:`restore` does."""
     words = restore(model, found, to_numpy, run.checkpoint_dir if run.writes else None)
-    if found.entry is None:
-        return words
-    state.clock.go_on_from(found.entry.step, model, iterations(model, to_numpy) or 0)
-    best = best_in(found.entry.info, monitor)
+    if found.entry is not None:
+        state.clock.go_on_from(found.entry.step, model, iterations(model, to_numpy) or 0)
+    return words
+
+
+def take_best(found: Found, run: Tester, state: RunState, monitor: str, names: tuple[str, str]) -> str:
+    """Take the best score over, and its file under a second name; return in words that it was.
+
+    Where the file is not to be had, the score would only keep this run from saving a best one of its own.
+    """
+    best = best_in(found.entry.info, monitor) if found.entry else None
     if best is None or state.best.get(monitor) is not None:
-        return words
+        return ""
+    try:
+        if run.writes and not _bring(found.path.parent, names[1], monitor, run):
+            return ""
+    except OSError as error:
+        state.warn("bring", f"the best checkpoint of {found.path.parent} was not taken over: {error}")
+        return ""
     state.best[monitor] = best
-    if run.writes and found.path.parent != run.checkpoint_dir:
-        try:
-            _bring(found.path.parent, names[1], monitor, run)
-        except OSError as error:
-            state.warn("bring", f"the best checkpoint of {found.path.parent} was not taken over: {error}")
-    return f"{words}, best {monitor} {best}"
+    return f", best {monitor} {best}"
 
 
-def _bring(folder: Path, name: str, monitor: str, run: Tester) -> None:
-    """Give the best file of an earlier run a second name in this run, which may have no better one. Raises OSError."""
+def _bring(folder: Path, name: str, monitor: str, run: Tester) -> bool:
+    """Whether the best file of a run stands in this one, too, or does now. Raises OSError."""
     manifest = Manifest(folder)
     entry = manifest.newest(name)
     if entry is None or best_in(entry.info, monitor) is None or manifest.trouble(entry) is not None:
-        return
+        return False
     assert run.checkpoint_dir is not None
     source = folder / entry.file
-    Saver(run.checkpoint_dir, 1).write(
-        lambda path: link_or_copy(source, path), suffix_of(source), entry.step, name, entry.info
-    )
+    if folder != run.checkpoint_dir:
+        Saver(run.checkpoint_dir, 1).write(
+            lambda path: link_or_copy(source, path),
+            suffix_of(source),
+            entry.step,
+            name,
+            {**entry.info, _BROUGHT: str(folder)},
+        )
+    return True
 
 
 def restore(model: Any, found: Found, to_numpy: Any, scratch: Path | None) -> str:

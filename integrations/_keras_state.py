@@ -37,8 +37,9 @@ class RunState:
         self._told = f"keras.{name}" if name else "keras"  # before the names of hyper-parameters
         self._models: weakref.WeakKeyDictionary[Any, tuple[str, Any]] = weakref.WeakKeyDictionary()
         self._count = 0  # of the models that hyper-parameters have been told of
-        self._fitted: Any = None  # a reference to the model of the last fit
-        self._ended: tuple[Any, tuple[int, int]] = (None, (-1, -1))  # the last epoch, and which callback said so
+        self._fitted: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._last_fitted: Any = None  # a weak reference
+        self._ended: tuple[Any, Any, int] = (None, None, -1)  # the last epoch: whose callback, which fit, its number
         self._run = weakref.ref(run)
         self._drawn = 0.0  # when, and how long it took, in seconds
         self._cost = 0.0
@@ -71,25 +72,29 @@ class RunState:
         self.fits += 1
         if model is None:
             return
-        if self._fitted is not None and self._fitted() is not model and model in self._models:
+        if self._last_fitted is not None and self._last_fitted() is not model and model in self._fitted:
             message = (
                 "models take turns in this run, and share the names of metrics and checkpoints. Give each an "
                 "RLACallback of its own name: RLACallback(name='actor')."
             )
             self.warn("turns", message)
-        self._fitted = weakref.ref(model)
+        self._last_fitted = weakref.ref(model)
+        self._fitted.add(model)
 
-    def epoch_ends(self, callback: Any, epoch: int, step: int) -> None:
-        """Count an epoch. Say so where two callbacks count the same."""
+    def epoch_ends(self, callback: Any, fit: Any, epoch: int) -> None:
+        """Count an epoch of a fit, known by the parameters that Keras gives to all its callbacks (3.15).
+
+        Say so where two callbacks count the same.
+        """
         self.epochs += 1
-        other, last = self._ended
-        if last == (epoch, step) and other is not None and other() not in (None, callback):
+        other, same, last = self._ended
+        if fit and fit is same and epoch == last and other() not in (None, callback):
             message = (
                 "two RLACallbacks keep the same fit: each epoch is there twice, and they share their checkpoints. "
                 "Give one of them a name: RLACallback(name='by_accuracy')."
             )
             self.warn("twice", message)
-        self._ended = weakref.ref(callback), (epoch, step)
+        self._ended = weakref.ref(callback), fit, epoch
 
     def draw_curve_if_cheap(self) -> None:
         """Draw at the end of a fit, unless a loop of short fits would spend its time with it."""
@@ -133,7 +138,7 @@ class StepClock:
     def go_on_from(self, step: int, model: Any, taken: int) -> None:
         """Let ``taken`` iterations be no earlier than ``step``, where another process has come."""
         with self._lock:
-            self.now = max(self.now, step, taken)
+            self.now = max(self.now, step)
             self._taken[self if model is None else model], self._began = taken, True
 
 
@@ -142,7 +147,10 @@ _states: weakref.WeakKeyDictionary[Any, dict[str, RunState]] = weakref.WeakKeyDi
 
 def state_of(run: Tester, name: str = "") -> RunState:
     """Return what is known of this run in this process, or of the model that it knows by that name."""
-    states = _states.setdefault(run, {})
+    if run not in _states:  # a copy of its Tester is the same run
+        same = (states for other, states in _states.items() if run.paths is not None and other.paths == run.paths)
+        _states[run] = next(same, {})
+    states = _states[run]
     if name not in states:
         states[name] = RunState(run, name)
     return states[name]

@@ -53,6 +53,30 @@ def test_the_same_callback_used_inside_of_a_fit(any_keras, what, here, rows, run
 
 
 @every_backend
+def test_a_loop_of_ones_own_after_a_fit_that_failed(keras, here, rows, only_run):
+    """It is about its own model."""
+    first, second, callback = keras.model(), keras.model(width=7), keras.RLACallback(log_every="batch")
+
+    class Break(keras.keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 1:
+                raise ValueError
+
+    with pytest.raises(ValueError):
+        keras.fit(first, callback, Break(), epochs=3)
+    by_hand = keras.keras.callbacks.CallbackList([callback], model=second)
+    for epoch in range(2):
+        by_hand.on_epoch_begin(epoch)
+        by_hand.on_train_batch_begin(0)
+        logs = second.train_on_batch(keras.x, keras.y, return_dict=True)
+        by_hand.on_train_batch_end(0, logs)
+        by_hand.on_epoch_end(epoch, logs)
+    assert _steps(rows(), "learning_rate") == [3, 6, 7, 8]
+    assert _steps(rows(), "batch/loss") == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert keras.keras.models.load_model(rla.latest_checkpoint(only_run())).count_params() == second.count_params()
+
+
+@every_backend
 def test_another_model_adds_its_own_steps(keras, here, rows):
     """A target network that is evaluated moves no step; two models that learn in turns count together."""
 
@@ -104,6 +128,21 @@ def test_accumulated_gradients(keras, here, rows):
 
 
 @every_backend
+def test_fits_that_are_shorter_than_a_step(keras, here, rows):
+    """No optimizer has counted in the first ones, though it will: epochs are not counted in its place."""
+    model = keras.model(keras.keras.optimizers.SGD(0.01, gradient_accumulation_steps=4))
+    callbacks = [keras.RLACallback(save_every=None) for _ in range(6)]
+
+    @rla.track()
+    def main():
+        for callback in callbacks:
+            keras.fit(model, callback, batch_size=24)
+
+    main()
+    assert _steps(rows(), "loss") == [0, 0, 0, 1, 1, 1]
+
+
+@every_backend
 def test_every_so_many_batches_of_short_fits(keras, here, rows):
     """Batches are counted over all fits, with one callback or a new one for each."""
 
@@ -119,13 +158,11 @@ def test_every_so_many_batches_of_short_fits(keras, here, rows):
 
 
 @every_backend
-def test_a_batch_hook_of_a_derived_class(keras, here, rows):
-    """It is called beside ours."""
-    seen = []
-
-    class Mine(keras.RLACallback):
-        def on_train_batch_end(self, batch, logs=None):
-            seen.append(batch)
+@pytest.mark.parametrize("hook", ["on_train_batch_end", "on_batch_end"])
+def test_a_batch_hook_of_a_derived_class(any_keras, hook, here, rows):
+    """It is called beside ours, under both of its names."""
+    seen, keras = [], any_keras
+    Mine = type("Mine", (keras.RLACallback,), {hook: lambda self, batch, logs=None: seen.append(batch)})
 
     keras.fit(keras.model(), Mine(log_every="batch"))
     assert seen == [0, 1, 2]
@@ -148,6 +185,22 @@ def test_a_loop_that_has_no_epochs(any_keras, here, rows):
         for batch in range(2):
             callback.on_train_batch_end(batch, [1.0, 2.0])
     assert sum(each.category is RLAWarning for each in warned) == 1
+
+
+def test_a_loop_of_batches_in_two_runs(keras, here, runs):
+    """Each has its own rows."""
+    callback = keras.RLACallback(log_every="batch")
+
+    @rla.track()
+    def main():
+        model = keras.model()
+        callback.set_model(model)
+        for batch in range(2):
+            callback.on_train_batch_end(batch, model.train_on_batch(keras.x, keras.y, return_dict=True))
+
+    main()
+    main()
+    assert [run.metrics()["time-step"].tolist() for run in runs()] == [[1, 2], [1, 2]]
 
 
 # --- optimizers that are none, or old ---------------------------------------------------------------------------------

@@ -100,6 +100,9 @@ def test_the_newest_n_and_the_best(keras, scores, here, only_run, files):
         ("val_accuracy", "min", 6),
         ("val_iou_loss", "auto", 6),
         ("accumulated_error", "auto", 6),
+        ("episode_rewards", "auto", 3),
+        ("ep_rew_mean", "auto", 3),
+        ("return_mse", "auto", 6),
     ],
 )
 def test_modes(keras, scores, monitor, mode, best, here, files):
@@ -475,6 +478,81 @@ def test_the_best_score_survives_a_chain_of_processes(keras, scores, here, runs,
     assert second.read_bytes() == first.read_bytes()
     first.unlink()  # as somebody who cleans up would
     assert keras.keras.models.load_model(second).count_params() > 0
+
+
+def test_a_resumed_run_without_a_checkpoint_of_its_own(keras, scores, here, runs, capsys):
+    """It died before its first save: the next one goes on from the newest of the run before, not from its best."""
+    keras.fit(keras.model(), scores(1.0, 2.0, 3.0), keras.RLACallback(), epochs=3)
+
+    class Break(keras.keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            raise ValueError
+
+    with pytest.raises(ValueError):
+        keras.fit(keras.model(), keras.RLACallback(resume=True), Break(), epochs=4)
+    assert [path.name for path in runs()[1].checkpoint_dir.glob("*.keras")] == ["best-3.keras"]
+    keras.fit(keras.model(), scores(4.0), keras.RLACallback(resume=True), epochs=4)
+    assert (
+        "checkpoint-9.keras: weights and optimizer (iteration 9), best val_loss 1.0, epoch 3" in capsys.readouterr().out
+    )
+    for path in [*runs()[0].checkpoint_dir.glob("*.keras"), *runs()[2].checkpoint_dir.glob("checkpoint*")]:
+        path.unlink()
+    model = keras.model()
+    keras.fit(model, scores(4.0), keras.RLACallback(resume=True), epochs=2)
+    assert keras.iterations(model) == 6, "what is left is the best one, of step 3"
+
+
+def test_the_latest_is_gone_on_from(keras, scores, here, runs, capsys):
+    """Where only the best is kept it may be later than the newest, which was saved before a score came."""
+    keras.fit(keras.model(), scores(None, 2.0, 1.0), keras.RLACallback(save_best_only=True), epochs=3)
+    keras.fit(keras.model(), scores(3.0), keras.RLACallback(save_best_only=True, resume=True), epochs=4)
+    assert "best-9.keras: weights and optimizer (iteration 9), best val_loss 1.0, epoch 3" in capsys.readouterr().out
+
+
+def test_a_best_score_whose_file_is_gone(keras, scores, here, runs, disk):
+    """It keeps no later run from a best one of its own; neither does that of a file that was named."""
+    keras.fit(keras.model(), scores(1.0, 2.0), keras.RLACallback(), epochs=2)
+    path = rla.latest_checkpoint(runs()[0], "checkpoint")
+    callback = keras.RLACallback(resume=path, save_best_only=True, task="tuned")
+    keras.fit(keras.model(), scores(5.0), callback, epochs=3)
+    rla.latest_checkpoint(runs()[0], "best").unlink()
+    keras.fit(keras.model(), scores(5.0), keras.RLACallback(resume=True, save_best_only=True), epochs=3)
+    found = {run.task: disk.checkpoints(run) for run in runs()[1:]}
+    assert found == {"tuned": ["best-9.keras"], "keras": ["best-9.keras"]}
+
+
+def test_two_runs_of_one_model_from_one_file(keras, here):
+    """Each goes on from the file that was named, and not from what the other has come to."""
+    keras.fit(keras.model(), keras.RLACallback(task="old"), epochs=2)
+    path, model, steps = rla.latest_checkpoint(rla.runs()[0]), keras.model(), []
+    for rate in (0.1, 0.2):
+        keras.fit(model, keras.RLACallback(task="sweep", record={"lr": rate}, resume=path), epochs=3)
+        steps.append(keras.iterations(model))
+    assert steps == [9, 9]
+
+
+def test_a_resume_that_failed_is_tried_again(keras, here):
+    """The fit after it is no fit from scratch."""
+    keras.fit(keras.model(width=8), keras.RLACallback(), epochs=2)
+    model, callback = keras.model(), keras.RLACallback(resume=True)
+    for _ in range(2):
+        with pytest.raises(CheckpointError, match="does not fit the model"):
+            keras.fit(model, callback, epochs=3)
+    assert keras.iterations(model) == 0
+
+
+def test_the_best_of_two_monitors(keras, scores, here, disk, only_run):
+    """One after the other in a run: the second takes the place of the first, whose score is then no bound."""
+
+    @rla.track()
+    def main():
+        model = keras.model()
+        keras.fit(model, scores(1.0), keras.RLACallback(save_best_only=True))
+        keras.fit(model, keras.RLACallback("mae", save_best_only=True))
+        keras.fit(model, scores(9.0), keras.RLACallback(save_best_only=True))
+
+    main()
+    assert disk.checkpoints(only_run()) == ["best-9.keras"]
 
 
 def test_the_programs_own_checkpoints_are_left_alone(keras, here, files):
