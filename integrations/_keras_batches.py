@@ -31,10 +31,11 @@ class BatchRows:
 
     def _count_batches(self) -> None:
         """Note where an epoch begins, and how its batches are to be counted."""
-        if self._run is None or self.log_every == "epoch":
+        if self.log_every == "epoch":
             return
+        _, state = self._joined()
         fit, model, backend = self._fit, self._model_now, self._keras.backend.backend()
-        fit.first_step = self._step(self._state(self._run))
+        fit.first_step = self._step(state)
         fit.asks_optimizer = backend != "jax" and not _keras_model.steps_once_a_batch(model)
         fit.stands_still = not _keras_model.optimizers(model)
         fit.pending = _keras_model.pending(model, self._to_numpy)

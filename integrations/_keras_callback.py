@@ -157,13 +157,13 @@ class CallbackHooks(Fits, BatchRows):
         self._step(state)
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        self._return_to_fit(begins=epoch)
+        self._return_to_fit()
         self._forget_moved_epoch(self._fit)
         self._fit.epoch_began = time.perf_counter()
         self._count_batches()
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        self._return_to_fit(ends=epoch)
+        self._return_to_fit()
         run, state = self._joined()
         fit, model, values = self._fit, self.model, self._values(state, logs)  # type: ignore[attr-defined]
         epoch = int(epoch)
@@ -249,6 +249,7 @@ class CallbackHooks(Fits, BatchRows):
     # --- evaluate -------------------------------------------------------------------------------------------------
 
     def on_test_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        self._told = False
         if self._is_alone:
             self._describe(*self._join())
 
@@ -263,6 +264,9 @@ class CallbackHooks(Fits, BatchRows):
             values = self._values(state, logs)
             self._log(run, {f"evaluate/{key}": value for key, value in values.items()}, self._step(state))
             run.flush()
+
+    def on_predict_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        self._told = False
 
     def on_predict_end(self, logs: Mapping[str, Any] | None = None) -> None:
         self._alone = False
@@ -285,10 +289,14 @@ class CallbackHooks(Fits, BatchRows):
             state.resumed.add(model)
             self._say(run, "resume=True: no checkpoint of this run or of an earlier one is there; it starts anew")
             return
-        restored = _keras_resume.go_on(found, model, run, state, self._to_numpy)
+        is_later = found.entry is None or found.entry.step > state.restored.get(model, -1)
+        restored = _keras_resume.go_on(found, model, run, state, self._to_numpy, is_later)
         if given is None:  # of another experiment the best may be out of reach
             restored += _keras_resume.take_best(found, run, state, self._checkpoints.monitor, names)
         state.resumed.add(model)
+        if not is_later:  # another callback of this model, by another name, has come further
+            self._say(run, f"resumed from {found.path}: {restored}")
+            return
         epochs = self._last_epoch()
         epoch = found.next_epoch(epochs)
         if epoch and self._takes_epoch:

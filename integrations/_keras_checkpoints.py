@@ -22,7 +22,7 @@ from rla_hooks.integrations._keras_model import direction, without_tensorflow
 from rla_hooks.integrations._keras_state import RunState
 
 from rla_hooks import Tester
-from rla_hooks.checkpoints import Manifest, Saver
+from rla_hooks.checkpoints import Entry, Manifest, Saver
 from rla_hooks.errors import did_you_mean
 from rla_hooks.values import to_scalar
 
@@ -77,6 +77,8 @@ class Checkpoints:
         improved = score is not None and (best is None or (score > best if self.greater else score < best))
         self.info = {"writer": "keras", "model": str(getattr(at.model, "name", "")), "fits": at.state.fits}
         self.info |= {"epoch": epoch, "epochs": epochs}
+        if score is not None:
+            self.info |= {"score": score}
         if improved or best is not None:  # of the run so far: the best file may be that of an earlier run
             self.info |= {"monitor": self.monitor, "best": score if improved else best}
         saved = None
@@ -137,9 +139,8 @@ class Checkpoints:
         """The best score of the run so far, also by an earlier callback or process: it stands beside the file."""
         best, folder = at.state.best, at.run.checkpoint_dir
         if self.monitor not in best:
-            entries = Manifest(folder).complete() if folder else []
-            scores = (best_in(entry.info, self.monitor) for entry in reversed(entries) if entry.name == self.best)
-            best[self.monitor] = next((score for score in scores if score is not None), None)
+            entry = newest_whole(Manifest(folder), self.best) if folder else None
+            best[self.monitor] = best_in(entry.info, self.monitor) if entry else None
         return best[self.monitor]
 
     # --- writing --------------------------------------------------------------------------------------------------
@@ -216,6 +217,12 @@ def names_of(model_name: str) -> tuple[str, str]:
     """The names of the newest and the best checkpoints of a model that a run knows by a name, or has no name for."""
     prefix = f"{model_name}-" if model_name else ""
     return prefix + NEWEST, prefix + BEST
+
+
+def newest_whole(manifest: Manifest, name: str) -> Entry | None:
+    """The entry of that name that was written last and is not damaged."""
+    entries = (entry for entry in reversed(manifest.complete()) if entry.name == name)
+    return next((entry for entry in entries if manifest.trouble(entry) is None), None)
 
 
 def best_in(info: Mapping[str, Any], monitor: str) -> float | None:

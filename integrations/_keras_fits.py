@@ -23,7 +23,6 @@ class Fit:
     model: Callable[[], Any] = lambda: None  # a weak reference
     params: Mapping[str, Any] = field(default_factory=lambda: _NO_PARAMS)
     epochs: int = 0  # that have ended
-    epoch: int | None = None  # the last that has begun
     moved_epoch: bool = False  # whether ``model._initial_epoch`` was set for it
     epoch_began: float | None = None  # in seconds
     batches: int = 0  # of the present epoch
@@ -41,6 +40,7 @@ class Fits:
     def _forget_fits(self) -> None:
         self._fits: list[Fit] = []  # the innermost last; one that an exception has ended stays until the next
         self._own_loop = Fit()
+        self._told = False  # of a model, and not yet what is to be done with it
         self._alone = False  # whether an evaluate or predict has begun that is no part of a fit
 
     @property
@@ -64,17 +64,14 @@ class Fits:
         """Called at the beginning of each fit, evaluate and predict, and not for the validation inside a fit."""
         self._check_tree(model)
         super().set_model(model)  # type: ignore[misc]
-        self._alone = True
+        self._told = self._alone = True
 
-    def _return_to_fit(self, begins: int | None = None, ends: int | None = None) -> None:
-        """An evaluate, or a fit, that was given this callback inside of a fit has told it of its own model.
-
-        ``begins``, ``ends``: the epoch that does. Fits whose turn that is not are over, though nobody said so.
-        """
-        while self._fits and not _is_in(self._fits[-1], begins, ends):
-            self._forget_moved_epoch(self._fits.pop())
-        if begins is not None:
-            self._fit.epoch = begins
+    def _return_to_fit(self) -> None:
+        """An evaluate, or a fit, that was given this callback inside of a fit has told it of its own model."""
+        if self._told:  # and nothing of Keras has begun since: it is somebody's own loop, after a fit that failed
+            for fit in self._fits:
+                self._forget_moved_epoch(fit)
+            self._forget_fits()
         if not self._fits:
             return
         self._alone = False
@@ -102,7 +99,7 @@ class Fits:
         self._fits = [fit for fit in self._fits if fit.model() is not model and fit.model() is not None]
         reference = (lambda: None) if model is None else weakref.ref(model)
         self._fits.append(Fit(reference, self._params_now))
-        self._alone = False
+        self._told = self._alone = False
 
     def _end_fit(self) -> Fit:
         fit = self._fits.pop() if self._fits else self._own_loop
@@ -121,10 +118,3 @@ class Fits:
         fit.moved_epoch = False
         if model is not None:
             model._initial_epoch = None
-
-
-def _is_in(fit: Fit, begins: int | None, ends: int | None) -> bool:
-    """Whether that epoch can be the next one of this fit to begin, or is the one to end."""
-    if begins is not None:
-        return fit.epoch is None or begins == fit.epoch + 1
-    return ends is None or ends == fit.epoch

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rla_hooks.integrations._keras_checkpoints import WEIGHTS, WHOLE, best_in, link_or_copy, suffix_of
+from rla_hooks.integrations._keras_checkpoints import WEIGHTS, WHOLE, best_in, link_or_copy, newest_whole, suffix_of
 from rla_hooks.integrations._keras_model import iterations, optimizers, without_tensorflow
 from rla_hooks.integrations._keras_state import RunState
 
@@ -52,7 +52,7 @@ def given(resume: Any, model: str, names: tuple[str, str]) -> Found:
     """
     path = Path(getattr(resume, "checkpoint_dir", resume))
     if path.is_dir():
-        found = _newest(path, model, names)
+        found = _newest(path, model, names, brought=False) or _newest(path, model, names, brought=True)
     else:
         found = Found(path, _entry_of(path)) if path.is_file() and path.name.endswith((WHOLE, WEIGHTS)) else None
     if found is None:
@@ -75,7 +75,7 @@ def earlier(run: Tester, model: str, names: tuple[str, str], since: float) -> Fo
     folders = list(_folders(run))
     for brought in (False, True):
         for folder in folders:
-            if found := _newest(folder, model, names, since, brought):
+            if found := _newest(folder, model, names, brought, since):
                 return found
     return None
 
@@ -91,17 +91,14 @@ def _folders(run: Tester) -> Iterator[Path]:
                 yield earlier.checkpoint_dir
 
 
-def _newest(
-    folder: Path, model: str, names: tuple[str, str], before: float = math.inf, brought: bool | None = None
-) -> Found | None:
-    """The undamaged Keras file of the latest step. ``brought``: take only, or do not take, those of a run before."""
+def _newest(folder: Path, model: str, names: tuple[str, str], brought: bool, before: float = math.inf) -> Found | None:
+    """The undamaged Keras file that was written last. ``brought``: of a run before, or of this folder's own."""
     manifest = Manifest(folder)
     ours = [entry for entry in manifest.complete() if entry.file.endswith((WHOLE, WEIGHTS)) and entry.name in names]
-    ours = [entry for entry in ours if entry.time < before and brought in (None, _BROUGHT in entry.info)]
-    for entry in sorted(ours, key=lambda entry: (entry.step, entry.name == names[0]), reverse=True):
-        same_name = {str(other.info.get("model")) for other in ours if other.name == entry.name}
-        if len(same_name) > 1 and entry.info.get("model") != model:
-            continue
+    ours = [entry for entry in ours if entry.time < before and brought is (_BROUGHT in entry.info)]
+    if len({str(entry.info.get("model")) for entry in ours}) > 1:
+        ours = [entry for entry in ours if entry.info.get("model") == model]
+    for entry in reversed(ours):
         trouble = manifest.trouble(entry)
         if trouble is None:
             return Found(folder / entry.file, entry)
@@ -113,49 +110,59 @@ def _entry_of(path: Path) -> Entry | None:
     return next((entry for entry in Manifest(path.parent).complete() if entry.file == path.name), None)
 
 
-def go_on(found: Found, model: Any, run: Tester, state: RunState, to_numpy: Any) -> str:
-    """Restore weights, optimizer and step; return in words what was. Raises as :func:`restore` does."""
-    words = restore(model, found, to_numpy, run.checkpoint_dir if run.writes else None)
-    if found.entry is not None:
-        state.clock.go_on_from(found.entry.step, model, iterations(model, to_numpy) or 0)
+def go_on(found: Found, model: Any, run: Tester, state: RunState, to_numpy: Any, is_later: bool) -> str:
+    """Restore weights, optimizer and step; return in words what was. Raises as :func:`restore` does.
+
+    ``is_later``: whether no other callback of the model has put a later state into it.
+    """
+    if is_later:
+        words = restore(model, found, to_numpy, run.checkpoint_dir if run.writes else None)
+        step = found.entry.step if found.entry is not None else None
+    else:
+        step = state.restored[model]
+        words = f"nothing, since the model has gone on from step {step} already"
+    if step is not None:
+        state.restored[model] = step
+        state.clock.go_on_from(step, model, iterations(model, to_numpy) or 0)
     return words
 
 
 def take_best(found: Found, run: Tester, state: RunState, monitor: str, names: tuple[str, str]) -> str:
-    """Take the best score over, and its file under a second name; return in words that it was.
+    """Give the best file of an earlier run a second name in this run; return in words which score counts.
 
-    Where the file is not to be had, the score would only keep this run from saving a best one of its own.
+    That is the one which stands beside a file: without the file it would only keep this run from saving a best one.
     """
-    best = best_in(found.entry.info, monitor) if found.entry else None
-    if best is None or state.best.get(monitor) is not None:
+    if not run.writes or run.checkpoint_dir is None:
         return ""
-    try:
-        if run.writes and not _bring(found.path.parent, names[1], monitor, run):
+    best = newest_whole(Manifest(run.checkpoint_dir), names[1])
+    is_own = best is not None and _BROUGHT not in best.info
+    source = _best_of(found, monitor, names[1])
+    if source is not None and source.entry is not None and not is_own and found.path.parent != run.checkpoint_dir:
+        path, best = source.path, source.entry
+        info = {**best.info, _BROUGHT: str(path.parent)}
+        try:
+            saver = Saver(run.checkpoint_dir, 1)
+            saver.write(lambda target: link_or_copy(path, target), suffix_of(path), best.step, names[1], info)
+        except OSError as error:
+            state.warn("bring", f"the best checkpoint {path} was not taken over: {error}")
             return ""
-    except OSError as error:
-        state.warn("bring", f"the best checkpoint of {found.path.parent} was not taken over: {error}")
-        return ""
-    state.best[monitor] = best
-    return f", best {monitor} {best}"
+        state.best.pop(monitor, None)  # it is read from there
+    score = best_in(best.info, monitor) if best is not None else None
+    return "" if score is None else f", best {monitor} {score}"
 
 
-def _bring(folder: Path, name: str, monitor: str, run: Tester) -> bool:
-    """Whether the best file of a run stands in this one, too, or does now. Raises OSError."""
-    manifest = Manifest(folder)
-    entry = manifest.newest(name)
-    if entry is None or best_in(entry.info, monitor) is None or manifest.trouble(entry) is not None:
-        return False
-    assert run.checkpoint_dir is not None
-    source = folder / entry.file
-    if folder != run.checkpoint_dir:
-        Saver(run.checkpoint_dir, 1).write(
-            lambda path: link_or_copy(source, path),
-            suffix_of(source),
-            entry.step,
-            name,
-            {**entry.info, _BROUGHT: str(folder)},
-        )
-    return True
+def _best_of(found: Found, monitor: str, name: str) -> Found | None:
+    """The best of the run that a checkpoint is of: it itself, where the process died before it was listed as that."""
+    if found.entry is None:
+        return None
+    info, score = found.entry.info, best_in(found.entry.info, monitor)
+    folder = found.path.parent
+    entry = newest_whole(Manifest(folder), name)
+    known = best_in(entry.info, monitor) if entry else None
+    is_later = entry is None or found.entry.time > entry.time
+    if score is not None and info.get("score") == score != known and is_later:
+        return found
+    return Found(folder / entry.file, entry) if entry and known is not None else None
 
 
 def restore(model: Any, found: Found, to_numpy: Any, scratch: Path | None) -> str:

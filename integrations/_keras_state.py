@@ -23,6 +23,7 @@ class RunState:
 
     def __init__(self, run: Tester, name: str):
         self.began = time.time()
+        self.restored: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()  # to which step, by any name
         self.resumed: weakref.WeakSet[Any] = weakref.WeakSet()  # the models that were, or had nothing to go on from
         self.warn = WarnOnce()
         self.clock = StepClock()
@@ -153,4 +154,5 @@ def state_of(run: Tester, name: str = "") -> RunState:
     states = _states[run]
     if name not in states:
         states[name] = RunState(run, name)
+        states[name].restored = next(iter(states.values())).restored
     return states[name]

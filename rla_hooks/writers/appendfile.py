@@ -48,7 +48,10 @@ class AppendFile:
         os.ftruncate(self._descriptor, size)
 
     def __del__(self) -> None:
-        self.close()  # copies of a writer are seldom closed by hand
+        try:
+            self.close()  # copies of a writer are seldom closed by hand
+        except AttributeError:  # Python ends, and has let go of its modules; the system closes the file
+            pass
 
     def close(self) -> None:
         if self._descriptor >= 0:

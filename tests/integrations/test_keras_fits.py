@@ -65,7 +65,7 @@ def test_a_loop_of_ones_own_after_a_fit_that_failed(keras, here, rows, only_run)
     with pytest.raises(ValueError):
         keras.fit(first, callback, Break(), epochs=3)
     by_hand = keras.keras.callbacks.CallbackList([callback], model=second)
-    for epoch in range(2):
+    for epoch in (2, 3):  # as if they went on
         by_hand.on_epoch_begin(epoch)
         by_hand.on_train_batch_begin(0)
         logs = second.train_on_batch(keras.x, keras.y, return_dict=True)
@@ -189,18 +189,24 @@ def test_a_loop_that_has_no_epochs(any_keras, here, rows):
 
 def test_a_loop_of_batches_in_two_runs(keras, here, runs):
     """Each has its own rows."""
-    callback = keras.RLACallback(log_every="batch")
+    callback = keras.RLACallback(log_every="batch", save_every=None)
 
     @rla.track()
-    def main():
+    def main(epochs):
         model = keras.model()
         callback.set_model(model)
-        for batch in range(2):
-            callback.on_train_batch_end(batch, model.train_on_batch(keras.x, keras.y, return_dict=True))
+        for epoch in range(epochs or 1):
+            if epochs:
+                callback.on_epoch_begin(epoch)
+            for batch in range(2):
+                callback.on_train_batch_end(batch, model.train_on_batch(keras.x, keras.y, return_dict=True))
+            if epochs:
+                callback.on_epoch_end(epoch, {"loss": 1.0})
 
-    main()
-    main()
-    assert [run.metrics()["time-step"].tolist() for run in runs()] == [[1, 2], [1, 2]]
+    for epochs in (0, 2, 2, 0):
+        main(epochs)
+    with_epochs = [1, 2, 2, 3, 4, 4]
+    assert [run.metrics()["time-step"].tolist() for run in runs()] == [[1, 2], with_epochs, with_epochs, [1, 2]]
 
 
 # --- optimizers that are none, or old ---------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import warnings
 
 import numpy as np
 import pytest
@@ -539,6 +540,73 @@ def test_a_resume_that_failed_is_tried_again(keras, here):
         with pytest.raises(CheckpointError, match="does not fit the model"):
             keras.fit(model, callback, epochs=3)
     assert keras.iterations(model) == 0
+
+
+def test_a_process_that_died_before_the_best_was_listed(keras, scores, here, runs):
+    """The newest says that it is the best one: its score counts, and it is brought along, not the best before."""
+    keras.fit(keras.model(), scores(5.0, 6.0, 1.0), keras.RLACallback(), epochs=3)
+    path = runs()[0].checkpoint_dir / "manifest.json"
+    content = json.loads(path.read_text())
+    last = content["checkpoints"].pop()
+    assert (last["name"], last["step"], last["info"]["best"]) == ("best", 9, 1.0)
+    path.write_text(json.dumps(content))  # as it was an instant before
+    keras.fit(keras.model(), scores(3.0), keras.RLACallback(resume=True), epochs=4)
+    best = rla.latest_checkpoint(runs()[1], "best")
+    assert (best.name, [entry["info"]["best"] for entry in _entries(runs()[1])]) == ("best-9.keras", [1.0, 1.0])
+
+
+def test_a_damaged_best_is_no_bound(keras, scores, here, only_run, files):
+    """A later and worse one takes its place."""
+
+    @rla.track()
+    def main():
+        model = keras.model()
+        keras.fit(model, scores(1.0), keras.RLACallback(save_best_only=True))
+        path = rla.latest_checkpoint(rla.current_run(), "best")
+        path.write_bytes(bytes(path.stat().st_size))
+        from rla_hooks.integrations import _keras_state
+
+        _keras_state._states.clear()  # as in a process that has just begun
+        keras.fit(model, scores(4.0), keras.RLACallback(save_best_only=True))
+
+    main()
+    assert files() == ["best-6.keras"]
+
+
+def test_models_that_took_turns_go_on_from_their_own(keras, scores, here, runs):
+    """Without names the best file is that of one of them: it is not put into the other."""
+
+    @rla.track()
+    def main(values):
+        models = [keras.model(), keras.model()]
+        for model, name in zip(models, "ab"):
+            model.name = name
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for model, value in zip(models * 2, values):
+                keras.fit(model, scores(value), keras.RLACallback(resume=True))
+        return [keras.iterations(model) for model in models]
+
+    assert main([4.0, 3.0, 2.0, 1.0]) == [6, 6]
+    assert main([5.0, 5.0, 5.0, 5.0]) == [12, 12]
+    assert _entries(runs()[1])[0]["info"]["best"] == 1.0, "the best of both is one, and the later"
+
+
+def test_two_names_of_one_model(keras, scores, here):
+    """The later of two states counts, whichever callback comes last."""
+
+    @rla.track()
+    def main(epochs, values):
+        model, resume = keras.model(), {"resume": True}
+        callbacks = [
+            keras.RLACallback(name="all", **resume),
+            keras.RLACallback(name="b", save_best_only=True, **resume),
+        ]
+        keras.fit(model, scores(*values), *callbacks, epochs=epochs)
+        return keras.iterations(model)
+
+    assert main(3, [1.0, 2.0, 3.0]) == 9
+    assert main(5, [4.0, 5.0]) == 15
 
 
 def test_the_best_of_two_monitors(keras, scores, here, disk, only_run):
