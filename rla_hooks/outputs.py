@@ -212,7 +212,8 @@ class RunOutputs:
         try:
             path = self._need_saver().save(model_dict, step, checkpoint_name)
         except (OSError, ConfigError, CheckpointError) as error:
-            self._warn("checkpoint", f"the checkpoint of step {step} was not saved: {error}. The training goes on.")
+            what = str(error).rstrip(".")
+            self._warn("checkpoint", f"the checkpoint of step {step} was not saved: {what}. The training goes on.")
             return None
         self._warn.again("checkpoint")
         self.custom_data[STEP] = step

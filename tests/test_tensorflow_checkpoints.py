@@ -622,17 +622,69 @@ def test_a_compiled_keras_model_in_a_module(tf, keras_model, saver):
 
 
 def test_a_keras_layer_in_a_module_that_is_not_built(tf, keras_model, saver):
-    """It has no variables to save or to restore yet: it is named, and told what to do."""
+    """It has no variables to save or to restore yet: it is named, and told what to do. What is beside it is saved."""
     import keras
 
     unbuilt = _holder(tf, net=keras.Sequential([keras.layers.Dense(4)]), scale=tf.Variable(1.0))
-    said = r"a\['net'\]: a Sequential that is not built.*call it once"
-    with pytest.raises(CheckpointError, match=f"nothing could be saved: {said}"):
+    said = r"a Sequential that is not built.*call it once"
+    with pytest.warns(RLAWarning, match=rf"a\['net'\]: {said}"):
         saver.save({"a": unbuilt}, step=1)
-    saver.save({"a": _holder(tf, net=keras_model(), scale=tf.Variable(2.0))}, step=1)
-    with pytest.raises(CheckpointError, match=said):
+    unbuilt.scale.assign(3.0)
+    saver.load(into={"a": unbuilt})
+    assert float(unbuilt.scale) == 1.0
+    saver.save({"a": _holder(tf, net=keras_model(), scale=tf.Variable(2.0))}, step=2)
+    with pytest.raises(CheckpointError, match=rf"variables of 'a\.net' are only in the file: {said}"):
         saver.load(into={"a": unbuilt})
     assert float(unbuilt.scale) == 1.0
+
+
+def test_a_keras_layer_without_weights_needs_no_call(tf, keras_model, saver):
+    """A module with one is restored before it has acted, as a program does that goes on."""
+    import keras
+
+    first, second = (_holder(tf, flat=keras.layers.Flatten(), w=tf.Variable(value)) for value in (1.0, 2.0))
+    first.flat(tf.ones((1, 2, 2)))
+    saver.save({"agent": first}, step=1)
+    saver.load(into={"agent": second})
+    assert float(second.w) == 1.0
+    saver.save({"agent": second}, step=2)
+
+
+def test_keras_2_before_its_first_step(tf, saver):
+    """A compiled model in a module that has not learned yet comes back; so does one that scales its loss, unwarned."""
+    keras = pytest.importorskip("tf_keras")
+
+    def make(optimizer):
+        model = keras.Sequential([keras.layers.Dense(3, input_shape=(4,))])
+        model.compile(optimizer, "mse")
+        return _holder(tf, m=model)
+
+    for step, scaled in enumerate((False, True)):
+        adams = [keras.optimizers.Adam() for _ in range(2)]
+        if scaled:
+            adams = [keras.mixed_precision.LossScaleOptimizer(adam) for adam in adams]
+        first, second = map(make, adams)
+        saver.save({"policy": first}, step=step)
+        saver.load(into={"policy": second})
+        assert all(map(np.array_equal, first.m.get_weights(), second.m.get_weights()))
+
+
+def test_an_agent_whose_optimizer_is_for_a_part_of_it(tf, saver):
+    """Which part only the program knows: it is told to build it, and nothing has been built for it."""
+    keras = pytest.importorskip("tf_keras")
+
+    def make():
+        actor, target = (keras.Sequential([keras.layers.Dense(2, input_shape=(3,))]) for _ in range(2))
+        return _holder(tf, actor=actor, target=target, optimizer=keras.optimizers.Adam())
+
+    first, second = make(), make()
+    first.optimizer.build(first.actor.trainable_variables)
+    saver.save({"agent": first}, step=1)
+    with pytest.raises(CheckpointError, match=r"'agent\.optimizer' are only in the file: .*build\(model\."):
+        saver.load(into={"agent": second})
+    second.optimizer.build(second.actor.trainable_variables)
+    saver.load(into={"agent": second})
+    assert np.array_equal(first.actor.get_weights()[0], second.actor.get_weights()[0])
 
 
 @pytest.fixture
@@ -722,7 +774,7 @@ def test_an_optimizer_of_its_own_must_be_built(tf, saver, library):
     saver.save({"c": tf.train.Checkpoint(optimizer=adam, step=tf.Variable(1))}, step=1)
     into = {"c": tf.train.Checkpoint(optimizer=fresh, step=tf.Variable(0))}
     with pytest.raises(
-        CheckpointError, match=r"2 variables of the optimizer 'c\.optimizer' are only in.*Call its build"
+        CheckpointError, match=r"2 variables of 'c\.optimizer' are only in.*Call its build"
     ):
         saver.load(into=into)
     fresh.build([other])

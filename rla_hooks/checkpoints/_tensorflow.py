@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from rla_hooks.checkpoints import _states
@@ -28,17 +29,12 @@ def nodes(value: Any, where: Place) -> Nodes:
     """An object and all that it is made of, each once, with the shortest path. Raises Refused.
 
     Where an object does not say what it is made of: a list or dict of a module that was not only appended to, or
-    keys that are no texts (tensorflow 2.21). And where a layer has no variables yet.
+    keys that are no texts (tensorflow 2.21). And where it has no variables yet.
     """
     if not getattr(value, "built", True):
         do = "Call it once, or build(input_shape)"
         raise Refused(where, f"a {type(value).__name__} that is not built has no variables yet. {do}.")
-    found = list(_walk(value, where, _children))
-    keras = keras_backend()
-    for path, node in found:
-        if keras and (trouble := keras.unbuilt_layer(node)):
-            raise Refused((*where, path), trouble)
-    return found
+    return list(_walk(value, where, _children))
 
 
 def selected(value: Any, nodes: Nodes, where: Place, selection: _states.Selection) -> dict[str, Any]:
@@ -64,6 +60,14 @@ def by_prefix(value: Any, selection: _states.Selection) -> bool:
     return bool(selection.var_prefix) and modules
 
 
+def unbuilt(nodes: Nodes) -> Iterator[tuple[str, str]]:
+    """Where in an object a layer of Keras 3 has no variables yet, and what to do."""
+    keras = keras_backend()
+    for path, node in nodes:
+        if keras and (trouble := keras.unbuilt_layer(node)):
+            yield path, trouble
+
+
 def other_states(value: Any, nodes: Nodes) -> Iterator[tuple[str, type]]:
     """Where an object has a state that is no variable, and of which type: tables, iterators, what is of Python."""
     if _sessions.is_session(value):
@@ -72,6 +76,7 @@ def other_states(value: Any, nodes: Nodes) -> Iterator[tuple[str, type]]:
     methods = ("_serialize_to_tensors", "_gather_saveables_for_checkpoint")  # who has a state overrides one of them
     for path, node in nodes:
         tracked = isinstance(node, TRACKABLE) and not isinstance(node, tf.Variable) and not is_keras(node)
+        tracked = tracked and not hasattr(node, "_trackable")  # who only hands on what another has (tf_keras 2.21)
         if tracked and any(getattr(type(node), method) is not getattr(TRACKABLE, method) for method in methods):
             yield path, type(node)
 
@@ -142,7 +147,8 @@ def _children(node: Any) -> list[tuple[str, Any]]:
         children = list(tf.__internal__.tracking.AutoTrackable._trackable_children(node).items())
     else:
         children = list(tf.train.TrackableView.children(node).items())
-    if hasattr(node, "get_slot_names"):  # optimizers of before Keras 2.11 do not count these among their own
+    # Optimizers of before Keras 2.11 do not count these among their own; what wraps them may have none.
+    if hasattr(node, "get_slot_names") and hasattr(node, "variables"):
         children += [(f"slots/{i}", variable) for i, variable in enumerate(_slots(node))]
     return children
 
@@ -166,7 +172,16 @@ def _attributes(node: Any) -> list[tuple[str, Any]]:
         found = enumerate(node)
     elif isinstance(node, TRACKABLE):
         found = _children(node)
-    return [(str(name), child) for name, child in found if type(child) not in Walker.atoms]
+    return [(str(name), child) for name, child in found if _leads_on(child)]
+
+
+def _leads_on(value: Any) -> bool:
+    """Whether a variable may hang on a value. The replay buffer of an agent, say, has a million tuples of arrays."""
+    if type(value) in Walker.atoms or type(value) is np.ndarray:
+        return False
+    if isinstance(value, (list, tuple)):
+        return any(map(_leads_on, value))
+    return isinstance(value, (TRACKABLE, Mapping)) or is_keras(value)
 
 
 def _slots(optimizer: Any) -> list[Any]:

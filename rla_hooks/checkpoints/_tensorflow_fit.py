@@ -65,16 +65,16 @@ def _misfit(full: str, variable: Any, array: Any) -> list[str]:
 
 
 def _only_in_file(name: str, nodes: list[tuple[str, Any]], paths: list[str]) -> list[str]:
-    """Lines for what the object does not have. An optimizer has its variables from its first step on."""
+    """Lines for what the object does not have. Layers and optimizers have their variables once they are built."""
     hints = []
+    troubles = dict(_tensorflow.unbuilt(nodes))
     for path, node in nodes:
         missing = [each for each in paths if each.startswith(f"{path}/".lstrip("/"))]
-        if missing and hasattr(node, "apply_gradients") and not getattr(node, "built", False):
-            full = f"{name}.{path}".rstrip(".")
-            hints.append(
-                f"{len(missing)} variables of the optimizer {full!r} are only in the file: it has them once it is "
-                "built. Call its build(model.trainable_variables), or take a step"
-            )
+        full, hint = f"{name}.{path}".rstrip("."), troubles.get(path)
+        if hasattr(node, "apply_gradients") and not getattr(node, "built", False):
+            hint = "an optimizer has them once it is built. Call its build(model.trainable_variables), or take a step"
+        if missing and hint:
+            hints.append(f"{len(missing)} variables of {full!r} are only in the file: {hint}")
             paths = [each for each in paths if each not in missing]
     return [*hints, *(f"'{name}.{path}' is only in the file" for path in paths)]
 
@@ -82,11 +82,15 @@ def _only_in_file(name: str, nodes: list[tuple[str, Any]], paths: list[str]) -> 
 def _build_optimizers(nodes: list[tuple[str, Any]], saved: Mapping[str, Any]) -> bool:
     """Build the optimizers of compiled models where their variables were saved; returns whether there was one."""
     found = False
+    own = {path for path, node in nodes if isinstance(node, tf.Variable)}
     for path, model in nodes:
+        if not (_tensorflow.is_keras(model) or hasattr(model, "compiled_metrics")):
+            continue  # a tf.Module: which of its variables its optimizer is for, only the program knows
         prefix = f"{path}/optimizer/".lstrip("/")
         optimizer = getattr(model, "optimizer", None)
         build = getattr(optimizer, "build", None) or getattr(optimizer, "_create_all_weights", None)
-        if build is None or getattr(optimizer, "built", False) or not any(each.startswith(prefix) for each in saved):
+        lacking = any(each.startswith(prefix) for each in saved if each not in own)
+        if build is None or getattr(optimizer, "built", False) or not lacking:
             continue
         # The variables of a tf.Module are not those of the Keras 3 models in it, which its optimizer is for.
         if not hasattr(model, "trainable_variables") or _tensorflow.is_keras(optimizer) > _tensorflow.is_keras(model):

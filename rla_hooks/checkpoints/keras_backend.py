@@ -223,8 +223,9 @@ def is_followed(value: Any) -> bool:
 
 
 def unbuilt_layer(value: Any) -> str | None:
-    """What to do with a layer that has no variables yet; an optimizer may begin without."""
-    return _unbuilt(value) if _KINDS and isinstance(value, keras.Layer) else None
+    """What to do with a layer that has no variables yet. One that has no build of its own will have none."""
+    is_layer = bool(_KINDS) and isinstance(value, keras.Layer) and type(value).build is not keras.Layer.build
+    return _unbuilt(value) if is_layer else None
 
 
 def _unbuilt(value: Any) -> str | None:

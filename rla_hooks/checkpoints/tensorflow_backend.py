@@ -165,6 +165,8 @@ class _Collector(plain.Collector):
         for path, kind in _tensorflow.other_states(value, nodes):
             what = f"the state of a {kind} cannot be stored here. Store what you need of it as arrays."
             self._leave_out(Refused((*where, path) if path else where, what))
+        for path, trouble in _tensorflow.unbuilt(nodes):
+            self._leave_out(Refused((*where, path), trouble))
         keys = {path: self.keys[id(variable)] for path, variable in variables.items()}
         return {_MARK: keys[""] if list(keys) == [""] else keys}
 
