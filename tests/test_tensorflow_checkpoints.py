@@ -773,9 +773,7 @@ def test_an_optimizer_of_its_own_must_be_built(tf, saver, library):
     adam.apply_gradients([(tf.constant([2.0]), weight)])
     saver.save({"c": tf.train.Checkpoint(optimizer=adam, step=tf.Variable(1))}, step=1)
     into = {"c": tf.train.Checkpoint(optimizer=fresh, step=tf.Variable(0))}
-    with pytest.raises(
-        CheckpointError, match=r"2 variables of 'c\.optimizer' are only in.*Call its build"
-    ):
+    with pytest.raises(CheckpointError, match=r"2 variables of 'c\.optimizer' are only in.*Call its build"):
         saver.load(into=into)
     fresh.build([other])
     saver.load(into=into)
