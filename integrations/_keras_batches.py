@@ -46,7 +46,7 @@ class BatchRows:
         run, state = self._joined()
         fit = self._fit
         fit.batches = max(fit.batches, batch + 1)
-        if not run.writes:
+        if not run.is_writing:
             return
         every = 1 if self.log_every == "batch" else int(self.log_every)
         done = state.batches + batch + 1

@@ -138,7 +138,7 @@ class CallbackHooks(Fits, BatchRows):
 
     def _describe(self, run: Tester, state: RunState) -> None:
         """Add the hyper-parameters of a model that is new, or newly compiled."""
-        model = self.model if run.writes else None  # type: ignore[attr-defined]
+        model = self.model if run.is_writing else None  # type: ignore[attr-defined]
         key = None if model is None else state.new_key(model)
         if key is not None:
             run.add_hyper_params({key: _keras_model.describe(model, self._keras)})
@@ -172,7 +172,7 @@ class CallbackHooks(Fits, BatchRows):
         step = self._step(state, epoch_ended=True)
         state.epoch_ends(self, fit.params, epoch)
         self._describe(run, state)  # a model of Keras 2 is built only now
-        if run.writes:
+        if run.is_writing:
             extra = {key: value for key, value in self._extra(model).items() if key not in values}
             self._log(run, {"epoch": epoch, **values, **extra}, step)
             state.curve.add(step, values)
@@ -192,7 +192,7 @@ class CallbackHooks(Fits, BatchRows):
         state = self._state(run)
         at = Moment(run, state, self.model, self._step(state))  # type: ignore[attr-defined]
         self._checkpoints.after_fit(at, fit.epochs)
-        if run.writes:
+        if run.is_writing:
             state.draw_curve_if_cheap()
             run.flush()
 
@@ -260,7 +260,7 @@ class CallbackHooks(Fits, BatchRows):
         if not alone or not logs:
             return
         run, state = self._join()
-        if run.writes:
+        if run.is_writing:
             values = self._values(state, logs)
             self._log(run, {f"evaluate/{key}": value for key, value in values.items()}, self._step(state))
             run.flush()
@@ -310,7 +310,7 @@ class CallbackHooks(Fits, BatchRows):
         self._say(run, f"resumed from {found.path}: {restored}")
 
     def _say(self, run: Tester, message: str) -> None:
-        if run.writes:
+        if run.is_writing:
             run.logger.message(message)
             if not any(writer.name == "stdout" for writer in run.logger.output_formats):
                 print(message)

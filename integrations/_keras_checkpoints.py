@@ -148,7 +148,7 @@ class Checkpoints:
     def _save(self, at: Moment, name: str, same: Path | None = None) -> Path | None:
         """Save under a name; where the model has just been saved, as ``same``, the file gets a second name."""
         model, warn = at.model, at.state.warn
-        if not at.run.writes and (same is not None or not _saves_together(model)):
+        if not at.run.is_writing and (same is not None or not _saves_together(model)):
             return same
         if same is not None:
             return self._write(at, name, suffix_of(same), lambda path: link_or_copy(same, path))
@@ -173,7 +173,7 @@ class Checkpoints:
             return None
 
     def _write(self, at: Moment, name: str, suffix: str, write: Callable[[Path], object]) -> Path | None:
-        if not at.run.writes:
+        if not at.run.is_writing:
             return _take_part(write, suffix)
         assert at.run.checkpoint_dir is not None
         saver = Saver(at.run.checkpoint_dir, 1 if name == self.best else self.max_to_keep)
@@ -185,7 +185,7 @@ class Checkpoints:
             message = f"the checkpoint of step {at.step} was not saved: {error}. The training goes on."
             at.state.warn("disk", message)
             return None
-        at.state.warn.again("disk")
+        at.state.warn.rearm("disk")
         return path
 
 

@@ -116,7 +116,7 @@ def go_on(found: Found, model: Any, run: Tester, state: RunState, to_numpy: Any,
     ``is_later``: whether no other callback of the model has put a later state into it.
     """
     if is_later:
-        words = restore(model, found, to_numpy, run.checkpoint_dir if run.writes else None)
+        words = restore(model, found, to_numpy, run.checkpoint_dir if run.is_writing else None)
         step = found.entry.step if found.entry is not None else None
     else:
         step = state.restored[model]
@@ -132,7 +132,7 @@ def take_best(found: Found, run: Tester, state: RunState, monitor: str, names: t
 
     That is the one which stands beside a file: without the file it would only keep this run from saving a best one.
     """
-    if not run.writes or run.checkpoint_dir is None:
+    if not run.is_writing or run.checkpoint_dir is None:
         return ""
     best = newest_whole(Manifest(run.checkpoint_dir), names[1])
     is_own = best is not None and _BROUGHT not in best.info

@@ -8,10 +8,10 @@ import weakref
 from typing import Any
 
 from rla_hooks.integrations._keras_model import named
-from rla_hooks.integrations._learning_curve import LearningCurve
 
 from rla_hooks import Tester
 from rla_hooks.errors import WarnOnce
+from rla_hooks.figures.learning_curve import LearningCurve
 
 _FIGURE = "learning_curve"
 _MODELS = 8
@@ -105,7 +105,7 @@ class RunState:
     def draw_curve(self) -> None:
         """Save the learning curve of all epochs so far, if there are new ones and two points to a line."""
         run = self._run()
-        if run is None or not run.writes or not self.curve.rows:
+        if run is None or not run.is_writing or not self.curve.rows:
             return
         start = time.perf_counter()
         figure = self.curve.figure()

@@ -117,7 +117,7 @@ class CallbackHooks(CheckpointHooks):
     def _writes(self, trainer: Any) -> bool:
         return bool(
             self._run is not None
-            and self._run.writes
+            and self._run.is_writing
             and trainer.is_global_zero
             and not trainer.sanity_checking
             and not trainer.fast_dev_run
@@ -226,7 +226,7 @@ class CallbackHooks(CheckpointHooks):
 
     def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
         super().teardown(trainer, pl_module, stage)  # type: ignore[misc]
-        if self._run is not None and self._run.writes:
+        if self._run is not None and self._run.is_writing:
             self._run.flush()
 
 

@@ -34,7 +34,7 @@ class CheckpointHooks:
         """Lightning's save, on all ranks."""
         with _temporary_files_in(str(self.dirpath)):
             super()._save_checkpoint(trainer, filepath)  # type: ignore[misc]
-        self._warn.again("checkpoint")
+        self._warn.rearm("checkpoint")
         if self._run is not None and trainer.is_global_zero:
             _runs.list_checkpoint(self._run, self)
 

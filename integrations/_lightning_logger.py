@@ -15,8 +15,8 @@ from rla_hooks.integrations import _runs
 
 from rla_hooks import Tester
 from rla_hooks.errors import ConfigError, WarnOnce, did_you_mean
+from rla_hooks.parameters import config_fields
 from rla_hooks.record import FAILED, ending_of
-from rla_hooks.values import config_fields
 from rla_hooks.writers.base import Graph
 
 _JOIN = "-"  # between prefix and key, as in Lightning's own loggers
@@ -145,7 +145,7 @@ class LoggerHooks:
             if stage is not None:
                 values.setdefault("stage", str(stage.value))
         run = self._chosen
-        (run if run.writes else self.run).log(values, step)
+        (run if run.is_writing else self.run).log(values, step)
 
     def _key(self, key: Any) -> str:
         return f"{self._prefix}{_JOIN}{key}" if self._prefix else str(key)
@@ -203,7 +203,7 @@ class LoggerHooks:
         except Exception as error:  # tracing runs the user's forward
             self._warn("graph", f"the graph was not written: {type(error).__name__}: {error}")
             return
-        run.logger.show("graph", Graph(definition.SerializeToString()), 0)
+        run.logger.write_media("graph", Graph(definition.SerializeToString()), 0)
 
     def log_image(self, key: str, images: list[Any], step: int | None = None, **kwargs: Any) -> None:
         """Save images (arrays, tensors or figures) under results/ and in TensorBoard. Several are numbered."""

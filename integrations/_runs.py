@@ -21,7 +21,7 @@ def join_or_plan(tell: bool = True, **options: Any) -> Tester:
     if run is not None:
         return run
     run = configured(**options)
-    run.leave_stdout_alone()
+    run.quiet_stdout()
     run.plan(tell)
     return run
 
@@ -63,13 +63,13 @@ def open_run(progress_bar: bool = True) -> Tester | None:
     if run is None or run.is_planned:
         return None
     if progress_bar:
-        run.leave_stdout_alone()
+        run.quiet_stdout()
     return run
 
 
 def settled(run: Tester) -> Tester:
     """Return the run that the user has opened since ``run`` was planned, if nothing has been written to that; or it."""
-    if run.is_planned and not run.writes:
+    if run.is_planned and not run.is_writing:
         return open_run() or run
     return run
 
@@ -92,7 +92,7 @@ def add_hyper_params(run: Tester, params: Mapping[str, Any]) -> None:
 
 def started(run: Tester) -> Tester:
     """Start a planned run; take over one whose process was forked for the training."""
-    if not run.writes:
+    if not run.is_writing:
         run.adopt()
     return run
 
@@ -107,12 +107,12 @@ def share(run: Tester, trainer: Any) -> None:
     paths = trainer.strategy.broadcast(run.paths)
     if not trainer.is_global_zero:
         run.follow(paths)
-    elif run.writes:
+    elif run.is_writing:
         run.adopt()  # where it came by pickle it is not yet the current run of this process
 
 
 def list_checkpoint(run: Tester, callback: Any) -> None:
     """Note what a ModelCheckpoint has just saved, if it lies in the run's checkpoint folder."""
     path, folder = getattr(callback, "_last_checkpoint_saved", ""), run.checkpoint_dir
-    if path and folder and run.writes and os.path.abspath(path).startswith(f"{folder}{os.sep}"):
+    if path and folder and run.is_writing and os.path.abspath(path).startswith(f"{folder}{os.sep}"):
         run.register_checkpoint(Path(path), getattr(callback, "_last_global_step_saved", None))

@@ -52,6 +52,17 @@ def write_json(path: str | os.PathLike[str], content: Any, sync: bool = False) -
     write_bytes(path, text.encode("utf-8", "backslashreplace"), sync)
 
 
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a file of one JSON object. Raises OSError, or ValueError where it holds something else."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"it holds a {type(content).__name__}, not a JSON object")
+    return content
+
+
 def _fsync(path: Path) -> None:
     """Hand a file or a folder to the disk. Folders cannot be opened for this on Windows, nor need they be."""
     try:

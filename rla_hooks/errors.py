@@ -68,9 +68,20 @@ class WarnOnce:
         warnings.warn(message, RLAWarning, stacklevel=stacklevel)
         return True
 
-    def again(self, subject: object) -> None:
+    def rearm(self, subject: object) -> None:
         """Forget a subject: the trouble was over, the next one is news."""
         self._seen.discard(subject)
+
+
+def nearest(word: object, known: Iterable[str]) -> str:
+    """The nearest known word without regard to case, or the empty string.
+
+    >>> nearest("log_usd", ["LOG_ROOT", "LOG_USED"])
+    'LOG_USED'
+    """
+    folded = {name.casefold(): name for name in known}
+    close = difflib.get_close_matches(str(word).casefold(), folded, n=1, cutoff=0.6)
+    return folded[close[0]] if close else ""
 
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:
@@ -79,5 +90,5 @@ def did_you_mean(word: object, known: Iterable[str]) -> str:
     >>> did_you_mean("tensorbord", ["csv", "tensorboard"])
     " Did you mean 'tensorboard'?"
     """
-    close = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.6)
-    return f" Did you mean '{close[0]}'?" if close else ""
+    near = nearest(word, known)
+    return f" Did you mean {near!r}?" if near else ""

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from rla_hooks import layout, lifecycle, ranks
-from rla_hooks.logger import Logger
+from rla_hooks.core.logger import Logger
 from rla_hooks.record import RunRecord
 
 if TYPE_CHECKING:

@@ -43,7 +43,7 @@ def current() -> Tester | None:
         return run
     with _lock:
         # A forked child has copies of its parent's runs, which take everything and write nothing.
-        own = {run: thread for run, thread in _open.items() if run.writes} or _open
+        own = {run: thread for run, thread in _open.items() if run.is_writing} or _open
         # What a hook has opened for itself is no reason to doubt which run the user means.
         own = {run: thread for run, thread in own.items() if not run.is_planned} or own
         family: set[str | None] = set()
@@ -79,7 +79,7 @@ def is_off() -> bool:
 
 def is_silent() -> bool:
     """Whether this process starts no runs: tracking is off, or another rank writes."""
-    return is_off() or not ranks.may_write()
+    return is_off() or not ranks.is_writer_rank()
 
 
 def open_count() -> int:
@@ -94,7 +94,7 @@ def tell_other_ranks(paths: RunPaths) -> None:
 
 def run_of_writing_rank() -> RunPaths | None:
     """Return the run of the rank that writes, on another rank that was started by it; None where it is not known."""
-    if ranks.may_write():
+    if ranks.is_writer_rank():
         return None
     try:
         log_root, name = json.loads(os.environ[_RANKS_VARIABLE])
@@ -105,7 +105,7 @@ def run_of_writing_rank() -> RunPaths | None:
 
 def forget_writing_rank() -> None:
     """Where a further run starts on a rank that does not write, the name of the last one must not be taken for it."""
-    if not ranks.may_write():
+    if not ranks.is_writer_rank():
         os.environ.pop(_RANKS_VARIABLE, None)
 
 

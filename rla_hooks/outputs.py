@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rla_hooks import lifecycle, ranks
+from rla_hooks.core.logger import WARN, Logger, TimeStepHolder
+from rla_hooks.core.timers import TimeTracker
 from rla_hooks.errors import CheckpointError, ConfigError, RunError, WarnOnce
 from rla_hooks.layout import RunPaths
-from rla_hooks.logger import WARN, Logger, TimeStepHolder
-from rla_hooks.timers import TimeTracker
-from rla_hooks.values import safe
+from rla_hooks.parameters import safe
 from rla_hooks.writers.base import STEP
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class RunOutputs:
         return self.paths.name if self.paths else None
 
     @property
-    def writes(self) -> bool:
+    def is_writing(self) -> bool:
         """Whether this object, in this process, writes to a run."""
         return self._started and self._process == ranks.process_id
 
@@ -197,7 +197,7 @@ class RunOutputs:
         and returns None.
         """
         self._need_run("save_checkpoint")
-        if not self.writes:
+        if not self.is_writing:
             return None
         if model_dict is not None and not isinstance(model_dict, Mapping):
             self._warn(
@@ -215,7 +215,7 @@ class RunOutputs:
             what = str(error).rstrip(".")
             self._warn("checkpoint", f"the checkpoint of step {step} was not saved: {what}. The training goes on.")
             return None
-        self._warn.again("checkpoint")
+        self._warn.rearm("checkpoint")
         self.custom_data[STEP] = step
         self._guarded("tester.pkl", self._archive)
         return path
@@ -246,7 +246,7 @@ class RunOutputs:
 
     def register_checkpoint(self, path: Path, step: int | None = None, name: str = "checkpoint") -> None:
         """List a file or folder that a framework wrote into the checkpoint folder as complete. Again, if it changed."""
-        if not self.writes or self.checkpoint_dir is None:
+        if not self.is_writing or self.checkpoint_dir is None:
             return
         from rla_hooks.checkpoints.manifest import Manifest
 
@@ -259,7 +259,7 @@ class RunOutputs:
 
     def forget_deleted_checkpoints(self) -> None:
         """Take what a framework has deleted off the list of checkpoints."""
-        if not self.writes or self.checkpoint_dir is None:
+        if not self.is_writing or self.checkpoint_dir is None:
             return
         from rla_hooks.checkpoints.manifest import Manifest
 
@@ -274,7 +274,7 @@ class RunOutputs:
         ``pretty`` writes a PDF instead of a PNG. Returns the path, or None where it could not be saved.
         """
         self._need_run("save_figure")
-        if not self.writes:
+        if not self.is_writing:
             return None
         from rla_hooks import figures
         from rla_hooks.writers.base import Image
@@ -285,7 +285,7 @@ class RunOutputs:
         except (OSError, ConfigError) as error:
             self._warn(("figure", name), f"the figure {name!r} was not saved: {error}")
             return None
-        self.logger.show(name, Image(picture.png, picture.width, picture.height), step)
+        self.logger.write_media(name, Image(picture.png, picture.width, picture.height), step)
         return picture.path
 
     def simple_plot(
@@ -348,9 +348,10 @@ class RunOutputs:
         self, kind: str, name: str, pretty: bool, cover: bool, options: dict[str, Any], **content: Any
     ) -> Path | None:
         self._need_run("drawing a figure")
-        if not self.writes:
+        if not self.is_writing:
             return None
-        from rla_hooks import figures, plots
+        from rla_hooks import figures
+        from rla_hooks.figures import simple as plots
 
         assert self.results_dir is not None
         step = options.pop("step", None)

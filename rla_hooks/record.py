@@ -12,7 +12,6 @@ as ``killed``; that word is never written.
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import re
@@ -24,9 +23,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from rla_hooks.atomic import write_json
+from rla_hooks.atomic import read_json, write_json
+from rla_hooks.ranks import is_alive, process_identity
 
 FORMAT = 1
+load = read_json  # of a run.json; raises OSError, or ValueError where it holds something else
 RUNNING, FINISHED, FAILED, INTERRUPTED, KILLED = "running", "finished", "failed", "interrupted", "killed"
 _SEVERITY = {RUNNING: 0, FINISHED: 1, INTERRUPTED: 2, FAILED: 3}
 # Not tokens and tokenizers, which are hyper-parameters.
@@ -67,7 +68,7 @@ class RunRecord:
     def existing(cls, path: Path) -> RunRecord:
         """Take up the file of a run that another process has started. Raises OSError or ValueError."""
         record = cls(path)
-        record.content = record.content | load(path)
+        record.content = record.content | read_json(path)
         record._started = datetime.fromisoformat(str(record.content["started"])).timestamp()
         return record
 
@@ -102,7 +103,7 @@ class RunRecord:
     def _catch_up(self) -> None:
         """Read what other processes have noted: ranks that failed, a child that trained, a copy of the Tester."""
         try:
-            noted = load(self.path)
+            noted = read_json(self.path)
         except (OSError, ValueError):  # the first time, or somebody has damaged it
             return
         known = ["rows", "last_step", "last", "gaps"]
@@ -143,7 +144,11 @@ def read_status(content: dict[str, Any]) -> str:
     status = content.get("status")
     if not isinstance(status, str) or status not in _SEVERITY:
         raise ValueError(f"run.json has the status {status!r}. Known: {', '.join(_SEVERITY)}.")
-    if status == RUNNING and content.get("host") == socket.gethostname() and not _is_alive(content):
+    if (
+        status == RUNNING
+        and content.get("host") == socket.gethostname()
+        and not is_alive(content.get("pid"), content.get("process"))
+    ):
         return KILLED
     return str(status)
 
@@ -174,47 +179,6 @@ def ending_of(error: BaseException) -> str:
             return INTERRUPTED
         return FINISHED if error.code in (None, 0) else FAILED
     return FAILED
-
-
-def process_identity(pid: int) -> str | None:
-    """Name a process beyond its number, which the system gives out again: boot and start time. None where unknown."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return None
-    fields = stat.rpartition(")")[2].split()  # the name in parentheses may hold anything
-    if fields[0] in ("Z", "X"):
-        return None  # dead, and not yet reaped by its parent
-    return f"{boot}/{fields[19]}"  # field 22 of proc(5): start time in clock ticks
-
-
-def _is_alive(content: dict[str, Any]) -> bool:
-    pid, process = content.get("pid"), content.get("process")
-    if not isinstance(pid, int):
-        return False
-    if isinstance(process, str):
-        return process_identity(pid) == process
-    if os.name == "nt":
-        return True  # there is no harmless question to a Windows process in the standard library
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except OSError:
-        return True
-    return True
-
-
-def load(path: Path) -> dict[str, Any]:
-    """Read a run.json, or another file of one JSON object. Raises OSError, or ValueError where it is none."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except RecursionError as error:
-        raise ValueError("it is nested too deeply") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"it holds a {type(content).__name__}, not a JSON object")
-    return content
 
 
 def _traceback(error: BaseException) -> str:

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rla_hooks.core.logger import Logger
 from rla_hooks.errors import ConfigError, WarnOnce
-from rla_hooks.logger import Logger
 from rla_hooks.writers.base import Histogram, Image, Text
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class TensorBoardWords:
         _warn: WarnOnce
 
         @property
-        def writes(self) -> bool: ...
+        def is_writing(self) -> bool: ...
         @property
         def results_dir(self) -> Path | None: ...
         def _need_run(self, what: str) -> None: ...
@@ -49,7 +49,7 @@ class TensorBoardWords:
     def add_text(self, tag: str, text_string: Any, global_step: int | None = None, walltime: Any = None) -> None:
         """Show a text (Markdown) in TensorBoard's Text tab."""
         with self._showing("text", tag):
-            self.logger.show(tag, Text(str(text_string)), global_step)
+            self.logger.write_media(tag, Text(str(text_string)), global_step)
 
     def add_figure(
         self, tag: str, figure: Any, global_step: int | None = None, close: bool = True, walltime: Any = None
@@ -96,7 +96,7 @@ class TensorBoardWords:
         values, at most ``max_bins``.
         """
         with self._showing("histogram", tag):
-            self.logger.show(tag, _histogram(_array(values), bins, max_bins), global_step)
+            self.logger.write_media(tag, _histogram(_array(values), bins, max_bins), global_step)
 
     def add_video(
         self, tag: str, vid_tensor: Any, global_step: int | None = None, fps: float = 4, walltime: Any = None
@@ -107,11 +107,11 @@ class TensorBoardWords:
         uint8, or floats of 0 to 1. Returns the path, or None where it could not be saved.
         """
         with self._showing("video", tag):
-            if self.writes and self.results_dir is not None:
+            if self.is_writing and self.results_dir is not None:
                 from rla_hooks import figures
 
                 picture = figures.save_video(self.results_dir, tag, _array(vid_tensor), global_step, fps)
-                self.logger.show(tag, Image(picture.png, picture.width, picture.height), global_step)
+                self.logger.write_media(tag, Image(picture.png, picture.width, picture.height), global_step)
                 return picture.path
         return None
 
@@ -138,7 +138,7 @@ class TensorBoardWords:
 
 
 def _array(value: Any) -> numpy.ndarray[Any, Any]:
-    from rla_hooks.figures import as_array
+    from rla_hooks.figures.saving import as_array
 
     return as_array(value)
 

@@ -19,19 +19,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rla_hooks import archive, layout, lifecycle, parameter_tables, ranks
+from rla_hooks import layout, lifecycle, ranks
 from rla_hooks._version import __version__
-from rla_hooks.atomic import write_json
+from rla_hooks.atomic import read_json, write_json
+from rla_hooks.core import archive
+from rla_hooks.core.logger import Logger
+from rla_hooks.core.settings import RunSettings
 from rla_hooks.errors import ConfigError, RunError
 from rla_hooks.handover import RunHandover
-from rla_hooks.logger import Logger
 from rla_hooks.outputs import RunOutputs
-from rla_hooks.record import FAILED, FINISHED, INTERRUPTED, RunRecord, process_identity, report_in_file
-from rla_hooks.record import load as load_record
-from rla_hooks.settings import RunSettings
+from rla_hooks.parameters import safe
+from rla_hooks.record import FAILED, FINISHED, INTERRUPTED, RunRecord, report_in_file
 from rla_hooks.tensorboard_words import TensorBoardWords
-from rla_hooks.values import safe
-from rla_hooks.writers import make_writers
+from rla_hooks.writers import make_writers, parameter_tables
 from rla_hooks.writers.base import Ending
 
 
@@ -79,7 +79,7 @@ class Tester(RunSettings, RunOutputs, TensorBoardWords, RunHandover):
         self._guarded("the code backup", self._back_up_code)
         self._guarded("tester.pkl", self._archive)
 
-    def leave_stdout_alone(self) -> None:
+    def quiet_stdout(self) -> None:
         """Print no tables where a framework has its progress bar, unless stdout was asked for by name."""
         if not self._default_writers or self.config is None:
             return
@@ -113,13 +113,13 @@ class Tester(RunSettings, RunOutputs, TensorBoardWords, RunHandover):
             writers=list(self.config.writers),
         )
         if self._ends_with_parent() and self._planner is not None:
-            self.record.content |= {"pid": self._planner, "process": process_identity(self._planner)}
+            self.record.content |= {"pid": self._planner, "process": ranks.process_identity(self._planner)}
         self._guarded("run.json", self.record.save)
 
     def update_hyper_param(self, k: str, v: Any) -> None:
         """Set one hyper-parameter; in a run that has started, its files follow."""
         super().update_hyper_param(k, v)
-        if self.writes:
+        if self.is_writing:
             self._guarded("parameter.json", self._save_parameters)
 
     def add_hyper_params(self, params: Mapping[str, Any]) -> None:
@@ -135,21 +135,21 @@ class Tester(RunSettings, RunOutputs, TensorBoardWords, RunHandover):
             self.hyper_param[name] = value
             if not known or differs:
                 self._added.add(name)
-        if self.writes and _as_text(self.parameters()) != before:
+        if self.is_writing and _as_text(self.parameters()) != before:
             self._guarded("parameter.json", self._save_parameters)
 
     def _save_parameters(self) -> None:
         assert self.paths is not None
         parameters = self._all_parameters()
         write_json(self.paths.parameter_json, parameters)
-        self.logger.show("hyperparameters", parameter_tables.text(parameters), step=0)
-        self.logger.show("hyperparameters", parameter_tables.hparams(parameters), step=0)
+        self.logger.write_media("hyperparameters", parameter_tables.text(parameters), step=0)
+        self.logger.write_media("hyperparameters", parameter_tables.hparams(parameters), step=0)
 
     def _all_parameters(self) -> dict[str, Any]:
         """The hyper-parameters, with those that another process of the run has added."""
         assert self.paths is not None
         try:
-            return load_record(self.paths.parameter_json) | self.parameters()
+            return read_json(self.paths.parameter_json) | self.parameters()
         except (OSError, ValueError):
             return self.parameters()
 
@@ -157,7 +157,7 @@ class Tester(RunSettings, RunOutputs, TensorBoardWords, RunHandover):
         assert self.config is not None and self.paths is not None and self.record is not None
         if self.config.backup == "none":
             return
-        from rla_hooks import backup, provenance
+        from rla_hooks.snapshot import backup, provenance
 
         code_dir, log_root, options = self.paths.code_dir, self.paths.log_root, self.backup_options()
         report = backup.back_up(code_dir, log_root, **options)
@@ -180,7 +180,7 @@ class Tester(RunSettings, RunOutputs, TensorBoardWords, RunHandover):
         On a rank that does not write, the note goes into the writing rank's run.json, which may be about to die.
         """
         self._join()
-        if self._owner and self.record is not None and self.writes:
+        if self._owner and self.record is not None and self.is_writing:
             self.record.end(status, error)
             self._save_record()
         elif self.paths is not None and self.paths.run_json.exists() and not lifecycle.is_off():
@@ -193,7 +193,7 @@ class Tester(RunSettings, RunOutputs, TensorBoardWords, RunHandover):
         A copy of the Tester, or the process that trains for another one, only notes how far it came.
         """
         self._join()
-        if not self._owner or not self.writes or self.record is None:
+        if not self._owner or not self.is_writing or self.record is None:
             self.flush()
             lifecycle.forget_writing_rank()
             return
@@ -204,7 +204,7 @@ class Tester(RunSettings, RunOutputs, TensorBoardWords, RunHandover):
         if not self.record.end(status, error) and self._ended:
             return
         self._ended = True
-        self.logger.show("hyperparameters", Ending(self.record.status != FAILED, time.time()), step=0)
+        self.logger.write_media("hyperparameters", Ending(self.record.status != FAILED, time.time()), step=0)
         self.logger.close()
         self._save_record()
         self._guarded("tester.pkl", self._archive)
@@ -213,7 +213,7 @@ class Tester(RunSettings, RunOutputs, TensorBoardWords, RunHandover):
     def flush(self) -> None:
         """A pause: show the last table and write run.json. Rows are with the operating system already."""
         super().flush()
-        if self.writes:
+        if self.is_writing:
             self._save_record()
 
     def _save_record(self) -> None:
@@ -301,7 +301,7 @@ class Tester(RunSettings, RunOutputs, TensorBoardWords, RunHandover):
 def _last_step(paths: layout.RunPaths) -> int | None:
     """Return the step of a run's last row as its run.json says, so that rows without a step count on."""
     try:
-        step = load_record(paths.run_json).get("last_step")
+        step = read_json(paths.run_json).get("last_step")
     except (OSError, ValueError):
         return None
     return step if isinstance(step, int) else None

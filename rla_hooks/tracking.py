@@ -12,8 +12,8 @@ from typing import Any, TypeVar, overload
 
 from rla_hooks import lifecycle
 from rla_hooks.errors import ConfigError
+from rla_hooks.parameters import config_fields
 from rla_hooks.record import FINISHED, ending_of
-from rla_hooks.values import config_fields
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 
-from rla_hooks import archive
+from rla_hooks.core import archive
 from rla_hooks.errors import RLAError, RunError
 from rla_hooks.tester import Tester
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from rla_hooks import backup
-from rla_hooks.backup import BackupReport, back_up, check, project_of
 from rla_hooks.errors import ConfigError
+from rla_hooks.snapshot import backup
+from rla_hooks.snapshot.backup import BackupReport, back_up, check, project_of
 
 
 @pytest.fixture(autouse=True)

@@ -14,6 +14,8 @@ from types import MappingProxyType
 import pytest
 
 from rla_hooks import config
+from rla_hooks.config import reading
+from rla_hooks.writers import WRITERS
 
 RLA_EXAMPLE = """\
 PROJECT_TYPE:
@@ -181,7 +183,7 @@ def test_empty_mapping_is_a_config(tmp_path, write_config):
     write_config(tmp_path, "LOG_USED: [log]")
     found = config.load({}, cwd=tmp_path)
     assert found.source is None
-    assert found.writers == config.WRITERS
+    assert found.writers == tuple(WRITERS)
 
 
 def test_file_with_an_odd_name(tmp_path, write_config):
@@ -301,7 +303,7 @@ def test_everything_set(tmp_path):
             "file_transfer_protocol": "ftp",
         },
     }
-    assert {name.partition(".")[0] for name in config._KEYS} == set(given)
+    assert {name.partition(".")[0] for name in reading._KEYS} == set(given)
     found = config.load(given, cwd=tmp_path)
     assert found == config.Config(
         log_root=tmp_path / "data",
@@ -327,12 +329,12 @@ def test_null_means_unset(tmp_path):
     expected = config.load({}, cwd=tmp_path)
     for nothing in (None, "", " \n"):
         given: dict = {}
-        for name in config._KEYS:
+        for name in reading._KEYS:
             section, _, key = name.rpartition(".")
             (given.setdefault(section, {}) if section else given)[key] = nothing
         found = config.load(given, cwd=tmp_path)
         assert found == config.Config(**{**vars(expected), "raw": given})
-        sections = {name.partition(".")[0]: nothing for name in config._KEYS}
+        sections = {name.partition(".")[0]: nothing for name in reading._KEYS}
         found = config.load(sections, cwd=tmp_path)
         assert found == config.Config(**{**vars(expected), "raw": sections})
 
@@ -340,7 +342,7 @@ def test_null_means_unset(tmp_path):
 def test_config_with_all_lines_commented_out(tmp_path, write_config):
     """An empty file is a config in which everything has its default."""
     for text in ("", "# LOG_ROOT: x\n", "---\n", "{}", "\ufeff", "null"):
-        assert config.load(write_config(tmp_path, text)).writers == config.WRITERS
+        assert config.load(write_config(tmp_path, text)).writers == tuple(WRITERS)
 
 
 @pytest.mark.parametrize(
@@ -472,8 +474,8 @@ def test_config_pickles_and_copies(tmp_path, write_config):
 
 def test_every_key_has_a_field():
     """A key of the table whose field nobody added to Config would fail in the middle of a run's start."""
-    names = {each.name for each in config.fields(config.Config)}
-    assert {key.field.partition(".")[0] for key in config._KEYS.values()} <= names
+    names = {each.name for each in reading.fields(reading.Config)}
+    assert {key.field.partition(".")[0] for key in reading._KEYS.values()} <= names
 
 
 def test_yaml_is_loaded_for_a_file_only(tmp_path):

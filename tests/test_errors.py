@@ -41,8 +41,8 @@ def test_warn_once_warns_once_by_subject_and_again_when_told():
 
     with pytest.warns(RLAWarning) as caught:
         answers = [log("disk"), log("disk"), log(("value", 1)), copy.deepcopy(warn)("disk", "not from a copy")]
-        warn.again("disk")
-        warn.again("never seen")
+        warn.rearm("disk")
+        warn.rearm("never seen")
         answers.append(log("disk"))
     assert answers == [True, False, True, False, True]
     assert [str(warning.message) for warning in caught] == [f"trouble with {s}" for s in ("disk", ("value", 1), "disk")]

@@ -19,6 +19,7 @@ from PIL import Image
 
 from rla_hooks import figures
 from rla_hooks.errors import ConfigError, RLAWarning, WarnOnce
+from rla_hooks.figures import saving
 
 RNG = np.random.default_rng(0)
 BLACK = np.zeros((2, 2), np.uint8)
@@ -27,7 +28,7 @@ BLACK = np.zeros((2, 2), np.uint8)
 @pytest.fixture(autouse=True)
 def _fresh(monkeypatch):
     """Each test starts with no warning said, and an unexpected warning fails it."""
-    monkeypatch.setattr(figures, "_warn", WarnOnce())
+    monkeypatch.setattr(saving, "_warn", WarnOnce())
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warnings.simplefilter("default", DeprecationWarning)  # matplotlib 3.7 with a newer pyparsing
@@ -126,11 +127,14 @@ def test_a_symbolic_link_does_not_lead_out_of_the_folder(tmp_path):
 def test_pyplot_is_not_imported(tmp_path):
     """Importing pyplot chooses a backend, which is the user's choice."""
     code = (
-        "import sys, pathlib; from rla_hooks import figures as f, plots; folder = pathlib.Path(sys.argv[1])\n"
+        "import sys, pathlib\n"
+        "from rla_hooks import figures as f\n"
+        "from rla_hooks.figures import simple as plots\n"
+        "folder = pathlib.Path(sys.argv[1])\n"
         "f.save(folder, 'a', plots.plot_figure([1, 2], labels=['a']), pretty=True)\n"
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, cwd=Path(figures.__file__).parents[1])
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, cwd=Path(figures.__file__).parents[2])
     assert files(tmp_path) == ["a.pdf"]
 
 

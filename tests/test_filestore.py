@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 import rla_hooks
-from rla_hooks import filestore
-from rla_hooks.filestore import FileStore, SourceError
+from rla_hooks.snapshot import filestore
+from rla_hooks.snapshot.filestore import FileStore, SourceError
 
 PACKAGE_PARENT = str(Path(list(rla_hooks.__path__)[0]).parent)
 CONTENTS = [b"", b"x = 1\n", b"\0\xff" * 1000, b"\r\nno end", "诗\n".encode()]
@@ -199,7 +199,7 @@ def test_eight_processes_share_one_store(tmp_path):
         _write(source / f"{number}.py", b"x" * number * 100)
     script = textwrap.dedent("""
         import sys, os, time
-        from rla_hooks.filestore import FileStore
+        from rla_hooks.snapshot.filestore import FileStore
         source, root, target, begin = sys.argv[1:]
         os.mkdir(target)
         store = FileStore(root)

@@ -22,8 +22,8 @@ import pandas
 import pytest
 
 from rla_hooks import layout, ranks
+from rla_hooks.core.logger import DEBUG, DISABLED, ERROR, INFO, WARN, Logger
 from rla_hooks.errors import RLAWarning
-from rla_hooks.logger import DEBUG, DISABLED, ERROR, INFO, WARN, Logger
 from rla_hooks.writers import make_writers
 from rla_hooks.writers.base import Text
 
@@ -151,7 +151,7 @@ def test_a_step_that_is_no_number_warns_once_and_rows_are_counted(logger, writer
     with pytest.warns(RLAWarning, match="the step nan is no number") as caught:
         for step in (math.nan, math.inf, "epoch", [1], np.zeros(2), object()):
             logger.log({"a": 1}, step=step)
-        logger.show("t", Text("x"), step="word")
+        logger.write_media("t", Text("x"), step="word")
     assert [step for step, _ in writer.rows] == list(range(6))
     assert len(caught) == 1 and writer.shown[0][0] == 6
 
@@ -278,7 +278,7 @@ def test_messages_below_the_level_are_left_out_and_disabled_stops_rows(logger, w
     logger.message("hidden", level=DISABLED)
     logger.record("a", 1)
     assert logger.dump() == {}
-    logger.show("t", Text("x"))
+    logger.write_media("t", Text("x"))
     logger.set_level(INFO)
     logger.log({"b": 1})
     assert writer.lines == ["a 1 None", "loud"]
@@ -293,10 +293,10 @@ def test_a_message_that_cannot_be_shown_does_not_stop_a_training(logger, writer)
 
 def test_exhibits_are_shown_at_the_step_where_the_run_stands(logger, writer):
     """Without a step it is the last row's."""
-    logger.show("t", Text("0"))
+    logger.write_media("t", Text("0"))
     logger.log({"a": 1}, step=9)
-    logger.show("t", Text("9"))
-    logger.show("t", Text("3"), step=np.int64(3))
+    logger.write_media("t", Text("9"))
+    logger.write_media("t", Text("3"), step=np.int64(3))
     assert [(step, content.markdown) for step, _, content in writer.shown] == [(0, "0"), (9, "9"), (3, "3")]
 
 
@@ -392,7 +392,7 @@ def test_a_full_disk_costs_the_rows_of_that_time_and_nothing_else(small_disk, re
             log(step)
         for step in range(600, 610):
             log(step, late=2.5)
-            logger.show("text", Text("csv passes this over, which is no recovery" * 1000))
+            logger.write_media("text", Text("csv passes this over, which is no recovery" * 1000))
     assert Counter(str(warning.message).split(":")[0] for warning in caught) == {"csv": 1, "tensorboard": 1, "log": 1}
     ballast.unlink()
     for step in range(610, 620):
@@ -492,7 +492,7 @@ def test_a_forked_child_writes_nothing_and_does_not_hang(run_paths, read_rows):
             logger.log({"a": 2})
             clean = logger.dump() == {}
             logger.message("child")
-            logger.show("t", Text("child"))
+            logger.write_media("t", Text("child"))
             logger.close()
             os._exit(0 if clean else 1)
         finally:
@@ -522,7 +522,7 @@ CHILD = """
     import os, sys
     from pathlib import Path
     from rla_hooks.layout import RunPaths
-    from rla_hooks.logger import Logger
+    from rla_hooks.core.logger import Logger
     from rla_hooks.writers import make_writers
 
     paths = RunPaths(Path(sys.argv[1]), sys.argv[2])

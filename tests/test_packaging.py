@@ -13,47 +13,102 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = {"numpy", "pandas", "matplotlib", "torch", "tensorflow", "keras", "lightning", "pytorch_lightning"}
 
-# The floors of the house, from the ground up; a file imports from its own floor or from those below.
-LAYERS = [
-    """errors _version atomic ranks values layout timers plaindata _checks _strict_yaml config""",
-    """writers checkpoints figures plots record _git _trees _sources filestore backup provenance archive query""",
-    """logger""",
-    """settings outputs tensorboard_words parameter_tables lifecycle handover tester""",
-    """current tracking face""",
-    """easy_log cli""",
+# The floors of the house, from the ground up: a file imports from its own floor or from those below.
+FLOORS = [
+    """errors _version atomic ranks values parameters plaindata layout record""",
+    """writers""",
+    """config figures checkpoints snapshot""",
+    """query core""",
+    """tester tracking face hooks testing __init__""",
+    """easy_log cli integrations""",
 ]
+# What reads runs, and what a run's snapshot is made by, never knows the run that is open.
+NEVER = {
+    "query": "core tester tracking face hooks testing",
+    "cli": "core tester tracking face hooks testing",
+    "core": "query",
+}
 
 
 def _modules() -> dict[str, Path]:
-    files = sorted((ROOT / "rla_hooks").rglob("*.py"))
-    return {".".join(file.relative_to(ROOT / "rla_hooks").with_suffix("").parts): file for file in files}
+    """Every file by its dotted name below rla_hooks: ``core.logger``, ``writers`` for writers/__init__.py."""
+    found = {}
+    for top, prefix in ((ROOT / "rla_hooks", ()), (ROOT / "integrations", ("integrations",))):
+        for file in sorted(top.rglob("*.py")):
+            parts = (*prefix, *file.relative_to(top).with_suffix("").parts)
+            found[".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)] = file
+    return found
 
 
-def _imports(file: Path) -> set[str]:
-    """Names of the modules of rla_hooks that a file imports while it runs (not only for types)."""
-    tree = ast.parse(file.read_text())
-    for node in ast.walk(tree):
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            node.body = []
+def _imports(file: Path, modules: dict[str, Path]) -> set[str]:
+    """The modules of rla_hooks that a file imports: at its top, inside of functions, and for type checking."""
     found = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "rla_hooks":
-            module = node.module.partition(".")[2]
-            found |= {module} if module else {alias.name for alias in node.names}
-        elif isinstance(node, ast.Import):
-            found |= {alias.name.partition(".")[2] for alias in node.names if alias.name.startswith("rla_hooks")}
-    return {name.partition(".")[0] for name in found if name}
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            # "from rla_hooks.core import logger" is the module; "from rla_hooks.errors import RunError" a name in one.
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            root, _, inner = name.partition(".")
+            if root == "rla_hooks":
+                while inner and inner not in modules:
+                    inner = inner.rpartition(".")[0]
+                found.add(inner or "__init__")
+    return found
+
+
+def _circles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """The circles in a graph of imports: for each file that can be reached from itself, one way round."""
+    circles = []
+    for start in graph:
+        queue, came_from = [start], {}
+        for module in queue:  # which grows
+            for target in sorted(graph.get(module, ())):
+                if target == start:
+                    way = [module]
+                    while way[-1] != start:
+                        way.append(came_from[way[-1]])
+                    circles.append([start, *reversed(way[:-1]), start] if len(way) > 1 else [start, start])
+                    queue.clear()
+                    break
+                if target not in came_from and target != start:
+                    came_from[target] = module
+                    queue.append(target)
+    return circles
 
 
 def _floor(module: str) -> int:
-    return next(number for number, layer in enumerate(LAYERS) if module.partition(".")[0] in layer.split())
+    return next(number for number, floor in enumerate(FLOORS) if module.partition(".")[0] in floor.split())
 
 
-@pytest.mark.parametrize("module", [name for name in _modules() if name != "__init__"])
+GRAPH = {name: _imports(file, _modules()) for name, file in _modules().items()}
+
+
+@pytest.mark.parametrize("module", GRAPH)
 def test_imports_only_go_down(module):
-    """No file imports from a floor above its own."""
-    above = {name for name in _imports(_modules()[module]) if _floor(name) > _floor(module)}
+    """No file imports from a floor above its own, and who reads runs never imports who writes them."""
+    above = {name for name in GRAPH[module] if _floor(name) > _floor(module)}
     assert not above, f"rla_hooks/{module} imports {above}, which stand above it"
+    never = set(NEVER.get(module.partition(".")[0], "").split())
+    assert not {name for name in GRAPH[module] if name.partition(".")[0] in never}
+
+
+def test_there_is_no_circle_of_imports():
+    """Neither at run time, nor inside of functions, nor for type checking."""
+    assert _circles(GRAPH) == []
+
+
+def test_a_circle_would_be_found():
+    """The search above sees a circle of one, of two and of three files, and none where there is none."""
+    assert _circles({"a": {"b"}, "b": {"c"}, "c": set()}) == []
+    assert _circles({"a": {"a"}}) == [["a", "a"]]
+    assert ["a", "b", "a"] in _circles({"a": {"b"}, "b": {"a"}})
+    assert ["a", "b", "c", "a"] in _circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}})
+    looped = {**GRAPH, "errors": {"core.logger"}}
+    assert any("core.logger" in circle for circle in _circles(looped))
 
 
 @pytest.mark.parametrize("module", [name for name in _modules() if not re.search("torch|tensorflow|keras", name)])

@@ -14,7 +14,7 @@ from PIL import Image
 
 from rla_hooks import figures
 from rla_hooks.errors import ConfigError
-from rla_hooks.plots import hist_figure, plot_figure, scatter_figure
+from rla_hooks.figures.simple import hist_figure, plot_figure, scatter_figure
 
 
 @pytest.fixture(autouse=True)

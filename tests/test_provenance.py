@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from rla_hooks import _git, provenance
-from rla_hooks.provenance import collect, packages, without_credentials
+from rla_hooks.snapshot import git as _git
+from rla_hooks.snapshot import provenance
+from rla_hooks.snapshot.provenance import collect, packages, without_credentials
 
 SETTINGS = {
     "GIT_CONFIG_GLOBAL": os.devnull,

@@ -21,16 +21,16 @@ def _bare_environment(monkeypatch):
 
 def test_a_process_without_a_launcher_writes():
     """Rank zero is the default."""
-    assert ranks.global_rank() == 0 and ranks.may_write()
+    assert ranks.global_rank() == 0 and ranks.is_writer_rank()
 
 
 @pytest.mark.parametrize("variable", VARIABLES)
 def test_the_rank_is_read_from_every_launcher(monkeypatch, variable):
     """Rank zero writes, the others do not."""
     monkeypatch.setenv(variable, "3")
-    assert ranks.global_rank() == 3 and not ranks.may_write()
+    assert ranks.global_rank() == 3 and not ranks.is_writer_rank()
     monkeypatch.setenv(variable, "0")
-    assert ranks.may_write()
+    assert ranks.is_writer_rank()
 
 
 @pytest.mark.parametrize("odd", ["", "-1", "x", "1.5", "²", "none"])
@@ -64,14 +64,14 @@ def test_the_global_rank_goes_before_the_local_one(monkeypatch):
 def test_of_tensorflows_workers_the_chief_writes(monkeypatch, cluster, kind, index, writes):
     """TF_CONFIG says which task this process is; worker 0 is the chief where there is no task of that type."""
     monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": cluster, "task": {"type": kind, "index": index}}))
-    assert ranks.may_write() is writes
+    assert ranks.is_writer_rank() is writes
 
 
 @pytest.mark.parametrize("odd", ["", "{", "[]", '{"cluster": 3}', '{"cluster": {}, "task": {"index": "x"}}'])
 def test_a_tf_config_that_says_nothing_is_passed_over(monkeypatch, odd):
     """Then the process is on its own."""
     monkeypatch.setenv("TF_CONFIG", odd)
-    assert ranks.may_write()
+    assert ranks.is_writer_rank()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")

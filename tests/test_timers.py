@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rla_hooks import timers
-from rla_hooks.timers import TimeTracker
+from rla_hooks.core import timers
+from rla_hooks.core.timers import TimeTracker
 
 
 @pytest.fixture

@@ -19,7 +19,8 @@ import types
 import numpy as np
 import pytest
 
-from rla_hooks.values import flatten, safe, to_scalar
+from rla_hooks.parameters import flatten, safe
+from rla_hooks.values import to_scalar
 
 
 class EagerTensor:

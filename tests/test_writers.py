@@ -18,7 +18,7 @@ import pytest
 from rla_hooks import layout
 from rla_hooks.writers import WRITERS, make_writers
 from rla_hooks.writers.appendfile import AppendFile
-from rla_hooks.writers.base import Ending, Exhibit, Histogram, HParams, Image, Row, Text
+from rla_hooks.writers.base import Ending, Histogram, HParams, Image, MediaEvent, Row, Text
 from rla_hooks.writers.csv_writer import CsvWriter
 from rla_hooks.writers.events import ScalarLayout
 from rla_hooks.writers.human_writer import LogWriter, StdoutWriter, table
@@ -179,7 +179,7 @@ def test_a_deleted_file_is_made_anew(name, run_paths, read_steps):
 @pytest.mark.parametrize("name", ["csv", "stdout", "log"])
 def test_what_a_format_cannot_show_is_passed_over(name, run_paths, capfd):
     """Pictures are for TensorBoard; the others say that they wrote nothing."""
-    assert _writer(name, run_paths).write(Exhibit(0, 0.0, "figure", Text("hello"))) is False
+    assert _writer(name, run_paths).write(MediaEvent(0, 0.0, "figure", Text("hello"))) is False
     assert capfd.readouterr().out == ""
     assert not run_paths.progress_csv.exists() and not run_paths.log_txt.exists()
 
@@ -343,7 +343,7 @@ def test_tensorboard_shows_images_texts_histograms_and_hparams(run_paths, read_e
         Ending(False, 12.5),
     ]
     for step, content in enumerate(contents):
-        writer.write(Exhibit(step + 200, 5.0, "the tag", content))
+        writer.write(MediaEvent(step + 200, 5.0, "the tag", content))
     events = read_events(run_paths.tensorboard_dir)[1:]
     assert [(event.step, event.wall_time) for event in events] == [(step + 200, 5.0) for step in range(6)]
     image, text, histogram, *hparams = (event.summary.value[0] for event in events)
@@ -370,9 +370,9 @@ def test_tensorboard_own_readers_show_text_histogram_and_image(run_paths):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     writer = TensorBoardWriter(run_paths.tensorboard_dir)
-    writer.write(Exhibit(1, 0.0, "i", Image(b"png", 3, 2)))
-    writer.write(Exhibit(1, 0.0, "t", Text("hello")))
-    writer.write(Exhibit(1, 0.0, "h", Histogram(0, 1, 1, 1, 1, [2.0], [1.0])))
+    writer.write(MediaEvent(1, 0.0, "i", Image(b"png", 3, 2)))
+    writer.write(MediaEvent(1, 0.0, "t", Text("hello")))
+    writer.write(MediaEvent(1, 0.0, "h", Histogram(0, 1, 1, 1, 1, [2.0], [1.0])))
     reader = EventAccumulator(str(run_paths.tensorboard_dir))
     tags = reader.Reload().Tags()
     assert (tags["images"], tags["tensors"], tags["histograms"]) == (["i"], ["t"], ["h"])

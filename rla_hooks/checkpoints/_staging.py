@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rla_hooks import atomic
+from rla_hooks import atomic, ranks
 
 _NAME = re.compile(r"\.saving-([0-9a-f]{8})-(\d+)-[0-9a-f]{32}\.tmp")
 _mine: set[str] = set()  # names in use in this process: another thread may be in the middle of a save
@@ -92,14 +92,4 @@ def _host() -> str:
 
 def _alive(pid: int) -> bool:
     """Whether another process has this number. Our own, on a name not in use, was an earlier process's."""
-    if pid == os.getpid():
-        return False
-    if os.name == "nt":
-        return True  # there, os.kill(pid, 0) ends the process
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):
-        return True
-    return True
+    return pid != os.getpid() and ranks.is_alive(pid)

@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from rla_hooks import lifecycle
+from rla_hooks.core.logger import BACKUP, DEBUG, DISABLED, ERROR, INFO, WARN, Logger  # noqa: F401 - logger.DISABLED, as in baselines
+from rla_hooks.core.timers import TimeTracker
 from rla_hooks.current import required
 from rla_hooks.errors import RunError
-from rla_hooks.logger import BACKUP, DEBUG, DISABLED, ERROR, INFO, WARN, Logger  # noqa: F401 - logger.DISABLED, as in baselines
-from rla_hooks.timers import TimeTracker
 
 Exclude = str | Iterable[str] | None
 

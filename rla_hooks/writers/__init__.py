@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterable
 
 from rla_hooks.layout import RunPaths
 from rla_hooks.writers.base import Writer
-from rla_hooks.writers.csv_writer import CsvWriter
-from rla_hooks.writers.human_writer import DEFAULT_TABLES_PER_SECOND, LogWriter, StdoutWriter
-from rla_hooks.writers.tensorboard_writer import TensorBoardWriter
 
-WRITERS: dict[str, Callable[[RunPaths, float], Writer]] = {
-    "csv": lambda paths, rate: CsvWriter(paths.progress_csv),
-    "tensorboard": lambda paths, rate: TensorBoardWriter(paths.tensorboard_dir),
-    "stdout": lambda paths, rate: StdoutWriter(rate),
-    "log": lambda paths, rate: LogWriter(paths.log_txt, rate),
+#: The file and class of each format, imported when it is first made, and what its class is given of a run.
+WRITERS: dict[str, tuple[str, str, Callable[[RunPaths, float], tuple[object, ...]]]] = {
+    "csv": ("csv_writer", "CsvWriter", lambda paths, rate: (paths.progress_csv,)),
+    "tensorboard": ("tensorboard_writer", "TensorBoardWriter", lambda paths, rate: (paths.tensorboard_dir,)),
+    "stdout": ("human_writer", "StdoutWriter", lambda paths, rate: (rate,)),
+    "log": ("human_writer", "LogWriter", lambda paths, rate: (paths.log_txt, rate)),
 }
+DEFAULT_TABLES_PER_SECOND = 2.0
 
 
 def make_writers(
-    names: Iterable[str], paths: RunPaths, tables_per_second: float = DEFAULT_TABLES_PER_SECOND
+    wanted: Iterable[str | Writer], paths: RunPaths, tables_per_second: float = DEFAULT_TABLES_PER_SECOND
 ) -> list[Writer]:
-    """Make the named writers of a run. Nothing is created on disk before the first write."""
-    return [WRITERS[name](paths, tables_per_second) for name in names]
+    """Make the writers of a run: those that are named, beside those that are given as objects.
+
+    Nothing is created on disk before the first write.
+    """
+    writers = []
+    for each in wanted:
+        if isinstance(each, str):
+            module, name, arguments = WRITERS[each]
+            kind = getattr(importlib.import_module(f"rla_hooks.writers.{module}"), name)
+            each = kind(*arguments(paths, tables_per_second))
+        writers.append(each)
+    return writers

@@ -75,7 +75,7 @@ class Graph(NamedTuple):
 Media = Image | Text | Histogram | Graph | HParams | Ending
 
 
-class Exhibit(NamedTuple):
+class MediaEvent(NamedTuple):
     """Something that is no scalar: shown under ``tag`` at ``step``. Writers that cannot show it pass it over."""
 
     step: int
@@ -95,7 +95,7 @@ class Writer(Protocol):
 
     name: str
 
-    def write(self, row: Row | Exhibit) -> bool | None: ...
+    def write(self, row: Row | MediaEvent) -> bool | None: ...
 
     def close(self) -> None: ...
 

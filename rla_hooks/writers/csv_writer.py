@@ -21,7 +21,7 @@ from typing import Any
 
 from rla_hooks.atomic import replacing
 from rla_hooks.writers.appendfile import AppendFile
-from rla_hooks.writers.base import STEP, TIME, Exhibit, Row, lock_of
+from rla_hooks.writers.base import STEP, TIME, MediaEvent, Row, lock_of
 
 _MAX_PLANS = 256  # sets of keys that are remembered; more would be a leak, and is met by planning again
 
@@ -58,7 +58,7 @@ class CsvWriter:
         self._plans: dict[tuple[str, ...], list[int] | None] = {}
         self._seen_replacements = 0
 
-    def write(self, row: Row | Exhibit) -> bool:
+    def write(self, row: Row | MediaEvent) -> bool:
         if not isinstance(row, Row):
             return False
         values = row.values

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from google_crc32c import value as crc32c
 
-from rla_hooks.writers.base import Ending, Exhibit, Graph, Histogram, HParams, Image, Text
+from rla_hooks.writers.base import Ending, Graph, Histogram, HParams, Image, MediaEvent, Text
 from rla_hooks.writers.protobuf import delimited, double, float32, integer, packed_doubles, varint
 
 _U32 = struct.Struct("<I")
@@ -82,12 +82,12 @@ def _as_float32(value: float) -> float:
         return math.inf if value > 0 else -math.inf
 
 
-def exhibit_record(exhibit: Exhibit) -> bytes:
+def media_record(event: MediaEvent) -> bytes:
     """The record of an image, a text, a histogram, a graph, or of the HParams tab."""
-    head = double(1, exhibit.time) + integer(2, exhibit.step)
-    if isinstance(exhibit.content, Graph):
-        return record(head + delimited(4, exhibit.content.definition))
-    value = _summary_value(exhibit.tag, exhibit.content)
+    head = double(1, event.time) + integer(2, event.step)
+    if isinstance(event.content, Graph):
+        return record(head + delimited(4, event.content.definition))
+    value = _summary_value(event.tag, event.content)
     return record(head + delimited(5, delimited(1, value)))
 
 

@@ -14,10 +14,10 @@ import time
 from typing import Any
 
 from rla_hooks.values import Scalar
+from rla_hooks.writers import DEFAULT_TABLES_PER_SECOND
 from rla_hooks.writers.appendfile import AppendFile
-from rla_hooks.writers.base import STEP, Exhibit, Row
+from rla_hooks.writers.base import STEP, MediaEvent, Row
 
-DEFAULT_TABLES_PER_SECOND = 2.0
 _MAX_WIDTH = 60  # columns of a key or a value on the screen
 
 
@@ -31,7 +31,7 @@ class _TableWriter:
         self._next = 0.0
         self._waiting: Row | None = None
 
-    def write(self, row: Row | Exhibit) -> bool:
+    def write(self, row: Row | MediaEvent) -> bool:
         if not isinstance(row, Row):
             return False
         self._waiting = row

@@ -10,8 +10,8 @@ import weakref
 from typing import Any
 
 from rla_hooks.writers.appendfile import AppendFile
-from rla_hooks.writers.base import Exhibit, Row, lock_of
-from rla_hooks.writers.events import ScalarLayout, exhibit_record, file_version
+from rla_hooks.writers.base import MediaEvent, Row, lock_of
+from rla_hooks.writers.events import ScalarLayout, file_version, media_record
 
 _MAX_LAYOUTS = 256
 _counter = itertools.count()
@@ -36,13 +36,13 @@ class TensorBoardWriter:
         self._file: AppendFile | None = None
         self._layouts: dict[tuple[str, ...], ScalarLayout] = {}
 
-    def write(self, row: Row | Exhibit) -> bool:
+    def write(self, row: Row | MediaEvent) -> bool:
         if isinstance(row, Row):
             data = self._scalars(row)
             if data is None:
                 return False
         else:
-            data = exhibit_record(row)
+            data = media_record(row)
         with self._lock:
             file = self._file
             if file is None or file.gone(row.time):

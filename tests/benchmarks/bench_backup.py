@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from rla_hooks import backup, provenance
+from rla_hooks.snapshot import backup, provenance
 
 
 def _project(root):

@@ -7,8 +7,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from rla_hooks.core.logger import Logger
 from rla_hooks.layout import create
-from rla_hooks.logger import Logger
 from rla_hooks.writers import make_writers
 
 BLOCK = 2_000

@@ -274,7 +274,7 @@ def test_a_forked_child_writes_nothing(keras, here, rows):
             child = os.fork()
             if child == 0:
                 callback.on_epoch_end(epoch, {"loss": -1.0})
-                os._exit(0 if not rla.current_run().writes else 1)
+                os._exit(0 if not rla.current_run().is_writing else 1)
             assert os.waitpid(child, 0)[1] == 0
             callback.on_epoch_end(epoch, {"loss": 1.0})
             callback.on_train_end()

@@ -3,7 +3,7 @@
 import itertools
 import math
 
-from rla_hooks.integrations._learning_curve import LearningCurve
+from rla_hooks.figures.learning_curve import LearningCurve
 
 
 def _lines(figure):

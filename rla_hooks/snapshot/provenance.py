@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from rla_hooks._git import GitCall, excludes, top_of
-from rla_hooks._sources import CACHES, is_cache, is_secret, is_secret_folder, run_folders
-from rla_hooks.filestore import FileStore
+from rla_hooks.snapshot.filestore import FileStore
+from rla_hooks.snapshot.git import GitCall, excludes, top_of
+from rla_hooks.snapshot.sources import CACHES, is_cache, is_secret, is_secret_folder, run_folders
 
 DIFF, PACKAGES = "git.diff", "packages.txt"
 MAX_DIFF = 8 * 2**20  # bytes, of the whole git.diff

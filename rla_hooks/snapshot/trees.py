@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rla_hooks._git import GitCall, below, excludes, is_repository, top_of
+from rla_hooks.snapshot.git import GitCall, below, excludes, is_repository, top_of
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec

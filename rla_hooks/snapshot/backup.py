@@ -21,11 +21,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from rla_hooks._sources import LINK, SECRET, SPECIAL, UNREADABLE, Search, is_secret
-from rla_hooks._trees import read_lines
 from rla_hooks.atomic import write_bytes
 from rla_hooks.errors import ConfigError, did_you_mean
-from rla_hooks.filestore import FileStore, SourceError
+from rla_hooks.snapshot.filestore import FileStore, SourceError
+from rla_hooks.snapshot.sources import LINK, SECRET, SPECIAL, UNREADABLE, Search, is_secret
+from rla_hooks.snapshot.trees import read_lines
 
 MODES = ("source", "lib", "none")
 NOTES = ".rla"  # the folder in a run's code that holds what is no code of the user

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from rla_hooks import _checks
+from rla_hooks.config import checks
 from rla_hooks.errors import ConfigError
 
 
@@ -57,7 +57,7 @@ def read_mapping(path: Path, origin: str) -> Mapping[Any, Any]:
     if content is None:
         return {}
     if not isinstance(content, Mapping):
-        raise ConfigError(f"holds {_checks.show(content)}. Allowed: a mapping, 'KEY: value' a line.", str(path))
+        raise ConfigError(f"holds {checks.show(content)}. Allowed: a mapping, 'KEY: value' a line.", str(path))
     return content
 
 

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 from rla_hooks import config as configs
 from rla_hooks import record
+from rla_hooks.atomic import read_json
 from rla_hooks.errors import ConfigError, RLAError
 from rla_hooks.layout import RunPaths, check_task, parse, run_names
 
@@ -95,7 +96,7 @@ def _read(paths: RunPaths) -> SavedRun:
     info: dict[str, Any] = {}
     status = UNKNOWN
     try:
-        info = record.load(paths.run_json)
+        info = read_json(paths.run_json)
         status = record.read_status(info)
     except FileNotFoundError:
         problems.append("run.json is missing")
@@ -103,7 +104,7 @@ def _read(paths: RunPaths) -> SavedRun:
         problems.append(f"run.json cannot be read: {error}")
     hparams: dict[str, Any] = {}
     try:
-        hparams = record.load(paths.parameter_json)
+        hparams = read_json(paths.parameter_json)
     except FileNotFoundError:
         problems.append("parameter.json is missing")
     except (OSError, ValueError) as error:

@@ -5,13 +5,14 @@ It refuses with :class:`Mistake`, whose texts follow the name of the key: "is 3 
 
 from __future__ import annotations
 
-import difflib
 import math
 import os
 import re
 import reprlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
+
+from rla_hooks.errors import did_you_mean
 
 HIDDEN = "***"
 
@@ -37,26 +38,13 @@ def show_word(value: object) -> str:
     return _short.repr(value) if isinstance(value, str) else show(value)
 
 
-def nearest(word: object, known: Iterable[str]) -> str:
-    """The nearest known word without regard to case, or the empty string.
-
-    >>> nearest("log_usd", ["LOG_ROOT", "LOG_USED"])
-    'LOG_USED'
-    """
-    folded = {name.casefold(): name for name in known}
-    close = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.6) if isinstance(word, str) else []
-    return folded[close[0]] if close else ""
-
-
 def _wrong(value: object, allowed: str) -> Mistake:
     return Mistake(f"is {show(value)}. Allowed: {allowed}.")
 
 
 def _unknown(verb: str, value: object, known: Iterable[str]) -> str:
     words = sorted(known)
-    near = nearest(value, words)
-    advice = f" Did you mean {near!r}?" if near else ""
-    return f"{verb} {show_word(value)}. Known: {', '.join(words)}.{advice}"
+    return f"{verb} {show_word(value)}. Known: {', '.join(words)}.{did_you_mean(value, words)}"
 
 
 # --- checks ---

@@ -12,9 +12,9 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from rla_hooks._git import is_inside
-from rla_hooks._trees import Rules, ignored, tree_of
-from rla_hooks.filestore import STORE
+from rla_hooks.snapshot.filestore import STORE
+from rla_hooks.snapshot.git import is_inside
+from rla_hooks.snapshot.trees import Rules, ignored, tree_of
 
 SECRET, UNREADABLE, LINK, SPECIAL = "secret", "unreadable", "link", "special file"
 RLA_TREES = ("log", "results", "checkpoint", "code", "archive_tester")

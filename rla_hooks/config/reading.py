@@ -30,10 +30,10 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rla_hooks import _checks
-from rla_hooks.errors import ConfigError
+from rla_hooks.config import checks
+from rla_hooks.errors import ConfigError, nearest
+from rla_hooks.writers import WRITERS
 
-WRITERS = ("csv", "tensorboard", "stdout", "log")
 BACKUPS = ("source", "lib", "none")
 FRAMEWORKS = {"torch": "torch", "pytorch": "torch", "tensorflow": "tensorflow", "tf": "tensorflow"}
 FILE_NAMES = ("rla_config.yaml", "rla_config.yml")
@@ -46,25 +46,25 @@ class _Key(NamedTuple):
 
 
 _KEYS = {
-    "LOG_ROOT": _Key("log_root", _checks.path),
-    "LOG_USED": _Key("writers", _checks.some_of(WRITERS)),
-    "PROJECT_TYPE.backup_code_by": _Key("backup", _checks.one_of(BACKUPS)),
-    "PROJECT_ROOT": _Key("project_root", _checks.path),
-    "BACKUP_CONFIG.backup_code_dir": _Key("backup_dirs", _checks.paths),
-    "BACKUP_CONFIG.lib_dir": _Key("lib_dir", _checks.path),
-    "BACKUP_CONFIG.ignore_code_paths": _Key("ignore_files", _checks.paths),
-    "BACKUP_CONFIG.max_file_mb": _Key("max_file_mb", _checks.positive),
-    "IGNORE_RULE": _Key("ignore", _checks.rules),
-    "DL_FRAMEWORK": _Key("dl_framework", _checks.one_of(FRAMEWORKS)),
-    "TABLES_PER_SECOND": _Key("tables_per_second", _checks.positive),
-    "SEND_LOG_FILE": _Key("send_log_file", _checks.flag),
-    "REMOTE_SETTING.ftp_server": _Key("remote.ftp_server", _checks.text),
-    "REMOTE_SETTING.username": _Key("remote.username", _checks.text),
-    "REMOTE_SETTING.password": _Key("remote.password", _checks.secret),
-    "REMOTE_SETTING.port": _Key("remote.port", _checks.port),
-    "REMOTE_SETTING.remote_log_root": _Key("remote.remote_log_root", _checks.text),
-    "REMOTE_SETTING.remote_data_root": _Key("remote.remote_data_root", _checks.text),
-    "REMOTE_SETTING.file_transfer_protocol": _Key("remote.file_transfer_protocol", _checks.one_of(("ftp", "sftp"))),
+    "LOG_ROOT": _Key("log_root", checks.path),
+    "LOG_USED": _Key("writers", checks.some_of(tuple(WRITERS))),
+    "PROJECT_TYPE.backup_code_by": _Key("backup", checks.one_of(BACKUPS)),
+    "PROJECT_ROOT": _Key("project_root", checks.path),
+    "BACKUP_CONFIG.backup_code_dir": _Key("backup_dirs", checks.paths),
+    "BACKUP_CONFIG.lib_dir": _Key("lib_dir", checks.path),
+    "BACKUP_CONFIG.ignore_code_paths": _Key("ignore_files", checks.paths),
+    "BACKUP_CONFIG.max_file_mb": _Key("max_file_mb", checks.positive),
+    "IGNORE_RULE": _Key("ignore", checks.rules),
+    "DL_FRAMEWORK": _Key("dl_framework", checks.one_of(FRAMEWORKS)),
+    "TABLES_PER_SECOND": _Key("tables_per_second", checks.positive),
+    "SEND_LOG_FILE": _Key("send_log_file", checks.flag),
+    "REMOTE_SETTING.ftp_server": _Key("remote.ftp_server", checks.text),
+    "REMOTE_SETTING.username": _Key("remote.username", checks.text),
+    "REMOTE_SETTING.password": _Key("remote.password", checks.secret),
+    "REMOTE_SETTING.port": _Key("remote.port", checks.port),
+    "REMOTE_SETTING.remote_log_root": _Key("remote.remote_log_root", checks.text),
+    "REMOTE_SETTING.remote_data_root": _Key("remote.remote_data_root", checks.text),
+    "REMOTE_SETTING.file_transfer_protocol": _Key("remote.file_transfer_protocol", checks.one_of(("ftp", "sftp"))),
 }
 
 
@@ -77,7 +77,7 @@ class Config:
     """
 
     log_root: Path  # absolute
-    writers: tuple[str, ...] = WRITERS
+    writers: tuple[str, ...] = tuple(WRITERS)
     backup: str = "source"
     backup_dirs: tuple[str, ...] = ()  # relative to project_root; none: the whole project
     lib_dir: str | None = None  # relative to project_root
@@ -108,7 +108,7 @@ def hide_secrets(raw: Mapping[str, Any]) -> dict[str, Any]:
     shown = dict(raw)
     remote = shown.get("REMOTE_SETTING")
     if isinstance(remote, Mapping) and remote.get("password"):
-        shown["REMOTE_SETTING"] = {**remote, "password": _checks.HIDDEN}
+        shown["REMOTE_SETTING"] = {**remote, "password": checks.HIDDEN}
     return shown
 
 
@@ -190,7 +190,7 @@ def _check(raw: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
             for inner_key, inner_value in value.items():
                 _check_entry(f"{key}.", inner_key, inner_value, found, problems)
         elif not _left_out(value):
-            shown = _checks.HIDDEN if key == "REMOTE_SETTING" else _checks.show(value)
+            shown = checks.HIDDEN if key == "REMOTE_SETTING" else checks.show(value)
             problems.append(f"{key} is {shown}. Allowed: a mapping with the keys {', '.join(inner)}.")
     _move_ignore_file(found)
     return found
@@ -203,7 +203,7 @@ def _check_entry(section: str, key: object, value: Any, found: dict[str, Any], p
     else:
         owner = f"{section[:-1]} has the unknown" if section else "unknown"
         advice = _advice(section, key, known)
-        problems.append(f"{owner} key {_checks.show_word(key)}. Known: {', '.join(known)}. {advice}")
+        problems.append(f"{owner} key {checks.show_word(key)}. Known: {', '.join(known)}. {advice}")
 
 
 def _check_value(name: str, label: str, value: Any, found: dict[str, Any], problems: list[str]) -> None:
@@ -213,7 +213,7 @@ def _check_value(name: str, label: str, value: Any, found: dict[str, Any], probl
     key = _KEYS[name]
     try:
         checked = key.check(value)
-    except _checks.Mistake as mistake:
+    except checks.Mistake as mistake:
         problems.extend(f"{label} {text}" for text in mistake.args)
         return
     group, _, member = key.field.rpartition(".")
@@ -229,11 +229,11 @@ def _members(section: str) -> list[str]:
 def _advice(section: str, key: object, known: list[str]) -> str:
     """What to do with an unknown key: the nearest one here, else the one of that name elsewhere."""
     name = key if isinstance(key, str) else ""
-    near = "" if name in _KEYS else _checks.nearest(key, known)  # "BACKUP_CONFIG.lib_dir" is written in two lines
+    near = "" if name in _KEYS else nearest(key, known)  # "BACKUP_CONFIG.lib_dir" is written in two lines
     if near:
         return f"Did you mean {near!r}?"
     elsewhere = {name.rpartition(".")[2]: name for name in _KEYS}
-    near = _checks.nearest(name.rpartition(".")[2], elsewhere)
+    near = nearest(name.rpartition(".")[2], elsewhere)
     if near:
         outer = elsewhere[near].rpartition(".")[0]
         return f"Did you mean {near!r} {f'in {outer}' if outer else 'at the top level'}?"
@@ -293,7 +293,7 @@ def _read(given: object, here: Path) -> tuple[Mapping[str, Any], Path | None]:
         found, origin = find(here), "It was found upwards from the working directory"
     if found is None:
         return {}, None
-    from rla_hooks._strict_yaml import read_mapping  # loads PyYAML, which a run without a file does not need
+    from rla_hooks.config.strict_yaml import read_mapping  # loads PyYAML, which a run without a file does not need
 
     return read_mapping(found, origin), found
 
@@ -302,6 +302,6 @@ def _locate(given: object, here: Path, who: str) -> Path:
     if isinstance(given, str) and os.path.exists(here / given):  # as it stands, even with a $ in it
         return Path(os.path.abspath(here / given))
     try:
-        return Path(os.path.abspath(here / _checks.path(given)))
-    except _checks.Mistake as mistake:
+        return Path(os.path.abspath(here / checks.path(given)))
+    except checks.Mistake as mistake:
         raise ConfigError(f"{who} {mistake}") from None

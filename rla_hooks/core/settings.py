@@ -12,7 +12,7 @@ from typing import Any
 from rla_hooks import config as configs
 from rla_hooks import layout
 from rla_hooks.errors import ConfigError, RLAWarning, RunError, did_you_mean
-from rla_hooks.values import flatten, safe
+from rla_hooks.parameters import flatten, safe
 
 
 class RunSettings:
@@ -118,7 +118,7 @@ class RunSettings:
         config = self._config()
         problems = self.record_problems()
         if config.backup != "none":
-            from rla_hooks import backup
+            from rla_hooks.snapshot import backup
 
             try:
                 backup.check(**self.backup_options())

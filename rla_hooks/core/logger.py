@@ -9,14 +9,15 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rla_hooks import ranks
 from rla_hooks.errors import WarnOnce
-from rla_hooks.values import Scalar, safe, to_scalar
-from rla_hooks.writers.base import STEP, TIME, Exhibit, Media, Row, Writer
+from rla_hooks.parameters import safe
+from rla_hooks.values import Scalar, to_scalar
+from rla_hooks.writers.base import STEP, TIME, Media, MediaEvent, Row, Writer
 
 DEBUG, INFO, WARN, ERROR, DISABLED, BACKUP = 10, 20, 30, 40, 50, 60
 
@@ -54,10 +55,15 @@ class Gap:
     """Rows that a writer could not take."""
 
     writer: str
-    rows: int
+    missing_rows: int
     first_step: int
     last_step: int
     reason: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """As it stands in run.json."""
+        steps = {"first_step": self.first_step, "last_step": self.last_step}
+        return {"writer": self.writer, "rows": self.missing_rows, **steps, "reason": self.reason}
 
 
 class Logger:
@@ -263,14 +269,14 @@ class Logger:
 
     # --- other things to show -------------------------------------------------------------------------------------
 
-    def show(self, tag: str, content: Media, step: int | None = None) -> None:
+    def write_media(self, tag: str, content: Media, step: int | None = None) -> None:
         """Hand a picture, a text or a histogram to the writers that can show it."""
         if self._process != ranks.process_id or self.level == DISABLED:
             return
         step = self.current_step() if step is None else self._checked_step(step)
         with self._lock:
             for writer in self.output_formats:
-                self._write(writer, Exhibit(step, time.time(), tag, content))
+                self._write(writer, MediaEvent(step, time.time(), tag, content))
 
     def current_step(self) -> int:
         """Return where the run stands: the time step if one is set, else that of the last row, else 0."""
@@ -292,30 +298,30 @@ class Logger:
 
     # --- trouble --------------------------------------------------------------------------------------------------
 
-    def _write(self, writer: Writer, row: Row | Exhibit | None) -> None:
+    def _write(self, writer: Writer, row: Row | MediaEvent | None) -> None:
         if row is None:
             return
         try:
             written = writer.write(row)
         except Exception as error:
-            self._trouble(writer, error, row.step)
+            self._failed(writer, error, row.step)
         else:
             if self._open_gaps and written is not False:
-                self._over(writer)
+                self._recovered(writer)
 
     def _guarded(self, writer: Writer, action: Callable[..., object], *args: Any) -> None:
         try:
             action(*args)
         except Exception as error:
-            self._trouble(writer, error, None)
+            self._failed(writer, error, None)
 
-    def _trouble(self, writer: Writer, error: Exception, step: int | None) -> None:
+    def _failed(self, writer: Writer, error: Exception, step: int | None) -> None:
         if step is not None:
             gap = self._open_gaps.get(writer.name)
             if gap is None:
                 gap = self._open_gaps[writer.name] = Gap(writer.name, 0, step, step, str(error))
                 self.gaps.append(gap)
-            gap.rows += 1
+            gap.missing_rows += 1
             gap.last_step = step
         self._warn(
             ("writer", writer.name),
@@ -323,16 +329,16 @@ class Logger:
             stacklevel=7,
         )
 
-    def _over(self, writer: Writer) -> None:
+    def _recovered(self, writer: Writer) -> None:
         gap = self._open_gaps.pop(writer.name, None)
         if gap is not None:
-            self._warn.again(("writer", writer.name))
-            self.message(f"{writer.name}: writing works again; {gap.rows} rows are missing", level=WARN)
+            self._warn.rearm(("writer", writer.name))
+            self.message(f"{writer.name}: writing works again; {gap.missing_rows} rows are missing", level=WARN)
             if self.on_recovery is not None:
                 self.on_recovery()
 
     def gaps_as_dicts(self) -> list[dict[str, Any]]:
-        return [asdict(gap) for gap in self.gaps]
+        return [gap.as_dict() for gap in self.gaps]
 
     # --- life -----------------------------------------------------------------------------------------------------
 

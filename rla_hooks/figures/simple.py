@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.rcsetup import cycler
 
 from rla_hooks.errors import ConfigError
-from rla_hooks.figures import as_array
+from rla_hooks.figures.saving import as_array
 
 _SIZE = (7.0, 4.4)  # inches; a legend comes on top
 _HUGE = 1e300  # beyond this the margins of an axis overflow a float

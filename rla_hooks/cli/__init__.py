@@ -1,0 +1,5 @@
+"""The command ``rla``."""
+
+from rla_hooks.cli.app import main, print_run, run_tree
+
+__all__ = ["main", "print_run", "run_tree"]
