@@ -74,13 +74,13 @@ class WarnOnce:
 
 
 def nearest(word: object, known: Iterable[str]) -> str:
-    """The nearest known word without regard to case, or the empty string.
+    """The nearest known word without regard to case, or the empty string; for what is no text, too.
 
     >>> nearest("log_usd", ["LOG_ROOT", "LOG_USED"])
     'LOG_USED'
     """
     folded = {name.casefold(): name for name in known}
-    close = difflib.get_close_matches(str(word).casefold(), folded, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.6) if isinstance(word, str) else []
     return folded[close[0]] if close else ""
 
 
