@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # "as": what a type checker takes as exported
     from rla_hooks.face import simple_hist as simple_hist
     from rla_hooks.face import simple_plot as simple_plot
     from rla_hooks.face import simple_scatter as simple_scatter
+    from rla_hooks.hooks import Run as Run
     from rla_hooks.query import SavedRun as SavedRun
     from rla_hooks.query import latest_checkpoint as latest_checkpoint
     from rla_hooks.query import runs as runs
@@ -44,6 +45,7 @@ _HOME = {
     "RLAError": "errors",
     "RLAWarning": "errors",
     "RunError": "errors",
+    "Run": "hooks",
     "SavedRun": "query",
     "Tester": "tester",
     "current_run": "face",
