@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 
 from rla_hooks import lifecycle
 from rla_hooks.errors import ConfigError, WarnOnce, did_you_mean
+from rla_hooks.parameters import config_fields
 from rla_hooks.record import ending_of
 from rla_hooks.tester import Tester as Run
 from rla_hooks.values import to_scalar
@@ -38,6 +39,7 @@ __all__ = [
     "WarnOnce",
     "attach_or_plan",
     "check_arguments",
+    "config_fields",
     "ending_of",
     "flat",
     "open_run",
@@ -126,10 +128,9 @@ class Handle:
 
     def ensure_started(self) -> Run:
         """Return the run, started; in a process that was forked for the training, taken over."""
-        run = self.resolve()
-        if not run.is_writing:
-            run.adopt()
-        return run
+        if not self._run.is_writing and not self.resolve().is_writing:  # a run that writes stays: one look a row
+            self._run.adopt()
+        return self._run
 
 
 def open_run() -> Run | None:
