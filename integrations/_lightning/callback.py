@@ -1,27 +1,40 @@
-"""What a run asks of a Lightning callback. No framework is imported here.
+"""RLACallback: the methods that Lightning calls on its checkpoint callback.
 
-``pytorch_lightning.py`` and ``lightning_pytorch.py`` join this with the ``ModelCheckpoint`` of their namespace:
-checkpoints are Lightning's own work (all ranks take part), the run's folder and manifest are ours.
+``pytorch_lightning.py`` and ``lightning_pytorch.py`` join this class with the ``ModelCheckpoint`` of their namespace.
+Lightning saves, on all ranks, and chooses what to keep; the methods with an underscore are Lightning's, too (2.6). They
+put the files into the run's folder and its manifest, delete no file of another run, and keep a training going whose
+monitor is missing or whose disk is full.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import Any
 
-from rla_hooks.integrations import _runs
-from rla_hooks.integrations._lightning_checkpoints import CheckpointHooks
-from rla_hooks.integrations._lightning_logger import LoggerHooks
-from rla_hooks.integrations._lightning_values import Speed, learning_rates
+from rla_hooks.integrations._lightning import checkpoints
+from rla_hooks.integrations._lightning.logger import LoggerHooks
+from rla_hooks.integrations._lightning.metrics import PendingRow, Throughput, learning_rates, log_row
+from rla_hooks.integrations._lightning.trainer import add_hyper_params, check_namespace, logs_step, share, steps_taken
 
-from rla_hooks import Tester
-from rla_hooks.errors import ConfigError, WarnOnce, did_you_mean
-from rla_hooks.record import ending_of
+from rla_hooks.errors import WarnOnce
+from rla_hooks.hooks import (
+    Argument,
+    FigureCalls,
+    Handle,
+    OwnRun,
+    Run,
+    attach_or_plan,
+    check_arguments,
+    ending_of,
+    open_run,
+)
 
-Figures = Mapping[str, Callable[[Any, Any], Any]]
+ModelCheckpoint: Any = object  # in place of Lightning's: no framework is imported here
 
 
-class CallbackHooks(CheckpointHooks):
+class CallbackHooks(ModelCheckpoint):
     """Checkpoints into the run's folder, figures into results/, learning rate and speed as metrics, the real ending.
 
     monitor, mode, save_top_k, save_last, every_n_epochs, every_n_train_steps: as in Lightning's ModelCheckpoint.
@@ -48,211 +61,229 @@ class CallbackHooks(CheckpointHooks):
         save_weights_only: bool = False,
         **unknown: Any,
     ):
-        problems = [_unknown(key) for key in unknown]
-        if isinstance(figures_every, bool) or not isinstance(figures_every, int) or figures_every < 1:
-            problems.append(f"figures_every is {figures_every!r}. Allowed: a whole number of epochs above 0.")
-        if not isinstance(figures or {}, Mapping) or not all(map(callable, dict(figures or {}).values())):
-            problems.append(f"figures is {figures!r}. Allowed: {{name: fn(trainer, module) -> Figure}}.")
-        if problems:
-            raise ConfigError(problems, "RLACallback")
-        super().__init__(  # type: ignore[call-arg]
-            monitor=monitor,
-            mode=mode,
-            save_top_k=save_top_k,
-            save_last=save_last,
-            every_n_epochs=every_n_epochs,
-            every_n_train_steps=every_n_train_steps,
-            filename=filename,
-            save_weights_only=save_weights_only,
-        )
-        self.figures: Figures = dict(figures or {})
-        self.figures_every = figures_every
+        of_lightning = {
+            "monitor": monitor,
+            "mode": mode,
+            "save_top_k": save_top_k,
+            "save_last": save_last,
+            "every_n_epochs": every_n_epochs,
+            "every_n_train_steps": every_n_train_steps,
+            "filename": filename,
+            "save_weights_only": save_weights_only,
+        }
+        table = {
+            "figures": Argument(figures, FigureCalls.fits, "{name: fn(trainer, module) -> Figure}"),
+            "figures_every": Argument(figures_every, _is_count, "a whole number of epochs above 0"),
+            "log_lr": Argument(log_lr),
+            "log_throughput": Argument(log_throughput),
+        }
+        hint = " Checkpoints belong to the run's folder; a ModelCheckpoint of your own beside it may write elsewhere."
+        known = {name: Argument(value) for name, value in of_lightning.items()} | table
+        check_arguments("RLACallback", unknown, known, hints={"dirpath": hint})
+        super().__init__(**of_lightning)
         self.log_lr = log_lr
         self.log_throughput = log_throughput
-        self._run: Tester | None = None
         # Before a launcher starts the processes, so that they and this one have the same run.
-        self._own = _runs.join_or_plan(
-            task="lightning", config=None, log_root=None, record=None, writers=None, backup=None, tell=False
-        )
-        self._alone = False  # no RLALogger takes the metrics
+        self._own = attach_or_plan(OwnRun("RLACallback", "lightning"), tell=False)
+        self._run: Run | None = None  # that of the present Trainer
+        self._logs_metrics = False  # where no RLALogger takes them
+        self._figures = FigureCalls(figures, figures_every)
+        self._throughput = Throughput()
+        self._pending = PendingRow()
+        self._stopgap = checkpoints.Stopgap()
         self._warn = WarnOnce()
-        self._speed = Speed()
-        self._waiting: tuple[int, int] | None = None  # the step whose values wait for its metrics; rows before it
-        self._stopgap = ""
 
     # --- the run --------------------------------------------------------------------------------------------------
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
         """Find the run, on all ranks. fast_dev_run makes nothing, and predict alone makes no run."""
-        if getattr(trainer, "fast_dev_run", False):
+        if trainer.fast_dev_run:
             return
-        _check_namespace(self, trainer)
-        logger, run = self._find(trainer)
-        self._alone = logger is None
-        _runs.share(run, trainer)
+        check_namespace(self, trainer)
+        self._logs_metrics = _rla_logger(trainer) is None
+        handle = self._find_run(trainer)
+        run = handle.resolve()
+        run.quiet_stdout()  # for the progress bar
+        share(run, trainer)
         self._use(run)
         if trainer.is_global_zero and stage != "predict":
-            _runs.started(run)
-            if logger is None and getattr(pl_module, "_log_hyperparams", False):
-                _runs.add_hyper_params(run, pl_module.hparams_initial)
-        super().setup(trainer, pl_module, stage)  # type: ignore[misc]
+            handle.ensure_started()
+            if self._logs_metrics and getattr(pl_module, "_log_hyperparams", False):
+                add_hyper_params(run, pl_module.hparams_initial)
+        super().setup(trainer, pl_module, stage)
 
-    def _find(self, trainer: Any) -> tuple[LoggerHooks | None, Tester]:
-        """Return the Trainer's RLALogger and the run: that logger's, else the one the user has open, else our own."""
-        logger = next((each for each in trainer.loggers if isinstance(each, LoggerHooks)), None)
-        return logger, logger._run if logger is not None else _runs.open_run() or self._own
+    def _find_run(self, trainer: Any) -> Handle:
+        """Return the run of the Trainer's RLALogger, else the one that the user has open, else this callback's own."""
+        logger = _rla_logger(trainer)
+        if logger is not None:
+            return logger.handle
+        run = open_run()
+        return self._own if run is None else Handle(run)
 
-    def _use(self, run: Tester) -> None:
+    def _use(self, run: Run) -> None:
         if self._run is not None and run.paths != self._run.paths:  # a copy of the callback has a copy of its run
-            self._forget_last_run()
+            checkpoints.forget_files(self)  # the first run keeps its files
+            self._stopgap, self._warn = checkpoints.Stopgap(), WarnOnce()
         self._run = run
         self.dirpath = str(run.checkpoint_dir) if run.checkpoint_dir else None
 
     def _find_last_checkpoints(self, trainer: Any) -> Any:
         """For ckpt_path="last", which Lightning looks up before it calls ``setup``."""
         if not trainer.fast_dev_run:
-            self._use(self._find(trainer)[1])
-        return super()._find_last_checkpoints(trainer)  # type: ignore[misc]
+            self._use(self._find_run(trainer).resolve())
+        return super()._find_last_checkpoints(trainer)
 
-    def _writes(self, trainer: Any) -> bool:
-        return bool(
-            self._run is not None
-            and self._run.is_writing
-            and trainer.is_global_zero
-            and not trainer.sanity_checking
-            and not trainer.fast_dev_run
-        )
+    def _writing(self, trainer: Any) -> Run | None:
+        """Return the run where this rank writes it; None in the sanity check, too, and with fast_dev_run."""
+        is_trial = trainer.sanity_checking or trainer.fast_dev_run
+        run = self._run if trainer.is_global_zero and not is_trial else None
+        return run if run is not None and run.is_writing else None
 
     # --- metrics --------------------------------------------------------------------------------------------------
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
-        super().on_train_start(trainer, pl_module)  # type: ignore[misc]
-        self._speed.restart()
+        super().on_train_start(trainer, pl_module)
+        self._throughput.restart()
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         if self.log_throughput:
-            self._speed.count(batch)
-        if self._logs_step(trainer, pl_module):
-            step = trainer.fit_loop.epoch_loop._batches_that_stepped  # counted up after this hook
-            values = learning_rates(trainer) if self.log_lr else {}
-            if self.log_throughput:
-                values["time/samples_per_second"] = self._speed.per_second()
-            if self._alone:
-                self._log(trainer, values, step)
-            elif values:  # the row of the step's metrics, which comes next, takes them along
-                self._log_waiting(trainer)
-                logger = self._run.logger  # type: ignore[union-attr]
-                logger.record_all(values)
-                self._waiting = step, logger.rows
-        super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)  # type: ignore[misc]
+            self._throughput.count(batch)
+        run = self._writing(trainer)
+        if run is not None and logs_step(trainer, pl_module):
+            self._log_step(run, trainer)
+        super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
         if self._is_deferred() and not trainer.enable_validation:
             self._save_deferred(trainer)
 
-    def _logs_step(self, trainer: Any, pl_module: Any) -> bool:
-        """Whether Lightning logs the metrics of this batch."""
-        return (
-            bool(trainer.log_every_n_steps)
-            and self._writes(trainer)
-            and trainer._logger_connector.should_update_logs
-            and not (pl_module.automatic_optimization and trainer.fit_loop._should_accumulate())
-        )
-
-    def _log_waiting(self, trainer: Any) -> None:
-        """Where a step had no metrics of its own, make what waits for them a row."""
-        if self._waiting is not None and self._run is not None:
-            step, rows = self._waiting
-            if self._run.logger.rows == rows:
-                self._run.log({"epoch": trainer.current_epoch, "stage": "train"}, step)
-        self._waiting = None
+    def _log_step(self, run: Run, trainer: Any) -> None:
+        step = steps_taken(trainer)
+        values = learning_rates(trainer) if self.log_lr else {}
+        if self.log_throughput:
+            values["time/samples_per_second"] = self._throughput.samples_per_second()
+        if self._logs_metrics:
+            log_row(run, trainer, values, step)
+        elif values:
+            self._pending.add(run, values, step, trainer.current_epoch)
 
     def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
-        super().on_validation_start(trainer, pl_module)  # type: ignore[misc]
-        self._log_waiting(trainer)
+        super().on_validation_start(trainer, pl_module)
+        self._pending.flush(trainer.current_epoch)
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        super().on_train_epoch_end(trainer, pl_module)  # type: ignore[misc]
+        super().on_train_epoch_end(trainer, pl_module)
         if self._is_deferred() and self._should_save_on_train_epoch_end(trainer):
             self._save_deferred(trainer)
-        if not self._writes(trainer):
+        run = self._writing(trainer)
+        if run is None:
             return
-        self._log_waiting(trainer)
-        step = trainer.fit_loop.epoch_loop._batches_that_stepped - 1
+        self._pending.flush(trainer.current_epoch)
+        step = steps_taken(trainer) - 1
         if self.log_throughput:
-            self._log(trainer, {"time/seconds_per_epoch": self._speed.epoch()}, step)
-        if (trainer.current_epoch + 1) % self.figures_every == 0:
-            self._draw(trainer, pl_module, step)
-        if self._alone:
-            self._log(trainer, trainer.callback_metrics, step)
+            log_row(run, trainer, {"time/seconds_per_epoch": self._throughput.seconds_per_epoch()}, step)
+        self._figures.draw(run, step, trainer.current_epoch + 1, trainer, pl_module, warn=self._warn)
+        if self._logs_metrics:
+            log_row(run, trainer, trainer.callback_metrics, step)
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
-        super().on_validation_end(trainer, pl_module)  # type: ignore[misc]
-        if self._alone and self._writes(trainer) and trainer.state.fn.value != "fit":
-            self._log(trainer, trainer.callback_metrics, trainer.global_step)
+        super().on_validation_end(trainer, pl_module)
+        if trainer.state.fn.value != "fit":
+            self._log_result(trainer)
 
     def on_test_end(self, trainer: Any, pl_module: Any) -> None:
-        super().on_test_end(trainer, pl_module)  # type: ignore[misc]
-        if self._alone and self._writes(trainer):
-            self._log(trainer, trainer.callback_metrics, trainer.global_step)
+        super().on_test_end(trainer, pl_module)
+        self._log_result(trainer)
 
-    def _log(self, trainer: Any, values: Mapping[str, Any], step: int) -> None:
-        if values and self._run is not None:
-            self._run.log({**values, "epoch": trainer.current_epoch, "stage": str(trainer.state.stage.value)}, step)
+    def _log_result(self, trainer: Any) -> None:
+        run = self._writing(trainer)
+        if run is not None and self._logs_metrics:
+            log_row(run, trainer, trainer.callback_metrics, trainer.global_step)
 
-    def _draw(self, trainer: Any, pl_module: Any, step: int) -> None:
-        assert self._run is not None
-        for name, make in self.figures.items():
-            try:
-                figure = make(trainer, pl_module)
-            except Exception as error:
-                self._warn(("figure", name), f"the figure {name!r} was not made: {type(error).__name__}: {error}")
-                continue
-            if figure is not None:
-                self._run.add_figure(name, figure, step)
+    # --- checkpoints ----------------------------------------------------------------------------------------------
+
+    def _save_checkpoint(self, trainer: Any, filepath: str) -> None:
+        """Lightning's save, on all ranks."""
+        with checkpoints.temporary_files_in(str(self.dirpath)):
+            super()._save_checkpoint(trainer, filepath)
+        self._warn.rearm("checkpoint")
+        if self._run is not None and trainer.is_global_zero:
+            checkpoints.list_checkpoint(self._run, self)
+
+    def _remove_checkpoint(self, trainer: Any, filepath: str) -> None:
+        """Delete what this run wrote, never a file of the run that this one was resumed from."""
+        if Path(str(self.dirpath)).absolute() not in Path(filepath).absolute().parents:
+            return
+        super()._remove_checkpoint(trainer, filepath)
+        if self._run is not None and trainer.is_global_zero:
+            self._run.forget_deleted_checkpoints()
+
+    def _save_topk_checkpoint(self, trainer: Any, monitor_candidates: dict[str, Any]) -> None:
+        """A monitor that is not logged must not cost the checkpoints: the newest is kept until it is."""
+        if self.save_top_k == 0:
+            return
+        with self._tolerant(trainer):
+            path = ""
+            if self.monitor is None or self.monitor in monitor_candidates:
+                super()._save_topk_checkpoint(trainer, monitor_candidates)
+            else:
+                self._warn("monitor", checkpoints.missing_monitor(self.monitor, monitor_candidates))
+                path = self._get_metric_interpolated_filepath_name(monitor_candidates, trainer, self._stopgap.path)
+                if not self.best_k_models:
+                    self.best_model_path = path
+                self._save_checkpoint(trainer, path)
+            self._stopgap.replace(path, self.best_k_models, lambda old: self._remove_checkpoint(trainer, old))
+
+    def _save_last_checkpoint(self, trainer: Any, monitor_candidates: dict[str, Any]) -> None:
+        with self._tolerant(trainer):
+            super()._save_last_checkpoint(trainer, monitor_candidates)
+
+    def _tolerant(self, trainer: Any) -> AbstractContextManager[None]:
+        if trainer.world_size > 1:
+            return nullcontext()  # the other ranks save: they must not wait for one that could not
+        return checkpoints.saved_or_unchanged(self, self._stopgap, self._warn)
+
+    def _is_deferred(self) -> bool:
+        """Whether 2.6 puts off a save at every_n_train_steps until a validation, since the monitored metric is missing.
+
+        Without a validation, or with one at the end of each epoch, that save would never come.
+        """
+        return bool(getattr(self, "_defer_save_until_validation", False))
+
+    def _save_deferred(self, trainer: Any) -> None:
+        self._defer_save_until_validation = False
+        if not self._should_skip_saving_checkpoint(trainer):
+            candidates = self._monitor_candidates(trainer)
+            self._save_topk_checkpoint(trainer, candidates)
+            self._save_last_checkpoint(trainer, candidates)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Resume: the best score and the list of the best survive in the folder of a new run, too."""
+        super().load_state_dict({**state_dict, "dirpath": self.dirpath})
 
     # --- the end --------------------------------------------------------------------------------------------------
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
-        super().on_exception(trainer, pl_module, exception)  # type: ignore[misc]
+        super().on_exception(trainer, pl_module, exception)
         if trainer.fast_dev_run:
             return
-        run = self._run or self._own  # in the process that spawned those which train, no hook has been called before
+        # In the process that spawned those which train, no hook has been called before.
+        run = self._run or self._find_run(trainer).resolve()
         run.report(ending_of(exception), exception)
         run.flush()
+
+    def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        super().teardown(trainer, pl_module, stage)
+        if self._run is not None and self._run.is_writing:
+            self._run.flush()
 
     def __getstate__(self) -> dict[str, Any]:
         # During a fit log and log_dict are methods of the module, put here by the Trainer (2.6): a copy would take the
         # whole training along.
         return {key: value for key, value in self.__dict__.items() if key not in ("log", "log_dict")}
 
-    def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
-        super().teardown(trainer, pl_module, stage)  # type: ignore[misc]
-        if self._run is not None and self._run.is_writing:
-            self._run.flush()
+
+def _rla_logger(trainer: Any) -> LoggerHooks | None:
+    return next((each for each in trainer.loggers if isinstance(each, LoggerHooks)), None)
 
 
-def _unknown(key: str) -> str:
-    known = ["monitor", "mode", "save_top_k", "save_last", "every_n_epochs", "every_n_train_steps", "figures"]
-    known += ["figures_every", "log_lr", "log_throughput", "filename", "save_weights_only"]
-    hint = did_you_mean(key, known)
-    if key == "dirpath":
-        hint = " Checkpoints belong to the run's folder; a ModelCheckpoint of your own beside it may write elsewhere."
-    return f"unknown argument {key!r}. Known: {', '.join(known)}.{hint}"
-
-
-def _check_namespace(callback: Any, trainer: Any) -> None:
-    """A callback of the other namespace would not be recognised as the Trainer's checkpoint callback."""
-    ours, theirs = _namespace(callback, "ModelCheckpoint"), _namespace(trainer, "Trainer")
-    if theirs is not None and theirs != ours:
-        raise ConfigError(
-            f"this RLACallback is made for {ours}, the Trainer is of {theirs}. Write: from "
-            f"rla_hooks.integrations.{theirs.replace('.', '_')} import RLACallback"
-        )
-
-
-def _namespace(thing: Any, base: str) -> str | None:
-    """Return which of the two trees of classes a thing belongs to."""
-    for each in type(thing).__mro__:
-        for namespace in ("pytorch_lightning", "lightning.pytorch"):
-            if each.__name__ == base and each.__module__.startswith(namespace + "."):
-                return namespace
-    return None
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
