@@ -50,7 +50,7 @@ class Experiment:
 class LoggerHooks(Logger):
     """Writes what a Trainer (or Fabric) logs into a run.
 
-    Inside ``@rla.track`` or an open Tester it joins that run; alone it makes its own at first real use, which ends
+    Inside ``@rla.track`` or an open Run it joins that run; alone it makes its own at first real use, which ends
     with the process. The arguments are for a run of its own: ``task``, ``config`` (path of an rla_config.yaml),
     ``log_root``, ``record`` (hyper-parameters that stand in the run's name, with their values), ``writers`` (of csv,
     tensorboard, log, stdout) and ``backup`` (source, lib or none). ``prefix`` is put before every metric;
