@@ -12,15 +12,15 @@ stable: later versions add to them and change none.
             self.handle.ensure_started().log(metrics, step)
 
         def on_error(self, error):
-            if self.handle.run is not None:
-                self.handle.run.report(ending_of(error), error)
+            self.handle.resolve().report(ending_of(error), error)
 """
 
 from __future__ import annotations
 
 import inspect
+import operator
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from rla_hooks import tracking
@@ -46,6 +46,7 @@ __all__ = [
     "config_fields",
     "ending_of",
     "flat",
+    "is_count",
     "open_run",
     "to_scalar",
 ]
@@ -60,10 +61,11 @@ class OwnRun:
 
     hook: the name that stands before mistakes. default_task: the task where the user gives none. options: those of
     ``rla.run``, None for those that the user did not give; but ``record`` is a mapping of names and values, since the
-    run's name is needed before the framework knows the hyper-parameters.
+    run's name is needed before the framework knows the hyper-parameters. Later options of ``rla.run`` join them, so a
+    hook that hands on all of its ``**options`` has them, too. Mistakes among them are told by whom it is given to.
     """
 
-    def __init__(self, hook: str, default_task: str | None = None, **options: Any):
+    def __init__(self, hook: str, default_task: str | None = None, /, **options: Any):
         self.hook = hook
         self.default_task = default_task or hook
         self.options = options
@@ -74,23 +76,30 @@ class OwnRun:
         return [
             name
             for name, value in self.options.items()
-            if value not in (None, ()) and not (name == "task" and value == self.default_task)
+            if name in OPTIONS and value not in (None, ()) and not (name == "task" and value == self.default_task)
         ]
 
+    @property
+    def unknown(self) -> list[str]:
+        """The names that the user gave and that are no options of a run."""
+        return [name for name in self.options if name not in OPTIONS]
+
     def problems(self) -> list[str]:
-        """Return a line for each mistake; no option, no mistake: the config that lies here is perhaps not meant."""
+        """Return a line for each value that cannot be used; no option, no mistake: the config is perhaps not meant."""
         if not self.given:
             return []
         try:
-            self.settings()
+            self._settings([])
         except ConfigError as error:
             return error.problems
         return []
 
     def settings(self) -> RunSettings:
         """Return the settings of the run; nothing is created. Raises ConfigError with all mistakes."""
+        return self._settings(_unknown(self.unknown, OPTIONS, {}))
+
+    def _settings(self, problems: list[str]) -> RunSettings:
         options = {name: self.options.get(name) for name in OPTIONS}
-        problems = _unknown([name for name in self.options if name not in OPTIONS], list(OPTIONS), {})
         record = options["record"]
         if record is not None and not (isinstance(record, Mapping) and all(isinstance(key, str) for key in record)):
             problems.append(
@@ -184,6 +193,18 @@ class Argument(NamedTuple):
     allowed: str = ""
 
 
+def is_count(value: Any) -> bool:
+    """Whether a value is a whole number above 0, of numpy, too; True is none.
+
+    >>> is_count(3), is_count(0), is_count(True), is_count(1.5)
+    (True, False, False, False)
+    """
+    try:
+        return not isinstance(value, bool) and operator.index(value) > 0
+    except TypeError:
+        return False
+
+
 def check_arguments(
     hook: str,
     unknown: Iterable[str],
@@ -193,7 +214,8 @@ def check_arguments(
 ) -> None:
     """Raise one ConfigError that names every argument which cannot be used, those of the hook's own run among them.
 
-    unknown: names that the hook does not have (the keys of its ``**unknown``). hints: what to say to some of these.
+    unknown: names that the hook does not have (the keys of its ``**unknown``); where the hook hands them on to ``own``
+    they need not be given again. hints: what to say to some of these.
 
     >>> table = {"mode": Argument("mix", ("min", "max").__contains__, "'min', 'max'")}
     >>> check_arguments("MyHook", ["moed"], table)
@@ -202,8 +224,8 @@ def check_arguments(
       - unknown argument 'moed'. Known: mode. Did you mean 'mode'?
       - mode is 'mix'. Allowed: 'min', 'max'.
     """
-    known = [*table, *(own.options if own else ())]
-    problems = _unknown(unknown, known, hints or {})
+    names = [*unknown, *(own.unknown if own else ())]
+    problems = _unknown(names, [*table, *(OPTIONS if own else ())], hints or {})
     for name, argument in table.items():
         if not argument.fits(argument.value):
             problems.append(f"{name} is {argument.value!r}. Allowed: {argument.allowed}.")
@@ -212,7 +234,7 @@ def check_arguments(
         raise ConfigError(problems, hook)
 
 
-def _unknown(names: Iterable[str], known: list[str], hints: Mapping[str, str]) -> list[str]:
+def _unknown(names: Iterable[str], known: Sequence[str], hints: Mapping[str, str]) -> list[str]:
     ending = {name: hints.get(name) or did_you_mean(name, known) for name in names}
     return [f"unknown argument {name!r}. Known: {', '.join(known)}.{end}" for name, end in ending.items()]
 

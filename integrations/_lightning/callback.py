@@ -28,6 +28,7 @@ from rla_hooks.hooks import (
     attach_or_plan,
     check_arguments,
     ending_of,
+    is_count,
     open_run,
 )
 
@@ -73,7 +74,7 @@ class CallbackHooks(ModelCheckpoint):
         }
         table = {
             "figures": Argument(figures, FigureCalls.fits, "{name: fn(trainer, module) -> Figure}"),
-            "figures_every": Argument(figures_every, _is_count, "a whole number of epochs above 0"),
+            "figures_every": Argument(figures_every, is_count, "a whole number of epochs above 0"),
             "log_lr": Argument(log_lr),
             "log_throughput": Argument(log_throughput),
         }
@@ -283,7 +284,3 @@ class CallbackHooks(ModelCheckpoint):
 
 def _rla_logger(trainer: Any) -> LoggerHooks | None:
     return next((each for each in trainer.loggers if isinstance(each, LoggerHooks)), None)
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0

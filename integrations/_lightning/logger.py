@@ -53,8 +53,9 @@ class LoggerHooks(Logger):
     Inside ``@rla.track`` or an open Run it joins that run; alone it makes its own at first real use, which ends
     with the process. The arguments are for a run of its own: ``task``, ``config`` (path of an rla_config.yaml),
     ``log_root``, ``record`` (hyper-parameters that stand in the run's name, with their values), ``writers`` (of csv,
-    tensorboard, log, stdout) and ``backup`` (source, lib or none). ``prefix`` is put before every metric;
-    ``log_graph`` writes the module's graph to TensorBoard once, if it has an ``example_input_array``.
+    tensorboard, log, stdout) and ``backup`` (source, lib or none); ``options`` are further ones of ``rla.run``, such as
+    ``tags``. ``prefix`` is put before every metric; ``log_graph`` writes the module's graph to TensorBoard once, if it
+    has an ``example_input_array``.
     """
 
     def __init__(
@@ -67,12 +68,12 @@ class LoggerHooks(Logger):
         backup: str | None = None,
         prefix: str | None = None,
         log_graph: bool = False,
-        **unknown: Any,
+        **options: Any,
     ):
         super().__init__()
-        options = {"config": config, "log_root": log_root, "record": record, "writers": writers, "backup": backup}
-        own = OwnRun("RLALogger", "lightning", task=task, **options)
-        check_arguments("RLALogger", unknown, {"prefix": Argument(prefix), "log_graph": Argument(log_graph)}, own)
+        of_run = options | {"task": task, "config": config, "log_root": log_root, "record": record}
+        own = OwnRun("RLALogger", "lightning", **of_run, writers=writers, backup=backup)
+        check_arguments("RLALogger", (), {"prefix": Argument(prefix), "log_graph": Argument(log_graph)}, own)
         self._prefix = f"{prefix}-" if prefix else ""  # with a dash, as in Lightning's own loggers
         self._graph_wanted = log_graph
         self._shared = False  # whether all ranks know the run
