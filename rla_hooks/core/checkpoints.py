@@ -11,6 +11,7 @@ from rla_hooks.core.custom_data import CustomData
 from rla_hooks.core.guard import Guard
 from rla_hooks.core.handover import Ownership
 from rla_hooks.core.logger import Logger
+from rla_hooks.core.settings import RunSettings
 from rla_hooks.errors import CheckpointError, ConfigError, RunError
 from rla_hooks.writers.base import STEP
 
@@ -21,19 +22,19 @@ _DEFAULT_MAX_TO_KEEP = 5
 
 
 class RunCheckpoints:
-    """Saves, lists and loads. ``framework``: what DL_FRAMEWORK says; ``saved`` is called after each save."""
+    """Saves, lists and loads; ``saved`` is called after each save."""
 
     def __init__(
         self,
+        settings: RunSettings,
         ownership: Ownership,
         logger: Logger,
         guard: Guard,
         custom_data: CustomData,
-        framework: str | None,
         saved: Callable[[], None],
     ):
-        self._ownership, self._logger, self._guard = ownership, logger, guard
-        self._custom_data, self._framework, self._saved = custom_data, framework, saved
+        self._settings, self._ownership, self._logger, self._guard = settings, ownership, logger, guard
+        self._custom_data, self._saved = custom_data, saved
         self._saver: Saver | None = None
 
     @property
@@ -56,7 +57,7 @@ class RunCheckpoints:
 
         self._ownership.need_started("new_saver")
         folder = self.folder or Path(os.devnull)
-        self._saver = saver.Saver(folder, max_to_keep, var_prefix or "", objects, self._framework)
+        self._saver = saver.Saver(folder, max_to_keep, var_prefix or "", objects, self._settings.framework)
 
     def _need_saver(self) -> Saver:
         if self._saver is None:
