@@ -135,6 +135,12 @@ class RunFiles:
         for key, value in sorted(self._hyper_parameters.flat().items()):
             self._logger.message(f"{key}: {value}")
 
+    def print_log_dir(self) -> None:
+        """Show where the run's folders are."""
+        paths = self._ownership.paths
+        for kind in ("log_dir", "tester_pkl", "checkpoint_dir", "results_dir", "code_dir"):
+            self._logger.message(f"{kind.replace('tester_pkl', 'pkl_file')}: {getattr(paths, kind, None)}")
+
     def save_parameters(self) -> None:
         """Write parameter.json and TensorBoard's tables."""
         if not self._ownership.is_writing:

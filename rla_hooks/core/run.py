@@ -111,10 +111,7 @@ class Run:
 
     # --- what it is -----------------------------------------------------------------------------------------------
 
-    @property
-    def state(self) -> State:
-        """The state of the run in this process: see core/handover.py."""
-        return self.ownership.state
+    state: State = value_of("ownership", "state", "The state of the run in this process: see core/handover.py.")
 
     @property
     def is_writing(self) -> bool:
@@ -126,38 +123,18 @@ class Run:
         """Whether a hook made this run for itself, rather than the user."""
         return self.ownership.planned_at is not None
 
-    @property
-    def paths(self) -> layout.RunPaths | None:
-        """The run's folders and files."""
-        return self.ownership.paths
-
-    @property
-    def status(self) -> str | None:
-        """How it goes, as run.json has it: ``running``, ``finished``, ``failed``...; None before the start."""
-        return self.files.status
-
-    @property
-    def record(self) -> RunRecord | None:
-        """The content of run.json; None before the start."""
-        return self.files.record
-
-    @property
-    def hyper_param(self) -> dict[str, Any]:
-        """The run's hyper-parameters, the user's own objects."""
-        return self.hyper_parameters.values
-
+    paths: layout.RunPaths | None = value_of("ownership", "paths", "The run's folders and files.")
+    name: str | None = value_of("paths", "name", "The run name, RLA's log_name; None before it has one.")
+    status: str | None = value_of(
+        "files", "status", "How it goes, as run.json has it: ``running``, ``finished``, ``failed``...; None before."
+    )
+    record: RunRecord | None = value_of("files", "record", "The content of run.json; None before the start.")
     task_name: str | None = value_of("settings", "task_name", "The group of runs it belongs to.")
     parent: str | None = value_of("settings", "parent", "The name of the run that this one is a part of, or None.")
     config: Config | None = value_of("settings", "config", "The checked settings of the config.")
-    private_config: dict[str, Any] = value_of(
-        "settings", "private_config", "The config as given, with its secrets masked."
-    )
-    name: str | None = value_of("paths", "name", "The run name, RLA's log_name; None before it has one.")
-
-    @property
-    def time_step_holder(self) -> TimeStepHolder:
-        """The time step that rows without one of their own are written at."""
-        return self.logger.time_step
+    private_config: dict[str, Any] = value_of("settings", "private_config", "The config as given; secrets are masked.")
+    hyper_param: dict[str, Any] = value_of("hyper_parameters", "values", "The hyper-parameters, the user's objects.")
+    time_step_holder: TimeStepHolder = value_of("logger", "time_step", "The step of rows without one of their own.")
 
     def parameters(self) -> dict[str, Any]:
         """The hyper-parameters flat, in the safe form of parameter.json."""
@@ -183,12 +160,8 @@ class Run:
         if handover.writing_disabled():
             self.follow(handover.run_of_writing_rank())
             return
-        record_values = self.settings.check()
-        assert self.settings.config is not None and self.settings.task_name is not None
         planned_at = self.ownership.planned_at
-        paths = layout.create(
-            self.settings.config.log_root, self.settings.task_name, record_values, planned_at, planned_at is not None
-        )
+        paths = layout.create(*self.settings.check_place(), planned_at, planned_at is not None)
         self.ownership.begin(paths)
         handover.export_to_child_ranks(paths)
         self._open_files()
@@ -208,10 +181,8 @@ class Run:
         if handover.writing_disabled():
             self.follow(handover.run_of_writing_rank())
             return
-        record_values = self.settings.check()
-        assert self.settings.config is not None and self.settings.task_name is not None
         now = datetime.now()
-        paths = layout.plan(self.settings.config.log_root, self.settings.task_name, record_values, now)
+        paths = layout.plan(*self.settings.check_place(), now)
         self.ownership.plan(paths, now)
         registry.register_planned(self)
         if tell:
@@ -271,7 +242,19 @@ class Run:
     # --- rows and data --------------------------------------------------------------------------------------------
 
     def log(self, values: Mapping[str, Any], step: int | None = None) -> None:
-        """Log a row of metrics; without a step, rows count on. See :meth:`rla_hooks.core.logger.Logger.log`."""
+        """Log a row of metrics to the run.
+
+        values: numbers, strings, or arrays and tensors of one element, by name; None is a missing value, and what is no
+        scalar is left out with one warning. step: the row's time step; rows without one count on. The row is in the
+        operating system's hands when this returns. Raises RunError where no run has started.
+
+        >>> import rla_hooks as rla
+        >>> with rla.run(task="demo", writers=["csv"], backup="none") as run:
+        ...     rla.log({"perf/return": 12.0, "loss": 0.5}, step=10)
+        ...     rla.log({"perf/return": 13.0})
+        >>> rla.runs()[-1].metrics()["time-step"].tolist()
+        [10, 11]
+        """
         if not isinstance(values, Mapping):
             message = (
                 f"log got {safe(values)!r}. Allowed: a mapping such as {{'perf/return': 12.0}}; nothing was logged."
@@ -286,11 +269,7 @@ class Run:
     add_hyper_params = of_part("files", RunFiles.add_hyper_params)
     print_args = of_part("files", RunFiles.print_args)
 
-    def print_log_dir(self) -> None:
-        """Show where the run's folders are."""
-        for kind in ("log_dir", "pkl_file", "checkpoint_dir", "results_dir", "code_dir"):
-            self.logger.message(f"{kind}: {getattr(self, kind)}")
-
+    print_log_dir = of_part("files", RunFiles.print_log_dir)
     time_record = of_part("timers", TimeTracker.start)
 
     def time_record_end(self, name: str) -> float:

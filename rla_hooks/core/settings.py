@@ -145,6 +145,12 @@ class RunSettings:
         parameters = self.parameters()
         return {key: parameters[key] for key in self.hyper_param_record}
 
+    def check_place(self) -> tuple[Path, str, dict[str, Any]]:
+        """Return the log root, the task, and the values that :meth:`check` returns; it raises as that does."""
+        record_values = self.check()
+        assert self.config is not None and self.task_name is not None
+        return self.config.log_root, self.task_name, record_values
+
     def record_problems(self) -> list[str]:
         """Return a line for each record parameter that is no hyper-parameter."""
         known = self.parameters() if self.hyper_param_record else {}
