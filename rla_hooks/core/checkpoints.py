@@ -101,7 +101,6 @@ class RunCheckpoints:
                 "save_checkpoint",
                 f"save_checkpoint got a {type(model_dict).__name__}. Allowed: a mapping such as {{'policy': model}}; "
                 "it was saved as 'model'.",
-                stacklevel=4,
             )
             model_dict = {"model": model_dict}
         step = self._logger.current_step() if step is None else step
@@ -112,7 +111,7 @@ class RunCheckpoints:
         except (OSError, ConfigError, CheckpointError) as error:
             what = str(error).rstrip(".")
             message = f"the checkpoint of step {step} was not saved: {what}. The training goes on."
-            self._guard.warn("checkpoint", message, stacklevel=4)
+            self._guard.warn("checkpoint", message)
             return None
         self._guard.warn.rearm("checkpoint")
         self._custom_data[STEP] = step

@@ -45,7 +45,7 @@ class RunFigures:
         try:
             picture = saving.save(self.folder, name, figure, step, pretty)
         except (OSError, ConfigError) as error:
-            self._guard.warn(("figure", name), f"the figure {name!r} was not saved: {error}", stacklevel=4)
+            self._guard.warn(("figure", name), f"the figure {name!r} was not saved: {error}")
             return None
         self._show(name, picture, step)
         return picture.path
@@ -157,10 +157,10 @@ class RunFigures:
         try:
             if not cover and saving.exists(self.folder, name, step, pretty):
                 message = f"the figure {name!r} is there already and stays. Pass cover=True to replace it."
-                self._guard.warn(("figure", name), message, stacklevel=5)
+                self._guard.warn(("figure", name), message)
                 return None
             figure = getattr(simple, kind)(**content, **options)
         except ConfigError as error:
-            self._guard.warn(("figure", name), f"the figure {name!r} was not drawn: {error}", stacklevel=5)
+            self._guard.warn(("figure", name), f"the figure {name!r} was not drawn: {error}")
             return None
         return self.save_figure(name, figure, step, pretty)
