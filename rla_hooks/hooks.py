@@ -20,7 +20,7 @@ from __future__ import annotations
 import inspect
 import operator
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from rla_hooks import tracking
@@ -76,30 +76,29 @@ class OwnRun:
         return [
             name
             for name, value in self.options.items()
-            if name in OPTIONS and value not in (None, ()) and not (name == "task" and value == self.default_task)
+            if value not in (None, ()) and not (name == "task" and value == self.default_task)
         ]
 
-    @property
-    def unknown(self) -> list[str]:
-        """The names that the user gave and that are no options of a run."""
-        return [name for name in self.options if name not in OPTIONS]
+    def problems(self, known: Iterable[str] = (), hints: Mapping[str, str] | None = None) -> list[str]:
+        """Return a line for each mistake; no option, no mistake: the config that lies here is perhaps not meant.
 
-    def problems(self) -> list[str]:
-        """Return a line for each value that cannot be used; no option, no mistake: the config is perhaps not meant."""
+        known, hints: for names that no option has, as in :func:`check_arguments`.
+        """
         if not self.given:
             return []
         try:
-            self._settings([])
+            self._settings(known, hints or {})
         except ConfigError as error:
             return error.problems
         return []
 
     def settings(self) -> RunSettings:
         """Return the settings of the run; nothing is created. Raises ConfigError with all mistakes."""
-        return self._settings(_unknown(self.unknown, OPTIONS, {}))
+        return self._settings((), {})
 
-    def _settings(self, problems: list[str]) -> RunSettings:
+    def _settings(self, known: Iterable[str], hints: Mapping[str, str]) -> RunSettings:
         options = {name: self.options.get(name) for name in OPTIONS}
+        problems = _unknown([name for name in self.options if name not in OPTIONS], [*known, *OPTIONS], hints)
         record = options["record"]
         if record is not None and not (isinstance(record, Mapping) and all(isinstance(key, str) for key in record)):
             problems.append(
@@ -224,17 +223,17 @@ def check_arguments(
       - unknown argument 'moed'. Known: mode. Did you mean 'mode'?
       - mode is 'mix'. Allowed: 'min', 'max'.
     """
-    names = [*unknown, *(own.unknown if own else ())]
-    problems = _unknown(names, [*table, *(OPTIONS if own else ())], hints or {})
+    options = [name for name in own.options if name in OPTIONS] if own else []
+    problems = _unknown(unknown, [*table, *options], hints or {})
     for name, argument in table.items():
         if not argument.fits(argument.value):
             problems.append(f"{name} is {argument.value!r}. Allowed: {argument.allowed}.")
-    problems += own.problems() if own else []
+    problems += own.problems(table, hints) if own else []
     if problems:
         raise ConfigError(problems, hook)
 
 
-def _unknown(names: Iterable[str], known: Sequence[str], hints: Mapping[str, str]) -> list[str]:
+def _unknown(names: Iterable[str], known: list[str], hints: Mapping[str, str]) -> list[str]:
     ending = {name: hints.get(name) or did_you_mean(name, known) for name in names}
     return [f"unknown argument {name!r}. Known: {', '.join(known)}.{end}" for name, end in ending.items()]
 

@@ -64,7 +64,7 @@ class LoggerHooks(Logger):
         config: str | None = None,
         log_root: str | None = None,
         record: dict[str, Any] | None = None,
-        writers: list[str] | None = None,
+        writers: list[Any] | None = None,
         backup: str | None = None,
         prefix: str | None = None,
         log_graph: bool = False,

@@ -310,6 +310,14 @@ def test_the_tables_of_a_run_that_it_joins_leave_stdout_to_the_progress_bar(name
     assert ("loss_epoch" in capsys.readouterr().out) == (writers is not None)
 
 
+def test_the_options_of_a_run_are_taken_whole(namespace, here, only_run):
+    """Also those that the signature does not name."""
+    namespace.logger(task="t", tags=["paper"], note="to show").log_metrics({"a": 1.0})
+    assert json.loads((only_run().log_dir / "labels.json").read_text())["tags"] == ["paper"]
+    with pytest.raises(ConfigError, match="tags is 3"):
+        namespace.logger(tags=3)
+
+
 def test_two_loggers_are_two_runs(namespace, here, runs, read_rows):
     """A sweep in a loop gives as many runs as loggers, each with its own rows and parameters."""
     for lr in (0.1, 0.2):
