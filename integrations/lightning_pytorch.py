@@ -8,8 +8,9 @@ from rla_hooks.integrations import _versions
 _versions.check("lightning", (2, 2), "pip install 'lightning>=2.2'")
 
 # ruff: noqa: E402
+from lightning.fabric.loggers.logger import rank_zero_experiment
 from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.loggers.logger import Logger, rank_zero_experiment
+from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 from rla_hooks.integrations._lightning.callback import CallbackHooks
 from rla_hooks.integrations._lightning.logger import LoggerHooks

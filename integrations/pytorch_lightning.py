@@ -8,8 +8,9 @@ from rla_hooks.integrations import _versions
 _versions.check("pytorch_lightning", (2, 2), "pip install 'rla-hooks[lightning]'")
 
 # ruff: noqa: E402
+from lightning_fabric.loggers.logger import rank_zero_experiment
 from pytorch_lightning.callbacks import ModelCheckpoint
-from pytorch_lightning.loggers.logger import Logger, rank_zero_experiment
+from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities import rank_zero_only
 from rla_hooks.integrations._lightning.callback import CallbackHooks
 from rla_hooks.integrations._lightning.logger import LoggerHooks

@@ -1,9 +1,10 @@
 """RLACallback: the methods that Lightning calls on its checkpoint callback.
 
 ``pytorch_lightning.py`` and ``lightning_pytorch.py`` join this class with the ``ModelCheckpoint`` of their namespace.
-Lightning saves, on all ranks, and chooses what to keep; the methods with an underscore are Lightning's, too (2.6). They
-put the files into the run's folder and its manifest, delete no file of another run, and keep a training going whose
-monitor is missing or whose disk is full.
+Lightning saves, on all ranks, and chooses what to keep. The overridden methods put the files into the run's folder and
+its manifest, delete no file of another run, and keep a training going whose monitor is missing or whose disk is full.
+Of those with an underscore, _find_last_checkpoints, _save_checkpoint, _remove_checkpoint, _save_topk_checkpoint and
+_save_last_checkpoint are ModelCheckpoint's own (2.6).
 """
 
 from __future__ import annotations
@@ -126,7 +127,7 @@ class CallbackHooks(ModelCheckpoint):
             checkpoints.forget_files(self)  # the first run keeps its files
             self._stopgap, self._warn = checkpoints.Stopgap(), WarnOnce()
         self._run = run
-        self.dirpath = str(run.checkpoint_dir) if run.checkpoint_dir else None
+        self.dirpath: Any = str(run.checkpoint_dir) if run.checkpoint_dir else None
 
     def _find_last_checkpoints(self, trainer: Any) -> Any:
         """For ckpt_path="last", which Lightning looks up before it calls ``setup``."""

@@ -16,7 +16,8 @@ def graph_of(module: Any, example: Any = None) -> Graph | None:
         example = getattr(module, "example_input_array", None)
     if example is None:
         return None
-    from torch.utils.tensorboard._pytorch_graph import graph
+    from torch.utils.tensorboard import _pytorch_graph
 
-    definition, _ = graph(module, module._apply_batch_transfer_handler(example))
+    trace: Any = _pytorch_graph.graph  # has no types
+    definition, _ = trace(module, module._apply_batch_transfer_handler(example))
     return Graph(definition.SerializeToString())
