@@ -29,7 +29,7 @@ from rla_hooks.core.handover import State
 from rla_hooks.core.run import Run
 from rla_hooks.core.settings import Labels, RunSettings
 from rla_hooks.errors import ConfigError, WarnOnce, did_you_mean
-from rla_hooks.parameters import config_fields
+from rla_hooks.parameters import config_fields, flat
 from rla_hooks.record import ending_of
 from rla_hooks.values import to_scalar
 
@@ -61,8 +61,8 @@ class OwnRun:
 
     hook: the name that stands before mistakes. default_task: the task where the user gives none. options: those of
     ``rla.run``, None for those that the user did not give; but ``record`` is a mapping of names and values, since the
-    run's name is needed before the framework knows the hyper-parameters. Later options of ``rla.run`` join them, so a
-    hook that hands on all of its ``**options`` has them, too. Mistakes among them are told by whom it is given to.
+    run's name is needed before the framework knows the hyper-parameters. A hook that hands on its ``**options`` as they
+    come takes later options of ``rla.run``, too.
     """
 
     def __init__(self, hook: str, default_task: str | None = None, /, **options: Any):
@@ -87,16 +87,13 @@ class OwnRun:
         if not self.given:
             return []
         try:
-            self._settings(known, hints or {})
+            self.settings(known, hints)
         except ConfigError as error:
             return error.problems
         return []
 
-    def settings(self) -> RunSettings:
+    def settings(self, known: Iterable[str] = (), hints: Mapping[str, str] | None = None) -> RunSettings:
         """Return the settings of the run; nothing is created. Raises ConfigError with all mistakes."""
-        return self._settings((), {})
-
-    def _settings(self, known: Iterable[str], hints: Mapping[str, str]) -> RunSettings:
         options = {name: self.options.get(name) for name in OPTIONS}
         problems = _unknown([name for name in self.options if name not in OPTIONS], [*known, *OPTIONS], hints)
         record = options["record"]
@@ -109,16 +106,10 @@ class OwnRun:
             record = None
         labels = Labels(options["tags"] or (), options["note"], options["group"])
         settings = RunSettings(hyper_param=dict(record or {}), hyper_param_record=list(record or ()), labels=labels)
+        problems += labels.problems()
         task = self.default_task if options["task"] is None else options["task"]
-        writers, backup = options["writers"], options["backup"]
-        settings.configure(
-            task,
-            options["config"],
-            options["log_root"],
-            writers=writers,
-            backup=backup,
-            problems=[*problems, *labels.problems()],
-        )
+        where, writers, backup = (options["config"], options["log_root"]), options["writers"], options["backup"]
+        settings.configure(task, *where, writers=writers, backup=backup, problems=problems)
         return settings
 
 
@@ -213,8 +204,7 @@ def check_arguments(
 ) -> None:
     """Raise one ConfigError that names every argument which cannot be used, those of the hook's own run among them.
 
-    unknown: names that the hook does not have (the keys of its ``**unknown``); where the hook hands them on to ``own``
-    they need not be given again. hints: what to say to some of these.
+    unknown: names that the hook does not have, but for those that it hands on to ``own``. hints: what to say to some.
 
     >>> table = {"mode": Argument("mix", ("min", "max").__contains__, "'min', 'max'")}
     >>> check_arguments("MyHook", ["moed"], table)
@@ -224,7 +214,7 @@ def check_arguments(
       - mode is 'mix'. Allowed: 'min', 'max'.
     """
     options = [name for name in own.options if name in OPTIONS] if own else []
-    problems = _unknown(unknown, [*table, *options], hints or {})
+    problems = _unknown(unknown, [*table, *options], hints)
     for name, argument in table.items():
         if not argument.fits(argument.value):
             problems.append(f"{name} is {argument.value!r}. Allowed: {argument.allowed}.")
@@ -233,8 +223,8 @@ def check_arguments(
         raise ConfigError(problems, hook)
 
 
-def _unknown(names: Iterable[str], known: list[str], hints: Mapping[str, str]) -> list[str]:
-    ending = {name: hints.get(name) or did_you_mean(name, known) for name in names}
+def _unknown(names: Iterable[str], known: list[str], hints: Mapping[str, str] | None) -> list[str]:
+    ending = {name: (hints or {}).get(name) or did_you_mean(name, known) for name in names}
     return [f"unknown argument {name!r}. Known: {', '.join(known)}.{end}" for name, end in ending.items()]
 
 
@@ -303,18 +293,3 @@ class Every:
                 return False
         self._last = step, now
         return True
-
-
-def flat(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values without nesting: those of an inner dict become ``<key>/<inner key>``.
-
-    >>> flat({"loss": {"policy": 0.5, "value": 0.1}, "lr": 0.01})
-    {'loss/policy': 0.5, 'loss/value': 0.1, 'lr': 0.01}
-    """
-    result: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, dict):
-            result |= {f"{key}/{inner}": leaf for inner, leaf in flat(value).items()}
-        else:
-            result[str(key)] = value
-    return result
