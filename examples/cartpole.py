@@ -14,9 +14,9 @@ import contextlib
 import math
 import shlex
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
@@ -263,9 +263,10 @@ def progress(total_steps: int) -> Iterator[Callable[[int, float], None]]:
 
 
 def tensorboard() -> str:
-    """The program's name where the shell finds it, else its path beside this Python."""
-    beside = Path(sys.executable).with_name("tensorboard")
-    return str(beside) if beside.exists() and not shutil.which("tensorboard") else "tensorboard"
+    """The program's name where the shell finds it, else its path, which pip noted when it was installed."""
+    files = [] if shutil.which("tensorboard") else metadata.files("tensorboard") or []
+    programs = [file for file in files if file.stem == "tensorboard" and file.parent.name in ("bin", "Scripts")]
+    return str(Path(programs[0].locate()).resolve()) if programs else "tensorboard"
 
 
 def plot(collector: Collector) -> Path:
