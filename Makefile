@@ -1,21 +1,28 @@
 # Everything from a fresh machine with Python only:   make demo   and   make test
-# PYTHON= chooses the interpreter, VENV= the virtual environment.
+# PYTHON= chooses the interpreter, VENV= the virtual environment; other environments stand beside it.
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
-PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet
+DEMO = $(VENV)-demo
+# The oldest and the newest that setup.cfg names.
+PYTHONS = 3.10 3.13
 
-.PHONY: help demo quickstart test lint types bench wheel check clean
+# An editable installation gives a warning that concerns no user.
+PIP = PYTHONWARNINGS=ignore $(BIN)/python -m pip --disable-pip-version-check install --quiet
+DEMO_PIP = $(subst $(BIN)/,$(DEMO)/bin/,$(PIP))
+
+.PHONY: help demo quickstart test core core-tests $(PYTHONS:%=core-%) lint types bench wheel check clean
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make demo   train an agent on CartPole, tracked, and show what came out (about two minutes the first time)"
-	@echo "make test   run all tests in the same environment"
+	@echo "make demo   train an agent on CartPole, tracked, in a small environment, $(DEMO) (two minutes the first time)"
+	@echo "make test   run all tests, in the full environment, $(VENV)"
+	@echo "make core   run the core tests on the oldest and the newest Python, where this machine has them"
 	@echo "make lint   check style and types"
 	@echo "make bench  measure speed against references"
-	@echo "make check  lint, types, tests, and the built wheel in a bare environment: what CI runs"
+	@echo "make check  lint, types, test, core, and the built wheel in a bare environment: what CI runs"
 
 $(READY): setup.cfg pyproject.toml tests/constraints.txt
 	@echo "==> making $(VENV) with $$($(PYTHON) --version) and installing (a few minutes the first time)"
@@ -25,9 +32,29 @@ $(READY): setup.cfg pyproject.toml tests/constraints.txt
 	@$(PIP) --constraint tests/constraints.txt --editable '.[dev]'
 	@touch $@
 
-demo: $(READY)
+# The folders of PYTHON's packages, or a failure where these hold no torch that is new enough. They are named in a .pth
+# file: --system-site-packages would name those of the Python that a virtual environment was made from, not its own.
+FOLDERS_WITH_TORCH = $(PYTHON) -c 'import sys, torch; assert torch.__version__ >= "2.1"; \
+	print(*(folder for folder in sys.path if folder.endswith("-packages")), sep="\n")' 2>/dev/null
+
+# With the packages of PYTHON no versions are pinned: its torch goes with its numpy.
+$(DEMO)/.ready: setup.cfg pyproject.toml tests/constraints.txt
+	@echo "==> making $(DEMO) with $$($(PYTHON) --version) and installing (two minutes the first time)"
+	@$(PYTHON) -m venv --clear $(DEMO)
+	@if folders=$$($(FOLDERS_WITH_TORCH)); then \
+		echo "==> using the torch that $(PYTHON) has"; \
+		echo "$$folders" > $$($(DEMO)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/python.pth; \
+	else \
+		echo "==> downloading torch. On Linux the registry's build is for GPUs and takes gigabytes. To have a small one,"; \
+		echo "    stop, install a CPU build of torch into the Python that PYTHON= names, and make demo uses that."; \
+		constraint="--constraint tests/constraints.txt"; \
+	fi; \
+	$(DEMO_PIP) --upgrade pip && $(DEMO_PIP) $$constraint --editable '.[demo]'
+	@touch $@
+
+demo: $(DEMO)/.ready
 	@echo "==> training an agent on CartPole-v1: examples/cartpole.py"
-	@$(BIN)/python examples/cartpole.py
+	@$(DEMO)/bin/python examples/cartpole.py
 	@echo "==> next: look at the run in TensorBoard with the command above, or read README.md"
 
 quickstart: $(READY)
@@ -36,6 +63,28 @@ quickstart: $(READY)
 test: $(READY)
 	@echo "==> running the tests"
 	@$(BIN)/python -I -m pytest -n 2 -q $(ARGS)
+
+# A Python may be on PATH more than once: a shim of pyenv stands there, and fails, for versions that are not chosen.
+find_python = for each in python$(1) $$(which -a python$(1)) "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/$(1).*/bin/python$(1); do \
+	"$$each" -c 'import ensurepip' && echo "$$each" && break; done 2>/dev/null
+
+$(PYTHONS:%=core-%): core-%:
+	@python=$$($(call find_python,$*)); \
+	if [ -n "$$python" ]; then $(MAKE) --no-print-directory core-tests VENV=$(VENV)-$* PYTHON="$$python"; \
+	else echo "==> no Python $* is found here: the core tests are not run on it"; fi
+
+core: $(PYTHONS:%=core-%)
+
+$(VENV)/.ready-for-core: setup.cfg pyproject.toml tests/constraints.txt
+	@echo "==> making $(VENV) with $$($(PYTHON) --version), for the core tests"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) --upgrade pip
+	@$(PIP) --constraint tests/constraints.txt --editable '.[core-tests]'
+	@touch $@
+
+core-tests: $(VENV)/.ready-for-core
+	@echo "==> running the core tests with $$($(BIN)/python --version)"
+	@$(BIN)/python -I -m pytest -n 2 -q -r fE tests --ignore=tests/integrations
 
 lint: $(READY)
 	@echo "==> checking style"
@@ -60,8 +109,8 @@ wheel: $(READY)
 	@$(VENV)-wheel/bin/python -I tests/wheel_smoke.py
 	@rm -rf build $(VENV)-wheel
 
-check: lint types test wheel
+check: lint types test core wheel
 	@echo "==> all checks passed"
 
 clean:
-	@rm -rf $(VENV) $(VENV)-wheel build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	@rm -rf $(VENV) $(VENV)-wheel $(DEMO) $(PYTHONS:%=$(VENV)-%) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

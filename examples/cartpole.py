@@ -10,22 +10,30 @@ Schulman et al., "Proximal Policy Optimization Algorithms", 2017, https://arxiv.
 
 from __future__ import annotations
 
+import contextlib
 import math
+import shlex
+import shutil
 import time
+from collections.abc import Callable, Iterator
+from importlib import metadata
+from pathlib import Path
 from typing import NamedTuple
 
 import gymnasium as gym
 import numpy as np
 import torch
 import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 from torch.distributions import Categorical
 
 import rla_hooks as rla
-from rla_hooks.cli import print_run
 
 ENV_ID = "CartPole-v1"
 LAST = 20  # episodes that a mean return is taken over
+SECONDS_PER_LINE = 5.0  # between two lines of progress where there is no terminal
 
 
 class Agent(nn.Module):
@@ -179,7 +187,8 @@ def evaluate(agent: Agent, episodes: int = 20, seed: int = 10_000) -> float:
     return float(returns.mean())
 
 
-@rla.track(record=["info", "lr"])
+# The screen shows the progress: the rows go to files only. Without writers= they are tables on the screen, too.
+@rla.track(record=["info", "lr"], writers=["csv", "tensorboard", "log"])
 def main(
     info: str = "ppo",
     lr: float = 2.5e-3,
@@ -207,32 +216,64 @@ def main(
 
     num_updates = max(1, total_steps // (num_envs * rollout_steps))
     start = time.perf_counter()
-    for iteration in range(num_updates):
-        optimizer.param_groups[0]["lr"] = lr * (1 - iteration / num_updates)
-        rollout = collector.rollout(agent, rollout_steps)
-        losses = update(agent, optimizer, rollout, gamma, gae_lambda, epochs, minibatch, clip, entropy_weight)
-        speed = collector.step / (time.perf_counter() - start)
-        perf = {"perf/return": collector.mean_return(), "perf/episodes": len(collector.returns)}
-        rla.log({**perf, **losses, "time/steps_per_second": speed}, step=collector.step)
-        if iteration % 20 == 19 or iteration == num_updates - 1:
-            rla.save_checkpoint({"policy": agent, "optimizer": optimizer})
+    with progress(num_updates * num_envs * rollout_steps) as show:
+        for iteration in range(num_updates):
+            optimizer.param_groups[0]["lr"] = lr * (1 - iteration / num_updates)
+            rollout = collector.rollout(agent, rollout_steps)
+            losses = update(agent, optimizer, rollout, gamma, gae_lambda, epochs, minibatch, clip, entropy_weight)
+            speed = collector.step / (time.perf_counter() - start)
+            perf = {"perf/return": collector.mean_return(), "perf/episodes": len(collector.returns)}
+            rla.log({**perf, **losses, "time/steps_per_second": speed}, step=collector.step)
+            if iteration % 20 == 19 or iteration == num_updates - 1:
+                rla.save_checkpoint({"policy": agent, "optimizer": optimizer})
+            show(collector.step, collector.mean_return())
     collector.envs.close()
 
-    print(f"mean return of the last {LAST} episodes: {collector.mean_return():.1f}")
-    if collector.returns:
-        plot(collector)
+    print(f"last return:  {collector.mean_return():.1f} of 500, the mean of the last {LAST} episodes")
     run = rla.current_run()
     if run:  # with RLA_MODE=off there is nothing to load or to show
-        check_checkpoint(agent, fresh=Agent(*sizes))
-        print_run(run.paths)
+        score = check_checkpoint(agent, fresh=Agent(*sizes))
+        print(f"evaluation:   {score:.1f} of 500, by the agent that the newest checkpoint holds")
+        print(f"run:          {run.log_dir}")
+        if collector.returns:
+            print(f"figure:       {plot(collector)}")
+        runs_of_task = run.paths.log_root / "log" / run.task_name
+        print(f"TensorBoard:  {shlex.join([tensorboard(), '--logdir', str(runs_of_task)])}")
     return collector.mean_return()
 
 
-def plot(collector: Collector) -> None:
+@contextlib.contextmanager
+def progress(total_steps: int) -> Iterator[Callable[[int, float], None]]:
+    """Gives a function that shows a step and a mean return: a bar on a terminal, elsewhere a line now and then."""
+    console = Console()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    bar = Progress(*columns, console=console, disable=not console.is_interactive)
+    task = bar.add_task("return   nan", total=total_steps)
+    printed_at = time.monotonic()
+
+    def show(step: int, mean_return: float) -> None:
+        nonlocal printed_at
+        bar.update(task, completed=step, description=f"return {mean_return:5.1f}")
+        if not console.is_interactive and time.monotonic() - printed_at >= SECONDS_PER_LINE:
+            print(f"step {step} of {total_steps}, return {mean_return:.1f}", flush=True)
+            printed_at = time.monotonic()
+
+    with bar:
+        yield show
+
+
+def tensorboard() -> str:
+    """The program's name where the shell finds it, else its path, which pip noted when it was installed."""
+    files = [] if shutil.which("tensorboard") else metadata.files("tensorboard") or []
+    programs = [file for file in files if file.stem == "tensorboard" and file.parent.name in ("bin", "Scripts")]
+    return str(Path(programs[0].locate()).resolve()) if programs else "tensorboard"
+
+
+def plot(collector: Collector) -> Path:
     """The learning curve: every episode, and the running mean."""
     returns = collector.returns
     smooth = [np.mean(returns[max(0, end - LAST) : end]) for end in range(1, len(returns) + 1)]
-    rla.simple_plot(
+    return rla.simple_plot(
         name="learning_curve",
         x=[collector.ended_at, collector.ended_at],
         y=[returns, smooth],
@@ -243,15 +284,15 @@ def plot(collector: Collector) -> None:
     )
 
 
-def check_checkpoint(agent: Agent, fresh: Agent) -> None:
-    """An agent that is loaded from the newest checkpoint plays exactly as the trained one does."""
+def check_checkpoint(agent: Agent, fresh: Agent) -> float:
+    """The score of the agent loaded from the newest checkpoint, which plays exactly as the trained one does."""
     step, content = rla.load_checkpoint()
     fresh.load_state_dict(content["policy"])
     score, loaded_score = evaluate(agent), evaluate(fresh)
     if loaded_score != score:
         raise RuntimeError(f"the checkpoint of step {step} scores {loaded_score}, the trained agent {score}")
     rla.log({"perf/evaluation": score}, step=step)
-    print(f"evaluation over 20 episodes: {score:.1f}, the same with the checkpoint of step {step}")
+    return score
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 """The examples run as a newcomer would run them."""
 
 import csv
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -29,6 +31,9 @@ def test_cartpole(run_example, tmp_path):
     run, done = run_example("cartpole.py", *short)
     assert (run.task, run.hparams["info"]) == ("cartpole", "short")
     assert "tensorboard --logdir" in done.stdout
+    summary = dict(line.split(":  ", 1) for line in done.stdout.splitlines()[-5:])  # and no table before it
+    assert Path(summary["run"].strip()) == run.log_dir and Path(summary["figure"].strip()).parent == run.results_dir
+    assert len(done.stdout.splitlines()) < 15 and "time-step" not in done.stdout
     metrics = run.metrics()
     assert metrics["time-step"].iloc[-1] == 4096
     assert metrics["perf/return"].notna().any()
@@ -42,3 +47,29 @@ def test_cartpole(run_example, tmp_path):
     )
     assert again.returncode == 0, again.stderr
     assert len(rla.runs(tmp_path / "rla_data")) == 2
+
+
+def test_cartpole_on_a_terminal(tmp_path):
+    """The progress is one line that is written over and over; the rows stay off the screen."""
+    pytest.importorskip("torch")
+    pytest.importorskip("gymnasium")
+    pty = pytest.importorskip("pty")
+    screen, terminal = pty.openpty()
+    script = Path(__file__).resolve().parents[1] / "examples" / "cartpole.py"
+    command = [sys.executable, script, "--total-steps", "4096"]
+    environment = os.environ | {"TERM": "xterm", "COLUMNS": "200"}
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdin=terminal, stdout=terminal, stderr=terminal, env=environment
+    ) as process:
+        os.close(terminal)
+        shown = b""
+        with open(screen, "rb", buffering=0) as file:
+            try:
+                while part := file.read(4096):
+                    shown += part
+            except OSError:  # Linux says so when the other end is closed
+                pass
+    text = shown.decode()
+    assert process.returncode == 0, text
+    assert "4096/4096" in text and "time-step" not in text
+    assert text.count("\n") < 15 and "tensorboard --logdir" in text
