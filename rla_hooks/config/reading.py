@@ -167,6 +167,12 @@ def find(cwd: str | os.PathLike[str]) -> Path | None:
     """The nearest ``rla_config.yaml`` (or ``.yml``) in ``cwd`` or a folder above it; None if there is none.
 
     Looks no further than the root of the file system, and than the user's home folder if ``cwd`` lies in it.
+
+    >>> file = Path("rla_config.yaml").absolute()
+    >>> _ = file.write_text("LOG_USED: csv")
+    >>> Path("scripts").mkdir()
+    >>> find("scripts") == file.resolve()
+    True
     """
     folder = Path(cwd).resolve()
     home = Path(os.path.expanduser("~")).resolve()
