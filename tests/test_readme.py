@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -18,8 +18,7 @@ def _blocks(page: Path) -> list[tuple[str, str]]:
 
 
 def _code() -> str:
-    pages = [ROOT / "README.md", ROOT / "docs" / "lightning.md", ROOT / "docs" / "keras.md"]
-    return "\n".join(code for page in pages for kind, code in _blocks(page) if kind == "python")
+    return "\n".join(code for page in PAGES for kind, code in _blocks(page) if kind == "python")
 
 
 @pytest.fixture(scope="module")
@@ -63,15 +62,25 @@ def test_the_commands_run(ran):
     assert set(re.findall(r"make (\w+)", (ROOT / "README.md").read_text())) <= targets
 
 
+def test_the_make_targets_exist():
+    """Pages write them in code style: `make check`; alone on a line in a block of commands, too."""
+    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for page in PAGES:
+        named = re.findall(r"`make (\w+)|^make (\w+)", page.read_text(), re.MULTILINE)
+        assert {one or other for one, other in named} <= targets, page
+
+
 def test_the_settings_are_valid(tmp_path):
-    """The YAML blocks load without a mistake."""
+    """The YAML blocks load without a mistake; README's says what it means."""
     from rla_hooks import config
 
-    for number, (kind, text) in enumerate(block for page in PAGES for block in _blocks(page)):
+    loaded = {}
+    for number, (name, kind, text) in enumerate((page.name, *block) for page in PAGES for block in _blocks(page)):
         if kind == "yaml":
             file = tmp_path / f"rla_config_{number}.yaml"
             file.write_text(text)
-            assert config.load(file).ignore == ("*.mp4", "data/")
+            loaded.setdefault(name, []).append(config.load(file))
+    assert [settings.ignore for settings in loaded["README.md"]] == [("*.mp4", "data/")]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
