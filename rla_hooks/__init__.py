@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from rla_hooks._version import __version__
 
 if TYPE_CHECKING:  # "as": what a type checker takes as exported
+    from rla_hooks.core.run import Run as Run
     from rla_hooks.errors import CheckpointError as CheckpointError
     from rla_hooks.errors import ConfigError as ConfigError
     from rla_hooks.errors import RLAError as RLAError
@@ -36,6 +37,8 @@ if TYPE_CHECKING:  # "as": what a type checker takes as exported
     from rla_hooks.query import latest_checkpoint as latest_checkpoint
     from rla_hooks.query import runs as runs
     from rla_hooks.tester import Tester as Tester
+    from rla_hooks.tracking import run as run
+    from rla_hooks.tracking import start as start
     from rla_hooks.tracking import track as track
 
 _HOME = {
@@ -44,6 +47,7 @@ _HOME = {
     "RLAError": "errors",
     "RLAWarning": "errors",
     "RunError": "errors",
+    "Run": "core.run",
     "SavedRun": "query",
     "Tester": "tester",
     "current_run": "face",
@@ -51,12 +55,14 @@ _HOME = {
     "load_checkpoint": "face",
     "log": "face",
     "new_saver": "face",
+    "run": "tracking",
     "runs": "query",
     "save_checkpoint": "face",
     "save_figure": "face",
     "simple_hist": "face",
     "simple_plot": "face",
     "simple_scatter": "face",
+    "start": "tracking",
     "track": "tracking",
 }
 

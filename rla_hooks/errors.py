@@ -110,6 +110,10 @@ class WarnOnce:
         """Forget a subject: the trouble was over, the next one is news."""
         self._seen.discard(subject)
 
+    def forget_all(self) -> None:
+        """Forget all subjects, as between two tests."""
+        self._seen.clear()
+
 
 def nearest(word: object, known: Iterable[str]) -> str:
     """The nearest known word without regard to case, or the empty string; for what is no text, too.

@@ -17,6 +17,7 @@ from rla_hooks import ranks
 from rla_hooks.errors import WarnOnce
 from rla_hooks.parameters import safe
 from rla_hooks.values import Scalar, to_scalar
+from rla_hooks.writers import copied_writers
 from rla_hooks.writers.base import STEP, TIME, Media, MediaEvent, Row, Writer
 
 DEBUG, INFO, WARN, ERROR, DISABLED, BACKUP = 10, 20, 30, 40, 50, 60
@@ -342,6 +343,23 @@ class Logger:
 
     # --- life -----------------------------------------------------------------------------------------------------
 
+    def attach(self, writers: Iterable[Writer], dir: str | Path) -> None:
+        """Write from now on, as a logger of no rows; the time step, which may have been set before, stays."""
+        self.output_formats, self.dir = list(writers), str(dir)
+        self.rows, self.last_step, self.last_values, self.gaps = 0, None, {}, []
+        self._open_gaps.clear()
+        self._lock, self._process = threading.RLock(), ranks.process_id  # a planned run may start in a forked child
+
+    def detach(self) -> None:
+        """Write nothing from now on: another process does."""
+        self.output_formats = []
+
+    def take_over(self) -> None:
+        """Write in this process, too, which was forked: with files of its own, and a lock that no thread holds."""
+        self._lock, self._process = threading.RLock(), ranks.process_id
+        self.output_formats = copied_writers(self.output_formats)
+        self.on_row = self.on_recovery = None
+
     def set_level(self, level: int) -> None:
         self.level = level
 
@@ -368,7 +386,9 @@ class Logger:
                 self._guarded(writer, writer.close)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in self.__dict__.items() if key not in ("_lock", "on_row", "on_recovery")}
+        left = ("_lock", "on_row", "on_recovery")
+        kept = {key: value for key, value in self.__dict__.items() if key not in left}
+        return kept | {"output_formats": copied_writers(self.output_formats)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
