@@ -43,6 +43,7 @@ docs/api
 :caption: Build on it
 
 docs/architecture
+docs/hooks
 docs/api-parts
 CONTRIBUTING
 CHANGELOG
@@ -51,11 +52,12 @@ CHANGELOG
 
 myst_heading_anchors = 3
 nitpicky = True
-# Types of other packages, which are described elsewhere, and names that are only types. All else must lead somewhere.
+# Types in signatures: of other packages, of the inside, and names for longer types. All else must lead somewhere.
 nitpick_ignore_regex = [
-    (r"py:class", r"(collections\.abc|datetime|numpy|os|pandas|pathlib|types|typing)\..*"),
-    (r"py:class", r"(Path|np\.ndarray|(dict|tuple|list)\[.*|rla_hooks\.(.*\.)?(F|Figures|Media|Scalar))"),
-    (r"py:class", r"(Figures|Media|Scalar)"),
+    ("py:class", r"(collections\.abc|datetime|numpy|os|pandas|pathlib|types|typing)\..*|np\.ndarray|Path"),
+    ("py:class", r"rla_hooks\.core\..*|.*\bHasCheckpoints"),
+    ("py:attr", r"\w+"),  # of the class that the docstring is of
+    ("py:class", r"(dict|list|tuple)\[.*|(.*\.)?(F|Figures|Media|Path_|Scalar|Writers)"),
 ]
 
 autodoc_member_order = "bysource"

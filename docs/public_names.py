@@ -25,17 +25,24 @@ INTEGRATIONS = "rla_hooks.integrations"
 
 
 class PublicNames(SphinxDirective):
-    """Describes the public names of a module: all, or only its functions, classes or errors."""
+    """Describes the public names of a module: all, or only its functions, classes or errors.
+
+    ``except``: names that are described elsewhere.
+    """
 
     required_arguments = 1
-    option_spec: ClassVar = {"only": lambda word: directives.choice(word, ("functions", "classes", "errors"))}
+    option_spec: ClassVar = {
+        "only": lambda word: directives.choice(word, ("functions", "classes", "errors")),
+        "except": str.split,
+    }
 
     def run(self) -> list[nodes.Node]:
         module, only = self.arguments[0], self.options.get("only")
+        names = [name for name in names_of(module) if name not in self.options.get("except", ())]
         if module.startswith(INTEGRATIONS):
-            described = [_from_source(module, name) for name in names_of(module)]
+            described = [_from_source(module, name) for name in names]
         else:
-            described = [_by_import(module, name) for name in names_of(module) if only in (None, _kind(module, name))]
+            described = [_by_import(module, name) for name in names if only in (None, _kind(module, name))]
         text = "\n".join(described)
         return self.parse_text_to_nodes(f"````{{eval-rst}}\n{text}\n````")
 
