@@ -289,7 +289,7 @@ class FigureCalls:
 class Every:
     """A cadence: true at the first call, and each time so many ``steps`` or ``seconds`` have passed since.
 
-    A step that goes back begins anew. Raises ConfigError where neither is given.
+    A step that goes back begins anew. Raises ConfigError where neither is given, or one is not above 0.
 
     >>> every = Every(steps=10)
     >>> [step for step in range(0, 30, 4) if every(step)]
@@ -299,6 +299,9 @@ class Every:
     def __init__(self, steps: int | None = None, seconds: float | None = None):
         if steps is None and seconds is None:
             raise ConfigError("Every() got neither steps nor seconds. Give one, such as Every(steps=1000).")
+        for name, value in (("steps", steps), ("seconds", seconds)):
+            if value is not None and not value > 0:
+                raise ConfigError(f"{name} is {value!r}. Allowed: a number above 0.")
         self.steps, self.seconds = steps, seconds
         self._last: tuple[int, float] | None = None
 

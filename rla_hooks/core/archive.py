@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from rla_hooks import plaindata
-from rla_hooks.atomic import write_bytes
+from rla_hooks.atomic import read_json, write_bytes
 from rla_hooks.core.logger import TimeStepHolder
 from rla_hooks.core.settings import RunSettings
-from rla_hooks.core.start_files import all_parameters
 from rla_hooks.errors import ConfigError, RunError
 from rla_hooks.layout import ARCHIVE, RunPaths, check_task
 
@@ -55,6 +54,14 @@ def content_of(
         "writers": settings.writer_names,
         "time_step": time_step.get_time() if time_step.is_set else None,
     }
+
+
+def all_parameters(own: Mapping[str, Any], paths: RunPaths) -> dict[str, Any]:
+    """The hyper-parameters, with those that another process of the run has added to parameter.json."""
+    try:
+        return read_json(paths.parameter_json) | dict(own)
+    except (OSError, ValueError):
+        return dict(own)
 
 
 def settings_of(content: Mapping[str, Any], paths: RunPaths) -> RunSettings:

@@ -11,6 +11,7 @@ from rla_hooks.core.custom_data import CustomData
 from rla_hooks.core.guard import Guard
 from rla_hooks.core.handover import Ownership
 from rla_hooks.core.logger import Logger
+from rla_hooks.core.settings import RunSettings
 from rla_hooks.errors import CheckpointError, ConfigError, RunError
 from rla_hooks.writers.base import STEP
 
@@ -21,19 +22,19 @@ _DEFAULT_MAX_TO_KEEP = 5
 
 
 class RunCheckpoints:
-    """Saves, lists and loads. ``framework``: what DL_FRAMEWORK says; ``saved`` is called after each save."""
+    """Saves, lists and loads; ``saved`` is called after each save."""
 
     def __init__(
         self,
+        settings: RunSettings,
         ownership: Ownership,
         logger: Logger,
         guard: Guard,
         custom_data: CustomData,
-        framework: str | None,
         saved: Callable[[], None],
     ):
-        self._ownership, self._logger, self._guard = ownership, logger, guard
-        self._custom_data, self._framework, self._saved = custom_data, framework, saved
+        self._settings, self._ownership, self._logger, self._guard = settings, ownership, logger, guard
+        self._custom_data, self._saved = custom_data, saved
         self._saver: Saver | None = None
 
     @property
@@ -47,16 +48,26 @@ class RunCheckpoints:
         objects: Mapping[str, Any] | None = None,
         verbose: bool = True,
     ) -> None:
-        """Set how checkpoints are kept: the newest ``max_to_keep`` (None: all) of each checkpoint name.
+        """Set how the run keeps checkpoints.
 
-        ``objects`` are saved by :meth:`save_checkpoint` and restored by :meth:`load_checkpoint` where none are given;
-        ``var_prefix`` selects parameters by the beginning of their name. Raises ConfigError for what cannot be used.
+        max_to_keep: how many of the newest, of each checkpoint name; None: all. objects: what :func:`save_checkpoint`
+        saves, and :func:`load_checkpoint` restores, where they are given none. var_prefix: only parameters whose name
+        begins so. verbose: of no use, RLA has it. Raises :class:`~rla_hooks.errors.ConfigError` for what cannot be
+        used, RunError where no run has started.
+
+        >>> import rla_hooks as rla
+        >>> with rla.run(task="demo", writers=[], backup="none") as run:
+        ...     rla.new_saver(max_to_keep=1)
+        ...     for step in range(3):
+        ...         path = rla.save_checkpoint({"weights": [1.0, 2.0]}, step=step)
+        ...     sorted(file.name for file in run.checkpoint_dir.glob("*.pkl"))
+        ['checkpoint-2.pkl']
         """
         from rla_hooks.checkpoints import saver
 
         self._ownership.need_started("new_saver")
         folder = self.folder or Path(os.devnull)
-        self._saver = saver.Saver(folder, max_to_keep, var_prefix or "", objects, self._framework)
+        self._saver = saver.Saver(folder, max_to_keep, var_prefix or "", objects, self._settings.framework)
 
     def _need_saver(self) -> Saver:
         if self._saver is None:
@@ -71,10 +82,16 @@ class RunCheckpoints:
         checkpoint_name: str = "checkpoint",
         step: int | None = None,
     ) -> Path | None:
-        """Save models, optimisers, tensors and plain data by name, complete or not at all, and return the path.
+        """Save models, optimisers, tensors and plain data of the run, complete or not at all; return the path.
 
-        ``related_variable`` goes to the custom data. Without a step it is that of the last row. Trouble with the
-        disk, or with what is given, gives one warning and returns None.
+        model_dict: by name; None takes the objects of :func:`new_saver`. related_variable: plain data that a loaded run
+        gets back (``get_custom_data``). step: that of the last row where none is given. Trouble with the disk, or with
+        what is given, costs one warning and returns None. Raises RunError where no run has started.
+
+        >>> import rla_hooks as rla
+        >>> with rla.run(task="demo", writers=[], backup="none"):
+        ...     rla.save_checkpoint({"weights": [1.0, 2.0]}, checkpoint_name="best", step=7).name
+        'best-7.pkl'
         """
         self._ownership.need_started("save_checkpoint")
         if not self._ownership.is_writing:
@@ -84,7 +101,6 @@ class RunCheckpoints:
                 "save_checkpoint",
                 f"save_checkpoint got a {type(model_dict).__name__}. Allowed: a mapping such as {{'policy': model}}; "
                 "it was saved as 'model'.",
-                stacklevel=4,
             )
             model_dict = {"model": model_dict}
         step = self._logger.current_step() if step is None else step
@@ -95,7 +111,7 @@ class RunCheckpoints:
         except (OSError, ConfigError, CheckpointError) as error:
             what = str(error).rstrip(".")
             message = f"the checkpoint of step {step} was not saved: {what}. The training goes on."
-            self._guard.warn("checkpoint", message, stacklevel=4)
+            self._guard.warn("checkpoint", message)
             return None
         self._guard.warn.rearm("checkpoint")
         self._custom_data[STEP] = step
@@ -110,11 +126,18 @@ class RunCheckpoints:
         weights_only: bool = True,
         ckp_index: int | None = None,
     ) -> tuple[int, dict[str, Any]]:
-        """Return (step, content) of the newest complete checkpoint, or of the one of ``step``.
+        """Return (step, content) of the newest complete checkpoint of the run, or of the one of ``step``.
 
-        The content holds the state of each object by its name; ``objects`` (or those of :meth:`new_saver`) get
-        their state back in place. ``ckp_index`` is RLA's later name for ``step``. Raises
-        :class:`~rla_hooks.errors.CheckpointError`.
+        The content has the state of each object by its name. objects: models, optimisers and tensors that get their
+        state back in place. ckp_index: RLA's later name for ``step``. No code of the file is run unless
+        ``weights_only`` is False. Raises :class:`~rla_hooks.errors.CheckpointError` where there is none, or it does not
+        fit; RunError where no run has started.
+
+        >>> import rla_hooks as rla
+        >>> with rla.run(task="demo", writers=[], backup="none"):
+        ...     path = rla.save_checkpoint({"weights": [1.0, 2.0]}, step=7)
+        ...     rla.load_checkpoint()
+        (7, {'weights': [1.0, 2.0]})
         """
         self._ownership.need_started("load_checkpoint")
         if self.folder is None:

@@ -25,10 +25,17 @@ class RunFigures:
         return paths.results_dir if paths is not None and self._ownership.is_writing else None
 
     def save_figure(self, name: str, figure: Any, step: int | None = None, pretty: bool = False) -> Path | None:
-        """Save a matplotlib figure or an image array under results/ and show it in TensorBoard's Images tab.
+        """Save a matplotlib figure or an image under the run's results, and show it in TensorBoard.
 
-        ``pretty`` writes a PDF instead of a PNG. Arrays: shape (H, W), (H, W, C) or (C, H, W), C in 1, 3, 4; bool,
-        integers of 0 to 255 or floats of 0 to 1. Returns the path, or None where it could not be saved.
+        name: with "/" for sub-folders. figure: a Figure or Axes, or an array of shape (H, W), (H, W, C) or (C, H, W), C
+        in 1, 3, 4, of bool, integers of 0 to 255 or floats of 0 to 1. step: stands in the file's name. pretty: PDF
+        instead of PNG. Returns the path; None, after one warning, where it cannot be saved. Raises RunError where no
+        run has started.
+
+        >>> import numpy, rla_hooks as rla
+        >>> with rla.run(task="demo", writers=[], backup="none"):
+        ...     rla.save_figure("eval/frame", numpy.zeros((4, 4)), step=10).name
+        'frame-10.png'
         """
         self._ownership.need_started("save_figure")
         if self.folder is None:
@@ -38,7 +45,7 @@ class RunFigures:
         try:
             picture = saving.save(self.folder, name, figure, step, pretty)
         except (OSError, ConfigError) as error:
-            self._guard.warn(("figure", name), f"the figure {name!r} was not saved: {error}", stacklevel=4)
+            self._guard.warn(("figure", name), f"the figure {name!r} was not saved: {error}")
             return None
         self._show(name, picture, step)
         return picture.path
@@ -72,11 +79,17 @@ class RunFigures:
         cover: bool = False,
         **options: Any,
     ) -> Path | None:
-        """Draw curves and save the figure: ``data`` is a list of curves, or ``x`` and ``y`` are lists of them.
+        """Draw curves and save the figure in the run.
 
-        labels, colors, styles: one for each curve; styles are matplotlib's format strings such as ``"x--"``. pretty:
-        PDF instead of PNG. A figure of that name which exists is left as it is unless ``cover`` is true. options:
-        ``step``, and those of ``Axes.plot``. Returns the path of what was written, or None.
+        data: a list of curves, over their index; or x and y: lists of them. labels, colors, styles: one for each curve;
+        styles are matplotlib's format strings such as ``"x--"``. pretty: PDF instead of PNG. cover: replace a figure of
+        that name, which else stays. options: ``step``, and those of ``Axes.plot``. Returns the path; None, after one
+        warning, where nothing was drawn. Raises RunError where no run has started.
+
+        >>> import rla_hooks as rla
+        >>> with rla.run(task="demo", writers=[], backup="none"):
+        ...     rla.simple_plot(name="returns", data=[[1, 2, 3], [1, 1, 2]], labels=["ours", "baseline"]).name
+        'returns.png'
         """
         looks = {"labels": labels, "xlabel": xlabel, "ylabel": ylabel, "colors": colors, "styles": styles}
         return self._draw("plot_figure", name, pretty, cover, options, data=data, x=x, y=y, **looks)
@@ -93,7 +106,16 @@ class RunFigures:
         cover: bool = False,
         **options: Any,
     ) -> Path | None:
-        """Draw clouds of points, each an (n, 2) array, with a text at each one's mean. Options as in simple_plot."""
+        """Draw clouds of points and save the figure in the run.
+
+        datas: arrays of shape (n, 2). texts: one for each cloud, at its mean. options: ``step``, and those of
+        ``Axes.scatter``. The rest as in :func:`simple_plot`.
+
+        >>> import rla_hooks as rla
+        >>> with rla.run(task="demo", writers=[], backup="none"):
+        ...     rla.simple_scatter("states", [[[0.0, 1.0], [1.0, 2.0]]], texts=["start"]).name
+        'states.png'
+        """
         looks = {"texts": texts, "xlabel": xlabel, "ylabel": ylabel}
         return self._draw("scatter_figure", name, pretty, cover, options, datas=datas, **looks)
 
@@ -111,7 +133,15 @@ class RunFigures:
         cover: bool = False,
         **options: Any,
     ) -> Path | None:
-        """Draw one histogram for each sequence of numbers. Options as in simple_plot, and those of ``Axes.hist``."""
+        """Draw one histogram for each sequence of numbers, over common bins, and save the figure in the run.
+
+        options: ``step``, and those of ``Axes.hist``. The rest as in :func:`simple_plot`.
+
+        >>> import rla_hooks as rla
+        >>> with rla.run(task="demo", writers=[], backup="none"):
+        ...     rla.simple_hist("returns", [[1, 2, 2, 3]], labels=["ours"]).name
+        'returns.png'
+        """
         looks = {"labels": labels, "xlabel": xlabel, "ylabel": ylabel, "colors": colors, "styles": styles}
         return self._draw("hist_figure", name, pretty, cover, options, data=data, **looks)
 
@@ -127,10 +157,10 @@ class RunFigures:
         try:
             if not cover and saving.exists(self.folder, name, step, pretty):
                 message = f"the figure {name!r} is there already and stays. Pass cover=True to replace it."
-                self._guard.warn(("figure", name), message, stacklevel=5)
+                self._guard.warn(("figure", name), message)
                 return None
             figure = getattr(simple, kind)(**content, **options)
         except ConfigError as error:
-            self._guard.warn(("figure", name), f"the figure {name!r} was not drawn: {error}", stacklevel=5)
+            self._guard.warn(("figure", name), f"the figure {name!r} was not drawn: {error}")
             return None
         return self.save_figure(name, figure, step, pretty)

@@ -27,4 +27,4 @@ class Guard:
         try:
             yield
         except Exception as error:  # objects of the user, and foreign conversions, raise what they like
-            self.warn(what, f"{what} {failed}: {error}{ending}", stacklevel=5)
+            self.warn(what, f"{what} {failed}: {error}{ending}")

@@ -173,7 +173,7 @@ class Logger:
         try:
             return float(to_scalar(value))
         except Exception as error:
-            self._warn(("value", key), f"{key!r} was left out of a mean: {error}. Record numbers.", stacklevel=4)
+            self._warn(("value", key), f"{key!r} was left out of a mean: {error}. Record numbers.")
             return None
 
     @property
@@ -247,7 +247,6 @@ class Logger:
                         ("value", key),
                         f"{key!r} was left out: {error}. Log numbers, strings or tensors of one element; "
                         "pictures by save_figure.",
-                        stacklevel=6,
                     )
         return scalars
 
@@ -257,7 +256,7 @@ class Logger:
         try:
             return int(to_scalar(step))
         except Exception:
-            self._warn("step", f"the step {step!r} is no number; the rows are counted instead.", stacklevel=6)
+            self._warn("step", f"the step {step!r} is no number; the rows are counted instead.")
             return self.next_step()
 
     @staticmethod
@@ -327,7 +326,6 @@ class Logger:
         self._warn(
             ("writer", writer.name),
             f"{writer.name}: {error}. The training goes on; rows are missing there until writing works again.",
-            stacklevel=7,
         )
 
     def _recovered(self, writer: Writer) -> None:

@@ -112,13 +112,23 @@ def open_count() -> int:
 
 @contextmanager
 def entered(run: Registered) -> Iterator[Entered]:
-    """Make ``run`` the current one of this thread or task for the time of the block; :func:`replace` may change it."""
+    """Make ``run`` the current one of this thread or task for the time of the block; :func:`replace` may change it.
+
+    A run that is started inside of the block, and left open, stays current after it.
+    """
     here = Entered(run, _entered.get(), until_finish=False)
     token = _entered.set(here)
     try:
         yield here
     finally:
+        inner, left_open = _entered.get(), []
+        while inner is not None and inner is not here:
+            if inner.until_finish and inner.run in _started:
+                left_open.append(inner.run)
+            inner = inner.outer
         _entered.reset(token)
+        for each in reversed(left_open):
+            enter_until_finish(each)
 
 
 def replace(old: Registered, new: Registered) -> None:

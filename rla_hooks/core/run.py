@@ -1,14 +1,15 @@
 """One run: the parts that it is made of, its start, its rows, its end.
 
-    settings           what it was to be                     RunSettings
-    ownership          its state in this process, its paths  Ownership (core/handover.py names the six states)
-    hyper_parameters   its own, and those that hooks add     HyperParameters
-    logger             rows of metrics                       Logger
-    record             run.json                              RunRecord; None before the start
+    settings           what it was to be
+    ownership          its state in this process, and its paths (core/handover.py names the six states)
+    hyper_parameters   those that it was started with, and those that hooks have added
+    logger             rows of metrics
+    files              run.json (``record``), parameter.json, labels.json, tester.pkl, the code
     checkpoints, figures, tensorboard, custom_data, timers   what it gives beside rows
-    guard              trouble: one warning each
+    guard              trouble: one warning for each subject
 
-There are three ways to get one: :meth:`Run.start`, :meth:`Run.open` and :meth:`Run.silent`.
+There are three ways to get one: :meth:`Run.start`, :meth:`Run.open` and :meth:`Run.silent`. This file is longer than
+others since a run has the methods of its parts as its own, which users call.
 """
 
 from __future__ import annotations
@@ -22,11 +23,13 @@ from pathlib import Path
 from typing import Any
 
 from rla_hooks import layout
-from rla_hooks.core import archive, handover, registry, start_files
+from rla_hooks.config import Config
+from rla_hooks.core import archive, handover, registry
 from rla_hooks.core.checkpoints import RunCheckpoints
 from rla_hooks.core.custom_data import CustomData
 from rla_hooks.core.delegation import of_part, value_of
 from rla_hooks.core.figures import RunFigures
+from rla_hooks.core.files import RunFiles
 from rla_hooks.core.guard import Guard
 from rla_hooks.core.handover import Ownership, State
 from rla_hooks.core.hyper_parameters import HyperParameters
@@ -35,16 +38,7 @@ from rla_hooks.core.settings import RunSettings
 from rla_hooks.core.summary_writer import SummaryWriter
 from rla_hooks.core.timers import TimeTracker
 from rla_hooks.parameters import safe
-from rla_hooks.record import (
-    FAILED,
-    FINISHED,
-    INTERRUPTED,
-    RUNNING,
-    RunRecord,
-    check_ending,
-    read_status,
-    report_in_file,
-)
+from rla_hooks.record import FAILED, FINISHED, INTERRUPTED, RUNNING, RunRecord, check_ending
 from rla_hooks.writers import make_writers
 from rla_hooks.writers.base import Ending
 
@@ -68,17 +62,16 @@ class Run:
         self.hyper_parameters = HyperParameters(self.settings.hyper_param)
         self.custom_data = CustomData()
         self.timers = TimeTracker()
-        self.record: RunRecord | None = None
         self.rla_tester: Any = None  # RLA's words over this run; made on first use by rla_hooks.tester
         self._at_end: list[Callable[[], object]] = []
         self._quiet = False  # whether tables leave stdout to a framework's progress bar
         self._make_parts()
 
-    def _make_parts(self) -> None:
-        """The parts that keep nothing of the run: a copy gets its own."""
-        self.checkpoints = RunCheckpoints(
-            self.ownership, self.logger, self.guard, self.custom_data, self.settings.framework, self._archive
-        )
+    def _make_parts(self, record: RunRecord | None = None) -> None:
+        """The parts that a copy gets anew."""
+        own = self.settings, self.ownership, self.logger, self.guard
+        self.files = RunFiles(*own, self.hyper_parameters, self.custom_data, record)
+        self.checkpoints = RunCheckpoints(*own, self.custom_data, self.files.archive)
         self.figures = RunFigures(self.ownership, self.logger, self.guard)
         self.tensorboard = SummaryWriter(self)
 
@@ -106,7 +99,8 @@ class Run:
         run._open_files()
         if content["time_step"] is not None:
             run.logger.time_step.set_time(content["time_step"])
-        run._take_up_record()
+        if run.files.take_up() and run.record is not None:
+            run.logger.last_step = run.record.content["last_step"]
         run.logger.on_row = run._first_row
         return run
 
@@ -117,10 +111,7 @@ class Run:
 
     # --- what it is -----------------------------------------------------------------------------------------------
 
-    @property
-    def state(self) -> State:
-        """The state of the run in this process: see core/handover.py."""
-        return self.ownership.state
+    state: State = value_of("ownership", "state", "The state of the run in this process: see core/handover.py.")
 
     @property
     def is_writing(self) -> bool:
@@ -132,44 +123,29 @@ class Run:
         """Whether a hook made this run for itself, rather than the user."""
         return self.ownership.planned_at is not None
 
-    @property
-    def paths(self) -> layout.RunPaths | None:
-        """The run's folders and files."""
-        return self.ownership.paths
-
-    @property
-    def status(self) -> str | None:
-        """The status as run.json has it: ``running``, ``finished``, ``failed``...; None before the start."""
-        if self.record is None:
-            return None
-        return read_status(self.record.content) if self.state is State.GUEST else self.record.status
-
-    @property
-    def hyper_param(self) -> dict[str, Any]:
-        """The run's hyper-parameters, the user's own objects."""
-        return self.hyper_parameters.values
-
-    task_name = value_of("settings", "task_name", "The group of runs it belongs to.")
-    parent = value_of("settings", "parent", "The name of the run that this one is a part of, or None.")
-    config = value_of("settings", "config", "The checked settings of the config.")
-    private_config = value_of("settings", "private_config", "The config as given, with its secrets masked.")
-    name = value_of("paths", "name", "The run name, RLA's log_name; None before it has one.")
-
-    @property
-    def time_step_holder(self) -> TimeStepHolder:
-        """The time step that rows without one of their own are written at."""
-        return self.logger.time_step
+    paths: layout.RunPaths | None = value_of("ownership", "paths", "The run's folders and files.")
+    name: str | None = value_of("paths", "name", "The run name, RLA's log_name; None before it has one.")
+    status: str | None = value_of(
+        "files", "status", "How it goes, as run.json has it: ``running``, ``finished``, ``failed``...; None before."
+    )
+    record: RunRecord | None = value_of("files", "record", "The content of run.json; None before the start.")
+    task_name: str | None = value_of("settings", "task_name", "The group of runs it belongs to.")
+    parent: str | None = value_of("settings", "parent", "The name of the run that this one is a part of, or None.")
+    config: Config | None = value_of("settings", "config", "The checked settings of the config.")
+    private_config: dict[str, Any] = value_of("settings", "private_config", "The config as given; secrets are masked.")
+    hyper_param: dict[str, Any] = value_of("hyper_parameters", "values", "The hyper-parameters, the user's objects.")
+    time_step_holder: TimeStepHolder = value_of("logger", "time_step", "The step of rows without one of their own.")
 
     def parameters(self) -> dict[str, Any]:
         """The hyper-parameters flat, in the safe form of parameter.json."""
         return self.hyper_parameters.flat()
 
-    log_dir = value_of("paths", "log_dir", _FOLDER)
-    results_dir = value_of("paths", "results_dir", _FOLDER)
-    checkpoint_dir = value_of("paths", "checkpoint_dir", _FOLDER)
-    code_dir = value_of("paths", "code_dir", _FOLDER)
-    tensorboard_dir = value_of("paths", "tensorboard_dir", _FOLDER)
-    pkl_file = value_of("paths", "tester_pkl", _FOLDER)
+    log_dir: Path | None = value_of("paths", "log_dir", _FOLDER)
+    results_dir: Path | None = value_of("paths", "results_dir", _FOLDER)
+    checkpoint_dir: Path | None = value_of("paths", "checkpoint_dir", _FOLDER)
+    code_dir: Path | None = value_of("paths", "code_dir", _FOLDER)
+    tensorboard_dir: Path | None = value_of("paths", "tensorboard_dir", _FOLDER)
+    pkl_file: Path | None = value_of("paths", "tester_pkl", _FOLDER)
 
     # --- start ----------------------------------------------------------------------------------------------------
 
@@ -184,27 +160,16 @@ class Run:
         if handover.writing_disabled():
             self.follow(handover.run_of_writing_rank())
             return
-        record_values = self.settings.check()
-        assert self.settings.config is not None and self.settings.task_name is not None
         planned_at = self.ownership.planned_at
-        paths = layout.create(
-            self.settings.config.log_root, self.settings.task_name, record_values, planned_at, planned_at is not None
-        )
+        paths = layout.create(*self.settings.check_place(), planned_at, planned_at is not None)
         self.ownership.begin(paths)
         handover.export_to_child_ranks(paths)
         self._open_files()
         self.logger.on_row = self.settings.log_callback
-        self.record = start_files.new_record(self.settings, self.ownership, self.logger)
-        with self.guard.warn_on_error("run.json"):
-            self.record.save()
+        self.files.begin()
         registry.register_open(self)
         self.logger.message(f"run: {paths.log_dir}")
-        self._save_parameters()
-        with self.guard.warn_on_error("labels.json"):
-            start_files.save_labels(self.settings.labels, paths)
-        with self.guard.warn_on_error("the code backup"):
-            start_files.back_up_code(self.settings, paths, self.record, self.logger)
-        self._archive()
+        self.files.describe()
 
     def plan(self, tell: bool = True) -> None:
         """Choose the run's name and create nothing: :meth:`adopt` starts it when it is first needed.
@@ -216,10 +181,8 @@ class Run:
         if handover.writing_disabled():
             self.follow(handover.run_of_writing_rank())
             return
-        record_values = self.settings.check()
-        assert self.settings.config is not None and self.settings.task_name is not None
         now = datetime.now()
-        paths = layout.plan(self.settings.config.log_root, self.settings.task_name, record_values, now)
+        paths = layout.plan(*self.settings.check_place(), now)
         self.ownership.plan(paths, now)
         registry.register_planned(self)
         if tell:
@@ -243,7 +206,7 @@ class Run:
         elif not self.is_writing and self.record is not None:
             self.ownership.take_over()
             self.logger.take_over()
-            self._skip_inherited_rows()
+            self.files.skip_inherited_rows()
         if self.is_writing and self.status == RUNNING and registry.current() is None:
             registry.register_open(self)
 
@@ -251,16 +214,11 @@ class Run:
         """Take up the planned run where a copy of it has been started: in a child that trains, say."""
         if self.state is not State.PLANNED or self.paths is None or handover.writing_disabled():
             return False
-        try:
-            record = RunRecord.existing(self.paths.run_json)
-        except (OSError, ValueError):
-            return False
-        if record.content.get("id") != self.ownership.id:
+        if not self.files.take_up(self.ownership.id):
             return False
         self.ownership.rejoin()
         self._open_files()
-        self.record = record
-        self.logger.last_step = record.content["last_step"]
+        self.logger.last_step = self.record.content["last_step"] if self.record else None
         return True
 
     def _open_files(self) -> None:
@@ -268,16 +226,7 @@ class Run:
         assert config is not None and paths is not None
         wanted = [writer for writer in config.writers if not (self._quiet and writer == "stdout")]
         self.logger.attach(make_writers(wanted, paths, config.tables_per_second), paths.log_dir)
-        self.logger.on_recovery = self._save_record
-
-    def _take_up_record(self) -> None:
-        """Count on in the run.json of a run that is another's; damaged or missing, it is left alone."""
-        assert self.paths is not None
-        try:
-            self.record = RunRecord.existing(self.paths.run_json)
-            self.logger.last_step = self.record.content["last_step"]
-        except (OSError, ValueError):
-            return
+        self.logger.on_recovery = self.files.save_progress
 
     def _first_row(self, values: dict[str, Any]) -> None:
         """A run that was loaded and is logged to has something to write when the process ends."""
@@ -293,46 +242,34 @@ class Run:
     # --- rows and data --------------------------------------------------------------------------------------------
 
     def log(self, values: Mapping[str, Any], step: int | None = None) -> None:
-        """Log a row of metrics; without a step, rows count on. See :meth:`rla_hooks.core.logger.Logger.log`."""
+        """Log a row of metrics to the run.
+
+        values: numbers, strings, or arrays and tensors of one element, by name; None is a missing value, and what is no
+        scalar is left out with one warning. step: the row's time step; rows without one count on. The row is in the
+        operating system's hands when this returns. Raises RunError where no run has started.
+
+        >>> import rla_hooks as rla
+        >>> with rla.run(task="demo", writers=["csv"], backup="none") as run:
+        ...     rla.log({"perf/return": 12.0, "loss": 0.5}, step=10)
+        ...     rla.log({"perf/return": 13.0})
+        >>> rla.runs()[-1].metrics()["time-step"].tolist()
+        [10, 11]
+        """
         if not isinstance(values, Mapping):
             message = (
                 f"log got {safe(values)!r}. Allowed: a mapping such as {{'perf/return': 12.0}}; nothing was logged."
             )
             self.guard.warn("log", message)
             return
-        if self.record is None:
+        if self.files.record is None:
             self.ownership.need_started("log")
         self.logger.log(values, step)
 
-    def update_hyper_param(self, k: str, v: Any) -> None:
-        """Set one hyper-parameter; the files follow."""
-        self.hyper_parameters.values[k] = v
-        self._save_parameters()
+    update_hyper_param = of_part("files", RunFiles.update_hyper_param)
+    add_hyper_params = of_part("files", RunFiles.add_hyper_params)
+    print_args = of_part("files", RunFiles.print_args)
 
-    def add_hyper_params(self, params: Mapping[str, Any]) -> None:
-        """Add hyper-parameters to those the run has; the files follow.
-
-        One that the run has with another value keeps it, and the new one becomes ``module.<name>``: both were used.
-        """
-        if self.hyper_parameters.add(params):
-            self._save_parameters()
-
-    def _save_parameters(self) -> None:
-        if self.is_writing and self.paths is not None:
-            with self.guard.warn_on_error("parameter.json"):
-                start_files.save_parameters(self.parameters(), self.paths, self.logger)
-
-    def print_args(self) -> None:
-        """Show the hyper-parameters on the console and in log.txt."""
-        self.ownership.need_started("print_args")
-        for key, value in sorted(self.parameters().items()):
-            self.logger.message(f"{key}: {value}")
-
-    def print_log_dir(self) -> None:
-        """Show where the run's folders are."""
-        for kind in ("log_dir", "pkl_file", "checkpoint_dir", "results_dir", "code_dir"):
-            self.logger.message(f"{kind}: {getattr(self, kind)}")
-
+    print_log_dir = of_part("files", RunFiles.print_log_dir)
     time_record = of_part("timers", TimeTracker.start)
 
     def time_record_end(self, name: str) -> float:
@@ -378,7 +315,7 @@ class Run:
         """A pause: show the last table and write run.json. Rows are with the operating system already."""
         self.logger.flush()
         if self.is_writing:
-            self._save_record()
+            self.files.save_progress()
 
     def report(self, status: str, error: BaseException | None = None) -> None:
         """Note that something ended the training, though the run may go on. Of several endings the worst wins.
@@ -389,10 +326,9 @@ class Run:
         self._rejoin()
         if self.ownership.ends_run and self.record is not None:
             self.record.end(status, error)
-            self._save_record()
-        elif self.paths is not None and self.paths.run_json.exists() and not handover.is_off():
-            with self.guard.warn_on_error("run.json"):
-                report_in_file(self.paths.run_json, status, error)
+            self.files.save_progress()
+        elif not handover.is_off():
+            self.files.report(status, error)
 
     def finish(self, status: str = FINISHED, error: BaseException | None = None) -> None:
         """End the run. Of several endings the worst wins; the same one again does nothing.
@@ -417,31 +353,15 @@ class Run:
         self.ownership.end()
         self.logger.write_media("hyperparameters", Ending(self.record.status != FAILED, time.time()), step=0)
         self.logger.close()
-        self._save_record()
-        self._archive()
+        self.files.save_progress()
+        self.files.archive()
         registry.forget(self)
-
-    def _save_record(self) -> None:
-        """Write run.json with what the metrics have come to."""
-        if self.record is not None:
-            logger = self.logger
-            with self.guard.warn_on_error("run.json"):
-                self.record.save_progress(logger.rows, logger.last_step, logger.last_values, logger.gaps_as_dicts())
-
-    def _archive(self) -> None:
-        """Write tester.pkl, from which :meth:`open` takes the run up."""
-        if not self.is_writing or self.paths is None:
-            return
-        with self.guard.warn_on_error("tester.pkl"):
-            content = archive.content_of(self.settings, self.paths, self.parameters(), self.logger.time_step)
-            for place in archive.save(self.paths.tester_pkl, content, self.custom_data):
-                self.guard.warn(("custom data", place), f"tester.pkl does without {place}")
 
     # --- copies ---------------------------------------------------------------------------------------------------
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy appends to the run and does not end it. Callbacks, models and figures belong to this process."""
-        left = ("checkpoints", "figures", "tensorboard")
+        left = ("files", "checkpoints", "figures", "tensorboard")
         # Copies, since copy.copy would share them: neither counts the other's rows, nor gets its hyper-parameters.
         own: dict[str, Any] = {"record": copy.copy(self.record), "logger": copy.deepcopy(self.logger)}
         own |= {"hyper_parameters": copy.copy(self.hyper_parameters), "ownership": self.ownership.of_copy()}
@@ -449,16 +369,12 @@ class Run:
         return {key: value for key, value in self.__dict__.items() if key not in left} | own
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        record = state.pop("record")
         self.__dict__.update(state)
-        self._make_parts()
+        self._make_parts(record)
         if self.ownership.arrived():
             registry.register_planned(self)
-        self._skip_inherited_rows()
-
-    def _skip_inherited_rows(self) -> None:
-        """Rows that were logged before this copy was made are noted in run.json by the original."""
-        if self.record is not None:
-            self.record.counted = self.logger.rows
+        self.files.skip_inherited_rows()
 
     def __repr__(self) -> str:
         return f"Run({self.name or self.task_name or 'not configured'!r}, {self.status or self.state.value})"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 from rla_hooks import config as configs
 from rla_hooks import layout
 from rla_hooks.core.hyper_parameters import HyperParameters
-from rla_hooks.errors import ConfigError, RLAWarning, RunError, did_you_mean
+from rla_hooks.errors import ConfigError, RunError, did_you_mean, warn
 from rla_hooks.writers import WRITERS, copied_writers
 from rla_hooks.writers.base import Writer
 
@@ -140,10 +139,15 @@ class RunSettings:
         if problems:
             raise ConfigError(problems, str(config.source) if config.source else None)
         if config.send_log_file:
-            message = "SEND_LOG_FILE is set, but this version sends nothing. Copy LOG_ROOT with rsync, say."
-            warnings.warn(message, RLAWarning, stacklevel=4)
+            warn("SEND_LOG_FILE is set, but this version sends nothing. Copy LOG_ROOT with rsync, say.")
         parameters = self.parameters()
         return {key: parameters[key] for key in self.hyper_param_record}
+
+    def check_place(self) -> tuple[Path, str, dict[str, Any]]:
+        """Return the log root, the task, and the values that :meth:`check` returns; it raises as that does."""
+        record_values = self.check()
+        assert self.config is not None and self.task_name is not None
+        return self.config.log_root, self.task_name, record_values
 
     def record_problems(self) -> list[str]:
         """Return a line for each record parameter that is no hyper-parameter."""

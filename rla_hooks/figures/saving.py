@@ -220,7 +220,6 @@ def _to_bytes(array: np.ndarray, subject: object) -> np.ndarray:
             subject,
             f"the image holds NaN or values outside 0..{top:g} ({array.dtype}, {low:g} to {high:g}); it is stretched. "
             "Allowed: integers in 0..255 or floats in 0..1. Give those to keep the brightness.",
-            stacklevel=6,
         )
         values = np.nan_to_num((values - low) / ((high - low) or 1.0), nan=0.0, posinf=1.0, neginf=0.0)
         top = 1.0
