@@ -70,12 +70,20 @@ def _kind(module: str, name: str) -> str:
 def _by_import(module: str, name: str) -> str:
     """The reStructuredText that makes autodoc describe one name."""
     thing = getattr(importlib.import_module(module), name)
+    _import_for_types(inspect.getmodule(thing))
     if not inspect.isclass(thing):
         kind = "autofunction" if inspect.isroutine(thing) else "autodata"
         return f".. {kind}:: {module}.{name}\n" + ("   :no-value:\n" if kind == "autodata" else "")
     kind = "autoexception" if issubclass(thing, Exception) else "autoclass"
     inherited = not issubclass(thing, (Exception, tuple)) and any(map(_is_ours, thing.__mro__[1:]))
     return f".. {kind}:: {module}.{name}\n   :members:\n" + ("   :inherited-members:\n" if inherited else "")
+
+
+def _import_for_types(module: ModuleType | None) -> None:
+    """Run what a module imports for type checkers only: without, autodoc cannot tell what its annotations mean."""
+    for node in _tree(module.__name__).body if module else []:
+        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
+            exec(compile(ast.Module(node.body, []), module.__name__, "exec"), vars(module))
 
 
 def _is_ours(thing: type[Any]) -> bool:
@@ -156,6 +164,8 @@ def _plain_signature(
     """Sphinx cannot read "<factory>", a dataclass's default that is made anew each time; a protocol is never called."""
     if getattr(thing, "_is_protocol", False):
         return "", returns
+    if returns and inspect.isgeneratorfunction(getattr(thing, "__wrapped__", None)):
+        returns = returns.replace("Iterator", "AbstractContextManager")  # decorated by contextmanager
     return signature and signature.replace("<factory>", "..."), returns
 
 

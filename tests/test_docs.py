@@ -97,7 +97,7 @@ def test_the_settings_page_has_all_environment_variables():
     assert sorted(_first_column("Environment variables")) == sorted(used)
 
 
-# --- commands ----------------------------------------------------------------------------------------------------------
+# --- commands -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("command", app.registered_commands, ids=lambda command: command.name)
