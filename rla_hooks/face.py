@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from rla_hooks.core import registry
@@ -34,9 +34,11 @@ def current_run() -> Run | None:
 def _of_current(method: Callable[Concatenate[Any, P], R]) -> Callable[P, R]:
     """A method of the run as a function that finds the current run. It raises RunError outside of one."""
 
+    what = f"rla.{method.__name__}"
+
     @functools.wraps(method)
     def function(*args: P.args, **kwargs: P.kwargs) -> R:
-        return method(needed_run(f"rla.{method.__name__}"), *args, **kwargs)
+        return method(needed_run(what), *args, **kwargs)
 
     signature = inspect.signature(method)
     parameters = list(signature.parameters.values())[1:]
@@ -45,7 +47,11 @@ def _of_current(method: Callable[Concatenate[Any, P], R]) -> Callable[P, R]:
     return function
 
 
-log = _of_current(Run.log)
+def log(values: Mapping[str, Any], step: int | None = None) -> None:
+    needed_run("rla.log").log(values, step)  # written out, since it is called at every step
+
+
+log.__doc__ = Run.log.__doc__
 new_saver = _of_current(Run.new_saver)
 save_checkpoint = _of_current(Run.save_checkpoint)
 load_checkpoint = _of_current(Run.load_checkpoint)

@@ -17,7 +17,7 @@ import copy
 import functools
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -164,6 +164,10 @@ class Tester:
         The date is the one in the run's name: ``2026/01/31/12-00-00-000000``.
         """
         return cls.load(archive.find(record_date, task_name, Path(log_root)))
+
+    def log(self, values: Mapping[str, Any], step: int | None = None) -> None:
+        """Log a row of metrics to the run. See :meth:`Run.log`."""
+        self._run.log(values, step)
 
     # --- every other word is the run's, or the settings' ----------------------------------------------------------
 
