@@ -49,7 +49,7 @@ def run_page(tmp_path_factory):
     return run
 
 
-@pytest.mark.parametrize("page", filter(_code, PAGES), ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [page for page in PAGES if _code(page)], ids=lambda page: page.name)
 def test_the_python_blocks_run(page, run_page):
     """They print what their comments promise."""
     _, printed = run_page(page)
