@@ -15,7 +15,8 @@ import rla_hooks as rla
 ROOT = Path(__file__).resolve().parents[1]
 FRAMEWORKS = ("torch", "tensorflow", "keras", "tf_keras", "pytorch_lightning", "lightning")
 # Whose names need an example each: what users and authors of hooks import.
-PUBLIC = ["rla_hooks", "rla_hooks.hooks", "rla_hooks.testing", "rla_hooks.config", "rla_hooks.query"]
+PUBLIC = ["rla_hooks"]
+PUBLIC += [f"rla_hooks.{name}" for name in ("hooks", "testing", "config", "query", "checkpoints")]
 
 
 def _modules() -> dict[str, Path]:
@@ -79,7 +80,11 @@ def _public_names() -> list[tuple[str, str]]:
         content = importlib.import_module(module)
         own = [name for name, thing in vars(content).items() if getattr(thing, "__module__", None) == module]
         names = getattr(content, "__all__", None) or [name for name in own if not name.startswith("_")]
-        found += [(module, name) for name in names if callable(getattr(content, name))]
+        things = {name: getattr(content, name) for name in names}
+        # What a backend has to have is a Protocol, which nobody calls.
+        found += [
+            (module, name) for name, it in things.items() if callable(it) and not getattr(it, "_is_protocol", False)
+        ]
     return found
 
 
