@@ -10,6 +10,7 @@ import ast
 import importlib
 import importlib.util
 import inspect
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -83,7 +84,8 @@ def _import_for_types(module: ModuleType | None) -> None:
     """Run what a module imports for type checkers only: without, autodoc cannot tell what its annotations mean."""
     for node in _tree(module.__name__).body if module else []:
         if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING":
-            exec(compile(ast.Module(node.body, []), module.__name__, "exec"), vars(module))
+            with suppress(ImportError):  # of pandas, say, where only the docs extra is installed
+                exec(compile(ast.Module(node.body, []), module.__name__, "exec"), vars(module))
 
 
 def _is_ours(thing: type[Any]) -> bool:

@@ -118,6 +118,16 @@ def _paths(page: Path) -> list[str]:
     return [span for span in spans if re.fullmatch(r"[\w./-]+", span) and span.startswith(tops)]
 
 
+def test_the_picture_of_imports_is_the_tested_one():
+    """The lines of docs/architecture.md are the floors of tests/test_packaging.py, the ground at the bottom."""
+    tree = ast.parse((ROOT / "tests" / "test_packaging.py").read_text())
+    assigned = {ast.unparse(node.targets[0]): node.value for node in tree.body if isinstance(node, ast.Assign)}
+    floors = [[name for name in floor.split() if name[0] != "_"] for floor in ast.literal_eval(assigned["FLOORS"])]
+    section = (ROOT / "docs" / "architecture.md").read_text().partition("## Who imports whom")[2]
+    drawn = re.findall(r"^```text\n(.*?)^```", section, re.MULTILINE | re.DOTALL)[0]
+    assert [sorted(line.split()) for line in drawn.splitlines()] == [sorted(floor) for floor in reversed(floors)]
+
+
 @pytest.mark.parametrize(
     "page", [ROOT / "CONTRIBUTING.md", ROOT / "docs" / "architecture.md"], ids=lambda page: page.name
 )
