@@ -63,6 +63,9 @@ class OwnRun:
     ``rla.run``, None for those that the user did not give; but ``record`` is a mapping of names and values, since the
     run's name is needed before the framework knows the hyper-parameters. A hook that hands on its ``**options`` as they
     come takes later options of ``rla.run``, too.
+
+    >>> OwnRun("MyHook", task="pendulum", backup="sauce").problems()
+    ["the argument backup is 'sauce'. Known: lib, none, source. Did you mean 'source'?"]
     """
 
     def __init__(self, hook: str, default_task: str | None = None, /, **options: Any):
@@ -114,7 +117,15 @@ class OwnRun:
 
 
 class Handle:
-    """A hook's hold on its run, from the time on when there is only a name. It pickles and copies with the hook."""
+    """A hook's hold on its run, from the time on when there is only a name. It pickles and copies with the hook.
+
+    >>> handle = attach_or_plan(OwnRun("MyHook", writers=["csv"], backup="none"))
+    >>> handle.resolve().log_dir.exists(), handle.run
+    (False, None)
+    >>> handle.ensure_started().log({"loss": 0.5}, step=0)
+    >>> handle.run.log_dir.exists(), handle.run.status
+    (True, 'running')
+    """
 
     def __init__(self, run: Run):
         self._run = run
@@ -155,6 +166,13 @@ def open_run() -> Run | None:
     """Return the run that the user has open here, or None: a run that another hook made for itself is none to join.
 
     Asking changes nothing.
+
+    >>> import rla_hooks as rla
+    >>> with rla.run(task="demo", writers=[], backup="none") as run:
+    ...     open_run() is run
+    True
+    >>> print(open_run())
+    None
     """
     run: Run | None = registry.current()
     return None if run is None or run.made_by_hook else run
@@ -166,6 +184,11 @@ def attach_or_plan(own: OwnRun, tell: bool = True) -> Handle:
     A planned run starts with the first :meth:`Handle.ensure_started`, and ends with the process. Its tables leave
     stdout alone, unless ``writers`` or the config asks for them. ``tell``: let the scripts that a launcher starts from
     here know its name. Raises ConfigError with all mistakes of ``own``.
+
+    >>> import rla_hooks as rla
+    >>> with rla.run(task="demo", writers=[], backup="none") as run:
+    ...     attach_or_plan(OwnRun("MyHook")).run is run
+    True
     """
     run = open_run()
     if run is None:
@@ -176,7 +199,12 @@ def attach_or_plan(own: OwnRun, tell: bool = True) -> Handle:
 
 
 class Argument(NamedTuple):
-    """An argument of a hook: its value, whether that fits, and in words what does."""
+    """An argument of a hook: its value, whether that fits, and in words what does.
+
+    >>> every = Argument(0, lambda value: value > 0, "a number over 0")
+    >>> every.fits(every.value)
+    False
+    """
 
     value: Any
     fits: Callable[[Any], bool] = lambda value: True
@@ -232,6 +260,14 @@ class FigureCalls:
     """The figures that a user's functions draw, after every ``every`` epochs.
 
     figures: ``{name: function}``; each function returns a matplotlib figure, an image array, or None for none.
+
+    >>> import numpy, rla_hooks as rla
+    >>> calls = FigureCalls({"black": lambda size: numpy.zeros((size, size))}, every=2)
+    >>> with rla.run(task="demo", writers=[], backup="none") as run:
+    ...     for epoch in (1, 2, 3):
+    ...         calls.draw(run, 100 * epoch, epoch, 8)
+    >>> [file.name for file in run.results_dir.iterdir()]
+    ['black-200.png']
     """
 
     def __init__(self, figures: Mapping[str, Callable[..., Any]] | None, every: int = 1):

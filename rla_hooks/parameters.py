@@ -62,7 +62,14 @@ def flat(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def config_fields(value: Any) -> list[tuple[str, Any]] | None:
-    """Return the (name, value) pairs of a config-like object, or None where ``value`` is a plain value."""
+    """Return the (name, value) pairs of a config-like object, or None where ``value`` is a plain value.
+
+    Config-like are mappings, dataclasses, namespaces, named tuples, and objects of pydantic, attrs and OmegaConf.
+
+    >>> from argparse import Namespace
+    >>> config_fields(Namespace(lr=0.1, width=64)), config_fields(0.1)
+    ([('lr', 0.1), ('width', 64)], None)
+    """
     try:
         if isinstance(value, type):
             return None
