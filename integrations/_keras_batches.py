@@ -8,14 +8,14 @@ from typing import Any
 from rla_hooks.integrations import _keras_model
 from rla_hooks.integrations._keras_state import RunState
 
-from rla_hooks import Tester
+from rla_hooks import Run
 
 
 class BatchRows:
     """The part of CallbackHooks that Keras calls at each batch: most of the cost that a callback can have."""
 
     log_every: str | int
-    _run: Tester | None
+    _run: Run | None
 
     def _add_batch_hook(self) -> None:
         """Be a callback with a batch hook only where one is needed: it ends asynchronous dispatch (Keras 3.15)."""

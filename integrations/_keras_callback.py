@@ -16,7 +16,7 @@ from rla_hooks.integrations._keras_checkpoints import Checkpoints, Moment
 from rla_hooks.integrations._keras_fits import Fits
 from rla_hooks.integrations._keras_state import RunState, state_of
 
-from rla_hooks import Tester
+from rla_hooks import Run
 
 Figures = Mapping[str, Callable[[Any, int, Mapping[str, Any]], Any]]
 
@@ -99,29 +99,29 @@ class CallbackHooks(Fits, BatchRows):
         self.name = name
         self._prefix = f"{name}/" if name else ""
         self._checkpoints = Checkpoints(monitor, mode, save_best_only, max_to_keep, save_weights_only, save_every, name)
-        self._run: Tester | None = None
+        self._run: Run | None = None
         self._is_copy = False  # of a callback that has a run
         self._forget_fits()
         self._add_batch_hook()
 
     # --- the run --------------------------------------------------------------------------------------------------
 
-    def _join(self) -> tuple[Tester, RunState]:
+    def _join(self) -> tuple[Run, RunState]:
         """Return the run that this belongs to: that which the user has open, else that it had, else one of its own."""
         joined = _runs.open_run(progress_bar=self._params_now.get("verbose", "auto") != 0)
         if joined is not None:
             self._tell_ignored(self._state(joined))
         run = joined or self._run or _runs.join_or_plan(**self._options)
         # A process that was forked inside of a run writes nothing; a copy that came by pickle trains for the original.
-        takes_over = run.is_planned and (self._is_copy or run.status is None)
+        takes_over = run.made_by_hook and (self._is_copy or run.status is None)
         self._run = _runs.started(run) if takes_over and not self._is_follower() else run
         self._is_copy = False
         return self._run, self._state(self._run)
 
-    def _state(self, run: Tester) -> RunState:
+    def _state(self, run: Run) -> RunState:
         return state_of(run, self.name)
 
-    def _log(self, run: Tester, values: Mapping[str, Any], step: int) -> None:
+    def _log(self, run: Run, values: Mapping[str, Any], step: int) -> None:
         run.log({self._prefix + key: value for key, value in values.items()} if self._prefix else values, step)
 
     def _tell_ignored(self, state: RunState) -> None:
@@ -136,7 +136,7 @@ class CallbackHooks(Fits, BatchRows):
             return False
         return bool(sys.modules["jax"].process_index() != 0)
 
-    def _describe(self, run: Tester, state: RunState) -> None:
+    def _describe(self, run: Run, state: RunState) -> None:
         """Add the hyper-parameters of a model that is new, or newly compiled."""
         model = self.model if run.is_writing else None  # type: ignore[attr-defined]
         key = None if model is None else state.new_key(model)
@@ -196,7 +196,7 @@ class CallbackHooks(Fits, BatchRows):
             state.draw_curve_if_cheap()
             run.flush()
 
-    def _joined(self) -> tuple[Tester, RunState]:
+    def _joined(self) -> tuple[Run, RunState]:
         """Return the run of this fit; that of somebody's own loop is asked for each time."""
         if self._fits and self._run is not None:
             return self._run, self._state(self._run)
@@ -235,7 +235,7 @@ class CallbackHooks(Fits, BatchRows):
             taken = state.epochs + epoch_ended
         return state.clock.step(model, taken or 0)
 
-    def _draw(self, run: Tester, state: RunState, model: Any, epoch: int, logs: Mapping[str, Any], step: int) -> None:
+    def _draw(self, run: Run, state: RunState, model: Any, epoch: int, logs: Mapping[str, Any], step: int) -> None:
         for name, make in self.figures.items():
             try:
                 figure = make(model, epoch, logs)
@@ -281,7 +281,7 @@ class CallbackHooks(Fits, BatchRows):
             return None
         return _keras_resume.given(self.resume, str(getattr(model, "name", "")), self._checkpoints.names)
 
-    def _resume(self, run: Tester, state: RunState, given: _keras_resume.Found | None) -> None:
+    def _resume(self, run: Run, state: RunState, given: _keras_resume.Found | None) -> None:
         """Go on from a checkpoint, once for a model in a run: a second fit goes on from the first."""
         model, names = self.model, self._checkpoints.names  # type: ignore[attr-defined]
         found = given or _keras_resume.earlier(run, str(getattr(model, "name", "")), names, state.began)
@@ -309,7 +309,7 @@ class CallbackHooks(Fits, BatchRows):
             restored += f"; pass initial_epoch={epoch} to fit to go on counting epochs"
         self._say(run, f"resumed from {found.path}: {restored}")
 
-    def _say(self, run: Tester, message: str) -> None:
+    def _say(self, run: Run, message: str) -> None:
         if run.is_writing:
             run.logger.message(message)
             if not any(writer.name == "stdout" for writer in run.logger.output_formats):

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from rla_hooks.integrations._keras_model import direction, without_tensorflow
 from rla_hooks.integrations._keras_state import RunState
 
-from rla_hooks import Tester
+from rla_hooks import Run
 from rla_hooks.checkpoints import Entry, Manifest, Saver
 from rla_hooks.errors import did_you_mean
 from rla_hooks.values import to_scalar
@@ -37,7 +37,7 @@ _LESS = {"loss", "error", "mse", "mae", "rmse"}
 class Moment(NamedTuple):
     """A model, and where its training is."""
 
-    run: Tester
+    run: Run
     state: RunState
     model: Any
     step: int

@@ -17,7 +17,7 @@ from rla_hooks.integrations._keras_model import iterations, optimizers, without_
 from rla_hooks.integrations._keras_state import RunState
 
 import rla_hooks as rla
-from rla_hooks import Tester, layout
+from rla_hooks import Run, layout
 from rla_hooks.checkpoints import Entry, Manifest, Saver
 from rla_hooks.errors import CheckpointError, RLAWarning
 
@@ -66,7 +66,7 @@ def given(resume: Any, model: str, names: tuple[str, str]) -> Found:
     return found
 
 
-def earlier(run: Tester, model: str, names: tuple[str, str], since: float) -> Found | None:
+def earlier(run: Run, model: str, names: tuple[str, str], since: float) -> Found | None:
     """Return the newest checkpoint of this run, or of the newest earlier one of its task and record parameters.
 
     None where there is none that was written before ``since``, a time in seconds: later ones are of this process.
@@ -80,7 +80,7 @@ def earlier(run: Tester, model: str, names: tuple[str, str], since: float) -> Fo
     return None
 
 
-def _folders(run: Tester) -> Iterator[Path]:
+def _folders(run: Run) -> Iterator[Path]:
     """The checkpoint folders of this run and of the earlier ones of its task, newest first."""
     if run.checkpoint_dir is not None:
         yield run.checkpoint_dir
@@ -110,7 +110,7 @@ def _entry_of(path: Path) -> Entry | None:
     return next((entry for entry in Manifest(path.parent).complete() if entry.file == path.name), None)
 
 
-def go_on(found: Found, model: Any, run: Tester, state: RunState, to_numpy: Any, is_later: bool) -> str:
+def go_on(found: Found, model: Any, run: Run, state: RunState, to_numpy: Any, is_later: bool) -> str:
     """Restore weights, optimizer and step; return in words what was. Raises as :func:`restore` does.
 
     ``is_later``: whether no other callback of the model has put a later state into it.
@@ -127,7 +127,7 @@ def go_on(found: Found, model: Any, run: Tester, state: RunState, to_numpy: Any,
     return words
 
 
-def take_best(found: Found, run: Tester, state: RunState, monitor: str, names: tuple[str, str]) -> str:
+def take_best(found: Found, run: Run, state: RunState, monitor: str, names: tuple[str, str]) -> str:
     """Give the best file of an earlier run a second name in this run; return in words which score counts.
 
     That is the one which stands beside a file: without the file it would only keep this run from saving a best one.

@@ -9,7 +9,7 @@ from typing import Any
 
 from rla_hooks.integrations._keras_model import named
 
-from rla_hooks import Tester
+from rla_hooks import Run
 from rla_hooks.errors import WarnOnce
 from rla_hooks.figures.learning_curve import LearningCurve
 
@@ -21,7 +21,7 @@ _SHARE = 100  # the figure may take a hundredth of the time
 class RunState:
     """The time step, the learning curve and the counts of a run, or of one of the models that it names."""
 
-    def __init__(self, run: Tester, name: str):
+    def __init__(self, run: Run, name: str):
         self.began = time.time()
         self.restored: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()  # to which step, by any name
         self.resumed: weakref.WeakSet[Any] = weakref.WeakSet()  # the models that were, or had nothing to go on from
@@ -146,9 +146,9 @@ class StepClock:
 _states: weakref.WeakKeyDictionary[Any, dict[str, RunState]] = weakref.WeakKeyDictionary()
 
 
-def state_of(run: Tester, name: str = "") -> RunState:
+def state_of(run: Run, name: str = "") -> RunState:
     """Return what is known of this run in this process, or of the model that it knows by that name."""
-    if run not in _states:  # a copy of its Tester is the same run
+    if run not in _states:  # a copy of its Run is the same run
         same = (states for other, states in _states.items() if run.paths is not None and other.paths == run.paths)
         _states[run] = next(same, {})
     states = _states[run]

@@ -14,7 +14,7 @@ from rla_hooks.integrations._lightning_checkpoints import CheckpointHooks
 from rla_hooks.integrations._lightning_logger import LoggerHooks
 from rla_hooks.integrations._lightning_values import Speed, learning_rates
 
-from rla_hooks import Tester
+from rla_hooks import Run
 from rla_hooks.errors import ConfigError, WarnOnce, did_you_mean
 from rla_hooks.record import ending_of
 
@@ -69,7 +69,7 @@ class CallbackHooks(CheckpointHooks):
         self.figures_every = figures_every
         self.log_lr = log_lr
         self.log_throughput = log_throughput
-        self._run: Tester | None = None
+        self._run: Run | None = None
         # Before a launcher starts the processes, so that they and this one have the same run.
         self._own = _runs.join_or_plan(
             task="lightning", config=None, log_root=None, record=None, writers=None, backup=None, tell=False
@@ -97,12 +97,12 @@ class CallbackHooks(CheckpointHooks):
                 _runs.add_hyper_params(run, pl_module.hparams_initial)
         super().setup(trainer, pl_module, stage)  # type: ignore[misc]
 
-    def _find(self, trainer: Any) -> tuple[LoggerHooks | None, Tester]:
+    def _find(self, trainer: Any) -> tuple[LoggerHooks | None, Run]:
         """Return the Trainer's RLALogger and the run: that logger's, else the one the user has open, else our own."""
         logger = next((each for each in trainer.loggers if isinstance(each, LoggerHooks)), None)
         return logger, logger._run if logger is not None else _runs.open_run() or self._own
 
-    def _use(self, run: Tester) -> None:
+    def _use(self, run: Run) -> None:
         if self._run is not None and run.paths != self._run.paths:  # a copy of the callback has a copy of its run
             self._forget_last_run()
         self._run = run

@@ -15,7 +15,7 @@ from typing import Any
 
 from rla_hooks.integrations import _runs
 
-from rla_hooks import Tester
+from rla_hooks import Run
 from rla_hooks.errors import WarnOnce, did_you_mean
 
 # What a ModelCheckpoint knows about its files (2.6); a save that fails must leave it as it was.
@@ -26,7 +26,7 @@ _SAVED += ["last_model_path", "_stopgap"]
 class CheckpointHooks:
     """The part of CallbackHooks that overrides ModelCheckpoint's saving, deleting and resuming."""
 
-    _run: Tester | None
+    _run: Run | None
     _warn: WarnOnce
     _stopgap: str  # the newest checkpoint, kept while the monitored metric is missing
 

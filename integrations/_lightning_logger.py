@@ -13,7 +13,7 @@ from typing import Any
 
 from rla_hooks.integrations import _runs
 
-from rla_hooks import Tester
+from rla_hooks import Run
 from rla_hooks.errors import ConfigError, WarnOnce, did_you_mean
 from rla_hooks.parameters import config_fields
 from rla_hooks.record import FAILED, ending_of
@@ -40,7 +40,7 @@ class Experiment:
 class LoggerHooks:
     """Writes what a Trainer (or Fabric) logs into a run.
 
-    Inside ``@rla.track`` or an open Tester it joins that run; alone it makes its own at first real use, which ends
+    Inside ``@rla.track`` or an open Run it joins that run; alone it makes its own at first real use, which ends
     with the process. The arguments are for a run of its own: ``task``, ``config`` (path of an rla_config.yaml),
     ``log_root``, ``record`` (hyper-parameters that stand in the run's name, with their values), ``writers`` (of csv,
     tensorboard, log, stdout) and ``backup`` (source, lib or none). ``prefix`` is put before every metric;
@@ -83,13 +83,13 @@ class LoggerHooks:
     # --- where ----------------------------------------------------------------------------------------------------
 
     @property
-    def _run(self) -> Tester:
+    def _run(self) -> Run:
         """The run, started or not. One that the user opens before this logger is used takes the place of its own."""
         self._chosen = _runs.settled(self._chosen)
         return self._chosen
 
     @property
-    def run(self) -> Tester:
+    def run(self) -> Run:
         """The run, started. On ranks that do not write it takes everything and writes nothing."""
         return _runs.started(self._run)
 
@@ -191,7 +191,7 @@ class LoggerHooks:
                 self._graph_done = True
                 self._add_graph(run, model, input_array)
 
-    def _add_graph(self, run: Tester, model: Any, input_array: Any) -> None:
+    def _add_graph(self, run: Run, model: Any, input_array: Any) -> None:
         array = getattr(model, "example_input_array", None) if input_array is None else input_array
         if array is None:
             self._warn("graph", "log_graph=True needs an example_input_array of the module; no graph was written.")

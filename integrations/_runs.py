@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import rla_hooks as rla
-from rla_hooks import Tester
-from rla_hooks.errors import ConfigError
+from rla_hooks import Run
+from rla_hooks.hooks import OwnRun
 
 
-def join_or_plan(tell: bool = True, **options: Any) -> Tester:
-    """Return the run that is open here, or a Tester whose name is chosen but of which nothing exists on disk.
+def join_or_plan(tell: bool = True, **options: Any) -> Run:
+    """Return the run that is open here, or a Run whose name is chosen but of which nothing exists on disk.
 
     ``options``: those of :func:`configured`. ``tell``: let the scripts that a launcher starts know the name.
     """
@@ -34,42 +34,30 @@ def configured(
     record: Mapping[str, Any] | None,
     writers: list[str] | None,
     backup: str | None,
-) -> Tester:
-    """Return a Tester for a run of a hook's own; nothing is created. Raises ConfigError with all mistakes."""
-    problems = []
-    if record is not None and not (isinstance(record, Mapping) and all(isinstance(key, str) for key in record)):
-        problems.append(
-            f"record is {record!r}. Allowed: a mapping of names and values such as {{'info': 'baseline'}}, since the "
-            "run's name is needed before the module's hyper-parameters are known. Or use @rla.track(record=[...])."
-        )
-    run = Tester()
-    try:
-        run.configure(task, config, log_root, writers=writers, backup=backup)
-    except ConfigError as error:
-        problems += error.problems
-    if problems:
-        raise ConfigError(problems)
-    run.set_hyper_param(**(record or {}))
-    run.add_record_param(list(record or ()))
-    return run
+) -> Run:
+    """Return a Run for a run of a hook's own; nothing is created. Raises ConfigError with all mistakes."""
+    own = OwnRun(
+        "run", task, task=task, config=config, log_root=log_root, record=record, writers=writers, backup=backup
+    )
+    return Run(own.settings())
 
 
-def open_run(progress_bar: bool = True) -> Tester | None:
+def open_run(progress_bar: bool = True) -> Run | None:
     """Return the run that the user has opened. That of another logger is none to join: two loggers are two runs.
 
     ``progress_bar``: the framework has one on stdout.
     """
     run = rla.current_run()
-    if run is None or run.is_planned:
+    if run is None or run.made_by_hook:
         return None
     if progress_bar:
         run.quiet_stdout()
     return run
 
 
-def settled(run: Tester) -> Tester:
+def settled(run: Run) -> Run:
     """Return the run that the user has opened since ``run`` was planned, if nothing has been written to that; or it."""
-    if run.is_planned and not run.is_writing:
+    if run.made_by_hook and not run.is_writing:
         return open_run() or run
     return run
 
@@ -85,19 +73,19 @@ def flat(values: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def add_hyper_params(run: Tester, params: Mapping[str, Any]) -> None:
+def add_hyper_params(run: Run, params: Mapping[str, Any]) -> None:
     """Add a module's hyper-parameters to the run's, without the notes that LightningCLI leaves among them (2.6)."""
     run.add_hyper_params({key: params[key] for key in params if key not in ("_instantiator", "_class_path")})
 
 
-def started(run: Tester) -> Tester:
+def started(run: Run) -> Run:
     """Start a planned run; take over one whose process was forked for the training."""
     if not run.is_writing:
         run.adopt()
     return run
 
 
-def share(run: Tester, trainer: Any) -> None:
+def share(run: Run, trainer: Any) -> None:
     """Make the run of rank zero that of all ranks, which all call this; the others know its folders and write nothing.
 
     A launcher like torchrun tells them nothing, and one that copies the Trainer makes each of them believe it writes.
@@ -111,7 +99,7 @@ def share(run: Tester, trainer: Any) -> None:
         run.adopt()  # where it came by pickle it is not yet the current run of this process
 
 
-def list_checkpoint(run: Tester, callback: Any) -> None:
+def list_checkpoint(run: Run, callback: Any) -> None:
     """Note what a ModelCheckpoint has just saved, if it lies in the run's checkpoint folder."""
     path, folder = getattr(callback, "_last_checkpoint_saved", ""), run.checkpoint_dir
     if path and folder and run.is_writing and os.path.abspath(path).startswith(f"{folder}{os.sep}"):

@@ -17,61 +17,48 @@ from typing import TYPE_CHECKING, Any
 
 from rla_hooks._version import __version__
 
-if TYPE_CHECKING:  # "as": what a type checker takes as exported
-    from rla_hooks.errors import CheckpointError as CheckpointError
-    from rla_hooks.errors import ConfigError as ConfigError
-    from rla_hooks.errors import RLAError as RLAError
-    from rla_hooks.errors import RLAWarning as RLAWarning
-    from rla_hooks.errors import RunError as RunError
-    from rla_hooks.face import current_run as current_run
-    from rla_hooks.face import load_checkpoint as load_checkpoint
-    from rla_hooks.face import log as log
-    from rla_hooks.face import new_saver as new_saver
-    from rla_hooks.face import save_checkpoint as save_checkpoint
-    from rla_hooks.face import save_figure as save_figure
-    from rla_hooks.face import simple_hist as simple_hist
-    from rla_hooks.face import simple_plot as simple_plot
-    from rla_hooks.face import simple_scatter as simple_scatter
-    from rla_hooks.hooks import Run as Run
-    from rla_hooks.query import SavedRun as SavedRun
-    from rla_hooks.query import latest_checkpoint as latest_checkpoint
-    from rla_hooks.query import runs as runs
-    from rla_hooks.tester import Tester as Tester
-    from rla_hooks.tracking import track as track
+if TYPE_CHECKING:
+    from rla_hooks.core.run import Run
+    from rla_hooks.errors import CheckpointError, ConfigError, RLAError, RLAWarning, RunError
+    from rla_hooks.face import (
+        current_run,
+        load_checkpoint,
+        log,
+        new_saver,
+        save_checkpoint,
+        save_figure,
+        simple_hist,
+        simple_plot,
+        simple_scatter,
+    )
+    from rla_hooks.query import SavedRun, latest_checkpoint, runs
+    from rla_hooks.tester import Tester
+    from rla_hooks.tracking import run, start, track
 
+# fmt: off
+__all__ = [
+    "CheckpointError", "ConfigError", "RLAError", "RLAWarning", "Run", "RunError", "SavedRun", "Tester", "__version__",
+    "current_run", "latest_checkpoint", "load_checkpoint", "log", "new_saver", "run", "runs", "save_checkpoint",
+    "save_figure", "simple_hist", "simple_plot", "simple_scatter", "start", "track",
+]
 _HOME = {
-    "CheckpointError": "errors",
-    "ConfigError": "errors",
-    "RLAError": "errors",
-    "RLAWarning": "errors",
-    "RunError": "errors",
-    "Run": "hooks",
-    "SavedRun": "query",
-    "Tester": "tester",
-    "current_run": "face",
-    "latest_checkpoint": "query",
-    "load_checkpoint": "face",
-    "log": "face",
-    "new_saver": "face",
-    "runs": "query",
-    "save_checkpoint": "face",
-    "save_figure": "face",
-    "simple_hist": "face",
-    "simple_plot": "face",
-    "simple_scatter": "face",
-    "track": "tracking",
+    "core.run": ["Run"],
+    "errors": ["CheckpointError", "ConfigError", "RLAError", "RLAWarning", "RunError"],
+    "query": ["SavedRun", "latest_checkpoint", "runs"],
+    "tester": ["Tester"],
+    "tracking": ["run", "start", "track"],
 }
-
-__all__ = ["__version__", *_HOME]
+# fmt: on
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    home = next((module for module, names in _HOME.items() if name in names), "face")
+    value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
     globals()[name] = value  # the next look-up does not come here
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME])
+    return sorted({*globals(), *__all__})

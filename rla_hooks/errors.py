@@ -6,6 +6,7 @@ Every message has four parts: what was wrong, the value, what is allowed, what t
 from __future__ import annotations
 
 import difflib
+import sys
 import warnings
 from collections.abc import Iterable
 
@@ -48,6 +49,17 @@ class RLAWarning(UserWarning):
     """Trouble that does not stop a training: something was left out or could not be written."""
 
 
+def warn(message: str) -> None:
+    """Give an :class:`RLAWarning` at the line of the program that led here, not at one of ours."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _OURS:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, RLAWarning, stacklevel=level)
+
+
+_OURS = ("rla_hooks", "contextlib")  # a warning often comes out of a context manager
+
+
 class WarnOnce:
     """Warns about each subject once, so that a training of a million steps prints one line.
 
@@ -61,16 +73,20 @@ class WarnOnce:
     def __init__(self) -> None:
         self._seen: set[object] = set()
 
-    def __call__(self, subject: object, message: str, stacklevel: int = 3) -> bool:
+    def __call__(self, subject: object, message: str) -> bool:
         if subject in self._seen:
             return False
         self._seen.add(subject)
-        warnings.warn(message, RLAWarning, stacklevel=stacklevel)
+        warn(message)
         return True
 
     def rearm(self, subject: object) -> None:
         """Forget a subject: the trouble was over, the next one is news."""
         self._seen.discard(subject)
+
+    def forget_all(self) -> None:
+        """Forget all subjects, as between two tests."""
+        self._seen.clear()
 
 
 def nearest(word: object, known: Iterable[str]) -> str:

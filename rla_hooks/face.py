@@ -1,70 +1,61 @@
-"""The functions of ``import rla_hooks as rla``: each calls the same-named method of the current run."""
+"""The functions of ``import rla_hooks as rla`` that speak to the current run: its methods, without naming the run."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from rla_hooks import lifecycle
-from rla_hooks.current import required
-from rla_hooks.tester import Tester
+from rla_hooks.core import registry
+from rla_hooks.core.run import Run
+from rla_hooks.tester import needed_run
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
-def current_run() -> Tester | None:
-    """Return the run that this code runs in, or None outside one."""
-    return lifecycle.current()
+def current_run() -> Run | None:
+    """Return the run that this code runs in, or None outside one.
+
+    Threads that the training starts have the training's run; of runs that are open side by side none is current.
+
+    >>> import rla_hooks as rla
+    >>> print(rla.current_run())
+    None
+    >>> with rla.run(task="demo", writers=["csv"], backup="none") as run:
+    ...     rla.current_run() is run
+    True
+    """
+    run: Run | None = registry.current()
+    return run
+
+
+def _of_current(method: Callable[Concatenate[Any, P], R]) -> Callable[P, R]:
+    """A method of the run as a function that finds the current run. It raises RunError outside of one."""
+
+    what = f"rla.{method.__name__}"
+
+    @functools.wraps(method)
+    def function(*args: P.args, **kwargs: P.kwargs) -> R:
+        return method(needed_run(what), *args, **kwargs)
+
+    signature = inspect.signature(method)
+    parameters = list(signature.parameters.values())[1:]
+    function.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    function.__module__, function.__qualname__ = __name__, method.__name__
+    return function
 
 
 def log(values: Mapping[str, Any], step: int | None = None) -> None:
-    """Log a row of metrics to the current run; without a step rows count on. Raises RunError outside a run."""
-    required("rla.log").log(values, step)
+    needed_run("rla.log").log(values, step)  # written out, since it is called at every step
 
 
-def new_saver(
-    max_to_keep: int | None = 5, var_prefix: str | None = "", objects: Mapping[str, Any] | None = None
-) -> None:
-    """Set how the current run keeps checkpoints. See :meth:`Tester.new_saver`."""
-    required("rla.new_saver").new_saver(max_to_keep, var_prefix, objects)
-
-
-def save_checkpoint(
-    model_dict: Mapping[str, Any] | None = None,
-    related_variable: Mapping[str, Any] | None = None,
-    checkpoint_name: str = "checkpoint",
-    step: int | None = None,
-) -> Path | None:
-    """Save a checkpoint of the current run. See :meth:`Tester.save_checkpoint`."""
-    run = required("rla.save_checkpoint")
-    return run.save_checkpoint(model_dict, related_variable, checkpoint_name, step)
-
-
-def load_checkpoint(
-    step: int | None = None,
-    checkpoint_name: str = "checkpoint",
-    objects: Mapping[str, Any] | None = None,
-    weights_only: bool = True,
-) -> tuple[int, dict[str, Any]]:
-    """Load a checkpoint of the current run. See :meth:`Tester.load_checkpoint`."""
-    run = required("rla.load_checkpoint")
-    return run.load_checkpoint(step, checkpoint_name, objects, weights_only)
-
-
-def save_figure(name: str, figure: Any, step: int | None = None, pretty: bool = False) -> Path | None:
-    """Save a figure or an image array under the current run's results. See :meth:`Tester.save_figure`."""
-    return required("rla.save_figure").save_figure(name, figure, step, pretty)
-
-
-def simple_plot(name: str, *args: Any, **kwargs: Any) -> Path | None:
-    """Draw curves and save the figure. See :meth:`Tester.simple_plot`."""
-    return required("rla.simple_plot").simple_plot(name, *args, **kwargs)
-
-
-def simple_scatter(name: str, *args: Any, **kwargs: Any) -> Path | None:
-    """Draw clouds of points and save the figure. See :meth:`Tester.simple_scatter`."""
-    return required("rla.simple_scatter").simple_scatter(name, *args, **kwargs)
-
-
-def simple_hist(name: str, *args: Any, **kwargs: Any) -> Path | None:
-    """Draw histograms and save the figure. See :meth:`Tester.simple_hist`."""
-    return required("rla.simple_hist").simple_hist(name, *args, **kwargs)
+log.__doc__ = Run.log.__doc__
+new_saver = _of_current(Run.new_saver)
+save_checkpoint = _of_current(Run.save_checkpoint)
+load_checkpoint = _of_current(Run.load_checkpoint)
+save_figure = _of_current(Run.save_figure)
+simple_plot = _of_current(Run.simple_plot)
+simple_scatter = _of_current(Run.simple_scatter)
+simple_hist = _of_current(Run.simple_hist)

@@ -18,14 +18,19 @@ stable: later versions add to them and change none.
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from rla_hooks import lifecycle
+from rla_hooks import tracking
+from rla_hooks.core import registry
+from rla_hooks.core.handover import State
+from rla_hooks.core.run import Run
+from rla_hooks.core.settings import Labels, RunSettings
 from rla_hooks.errors import ConfigError, WarnOnce, did_you_mean
+from rla_hooks.parameters import config_fields
 from rla_hooks.record import ending_of
-from rla_hooks.tester import Tester as Run
 from rla_hooks.values import to_scalar
 
 __all__ = [
@@ -38,13 +43,15 @@ __all__ = [
     "WarnOnce",
     "attach_or_plan",
     "check_arguments",
+    "config_fields",
     "ending_of",
     "flat",
     "open_run",
     "to_scalar",
 ]
 
-_OPTIONS = ("task", "config", "log_root", "record", "writers", "backup")
+#: The options of a run: those of rla.run, but for hyper-parameters, which a hook learns from its framework.
+OPTIONS = tuple(name for name in inspect.signature(tracking.run).parameters if name not in ("hyper_parameters", "more"))
 
 
 class OwnRun:
@@ -74,33 +81,36 @@ class OwnRun:
         if not self.given:
             return []
         try:
-            self.configured()
+            self.settings()
         except ConfigError as error:
             return error.problems
         return []
 
-    def configured(self) -> Run:
-        """Return the run, of which nothing exists yet. Raises ConfigError with all mistakes."""
-        options = {name: self.options.get(name) for name in _OPTIONS}
-        task, config, log_root, record, writers, backup = options.values()
-        problems = _unknown([name for name in self.options if name not in _OPTIONS], list(_OPTIONS), {})
+    def settings(self) -> RunSettings:
+        """Return the settings of the run; nothing is created. Raises ConfigError with all mistakes."""
+        options = {name: self.options.get(name) for name in OPTIONS}
+        problems = _unknown([name for name in self.options if name not in OPTIONS], list(OPTIONS), {})
+        record = options["record"]
         if record is not None and not (isinstance(record, Mapping) and all(isinstance(key, str) for key in record)):
             problems.append(
                 f"record is {record!r}. Allowed: a mapping of names and values such as {{'info': 'baseline'}}, since "
                 "the run's name is needed before the module's hyper-parameters are known. Or use "
                 "@rla.track(record=[...])."
             )
-        run = Run()
-        try:
-            task = self.default_task if task is None else task
-            run.configure(task, config, log_root, writers=writers, backup=backup)
-        except ConfigError as error:
-            problems += error.problems
-        if problems:
-            raise ConfigError(problems)
-        run.set_hyper_param(**(record or {}))
-        run.add_record_param(list(record or ()))
-        return run
+            record = None
+        labels = Labels(options["tags"] or (), options["note"], options["group"])
+        settings = RunSettings(hyper_param=dict(record or {}), hyper_param_record=list(record or ()), labels=labels)
+        task = self.default_task if options["task"] is None else options["task"]
+        writers, backup = options["writers"], options["backup"]
+        settings.configure(
+            task,
+            options["config"],
+            options["log_root"],
+            writers=writers,
+            backup=backup,
+            problems=[*problems, *labels.problems()],
+        )
+        return settings
 
 
 class Handle:
@@ -108,13 +118,14 @@ class Handle:
 
     def __init__(self, run: Run):
         self._run = run
+        self._told_of_end = False
 
     def resolve(self) -> Run:
         """Return the run, started or only planned: then its folders have names, and nothing of them exists.
 
         A run that the user has opened since takes the place of a planned one to which nothing has been written.
         """
-        if self._run.is_planned and not self._run.is_writing:
+        if self._run.made_by_hook and not self._run.is_writing:
             self._run = open_run() or self._run
         return self._run
 
@@ -122,13 +133,19 @@ class Handle:
     def run(self) -> Run | None:
         """The run, or None while it is only planned. On a rank that does not write it takes all and writes nothing."""
         run = self.resolve()
-        return None if run.is_planned and run.status is None else run
+        return None if run.state is State.PLANNED else run
 
     def ensure_started(self) -> Run:
-        """Return the run, started; in a process that was forked for the training, taken over."""
+        """Return the run, started; in a process that was forked for the training, taken over.
+
+        Where the run has ended, its log says so once, and what comes is added to it.
+        """
         run = self.resolve()
         if not run.is_writing:
             run.adopt()
+        elif run.state is State.ENDED and not self._told_of_end:
+            self._told_of_end = True
+            run.logger.message(f"the run has ended ({run.status}); what a hook still gives is added to it: {run.name}")
         return run
 
 
@@ -137,8 +154,8 @@ def open_run() -> Run | None:
 
     Asking changes nothing.
     """
-    run = lifecycle.current()
-    return None if run is None or run.is_planned else run
+    run: Run | None = registry.current()
+    return None if run is None or run.made_by_hook else run
 
 
 def attach_or_plan(own: OwnRun, tell: bool = True) -> Handle:
@@ -150,7 +167,7 @@ def attach_or_plan(own: OwnRun, tell: bool = True) -> Handle:
     """
     run = open_run()
     if run is None:
-        run = own.configured()
+        run = Run(own.settings())
         run.quiet_stdout()
         run.plan(tell)
     return Handle(run)
@@ -236,7 +253,7 @@ class FigureCalls:
 class Every:
     """A cadence: true at the first call, and each time so many ``steps`` or ``seconds`` have passed since.
 
-    A step that goes back begins anew. Raises ConfigError where neither is given.
+    A step that goes back begins anew. Raises ConfigError where neither is given, or one is not above 0.
 
     >>> every = Every(steps=10)
     >>> [step for step in range(0, 30, 4) if every(step)]
@@ -246,6 +263,9 @@ class Every:
     def __init__(self, steps: int | None = None, seconds: float | None = None):
         if steps is None and seconds is None:
             raise ConfigError("Every() got neither steps nor seconds. Give one, such as Every(steps=1000).")
+        for name, value in (("steps", steps), ("seconds", seconds)):
+            if value is not None and not value > 0:
+                raise ConfigError(f"{name} is {value!r}. Allowed: a number above 0.")
         self.steps, self.seconds = steps, seconds
         self._last: tuple[int, float] | None = None
 

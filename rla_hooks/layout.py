@@ -1,7 +1,7 @@
 """Where a run's files live, and what a run is called.
 
     LOG_ROOT/
-      log/<run name>/progress.csv, log.txt, tb/, parameter.json, run.json
+      log/<run name>/progress.csv, log.txt, tb/, parameter.json, labels.json, run.json
       results/<run name>/<figure>.png
       checkpoint/<run name>/...
       code/<run name>/<project files>
@@ -174,6 +174,10 @@ class RunPaths:
     @property
     def parameter_json(self) -> Path:
         return self.log_dir / "parameter.json"
+
+    @property
+    def labels_json(self) -> Path:
+        return self.log_dir / "labels.json"
 
     @property
     def run_json(self) -> Path:

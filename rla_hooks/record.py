@@ -24,12 +24,14 @@ from pathlib import Path
 from typing import Any
 
 from rla_hooks.atomic import read_json, write_json
+from rla_hooks.errors import ConfigError, did_you_mean
 from rla_hooks.ranks import is_alive, process_identity
 
 FORMAT = 1
 load = read_json  # of a run.json; raises OSError, or ValueError where it holds something else
 RUNNING, FINISHED, FAILED, INTERRUPTED, KILLED = "running", "finished", "failed", "interrupted", "killed"
 _SEVERITY = {RUNNING: 0, FINISHED: 1, INTERRUPTED: 2, FAILED: 3}
+ENDINGS = (FINISHED, INTERRUPTED, FAILED)
 # Not tokens and tokenizers, which are hyper-parameters.
 _SECRET_OPTION = re.compile(r"(token(?!s|i[sz])|passw|secret|api[-_]?key|credential)", re.IGNORECASE)
 _URL_PASSWORD = re.compile(r"(://[^/:@\s]*:)[^/@\s]+@")
@@ -66,9 +68,13 @@ class RunRecord:
 
     @classmethod
     def existing(cls, path: Path) -> RunRecord:
-        """Take up the file of a run that another process has started. Raises OSError or ValueError."""
-        record = cls(path)
-        record.content = record.content | read_json(path)
+        """Take up the file of a run that another process, or another object, has started.
+
+        Raises OSError where there is none, ValueError where it is damaged.
+        """
+        record, content = cls(path), read_json(path)
+        read_status(content)
+        record.content = content | {key: value for key, value in record.content.items() if key not in content}
         record._started = datetime.fromisoformat(str(record.content["started"])).timestamp()
         return record
 
@@ -89,23 +95,24 @@ class RunRecord:
         write_json(self.path, self.content)
 
     def save_progress(self, rows: int, last_step: int | None, last: dict[str, Any], gaps: list[dict[str, Any]]) -> None:
-        """Write run.json with what this process has logged so far, beside what others have."""
-        self._catch_up()
+        """Write run.json with what this process has logged so far, beside what others have; nothing new, no writing."""
+        noted = self._catch_up()
         progress: dict[str, Any] = {}
         if rows > self.counted:
             progress["rows"] = self.content["rows"] + rows - self.counted
             progress |= {"last_step": last_step, "last": self.content["last"] | last}
         progress["gaps"] = [gap for gap in self.content["gaps"] if gap not in self._gaps] + gaps
-        write_json(self.path, self.content | progress)
+        if noted != self.content | progress:
+            write_json(self.path, self.content | progress)
         self.content |= progress
         self.counted, self._gaps = rows, gaps
 
-    def _catch_up(self) -> None:
-        """Read what other processes have noted: ranks that failed, a child that trained, a copy of the Tester."""
+    def _catch_up(self) -> dict[str, Any]:
+        """Take over what other processes have noted (ranks that failed, a child that trained); return what they did."""
         try:
             noted = read_json(self.path)
         except (OSError, ValueError):  # the first time, or somebody has damaged it
-            return
+            return {}
         known = ["rows", "last_step", "last", "gaps"]
         worse = _SEVERITY.get(noted.get("status", ""), 0) - _SEVERITY[self.status]
         if worse > 0 or (worse == 0 and noted.get("error")):  # one that was noted before, and maybe added to
@@ -113,6 +120,13 @@ class RunRecord:
         if self.content["ended"] is None:
             known += ["ended", "seconds"]
         self.content |= {key: noted[key] for key in known if key in noted}
+        return noted
+
+
+def check_ending(status: str) -> None:
+    """Raise ConfigError where ``status`` is no word for how a run has ended."""
+    if status not in ENDINGS:
+        raise ConfigError(f"the status is {status!r}. Known: {', '.join(ENDINGS)}.{did_you_mean(status, ENDINGS)}")
 
 
 def _note(content: dict[str, Any], status: str, error: BaseException | None) -> bool:

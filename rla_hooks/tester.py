@@ -1,6 +1,4 @@
-"""The manager of one run, which RLA calls Tester: it starts the run, keeps what it gives, and ends it.
-
-``@rla.track`` makes one for each call; in RLA's imperative style it is set up by hand::
+"""RLA's words: a Tester is set up by hand, and starts one run after the other.
 
     tester = Tester()
     tester.set_hyper_param(lr=0.1, info="baseline")
@@ -8,305 +6,278 @@
     tester.configure(task_name="cartpole", log_root="rla_data")
     tester.log_files_gen()                  # the run starts: folders, parameters, code
     tester.log({"perf/return": 12.0}, step=0)
+
+``from rla_hooks import tester`` gives this module, which takes the same calls for the run that is current: inside a
+tracked run for that, elsewhere for the process's own Tester.
 """
 
 from __future__ import annotations
 
-import json
+import copy
+import functools
 import os
-import time
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-from rla_hooks import layout, lifecycle, ranks
-from rla_hooks._version import __version__
-from rla_hooks.atomic import read_json, write_json
-from rla_hooks.core import archive
-from rla_hooks.core.logger import Logger
-from rla_hooks.core.settings import RunSettings
-from rla_hooks.errors import ConfigError, RunError
-from rla_hooks.handover import RunHandover
-from rla_hooks.outputs import RunOutputs
-from rla_hooks.parameters import safe
-from rla_hooks.record import FAILED, FINISHED, INTERRUPTED, RunRecord, report_in_file
-from rla_hooks.tensorboard_words import TensorBoardWords
-from rla_hooks.writers import make_writers, parameter_tables
-from rla_hooks.writers.base import Ending
+from rla_hooks.core import archive, handover, registry
+from rla_hooks.core.handover import State
+from rla_hooks.core.run import Run
+from rla_hooks.core.settings import Config, Path_, RunSettings, Writers
+from rla_hooks.errors import RunError, did_you_mean
+
+_LATER_SPELLING = {"task_table_name": "task_name", "rla_config": "private_config_path", "data_root": "log_root"}
 
 
-class Tester(RunSettings, RunOutputs, TensorBoardWords, RunHandover):
-    """One run: its settings, its start, its outputs, its end."""
+class Tester:
+    """Settings, and the run that was started last; every word of that run is one of the Tester, too."""
 
     __test__ = False  # pytest takes every class of this name for tests
 
-    def __init__(self, script: str | os.PathLike[str] | None = None) -> None:
-        RunSettings.__init__(self, script)
-        RunOutputs.__init__(self)
-        self.parent: str | None = None
-        self.record: RunRecord | None = None
-        self._owner = False  # whether this object started the run and will end it
-        self._ended = False
-        RunHandover.__init__(self)
-        self._added: set[str] = set()  # names of hyper-parameters that joined the tracked ones
+    settings: RunSettings
+    _run: Run  # not yet started, the one that log_files_gen will start
 
-    # --- start ----------------------------------------------------------------------------------------------------
+    def __init__(self, script: Path_ | None = None) -> None:
+        self._use(RunSettings(script=script))
 
-    def log_files_gen(self) -> None:
-        """Start the run: take a name, make the folders, save parameters and code.
-
-        Raises :class:`~rla_hooks.errors.ConfigError` for all mistakes before anything is created. A Tester whose
-        run is open ends it and starts another one with the present hyper-parameters.
-        """
-        if self._started:
-            self.finish()
-            self._forget_run()
-        if lifecycle.is_silent():
-            self._follow_writing_rank()
-            return
-        record_values = self.check()
-        assert self.task_name is not None and self.config is not None
-        self.paths = layout.create(self.config.log_root, self.task_name, record_values, self._planned, self.is_planned)
-        self._started = True
-        self._process = ranks.process_id  # the Tester may have come here by a fork
-        self._owner = not self._ends_with_parent()
-        lifecycle.tell_other_ranks(self.paths)
-        self._open_files(self.paths)
-        self._start_record(self.paths)
-        lifecycle.opened(self)
-        self.logger.message(f"run: {self.paths.log_dir}")
-        self._guarded("parameter.json", self._save_parameters)
-        self._guarded("the code backup", self._back_up_code)
-        self._guarded("tester.pkl", self._archive)
-
-    def quiet_stdout(self) -> None:
-        """Print no tables where a framework has its progress bar, unless stdout was asked for by name."""
-        if not self._default_writers or self.config is None:
-            return
-        self.config.writers = tuple(name for name in self.config.writers if name != "stdout")
-        self.logger.output_formats = [each for each in self.logger.output_formats if each.name != "stdout"]
-
-    def _forget_run(self) -> None:
-        """A further run of this Tester has its own outputs and counts anew."""
-        RunOutputs.__init__(self)
-        RunHandover.__init__(self)
-        self.record = None
-        self._ended = False
-
-    def _open_files(self, paths: layout.RunPaths) -> None:
-        assert self.config is not None
-        time_step = self.logger.time_step  # it may have been set before the run was started
-        self.logger = Logger(make_writers(self.config.writers, paths, self.config.tables_per_second), paths.log_dir)
-        self.logger.time_step = time_step
-        self.logger.on_row = self._log_callback
-        self.logger.on_recovery = self._save_record
-
-    def _start_record(self, paths: layout.RunPaths) -> None:
-        assert self.config is not None
-        self.record = RunRecord(
-            paths.run_json,
-            id=self._id,
-            name=paths.name,
-            task=self.task_name,
-            parent=self.parent,
-            rla_hooks=__version__,
-            writers=list(self.config.writers),
-        )
-        if self._ends_with_parent() and self._planner is not None:
-            self.record.content |= {"pid": self._planner, "process": ranks.process_identity(self._planner)}
-        self._guarded("run.json", self.record.save)
-
-    def update_hyper_param(self, k: str, v: Any) -> None:
-        """Set one hyper-parameter; in a run that has started, its files follow."""
-        super().update_hyper_param(k, v)
-        if self.is_writing:
-            self._guarded("parameter.json", self._save_parameters)
-
-    def add_hyper_params(self, params: Mapping[str, Any]) -> None:
-        """Add hyper-parameters to those the run has; in a run that has started, its files follow.
-
-        One that the run has with another value keeps it, and the new one becomes ``module.<name>``: both were used.
-        """
-        before = _as_text(self.parameters())
-        for key, value in params.items():
-            known = key in self.hyper_param and key not in self._added
-            differs = known and _as_text(safe(self.hyper_param[key])) != _as_text(safe(value))
-            name = f"module.{key}" if differs else str(key)
-            self.hyper_param[name] = value
-            if not known or differs:
-                self._added.add(name)
-        if self.is_writing and _as_text(self.parameters()) != before:
-            self._guarded("parameter.json", self._save_parameters)
-
-    def _save_parameters(self) -> None:
-        assert self.paths is not None
-        parameters = self._all_parameters()
-        write_json(self.paths.parameter_json, parameters)
-        self.logger.write_media("hyperparameters", parameter_tables.text(parameters), step=0)
-        self.logger.write_media("hyperparameters", parameter_tables.hparams(parameters), step=0)
-
-    def _all_parameters(self) -> dict[str, Any]:
-        """The hyper-parameters, with those that another process of the run has added."""
-        assert self.paths is not None
-        try:
-            return read_json(self.paths.parameter_json) | self.parameters()
-        except (OSError, ValueError):
-            return self.parameters()
-
-    def _back_up_code(self) -> None:
-        assert self.config is not None and self.paths is not None and self.record is not None
-        if self.config.backup == "none":
-            return
-        from rla_hooks.snapshot import backup, provenance
-
-        code_dir, log_root, options = self.paths.code_dir, self.paths.log_root, self.backup_options()
-        report = backup.back_up(code_dir, log_root, **options)
-        project = options["project_root"] or backup.project_of(options["script"])
-        origin = provenance.collect(project, code_dir / backup.NOTES, log_root)
-        left_out = {reason: len(paths) for reason, paths in report.left_out.items()}
-        self.record.save(**origin, code={"files": report.files, "bytes": report.bytes, "left_out": left_out})
-        self.logger.message(report.line())
-
-    # --- end ------------------------------------------------------------------------------------------------------
-
-    @property
-    def status(self) -> str | None:
-        """The status in run.json: ``running``, ``finished``, ``failed`` or ``interrupted``; None before the start."""
-        return self.record.status if self.record else None
-
-    def report(self, status: str, error: BaseException | None = None) -> None:
-        """Note that something ended the training, though the run may go on. Of several endings the worst wins.
-
-        On a rank that does not write, the note goes into the writing rank's run.json, which may be about to die.
-        """
-        self._join()
-        if self._owner and self.record is not None and self.is_writing:
-            self.record.end(status, error)
-            self._save_record()
-        elif self.paths is not None and self.paths.run_json.exists() and not lifecycle.is_off():
-            run_json = self.paths.run_json
-            self._guarded("run.json", lambda: report_in_file(run_json, status, error))
-
-    def finish(self, status: str = FINISHED, error: BaseException | None = None) -> None:
-        """End the run. Of several endings the worst wins. Metrics that are logged afterwards are still appended.
-
-        A copy of the Tester, or the process that trains for another one, only notes how far it came.
-        """
-        self._join()
-        if not self._owner or not self.is_writing or self.record is None:
-            self.flush()
-            lifecycle.forget_writing_rank()
-            return
-        actions, self._at_end = self._at_end, []
-        if status != INTERRUPTED:  # there is no time for it
-            for action in actions:
-                self._guarded("what was left for the end", action)
-        if not self.record.end(status, error) and self._ended:
-            return
-        self._ended = True
-        self.logger.write_media("hyperparameters", Ending(self.record.status != FAILED, time.time()), step=0)
-        self.logger.close()
-        self._save_record()
-        self._guarded("tester.pkl", self._archive)
-        lifecycle.closed(self)
-
-    def flush(self) -> None:
-        """A pause: show the last table and write run.json. Rows are with the operating system already."""
-        super().flush()
-        if self.is_writing:
-            self._save_record()
-
-    def _save_record(self) -> None:
-        """Write run.json with what the metrics have come to."""
-        record, logger = self.record, self.logger
-        if record is not None:
-            progress = (logger.rows, logger.last_step, logger.last_values, logger.gaps_as_dicts())
-            self._guarded("run.json", lambda: record.save_progress(*progress))
-
-    # --- archive --------------------------------------------------------------------------------------------------
-
-    def _archive(self) -> None:
-        assert self.paths is not None and self.config is not None
-        content = {
-            "name": self.paths.name,
-            "task": self.task_name,
-            "parent": self.parent,
-            "hyper_param": self._all_parameters(),
-            "hyper_param_record": list(self.hyper_param_record),
-            "private_config": self.private_config,
-            "writers": list(self.config.writers),
-            "time_step": self.logger.time_step.get_time() if self.logger.time_step.is_set else None,
-        }
-        for place in archive.save(self.paths.tester_pkl, content, self.custom_data):
-            self._warn(("custom data", place), f"tester.pkl does without {place}")
+    def _use(self, settings: RunSettings, run: Run | None = None) -> None:
+        object.__setattr__(self, "settings", settings)
+        object.__setattr__(self, "_run", Run(settings) if run is None else run)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Tester:
+    def over(cls, run: Run) -> Tester:
+        """Return RLA's words over a run: one Tester for each, made on first use."""
+        if run.rla_tester is None:
+            run.rla_tester = cls.__new__(cls)
+            run.rla_tester._use(run.settings, run)
+        return run.rla_tester  # type: ignore[no-any-return]
+
+    @property
+    def run(self) -> Run | None:
+        """The run, once it has a name; None before."""
+        return None if self._run.state is State.CONFIGURED else self._run
+
+    # --- what a run is to be --------------------------------------------------------------------------------------
+
+    def configure(
+        self,
+        task_name: str | None = None,
+        private_config_path: Config | None = None,
+        log_root: Path_ | None = None,
+        ignore_file_path: str | None = None,
+        run_file: Path_ | Sequence[Path_] | None = None,
+        is_master_node: bool = False,
+        code_root: str | None = None,
+        log_callback_fn: Callable[[dict[str, Any]], None] | None = None,
+        *,
+        writers: Writers | None = None,
+        backup: str | None = None,
+        **later_spelling: Any,
+    ) -> None:
+        """Say where the run belongs. Everything but the task has a default; nothing is created yet.
+
+        The later spelling of RLA is accepted too: ``task_table_name``, ``rla_config``, ``data_root``.
+        ``run_file`` names further files to back up; ``ignore_file_path`` a file of Git's ignore rules;
+        ``log_callback_fn`` is called with every row. Raises :class:`~rla_hooks.errors.ConfigError` with all mistakes.
+        """
+        given: dict[str, Any] = {"task_name": task_name, "private_config_path": private_config_path}
+        given["log_root"] = log_root
+        problems = _one_spelling(given, later_spelling)
+        task, config_, root = given.values()
+        self.settings.configure(
+            task, config_, root, writers=writers, backup=backup, project_root=code_root, problems=problems
+        )
+        config = self.settings.config
+        if ignore_file_path and config is not None:
+            config.ignore_files = (*config.ignore_files, os.path.abspath(ignore_file_path))
+        files = [run_file] if isinstance(run_file, (str, os.PathLike)) else run_file or []
+        self.settings.run_files = [Path(os.path.abspath(file)) for file in files]
+        self.settings.log_callback = log_callback_fn
+
+    def set_hyper_param(self, **params: Any) -> None:
+        """Set the hyper-parameters of the next run. The objects are kept as they are and never changed."""
+        self.settings.hyper_param = params
+
+    def update_hyper_param(self, k: str, v: Any) -> None:
+        """Set one hyper-parameter: of the next run, and of the one that has started, whose files follow."""
+        self.settings.hyper_param[k] = v
+        if self.run is not None:
+            self._run.update_hyper_param(k, v)
+
+    def add_record_param(self, keys: str | Iterable[str] | None) -> None:
+        """Name hyper-parameters that stand in the run's name; nested ones with dots."""
+        self.settings.add_record_param(keys)
+
+    def clear_record_param(self) -> None:
+        """Name none any more."""
+        self.settings.hyper_param_record = []
+
+    def parameters(self) -> dict[str, Any]:
+        """The hyper-parameters flat, in the safe form of parameter.json: of the run, or before it of the settings."""
+        return self.settings.parameters() if self.run is None else self._run.parameters()
+
+    # --- its start ------------------------------------------------------------------------------------------------
+
+    def log_files_gen(self) -> None:
+        """Start a run: take a name, make the folders, save parameters and code.
+
+        Raises :class:`~rla_hooks.errors.ConfigError` for all mistakes before anything is created. A Tester whose
+        run is open ends that, and starts another one with the present settings.
+        """
+        if self._run.state is State.PLANNED:
+            self._run.adopt()
+            return
+        self._prepare()
+        self._run.begin()
+
+    def plan(self, tell: bool = True) -> None:
+        """Choose the run's name and create nothing. See :meth:`Run.plan`."""
+        self._prepare()
+        self._run.plan(tell)
+
+    def _prepare(self) -> None:
+        """A run that is as the settings are now; what was set before the first start (the time step) stays."""
+        if self._run.state is State.CONFIGURED:
+            self._run.take_settings(self.settings)
+        else:
+            last = self._run
+            last.finish()
+            self._use(self.settings)
+            registry.replace(last, self._run)
+        self._run.rla_tester = self
+
+    @classmethod
+    def load(cls, path: Path_) -> Tester:
         """Restore a Tester from its tester.pkl, or the folder of it, without running any code of the file.
 
         It reads from its run and appends to it, also where the log root was moved. Raises OSError where there is no
         such file, and :class:`~rla_hooks.errors.RunError` where it is damaged or foreign.
         """
-        content, paths = archive.load(Path(path))
-        tester = cls()
-        try:
-            config = {key: value for key, value in content["private_config"].items() if key == "DL_FRAMEWORK"}
-            tester.configure(content["task"], config, paths.log_root, writers=content["writers"], backup="none")
-        except ConfigError as error:
-            raise RunError(f"{path} is no archived Tester of rla_hooks: {error}") from error
-        tester.hyper_param = content["hyper_param"]
-        tester.hyper_param_record = content["hyper_param_record"]
-        tester.custom_data = content["custom_data"]
-        tester.parent = content["parent"]
-        tester.paths, tester._started = paths, True
-        assert tester.config is not None
-        tester.config.raw = content["private_config"]
-        tester.logger = Logger(make_writers(tester.config.writers, paths), paths.log_dir)
-        if content["time_step"] is not None:
-            tester.logger.time_step.set_time(content["time_step"])
-        tester.logger.last_step = _last_step(paths)
-        return tester
+        return cls.over(Run.open(path))
 
     @classmethod
-    def load_tester(cls, record_date: str, task_name: str, log_root: str | os.PathLike[str]) -> Tester:
+    def load_tester(cls, record_date: str, task_name: str, log_root: Path_) -> Tester:
         """Restore the Tester of the run of ``task_name`` that started at ``record_date``.
 
         The date is the one in the run's name: ``2026/01/31/12-00-00-000000``.
         """
         return cls.load(archive.find(record_date, task_name, Path(log_root)))
 
+    def log(self, values: Mapping[str, Any], step: int | None = None) -> None:
+        """Log a row of metrics to the run. See :meth:`Run.log`."""
+        self._run.log(values, step)
+
+    # --- every other word is the run's, or the settings' ----------------------------------------------------------
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _SETTINGS:
+            return getattr(self.settings, name)
+        if name.startswith("__") or "_run" not in self.__dict__:
+            raise AttributeError(name)
+        return getattr(self._run, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self.settings if name in _SETTINGS else self._run, name, value)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *_SETTINGS, *dir(self._run)})
+
     def __getstate__(self) -> dict[str, Any]:
-        # Callbacks, models and the user's own objects belong to this process; hyper-parameters go in their safe form.
-        # A copy appends to the run but does not end it.
-        own: dict[str, Any] = {
-            "_saver": None,
-            "_owner": False,
-            "_log_callback": None,
-            "_at_end": [],
-            "hyper_param": self.parameters(),
-        }
-        return self.__dict__ | own
+        # Copies here, too, for copy.copy: it would share the run, and let the copy end it.
+        return {"settings": self.settings.of_run(), "_run": copy.copy(self._run)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        if self._process != ranks.process_id:
-            self._process = ranks.process_id
-            lifecycle.watch(self)
-        self._leave_rows_to_original()
+        self._use(state["settings"], state["_run"])
+        self._run.rla_tester = self
 
     def __repr__(self) -> str:
-        return f"Tester({self.name or self.task_name or 'not configured'!r}, {self.status or 'not started'})"
+        known = self._run.name or self.settings.task_name or "not configured"
+        return f"Tester({known!r}, {self._run.status or 'not started'})"
 
 
-def _last_step(paths: layout.RunPaths) -> int | None:
-    """Return the step of a run's last row as its run.json says, so that rows without a step count on."""
-    try:
-        step = read_json(paths.run_json).get("last_step")
-    except (OSError, ValueError):
-        return None
-    return step if isinstance(step, int) else None
+#: What a Tester's attributes of these names mean is the plan, also while a run is open.
+_SETTINGS = (
+    "task_name",
+    "hyper_param",
+    "hyper_param_record",
+    "config",
+    "private_config",
+    "check",
+    "record_problems",
+    "backup_options",
+)
 
 
-def _as_text(parameters: Any) -> str:
-    """To compare them: NaN is not equal to itself."""
-    return json.dumps(parameters)
+def _one_spelling(given: dict[str, Any], later: dict[str, Any]) -> list[str]:
+    """Merge RLA's later spelling of the arguments of ``configure`` into ``given``. Returns what is wrong."""
+    problems = []
+    for name, value in later.items():
+        if name not in _LATER_SPELLING:
+            known = [*given, *_LATER_SPELLING, "ignore_file_path", "run_file", "code_root"]
+            known += ["log_callback_fn", "writers", "backup"]
+            problems.append(f"configure got {name!r}. Known: {', '.join(known)}.{did_you_mean(name, known)}")
+        elif given[_LATER_SPELLING[name]] is not None:
+            problems.append(f"configure got both {name!r} and {_LATER_SPELLING[name]!r}; they are one thing. Give one.")
+        else:
+            given[_LATER_SPELLING[name]] = value
+    return problems
+
+
+# --- which Tester, which run ------------------------------------------------------------------------------------------
+
+
+@functools.lru_cache(maxsize=1)
+def process_tester() -> Tester:
+    """Return the process's own Tester, the one of RLA's imperative face."""
+    return Tester()
+
+
+def current_tester() -> Tester:
+    """Return the Tester that RLA's words mean here: over the current run, else the process's own."""
+    run = registry.current()
+    return process_tester() if run is None else Tester.over(run)
+
+
+def needed_run(what: str) -> Run:
+    """Return the current run, or raise :class:`~rla_hooks.errors.RunError` that says what to call first.
+
+    Where no runs are started, it is one that takes everything and writes nothing.
+    """
+    run: Run | None = registry.current()
+    if run is not None:
+        return run
+    if handover.writing_disabled():
+        return process_tester()._run
+    if registry.open_count():
+        raise RunError(
+            f"{what} does not know which of the {registry.open_count()} open runs is meant: this thread was started "
+            "inside none of them. Keep the run (run = rla.current_run() before the thread starts) and call its methods."
+        )
+    raise RunError(
+        f"{what} was called outside a run. Decorate your function with @rla.track, or call tester.configure(...) "
+        "and tester.log_files_gen() first."
+    )
+
+
+class _TesterModule(ModuleType):
+    """This module: what is no name of its own is a word for the current Tester."""
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:  # isinstance(tester, Tester) is true
+        return Tester
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(current_tester(), name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name.startswith("__") or name in self.__dict__:
+            ModuleType.__setattr__(self, name, value)
+        else:
+            setattr(current_tester(), name, value)
+
+
+sys.modules[__name__].__class__ = _TesterModule

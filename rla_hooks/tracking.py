@@ -1,4 +1,4 @@
-"""``@rla.track``: a call of the decorated function is a run, its arguments are the hyper-parameters."""
+"""``@rla.track``, ``with rla.run()`` and ``rla.start()``: a call, a block or a stretch of code is a run."""
 
 from __future__ import annotations
 
@@ -6,16 +6,23 @@ import functools
 import inspect
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from rla_hooks import lifecycle
+from rla_hooks.core import handover, registry
+from rla_hooks.core.settings import Config, Labels, Path_, RunSettings, Writers, main_script
 from rla_hooks.errors import ConfigError
 from rla_hooks.parameters import config_fields
 from rla_hooks.record import FINISHED, ending_of
 
+if TYPE_CHECKING:
+    from rla_hooks.core.run import Run
+
 F = TypeVar("F", bound=Callable[..., Any])
+
+#: Options that rla.run will have: a hyper-parameter of such a name stands in ``hyper_parameters`` already.
+RESERVED = ("resume", "independent", "pruned_by", "allow", "same_code", "from_start")
 
 
 @overload
@@ -25,10 +32,13 @@ def track(
     *,
     record: str | Sequence[str] = (),
     task: str | None = None,
-    config: str | os.PathLike[str] | Mapping[str, Any] | None = None,
-    log_root: str | os.PathLike[str] | None = None,
-    writers: Sequence[str] | None = None,
+    config: Config | None = None,
+    log_root: Path_ | None = None,
+    writers: Writers | None = None,
     backup: str | None = None,
+    tags: Sequence[str] = (),
+    note: str | None = None,
+    group: str | None = None,
 ) -> Callable[[F], F]: ...
 def track(
     function: Callable[..., Any] | None = None,
@@ -36,32 +46,42 @@ def track(
     *,
     record: str | Sequence[str] = (),
     task: str | None = None,
-    config: str | os.PathLike[str] | Mapping[str, Any] | None = None,
-    log_root: str | os.PathLike[str] | None = None,
-    writers: Sequence[str] | None = None,
+    config: Config | None = None,
+    log_root: Path_ | None = None,
+    writers: Writers | None = None,
     backup: str | None = None,
+    tags: Sequence[str] = (),
+    note: str | None = None,
+    group: str | None = None,
 ) -> Any:
     """Make every call of a function a run.
 
     record: hyper-parameters that stand in the run's name. task: the group of runs it belongs to; the script's name
     for a ``main``, else the function's. config: a path or a mapping instead of the ``rla_config.yaml`` that is
-    found upwards from the working directory. log_root, writers (of csv, tensorboard, stdout, log) and backup
-    (source, lib or none) win over the config.
+    found upwards from the working directory. log_root, writers (of csv, tensorboard, stdout, log, and objects with
+    ``name``, ``write`` and ``close``: see :class:`rla_hooks.writers.base.Writer`) and backup (source, lib or none)
+    win over the config. tags, note, group: what people call the run by, kept in labels.json.
 
     The arguments as bound (defaults and ``**kwargs`` included, not ``self``) are the hyper-parameters; the function
     gets its own objects. Signature, name and docstring stay visible, return values and exceptions pass unchanged.
     Works on functions, methods and ``async def``. With ``RLA_MODE=off`` the function runs untracked.
 
     Raises :class:`~rla_hooks.errors.ConfigError`, with every mistake, when the function is called and before
-    anything is created::
+    anything is created.
 
-        @rla.track(record=["info", "lr"])
-        def main(info="baseline", lr=1e-3, **kwargs):
-            rla.log({"perf/return": 10.0}, step=0)
+    >>> import rla_hooks as rla
+    >>> @rla.track(record=["lr"], writers=["csv"], backup="none")
+    ... def main(lr=1e-3, steps=3):
+    ...     for step in range(steps):
+    ...         rla.log({"perf/return": lr * step}, step=step)
+    ...     return rla.current_run().name
+    >>> name = main(lr=0.1)
+    >>> rla.runs()[-1].hparams
+    {'lr': 0.1, 'steps': 3}
     """
     if function is None:
-        options = {"record": record, "task": task, "config": config, "log_root": log_root}
-        return functools.partial(track, **options, writers=writers, backup=backup)
+        options = {"record": record, "task": task, "config": config, "log_root": log_root, "writers": writers}
+        return functools.partial(track, **options, backup=backup, tags=tags, note=note, group=group)
     if isinstance(function, (classmethod, staticmethod)):
         raise ConfigError(f"@rla.track stands above @{type(function).__name__}. Write it below, next to the def.")
     if not inspect.isfunction(function):
@@ -76,48 +96,173 @@ def track(
     hidden = _receiver(function, signature)
     task_name = task if task is not None else _default_task(function, source)
 
-    @contextmanager
-    def run(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[None]:
-        from rla_hooks.tester import Tester
-
+    def tracking(args: tuple[Any, ...], kwargs: dict[str, Any]) -> AbstractContextManager[Run]:
         bound = _bind(function, signature, args, kwargs)
         bound.apply_defaults()
-        tester = Tester(script=source)
-        tester.hyper_param = _parameters(bound, hidden)
-        tester.add_record_param(record)
-        try:
-            tester.configure(task_name, config, log_root, writers=writers, backup=backup)
-        except ConfigError as error:
-            raise ConfigError([*error.problems, *tester.record_problems()]) from None
-        parent = lifecycle.enclosing()
-        tester.parent = parent.name if parent else None
-        with lifecycle.entered(tester):
-            try:
-                tester.log_files_gen()
-                yield
-            except BaseException as error:
-                tester.finish(ending_of(error), error)
-                raise
-            tester.finish(FINISHED)
+        return _running(
+            RunSettings(script=source, hyper_param=_parameters(bound, hidden), labels=Labels(tags, note, group)),
+            record,
+            (task_name, config, log_root),
+            {"writers": writers, "backup": backup},
+        )
 
     if inspect.iscoroutinefunction(function):
 
         @functools.wraps(function)
         async def tracked(*args: Any, **kwargs: Any) -> Any:
-            if lifecycle.is_off():
+            if handover.is_off():
                 return await function(*args, **kwargs)
-            with run(args, kwargs):
+            with tracking(args, kwargs):
                 return await function(*args, **kwargs)
     else:
 
         @functools.wraps(function)
         def tracked(*args: Any, **kwargs: Any) -> Any:
-            if lifecycle.is_off():
+            if handover.is_off():
                 return function(*args, **kwargs)
-            with run(args, kwargs):
+            with tracking(args, kwargs):
                 return function(*args, **kwargs)
 
     return tracked
+
+
+@contextmanager
+def run(
+    task: str | None = None,
+    record: str | Sequence[str] = (),
+    config: Config | None = None,
+    log_root: Path_ | None = None,
+    writers: Writers | None = None,
+    backup: str | None = None,
+    tags: Sequence[str] = (),
+    note: str | None = None,
+    group: str | None = None,
+    hyper_parameters: Mapping[str, Any] | None = None,
+    **more: Any,
+) -> Iterator[Run]:
+    """Make a block of code a run: what :func:`track` does to a function.
+
+    task: the script's name where none is given, ``run`` in a notebook. ``more`` are hyper-parameters; those that are
+    named like an option go in ``hyper_parameters``. The other options are those of :func:`track`. The block is the
+    run's life: an exception that leaves it makes it ``failed`` or ``interrupted``. With ``RLA_MODE=off`` the run takes
+    everything and writes nothing.
+
+    Raises :class:`~rla_hooks.errors.ConfigError`, with every mistake, before anything is created.
+
+    >>> import rla_hooks as rla
+    >>> with rla.run(task="notebook", record=["lr"], writers=["csv"], backup="none", lr=0.1) as run:
+    ...     rla.log({"perf/return": 1.0}, step=0)
+    >>> run.status
+    'finished'
+    """
+    settings, problems = _settings_of(hyper_parameters, more, Labels(tags, note, group))
+    where, options = (_task_or_script(task), config, log_root), {"writers": writers, "backup": backup}
+    if handover.is_off():
+        from rla_hooks.core.run import Run
+
+        yield Run.silent()
+        return
+    with _running(settings, record, where, options, problems) as running:
+        yield running
+
+
+def start(
+    task: str | None = None,
+    record: str | Sequence[str] = (),
+    config: Config | None = None,
+    log_root: Path_ | None = None,
+    writers: Writers | None = None,
+    backup: str | None = None,
+    tags: Sequence[str] = (),
+    note: str | None = None,
+    group: str | None = None,
+    hyper_parameters: Mapping[str, Any] | None = None,
+    **more: Any,
+) -> Run:
+    """Start a run, and return it: what :func:`run` does, for code that is no block, such as cells of a notebook.
+
+    It is current in this thread, and in those that this one starts, until ``run.finish(status)``; what nobody finishes
+    ends with the process. Arguments and errors are those of :func:`run`.
+
+    >>> import rla_hooks as rla
+    >>> run = rla.start(task="notebook", writers=["csv"], backup="none", lr=0.1)
+    >>> rla.log({"perf/return": 1.0}, step=0)
+    >>> run.finish()
+    >>> rla.runs()[-1].metrics()["perf/return"].tolist()
+    [1.0]
+    """
+    from rla_hooks.core.run import Run
+
+    settings, problems = _settings_of(hyper_parameters, more, Labels(tags, note, group))
+    if handover.is_off():
+        return Run.silent()
+    where, options = (_task_or_script(task), config, log_root), {"writers": writers, "backup": backup}
+    _configure(settings, record, where, options, problems)
+    started = Run.start(settings)
+    registry.enter_until_finish(started)
+    return started
+
+
+@contextmanager
+def _running(
+    settings: RunSettings,
+    record: str | Sequence[str],
+    where: tuple[str | None, Config | None, Path_ | None],
+    options: Mapping[str, Any],
+    problems: Sequence[str] = (),
+) -> Iterator[Run]:
+    """A run for the time of a block, which what leaves the block ends."""
+    from rla_hooks.core.run import Run
+
+    _configure(settings, record, where, options, problems)
+    running = Run(settings)
+    with registry.entered(running) as here:
+        try:
+            running.begin()
+            yield running
+        except BaseException as error:
+            here.run.finish(ending_of(error), error)
+            raise
+        here.run.finish(FINISHED)
+
+
+def _configure(
+    settings: RunSettings,
+    record: str | Sequence[str],
+    where: tuple[str | None, Config | None, Path_ | None],
+    options: Mapping[str, Any],
+    problems: Sequence[str],
+) -> None:
+    """Check everything, or raise one ConfigError; a run that starts here is a part of the one that is current."""
+    settings.add_record_param(record)
+    try:
+        settings.configure(*where, **options, problems=problems)
+    except ConfigError as error:
+        raise ConfigError([*error.problems, *settings.record_problems(), *settings.labels.problems()]) from None
+    around = registry.enclosing()
+    settings.parent = around.name if around else None
+
+
+def _settings_of(
+    hyper_parameters: Mapping[str, Any] | None, more: dict[str, Any], labels: Labels
+) -> tuple[RunSettings, list[str]]:
+    """Return settings with these hyper-parameters, and what is wrong with them."""
+    problems = [
+        f"{name!r} is no hyper-parameter of rla.run: an option will have that name. Pass it in "
+        f"hyper_parameters={{{name!r}: ...}}."
+        for name in more
+        if name in RESERVED
+    ]
+    given = hyper_parameters if isinstance(hyper_parameters, Mapping) else {}
+    if hyper_parameters is not None and not isinstance(hyper_parameters, Mapping):
+        problems.append(f"hyper_parameters is {hyper_parameters!r:.100}. Allowed: a mapping such as {{'lr': 0.1}}.")
+    problems += [f"the hyper-parameter {name!r} is given twice. Give it once." for name in more if name in given]
+    return RunSettings(hyper_param={**given, **more}, labels=labels), problems
+
+
+def _task_or_script(task: str | None) -> str:
+    script = main_script()
+    return task if task is not None else _task_of_script(script) if script else "run"
 
 
 def _receiver(function: Callable[..., Any], signature: inspect.Signature) -> str | None:
@@ -138,7 +283,10 @@ def _default_task(function: Callable[..., Any], source: str | None) -> str:
     name = function.__name__
     if name not in ("main", "<lambda>") or not source:
         return name
-    script = Path(source).absolute()
+    return _task_of_script(Path(source).absolute())
+
+
+def _task_of_script(script: Path) -> str:
     return script.parent.name if script.stem == "__main__" else script.stem
 
 

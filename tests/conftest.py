@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import rla_hooks as rla
-from rla_hooks import current, layout, lifecycle, ranks
+from rla_hooks import layout, ranks, testing
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
@@ -38,9 +38,7 @@ def quiet(tmp_path, monkeypatch, clean_environment):
     clean_environment(monkeypatch)
     monkeypatch.chdir(tmp_path)
     yield
-    lifecycle._at_exit()
-    lifecycle._planned.clear()
-    current.own_tester.cache_clear()
+    testing.reset()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import csv
+import inspect
 import pickle
 import subprocess
 import sys
@@ -219,3 +220,40 @@ def test_the_doors_copy_as_doors(run):
         assert pickle.loads(pickle.dumps(door)) is door and copy.deepcopy(door) is door
     with pytest.raises(AttributeError):
         tester.no_such_word()
+
+
+def test_the_module_takes_rlas_calls(tmp_path):
+    """``from rla_hooks import tester`` gives the module, which is as good as a Tester: the current one's."""
+    from rla_hooks import tester as module
+    from rla_hooks.tester import Tester
+
+    assert isinstance(module, Tester) and isinstance(tester, Tester) and inspect.ismodule(module)
+    module.configure(task_name="t", log_root=tmp_path / "root", writers=["csv"], backup="none")
+    module.set_hyper_param(lr=0.1)
+    module.hyper_param = {"lr": 0.2}
+    module.log_files_gen()
+    module.log({"a": 1})
+    assert module.status == "running" and module.name == tester.name and "log_files_gen" in dir(tester)
+    assert module.run is rla.current_run()
+
+    @rla.track(task="inner", log_root=tmp_path / "root", writers=["csv"], backup="none")
+    def inner():
+        assert module.name == rla.current_run().name and module.current_tester() is module.current_tester()
+        module.note = "set on the run"
+        assert rla.current_run().note == tester.note
+        with pytest.raises(AttributeError):
+            module.no_such_word()
+
+    inner()
+    module.finish()
+    found = {run.task: run.hparams for run in rla.runs(tmp_path / "root")}
+    assert found == {"t": {"lr": 0.2}, "inner": {}}
+
+
+def test_no_name_of_the_module_hides_a_word(tmp_path):
+    """What the module itself needs has other names than what a Tester or a Run can be asked for."""
+    import rla_hooks.tester as module
+
+    words = {name for kind in (rla.Tester, rla.Run) for name in dir(kind) if not name.startswith("_")}
+    own = set(vars(module)) - {"Tester"}
+    assert not words & own

@@ -21,9 +21,10 @@ NAMES = [name for name in rla.__all__ if name != "__version__"]
 def test_the_public_names_are_those_of_the_design():
     """A name that is added or lost shows here."""
     assert sorted(NAMES) == sorted(set(NAMES)) == [
-        "CheckpointError", "ConfigError", "RLAError", "RLAWarning", "RunError", "SavedRun", "Tester", "current_run",
-        "latest_checkpoint", "load_checkpoint", "log", "new_saver", "runs", "save_checkpoint", "save_figure",
-        "simple_hist", "simple_plot", "simple_scatter", "track",
+        "CheckpointError", "ConfigError", "RLAError", "RLAWarning", "Run", "RunError", "SavedRun", "Tester",
+        "current_run",
+        "latest_checkpoint", "load_checkpoint", "log", "new_saver", "run", "runs", "save_checkpoint", "save_figure",
+        "simple_hist", "simple_plot", "simple_scatter", "start", "track",
     ]  # fmt: skip
     assert isinstance(rla.__version__, str)
 
@@ -88,7 +89,7 @@ def test_inside_a_run_every_function_reaches_it(tmp_path):
     @rla.track(task="t", log_root=tmp_path / "root", writers=["csv"], backup="none")
     def f():
         run = rla.current_run()
-        assert isinstance(run, rla.Tester)
+        assert isinstance(run, rla.Run)
         rla.log({"a": 1}, step=3)
         rla.new_saver(max_to_keep=1, var_prefix="x", objects={"a": 1})
         assert rla.save_checkpoint(related_variable={"v": 5}, checkpoint_name="best", step=4) == (

@@ -28,7 +28,7 @@ BLACK = np.zeros((2, 2), np.uint8)
 @pytest.fixture(autouse=True)
 def _fresh(monkeypatch):
     """Each test starts with no warning said, and an unexpected warning fails it."""
-    monkeypatch.setattr(saving, "_warn", WarnOnce())
+    monkeypatch.setattr(saving, "warn_once", WarnOnce())
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warnings.simplefilter("default", DeprecationWarning)  # matplotlib 3.7 with a newer pyparsing

@@ -11,7 +11,7 @@ import sys
 import pytest
 
 import rla_hooks as rla
-from rla_hooks import lifecycle
+from rla_hooks.core import process_end, registry
 from rla_hooks.errors import RLAError, RunError
 from rla_hooks.tester import Tester
 
@@ -156,7 +156,7 @@ def test_sigterm_is_given_back(tmp_path):
     """After the last run the process handles SIGTERM as before; a handler set during the run is left alone."""
     before = signal.getsignal(signal.SIGTERM)
     run = start(tmp_path)
-    assert signal.getsignal(signal.SIGTERM) is lifecycle._on_sigterm
+    assert signal.getsignal(signal.SIGTERM) is process_end._on_sigterm
     run.finish()
     assert signal.getsignal(signal.SIGTERM) == before
     run = start(tmp_path)
@@ -245,13 +245,13 @@ def test_a_watched_run_is_not_open(tmp_path):
     run = Tester()
     run.configure(task_name="t", log_root=tmp_path / "root", writers=["csv"], backup="none")
     run.plan(tell=False)
-    assert rla.current_run() is None and lifecycle.open_count() == 0
-    assert lifecycle._open_runs().count(run) == 1 and not (tmp_path / "root").exists()
+    assert rla.current_run() is None and registry.open_count() == 0
+    assert registry.ending_runs().count(run.run) == 1 and not (tmp_path / "root").exists()
     run.adopt()
-    assert rla.current_run() is run and lifecycle.open_count() == 1
-    assert lifecycle._open_runs().count(run) == 1
+    assert rla.current_run() is run.run and registry.open_count() == 1
+    assert registry.ending_runs().count(run.run) == 1
     run.finish()
-    assert run not in lifecycle._open_runs()
+    assert run.run not in registry.ending_runs()
 
 
 CHILD_RUNS = """
@@ -337,7 +337,7 @@ def start(tmp_path, **settings):
 def test_open_runs_of_two_testers_must_be_named(tmp_path):
     """Of two Testers side by side neither is current; their own methods say which is meant."""
     one = start(tmp_path)
-    assert rla.current_run() is one
+    assert rla.current_run() is one.run
     two = start(tmp_path)
     try:
         assert rla.current_run() is None
@@ -347,7 +347,7 @@ def test_open_runs_of_two_testers_must_be_named(tmp_path):
         two.log({"a": 2})
     finally:
         two.finish()
-    assert rla.current_run() is one
+    assert rla.current_run() is one.run
     one.finish()
     assert rla.current_run() is None
     assert [run.metrics()["a"].tolist() for run in rla.runs(tmp_path / "root")] == [[1], [2]]
@@ -364,7 +364,7 @@ def test_a_tracked_call_in_an_imperative_run_is_its_child(tmp_path):
 
     run = inner()
     assert run.parent == outer.name and run.status == "finished"
-    assert rla.current_run() is outer and outer.status == "running"
+    assert rla.current_run() is outer.run and outer.status == "running"
     outer.finish()
 
 

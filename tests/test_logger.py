@@ -344,7 +344,7 @@ def test_a_write_of_nothing_is_no_recovery(logger, writer):
     with pytest.warns(RLAWarning) as caught:
         for _ in range(4):
             logger.log({"a": 1})
-    assert len(caught) == 1 and [gap.rows for gap in logger.gaps] == [2]
+    assert len(caught) == 1 and [gap.missing_rows for gap in logger.gaps] == [2]
 
 
 def test_a_gap_is_counted_also_where_warnings_are_errors(logger, writer):
@@ -355,7 +355,7 @@ def test_a_gap_is_counted_also_where_warnings_are_errors(logger, writer):
         with pytest.raises(RLAWarning):
             logger.log({"a": 1})
         logger.log({"a": 1})
-    assert [gap.rows for gap in logger.gaps] == [2]
+    assert [gap.missing_rows for gap in logger.gaps] == [2]
 
 
 def test_a_closed_stdout_warns_once(run_paths, monkeypatch):
@@ -403,11 +403,11 @@ def test_a_full_disk_costs_the_rows_of_that_time_and_nothing_else(small_disk, re
     everything = set(range(100, 620))
     csv_steps = [int(row["time-step"]) for row in read_rows(paths.progress_csv)]
     assert csv_steps == sorted(everything - set(range(gaps["csv"].first_step, gaps["csv"].last_step + 1)))
-    assert gaps["csv"].rows == 520 - len(csv_steps) > 100 and gaps["csv"].last_step == 609
+    assert gaps["csv"].missing_rows == 520 - len(csv_steps) > 100 and gaps["csv"].last_step == 609
     scalars = read_scalars(paths.tensorboard_dir)
     board_steps = [step for step, _ in scalars["loss"]]
     assert board_steps == sorted(everything - set(range(gaps["tensorboard"].first_step, 610)))
-    assert gaps["tensorboard"].rows == 520 - len(board_steps) + 10, "the ten texts are missing too"
+    assert gaps["tensorboard"].missing_rows == 520 - len(board_steps) + 10, "the ten texts are missing too"
     assert scalars["late"] == [(step, 2.5) for step in range(610, 620)]
     assert pandas.read_csv(paths.progress_csv)["late"].count() == 10
     assert "csv: writing works again" in paths.log_txt.read_text()

@@ -96,6 +96,45 @@ def test_imports_only_go_down(module):
     assert not {name for name in GRAPH[module] if name.partition(".")[0] in never}
 
 
+# What a framework's hook may import of rla_hooks: what every author of a hook may.
+PUBLIC = {"__init__", "hooks", "errors", "record", "layout", "checkpoints", "figures", "writers.base", "integrations"}
+
+
+@pytest.mark.parametrize("module", [name for name in GRAPH if name.startswith("integrations")])
+def test_integrations_import_public_names_only(module):
+    """Lightning's and Keras' files stand on the kit that anybody's hook can use: nothing private, nothing of core/."""
+    private = {name for name in GRAPH[module] if not {name, name.partition(".")[0]} & PUBLIC}
+    assert not private
+    tree = ast.parse(_modules()[module].read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "rla_hooks":
+            inside = node.module.startswith("rla_hooks.integrations")
+            assert inside or not [alias.name for alias in node.names if alias.name.startswith("_")]
+
+
+def test_no_module_hides_a_public_name():
+    """Importing a sub-module binds its name in its package: no public function or object may have the same one."""
+    code = (
+        "import importlib, inspect, pkgutil, sys, types, rla_hooks\n"
+        "packages = [rla_hooks]\n"
+        "for each in pkgutil.walk_packages(rla_hooks.__path__, 'rla_hooks.'):\n"
+        "    try:\n"
+        "        module = importlib.import_module(each.name)\n"
+        "    except ImportError as error:\n"  # of a framework that is not installed
+        "        assert 'rla_hooks' not in str(error.name), each.name\n"
+        "        continue\n"
+        "    packages += [module] if each.ispkg else []\n"
+        "for package in packages:\n"
+        "    for name in getattr(package, '__all__', ()):\n"
+        "        value = getattr(package, name)\n"
+        "        assert type(value) is not types.ModuleType, f'{package.__name__}.{name} is a module'\n"
+        "print(len(packages))\n"
+    )
+    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.split()[-1]) >= 10
+
+
 def test_there_is_no_circle_of_imports():
     """Neither at run time, nor inside of functions, nor for type checking."""
     assert _circles(GRAPH) == []
@@ -111,7 +150,9 @@ def test_a_circle_would_be_found():
     assert any("core.logger" in circle for circle in _circles(looped))
 
 
-@pytest.mark.parametrize("module", [name for name in _modules() if not re.search("torch|tensorflow|keras", name)])
+@pytest.mark.parametrize(
+    "module", [name for name in _modules() if not re.search("torch|tensorflow|keras|integrations", name)]
+)
 def test_core_names_no_framework(module):
     """Only a framework's own file imports it."""
     tree = ast.parse(_modules()[module].read_text())

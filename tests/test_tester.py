@@ -135,6 +135,65 @@ def test_log_files_gen_twice_makes_two_runs(ready, tmp_path):
     assert second.record == {"number": "2"} and tester.get_custom_data("k") is None
 
 
+def test_what_a_hook_adds_to_a_run_is_not_in_the_next(ready, tmp_path):
+    """Hyper-parameters that joined the first run are no plan for the second, and do not count as its own there."""
+    tester = ready()
+    tester.log_files_gen()
+    tester.add_hyper_params({"lr": 0.1, "width": 64})
+    tester.log_files_gen()
+    assert parameters_of(tester) == {}
+    tester.set_hyper_param(lr=0.2)
+    tester.log_files_gen()
+    tester.add_hyper_params({"lr": 0.3})
+    tester.finish()
+    found = [run.hparams for run in rla.runs(tmp_path / "root")]
+    assert found == [{"lr": 0.1, "width": 64}, {}, {"lr": 0.2, "module.lr": 0.3}]
+
+
+def test_what_is_set_for_the_next_run_does_not_reach_the_open_one(ready, tmp_path):
+    """Neither its files nor its tester.pkl know of settings that were made after its start."""
+    tester = ready(lr=0.1)
+    tester.log_files_gen()
+    tester.set_hyper_param(lr=0.2, late=True)
+    tester.add_record_param("late")
+    tester.finish()
+    (saved,) = rla.runs(tmp_path / "root")
+    assert saved.hparams == {"lr": 0.1}
+    loaded = Tester.load(tester.pkl_file)
+    assert (loaded.hyper_param, loaded.hyper_param_record) == ({"lr": 0.1}, [])
+
+
+def test_rows_of_a_loaded_tester_are_counted_in_run_json(ready, tmp_path):
+    """Two rows after the load: progress.csv has three, and run.json counts three; the status is the run's."""
+    tester = ready()
+    tester.log_files_gen()
+    tester.log({"a": 1}, step=0)
+    tester.finish()
+    loaded = Tester.load(tester.pkl_file)
+    assert loaded.status == "finished"
+    loaded.log({"a": 2})
+    loaded.log({"a": 3})
+    loaded.finish()
+    info = json.loads((tester.log_dir / "run.json").read_text())
+    assert len(rows_of(tester)) == 3
+    assert (info["rows"], info["last_step"], info["last"], info["status"]) == (3, 2, {"a": 3}, "finished")
+
+
+def test_rows_of_a_loaded_tester_that_nobody_finishes_are_counted_at_the_end_of_the_process(ready, tmp_path):
+    """As those of any run; one that is only read from leaves the folders as they are."""
+    tester = ready()
+    tester.log_files_gen()
+    tester.log({"a": 1})
+    tester.finish()
+    before = (tester.log_dir / "run.json").stat()
+    for act, rows in (("t.get_custom_data('x')", 1), ("t.log({'a': 2})", 2)):
+        code = f"from rla_hooks.tester import Tester; t = Tester.load({str(tester.pkl_file)!r}); {act}"
+        subprocess.run([sys.executable, "-c", code], check=True, timeout=60, cwd=tmp_path)
+        assert json.loads((tester.log_dir / "run.json").read_text())["rows"] == rows
+        if rows == 1:
+            assert (tester.log_dir / "run.json").stat() == before
+
+
 def test_the_time_step_is_kept_from_before_the_start(ready):
     """A step that was set early holds for the first row."""
     tester = ready()
@@ -169,7 +228,7 @@ def test_a_copy_appends_to_the_same_run_and_does_not_end_it(way, ready):
     """Also where hyper-parameters, objects of the saver and callbacks could never be copied."""
     seen = []
     tester = ready(["csv", "tensorboard", "log", "stdout"], lr=0.1, lock=threading.Lock(), call=lambda: 1)
-    tester._log_callback = lambda row: seen.append(row)
+    tester.settings.log_callback = lambda row: seen.append(row)
     tester.log_files_gen()
     tester.new_saver(max_to_keep=2, objects={"lock": threading.Lock()})
     tester.log({"a": 1})
@@ -178,7 +237,7 @@ def test_a_copy_appends_to_the_same_run_and_does_not_end_it(way, ready):
     tester.log({"a": 3})
     twin.log({"a": 4})
     twin.finish("failed")
-    assert (twin.name, tester.status, rla.current_run()) == (tester.name, "running", tester)
+    assert (twin.name, tester.status, rla.current_run()) == (tester.name, "running", tester.run)
     assert json.loads((tester.log_dir / "run.json").read_text())["status"] == "running"
     twin.save_checkpoint({"x": 1}, step=3)
     assert tester.load_checkpoint()[0] == 3

@@ -187,12 +187,11 @@ class Saver:
                 self._warn(
                     ("delete", entry.file),
                     f"The old checkpoint {path} cannot be deleted: {error}",
-                    stacklevel=6,
                 )
         try:
             self.manifest.forget(*gone)
         except OSError as error:  # the new one is safe, which is what the caller asked for
-            self._warn("forget", f"{self.manifest.path} cannot be rewritten: {error}", stacklevel=6)
+            self._warn("forget", f"{self.manifest.path} cannot be rewritten: {error}")
 
     def _tell(self, left_out: list[str]) -> None:
         news = [line for line in left_out if line not in self._left_out]

@@ -120,19 +120,40 @@ def one_of(known: Mapping[str, str] | Sequence[str]) -> Callable[[Any], str]:
     return check
 
 
-def some_of(known: Sequence[str]) -> Callable[[Any], tuple[str, ...]]:
-    """Some of the known words: a list, or a text with commas. Keeps the order and drops repetitions."""
+def writers(known: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
+    """Some of the known words, and objects that are writers: a list, one of them, or a text with commas.
 
-    def check(value: Any) -> tuple[str, ...]:
-        words = [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
-        if not _is_list(words):
+    Keeps the order and drops repetitions.
+    """
+
+    def check(value: Any) -> tuple[Any, ...]:
+        entries = [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
+        if not _is_list(entries):
             raise _wrong(value, f"a list of {', '.join(sorted(known))}")
-        strangers = [word for word in words if not (isinstance(word, str) and word in known)]
-        if strangers:
-            raise Mistake(*(_unknown("has", word, known) for word in strangers))
-        return tuple(dict.fromkeys(words))
+        mistakes = [line for entry in entries for line in _writer_mistakes(entry, known)]
+        if mistakes:
+            raise Mistake(*mistakes)
+        found = {entry if isinstance(entry, str) else id(entry): entry for entry in entries}
+        names = [entry if isinstance(entry, str) else entry.name for entry in found.values()]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise Mistake(f"has two writers with the name {twice[0]!r}. Give each a name of its own.")
+        return tuple(found.values())
 
     return check
+
+
+def _writer_mistakes(entry: Any, known: Sequence[str]) -> list[str]:
+    """What keeps an entry from being a writer. Whatever has one of a writer's methods is meant to be one."""
+    if isinstance(entry, str):
+        return [] if entry in known else [_unknown("has", entry, known)]
+    lacking = [f"{name}()" for name in ("write", "close") if not callable(getattr(entry, name, None))]
+    if isinstance(entry, type) or len(lacking) == 2:
+        return [_unknown("has", entry, known)]
+    if not isinstance(getattr(entry, "name", None), str):
+        lacking.append("name, a text")
+    what = f"has the writer {show(entry)}, which lacks"
+    return [f"{what} {', '.join(lacking)}. Allowed: see rla_hooks.writers.base.Writer."] if lacking else []
 
 
 def list_of(check: Callable[[Any], str], allowed: str) -> Callable[[Any], tuple[str, ...]]:

@@ -33,6 +33,7 @@ from typing import Any, NamedTuple
 from rla_hooks.config import checks
 from rla_hooks.errors import ConfigError, nearest
 from rla_hooks.writers import WRITERS
+from rla_hooks.writers.base import Writer
 
 BACKUPS = ("source", "lib", "none")
 FRAMEWORKS = {"torch": "torch", "pytorch": "torch", "tensorflow": "tensorflow", "tf": "tensorflow"}
@@ -47,7 +48,7 @@ class _Key(NamedTuple):
 
 _KEYS = {
     "LOG_ROOT": _Key("log_root", checks.path),
-    "LOG_USED": _Key("writers", checks.some_of(tuple(WRITERS))),
+    "LOG_USED": _Key("writers", checks.writers(tuple(WRITERS))),
     "PROJECT_TYPE.backup_code_by": _Key("backup", checks.one_of(BACKUPS)),
     "PROJECT_ROOT": _Key("project_root", checks.path),
     "BACKUP_CONFIG.backup_code_dir": _Key("backup_dirs", checks.paths),
@@ -77,7 +78,7 @@ class Config:
     """
 
     log_root: Path  # absolute
-    writers: tuple[str, ...] = tuple(WRITERS)
+    writers: tuple[str | Writer, ...] = tuple(WRITERS)
     backup: str = "source"
     backup_dirs: tuple[str, ...] = ()  # relative to project_root; none: the whole project
     lib_dir: str | None = None  # relative to project_root
@@ -117,7 +118,7 @@ def load(
     *,
     cwd: str | os.PathLike[str] | None = None,
     log_root: str | os.PathLike[str] | None = None,
-    writers: str | Sequence[str] | None = None,
+    writers: str | Sequence[str | Writer] | None = None,
     backup: str | None = None,
     project_root: str | os.PathLike[str] | None = None,
 ) -> Config:

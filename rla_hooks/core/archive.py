@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from rla_hooks import plaindata
-from rla_hooks.atomic import write_bytes
-from rla_hooks.errors import RunError
+from rla_hooks.atomic import read_json, write_bytes
+from rla_hooks.core.logger import TimeStepHolder
+from rla_hooks.core.settings import RunSettings
+from rla_hooks.errors import ConfigError, RunError
 from rla_hooks.layout import ARCHIVE, RunPaths, check_task
 
 FORMAT = 1
@@ -36,6 +38,45 @@ def save(path: Path, content: Mapping[str, Any], custom_data: Mapping[str, Any])
     encoded = plaindata.encode({"format": FORMAT, **content, "custom_data": dict(custom_data)}, left_out)
     write_bytes(path, plaindata.pack(encoded), sync=False)
     return left_out
+
+
+def content_of(
+    settings: RunSettings, paths: RunPaths, parameters: Mapping[str, Any], time_step: TimeStepHolder
+) -> dict[str, Any]:
+    """Return what :func:`save` writes for a run."""
+    return {
+        "name": paths.name,
+        "task": settings.task_name,
+        "parent": settings.parent,
+        "hyper_param": all_parameters(parameters, paths),
+        "hyper_param_record": list(settings.hyper_param_record),
+        "private_config": settings.private_config,
+        "writers": settings.writer_names,
+        "time_step": time_step.get_time() if time_step.is_set else None,
+    }
+
+
+def all_parameters(own: Mapping[str, Any], paths: RunPaths) -> dict[str, Any]:
+    """The hyper-parameters, with those that another process of the run has added to parameter.json."""
+    try:
+        return read_json(paths.parameter_json) | dict(own)
+    except (OSError, ValueError):
+        return dict(own)
+
+
+def settings_of(content: Mapping[str, Any], paths: RunPaths) -> RunSettings:
+    """Return the settings of an archived run; its code is not backed up again. Raises :class:`RunError`."""
+    settings = RunSettings(
+        hyper_param=content["hyper_param"], hyper_param_record=content["hyper_param_record"], parent=content["parent"]
+    )
+    config = {key: value for key, value in content["private_config"].items() if key == "DL_FRAMEWORK"}
+    try:
+        settings.configure(content["task"], config, paths.log_root, writers=content["writers"], backup="none")
+    except ConfigError as error:
+        raise RunError(f"{paths.tester_pkl} is no archived Tester of rla_hooks: {error}") from error
+    assert settings.config is not None
+    settings.config.raw = content["private_config"]
+    return settings
 
 
 def load(path: Path) -> tuple[dict[str, Any], RunPaths]:

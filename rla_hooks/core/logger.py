@@ -17,6 +17,7 @@ from rla_hooks import ranks
 from rla_hooks.errors import WarnOnce
 from rla_hooks.parameters import safe
 from rla_hooks.values import Scalar, to_scalar
+from rla_hooks.writers import copied_writers
 from rla_hooks.writers.base import STEP, TIME, Media, MediaEvent, Row, Writer
 
 DEBUG, INFO, WARN, ERROR, DISABLED, BACKUP = 10, 20, 30, 40, 50, 60
@@ -172,7 +173,7 @@ class Logger:
         try:
             return float(to_scalar(value))
         except Exception as error:
-            self._warn(("value", key), f"{key!r} was left out of a mean: {error}. Record numbers.", stacklevel=4)
+            self._warn(("value", key), f"{key!r} was left out of a mean: {error}. Record numbers.")
             return None
 
     @property
@@ -246,7 +247,6 @@ class Logger:
                         ("value", key),
                         f"{key!r} was left out: {error}. Log numbers, strings or tensors of one element; "
                         "pictures by save_figure.",
-                        stacklevel=6,
                     )
         return scalars
 
@@ -256,7 +256,7 @@ class Logger:
         try:
             return int(to_scalar(step))
         except Exception:
-            self._warn("step", f"the step {step!r} is no number; the rows are counted instead.", stacklevel=6)
+            self._warn("step", f"the step {step!r} is no number; the rows are counted instead.")
             return self.next_step()
 
     @staticmethod
@@ -326,7 +326,6 @@ class Logger:
         self._warn(
             ("writer", writer.name),
             f"{writer.name}: {error}. The training goes on; rows are missing there until writing works again.",
-            stacklevel=7,
         )
 
     def _recovered(self, writer: Writer) -> None:
@@ -341,6 +340,23 @@ class Logger:
         return [gap.as_dict() for gap in self.gaps]
 
     # --- life -----------------------------------------------------------------------------------------------------
+
+    def attach(self, writers: Iterable[Writer], dir: str | Path) -> None:
+        """Write from now on, as a logger of no rows; the time step, which may have been set before, stays."""
+        self.output_formats, self.dir = list(writers), str(dir)
+        self.rows, self.last_step, self.last_values, self.gaps = 0, None, {}, []
+        self._open_gaps.clear()
+        self._lock, self._process = threading.RLock(), ranks.process_id  # a planned run may start in a forked child
+
+    def detach(self) -> None:
+        """Write nothing from now on: another process does."""
+        self.output_formats = []
+
+    def take_over(self) -> None:
+        """Write in this process, too, which was forked: with files of its own, and a lock that no thread holds."""
+        self._lock, self._process = threading.RLock(), ranks.process_id
+        self.output_formats = copied_writers(self.output_formats)
+        self.on_row = self.on_recovery = None
 
     def set_level(self, level: int) -> None:
         self.level = level
@@ -368,7 +384,9 @@ class Logger:
                 self._guarded(writer, writer.close)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in self.__dict__.items() if key not in ("_lock", "on_row", "on_recovery")}
+        left = ("_lock", "on_row", "on_recovery")
+        kept = {key: value for key, value in self.__dict__.items() if key not in left}
+        return kept | {"output_formats": copied_writers(self.output_formats)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

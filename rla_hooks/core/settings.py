@@ -4,94 +4,99 @@ from __future__ import annotations
 
 import os
 import sys
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from rla_hooks import config as configs
 from rla_hooks import layout
-from rla_hooks.errors import ConfigError, RLAWarning, RunError, did_you_mean
-from rla_hooks.parameters import flatten, safe
+from rla_hooks.core.hyper_parameters import HyperParameters
+from rla_hooks.errors import ConfigError, RunError, did_you_mean, warn
+from rla_hooks.writers import WRITERS, copied_writers
+from rla_hooks.writers.base import Writer
+
+Path_ = str | os.PathLike[str]
+Config = Path_ | Mapping[str, Any]
+Writers = str | Sequence[str | Writer]
 
 
+@dataclass(frozen=True)
+class Labels:
+    """What people call a run by, kept in labels.json; it changes nothing of what the run does."""
+
+    tags: Sequence[str] = ()
+    note: str | None = None
+    group: str | None = None
+
+    def problems(self) -> list[str]:
+        """Return a line for each label that is none."""
+        found = []
+        tags = self.tags
+        if isinstance(tags, str) or not isinstance(tags, Sequence) or not all(isinstance(tag, str) for tag in tags):
+            found.append(f"tags is {tags!r}. Allowed: a list of texts such as ['baseline', 'paper'].")
+        for name, value in (("note", self.note), ("group", self.group)):
+            if not isinstance(value, (str, type(None))):
+                found.append(f"{name} is {value!r} ({type(value).__name__}). Allowed: a text.")
+        return found
+
+    def as_dict(self) -> dict[str, Any]:
+        """As they stand in labels.json; empty where there are none."""
+        if not self.tags and self.note is None and self.group is None:
+            return {}
+        return {"format": 1, "tags": list(dict.fromkeys(self.tags)), "note": self.note, "group": self.group}
+
+
+@dataclass
 class RunSettings:
-    """The part of a Tester that is set up before the run starts."""
+    """The plan of a run, or of several: starting one takes a copy, so that nothing of a run comes back into the plan.
 
-    def __init__(self, script: str | os.PathLike[str] | None = None) -> None:
-        self.task_name: str | None = None
-        self.hyper_param: dict[str, Any] = {}
-        self.hyper_param_record: list[str] = []
-        self.config: configs.Config | None = None
-        self._script = Path(script) if script else None
-        self._run_files: list[Path] = []
-        self._log_callback: Callable[[dict[str, Any]], None] | None = None
-        self._default_writers = True
+    >>> settings = RunSettings(hyper_param={"lr": 0.1, "net": {"width": 64}})
+    >>> settings.add_record_param(["lr"])
+    >>> settings.parameters(), settings.record_problems()
+    ({'lr': 0.1, 'net.width': 64}, [])
+    """
+
+    task_name: str | None = None
+    hyper_param: dict[str, Any] = field(default_factory=dict)  # the user's objects
+    hyper_param_record: list[str] = field(default_factory=list)  # names of those that stand in the run's name
+    config: configs.Config | None = None
+    labels: Labels = field(default_factory=Labels)
+    parent: str | None = None  # the name of the run that this one is a part of
+    script: Path_ | None = None  # the file whose project is backed up; None: the program's
+    run_files: list[Path] = field(default_factory=list)  # further files to back up
+    log_callback: Callable[[dict[str, Any]], None] | None = None  # is called with every row
+    default_writers: bool = True  # whether nobody has named them
 
     def configure(
         self,
-        task_name: str | None = None,
-        private_config_path: str | os.PathLike[str] | Mapping[str, Any] | None = None,
-        log_root: str | os.PathLike[str] | None = None,
-        ignore_file_path: str | None = None,
-        run_file: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
-        is_master_node: bool = False,
-        code_root: str | None = None,
-        log_callback_fn: Callable[[dict[str, Any]], None] | None = None,
+        task: str | None = None,
+        config: Config | None = None,
+        log_root: Path_ | None = None,
         *,
-        writers: Sequence[str] | None = None,
+        writers: Writers | None = None,
         backup: str | None = None,
-        **later_spelling: Any,
+        project_root: Path_ | None = None,
+        problems: Iterable[str] = (),
     ) -> None:
-        """Say where the run belongs. Everything but the task has a default; nothing is created yet.
+        """Say where the run belongs. Everything but the task has a default; nothing is created.
 
-        The later spelling of RLA is accepted too: ``task_table_name``, ``rla_config``, ``data_root``.
-        ``run_file`` names further files to back up; ``ignore_file_path`` a file of Git's ignore rules;
-        ``log_callback_fn`` is called with every row. Raises :class:`ConfigError` with all mistakes.
+        Raises :class:`ConfigError` with all mistakes, the caller's own ``problems`` first; then nothing has changed.
         """
-        given: dict[str, Any] = {
-            "task_name": task_name,
-            "private_config_path": private_config_path,
-            "log_root": log_root,
-        }
-        problems = _one_spelling(given, later_spelling)
-        for check in (
-            lambda: layout.check_task(given["task_name"]),
-            lambda: self._load_config(given, writers, backup, code_root),
-        ):
-            try:
-                check()
-            except ConfigError as error:
-                problems += [f"{error.where}: {p}" if error.where else p for p in error.problems]
-        if problems:
-            raise ConfigError(problems)
-        self.task_name = given["task_name"]
-        assert self.config is not None
-        self._default_writers = writers is None and not self.config.raw.get("LOG_USED")
-        if ignore_file_path:
-            self.config.ignore_files = (*self.config.ignore_files, os.path.abspath(ignore_file_path))
-        files = [run_file] if isinstance(run_file, (str, os.PathLike)) else run_file or []
-        self._run_files = [Path(os.path.abspath(file)) for file in files]
-        self._log_callback = log_callback_fn
-
-    def _load_config(
-        self, given: Mapping[str, Any], writers: Sequence[str] | None, backup: str | None, code_root: str | None
-    ) -> None:
-        self.config = configs.load(
-            given["private_config_path"],
-            log_root=given["log_root"],
-            writers=writers,
-            backup=backup,
-            project_root=code_root,
-        )
-
-    def set_hyper_param(self, **params: Any) -> None:
-        """Set the hyper-parameters. The objects are kept as they are and never changed."""
-        self.hyper_param = params
-
-    def update_hyper_param(self, k: str, v: Any) -> None:
-        """Set one hyper-parameter."""
-        self.hyper_param[k] = v
+        found = list(problems)
+        checked: configs.Config | None = None
+        try:
+            layout.check_task(task)
+        except ConfigError as error:
+            found += error.problems
+        try:
+            checked = configs.load(config, log_root=log_root, writers=writers, backup=backup, project_root=project_root)
+        except ConfigError as error:
+            found += [f"{error.where}: {problem}" if error.where else problem for problem in error.problems]
+        if found or checked is None:
+            raise ConfigError(found)
+        self.task_name, self.config = task, checked
+        self.default_writers = writers is None and not checked.raw.get("LOG_USED")
 
     def add_record_param(self, keys: str | Iterable[str] | None) -> None:
         """Name hyper-parameters that stand in the run's name; nested ones with dots."""
@@ -101,22 +106,29 @@ class RunSettings:
             if key not in self.hyper_param_record:
                 self.hyper_param_record.append(key)
 
-    def clear_record_param(self) -> None:
-        self.hyper_param_record = []
-
     @property
     def private_config(self) -> dict[str, Any]:
         """The config as given, with its secrets masked."""
         return configs.hide_secrets(self.config.raw) if self.config else {}
 
+    @property
+    def framework(self) -> str | None:
+        """The deep-learning framework that the config names."""
+        return self.config.dl_framework if self.config else None
+
+    @property
+    def writer_names(self) -> list[str]:
+        """The writers that are named, without those given as objects."""
+        return [name for name in self.config.writers if name in WRITERS] if self.config else []
+
     def parameters(self) -> dict[str, Any]:
         """The hyper-parameters flat, with dotted keys, in the safe form of parameter.json."""
-        return {key: safe(value) for key, value in flatten(self.hyper_param).items()}
+        return HyperParameters(self.hyper_param).flat()
 
     def check(self) -> dict[str, Any]:
         """Return the values of the record parameters, or raise one ConfigError with everything that is wrong."""
         config = self._config()
-        problems = self.record_problems()
+        problems = [*self.record_problems(), *self.labels.problems()]
         if config.backup != "none":
             from rla_hooks.snapshot import backup
 
@@ -127,10 +139,15 @@ class RunSettings:
         if problems:
             raise ConfigError(problems, str(config.source) if config.source else None)
         if config.send_log_file:
-            message = "SEND_LOG_FILE is set, but this version sends nothing. Copy LOG_ROOT with rsync, say."
-            warnings.warn(message, RLAWarning, stacklevel=4)
+            warn("SEND_LOG_FILE is set, but this version sends nothing. Copy LOG_ROOT with rsync, say.")
         parameters = self.parameters()
         return {key: parameters[key] for key in self.hyper_param_record}
+
+    def check_place(self) -> tuple[Path, str, dict[str, Any]]:
+        """Return the log root, the task, and the values that :meth:`check` returns; it raises as that does."""
+        record_values = self.check()
+        assert self.config is not None and self.task_name is not None
+        return self.config.log_root, self.task_name, record_values
 
     def record_problems(self) -> list[str]:
         """Return a line for each record parameter that is no hyper-parameter."""
@@ -150,50 +167,34 @@ class RunSettings:
             )
         return self.config
 
-    def _framework(self) -> str | None:
-        return self.config.dl_framework if self.config else None
-
     def backup_options(self) -> dict[str, Any]:
-        """Return the keyword arguments of :func:`rla_hooks.backup.back_up` for these settings."""
+        """Return the keyword arguments of :func:`rla_hooks.snapshot.backup.back_up` for these settings."""
         config = self._config()
         return {
             "mode": config.backup,
-            "script": self._script or _main_script(),
+            "script": Path(self.script) if self.script else main_script(),
             "project_root": config.project_root,
             "dirs": config.backup_dirs,
             "lib_dir": config.lib_dir,
             "ignore": config.ignore,
             "ignore_files": config.ignore_files,
-            "run_files": self._run_files,
+            "run_files": self.run_files,
             "max_file_mb": config.max_file_mb,
         }
 
+    def of_run(self) -> RunSettings:
+        """Return a copy for a run that starts now: what is set here later is for the next one."""
+        return replace(self, hyper_param=dict(self.hyper_param), hyper_param_record=list(self.hyper_param_record))
 
-def _one_spelling(given: dict[str, Any], later: dict[str, Any]) -> list[str]:
-    """Merge RLA's later spelling of the arguments of ``configure`` into ``given``. Returns what is wrong."""
-    names = {"task_table_name": "task_name", "rla_config": "private_config_path", "data_root": "log_root"}
-    problems = []
-    for name, value in later.items():
-        if name not in names:
-            known = [
-                *given,
-                *names,
-                "ignore_file_path",
-                "run_file",
-                "code_root",
-                "log_callback_fn",
-                "writers",
-                "backup",
-            ]
-            problems.append(f"configure got {name!r}. Known: {', '.join(known)}.{did_you_mean(name, known)}")
-        elif given[names[name]] is not None:
-            problems.append(f"configure got both {name!r} and {names[name]!r}; they are one thing. Give one.")
-        else:
-            given[names[name]] = value
-    return problems
+    def __getstate__(self) -> dict[str, Any]:
+        # Callbacks and the user's own objects belong to this process, but for writers that can be copied.
+        config = self.config
+        if config is not None:
+            config = replace(config, writers=tuple(copied_writers(config.writers)))
+        return self.__dict__ | {"hyper_param": self.parameters(), "log_callback": None, "config": config}
 
 
-def _main_script() -> Path | None:
+def main_script() -> Path | None:
     """The file of the program, or None in a notebook or an interactive session."""
     file = getattr(sys.modules.get("__main__"), "__file__", None)
     if not file or Path(file).resolve().is_relative_to(Path(sys.prefix).resolve()):

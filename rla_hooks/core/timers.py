@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from rla_hooks.errors import RunError
+
 
 class TimeTracker:
     """Adds up calls and seconds of named blocks.
@@ -21,6 +23,17 @@ class TimeTracker:
         self._started = time.perf_counter()
         self._calls: dict[str, int] = {}
         self._seconds: dict[str, float] = {}
+        self._running: dict[str, float] = {}
+
+    def start(self, name: str) -> None:
+        """Start the clock ``name``."""
+        self._running[name] = time.perf_counter()
+
+    def stop(self, name: str) -> float:
+        """Stop the clock ``name`` and return its seconds. Raises RunError where it does not run."""
+        if name not in self._running:
+            raise RunError(f"time_record_end({name!r}) without time_record({name!r}). Running: {list(self._running)}.")
+        return time.perf_counter() - self._running.pop(name)
 
     @contextmanager
     def __call__(self, name: str) -> Iterator[None]:

@@ -11,18 +11,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from rla_hooks import lifecycle
+from rla_hooks.core import registry
 from rla_hooks.core.logger import BACKUP, DEBUG, DISABLED, ERROR, INFO, WARN, Logger  # noqa: F401 - logger.DISABLED, as in baselines
 from rla_hooks.core.timers import TimeTracker
-from rla_hooks.current import required
 from rla_hooks.errors import RunError
+from rla_hooks.tester import needed_run
 
 Exclude = str | Iterable[str] | None
 
 
 def get_current() -> Logger:
     """Return the current run's logger. Raises RunError, which says what to call first, where there is no run."""
-    return required("the logger").logger
+    return needed_run("the logger").logger
 
 
 def logkv(key: str, val: Any, exclude: Exclude = None, freq: int | None = None) -> None:
@@ -106,7 +106,7 @@ def get_level() -> int:
 
 def get_dir() -> str | None:
     """Return the folder of the log files, or None outside a run."""
-    run = lifecycle.current()
+    run = registry.current()
     return run.logger.get_dir() if run else None
 
 
@@ -136,7 +136,7 @@ def log_time_tracker(exclude: Exclude = None) -> None:
 
 
 def _tracker() -> TimeTracker:
-    return required("a time tracker").timers
+    return needed_run("a time tracker").timers
 
 
 class ProfileKV:

@@ -6,25 +6,24 @@ Inside ``@rla.track`` it is the run of the tracked call, elsewhere the process's
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from rla_hooks import lifecycle
-from rla_hooks.current import own_tester
-from rla_hooks.tester import Tester
+from rla_hooks.tester import Tester, current_tester
 
 __all__ = ["Tester", "exp_manager", "tester", "time_step_holder"]
 
 
-def current_tester() -> Tester:
-    """Return the run that RLA's words mean here."""
-    return lifecycle.current() or own_tester()
-
-
 class _Door:
-    """Stands for the object that ``find`` returns at the time of each use."""
+    """Stands for an object that is found anew at each use, such as the Tester that is current then."""
 
-    def __init__(self, find: Any):
+    def __init__(self, find: Callable[[], Any], name: str):
         object.__setattr__(self, "_find", find)
+        object.__setattr__(self, "_name", name)
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:  # isinstance(tester, Tester) is true
+        return type(self._find())
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._find(), name)
@@ -39,10 +38,9 @@ class _Door:
         return repr(self._find())
 
     def __reduce__(self) -> str:
-        # Pickled by its name: in another process it stands for what is current there.
-        return "time_step_holder" if self is time_step_holder else "tester"
+        return str(self._name)  # pickled by its name: in another process it stands for what is current there
 
 
-tester: Any = _Door(current_tester)
+tester: Any = _Door(current_tester, "tester")
 exp_manager = tester
-time_step_holder: Any = _Door(lambda: current_tester().logger.time_step)
+time_step_holder: Any = _Door(lambda: current_tester().logger.time_step, "time_step_holder")

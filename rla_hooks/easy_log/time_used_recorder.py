@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rla_hooks.current import required
 from rla_hooks.easy_log.logger import log_time_tracker, open_time_tracker
+from rla_hooks.tester import needed_run
 
 __all__ = ["log_time_tracker", "time_record", "time_record_end", "time_tracker"]
 
 
 def time_record(name: str) -> None:
     """Start the clock ``name`` of the current run."""
-    required("time_record").time_record(name)
+    needed_run("time_record").time_record(name)
 
 
 def time_record_end(name: str) -> float:
     """Stop the clock ``name``, record ``time_used/<name>`` in seconds, and return it."""
-    return required("time_record_end").time_record_end(name)
+    return needed_run("time_record_end").time_record_end(name)
 
 
 @contextmanager

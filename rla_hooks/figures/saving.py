@@ -31,7 +31,7 @@ from rla_hooks.layout import PART_LIMIT, safe_part
 _CHANNELS = (1, 3, 4)
 _PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")  # of PIL: what a PNG file holds as it is
 
-_warn = WarnOnce()
+warn_once = WarnOnce()
 _drawing = threading.RLock()  # matplotlib's settings and Python's warning filters belong to the whole process
 
 
@@ -216,11 +216,10 @@ def _to_bytes(array: np.ndarray, subject: object) -> np.ndarray:
     if not (values.min() >= 0 and values.max() <= top):  # also where one is NaN
         finite = values[np.isfinite(values)]
         low, high = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
-        _warn(
+        warn_once(
             subject,
             f"the image holds NaN or values outside 0..{top:g} ({array.dtype}, {low:g} to {high:g}); it is stretched. "
             "Allowed: integers in 0..255 or floats in 0..1. Give those to keep the brightness.",
-            stacklevel=6,
         )
         values = np.nan_to_num((values - low) / ((high - low) or 1.0), nan=0.0, posinf=1.0, neginf=0.0)
         top = 1.0

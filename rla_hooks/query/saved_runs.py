@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote
 
 from rla_hooks import config as configs
@@ -17,9 +17,14 @@ from rla_hooks.layout import RunPaths, check_task, parse, run_names
 if TYPE_CHECKING:
     import pandas
 
-    from rla_hooks.tester import Tester
-
 UNKNOWN = "unknown"
+
+
+class HasCheckpoints(Protocol):
+    """A saved run, or one that is open."""
+
+    @property
+    def checkpoint_dir(self) -> Path | None: ...
 
 
 @dataclass(frozen=True)
@@ -123,7 +128,7 @@ def _task(name: str, info: dict[str, Any]) -> str:
     return unquote(folders)
 
 
-def latest_checkpoint(run: SavedRun | Tester | str | os.PathLike[str], name: str | None = None) -> Path | None:
+def latest_checkpoint(run: HasCheckpoints | str | os.PathLike[str], name: str | None = None) -> Path | None:
     """Return the newest complete checkpoint of a run (of its checkpoint folder), or None where there is none.
 
     ``name``: only of those that were saved under this name, such as "best".

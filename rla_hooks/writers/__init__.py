@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from rla_hooks.layout import RunPaths
 from rla_hooks.writers.base import Writer
@@ -33,3 +35,17 @@ def make_writers(
             each = kind(*arguments(paths, tables_per_second))
         writers.append(each)
     return writers
+
+
+_W = TypeVar("_W", bound=str | Writer)
+
+
+def copied_writers(writers: Iterable[_W]) -> list[_W]:
+    """Copies of writers, without their open files; names stay. One that cannot be copied stays with the original."""
+    copies = []
+    for writer in writers:
+        try:
+            copies.append(copy.deepcopy(writer))
+        except Exception:
+            continue
+    return copies

@@ -14,7 +14,8 @@ import numpy
 import pytest
 
 import rla_hooks as rla
-from rla_hooks import lifecycle
+from rla_hooks import testing
+from rla_hooks.core import process_end
 
 NAMESPACES = ["pytorch_lightning", "lightning.pytorch"]
 
@@ -63,14 +64,13 @@ def _at_home(tmp_path, monkeypatch):
         f"LOG_ROOT: {folder / 'root'}\nPROJECT_TYPE: {{backup_code_by: none}}\n", encoding="utf-8"
     )
     yield folder
-    lifecycle._at_exit()
-    lifecycle._planned.clear()
+    testing.reset()
 
 
 @pytest.fixture
 def end_of_process():
     """Does to open runs what the end of the process does."""
-    return lifecycle._at_exit
+    return process_end._at_exit
 
 
 @pytest.fixture

@@ -285,7 +285,7 @@ def test_it_joins_an_open_tester_also_where_another_logger_has_a_run_of_its_own(
     tester = Tester()
     tester.configure("imperative", log_root="root", backup="none")
     tester.log_files_gen()
-    assert rla.current_run() is tester
+    assert rla.current_run() is tester.run
     logger = namespace.RLALogger()
     logger.log_metrics({"a": 1.0})
     tester.finish()

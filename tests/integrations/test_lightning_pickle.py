@@ -17,7 +17,7 @@ import torch  # noqa: E402
 from rla_hooks.integrations.lightning_pytorch import RLACallback, RLALogger  # noqa: E402
 
 import rla_hooks as rla  # noqa: E402
-from rla_hooks import lifecycle  # noqa: E402
+from rla_hooks import testing  # noqa: E402
 
 COPIES = {
     "pickle": lambda thing: pickle.loads(pickle.dumps(thing)),
@@ -57,9 +57,7 @@ def _own_process(quiet):
     """Runs that a logger made by itself end with the process, which is the end of the test here."""
     warnings.filterwarnings("ignore", module="lightning")
     yield
-    for run in lifecycle._open_runs():
-        run.finish()
-    lifecycle._planned.clear()
+    testing.reset()
 
 
 def _logger():

@@ -10,46 +10,48 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+from rla_hooks.core.figures import RunFigures
+from rla_hooks.core.guard import Guard
+from rla_hooks.core.handover import Ownership
 from rla_hooks.core.logger import Logger
-from rla_hooks.errors import ConfigError, WarnOnce
-from rla_hooks.writers.base import Histogram, Image, Text
-
-if TYPE_CHECKING:
-    import numpy
+from rla_hooks.errors import ConfigError
+from rla_hooks.writers.base import Histogram, Text
 
 
-class TensorBoardWords:
-    """The part of a Tester that takes TensorBoard's words. Whatever cannot be shown gives one warning by tag."""
+class WrittenRun(Protocol):
+    """What is asked of the run."""
 
-    if TYPE_CHECKING:
-        logger: Logger
-        _warn: WarnOnce
+    ownership: Ownership
+    logger: Logger
+    guard: Guard
+    figures: RunFigures
 
-        @property
-        def is_writing(self) -> bool: ...
-        @property
-        def results_dir(self) -> Path | None: ...
-        def _need_run(self, what: str) -> None: ...
-        def log(self, values: Mapping[str, Any], step: int | None = None) -> None: ...
-        def add_hyper_params(self, params: Mapping[str, Any]) -> None: ...
-        def save_figure(self, name: str, figure: Any, step: int | None = None, pretty: bool = False) -> Path | None: ...
+    def log(self, values: Mapping[str, Any], step: int | None = None) -> None: ...
+    def add_hyper_params(self, params: Mapping[str, Any]) -> None: ...
+
+
+class SummaryWriter:
+    """Takes TensorBoard's words for a run. Whatever cannot be shown gives one warning by tag."""
+
+    def __init__(self, run: WrittenRun):
+        self._run = run
 
     def add_scalar(self, tag: str, scalar_value: Any, global_step: int | None = None, walltime: Any = None) -> None:
         """Log a row of one value."""
-        self.log({tag: scalar_value}, global_step)
+        self._run.log({tag: scalar_value}, global_step)
 
     def add_scalars(
         self, main_tag: str, tag_scalar_dict: Mapping[str, Any], global_step: int | None = None, walltime: Any = None
     ) -> None:
         """Log a row of several values, as ``<main_tag>/<key>``."""
-        self.log({f"{main_tag}/{key}": value for key, value in tag_scalar_dict.items()}, global_step)
+        self._run.log({f"{main_tag}/{key}": value for key, value in tag_scalar_dict.items()}, global_step)
 
     def add_text(self, tag: str, text_string: Any, global_step: int | None = None, walltime: Any = None) -> None:
         """Show a text (Markdown) in TensorBoard's Text tab."""
         with self._showing("text", tag):
-            self.logger.write_media(tag, Text(str(text_string)), global_step)
+            self._run.logger.write_media(tag, Text(str(text_string)), global_step)
 
     def add_figure(
         self, tag: str, figure: Any, global_step: int | None = None, close: bool = True, walltime: Any = None
@@ -60,7 +62,7 @@ class TensorBoardWords:
         """
         figures = figure if isinstance(figure, (list, tuple)) else [figure]
         for index, each in enumerate(figures):
-            self.save_figure(tag if len(figures) == 1 else f"{tag}_{index}", each, global_step)
+            self._run.figures.save_figure(tag if len(figures) == 1 else f"{tag}_{index}", each, global_step)
             pyplot = sys.modules.get("matplotlib.pyplot")
             owner = getattr(each, "figure", each)  # of Axes; that of a figure is itself
             if close and pyplot is not None and isinstance(owner, pyplot.Figure):
@@ -71,7 +73,7 @@ class TensorBoardWords:
     ) -> None:
         """Save an image array under results/ and show it. ``dataformats`` names its axes: CHW, HWC or HW."""
         with self._showing("image", tag):
-            self.save_figure(tag, _axes_in_order(_array(img_tensor), dataformats, "HWC"), global_step)
+            self._run.figures.save_figure(tag, _axes_in_order(_array(img_tensor), dataformats, "HWC"), global_step)
 
     def add_images(
         self, tag: str, img_tensor: Any, global_step: int | None = None, walltime: Any = None, dataformats: str = "NCHW"
@@ -79,7 +81,7 @@ class TensorBoardWords:
         """Save a batch of images, numbered."""
         with self._showing("images", tag):
             for index, image in enumerate(_axes_in_order(_array(img_tensor), dataformats, "NHWC")):
-                self.save_figure(f"{tag}_{index}", image, global_step)
+                self._run.figures.save_figure(f"{tag}_{index}", image, global_step)
 
     def add_histogram(
         self,
@@ -96,7 +98,7 @@ class TensorBoardWords:
         values, at most ``max_bins``.
         """
         with self._showing("histogram", tag):
-            self.logger.write_media(tag, _histogram(_array(values), bins, max_bins), global_step)
+            self._run.logger.write_media(tag, _histogram(_array(values), bins, max_bins), global_step)
 
     def add_video(
         self, tag: str, vid_tensor: Any, global_step: int | None = None, fps: float = 4, walltime: Any = None
@@ -107,37 +109,27 @@ class TensorBoardWords:
         uint8, or floats of 0 to 1. Returns the path, or None where it could not be saved.
         """
         with self._showing("video", tag):
-            if self.is_writing and self.results_dir is not None:
-                from rla_hooks import figures
-
-                picture = figures.save_video(self.results_dir, tag, _array(vid_tensor), global_step, fps)
-                self.logger.write_media(tag, Image(picture.png, picture.width, picture.height), global_step)
-                return picture.path
+            return self._run.figures.save_video(tag, vid_tensor, global_step, fps)
         return None
 
     def add_hparams(
-        self, hparam_dict: Mapping[str, Any], metric_dict: Mapping[str, Any] | None = None, **options: Any
+        self, /, hparam_dict: Mapping[str, Any], metric_dict: Mapping[str, Any] | None = None, **options: Any
     ) -> None:
         """Add hyper-parameters to the run's, and log the metrics as a row."""
-        self.add_hyper_params(hparam_dict)
+        self._run.add_hyper_params(hparam_dict)
         if metric_dict:
-            self.log(metric_dict, options.get("global_step"))
+            self._run.log(metric_dict, options.get("global_step"))
 
     @contextmanager
     def _showing(self, kind: str, tag: str) -> Iterator[None]:
         """What is no picture, or finds no place on the disk, gives a warning; the training goes on."""
-        self._need_run(f"adding the {kind} {tag!r}")
-        try:
+        self._run.ownership.need_started(f"adding the {kind} {tag!r}")
+        with self._run.guard.warn_on_error(f"the {kind} {tag!r}", "was not shown", ending=""):
             yield
-        except Exception as error:  # conversions of foreign objects raise what they like
-            self._warn((kind, tag), f"the {kind} {tag!r} was not shown: {error}")
-
-    def flush(self) -> None:
-        """Show the last table. Rows are with the operating system already."""
-        self.logger.flush()
 
 
-def _array(value: Any) -> numpy.ndarray[Any, Any]:
+def _array(value: Any) -> Any:
+    """A numpy array of an array or a tensor."""
     from rla_hooks.figures.saving import as_array
 
     return as_array(value)

@@ -1,0 +1,171 @@
+"""The checkpoints of a run: what is saved, listed and restored while it goes on. The files are the Saver's work."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rla_hooks.core.custom_data import CustomData
+from rla_hooks.core.guard import Guard
+from rla_hooks.core.handover import Ownership
+from rla_hooks.core.logger import Logger
+from rla_hooks.core.settings import RunSettings
+from rla_hooks.errors import CheckpointError, ConfigError, RunError
+from rla_hooks.writers.base import STEP
+
+if TYPE_CHECKING:
+    from rla_hooks.checkpoints.saver import Saver
+
+_DEFAULT_MAX_TO_KEEP = 5
+
+
+class RunCheckpoints:
+    """Saves, lists and loads; ``saved`` is called after each save."""
+
+    def __init__(
+        self,
+        settings: RunSettings,
+        ownership: Ownership,
+        logger: Logger,
+        guard: Guard,
+        custom_data: CustomData,
+        saved: Callable[[], None],
+    ):
+        self._settings, self._ownership, self._logger, self._guard = settings, ownership, logger, guard
+        self._custom_data, self._saved = custom_data, saved
+        self._saver: Saver | None = None
+
+    @property
+    def folder(self) -> Path | None:
+        return self._ownership.paths.checkpoint_dir if self._ownership.paths else None
+
+    def new_saver(
+        self,
+        max_to_keep: int | None = _DEFAULT_MAX_TO_KEEP,
+        var_prefix: str | None = "",
+        objects: Mapping[str, Any] | None = None,
+        verbose: bool = True,
+    ) -> None:
+        """Set how the run keeps checkpoints.
+
+        max_to_keep: how many of the newest, of each checkpoint name; None: all. objects: what :func:`save_checkpoint`
+        saves, and :func:`load_checkpoint` restores, where they are given none. var_prefix: only parameters whose name
+        begins so. verbose: of no use, RLA has it. Raises :class:`~rla_hooks.errors.ConfigError` for what cannot be
+        used, RunError where no run has started.
+
+        >>> import rla_hooks as rla
+        >>> with rla.run(task="demo", writers=[], backup="none") as run:
+        ...     rla.new_saver(max_to_keep=1)
+        ...     for step in range(3):
+        ...         path = rla.save_checkpoint({"weights": [1.0, 2.0]}, step=step)
+        ...     sorted(file.name for file in run.checkpoint_dir.glob("*.pkl"))
+        ['checkpoint-2.pkl']
+        """
+        from rla_hooks.checkpoints import saver
+
+        self._ownership.need_started("new_saver")
+        folder = self.folder or Path(os.devnull)
+        self._saver = saver.Saver(folder, max_to_keep, var_prefix or "", objects, self._settings.framework)
+
+    def _need_saver(self) -> Saver:
+        if self._saver is None:
+            self.new_saver()
+        assert self._saver is not None
+        return self._saver
+
+    def save_checkpoint(
+        self,
+        model_dict: Mapping[str, Any] | None = None,
+        related_variable: Mapping[str, Any] | None = None,
+        checkpoint_name: str = "checkpoint",
+        step: int | None = None,
+    ) -> Path | None:
+        """Save models, optimisers, tensors and plain data of the run, complete or not at all; return the path.
+
+        model_dict: by name; None takes the objects of :func:`new_saver`. related_variable: plain data that a loaded run
+        gets back (``get_custom_data``). step: that of the last row where none is given. Trouble with the disk, or with
+        what is given, costs one warning and returns None. Raises RunError where no run has started.
+
+        >>> import rla_hooks as rla
+        >>> with rla.run(task="demo", writers=[], backup="none"):
+        ...     rla.save_checkpoint({"weights": [1.0, 2.0]}, checkpoint_name="best", step=7).name
+        'best-7.pkl'
+        """
+        self._ownership.need_started("save_checkpoint")
+        if not self._ownership.is_writing:
+            return None
+        if model_dict is not None and not isinstance(model_dict, Mapping):
+            self._guard.warn(
+                "save_checkpoint",
+                f"save_checkpoint got a {type(model_dict).__name__}. Allowed: a mapping such as {{'policy': model}}; "
+                "it was saved as 'model'.",
+            )
+            model_dict = {"model": model_dict}
+        step = self._logger.current_step() if step is None else step
+        for key, value in (related_variable or {}).items():
+            self._custom_data[key] = value
+        try:
+            path = self._need_saver().save(model_dict, step, checkpoint_name)
+        except (OSError, ConfigError, CheckpointError) as error:
+            what = str(error).rstrip(".")
+            message = f"the checkpoint of step {step} was not saved: {what}. The training goes on."
+            self._guard.warn("checkpoint", message)
+            return None
+        self._guard.warn.rearm("checkpoint")
+        self._custom_data[STEP] = step
+        self._saved()
+        return path
+
+    def load_checkpoint(
+        self,
+        step: int | None = None,
+        checkpoint_name: str = "checkpoint",
+        objects: Mapping[str, Any] | None = None,
+        weights_only: bool = True,
+        ckp_index: int | None = None,
+    ) -> tuple[int, dict[str, Any]]:
+        """Return (step, content) of the newest complete checkpoint of the run, or of the one of ``step``.
+
+        The content has the state of each object by its name. objects: models, optimisers and tensors that get their
+        state back in place. ckp_index: RLA's later name for ``step``. No code of the file is run unless
+        ``weights_only`` is False. Raises :class:`~rla_hooks.errors.CheckpointError` where there is none, or it does not
+        fit; RunError where no run has started.
+
+        >>> import rla_hooks as rla
+        >>> with rla.run(task="demo", writers=[], backup="none"):
+        ...     path = rla.save_checkpoint({"weights": [1.0, 2.0]}, step=7)
+        ...     rla.load_checkpoint()
+        (7, {'weights': [1.0, 2.0]})
+        """
+        self._ownership.need_started("load_checkpoint")
+        if self.folder is None:
+            raise RunError("load_checkpoint was called where nothing is tracked: there is no checkpoint folder.")
+        step = ckp_index if step is None else step
+        return self._need_saver().load(step, checkpoint_name, objects, weights_only)
+
+    def register_checkpoint(self, path: Path, step: int | None = None, name: str = "checkpoint") -> None:
+        """List a file or folder that a framework wrote into the checkpoint folder as complete. Again, if it changed."""
+        if not self._ownership.is_writing or self.folder is None:
+            return
+        from rla_hooks.checkpoints.manifest import Manifest
+
+        manifest = Manifest(self.folder)
+        file = path.absolute().relative_to(self.folder).as_posix()
+        listed = next((entry for entry in manifest.entries() if entry.file == file), None)
+        if listed is None or listed.time < path.stat().st_mtime or not manifest.has_size(listed):
+            with self._guard.warn_on_error("the list of checkpoints"):
+                manifest.add(file, name, self._logger.current_step() if step is None else step)
+
+    def forget_deleted_checkpoints(self) -> None:
+        """Take what a framework has deleted off the list of checkpoints."""
+        if not self._ownership.is_writing or self.folder is None:
+            return
+        from rla_hooks.checkpoints.manifest import Manifest
+
+        manifest = Manifest(self.folder)
+        gone = [entry for entry in manifest.entries() if not os.path.lexists(manifest.folder / entry.file)]
+        if gone:
+            with self._guard.warn_on_error("the list of checkpoints"):
+                manifest.forget(*gone)

@@ -1,0 +1,179 @@
+"""What a run keeps beside its rows: run.json, parameter.json, labels.json, tester.pkl, and its code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rla_hooks._version import __version__
+from rla_hooks.atomic import write_json
+from rla_hooks.core import archive
+from rla_hooks.core.custom_data import CustomData
+from rla_hooks.core.guard import Guard
+from rla_hooks.core.handover import Ownership, State
+from rla_hooks.core.hyper_parameters import HyperParameters
+from rla_hooks.core.logger import Logger
+from rla_hooks.core.settings import RunSettings
+from rla_hooks.layout import RunPaths
+from rla_hooks.ranks import process_identity
+from rla_hooks.record import RunRecord, read_status, report_in_file
+from rla_hooks.writers import parameter_tables
+
+
+class RunFiles:
+    """Writes the files of a run. Trouble with one costs a warning by its name; the training goes on.
+
+    ``record`` is run.json: None before the start, and on a rank that does not write.
+    """
+
+    def __init__(
+        self,
+        settings: RunSettings,
+        ownership: Ownership,
+        logger: Logger,
+        guard: Guard,
+        hyper_parameters: HyperParameters,
+        custom_data: CustomData,
+        record: RunRecord | None = None,
+    ):
+        self._settings, self._ownership, self._logger, self._guard = settings, ownership, logger, guard
+        self._hyper_parameters, self._custom_data = hyper_parameters, custom_data
+        self.record = record
+
+    @property
+    def _paths(self) -> RunPaths:
+        assert self._ownership.paths is not None
+        return self._ownership.paths
+
+    @property
+    def status(self) -> str | None:
+        """The status that run.json has; ``killed`` where it is another's run whose process is gone."""
+        if self.record is None:
+            return None
+        return read_status(self.record.content) if self._ownership.state is State.GUEST else self.record.status
+
+    # --- start ----------------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Write the run.json of a run that starts here."""
+        settings, ownership = self._settings, self._ownership
+        self.record = RunRecord(
+            self._paths.run_json,
+            id=ownership.id,
+            name=self._paths.name,
+            task=settings.task_name,
+            parent=settings.parent,
+            rla_hooks=__version__,
+            writers=[writer.name for writer in self._logger.output_formats],
+        )
+        if ownership.is_of_parent and ownership.planner is not None:
+            self.record.content |= {"pid": ownership.planner, "process": process_identity(ownership.planner)}
+        with self._guard.warn_on_error("run.json"):
+            self.record.save()
+
+    def describe(self) -> None:
+        """Write what the run was started with: hyper-parameters, labels, code."""
+        self.save_parameters()
+        with self._guard.warn_on_error("labels.json"):
+            if labels := self._settings.labels.as_dict():
+                write_json(self._paths.labels_json, labels)
+        with self._guard.warn_on_error("the code backup"):
+            self._back_up_code()
+        self.archive()
+
+    def _back_up_code(self) -> None:
+        """Copy the project's code, and note in run.json what it stood on."""
+        assert self._settings.config is not None and self.record is not None
+        if self._settings.config.backup == "none":
+            return
+        from rla_hooks.snapshot import backup, provenance
+
+        paths, options = self._paths, self._settings.backup_options()
+        report = backup.back_up(paths.code_dir, paths.log_root, **options)
+        project = options["project_root"] or backup.project_of(options["script"])
+        origin = provenance.collect(project, paths.code_dir / backup.NOTES, paths.log_root)
+        left_out = {reason: len(names) for reason, names in report.left_out.items()}
+        self.record.save(**origin, code={"files": report.files, "bytes": report.bytes, "left_out": left_out})
+        self._logger.message(report.line())
+
+    # --- a run that another object or process has started -----------------------------------------------------------
+
+    def take_up(self, id: str | None = None) -> bool:
+        """Count on in the run.json that is there; damaged, missing or of another ``id``, it is left alone."""
+        try:
+            record = RunRecord.existing(self._paths.run_json)
+        except (OSError, ValueError):
+            return False
+        if id is not None and record.content.get("id") != id:
+            return False
+        self.record = record
+        return True
+
+    def skip_inherited_rows(self) -> None:
+        """Rows that were logged before this copy was made are noted in run.json by the original."""
+        if self.record is not None:
+            self.record.counted = self._logger.rows
+
+    # --- as it goes on --------------------------------------------------------------------------------------------
+
+    def update_hyper_param(self, k: str, v: Any) -> None:
+        """Set one hyper-parameter; parameter.json follows."""
+        self._hyper_parameters.values[k] = v
+        self.save_parameters()
+
+    def add_hyper_params(self, params: Mapping[str, Any]) -> None:
+        """Add hyper-parameters to those the run has; parameter.json follows.
+
+        One that the run was started with keeps its value, and another one becomes ``module.<name>``: both were used.
+        """
+        if self._hyper_parameters.add(params):
+            self.save_parameters()
+
+    def print_args(self) -> None:
+        """Show the hyper-parameters on the console and in log.txt."""
+        self._ownership.need_started("print_args")
+        for key, value in sorted(self._hyper_parameters.flat().items()):
+            self._logger.message(f"{key}: {value}")
+
+    def print_log_dir(self) -> None:
+        """Show where the run's folders are."""
+        paths = self._ownership.paths
+        for kind in ("log_dir", "tester_pkl", "checkpoint_dir", "results_dir", "code_dir"):
+            self._logger.message(f"{kind.replace('tester_pkl', 'pkl_file')}: {getattr(paths, kind, None)}")
+
+    def save_parameters(self) -> None:
+        """Write parameter.json and TensorBoard's tables."""
+        if not self._ownership.is_writing:
+            return
+        with self._guard.warn_on_error("parameter.json"):
+            parameters = archive.all_parameters(self._hyper_parameters.flat(), self._paths)
+            write_json(self._paths.parameter_json, parameters)
+            self._logger.write_media("hyperparameters", parameter_tables.text(parameters), step=0)
+            self._logger.write_media("hyperparameters", parameter_tables.hparams(parameters), step=0)
+
+    def save_progress(self) -> None:
+        """Write run.json with what the metrics have come to."""
+        if self.record is not None:
+            logger = self._logger
+            with self._guard.warn_on_error("run.json"):
+                self.record.save_progress(logger.rows, logger.last_step, logger.last_values, logger.gaps_as_dicts())
+
+    def archive(self) -> None:
+        """Write tester.pkl, from which the run is taken up."""
+        if not self._ownership.is_writing:
+            return
+        with self._guard.warn_on_error("tester.pkl"):
+            parameters = self._hyper_parameters.flat()
+            content = archive.content_of(self._settings, self._paths, parameters, self._logger.time_step)
+            for place in archive.save(self._paths.tester_pkl, content, self._custom_data):
+                self._guard.warn(("custom data", place), f"tester.pkl does without {place}")
+
+    def report(self, status: str, error: BaseException | None) -> None:
+        """Note what ended the training in the run.json that another process writes, if it is there."""
+        paths = self._ownership.paths
+        if paths is not None and paths.run_json.exists():
+            with self._guard.warn_on_error("run.json"):
+                report_in_file(paths.run_json, status, error)
+
+    def __getstate__(self) -> dict[str, Any]:
+        raise TypeError("the files of a run are not copied; its copy makes its own")

@@ -1,0 +1,51 @@
+"""The hyper-parameters of one run: those that it was started with, and those that hooks have added since."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from rla_hooks.parameters import flatten, safe
+
+
+class HyperParameters:
+    """Keeps the user's objects as they are; :meth:`flat` is what stands in parameter.json.
+
+    >>> parameters = HyperParameters({"lr": 0.1})
+    >>> parameters.add({"lr": 0.3, "width": 64})
+    True
+    >>> parameters.flat()
+    {'lr': 0.1, 'module.lr': 0.3, 'width': 64}
+    """
+
+    def __init__(self, values: Mapping[str, Any]):
+        self.values = dict(values)
+        self._added: set[str] = set()  # names that joined those of the start
+
+    def flat(self) -> dict[str, Any]:
+        """Return them flat, with dotted keys, in the safe form of parameter.json."""
+        return {key: safe(value) for key, value in flatten(self.values).items()}
+
+    def add(self, params: Mapping[str, Any]) -> bool:
+        """Add hyper-parameters, and return whether :meth:`flat` has changed.
+
+        One that the run was started with keeps its value, and another one becomes ``module.<name>``: both were used.
+        """
+        before = _as_text(self.flat())
+        for key, value in params.items():
+            known = key in self.values and key not in self._added
+            differs = known and _as_text(safe(self.values[key])) != _as_text(safe(value))
+            name = f"module.{key}" if differs else str(key)
+            self.values[name] = value
+            if not known or differs:
+                self._added.add(name)
+        return _as_text(self.flat()) != before
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"values": self.flat()}  # the user's objects belong to this process
+
+
+def _as_text(parameters: Any) -> str:
+    """To compare them: NaN is not equal to itself."""
+    return json.dumps(parameters)

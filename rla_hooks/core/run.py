@@ -1,0 +1,380 @@
+"""One run: the parts that it is made of, its start, its rows, its end.
+
+    settings           what it was to be
+    ownership          its state in this process, and its paths (core/handover.py names the six states)
+    hyper_parameters   those that it was started with, and those that hooks have added
+    logger             rows of metrics
+    files              run.json (``record``), parameter.json, labels.json, tester.pkl, the code
+    checkpoints, figures, tensorboard, custom_data, timers   what it gives beside rows
+    guard              trouble: one warning for each subject
+
+There are three ways to get one: :meth:`Run.start`, :meth:`Run.open` and :meth:`Run.silent`. This file is longer than
+others since a run has the methods of its parts as its own, which users call.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rla_hooks import layout
+from rla_hooks.config import Config
+from rla_hooks.core import archive, handover, registry
+from rla_hooks.core.checkpoints import RunCheckpoints
+from rla_hooks.core.custom_data import CustomData
+from rla_hooks.core.delegation import of_part, value_of
+from rla_hooks.core.figures import RunFigures
+from rla_hooks.core.files import RunFiles
+from rla_hooks.core.guard import Guard
+from rla_hooks.core.handover import Ownership, State
+from rla_hooks.core.hyper_parameters import HyperParameters
+from rla_hooks.core.logger import WARN, Logger, TimeStepHolder
+from rla_hooks.core.settings import RunSettings
+from rla_hooks.core.summary_writer import SummaryWriter
+from rla_hooks.core.timers import TimeTracker
+from rla_hooks.parameters import safe
+from rla_hooks.record import FAILED, FINISHED, INTERRUPTED, RUNNING, RunRecord, check_ending
+from rla_hooks.writers import make_writers
+from rla_hooks.writers.base import Ending
+
+_FOLDER = "One of the run's paths; None before it has a name, and where nothing is tracked."
+
+
+class Run:
+    """One run. Nothing that it is asked while a training goes on raises or stops the training.
+
+    >>> run = Run.silent()          # what code gets where nothing is tracked: it takes everything and writes nothing
+    >>> run.log({"perf/return": 12.0}, step=0)
+    >>> run.name, run.status, run.is_writing
+    (None, None, False)
+    """
+
+    def __init__(self, settings: RunSettings, ownership: Ownership | None = None):
+        self.settings = settings.of_run()
+        self.ownership = ownership or Ownership()
+        self.guard = Guard()
+        self.logger = Logger()
+        self.hyper_parameters = HyperParameters(self.settings.hyper_param)
+        self.custom_data = CustomData()
+        self.timers = TimeTracker()
+        self.rla_tester: Any = None  # RLA's words over this run; made on first use by rla_hooks.tester
+        self._at_end: list[Callable[[], object]] = []
+        self._quiet = False  # whether tables leave stdout to a framework's progress bar
+        self._make_parts()
+
+    def _make_parts(self, record: RunRecord | None = None) -> None:
+        """The parts that a copy gets anew."""
+        own = self.settings, self.ownership, self.logger, self.guard
+        self.files = RunFiles(*own, self.hyper_parameters, self.custom_data, record)
+        self.checkpoints = RunCheckpoints(*own, self.custom_data, self.files.archive)
+        self.figures = RunFigures(self.ownership, self.logger, self.guard)
+        self.tensorboard = SummaryWriter(self)
+
+    # --- three ways to get one ------------------------------------------------------------------------------------
+
+    @classmethod
+    def start(cls, settings: RunSettings) -> Run:
+        """Start a run: take a name, make the folders, save parameters and code.
+
+        Raises :class:`~rla_hooks.errors.ConfigError` with all mistakes before anything is created.
+        """
+        run = cls(settings)
+        run.begin()
+        return run
+
+    @classmethod
+    def open(cls, archived: str | os.PathLike[str]) -> Run:
+        """Take up the run of a tester.pkl, or of the folder of one, as a guest: to read from it and append to it.
+
+        No code of the file is run. Raises OSError where there is no such file, RunError where it is no archive.
+        """
+        content, paths = archive.load(Path(archived))
+        run = cls(archive.settings_of(content, paths), Ownership(paths, State.GUEST))
+        run.custom_data.update(content["custom_data"])
+        run._open_files()
+        if content["time_step"] is not None:
+            run.logger.time_step.set_time(content["time_step"])
+        if run.files.take_up() and run.record is not None:
+            run.logger.last_step = run.record.content["last_step"]
+        run.logger.on_row = run._first_row
+        return run
+
+    @classmethod
+    def silent(cls, paths: layout.RunPaths | None = None) -> Run:
+        """Return a run that takes everything and writes nothing; ``paths``: of the run that another process writes."""
+        return cls(RunSettings(), Ownership(paths, State.FOLLOWER))
+
+    # --- what it is -----------------------------------------------------------------------------------------------
+
+    state: State = value_of("ownership", "state", "The state of the run in this process: see core/handover.py.")
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether this object, in this process, writes to a run."""
+        return self.ownership.is_writing
+
+    @property
+    def made_by_hook(self) -> bool:
+        """Whether a hook made this run for itself, rather than the user."""
+        return self.ownership.planned_at is not None
+
+    paths: layout.RunPaths | None = value_of("ownership", "paths", "The run's folders and files.")
+    name: str | None = value_of("paths", "name", "The run name, RLA's log_name; None before it has one.")
+    status: str | None = value_of(
+        "files", "status", "How it goes, as run.json has it: ``running``, ``finished``, ``failed``...; None before."
+    )
+    record: RunRecord | None = value_of("files", "record", "The content of run.json; None before the start.")
+    task_name: str | None = value_of("settings", "task_name", "The group of runs it belongs to.")
+    parent: str | None = value_of("settings", "parent", "The name of the run that this one is a part of, or None.")
+    config: Config | None = value_of("settings", "config", "The checked settings of the config.")
+    private_config: dict[str, Any] = value_of("settings", "private_config", "The config as given; secrets are masked.")
+    hyper_param: dict[str, Any] = value_of("hyper_parameters", "values", "The hyper-parameters, the user's objects.")
+    time_step_holder: TimeStepHolder = value_of("logger", "time_step", "The step of rows without one of their own.")
+
+    def parameters(self) -> dict[str, Any]:
+        """The hyper-parameters flat, in the safe form of parameter.json."""
+        return self.hyper_parameters.flat()
+
+    log_dir: Path | None = value_of("paths", "log_dir", _FOLDER)
+    results_dir: Path | None = value_of("paths", "results_dir", _FOLDER)
+    checkpoint_dir: Path | None = value_of("paths", "checkpoint_dir", _FOLDER)
+    code_dir: Path | None = value_of("paths", "code_dir", _FOLDER)
+    tensorboard_dir: Path | None = value_of("paths", "tensorboard_dir", _FOLDER)
+    pkl_file: Path | None = value_of("paths", "tester_pkl", _FOLDER)
+
+    # --- start ----------------------------------------------------------------------------------------------------
+
+    def take_settings(self, settings: RunSettings) -> None:
+        """Be as ``settings`` are now; for a run that has not started."""
+        self.settings = settings.of_run()
+        self.hyper_parameters = HyperParameters(self.settings.hyper_param)
+        self._make_parts()
+
+    def begin(self) -> None:
+        """Start this run, which is configured or planned. Raises ConfigError before anything is created."""
+        if handover.writing_disabled():
+            self.follow(handover.run_of_writing_rank())
+            return
+        planned_at = self.ownership.planned_at
+        paths = layout.create(*self.settings.check_place(), planned_at, planned_at is not None)
+        self.ownership.begin(paths)
+        handover.export_to_child_ranks(paths)
+        self._open_files()
+        self.logger.on_row = self.settings.log_callback
+        self.files.begin()
+        registry.register_open(self)
+        self.logger.message(f"run: {paths.log_dir}")
+        self.files.describe()
+
+    def plan(self, tell: bool = True) -> None:
+        """Choose the run's name and create nothing: :meth:`adopt` starts it when it is first needed.
+
+        For hooks whose folders are asked for before it is known whether there will be a run, and in which process. The
+        run ends with this process, or with that which starts it where that is no child of this one. ``tell``: let the
+        scripts that a launcher starts from here know the name.
+        """
+        if handover.writing_disabled():
+            self.follow(handover.run_of_writing_rank())
+            return
+        now = datetime.now()
+        paths = layout.plan(*self.settings.check_place(), now)
+        self.ownership.plan(paths, now)
+        registry.register_planned(self)
+        if tell:
+            handover.export_to_child_ranks(paths)
+
+    def follow(self, paths: layout.RunPaths | None) -> None:
+        """Know the folders of the run that another rank writes; take everything and write nothing."""
+        self.ownership.follow(paths)
+        self.logger.detach()
+
+    def adopt(self) -> None:
+        """Make this process one that writes: start a planned run, or go on with what another process has started.
+
+        For launchers that start the processes which train. Does nothing where tracking is off or another rank writes.
+        """
+        if handover.writing_disabled():
+            return
+        if self.state in (State.CONFIGURED, State.PLANNED):
+            if not self._rejoin():
+                self.begin()
+        elif not self.is_writing and self.record is not None:
+            self.ownership.take_over()
+            self.logger.take_over()
+            self.files.skip_inherited_rows()
+        if self.is_writing and self.status == RUNNING and registry.current() is None:
+            registry.register_open(self)
+
+    def _rejoin(self) -> bool:
+        """Take up the planned run where a copy of it has been started: in a child that trains, say."""
+        if self.state is not State.PLANNED or self.paths is None or handover.writing_disabled():
+            return False
+        if not self.files.take_up(self.ownership.id):
+            return False
+        self.ownership.rejoin()
+        self._open_files()
+        self.logger.last_step = self.record.content["last_step"] if self.record else None
+        return True
+
+    def _open_files(self) -> None:
+        config, paths = self.settings.config, self.paths
+        assert config is not None and paths is not None
+        wanted = [writer for writer in config.writers if not (self._quiet and writer == "stdout")]
+        self.logger.attach(make_writers(wanted, paths, config.tables_per_second), paths.log_dir)
+        self.logger.on_recovery = self.files.save_progress
+
+    def _first_row(self, values: dict[str, Any]) -> None:
+        """A run that was loaded and is logged to has something to write when the process ends."""
+        self.logger.on_row = self.settings.log_callback
+        registry.register_planned(self)
+
+    def quiet_stdout(self) -> None:
+        """Print no tables where a framework has its progress bar, unless stdout was asked for by name."""
+        if self.settings.default_writers:
+            self._quiet = True
+            self.logger.output_formats = [each for each in self.logger.output_formats if each.name != "stdout"]
+
+    # --- rows and data --------------------------------------------------------------------------------------------
+
+    def log(self, values: Mapping[str, Any], step: int | None = None) -> None:
+        """Log a row of metrics to the run.
+
+        values: numbers, strings, or arrays and tensors of one element, by name; None is a missing value, and what is no
+        scalar is left out with one warning. step: the row's time step; rows without one count on. The row is in the
+        operating system's hands when this returns. Raises RunError where no run has started.
+
+        >>> import rla_hooks as rla
+        >>> with rla.run(task="demo", writers=["csv"], backup="none") as run:
+        ...     rla.log({"perf/return": 12.0, "loss": 0.5}, step=10)
+        ...     rla.log({"perf/return": 13.0})
+        >>> rla.runs()[-1].metrics()["time-step"].tolist()
+        [10, 11]
+        """
+        if not isinstance(values, Mapping):
+            message = (
+                f"log got {safe(values)!r}. Allowed: a mapping such as {{'perf/return': 12.0}}; nothing was logged."
+            )
+            self.guard.warn("log", message)
+            return
+        if self.files.record is None:
+            self.ownership.need_started("log")
+        self.logger.log(values, step)
+
+    update_hyper_param = of_part("files", RunFiles.update_hyper_param)
+    add_hyper_params = of_part("files", RunFiles.add_hyper_params)
+    print_args = of_part("files", RunFiles.print_args)
+
+    print_log_dir = of_part("files", RunFiles.print_log_dir)
+    time_record = of_part("timers", TimeTracker.start)
+
+    def time_record_end(self, name: str) -> float:
+        """Stop the clock ``name``, record ``time_used/<name>`` in seconds for the next dump, and return it."""
+        seconds = self.timers.stop(name)
+        self.logger.record(f"time_used/{name}", seconds)
+        return seconds
+
+    add_custom_data = of_part("custom_data", CustomData.add)
+    get_custom_data = of_part("custom_data", CustomData.of)
+
+    def clear_custom_data(self, key: str) -> None:
+        """Forget the data kept under ``key``."""
+        if self.custom_data.pop(key, None) is None:
+            self.logger.message(f"there is no custom data {key!r}", level=WARN)
+
+    new_saver = of_part("checkpoints", RunCheckpoints.new_saver)
+    save_checkpoint = of_part("checkpoints", RunCheckpoints.save_checkpoint)
+    load_checkpoint = of_part("checkpoints", RunCheckpoints.load_checkpoint)
+    register_checkpoint = of_part("checkpoints", RunCheckpoints.register_checkpoint)
+    forget_deleted_checkpoints = of_part("checkpoints", RunCheckpoints.forget_deleted_checkpoints)
+    save_figure = of_part("figures", RunFigures.save_figure)
+    simple_plot = of_part("figures", RunFigures.simple_plot)
+    simple_scatter = of_part("figures", RunFigures.simple_scatter)
+    simple_hist = of_part("figures", RunFigures.simple_hist)
+    add_scalar = of_part("tensorboard", SummaryWriter.add_scalar)
+    add_scalars = of_part("tensorboard", SummaryWriter.add_scalars)
+    add_text = of_part("tensorboard", SummaryWriter.add_text)
+    add_figure = of_part("tensorboard", SummaryWriter.add_figure)
+    add_image = of_part("tensorboard", SummaryWriter.add_image)
+    add_images = of_part("tensorboard", SummaryWriter.add_images)
+    add_histogram = of_part("tensorboard", SummaryWriter.add_histogram)
+    add_video = of_part("tensorboard", SummaryWriter.add_video)
+    add_hparams = of_part("tensorboard", SummaryWriter.add_hparams)
+
+    # --- end ------------------------------------------------------------------------------------------------------
+
+    def at_end(self, action: Callable[[], object]) -> None:
+        """Call ``action`` when the run ends, unless a signal ends it; for what is drawn or saved once, at last."""
+        self._at_end.append(action)
+
+    def flush(self) -> None:
+        """A pause: show the last table and write run.json. Rows are with the operating system already."""
+        self.logger.flush()
+        if self.is_writing:
+            self.files.save_progress()
+
+    def report(self, status: str, error: BaseException | None = None) -> None:
+        """Note that something ended the training, though the run may go on. Of several endings the worst wins.
+
+        On a rank that does not write, the note goes into the writing rank's run.json, which may be about to die.
+        """
+        check_ending(status)
+        self._rejoin()
+        if self.ownership.ends_run and self.record is not None:
+            self.record.end(status, error)
+            self.files.save_progress()
+        elif not handover.is_off():
+            self.files.report(status, error)
+
+    def finish(self, status: str = FINISHED, error: BaseException | None = None) -> None:
+        """End the run. Of several endings the worst wins; the same one again does nothing.
+
+        Metrics that are logged afterwards are still appended. A copy, a loaded run, or the process that trains for
+        another one, only notes how far it came. Raises ConfigError where ``status`` is no status word.
+        """
+        check_ending(status)
+        registry.leave(self)
+        self._rejoin()
+        if not self.ownership.ends_run or self.record is None:
+            self.flush()
+            handover.forget_writing_rank()
+            return
+        actions, self._at_end = self._at_end, []
+        if status != INTERRUPTED:  # there is no time for it
+            for action in actions:
+                with self.guard.warn_on_error("what was left for the end"):
+                    action()
+        if not self.record.end(status, error) and self.state is State.ENDED:
+            return
+        self.ownership.end()
+        self.logger.write_media("hyperparameters", Ending(self.record.status != FAILED, time.time()), step=0)
+        self.logger.close()
+        self.files.save_progress()
+        self.files.archive()
+        registry.forget(self)
+
+    # --- copies ---------------------------------------------------------------------------------------------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy appends to the run and does not end it. Callbacks, models and figures belong to this process."""
+        left = ("files", "checkpoints", "figures", "tensorboard")
+        # Copies, since copy.copy would share them: neither counts the other's rows, nor gets its hyper-parameters.
+        own: dict[str, Any] = {"record": copy.copy(self.record), "logger": copy.deepcopy(self.logger)}
+        own |= {"hyper_parameters": copy.copy(self.hyper_parameters), "ownership": self.ownership.of_copy()}
+        own |= {"rla_tester": None, "_at_end": []}
+        return {key: value for key, value in self.__dict__.items() if key not in left} | own
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        record = state.pop("record")
+        self.__dict__.update(state)
+        self._make_parts(record)
+        if self.ownership.arrived():
+            registry.register_planned(self)
+        self.files.skip_inherited_rows()
+
+    def __repr__(self) -> str:
+        return f"Run({self.name or self.task_name or 'not configured'!r}, {self.status or self.state.value})"

@@ -1,0 +1,55 @@
+"""For tests of programs that use rla_hooks: a writer that keeps rows in memory, and a clean state between tests."""
+
+from __future__ import annotations
+
+import sys
+
+from rla_hooks import tester
+from rla_hooks.core import registry
+from rla_hooks.values import Scalar
+from rla_hooks.writers.base import MediaEvent, Row
+
+
+class MemoryWriter:
+    """Keeps what it gets: ``rows`` as (step, values), ``media`` as they came. To be given beside names of writers.
+
+    >>> import rla_hooks as rla
+    >>> memory = MemoryWriter()
+    >>> with rla.run(task="test", writers=["csv", memory], backup="none"):
+    ...     rla.log({"loss": 0.5}, step=3)
+    >>> memory.rows, memory.closed
+    ([(3, {'loss': 0.5})], True)
+    """
+
+    def __init__(self, name: str = "memory"):
+        self.name = name
+        self.rows: list[tuple[int, dict[str, Scalar]]] = []
+        self.media: list[MediaEvent] = []
+        self.closed = False
+
+    def write(self, item: Row | MediaEvent) -> bool:
+        self.closed = False
+        if isinstance(item, Row):
+            self.rows.append((item.step, dict(item.values)))
+        else:
+            self.media.append(item)
+        return True
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def reset() -> None:
+    """End all open runs, as the end of the process would, and forget all that rla_hooks keeps for the process.
+
+    >>> import rla_hooks as rla
+    >>> run = rla.start(task="test", writers=[], backup="none")
+    >>> reset()
+    >>> run.status, rla.current_run()
+    ('finished', None)
+    """
+    registry.reset()
+    tester.process_tester.cache_clear()
+    saving = sys.modules.get("rla_hooks.figures.saving")
+    if saving is not None:
+        saving.warn_once.forget_all()

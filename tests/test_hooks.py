@@ -1,0 +1,192 @@
+"""The kit for authors of hooks: joining a run or making one, arguments, figures, cadence, the real ending."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+import time
+
+import numpy as np
+import pytest
+
+import rla_hooks as rla
+from rla_hooks import hooks
+from rla_hooks.core import registry
+from rla_hooks.errors import ConfigError, RLAWarning
+from rla_hooks.hooks import Argument, Every, FigureCalls, OwnRun, attach_or_plan, check_arguments, open_run
+
+pytestmark = pytest.mark.usefixtures("quiet")
+
+QUICK = {"writers": ["csv"], "backup": "none"}
+
+
+def own(**options):
+    return OwnRun("MyHook", "mine", **{**QUICK, **options})
+
+
+def test_the_names_of_the_kit_are_all_there_and_documented():
+    """What a hook imports stays: later versions add to it."""
+    assert set(hooks.__all__) >= {
+        "Argument", "Every", "FigureCalls", "Handle", "OwnRun", "Run", "WarnOnce", "attach_or_plan", "check_arguments",
+        "ending_of", "flat", "open_run", "to_scalar",
+    }  # fmt: skip
+    for name in hooks.__all__:
+        assert len(getattr(hooks, name).__doc__) > 20, name
+
+
+def test_a_hook_joins_the_run_that_the_user_has_open(tmp_path):
+    """Its own options are of no use then; asking which run is open changes nothing of it."""
+    with rla.run("user", writers=["csv", "stdout"], backup="none") as run:
+        before = [writer.name for writer in run.logger.output_formats]
+        assert open_run() is run
+        handle = attach_or_plan(own(task="other"))
+        assert handle.run is handle.resolve() is handle.ensure_started() is run
+        assert [writer.name for writer in run.logger.output_formats] == before
+    assert len(rla.runs()) == 1
+
+
+def test_a_hook_without_a_run_plans_its_own_and_starts_it_when_it_is_needed(tmp_path):
+    """Before, its folders have names and nothing exists; it ends with the process, and is none for others to join."""
+    handle = attach_or_plan(own(record={"lr": 0.1}, tags=["x"], group="g"))
+    planned = handle.resolve()
+    assert handle.run is None and planned.status is None and "&lr=0.1" in planned.name
+    assert list(tmp_path.iterdir()) == []
+    run = handle.ensure_started()
+    assert run is planned is handle.run and run.status == "running" and open_run() is None
+    run.log({"a": 1})
+    registry.reset()
+    (saved,) = rla.runs()
+    assert (saved.task, saved.status, saved.hparams, saved.info["rows"]) == ("mine", "finished", {"lr": 0.1}, 1)
+    assert json.loads((saved.log_dir / "labels.json").read_text())["tags"] == ["x"]
+
+
+def test_a_run_that_the_user_opens_takes_the_place_of_a_planned_one(tmp_path):
+    """Unless something has been written to the hook's own: that stays."""
+    first, second = attach_or_plan(own()), attach_or_plan(own())
+    mine = second.ensure_started()
+    with rla.run("user", **QUICK) as run:
+        assert first.run is run and second.run is mine
+
+
+def test_a_handle_copies_and_pickles_with_its_hook(tmp_path):
+    """A copy made before the start has the same run; whichever starts it, both append."""
+    handle = attach_or_plan(own())
+    copies = [copy.deepcopy(handle), pickle.loads(pickle.dumps(handle))]
+    assert {each.resolve().name for each in copies} == {handle.resolve().name}
+    copies[0].ensure_started().log({"a": 1})
+    handle.ensure_started().log({"a": 2})
+    copies[1].ensure_started().log({"a": 3})
+    (saved,) = rla.runs()
+    assert saved.metrics()["a"].tolist() == [1, 2, 3]
+
+
+def test_a_hook_that_outlives_its_run_says_so_and_goes_on(tmp_path):
+    """One clear line in the run's log; no warning, no crash, and the rows are kept."""
+    with rla.run("user", writers=["csv", "log"], backup="none") as run:
+        handle = attach_or_plan(own())
+        handle.ensure_started().log({"a": 1})
+    for value in (2, 3):
+        handle.ensure_started().log({"a": value})
+    text = (run.log_dir / "log.txt").read_text()
+    assert text.count("the run has ended (finished); what a hook still gives is added to it") == 1
+    assert rla.runs()[0].metrics()["a"].tolist() == [1, 2, 3]
+
+
+def test_tracking_that_is_off_gives_a_run_that_takes_everything(tmp_path, monkeypatch):
+    """No hook needs to ask."""
+    monkeypatch.setenv("RLA_MODE", "off")
+    handle = attach_or_plan(own())
+    run = handle.ensure_started()
+    run.log({"a": 1})
+    run.report("failed", ValueError("boom"))
+    assert handle.run.is_writing is False and run.checkpoint_dir is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_tables_leave_stdout_to_the_progress_bar_of_a_run_of_its_own(tmp_path):
+    """Unless somebody has asked for stdout by name."""
+    for writers, named in ((None, False), (["csv", "stdout"], True)):
+        run = attach_or_plan(OwnRun("MyHook", writers=writers, backup="none")).ensure_started()
+        assert ("stdout" in [writer.name for writer in run.logger.output_formats]) is named
+        assert ("stdout" in json.loads((run.log_dir / "run.json").read_text())["writers"]) is named
+
+
+def test_mistakes_of_an_own_run_are_told_at_once(tmp_path):
+    """Unknown options, a record without values, and all that the config checks find."""
+    wrong = OwnRun("MyHook", record=["lr"], writers=["cvs"], log_rot="x", tags=3)
+    with pytest.raises(ConfigError) as caught:
+        attach_or_plan(wrong)
+    text = "\n".join(caught.value.problems)
+    for part in ("'log_rot'. Known", "Did you mean 'log_root'", "record is ['lr']", "'cvs'", "tags is 3"):
+        assert part in text, part
+    assert wrong.problems() == caught.value.problems and list(tmp_path.iterdir()) == []
+    assert sorted(wrong.given) == ["log_rot", "record", "tags", "writers"]
+
+
+def test_options_that_nobody_gave_are_no_mistakes(tmp_path):
+    """The config that lies here is perhaps not meant: the hook may join a run that has another."""
+    (tmp_path / "rla_config.yaml").write_text("LOG_USD: csv\n")
+    assert OwnRun("MyHook", "keras", task="keras", config=None, tags=()).given == []
+    assert OwnRun("MyHook", "keras", task="keras").problems() == []
+    assert OwnRun("MyHook", task="other").problems() != []
+
+
+def test_arguments_are_checked_in_one_error():
+    """Those of the hook, unknown ones with their hints, and those of its run."""
+    table = {"mode": Argument("mix", ("min", "max").__contains__, "'min', 'max'"), "verbose": Argument(object())}
+    with pytest.raises(ConfigError) as caught:
+        check_arguments("MyHook", ["moed", "dirpath"], table, own(writers=["cvs"]), {"dirpath": " Use log_root."})
+    first, second, third, fourth = caught.value.problems
+    assert first.startswith("unknown argument 'moed'. Known: mode, verbose,") and first.endswith("mean 'mode'?")
+    assert second.endswith("Use log_root.") and third == "mode is 'mix'. Allowed: 'min', 'max'." and "'cvs'" in fourth
+    assert str(caught.value).startswith("MyHook: 4 mistakes")
+    check_arguments("MyHook", [], {"mode": Argument("min", ("min", "max").__contains__)}, own())
+
+
+def test_figures_are_drawn_at_their_cadence(tmp_path):
+    """Each function gets the arguments; None is no figure, an error one warning, and the training goes on."""
+    calls = []
+
+    def broken():
+        raise ValueError("boom")
+
+    figures = {
+        "frame": lambda *arguments: calls.append(arguments) or np.zeros((2, 2)),
+        "none": lambda *arguments: None,
+        "broken": lambda *arguments: broken(),
+    }
+    drawn = FigureCalls(figures, every=2)
+    with (
+        rla.run("t", **QUICK) as run,
+        pytest.warns(RLAWarning, match="'broken' was not made: ValueError: boom") as said,
+    ):
+        for epoch in range(1, 5):
+            drawn.draw(run, epoch * 10, epoch, "model", epoch, prefix="eval/")
+    assert calls == [("model", 2), ("model", 4)] and len(said) == 1
+    files = sorted(file.relative_to(run.results_dir).as_posix() for file in run.results_dir.rglob("*.png"))
+    assert files == ["eval/frame-20.png", "eval/frame-40.png"]
+    assert FigureCalls.fits(figures) and FigureCalls.fits(None)
+    assert not FigureCalls.fits([print]) and not FigureCalls.fits({"a": 1})
+
+
+def test_a_cadence_counts_steps_or_seconds(monkeypatch):
+    """The first call is one; a step that goes back begins anew; both together: whichever comes first."""
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    by_steps = Every(steps=10)
+    assert [step for step in (0, 4, 9, 10, 12, 25, 3, 4, 13) if by_steps(step)] == [0, 10, 25, 3, 13]
+    by_seconds = Every(seconds=5)
+    asked = []
+    for passed in (0, 2, 5, 1, 6):
+        now[0] += passed
+        asked.append(by_seconds(0))
+    assert asked == [True, False, True, False, True]
+    both = Every(steps=10, seconds=5)
+    assert both(0) and not both(5)
+    now[0] += 5
+    assert both(6) and both(16)
+    with pytest.raises(ConfigError, match="neither steps nor seconds"):
+        Every()
+    with pytest.raises(ConfigError, match="steps is 0"):
+        Every(steps=0)
