@@ -34,6 +34,7 @@ from rla_hooks.record import ending_of
 from rla_hooks.values import to_scalar
 
 __all__ = [
+    "OPTIONS",
     "Argument",
     "Every",
     "FigureCalls",
