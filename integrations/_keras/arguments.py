@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import operator
 import os
 from typing import Any
+
+from rla_hooks.hooks import is_count
 
 _FILES = " Files belong to the run's folders; Keras' own ModelCheckpoint beside it may write elsewhere."
 EPOCHS = "a whole number of epochs above 0"
@@ -18,14 +19,6 @@ def is_text(value: Any) -> bool:
 
 def is_mode(value: Any) -> bool:
     return isinstance(value, str) and value in ("min", "max", "auto")
-
-
-def is_count(value: Any) -> bool:
-    """Whether the value is a whole number above 0, also one of numpy."""
-    try:
-        return not isinstance(value, bool) and operator.index(value) > 0
-    except TypeError:
-        return False
 
 
 def is_count_or_none(value: Any) -> bool:

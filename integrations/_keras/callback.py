@@ -18,7 +18,7 @@ from rla_hooks.integrations._keras.state import RunState
 
 from rla_hooks import Run
 from rla_hooks.errors import ConfigError
-from rla_hooks.hooks import OPTIONS, Argument, FigureCalls, OwnRun, check_arguments
+from rla_hooks.hooks import Argument, FigureCalls, OwnRun, check_arguments, is_count
 
 Figures = Mapping[str, Callable[[Any, int, Mapping[str, Any]], Any]]
 Logs = Mapping[str, Any] | None
@@ -81,7 +81,7 @@ class CallbackHooks(KerasCallback):
         name: str = "",
         **options: Any,
     ):
-        own = OwnRun(_HOOK, "keras", **{option: options.pop(option, None) for option in OPTIONS})
+        own = OwnRun(_HOOK, "keras", **options)
         table = {
             "monitor": Argument(monitor, arguments.is_text, "the name of a metric, such as 'val_loss'"),
             "mode": Argument(mode, arguments.is_mode, "'min', 'max', 'auto'"),
@@ -91,13 +91,13 @@ class CallbackHooks(KerasCallback):
             "save_every": Argument(save_every, arguments.is_count_or_none, arguments.EPOCHS + ", or None"),
             "log_every": Argument(log_every, arguments.is_cadence, "'epoch', 'batch', or a number of batches above 0"),
             "figures": Argument(figures, FigureCalls.fits, "{name: fn(model, epoch, logs) -> Figure}"),
-            "figures_every": Argument(figures_every, arguments.is_count, arguments.EPOCHS),
+            "figures_every": Argument(figures_every, is_count, arguments.EPOCHS),
             "log_lr": Argument(log_lr),
             "log_weights": Argument(log_weights),
             "resume": Argument(resume, arguments.is_checkpoint, arguments.CHECKPOINT),
             "name": Argument(name, arguments.is_model_name, "a text such as 'actor', without slashes"),
         }
-        check_arguments(_HOOK, options, table, own, arguments.HINTS)
+        check_arguments(_HOOK, (), table, own, arguments.HINTS)
         super().__init__()
         self._log_lr = log_lr
         self._log_weights = log_weights

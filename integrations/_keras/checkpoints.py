@@ -95,9 +95,7 @@ class Checkpoints:
         score, best = self.monitor.score(logs, at.state.warn), self._best_score(at)
         improved = score is not None and self.monitor.is_better(score, best, at.model)
         self._info = {"writer": "keras", "model": str(getattr(at.model, "name", "")), "fits": at.state.fits}
-        self._info |= {"epoch": epoch, "epochs": last_epoch}
-        if score is not None:
-            self._info |= {"score": score}
+        self._info |= {"epoch": epoch, "epochs": last_epoch} | ({} if score is None else {"score": score})
         if improved or best is not None:  # of the run so far: the best file may be that of an earlier run
             self._info |= {"monitor": self.monitor.name, "best": score if improved else best}
         saved = None

@@ -80,10 +80,7 @@ class FitTracker:
 
     def begin_fit(self) -> Fit:
         """Begin a fit of the announced model. An earlier fit of it was ended by an exception, which no hook reports."""
-        for fit in list(self._fits):
-            if fit.model() is self.model or fit.model() is None:
-                fit.unset_first_epoch()
-                self._fits.remove(fit)
+        self._drop([fit for fit in self._fits if fit.model() is self.model or fit.model() is None])
         reference = (lambda: None) if self.model is None else weakref.ref(self.model)
         self._fits.append(Fit(reference, self.params))
         self._model_announced = self._standalone = False
@@ -102,9 +99,8 @@ class FitTracker:
         An evaluate or a fit inside of it may have had this callback, and told it of its own. False in a custom loop.
         """
         if self._model_announced:  # and nothing of Keras has begun since: a custom loop, after a fit that failed
-            for fit in self._fits:
-                fit.unset_first_epoch()
-            self._fits, self._custom_loop = [], Fit()
+            self._drop(list(self._fits))
+            self._custom_loop = Fit()
             self._model_announced = self._standalone = False
         if not self._fits:
             return False
@@ -124,3 +120,8 @@ class FitTracker:
         standalone = self._standalone or not self._fits
         self._standalone = False
         return standalone
+
+    def _drop(self, fits: list[Fit]) -> None:
+        for fit in fits:
+            fit.unset_first_epoch()
+            self._fits.remove(fit)

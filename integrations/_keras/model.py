@@ -69,12 +69,6 @@ def iterations(model: Any, framework: Framework) -> int | None:
     return max(counts, default=None)
 
 
-def synced(model: Any) -> Any:
-    """Return the model with the state that JAX keeps apart from it during a fit (Keras 3.15)."""
-    getattr(model, "jax_state_sync", lambda: None)()
-    return model
-
-
 def accumulation(model: Any) -> int | None:
     """Return how many batches give one step, where gradients are accumulated (Keras 3)."""
     return getattr(getattr(model, "optimizer", None), "gradient_accumulation_steps", None) or None

@@ -13,10 +13,10 @@ from typing import Any
 from rla_hooks.integrations._keras.model import Framework, iterations, optimizers, without_tensorflow
 from rla_hooks.integrations._keras.saving import WEIGHTS, WHOLE
 
+from rla_hooks.checkpoints import compare
 from rla_hooks.errors import CheckpointError
 
-SHOWN = 5  # differences, or files, in an error
-Shapes = Mapping[str, tuple[int, ...]]  # of variables, by their names in a file
+Shapes = Mapping[str, compare.ArraySpec]  # of variables, by their names in a file
 
 
 def restore(model: Any, path: Path, framework: Framework, scratch: Path | None) -> str:
@@ -49,25 +49,12 @@ def restore(model: Any, path: Path, framework: Framework, scratch: Path | None) 
 
 def _check_weights(own: Shapes, stored: Shapes, others: tuple[str, ...], path: Path) -> None:
     """Raise CheckpointError where the weights differ: what has none of these prefixes."""
-    differences = _differences(_select(own, others, False), _select(stored, others, False))
+    differences = compare.differences(_select(own, others, False), _select(stored, others, False))
     if differences:
-        more = f"; and {len(differences) - SHOWN} more" if len(differences) > SHOWN else ""
         raise CheckpointError(
-            f"{path} does not fit the model: {'; '.join(differences[:SHOWN])}{more}. Build the model as it was when "
-            "the checkpoint was saved, or pass resume=None to start anew."
+            f"{path} does not fit the model: {compare.shorten(differences)}. Build the model as it was when the "
+            "checkpoint was saved, or pass resume=None to start anew."
         )
-
-
-def _differences(own: Shapes, stored: Shapes) -> list[str]:
-    lines = []
-    for name in {**own, **stored}:
-        if name not in stored:
-            lines.append(f"{name} {own[name]} is not in the file")
-        elif name not in own:
-            lines.append(f"{name} {stored[name]} is only in the file")
-        elif own[name] != stored[name]:
-            lines.append(f"{name} has shape {own[name]} and in the file {stored[name]}")
-    return lines
 
 
 def _select(shapes: Shapes, prefixes: tuple[str, ...], having: bool = True) -> Shapes:
@@ -85,11 +72,11 @@ def _shapes_of(model: Any, scratch: Path | None) -> Shapes:
 def _shapes_in(path: Path) -> Shapes:
     import h5py  # comes with Keras
 
-    shapes: dict[str, tuple[int, ...]] = {}
+    shapes: dict[str, compare.ArraySpec] = {}
 
     def note(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset):
-            shapes[name.replace("/vars/", "/").replace("layers/", "", 1)] = tuple(item.shape)
+            shapes[name.replace("/vars/", "/").replace("layers/", "", 1)] = compare.ArraySpec(tuple(item.shape))
 
     try:
         with contextlib.ExitStack() as stack:

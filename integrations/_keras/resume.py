@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from rla_hooks.integrations._keras.checkpoints import Checkpoints, newest_whole
 from rla_hooks.integrations._keras.fits import Fit
 from rla_hooks.integrations._keras.model import Framework, iterations
-from rla_hooks.integrations._keras.restoring import SHOWN, restore
+from rla_hooks.integrations._keras.restoring import restore
 from rla_hooks.integrations._keras.saving import WEIGHTS, WHOLE, link_or_copy, suffix_of
 from rla_hooks.integrations._keras.state import RunState
 
@@ -20,6 +20,7 @@ from rla_hooks import Run, layout
 from rla_hooks.checkpoints import Entry, Manifest, Saver
 from rla_hooks.errors import CheckpointError, RLAWarning
 
+_SHOWN = 5  # files in an error
 INHERITED_FROM = "brought_from"  # in an entry's info: the folder of the earlier run whose best file this is
 
 
@@ -122,7 +123,7 @@ class Resume:
     def _nothing_in(self, path: Path) -> CheckpointError:
         newest, best = self._names
         listed = [entry.file for entry in Manifest(path).complete()] if path.is_dir() else []
-        there = f"Its manifest lists: {', '.join(listed[-SHOWN:]) or 'nothing'}. " if path.is_dir() else ""
+        there = f"Its manifest lists: {', '.join(listed[-_SHOWN:]) or 'nothing'}. " if path.is_dir() else ""
         return CheckpointError(
             f"resume={str(path)!r}: no Keras checkpoint named {newest!r} or {best!r} is there. {there}"
             f"Allowed: True, a *{WHOLE} or *{WEIGHTS} file, a checkpoint folder, or a run of rla.runs(). "

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rla_hooks.integrations._keras.describe import HyperParameters
-from rla_hooks.integrations._keras.model import Framework, accumulation, iterations, synced
+from rla_hooks.integrations._keras.model import Framework, accumulation, iterations
 
 from rla_hooks import Run
 from rla_hooks.figures.learning_curve import LearningCurve
@@ -59,7 +59,8 @@ class RunState:
         around: the models of the fits inside of which this one runs; it starts at the step that they have reached.
         """
         for outer in around:
-            self.clock.step(outer, iterations(synced(outer), framework) or 0)
+            getattr(outer, "jax_state_sync", lambda: None)()  # JAX keeps the state apart during a fit (Keras 3.15)
+            self.clock.step(outer, iterations(outer, framework) or 0)
         taken = iterations(model, framework)
         if not taken and (epoch_ended or self._counts_epochs) and not accumulation(model):
             self._counts_epochs = True
@@ -98,20 +99,16 @@ class RunState:
         self._last_epoch = weakref.ref(callback), fit, epoch
 
 
-class CurveFigure:
-    """The figure of a run's learning curve: drawn at the end of the run, and of fits where that is cheap."""
+class CurveFigure(LearningCurve):
+    """A learning curve that is drawn at the end of the run, and at the end of fits where that is cheap."""
 
     def __init__(self, run: Run, name: str):
+        super().__init__()
         self._run = weakref.ref(run)
         self._name = name
-        self._curve = LearningCurve()
         self._drawn = 0.0  # when, and how long it took, in seconds
         self._cost = 0.0
         run.at_end(self.draw)
-
-    def add(self, step: int, values: Mapping[str, Any]) -> None:
-        """Add the values of an epoch."""
-        self._curve.add(step, values)
 
     def draw_if_cheap(self) -> None:
         """Draw, unless a loop of short fits would spend its time on it."""
@@ -121,10 +118,10 @@ class CurveFigure:
     def draw(self) -> None:
         """Save the figure of all epochs so far, if there are new ones and two points to a line."""
         run = self._run()
-        if run is None or not run.is_writing or not self._curve.rows:
+        if run is None or not run.is_writing or not self.rows:
             return
         start = time.perf_counter()
-        figure = self._curve.figure()
+        figure = self.figure()
         if figure is not None:
             run.save_figure(self._name, figure)
         self._drawn = time.perf_counter()
