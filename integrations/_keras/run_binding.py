@@ -44,9 +44,9 @@ class RunBinding:
         opened = open_run()
         if opened is not None or self._handle is None:
             self._handle, self._is_own = attach_or_plan(self._own), opened is None
+        if opened is None or progress_bar:
+            self._handle.resolve().quiet_stdout()
         if opened is not None:
-            if progress_bar:
-                opened.quiet_stdout()
             self._warn_of_unused_options(opened)
         run = self._handle.run
         takes_over = self._is_own and (run is None or self._is_copy) and not _is_follower(backend)
