@@ -24,18 +24,25 @@ except ModuleNotFoundError as error:  # of the framework that computes
         "KERAS_BACKEND to one that is: tensorflow, torch, jax.",
         name=error.name,
     ) from error
-from rla_hooks.integrations._keras_callback import CallbackHooks
+from rla_hooks.integrations._keras.callback import CallbackHooks
 
 __all__ = ["RLACallback"]
+
+
+class Keras3:
+    """What the parts of the callback ask of Keras 3: see Framework in _keras/model.py."""
+
+    name, version, has_first_epoch = "keras", keras.__version__, True
+    backend = staticmethod(keras.backend.backend)
+
+    def to_numpy(self, value: Any) -> Any:
+        inner = getattr(value, "value", value)
+        if self.backend() == "tensorflow" and hasattr(inner, "numpy"):
+            return inner.numpy()  # what Keras 3.15 does to a variable makes numpy 2 warn each time
+        return keras.ops.convert_to_numpy(value)
 
 
 class RLACallback(CallbackHooks, keras.callbacks.Callback):
     __doc__ = CallbackHooks.__doc__
 
-    _keras = keras
-
-    def _to_numpy(self, value: Any) -> Any:
-        inner = getattr(value, "value", value)
-        if keras.backend.backend() == "tensorflow" and hasattr(inner, "numpy"):
-            return inner.numpy()  # what Keras 3.15 does to a variable makes numpy 2 warn each time
-        return keras.ops.convert_to_numpy(value)
+    _framework = Keras3()

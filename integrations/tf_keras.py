@@ -10,16 +10,22 @@ _versions.check("tf_keras", (2, 15), "pip install tf-keras")
 
 # ruff: noqa: E402
 import tf_keras
-from rla_hooks.integrations._keras_callback import CallbackHooks
+from rla_hooks.integrations._keras.callback import CallbackHooks
 
 __all__ = ["RLACallback"]
+
+
+class Keras2:
+    """What the parts of the callback ask of Keras 2: see Framework in _keras/model.py."""
+
+    name, version, has_first_epoch = "tf_keras", tf_keras.__version__, False
+    backend = staticmethod(tf_keras.backend.backend)
+
+    def to_numpy(self, value: Any) -> Any:
+        return tf_keras.backend.get_value(value)
 
 
 class RLACallback(CallbackHooks, tf_keras.callbacks.Callback):
     __doc__ = CallbackHooks.__doc__
 
-    _keras = tf_keras
-    _takes_epoch = False
-
-    def _to_numpy(self, value: Any) -> Any:
-        return tf_keras.backend.get_value(value)
+    _framework = Keras2()

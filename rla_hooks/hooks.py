@@ -181,9 +181,8 @@ def open_run() -> Run | None:
 def attach_or_plan(own: OwnRun, tell: bool = True) -> Handle:
     """Return a hold on the run that the user has open, else on a planned one: nothing of it is on the disk.
 
-    A planned run starts with the first :meth:`Handle.ensure_started`, and ends with the process. Its tables leave
-    stdout alone, unless ``writers`` or the config asks for them. ``tell``: let the scripts that a launcher starts from
-    here know its name. Raises ConfigError with all mistakes of ``own``.
+    A planned run starts with the first :meth:`Handle.ensure_started`, and ends with the process. ``tell``: let the
+    scripts that a launcher starts from here know its name. Raises ConfigError with all mistakes of ``own``.
 
     >>> import rla_hooks as rla
     >>> with rla.run(task="demo", writers=[], backup="none") as run:
@@ -193,7 +192,6 @@ def attach_or_plan(own: OwnRun, tell: bool = True) -> Handle:
     run = open_run()
     if run is None:
         run = Run(own.settings())
-        run.quiet_stdout()
         run.plan(tell)
     return Handle(run)
 

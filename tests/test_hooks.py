@@ -104,12 +104,15 @@ def test_tracking_that_is_off_gives_a_run_that_takes_everything(tmp_path, monkey
     assert list(tmp_path.iterdir()) == []
 
 
-def test_tables_leave_stdout_to_the_progress_bar_of_a_run_of_its_own(tmp_path):
-    """Unless somebody has asked for stdout by name."""
-    for writers, named in ((None, False), (["csv", "stdout"], True)):
-        run = attach_or_plan(OwnRun("MyHook", writers=writers, backup="none")).ensure_started()
-        assert ("stdout" in [writer.name for writer in run.logger.output_formats]) is named
-        assert ("stdout" in json.loads((run.log_dir / "run.json").read_text())["writers"]) is named
+def test_tables_leave_stdout_to_a_progress_bar_where_the_hook_says_so(tmp_path):
+    """Unless somebody has asked for stdout by name; a hook without a progress bar leaves the tables where they are."""
+    for writers, quiet, shown in ((None, True, False), (["csv", "stdout"], True, True), (None, False, True)):
+        handle = attach_or_plan(OwnRun("MyHook", writers=writers, backup="none"))
+        if quiet:
+            handle.resolve().quiet_stdout()
+        run = handle.ensure_started()
+        assert ("stdout" in [writer.name for writer in run.logger.output_formats]) is shown
+        assert ("stdout" in json.loads((run.log_dir / "run.json").read_text())["writers"]) is shown
 
 
 def test_mistakes_of_an_own_run_are_told_at_once(tmp_path):

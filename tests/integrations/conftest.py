@@ -274,7 +274,7 @@ def _keras_kit(package):
         return made.fit(x, y, callbacks=list(callbacks), **options)
 
     kit.model, kit.fit = model, fit
-    kit.numpy = lambda variable: numpy.array(kit.RLACallback()._to_numpy(variable))
+    kit.numpy = lambda variable: numpy.array(kit.RLACallback._framework.to_numpy(variable))
     kit.iterations = lambda made: int(kit.numpy(made.optimizer.iterations))
     kit.state = lambda made: [kit.numpy(each) for each in (*made.variables, *made.optimizer.variables)]
     return kit

@@ -67,6 +67,26 @@ def test_a_run_of_its_own(keras, here, only_run, end_of_process):
     assert only_run().status == "finished"
 
 
+def test_labels_of_a_run_of_its_own(keras, here, only_run):
+    """Tags, note and group of rla.run may be given, too."""
+    keras.fit(keras.model(), keras.RLACallback(tags=["small"], note="a first try", group="digits"))
+    labels = json.loads((only_run().log_dir / "labels.json").read_text())
+    assert (labels["tags"], labels["note"], labels["group"]) == (["small"], "a first try", "digits")
+    with pytest.raises(ConfigError, match="tags"):
+        keras.RLACallback(tags=3)
+
+
+def test_a_fit_after_the_run_has_ended(keras, here, only_run, end_of_process):
+    """Its rows are added to the run, and the log says so once."""
+    model, callback = keras.model(), keras.RLACallback()
+    keras.fit(model, callback)
+    end_of_process()
+    for _ in range(2):
+        keras.fit(model, callback)
+    assert only_run().metrics()["time-step"].tolist() == [3, 6, 9]
+    assert (only_run().log_dir / "log.txt").read_text().count("the run has ended (finished)") == 1
+
+
 def test_one_callback_in_two_tracked_runs(keras, here, runs):
     """Each run has its own rows and checkpoints; afterwards the callback stays with the last one."""
     callback = keras.RLACallback()

@@ -1,0 +1,260 @@
+"""RLACallback without Keras: keras.py and tf_keras.py join it with the ``Callback`` of Keras 3 and of Keras 2."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from rla_hooks.integrations._keras import arguments
+from rla_hooks.integrations._keras.batches import BatchCadence, BatchSteps
+from rla_hooks.integrations._keras.checkpoints import Checkpoints, Monitor
+from rla_hooks.integrations._keras.fits import Fit, FitTracker
+from rla_hooks.integrations._keras.model import Framework, learning_rates
+from rla_hooks.integrations._keras.resume import Resume
+from rla_hooks.integrations._keras.run_binding import RunBinding
+from rla_hooks.integrations._keras.saving import ModelSaver, TrainingPoint
+from rla_hooks.integrations._keras.state import RunState
+
+from rla_hooks import Run
+from rla_hooks.errors import ConfigError
+from rla_hooks.hooks import Argument, FigureCalls, OwnRun, check_arguments, is_count
+
+Figures = Mapping[str, Callable[[Any, int, Mapping[str, Any]], Any]]
+Logs = Mapping[str, Any] | None
+_HOOK = "RLACallback"
+
+if TYPE_CHECKING:
+
+    class KerasCallback:
+        """What this file uses of Keras' class, which comes after it in the order of base classes."""
+
+        model: Any  # on JAX, reading it gives the model its state back
+
+        def set_model(self, model: Any) -> None: ...
+        def set_params(self, params: Any) -> None: ...
+        def on_train_batch_end(self, batch: int, logs: Logs = None) -> None: ...
+else:
+    KerasCallback = object
+
+
+class CallbackHooks(KerasCallback):
+    """Routes a Keras training into a run: metrics, hyper-parameters, checkpoints, figures.
+
+    It joins the run that is open (``@rla.track``), or makes one of its own, of the task ``task``, when a fit or a
+    stand-alone evaluate begins. Place it last: it logs what the callbacks before it have added to the logs.
+
+    monitor, mode ("min", "max" or "auto"): the metric of the best checkpoint. save_best_only: no newest ones beside
+    it. max_to_keep: how many of the newest (None: all). save_weights_only: ``.weights.h5`` instead of ``.keras``.
+    save_every: epochs between the newest, counted over all fits (None: no checkpoints at all).
+    log_every: "epoch"; or "batch", or a number of batches, for rows ``batch/<key>`` beside, in which Keras gives the
+    mean over the epoch so far. figures: ``fn(model, epoch, logs)`` that return a matplotlib figure or an image array,
+    called after every ``figures_every`` epochs. log_lr: ``learning_rate``. log_weights: a histogram of each weight
+    in TensorBoard. resume: True, to go on from the newest checkpoint of an earlier process of this run or of the last
+    run of its task and record parameters; or a file, a checkpoint folder, a run of ``rla.runs()``. name: of one model
+    among several that a run trains side by side; it goes before the names of all that is kept: ``actor/loss``.
+    task, config, log_root, record, writers, backup, tags, note, group: of a run of its own, as in ``@rla.track``;
+    ``record`` is a mapping of names and values.
+
+    The time step is ``optimizer.iterations``, growing over fits; ``epoch`` is a column. Raises ConfigError with all
+    mistakes at once.
+
+        model.fit(x, y, validation_data=(x_val, y_val), callbacks=[RLACallback(monitor="val_accuracy", resume=True)])
+    """
+
+    _framework: Framework
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        mode: str = "auto",
+        save_best_only: bool = False,
+        max_to_keep: int | None = 5,
+        save_weights_only: bool = False,
+        save_every: int | None = 1,
+        log_every: str | int = "epoch",
+        figures: Figures | None = None,
+        figures_every: int = 1,
+        log_lr: bool = True,
+        log_weights: bool = False,
+        resume: Any = None,
+        name: str = "",
+        **options: Any,
+    ):
+        own = OwnRun(_HOOK, "keras", **options)
+        table = {
+            "monitor": Argument(monitor, arguments.is_text, "the name of a metric, such as 'val_loss'"),
+            "mode": Argument(mode, arguments.is_mode, "'min', 'max', 'auto'"),
+            "save_best_only": Argument(save_best_only),
+            "max_to_keep": Argument(max_to_keep, arguments.is_count_or_none, "a whole number above 0, or None"),
+            "save_weights_only": Argument(save_weights_only),
+            "save_every": Argument(save_every, arguments.is_count_or_none, arguments.EPOCHS + ", or None"),
+            "log_every": Argument(log_every, arguments.is_cadence, "'epoch', 'batch', or a number of batches above 0"),
+            "figures": Argument(figures, FigureCalls.fits, "{name: fn(model, epoch, logs) -> Figure}"),
+            "figures_every": Argument(figures_every, is_count, arguments.EPOCHS),
+            "log_lr": Argument(log_lr),
+            "log_weights": Argument(log_weights),
+            "resume": Argument(resume, arguments.is_checkpoint, arguments.CHECKPOINT),
+            "name": Argument(name, arguments.is_model_name, "a text such as 'actor', without slashes"),
+        }
+        check_arguments(_HOOK, (), table, own, arguments.HINTS)
+        super().__init__()
+        self._log_lr = log_lr
+        self._log_weights = log_weights
+        self._figures = FigureCalls(figures, figures_every)
+        self._cadence = BatchCadence(log_every)
+        saver = ModelSaver(save_weights_only)
+        self._checkpoints = Checkpoints(Monitor(monitor, mode), saver, save_best_only, max_to_keep, save_every, name)
+        self._resume = Resume(resume, self._checkpoints, self._framework)
+        self._fits = FitTracker()
+        self._runs = RunBinding(own, name)
+        if self._cadence.is_needed:  # Keras ends asynchronous dispatch for a callback that has this hook (3.15)
+            self.__dict__["on_train_batch_end"] = self._on_train_batch_end
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy has no model; each part decides what a copy of it knows."""
+        return {key: None if key in ("model", "_model") else value for key, value in self.__dict__.items()}
+
+    # --- the run, the model and the step --------------------------------------------------------------------------
+
+    def _join(self) -> tuple[Run, RunState]:
+        progress_bar = self._fits.params.get("verbose", "auto") != 0
+        return self._runs.join(progress_bar, self._framework.backend())
+
+    def _join_once(self) -> tuple[Run, RunState]:
+        """Return the run of the fit; a custom loop may be of another run each time."""
+        joined = self._runs.joined if self._fits.in_fit else None
+        if joined is None:
+            joined = self._join()
+            self._describe(*joined)
+        return joined
+
+    def _describe(self, run: Run, state: RunState) -> None:
+        if run.is_writing:
+            state.hyper_parameters.add(run, self.model, self._framework)
+
+    def _step(self, state: RunState, epoch_ended: bool = False) -> int:
+        return state.step(self.model, self._fits.around(), self._framework, epoch_ended)
+
+    def set_model(self, model: Any) -> None:
+        """Called at the beginning of each fit, evaluate and predict, and not for the validation inside a fit."""
+        _check_package(model, self._framework.name)
+        super().set_model(model)
+        self._fits.announce(model)
+
+    def set_params(self, params: Any) -> None:
+        """Called after :meth:`set_model`."""
+        super().set_params(params)
+        self._fits.params = params or {}
+
+    def _return_to_fit(self) -> None:
+        if self._fits.return_to_fit():
+            super().set_model(self._fits.model)
+            super().set_params(self._fits.params)
+
+    # --- a fit ----------------------------------------------------------------------------------------------------
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        fit = self._fits.begin_fit()
+        source = self._resume.named_source(self._fits.model, self._runs.state())  # before a run is made for nothing
+        run, state = self._join()
+        state.fit_begins(self._fits.model)
+        self._resume.begin_fit(run, state, self.model, fit, source)
+        self._describe(run, state)  # with the learning rate that was restored
+        self._step(state)
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        self._return_to_fit()
+        fit = self._fits.current
+        fit.unset_first_epoch()
+        fit.epoch_began = time.perf_counter()
+        if self._cadence.is_needed:
+            _, state = self._join_once()
+            fit.batch_steps = BatchSteps(self._fits.model, self._step(state), self._framework)
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        self._return_to_fit()
+        run, state = self._join_once()
+        fit, model, values, epoch = self._fits.current, self.model, state.flat_logs(logs), int(epoch)
+        fit.epochs += 1
+        state.batches, fit.batches = state.batches + fit.batches, 0
+        step = self._step(state, epoch_ended=True)
+        state.epoch_ends(self, fit.params, epoch)
+        self._describe(run, state)  # a model of Keras 2 is built only now
+        at = TrainingPoint(run, state, model, step)
+        if run.is_writing:
+            self._log_epoch(at, epoch, fit, values)
+        self._checkpoints.after_epoch(at, epoch, fit.last_epoch, values)
+
+    def _log_epoch(self, at: TrainingPoint, epoch: int, fit: Fit, values: dict[str, Any]) -> None:
+        run, state, model, step = at
+        extra: dict[str, Any] = {}
+        if fit.epoch_began is not None:
+            extra["time/seconds_per_epoch"] = time.perf_counter() - fit.epoch_began
+        if self._log_lr:
+            extra |= learning_rates(model, self._framework)
+        state.log(run, {"epoch": epoch, **values, **{key: extra[key] for key in extra if key not in values}}, step)
+        state.curve.add(step, values)
+        if self._log_weights and model is not None:
+            for weight in model.trainable_variables:
+                name = state.prefix + getattr(weight, "path", weight.name)  # Keras 3, Keras 2
+                run.add_histogram(name, self._framework.to_numpy(weight), step)
+        self._figures.draw(run, step, state.epochs, model, epoch, values, prefix=state.prefix, warn=state.warn)
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        self._return_to_fit()
+        fit, joined = self._fits.end_fit(), self._runs.joined
+        if joined is None:
+            return
+        run, state = joined
+        self._checkpoints.after_fit(TrainingPoint(run, state, self.model, self._step(state)), fit.epochs)
+        if run.is_writing:
+            state.curve.draw_if_cheap()
+            run.flush()
+
+    def _on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Log a row of a batch. On a thread-safe backend this may run in several threads at once."""
+        type(self).on_train_batch_end(self, batch, logs)  # of a derived class; Keras' own calls on_batch_end
+        self._return_to_fit()
+        run, state = self._join_once()
+        fit, model, done = self._fits.current, self._fits.model, batch + 1
+        fit.batches = max(fit.batches, done)
+        if not run.is_writing or not self._cadence.is_due(state.batches + done, model):
+            return
+        values = {f"batch/{key}": value for key, value in state.flat_logs(logs).items()}
+        if values:
+            known = fit.batch_steps.after(done, fit.params.get("steps")) if fit.batch_steps else None
+            state.log(run, values, self._step(state) if known is None else known)
+
+    # --- evaluate and predict -------------------------------------------------------------------------------------
+
+    def on_test_begin(self, logs: Logs = None) -> None:
+        if self._fits.begin_stage():
+            self._describe(*self._join())
+
+    def on_test_end(self, logs: Logs = None) -> None:
+        """Log the result of an evaluate that is no part of a fit; that of the validation comes with the epoch's."""
+        if not self._fits.end_stage() or not logs:
+            return
+        run, state = self._join()
+        if run.is_writing:
+            values = {f"evaluate/{key}": value for key, value in state.flat_logs(logs).items()}
+            state.log(run, values, self._step(state))
+            run.flush()
+
+    def on_predict_begin(self, logs: Logs = None) -> None:
+        self._fits.begin_stage()
+
+    def on_predict_end(self, logs: Logs = None) -> None:
+        self._fits.end_stage()
+
+
+def _check_package(model: Any, ours: str) -> None:
+    """Raise ConfigError for a model of the other Keras."""
+    packages = [each.__module__.partition(".")[0] for each in type(model).__mro__]
+    theirs = next((package for package in packages if package in ("keras", "tf_keras")), ours)
+    if theirs != ours:
+        raise ConfigError(
+            f"this RLACallback is made for {ours}, the model is of {theirs}. Write: from "
+            f"rla_hooks.integrations.{theirs} import RLACallback"
+        )

@@ -1,0 +1,164 @@
+"""When to save what of a Keras model.
+
+checkpoint-1200.keras     the newest ones
+best-800.keras            the one with the best score
+actor-checkpoint-9.keras  of RLACallback(name="actor")
+manifest.json             what is complete, with epoch and score
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rla_hooks.integrations._keras.model import direction
+from rla_hooks.integrations._keras.saving import ModelSaver, Target, TrainingPoint
+from rla_hooks.integrations._keras.state import RunState
+
+from rla_hooks.checkpoints import Entry, Manifest
+from rla_hooks.errors import did_you_mean
+from rla_hooks.hooks import WarnOnce, to_scalar
+
+# Words in the names of metrics of which more is better, unless the last word says that it is a loss.
+_HIGHER = "acc accuracy auc precision recall f1 fbeta iou io return reward score success similarity".split()
+_HIGHER += "psnr ssim ndcg bleu r2 sensitivity specificity correlation dice map rew win".split()
+_LOWER = {"loss", "error", "mse", "mae", "rmse"}
+
+
+class Monitor:
+    """A metric by its name, and which way it is better: "min", "max", or "auto"."""
+
+    def __init__(self, name: str, mode: str):
+        self.name = name
+        self._higher_is_better = None if mode == "auto" else mode == "max"  # None: until the first model is known
+
+    def score(self, logs: Mapping[str, Any], warn: WarnOnce) -> float | None:
+        """Return the value in the logs of an epoch; None where there is none, and for NaN."""
+        if self.name not in logs:
+            return None
+        try:
+            score = float(to_scalar(logs[self.name]))
+        except (TypeError, ValueError, OverflowError) as error:
+            message = f"RLACallback(monitor={self.name!r}): {error}; no best checkpoint is kept. Log one number."
+            warn(("score", self.name), message)
+            return None
+        return None if math.isnan(score) else score
+
+    def is_better(self, score: float, best: float | None, model: Any) -> bool:
+        """Whether a score of ``model`` is better than the best one so far."""
+        if self._higher_is_better is None:
+            self._higher_is_better = _higher_is_better(model, self.name)
+        return best is None or (score > best if self._higher_is_better else score < best)
+
+    def best_in(self, info: Mapping[str, Any]) -> float | None:
+        """Return the best score so far that an entry of the manifest has, if it is of this metric."""
+        score = info.get("best")
+        if info.get("monitor") != self.name or not isinstance(score, (int, float)) or isinstance(score, bool):
+            return None
+        return None if math.isnan(score) else float(score)
+
+
+class Checkpoints:
+    """Saves the newest models and the best one.
+
+    monitor: the metric of the best one. best_only: no newest ones beside it. max_to_keep: of the newest. every: epochs
+    between these, counted over all fits; None for no checkpoints. model_name: goes before the names of checkpoints.
+    """
+
+    def __init__(
+        self,
+        monitor: Monitor,
+        saver: ModelSaver,
+        best_only: bool,
+        max_to_keep: int | None,
+        every: int | None,
+        model_name: str,
+    ):
+        prefix = f"{model_name}-" if model_name else ""
+        self.names = self.newest, self.best = prefix + "checkpoint", prefix + "best"
+        self.monitor = monitor
+        self._saver = saver
+        self._best_only = best_only
+        self._max_to_keep = max_to_keep
+        self._every = every
+        self._info: dict[str, Any] = {"writer": "keras"}  # of the last epoch
+        self._logged: dict[str, None] = {}  # names of metrics
+
+    def after_epoch(self, at: TrainingPoint, epoch: int, last_epoch: int | None, logs: Mapping[str, Any]) -> None:
+        """Save what is due after an epoch. ``last_epoch``: where its fit ends, None in a custom loop."""
+        self._logged |= dict.fromkeys(logs)
+        if self._every is None or at.model is None:
+            return
+        score, best = self.monitor.score(logs, at.state.warn), self._best_score(at)
+        improved = score is not None and self.monitor.is_better(score, best, at.model)
+        self._info = {"writer": "keras", "model": str(getattr(at.model, "name", "")), "fits": at.state.fits}
+        self._info |= {"epoch": epoch, "epochs": last_epoch} | ({} if score is None else {"score": score})
+        if improved or best is not None:  # of the run so far: the best file may be that of an earlier run
+            self._info |= {"monitor": self.monitor.name, "best": score if improved else best}
+        saved = None
+        if at.state.epochs - at.state.saved_epoch >= self._every and not self._best_is_enough(at, score):
+            saved = self._save_newest(at)
+        if improved and self._saver.save(at, Target(self.best, 1, self._info), saved):
+            at.state.best = {self.monitor.name: score}  # the file of another monitor was replaced
+
+    def after_fit(self, at: TrainingPoint, epochs: int) -> None:
+        """Save the end of a fit that was longer than the time between two saves, or the first of the run.
+
+        ``epochs``: how many the fit had. A monitor that was never logged is reported here: it may come late in a fit.
+        """
+        if self._every is None or at.model is None:
+            return
+        state = at.state
+        unsaved = state.epochs > state.saved_epoch and (state.saved_epoch == 0 or epochs > self._every)
+        if unsaved and not self._best_is_enough(at):
+            self._save_newest(at)
+        if epochs and self.monitor.name not in self._logged:
+            self._warn_of_missing_monitor(state)
+        elif epochs and self._best_only and self._best_score(at) is None:
+            message = f"RLACallback(monitor={self.monitor.name!r}): it was NaN so far; the newest checkpoints are kept."
+            state.warn(("score", self.monitor.name), message)
+
+    def _save_newest(self, at: TrainingPoint) -> Path | None:
+        at.state.saved_epoch = at.state.epochs
+        return self._saver.save(at, Target(self.newest, self._max_to_keep, self._info))
+
+    def _best_is_enough(self, at: TrainingPoint, score: float | None = None) -> bool:
+        """Whether only the best checkpoint is wanted, and there is one, or is about to be."""
+        return self._best_only and (score is not None or self._best_score(at) is not None)
+
+    def _best_score(self, at: TrainingPoint) -> float | None:
+        """Return the best score of the run so far, also by an earlier callback or process: the manifest has it."""
+        best, folder = at.state.best, at.run.checkpoint_dir
+        if self.monitor.name not in best:
+            entry = newest_whole(Manifest(folder), self.best) if folder else None
+            best[self.monitor.name] = self.monitor.best_in(entry.info) if entry else None
+        return best[self.monitor.name]
+
+    def _warn_of_missing_monitor(self, state: RunState) -> None:
+        """Say which metrics there are; but not in a training without validation whose monitor is the default one."""
+        name, known = self.monitor.name, [key for key in self._logged if key != "learning_rate"]
+        if name == "val_loss" and not self._best_only and not any(key.startswith("val_") for key in known):
+            return
+        state.warn(
+            ("monitor", name),
+            f"RLACallback(monitor={name!r}): no such metric was logged; the newest checkpoints are kept, no "
+            f"best one. Logged: {', '.join(known) or 'none'}.{did_you_mean(name, known)}",
+        )
+
+
+def newest_whole(manifest: Manifest, name: str) -> Entry | None:
+    """Return the entry of that name that was written last and is not damaged."""
+    entries = (entry for entry in reversed(manifest.complete()) if entry.name == name)
+    return next((entry for entry in entries if manifest.trouble(entry) is None), None)
+
+
+def _higher_is_better(model: Any, metric: str) -> bool:
+    """What Keras says of its metric, else what the words of the name say."""
+    known = direction(model, metric.removeprefix("val_"))
+    if known is not None:
+        return known == "up"
+    words = [word if word in _LOWER else word.removesuffix("s") for word in re.split(r"[^a-z0-9]+", metric.lower())]
+    return words[-1] not in _LOWER and bool(set(words) & set(_HIGHER))

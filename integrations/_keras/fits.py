@@ -1,0 +1,127 @@
+"""Which model and which fit a hook is about.
+
+Keras tells a callback its model at the beginning of each fit, evaluate and predict. Inside of a fit there may be
+others, such as an evaluate of a target network; when these are over, the callback is told nothing.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rla_hooks.integrations._keras.batches import BatchSteps
+
+
+@dataclass(eq=False)
+class Fit:
+    """A fit, or a custom training loop, and its present epoch."""
+
+    model: Callable[[], Any] = lambda: None  # a weak reference
+    params: Mapping[str, Any] = field(default_factory=dict)
+    epochs: int = 0  # that have ended
+    epoch_began: float | None = None  # in seconds
+    batches: int = 0  # of the present epoch
+    batch_steps: BatchSteps | None = None  # of the present epoch
+    _first_epoch_is_set: bool = False
+
+    @property
+    def last_epoch(self) -> int | None:
+        """The number of epochs at which the fit ends; None in a custom loop."""
+        epochs = self.params.get("epochs")
+        return None if epochs is None else int(epochs)
+
+    def set_first_epoch(self, epoch: int) -> None:
+        """Let the fit start at ``epoch``: for ``on_train_begin`` (Keras 3)."""
+        self.model()._initial_epoch = epoch
+        self._first_epoch_is_set = True
+
+    def unset_first_epoch(self) -> None:
+        """Undo :meth:`set_first_epoch`: it sticks to the model (Keras 3.15), and would cut a later fit short."""
+        model = self.model() if self._first_epoch_is_set else None
+        self._first_epoch_is_set = False
+        if model is not None:
+            model._initial_epoch = None
+
+
+class FitTracker:
+    """Knows the fits that are in progress. A copy knows none, and no model."""
+
+    def __init__(self) -> None:
+        self.model: Any = None  # of the present hook; without the state that JAX would have to be asked for
+        self.params: Mapping[str, Any] = {}  # the same: verbose, epochs, steps
+        self._fits: list[Fit] = []  # the innermost last; one that an exception has ended stays until the next begins
+        self._custom_loop = Fit()
+        self._model_announced = False  # a model was set, and not yet said what for
+        self._standalone = False  # an evaluate or predict has begun that is no part of a fit
+
+    def __reduce__(self) -> tuple[type[FitTracker], tuple[()]]:
+        return type(self), ()
+
+    @property
+    def current(self) -> Fit:
+        """The innermost fit, or the custom loop."""
+        return self._fits[-1] if self._fits else self._custom_loop
+
+    @property
+    def in_fit(self) -> bool:
+        return bool(self._fits)
+
+    def around(self) -> Iterator[Any]:
+        """Yield the models of the fits inside of which another model is the present one."""
+        models = (fit.model() for fit in self._fits)
+        return (model for model in models if model is not None and model is not self.model)
+
+    def announce(self, model: Any) -> None:
+        """A fit, evaluate or predict of ``model`` is about to begin. The validation inside a fit is not announced."""
+        self.model = model
+        self._model_announced = self._standalone = True
+
+    def begin_fit(self) -> Fit:
+        """Begin a fit of the announced model. An earlier fit of it was ended by an exception, which no hook reports."""
+        self._drop([fit for fit in self._fits if fit.model() is self.model or fit.model() is None])
+        reference = (lambda: None) if self.model is None else weakref.ref(self.model)
+        self._fits.append(Fit(reference, self.params))
+        self._model_announced = self._standalone = False
+        return self._fits[-1]
+
+    def end_fit(self) -> Fit:
+        """End the innermost fit, or the custom loop."""
+        fit = self._fits.pop() if self._fits else self._custom_loop
+        fit.unset_first_epoch()
+        self._custom_loop = Fit()
+        return fit
+
+    def return_to_fit(self) -> bool:
+        """Make the model and params of the fit the present ones, at a hook that only a fit or a custom loop calls.
+
+        An evaluate or a fit inside of it may have had this callback, and told it of its own. False in a custom loop.
+        """
+        if self._model_announced:  # and nothing of Keras has begun since: a custom loop, after a fit that failed
+            self._drop(list(self._fits))
+            self._custom_loop = Fit()
+            self._model_announced = self._standalone = False
+        if not self._fits:
+            return False
+        fit = self._fits[-1]
+        model = fit.model()
+        self.model, self.params = self.model if model is None else model, fit.params
+        self._standalone = False
+        return True
+
+    def begin_stage(self) -> bool:
+        """Begin an evaluate or predict; return whether it is no part of a fit."""
+        self._model_announced = False
+        return self._standalone or not self._fits
+
+    def end_stage(self) -> bool:
+        """End an evaluate or predict; return whether it was no part of a fit."""
+        standalone = self._standalone or not self._fits
+        self._standalone = False
+        return standalone
+
+    def _drop(self, fits: list[Fit]) -> None:
+        for fit in fits:
+            fit.unset_first_epoch()
+            self._fits.remove(fit)

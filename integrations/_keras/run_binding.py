@@ -1,0 +1,71 @@
+"""Which run a callback belongs to."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from rla_hooks.integrations._keras.state import RunState, state_of
+
+from rla_hooks import Run
+from rla_hooks.hooks import Handle, OwnRun, attach_or_plan, open_run
+
+
+class RunBinding:
+    """The run that the user has open, else the one that the callback had, else one of its own.
+
+    A copy that is made before the first :meth:`join` has a run of its own, a later one stays with the run.
+    """
+
+    def __init__(self, own: OwnRun, name: str):
+        self._own = own
+        self._name = name
+        self._handle: Handle | None = None
+        self._is_own = False  # whether the handle is on a run that this callback made
+        self._is_copy = False  # of a binding that has a run
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._is_copy = self._handle is not None
+
+    @property
+    def joined(self) -> tuple[Run, RunState] | None:
+        """The run that was joined last, and its state."""
+        return None if self._handle is None else self._with_state(self._handle.resolve())
+
+    def state(self) -> RunState | None:
+        """Return the state of the run that :meth:`join` would return; None where it would make one."""
+        run = open_run()
+        joined = self.joined if run is None else self._with_state(run)
+        return joined[1] if joined else None
+
+    def join(self, progress_bar: bool, backend: str) -> tuple[Run, RunState]:
+        """Return the run, started, and its state. ``progress_bar``: Keras has one on stdout."""
+        opened = open_run()
+        if opened is not None or self._handle is None:
+            self._handle, self._is_own = attach_or_plan(self._own), opened is None
+        if opened is None or progress_bar:
+            self._handle.resolve().quiet_stdout()
+        if opened is not None:
+            self._warn_of_unused_options(opened)
+        run = self._handle.run
+        takes_over = self._is_own and (run is None or self._is_copy) and not _is_follower(backend)
+        # Not so in a forked process, which writes nothing into its parent's run.
+        if takes_over or (run is not None and run.is_writing):
+            self._handle.ensure_started()
+        self._is_copy = False
+        return self._with_state(self._handle.resolve())
+
+    def _with_state(self, run: Run) -> tuple[Run, RunState]:
+        return run, state_of(run, self._name)
+
+    def _warn_of_unused_options(self, run: Run) -> None:
+        if given := self._own.given:
+            message = f"RLACallback joins the run that is open: {', '.join(given)} are of no use to it and left out."
+            state_of(run, self._name).warn("options", message)
+
+
+def _is_follower(backend: str) -> bool:
+    """Whether another process of a JAX training writes: no launcher's variable says so."""
+    jax: Any = sys.modules.get("jax") if backend == "jax" else None
+    return jax is not None and jax.process_index() != 0

@@ -1,0 +1,116 @@
+"""How a Keras model becomes a file in the run's checkpoint folder, complete or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rla_hooks.integrations._keras.model import without_tensorflow
+from rla_hooks.integrations._keras.state import RunState
+
+from rla_hooks import Run
+from rla_hooks.checkpoints import Saver
+
+WHOLE, WEIGHTS = ".keras", ".weights.h5"
+
+
+class TrainingPoint(NamedTuple):
+    """A model, and where its training is."""
+
+    run: Run
+    state: RunState
+    model: Any
+    step: int
+
+
+class Target(NamedTuple):
+    """What a checkpoint is saved as: its name, how many of that name are kept (None: all), and its manifest's info."""
+
+    name: str
+    max_to_keep: int | None
+    info: Mapping[str, Any]
+
+
+class ModelSaver:
+    """Saves a model whole; its weights where only these are wanted, or where it cannot be saved whole."""
+
+    def __init__(self, weights_only: bool):
+        self._weights_only = weights_only
+
+    def save(self, at: TrainingPoint, target: Target, same: Path | None = None) -> Path | None:
+        """Save the model and return its file; warn and return None where that fails.
+
+        same: the file that this model has just been saved to, under another name; it gets a second one.
+        """
+        model, warn = at.model, at.state.warn
+        if not at.run.is_writing and (same is not None or not _saves_together(model)):
+            return same
+        if not getattr(model, "built", True):
+            message = "the model was not saved: it is not built. Call it on a batch, or model.build(input_shape)."
+            warn("unbuilt", message)
+            return None
+        if same is None and not self._weights_only:
+            try:
+                with without_tensorflow():
+                    return _store(at, target, WHOLE, lambda path: model.save(str(path)))
+            except Exception as error:  # its get_config may raise anything
+                self._weights_only = True
+                message = (
+                    f"the model cannot be saved whole ({_text(error)}); its weights are saved instead. Give its class "
+                    "a get_config(), and @keras.saving.register_keras_serializable(), or pass save_weights_only=True."
+                )
+                warn("whole", message)
+        suffix = suffix_of(same) if same else WEIGHTS
+        try:
+            return _store(
+                at, target, suffix, lambda path: link_or_copy(same, path) if same else model.save_weights(str(path))
+            )
+        except Exception as error:
+            warn("checkpoint", f"the weights were not saved: {_text(error)}. The training goes on.")
+            return None
+
+
+def _store(at: TrainingPoint, target: Target, suffix: str, write: Callable[[Path], None]) -> Path | None:
+    """Store what ``write`` makes; warn and return None where the disk fails. Raises what the model raises."""
+    if not at.run.is_writing or at.run.checkpoint_dir is None:
+        with tempfile.TemporaryDirectory() as folder:  # all ranks must save; the writing one keeps its file
+            write(path := Path(folder) / f"model{suffix}")
+        return path
+    try:
+        saver = Saver(at.run.checkpoint_dir, target.max_to_keep)
+        path = saver.write(write, suffix, at.step, target.name, target.info)
+    except OSError as error:
+        message = f"the checkpoint of step {at.step} was not saved: {error}. The training goes on."
+        at.state.warn("disk", message)
+        return None
+    at.state.warn.rearm("disk")
+    return path
+
+
+def _text(error: Exception) -> str:
+    text = " ".join(str(error).split())[:300]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _saves_together(model: Any) -> bool:
+    """Whether all ranks of a training must save, though one keeps the file: some variables are read by all of them."""
+    strategy = getattr(model, "distribute_strategy", None)
+    return bool(getattr(getattr(strategy, "extended", None), "_in_multi_worker_mode", bool)())
+
+
+def suffix_of(path: Path) -> str:
+    """Return ``.keras`` or ``.weights.h5``."""
+    return WEIGHTS if path.name.endswith(WEIGHTS) else WHOLE
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Give a file a second name. Raises OSError."""
+    with suppress(OSError):  # some file systems have no links
+        os.link(source, target)
+        return
+    shutil.copyfile(source, target)
