@@ -143,7 +143,8 @@ def _signature(definition: ast.ClassDef) -> str | None:
     for node in definition.body:
         if isinstance(node, ast.FunctionDef) and node.name == "__init__":
             node.args.args = node.args.args[1:]  # without self
-            node.args.kwarg = None  # takes wrong names, to say which are right
+            if node.args.kwarg is not None and node.args.kwarg.arg == "unknown":
+                node.args.kwarg = None  # takes wrong names, to say which are right
             return ast.unparse(node.args)
     return None
 
