@@ -13,7 +13,7 @@ PYTHONS = 3.10 3.13
 PIP = PYTHONWARNINGS=ignore $(BIN)/python -m pip --disable-pip-version-check install --quiet
 DEMO_PIP = $(subst $(BIN)/,$(DEMO)/bin/,$(PIP))
 
-.PHONY: help demo quickstart test core core-tests $(PYTHONS:%=core-%) lint types bench wheel check clean
+.PHONY: help demo quickstart test core core-tests $(PYTHONS:%=core-%) lint types docs bench wheel check clean
 .DEFAULT_GOAL := help
 
 help:
@@ -21,8 +21,9 @@ help:
 	@echo "make test   run all tests, in the full environment, $(VENV)"
 	@echo "make core   run the core tests on the oldest and the newest Python, where this machine has them"
 	@echo "make lint   check style and types"
+	@echo "make docs   build the docs site and check its links: build/docs/index.html"
 	@echo "make bench  measure speed against references"
-	@echo "make check  lint, types, test, core, and the built wheel in a bare environment: what CI runs"
+	@echo "make check  lint, types, docs, test, core, and the built wheel in a bare environment: what CI runs"
 
 $(READY): setup.cfg pyproject.toml tests/constraints.txt
 	@echo "==> making $(VENV) with $$($(PYTHON) --version) and installing (a few minutes the first time)"
@@ -95,21 +96,27 @@ types: $(READY)
 	@echo "==> checking types"
 	@$(BIN)/mypy
 
+docs: $(READY)
+	@echo "==> building the docs site; a link that leads nowhere fails it"
+	@$(BIN)/python -I -m sphinx --quiet --builder html --fail-on-warning --fresh-env \
+		--conf-dir docs --doctree-dir build/doctrees . build/docs
+	@echo "==> the site: build/docs/index.html"
+
 bench: $(READY)
 	@echo "==> measuring; every figure is a ratio against a reference in the same run"
 	@$(BIN)/python tests/benchmarks/run.py
 
 wheel: $(READY)
 	@echo "==> building the wheel and trying it in a bare environment"
-	@rm -rf build dist
+	@rm -rf build/lib build/bdist.* dist
 	@$(BIN)/python -m build --wheel --outdir dist . >/dev/null
 	@rm -rf $(VENV)-wheel && $(PYTHON) -m venv $(VENV)-wheel
 	@$(VENV)-wheel/bin/python -m pip --disable-pip-version-check install --quiet \
 		--constraint tests/constraints.txt dist/*.whl
 	@$(VENV)-wheel/bin/python -I tests/wheel_smoke.py
-	@rm -rf build $(VENV)-wheel
+	@rm -rf build/lib build/bdist.* $(VENV)-wheel
 
-check: lint types test core wheel
+check: lint types docs test core wheel
 	@echo "==> all checks passed"
 
 clean:

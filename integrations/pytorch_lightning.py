@@ -8,11 +8,12 @@ from rla_hooks.integrations import _versions
 _versions.check("pytorch_lightning", (2, 2), "pip install 'rla-hooks[lightning]'")
 
 # ruff: noqa: E402
+from lightning_fabric.loggers.logger import rank_zero_experiment
 from pytorch_lightning.callbacks import ModelCheckpoint
-from pytorch_lightning.loggers.logger import Logger, rank_zero_experiment
+from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities import rank_zero_only
-from rla_hooks.integrations._lightning_callback import CallbackHooks
-from rla_hooks.integrations._lightning_logger import LoggerHooks
+from rla_hooks.integrations._lightning.callback import CallbackHooks
+from rla_hooks.integrations._lightning.logger import LoggerHooks
 
 __all__ = ["RLACallback", "RLALogger"]
 
@@ -23,7 +24,7 @@ class RLALogger(LoggerHooks, Logger):
     log_metrics = rank_zero_only(LoggerHooks.log_metrics)
     log_hyperparams = rank_zero_only(LoggerHooks.log_hyperparams)
     log_image = rank_zero_only(LoggerHooks.log_image)
-    experiment = property(rank_zero_experiment(LoggerHooks._experiment))
+    experiment = property(rank_zero_experiment(LoggerHooks.get_experiment))
 
 
 class RLACallback(CallbackHooks, ModelCheckpoint):

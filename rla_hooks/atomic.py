@@ -1,43 +1,92 @@
 """Files that are whole or not there at all.
 
 A file is written beside its target under a temporary name, synced, and moved onto the target with
-:func:`os.replace`. A process that dies in between leaves the old file as it was.
+:func:`os.replace`. A process that dies in between leaves the old file as it was, and a temporary file
+``.saving-<host>-<process id>-<random>.tmp``: :func:`is_abandoned` tells by the name that it may be removed.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import platform
+import re
 import uuid
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from rla_hooks.ranks import is_alive
+
 TEMPORARY_SUFFIX = ".tmp"
+_TEMPORARY = re.compile(r"\.saving-([0-9a-f]{8})-(\d+)-[0-9a-f]{32}\.tmp")
+_in_use: set[str] = set()  # temporary names of this process: another of its threads may be writing
+
+
+@contextmanager
+def temporary_in(folder: Path) -> Iterator[Path]:
+    """Yield an unused path in ``folder`` for a file or a folder; what lies there at the end is removed."""
+    # The name is short and does not grow with the target's: a file name has at most 255 bytes.
+    temporary = folder / f".saving-{_host()}-{os.getpid()}-{uuid.uuid4().hex}{TEMPORARY_SUFFIX}"
+    _in_use.add(temporary.name)
+    try:
+        yield temporary
+    finally:
+        # What cannot be removed now may be swept later; the error that ended the block matters more.
+        with suppress(OSError):
+            remove(temporary)
+        _in_use.discard(temporary.name)
 
 
 @contextmanager
 def replacing(path: str | os.PathLike[str], sync: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; when the block ends well, it becomes ``path``.
 
-    Where the block raises, the temporary file is removed and ``path`` stays as it was.
+    Where the block raises, the temporary file is removed and ``path`` stays as it was. Raises OSError.
     ``sync=False`` skips the fsync: for small files that may be lost with the machine, not with the process.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     target = Path(folder, "note.txt")
+    ...     with replacing(target) as temporary:
+    ...         _ = temporary.write_text("whole")
+    ...     target.read_text()
+    'whole'
     """
     path = Path(path)
-    # The name is short and does not grow with the target's: a file name has at most 255 bytes.
-    temporary = path.parent / f".{uuid.uuid4().hex}{TEMPORARY_SUFFIX}"
-    try:
+    with temporary_in(path.parent) as temporary:
         yield temporary
         if sync:
-            _fsync(temporary)
+            fsync(temporary)
         os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
     if sync:
         with suppress(OSError):  # some network file systems cannot sync a folder; the file itself is on the disk
-            _fsync(path.parent)
+            fsync(path.parent)
+
+
+def is_abandoned(name: str) -> bool:
+    """Whether a file name is a temporary one of a process that has died on this machine.
+
+    >>> is_abandoned("model.pt")
+    False
+    """
+    match = _TEMPORARY.fullmatch(name)
+    if match is None or match[1] != _host() or name in _in_use:
+        return False
+    pid = int(match[2])
+    return pid == os.getpid() or not is_alive(pid)  # our own number, on a name not in use, was an earlier process's
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder that we wrote. No error where there is none."""
+    if path.is_dir() and not path.is_symlink():
+        import shutil  # late: it takes milliseconds, and a run starts without it
+
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes, sync: bool = True) -> None:
@@ -63,7 +112,7 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def _fsync(path: Path) -> None:
+def fsync(path: Path) -> None:
     """Hand a file or a folder to the disk. Folders cannot be opened for this on Windows, nor need they be."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
@@ -75,3 +124,7 @@ def _fsync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _host() -> str:
+    return f"{zlib.crc32(platform.node().encode('utf-8', 'surrogateescape')):08x}"

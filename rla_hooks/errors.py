@@ -12,13 +12,30 @@ from collections.abc import Iterable
 
 
 class RLAError(Exception):
-    """Base class of every error that rla_hooks raises by itself."""
+    """Base class of every error that rla_hooks raises by itself.
+
+    >>> import rla_hooks as rla
+    >>> try:
+    ...     rla.log({"loss": 1.0})
+    ... except rla.RLAError as error:
+    ...     print(type(error).__name__)
+    RunError
+    """
 
 
 class ConfigError(RLAError, ValueError):
     """A config, an argument or a name that cannot be used.
 
-    All mistakes that were found are in :attr:`problems` and in the message, one a line.
+    All mistakes that were found are in ``problems`` and in the message, one a line.
+
+    >>> from rla_hooks import config
+    >>> try:
+    ...     config.load({"LOG_USED": ["csv", "tensorbord"], "TABLES_PER_SECOND": 0})
+    ... except ConfigError as error:
+    ...     for problem in error.problems:
+    ...         print(problem)
+    LOG_USED has 'tensorbord'. Known: ... Did you mean 'tensorboard'?
+    TABLES_PER_SECOND is 0 (int). Allowed: ...
     """
 
     def __init__(self, problems: str | Iterable[str], where: str | None = None):
@@ -38,15 +55,36 @@ class ConfigError(RLAError, ValueError):
 
 
 class RunError(RLAError, RuntimeError):
-    """A call that needs a run which is not there, or comes out of order."""
+    """A call that needs a run which is not there, or comes out of order.
+
+    >>> import rla_hooks as rla
+    >>> rla.log({"loss": 1.0})
+    Traceback (most recent call last):
+    rla_hooks.errors.RunError: ...
+    """
 
 
 class CheckpointError(RLAError, RuntimeError):
-    """A checkpoint that cannot be written or read back."""
+    """A checkpoint that cannot be written or read back.
+
+    >>> from rla_hooks.checkpoints import Saver
+    >>> Saver("checkpoint").load()
+    Traceback (most recent call last):
+    rla_hooks.errors.CheckpointError: No checkpoint 'checkpoint' can be loaded from checkpoint. ...
+    """
 
 
 class RLAWarning(UserWarning):
-    """Trouble that does not stop a training: something was left out or could not be written."""
+    """Trouble that does not stop a training: something was left out or could not be written.
+
+    Python's filters decide what becomes of it; in tests of your own, say, it may stop the program:
+
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("error", RLAWarning)
+    ...     WarnOnce()("disk", "the disk is full")
+    Traceback (most recent call last):
+    rla_hooks.errors.RLAWarning: the disk is full
+    """
 
 
 def warn(message: str) -> None:

@@ -12,13 +12,13 @@ stable: later versions add to them and change none.
             self.handle.ensure_started().log(metrics, step)
 
         def on_error(self, error):
-            if self.handle.run is not None:
-                self.handle.run.report(ending_of(error), error)
+            self.handle.resolve().report(ending_of(error), error)
 """
 
 from __future__ import annotations
 
 import inspect
+import operator
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
@@ -29,7 +29,7 @@ from rla_hooks.core.handover import State
 from rla_hooks.core.run import Run
 from rla_hooks.core.settings import Labels, RunSettings
 from rla_hooks.errors import ConfigError, WarnOnce, did_you_mean
-from rla_hooks.parameters import config_fields
+from rla_hooks.parameters import config_fields, flat
 from rla_hooks.record import ending_of
 from rla_hooks.values import to_scalar
 
@@ -46,12 +46,14 @@ __all__ = [
     "config_fields",
     "ending_of",
     "flat",
+    "is_count",
     "open_run",
     "to_scalar",
 ]
 
 #: The options of a run: those of rla.run, but for hyper-parameters, which a hook learns from its framework.
 OPTIONS = tuple(name for name in inspect.signature(tracking.run).parameters if name not in ("hyper_parameters", "more"))
+_ONGOING = (State.OWNER, State.GUEST)
 
 
 class OwnRun:
@@ -59,10 +61,14 @@ class OwnRun:
 
     hook: the name that stands before mistakes. default_task: the task where the user gives none. options: those of
     ``rla.run``, None for those that the user did not give; but ``record`` is a mapping of names and values, since the
-    run's name is needed before the framework knows the hyper-parameters.
+    run's name is needed before the framework knows the hyper-parameters. A hook that hands on its ``**options`` as they
+    come takes later options of ``rla.run``, too.
+
+    >>> OwnRun("MyHook", task="pendulum", backup="sauce").problems()
+    ["the argument backup is 'sauce'. Known: lib, none, source. Did you mean 'source'?"]
     """
 
-    def __init__(self, hook: str, default_task: str | None = None, **options: Any):
+    def __init__(self, hook: str, default_task: str | None = None, /, **options: Any):
         self.hook = hook
         self.default_task = default_task or hook
         self.options = options
@@ -76,20 +82,23 @@ class OwnRun:
             if value not in (None, ()) and not (name == "task" and value == self.default_task)
         ]
 
-    def problems(self) -> list[str]:
-        """Return a line for each mistake; no option, no mistake: the config that lies here is perhaps not meant."""
+    def problems(self, known: Iterable[str] = (), hints: Mapping[str, str] | None = None) -> list[str]:
+        """Return a line for each mistake; no option, no mistake: the config that lies here is perhaps not meant.
+
+        known, hints: for names that no option has, as in :func:`check_arguments`.
+        """
         if not self.given:
             return []
         try:
-            self.settings()
+            self.settings(known, hints)
         except ConfigError as error:
             return error.problems
         return []
 
-    def settings(self) -> RunSettings:
+    def settings(self, known: Iterable[str] = (), hints: Mapping[str, str] | None = None) -> RunSettings:
         """Return the settings of the run; nothing is created. Raises ConfigError with all mistakes."""
         options = {name: self.options.get(name) for name in OPTIONS}
-        problems = _unknown([name for name in self.options if name not in OPTIONS], list(OPTIONS), {})
+        problems = _unknown([name for name in self.options if name not in OPTIONS], [*known, *OPTIONS], hints)
         record = options["record"]
         if record is not None and not (isinstance(record, Mapping) and all(isinstance(key, str) for key in record)):
             problems.append(
@@ -100,21 +109,23 @@ class OwnRun:
             record = None
         labels = Labels(options["tags"] or (), options["note"], options["group"])
         settings = RunSettings(hyper_param=dict(record or {}), hyper_param_record=list(record or ()), labels=labels)
+        problems += labels.problems()
         task = self.default_task if options["task"] is None else options["task"]
-        writers, backup = options["writers"], options["backup"]
-        settings.configure(
-            task,
-            options["config"],
-            options["log_root"],
-            writers=writers,
-            backup=backup,
-            problems=[*problems, *labels.problems()],
-        )
+        where, writers, backup = (options["config"], options["log_root"]), options["writers"], options["backup"]
+        settings.configure(task, *where, writers=writers, backup=backup, problems=problems)
         return settings
 
 
 class Handle:
-    """A hook's hold on its run, from the time on when there is only a name. It pickles and copies with the hook."""
+    """A hook's hold on its run, from the time on when there is only a name. It pickles and copies with the hook.
+
+    >>> handle = attach_or_plan(OwnRun("MyHook", writers=["csv"], backup="none"))
+    >>> handle.resolve().log_dir.exists(), handle.run
+    (False, None)
+    >>> handle.ensure_started().log({"loss": 0.5}, step=0)
+    >>> handle.run.log_dir.exists(), handle.run.status
+    (True, 'running')
+    """
 
     def __init__(self, run: Run):
         self._run = run
@@ -140,6 +151,8 @@ class Handle:
 
         Where the run has ended, its log says so once, and what comes is added to it.
         """
+        if self._run.state in _ONGOING:  # the way of each row
+            return self._run
         run = self.resolve()
         if not run.is_writing:
             run.adopt()
@@ -153,6 +166,13 @@ def open_run() -> Run | None:
     """Return the run that the user has open here, or None: a run that another hook made for itself is none to join.
 
     Asking changes nothing.
+
+    >>> import rla_hooks as rla
+    >>> with rla.run(task="demo", writers=[], backup="none") as run:
+    ...     open_run() is run
+    True
+    >>> print(open_run())
+    None
     """
     run: Run | None = registry.current()
     return None if run is None or run.made_by_hook else run
@@ -164,6 +184,11 @@ def attach_or_plan(own: OwnRun, tell: bool = True) -> Handle:
     A planned run starts with the first :meth:`Handle.ensure_started`, and ends with the process. Its tables leave
     stdout alone, unless ``writers`` or the config asks for them. ``tell``: let the scripts that a launcher starts from
     here know its name. Raises ConfigError with all mistakes of ``own``.
+
+    >>> import rla_hooks as rla
+    >>> with rla.run(task="demo", writers=[], backup="none") as run:
+    ...     attach_or_plan(OwnRun("MyHook")).run is run
+    True
     """
     run = open_run()
     if run is None:
@@ -174,11 +199,28 @@ def attach_or_plan(own: OwnRun, tell: bool = True) -> Handle:
 
 
 class Argument(NamedTuple):
-    """An argument of a hook: its value, whether that fits, and in words what does."""
+    """An argument of a hook: its value, whether that fits, and in words what does.
+
+    >>> every = Argument(0, lambda value: value > 0, "a number over 0")
+    >>> every.fits(every.value)
+    False
+    """
 
     value: Any
     fits: Callable[[Any], bool] = lambda value: True
     allowed: str = ""
+
+
+def is_count(value: Any) -> bool:
+    """Whether a value is a whole number above 0, of numpy, too; True is none.
+
+    >>> is_count(3), is_count(0), is_count(True), is_count(1.5)
+    (True, False, False, False)
+    """
+    try:
+        return not isinstance(value, bool) and operator.index(value) > 0
+    except TypeError:
+        return False
 
 
 def check_arguments(
@@ -190,7 +232,7 @@ def check_arguments(
 ) -> None:
     """Raise one ConfigError that names every argument which cannot be used, those of the hook's own run among them.
 
-    unknown: names that the hook does not have (the keys of its ``**unknown``). hints: what to say to some of these.
+    unknown: names that the hook does not have, but for those that it hands on to ``own``. hints: what to say to some.
 
     >>> table = {"mode": Argument("mix", ("min", "max").__contains__, "'min', 'max'")}
     >>> check_arguments("MyHook", ["moed"], table)
@@ -199,18 +241,18 @@ def check_arguments(
       - unknown argument 'moed'. Known: mode. Did you mean 'mode'?
       - mode is 'mix'. Allowed: 'min', 'max'.
     """
-    known = [*table, *(own.options if own else ())]
-    problems = _unknown(unknown, known, hints or {})
+    options = [name for name in own.options if name in OPTIONS] if own else []
+    problems = _unknown(unknown, [*table, *options], hints)
     for name, argument in table.items():
         if not argument.fits(argument.value):
             problems.append(f"{name} is {argument.value!r}. Allowed: {argument.allowed}.")
-    problems += own.problems() if own else []
+    problems += own.problems(table, hints) if own else []
     if problems:
         raise ConfigError(problems, hook)
 
 
-def _unknown(names: Iterable[str], known: list[str], hints: Mapping[str, str]) -> list[str]:
-    ending = {name: hints.get(name) or did_you_mean(name, known) for name in names}
+def _unknown(names: Iterable[str], known: list[str], hints: Mapping[str, str] | None) -> list[str]:
+    ending = {name: (hints or {}).get(name) or did_you_mean(name, known) for name in names}
     return [f"unknown argument {name!r}. Known: {', '.join(known)}.{end}" for name, end in ending.items()]
 
 
@@ -218,6 +260,14 @@ class FigureCalls:
     """The figures that a user's functions draw, after every ``every`` epochs.
 
     figures: ``{name: function}``; each function returns a matplotlib figure, an image array, or None for none.
+
+    >>> import numpy, rla_hooks as rla
+    >>> calls = FigureCalls({"black": lambda size: numpy.zeros((size, size))}, every=2)
+    >>> with rla.run(task="demo", writers=[], backup="none") as run:
+    ...     for epoch in (1, 2, 3):
+    ...         calls.draw(run, 100 * epoch, epoch, 8)
+    >>> [file.name for file in run.results_dir.iterdir()]
+    ['black-200.png']
     """
 
     def __init__(self, figures: Mapping[str, Callable[..., Any]] | None, every: int = 1):
@@ -279,18 +329,3 @@ class Every:
                 return False
         self._last = step, now
         return True
-
-
-def flat(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values without nesting: those of an inner dict become ``<key>/<inner key>``.
-
-    >>> flat({"loss": {"policy": 0.5, "value": 0.1}, "lr": 0.01})
-    {'loss/policy': 0.5, 'loss/value': 0.1, 'lr': 0.01}
-    """
-    result: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, dict):
-            result |= {f"{key}/{inner}": leaf for inner, leaf in flat(value).items()}
-        else:
-            result[str(key)] = value
-    return result

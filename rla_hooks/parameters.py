@@ -46,8 +46,30 @@ def _flatten_into(flat: dict[str, Any], prefix: str, value: Any, path: tuple[int
         _flatten_into(flat, f"{prefix}.{key}" if prefix else str(key), child, (*path, id(value)))
 
 
+def flat(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values without nesting: those of an inner dict become ``<key>/<inner key>``.
+
+    >>> flat({"loss": {"policy": 0.5, "value": 0.1}, "lr": 0.01})
+    {'loss/policy': 0.5, 'loss/value': 0.1, 'lr': 0.01}
+    """
+    result: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            result |= {f"{key}/{inner}": leaf for inner, leaf in flat(value).items()}
+        else:
+            result[str(key)] = value
+    return result
+
+
 def config_fields(value: Any) -> list[tuple[str, Any]] | None:
-    """Return the (name, value) pairs of a config-like object, or None where ``value`` is a plain value."""
+    """Return the (name, value) pairs of a config-like object, or None where ``value`` is a plain value.
+
+    Config-like are mappings, dataclasses, namespaces, named tuples, and objects of pydantic, attrs and OmegaConf.
+
+    >>> from argparse import Namespace
+    >>> config_fields(Namespace(lr=0.1, width=64)), config_fields(0.1)
+    ([('lr', 0.1), ('width', 64)], None)
+    """
     try:
         if isinstance(value, type):
             return None

@@ -16,18 +16,15 @@ import io
 import pickle
 import sys
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path, PurePath
 from typing import Any
 
+from rla_hooks.encoding import DEEPEST, Encoder, KeyPath, NotStorable
 from rla_hooks.errors import RLAError
 
 _TAG = "__rla__"
-_DEEPEST = 100
-_WORD = 2**63  # integers up to here are fine everywhere
 _NUMPY_KINDS = "biufcSUmM"
-Place = tuple[Any, ...]  # the keys that lead to a value
 
 
 class PlainDataError(RLAError, ValueError):
@@ -35,9 +32,9 @@ class PlainDataError(RLAError, ValueError):
 
 
 def dumps(content: Any) -> bytes:
-    """Pickle plain data.
+    """Pickle plain data; returns bytes.
 
-    Raises TypeError that names the place of what is not plain: ``custom['a'][3]: a <class 'Foo'> ...``.
+    Raises TypeError for what is not plain and says where it is: ``custom['a'][3]: a <class 'Foo'> cannot be stored``.
 
     >>> loads(dumps({"returns": deque([1.0], maxlen=100)}))
     {'returns': deque([1.0], maxlen=100)}
@@ -46,7 +43,11 @@ def dumps(content: Any) -> bytes:
 
 
 def loads(data: bytes) -> Any:
-    """Read back what :func:`dumps` wrote. Raises PlainDataError for all else, and runs nothing of it."""
+    """Read what :func:`dumps` returned. Raises PlainDataError for any other bytes, and runs nothing of them.
+
+    >>> loads(dumps([1, (2.5, "x")]))
+    [1, (2.5, 'x')]
+    """
     try:
         return _decode(_Unpickler(io.BytesIO(data)).load(), set())
     except (PlainDataError, MemoryError):
@@ -59,201 +60,45 @@ def loads(data: bytes) -> Any:
 
 
 def encode(content: Any, left_out: list[str] | None = None) -> Any:
-    """Make builtins and tagged tuples of plain data; what ``left_out`` does says :class:`Walker`."""
-    return Tagger(left_out).value(content)
+    """Turn plain data into builtins and tagged tuples. For ``left_out`` and the errors see :class:`Encoder`.
 
-
-def pack(tagged: Any) -> bytes:
-    """Pickle what :func:`encode` returned."""
-    return pickle.dumps(tagged, protocol=5)
-
-
-class Refused(Exception):
-    """A value that cannot be stored; the message says where, what, and what to do."""
-
-    def __init__(self, where: Place, what: str):
-        super().__init__(f"{place(where)}: {what}")
-
-
-class Walker:
-    """Walks through content and makes what will be stored of it; the content itself stays as it is.
-
-    Without ``left_out``, what cannot be stored raises TypeError. With a list, it is left out (of a list or a
-    tuple: None stands in its place), a line that says where and what is appended to the list, and an object
-    whose class derives from a builtin is stored as the builtin.
+    >>> encode({"returns": deque([1.0], maxlen=100)})
+    {'returns': ('__rla__', 'deque', [1.0], 100)}
     """
+    return PlainEncoder(left_out).encode_or_omit(content)
 
-    atoms: frozenset[type] = frozenset({type(None), bool, int, float, str, bytes, bytearray})
-    containers: frozenset[type] = frozenset({dict, OrderedDict, list, tuple, set, frozenset, deque})
 
-    def __init__(self, left_out: list[str] | None = None):
-        self.left_out = left_out
-        self.in_key = False  # a key or a member of a set is stored whole or not at all
-        self._inside: set[int] = set()  # ids of the objects that the walk is inside of
+def pack(encoded: Any) -> bytes:
+    """Pickle what :func:`encode` returned: ``loads(pack(encode(content)))`` is the content."""
+    return pickle.dumps(encoded, protocol=5)
 
-    def value(self, value: Any, where: Place = ()) -> Any:
-        """What is stored for a value; None for one that is left out."""
-        try:
-            return self.stored(value, where)
-        except Refused as refused:
-            self._leave_out(refused)
-            return None
 
-    def stored(self, value: Any, where: Place) -> Any:
-        """What is stored for a value. Raises Refused."""
+class PlainEncoder(Encoder):
+    """Builds builtins and tagged tuples: see the top of this file."""
+
+    def encode_leaf(self, value: Any, keys: KeyPath) -> Any:
         kind = type(value)
-        if kind in self.atoms:
-            return value
-        leaf = self.leaf(value, where)
-        if leaf is not NotImplemented:
-            return leaf
-        plain = value
-        if kind not in self.containers:
-            plain = NotImplemented if self.left_out is None else _as_builtin(value)
-            if plain is NotImplemented or type(plain) is kind:
-                raise Refused(where, f"a {kind} cannot be stored here. {_hint(value)}")
-        if type(plain) not in self.containers:
-            return self.stored(plain, where)
-        with self.inside(value, where):
-            return self.filled(plain, where)
-
-    def leaf(self, value: Any, where: Place) -> Any:
-        """What is stored for a value that is neither an atom nor a container, or NotImplemented."""
-        return NotImplemented
-
-    def filled(self, value: Any, where: Place) -> Any:
-        """What is stored for a container."""
-        kind = type(value)
-        if kind in (dict, OrderedDict):
-            return kind(self.items(value, where))
-        if kind in (set, frozenset):
-            return kind(self.members(value, where))
-        return kind(self.parts(value, where))
-
-    def items(self, value: dict[Any, Any], where: Place) -> Iterator[tuple[Any, Any]]:
-        """The pairs of a dict that can be stored."""
-        for key, part in value.items():
-            try:
-                plain_key = self._whole(key, where)
-                yield plain_key, self.stored(part, (*where, key))
-            except Refused as refused:
-                self._leave_out(refused)
-
-    def parts(self, value: Iterable[Any], where: Place) -> Iterator[Any]:
-        """The parts of a list or a tuple."""
-        for index, part in enumerate(value):
-            quick = type(part) in self.atoms or (type(part) is int and -_WORD < part < _WORD)
-            yield part if quick else self.value(part, (*where, index))
-
-    def members(self, value: Iterable[Any], where: Place) -> Iterator[Any]:
-        """The members of a set that can be stored."""
-        for part in value:
-            try:
-                yield self._whole(part, where)
-            except Refused as refused:
-                self._leave_out(refused)
-
-    @contextmanager
-    def inside(self, value: Any, where: Place) -> Iterator[None]:
-        """Be inside an object for a while. Raises Refused where it contains itself, or lies too deep."""
-        if id(value) in self._inside:
-            raise Refused(where, f"the {type(value).__name__} contains itself. Break the circle.")
-        if len(self._inside) >= _DEEPEST:
-            raise Refused(where[:3], f"nested more than {_DEEPEST} levels deep. Store it flatter.")
-        self._inside.add(id(value))
-        try:
-            yield
-        finally:
-            self._inside.discard(id(value))
-
-    def _whole(self, key: Any, where: Place) -> Any:
-        if type(key) in self.atoms:
-            return key
-        before, self.in_key = self.in_key, True
-        try:
-            return self.stored(key, ())
-        except Refused:
-            raise Refused(where, f"a key or member that is or holds a {type(key)} cannot be stored here.") from None
-        finally:
-            self.in_key = before
-
-    def _leave_out(self, refused: Refused) -> None:
-        if self.in_key:
-            raise refused
-        if self.left_out is None:
-            raise TypeError(str(refused)) from None
-        self.left_out.append(str(refused))
-
-
-class Tagger(Walker):
-    """Makes builtins and tagged tuples of plain data: see the top of this file."""
-
-    def leaf(self, value: Any, where: Place) -> Any:
-        kind = type(value)
-        if kind in _LEAVES:
-            return _LEAVES[kind](value)
+        if kind in _TAGGERS:
+            return _TAGGERS[kind](value)
         if isinstance(value, PurePath):
             return _TAG, "path", str(value)
         if kind.__module__.partition(".")[0] == "numpy" and "numpy" in sys.modules:
-            return _numpy(value, where)
+            return _encode_numpy(value, keys)
         return NotImplemented
 
-    def filled(self, value: Any, where: Place) -> Any:
+    def encode_container(self, value: Any, keys: KeyPath) -> Any:
         kind = type(value)
         if kind is OrderedDict:
-            return _TAG, "OrderedDict", dict(self.items(value, where))
+            return _TAG, "OrderedDict", dict(self.encode_items(value, keys))
         if kind is deque:
-            return _TAG, "deque", list(self.parts(value, where)), value.maxlen
-        stored = super().filled(value, where)
+            return _TAG, "deque", list(self.encode_elements(value, keys)), value.maxlen
+        encoded = super().encode_container(value, keys)
         # A tuple that looks like one of our tags is wrapped, so that it comes back as it was.
-        looks_tagged = kind is tuple and stored and type(stored[0]) is str and stored[0] == _TAG
-        return (_TAG, "tuple", *stored) if looks_tagged else stored
+        looks_tagged = kind is tuple and encoded and type(encoded[0]) is str and encoded[0] == _TAG
+        return (_TAG, "tuple", *encoded) if looks_tagged else encoded
 
 
-def place(where: Place) -> str:
-    """How a place is named to the user: ``custom['a'][3]``."""
-    if not where:
-        return "the content"
-    named = isinstance(where[0], str) and where[0].isidentifier()
-    return (where[0] if named else "") + "".join(f"[{_short(key)}]" for key in where[named:])
-
-
-def _short(key: Any) -> str:
-    text = repr(key)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _hint(value: Any) -> str:
-    if isinstance(value, dict):
-        return "Pass dict(...) of it."
-    if isinstance(value, (deque, frozenset)):
-        return "Pass list(...) of it."
-    return "Store what you need of it as numbers, text, lists, dicts or arrays."
-
-
-_BASES: tuple[tuple[type, Callable[[Any], Any]], ...] = (
-    # The base class's own method is called, never one that the subclass has overridden.
-    (dict, lambda value: dict(dict.items(value))),
-    (list, lambda value: list(list.__iter__(value))),
-    (tuple, lambda value: tuple(tuple.__iter__(value))),
-    (set, lambda value: set(set.__iter__(value))),
-    (frozenset, lambda value: frozenset(frozenset.__iter__(value))),
-    (int, int.__int__),
-    (float, float.__float__),
-    (str, str.__str__),
-    (bytes, lambda value: bytes.__add__(value, b"")),
-)
-
-
-def _as_builtin(value: Any) -> Any:
-    """The builtin in an object of a class that derives from one (named tuple, IntEnum), else NotImplemented."""
-    for base, plain in _BASES:
-        if isinstance(value, base):
-            return plain(value)
-    return NotImplemented
-
-
-_LEAVES: dict[type, Callable[[Any], Any]] = {
+_TAGGERS: dict[type, Callable[[Any], Any]] = {
     datetime.datetime: lambda value: (_TAG, "datetime", value.isoformat()),
     datetime.date: lambda value: (_TAG, "date", value.isoformat()),
     datetime.time: lambda value: (_TAG, "time", value.isoformat()),
@@ -262,7 +107,7 @@ _LEAVES: dict[type, Callable[[Any], Any]] = {
 }
 
 
-def _numpy(value: Any, where: Place) -> Any:
+def _encode_numpy(value: Any, keys: KeyPath) -> Any:
     """The tagged form of a numpy array or scalar; NotImplemented for what is neither."""
     import numpy as np
 
@@ -273,8 +118,8 @@ def _numpy(value: Any, where: Place) -> Any:
     else:
         return NotImplemented
     if value.dtype.kind not in _NUMPY_KINDS or value.dtype.hasobject:
-        raise Refused(
-            where,
+        raise NotStorable(
+            keys,
             f"a numpy {name} of dtype {value.dtype} cannot be stored here. Numbers, text and dates can: "
             "convert it with astype, or store its fields one by one.",
         )
@@ -292,24 +137,24 @@ class _Unpickler(pickle.Unpickler):
         raise PlainDataError("The data points to an object outside of it. Plain data never does; nothing was loaded.")
 
 
-def _decode(value: Any, inside: set[int]) -> Any:
+def _decode(value: Any, ancestors: set[int]) -> Any:
     kind = type(value)
-    if kind in Walker.atoms:
+    if kind in Encoder.scalars:
         return value
     if kind not in (dict, list, tuple, set, frozenset):
         raise PlainDataError(f"The data holds a {kind}, which plain data never does.")
-    if id(value) in inside or len(inside) > 3 * _DEEPEST:  # a tag takes up to three levels
+    if id(value) in ancestors or len(ancestors) > 3 * DEEPEST:  # a tag takes up to three levels
         raise PlainDataError("The data contains itself or is nested too deeply. It is damaged.")
-    inside.add(id(value))
+    ancestors.add(id(value))
     try:
         if kind is dict:
-            return {_decode(key, inside): _decode(part, inside) for key, part in value.items()}
-        parts = [_decode(part, inside) for part in value]
+            return {_decode(key, ancestors): _decode(part, ancestors) for key, part in value.items()}
+        parts = [_decode(part, ancestors) for part in value]
         if kind is tuple and parts and type(value[0]) is str and value[0] == _TAG:
             return _untag(parts)
         return parts if kind is list else kind(parts)
     finally:
-        inside.discard(id(value))
+        ancestors.discard(id(value))
 
 
 def _untag(parts: list[Any]) -> Any:

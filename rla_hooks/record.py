@@ -173,6 +173,9 @@ def ending_of(error: BaseException) -> str:
     SystemExit after Ctrl-C is an interruption (Lightning, for one, turns one into the other), as is a signal that
     was made an exception, and a cancelled task: asyncio makes one of Ctrl-C. SystemExit with code 0 or None is how
     programs end well.
+
+    >>> ending_of(ValueError("no such optimizer")), ending_of(KeyboardInterrupt()), ending_of(SystemExit(0))
+    ('failed', 'interrupted', 'finished')
     """
     asyncio = sys.modules.get("asyncio.exceptions")
     if asyncio is not None and isinstance(error, asyncio.CancelledError):

@@ -32,7 +32,18 @@ _LATER_SPELLING = {"task_table_name": "task_name", "rla_config": "private_config
 
 
 class Tester:
-    """Settings, and the run that was started last; every word of that run is one of the Tester, too."""
+    """Settings, and the run that was started last; every word of that run is one of the Tester, too.
+
+    >>> tester = Tester()
+    >>> tester.configure(task_name="demo", writers=["csv"], backup="none")
+    >>> tester.set_hyper_param(lr=0.1, info="baseline")
+    >>> tester.add_record_param(["info"])
+    >>> tester.log_files_gen()
+    >>> tester.log({"perf/return": 12.0}, step=0)
+    >>> tester.finish()
+    >>> tester.status, tester.run.parameters()
+    ('finished', {'lr': 0.1, 'info': 'baseline'})
+    """
 
     __test__ = False  # pytest takes every class of this name for tests
 

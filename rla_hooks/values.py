@@ -18,6 +18,10 @@ def to_scalar(value: Any) -> Scalar:
     Accepts Python and numpy numbers, booleans (as 0 and 1), strings, ``Decimal`` and ``Fraction``, and arrays or
     tensors of one element (torch, TensorFlow, JAX; any dtype, also with ``requires_grad``).
     Raises :class:`TypeError` for everything else.
+
+    >>> import numpy
+    >>> to_scalar(numpy.float32(0.5)), to_scalar(numpy.array([7])), to_scalar(True)
+    (0.5, 7, 1)
     """
     kind = type(value)
     if kind is float or kind is int or kind is str:

@@ -14,7 +14,7 @@ import textwrap
 import pytest
 
 from rla_hooks import atomic
-from rla_hooks.atomic import replacing, write_bytes, write_json
+from rla_hooks.atomic import is_abandoned, replacing, write_bytes, write_json
 
 
 @pytest.mark.parametrize("sync", [True, False])
@@ -75,6 +75,29 @@ def test_a_killed_process_leaves_the_old_or_the_new_file(tmp_path):
         seen = {path.read_bytes() for _ in range(300)}
         child.kill()
     assert seen | {path.read_bytes()} <= {b"A" * 100_000, b"B" * 100_000}
+
+
+def test_the_name_of_a_temporary_file_tells_whether_it_is_abandoned(tmp_path):
+    """It says which process writes it: what a killed one left may be removed, and nothing else."""
+    code = """
+        import sys
+        from rla_hooks.atomic import replacing
+        with replacing(sys.argv[1]) as temporary:
+            temporary.write_bytes(b"half")
+            print(temporary.name, flush=True)
+            sys.stdin.read()
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code), str(tmp_path / "file")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        name = child.stdout.readline().strip()
+        assert (tmp_path / name).read_bytes() == b"half" and not is_abandoned(name)
+        child.kill()
+    assert is_abandoned(name)
+    with replacing(tmp_path / "other") as temporary:
+        assert not is_abandoned(temporary.name)
+        temporary.touch()
+    assert is_abandoned(temporary.name), "a name of ours that is not in use is that of an earlier process"
+    assert not any(map(is_abandoned, ["file", ".x.tmp", name + "x", name.replace(name[8:16], "0badc0de")]))
 
 
 @pytest.mark.parametrize("of_folder", [True, False])

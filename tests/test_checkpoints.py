@@ -1,6 +1,7 @@
 """Checkpoints are complete or not there, checked before they are read, and never run foreign code.
 
-Tests with ``kit`` run for every backend. Those with ``torch`` are skipped where it is not installed.
+Tests with ``kit`` are the contract of a backend and run for each; a new backend needs an entry in ``Kit`` only. Those
+with ``torch`` are skipped where it is not installed.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import os
 import pickle
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -25,7 +27,7 @@ import numpy as np
 import pytest
 
 from rla_hooks import checkpoints
-from rla_hooks.checkpoints import BACKENDS, Backend, Manifest, Saver, latest
+from rla_hooks.checkpoints import BACKENDS, Backend, Manifest, Saver, backends, latest
 from rla_hooks.errors import CheckpointError, ConfigError, RLAWarning
 
 # What the tests start finds the package where they found it: in the sources, or installed.
@@ -77,10 +79,46 @@ class Kit:
         else:
             models["w"][...] = 0
 
+    #: What the paths of an agent's body begin with; the plain backend knows no variables, and saves everything.
+    prefixes: ClassVar = {"plain": "body", "torch": "body", "keras": "agent/body", "tensorflow": "body"}
+
+    def agent(self, seed, width=4):
+        """What learns: weights of a body (3, width) and of a head (width, 2), which the seed decides."""
+        body, head = draws = [
+            np.random.default_rng([seed, size]).standard_normal(shape, "float32")
+            for size, shape in [(0, (3, width)), (1, (width, 2))]
+        ]
+        if self.name == "plain":
+            return {"body": body, "head": head}
+        if self.name == "keras":
+            dense = [
+                self.library.layers.Dense(size, use_bias=False, name=n) for n, size in [("body", width), ("head", 2)]
+            ]
+            agent = self.library.Sequential([self.library.Input((3,)), *dense], name="agent")
+            agent.set_weights(draws)
+            return agent
+        agent = self.library.nn.Module() if self.torch else self.library.Module()
+        make = (
+            (lambda array: self.torch.nn.Parameter(self.torch.as_tensor(array)))
+            if self.torch
+            else self.library.Variable
+        )
+        agent.body, agent.head = make(body), make(head)
+        return agent
+
+    def weights(self, agent):
+        """The bytes of the body and of the head."""
+        if self.name == "keras":
+            return [array.tobytes() for array in agent.get_weights()]
+        parts = [agent["body"], agent["head"]] if self.name == "plain" else [agent.body, agent.head]
+        return [np.asarray(part.detach() if self.torch else part).tobytes() for part in parts]
+
 
 @pytest.fixture(params=[backend.name for backend in BACKENDS])
-def kit(request):
+def kit(request, monkeypatch):
     """One backend after the other."""
+    if request.param == "plain":  # for programs without a framework: torch would take every object with a state
+        monkeypatch.setitem(sys.modules, "torch", None)
     return Kit(request.param)
 
 
@@ -258,6 +296,128 @@ def test_threads_share_a_manifest(tmp_path):
     assert errors == []
     assert [saver.steps(name) for name in "abcdef"] == [list(range(10))] * 6
     assert len(names(tmp_path)) == 61
+
+
+# --- restoring in place -------------------------------------------------------------------------------------
+
+
+class Counter:
+    """An object with a state, as normalisers and environments have it."""
+
+    def __init__(self, count, fails=False):
+        self.count, self.fails = count, fails
+
+    def state_dict(self):
+        return {"count": self.count}
+
+    def load_state_dict(self, state):
+        if self.fails:
+            raise KeyError("no")
+        self.count = state["count"]
+
+
+def test_models_are_restored_in_place_beside_plain_data(kit, tmp_path):
+    """Bit by bit, in dicts, lists and tuples of any depth; objects with a state too; plain data is in the content."""
+    note = {"x": [1, (2.5, "y")], "none": None}
+    saved = {"a": kit.agent(1), "deep": {"er": [kit.agent(2), (kit.agent(3),)]}, "counter": Counter(4), "note": note}
+    assert Saver(tmp_path).save(saved, 7).name == f"checkpoint-7{kit.suffix}"
+    into = {"a": kit.agent(5), "deep": {"er": [kit.agent(6), (kit.agent(7),)]}, "counter": Counter(8)}
+    step, content = Saver(tmp_path).load(into=into)
+    assert (step, content["note"], into["counter"].count) == (7, note, 4)
+    assert kit.weights(into["a"]) == kit.weights(kit.agent(1))
+    assert kit.weights(into["deep"]["er"][0]) == kit.weights(kit.agent(2))
+    assert kit.weights(into["deep"]["er"][1][0]) == kit.weights(kit.agent(3))
+
+
+def test_some_of_the_saved_models_can_be_restored(kit, tmp_path):
+    """The others are not needed, and what was saved is not changed by it."""
+    saver = Saver(tmp_path)
+    saver.save({"actor": kit.agent(1), "critic": kit.agent(2)}, 1)
+    fresh = kit.agent(3)
+    for _ in range(2):
+        saver.load(into={"critic": fresh})
+        assert kit.weights(fresh) == kit.weights(kit.agent(2))
+
+
+def test_what_does_not_fit_changes_nothing(kit, tmp_path):
+    """The error names object, part and both shapes, and says what to do; no object has changed, whichever fits."""
+    saver = Saver(tmp_path)
+    saver.save({"a": kit.agent(1), "b": kit.agent(2), "counter": Counter(1)}, 1)
+    into = {"a": kit.agent(3), "counter": Counter(9), "b": kit.agent(4, width=5)}
+    with pytest.raises(CheckpointError) as caught:
+        saver.load(into=into)
+    text = str(caught.value)
+    assert re.search(
+        rf"checkpoint-1{kit.suffix} does not fit .*'b\.\S*body\S*' has shape \(3, 5\) and in the .*\(3, 4\)", text
+    )
+    assert "Build the models as they were when it was saved, or restore fewer of them with var_prefix or into=" in text
+    assert kit.weights(into["a"]) == kit.weights(kit.agent(3)) and into["counter"].count == 9
+    assert kit.weights(into["b"]) == kit.weights(kit.agent(4, width=5))
+
+
+def test_an_object_that_the_file_has_not(kit, tmp_path):
+    """Its name is told with those that are there, and what it is where the file has something else by the name."""
+    saver = Saver(tmp_path)
+    saver.save({"a": kit.agent(1), "b": 5}, 1)
+    agent = kit.agent(2)
+    with pytest.raises(
+        CheckpointError, match=r"'aa(\.body)?' is not in it \(there is: a, b\)\. Did you mean 'a'\? Build"
+    ):
+        saver.load(into={"a": agent, "aa": kit.agent(3)})
+    other = r"'b\.body' is not in it" if kit.name == "plain" else r"'b' is a \w+ and in the file a <class 'int'>"
+    with pytest.raises(CheckpointError, match=other):
+        saver.load(into={"a": agent, "b": kit.agent(3)})
+    assert kit.weights(agent) == kit.weights(kit.agent(2))
+
+
+def test_an_object_that_refuses_its_state(kit, tmp_path):
+    """It is named; models beside it stay, and objects before it get back what they had."""
+    saver = Saver(tmp_path)
+    saver.save({"a": kit.agent(1), "one": Counter(1), "two": Counter(2)}, 1)
+    into = {"a": kit.agent(3), "one": Counter(8), "two": Counter(9, fails=True)}
+    with pytest.raises(CheckpointError, match=r"does not fit 'two', a Counter \(KeyError: 'no'\)\. Make it as it was"):
+        saver.load(into=into)
+    assert kit.weights(into["a"]) == kit.weights(kit.agent(3)) and into["one"].count == 8
+
+
+def test_var_prefix_selects_variables_of_models(kit, tmp_path):
+    """The selected ones are saved and restored, from a whole file too; what is no model is whole."""
+    prefix, fresh = kit.prefixes[kit.name], kit.agent(2)
+    body, head = kit.weights(kit.agent(1))
+    saver = Saver(tmp_path, var_prefix=prefix)
+    saver.save({"agent": kit.agent(1), "epoch": 3}, 1)
+    Saver(tmp_path).save({"agent": kit.agent(1), "epoch": 3}, 2)
+    for step in (1, 2):
+        fresh = kit.agent(2)
+        assert saver.load(step, into={"agent": fresh})[1]["epoch"] == 3
+        assert kit.weights(fresh) == [body, head if kit.name == "plain" else kit.weights(kit.agent(2))[1]]
+
+
+def test_a_prefix_that_selects_no_variable(kit, tmp_path):
+    """It is an error that lists the names, and the former checkpoint stays. Plain data has no variables."""
+    Saver(tmp_path, 1).save({"agent": kit.agent(1)}, 1)
+    saver = Saver(tmp_path, 1, var_prefix="nothing")
+    if kit.name == "plain":
+        saver.save({"agent": kit.agent(2)}, 2)
+        assert saver.load()[0] == 2
+        return
+    said = r"var_prefix 'nothing' selects none of agent\.\S*body\S*; agent\.\S*head"
+    with pytest.raises(CheckpointError, match=said):
+        saver.save({"agent": kit.agent(2), "epoch": 3}, 2)
+    with pytest.raises(CheckpointError, match=said):
+        saver.load(into={"agent": kit.agent(2)})
+    assert saver.steps() == [1]
+
+
+def test_what_cannot_be_stored_beside_a_model_is_left_out(kit, tmp_path):
+    """One warning names it, the rest is saved; where nothing else is there, nothing is saved."""
+    saver = Saver(tmp_path)
+    with pytest.warns(RLAWarning, match=r"bad\['f'\]: a <class 'builtin_function_or_method'> cannot be") as caught:
+        for step in (1, 2):
+            saver.save({"agent": kit.agent(1), "bad": {"f": print, "n": 5}}, step)
+    assert [warning.category for warning in caught].count(RLAWarning) == 1
+    step, content = saver.load()
+    assert step == 2 and content["bad"] == {"n": 5} and set(content) == {"agent", "bad"}
 
 
 # --- damage -------------------------------------------------------------------------------------------------
@@ -513,12 +673,12 @@ def test_killed_at_any_moment_the_newest_is_found(kit, tmp_path):
 
 def test_temporary_files_of_the_living_stay(tmp_path):
     """What another process, or another machine, is writing just now is not swept away."""
-    from rla_hooks.checkpoints import _staging
+    from rla_hooks import atomic
 
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
     random_part = "0" * 32
-    host, other = _staging._host(), "0badc0de"
+    host, other = atomic._host(), "0badc0de"
     living = [
         f".saving-{host}-{os.getppid()}-{random_part}.tmp",
         f".saving-{other}-{dead.pid}-{random_part}.tmp",
@@ -705,21 +865,6 @@ def test_var_prefix_must_be_a_text(tmp_path):
 # --- without a framework ------------------------------------------------------------------------------------
 
 
-class Counter:
-    """An object with a state, as normalisers and environments have it."""
-
-    def __init__(self, count, fails=False):
-        self.count, self.fails = count, fails
-
-    def state_dict(self):
-        return {"count": self.count}
-
-    def load_state_dict(self, state):
-        if self.fails:
-            raise KeyError("no")
-        self.count = state["count"]
-
-
 def test_arrays_are_restored_in_place_or_not_at_all(tmp_path):
     """Arrays of the caller get their values; where one shape differs, none has changed."""
     saver = Saver(tmp_path)
@@ -830,7 +975,7 @@ def test_a_torch_file_without_torch_says_what_to_install(tmp_path):
 # --- a backend that writes folders --------------------------------------------------------------------------
 
 FOLDER_BACKEND = """
-from rla_hooks.checkpoints import _states
+from rla_hooks.checkpoints import state_dicts
 def matches(models): return "folder" in models
 def collect(models, var_prefix): return models, []
 def save(path, content):
@@ -847,7 +992,7 @@ def test_another_backend_is_a_file_and_a_line(tmp_path, monkeypatch):
     """A backend that writes folders needs nothing more, and its checkpoints are as safe as files."""
     (tmp_path / "folder_backend.py").write_text(FOLDER_BACKEND)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(checkpoints, "BACKENDS", [Backend("folder", ".ckpt", "folder_backend"), *BACKENDS])
+    monkeypatch.setattr(backends, "BACKENDS", [Backend("folder", ".ckpt", "folder_backend"), *BACKENDS])
     saver = Saver(tmp_path / "run", max_to_keep=2)
     for step in (1, 2, 3, 3):
         path = saver.save({"folder": step}, step)

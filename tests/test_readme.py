@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -17,39 +17,56 @@ def _blocks(page: Path) -> list[tuple[str, str]]:
     return BLOCK.findall(page.read_text())
 
 
-def _code() -> str:
-    pages = [ROOT / "README.md", ROOT / "docs" / "lightning.md", ROOT / "docs" / "keras.md"]
-    return "\n".join(code for page in pages for kind, code in _blocks(page) if kind == "python")
+def _code(page: Path) -> str:
+    return "\n".join(code for kind, code in _blocks(page) if kind == "python")
+
+
+def _promised(page: Path) -> list[str]:
+    """What the comments behind ``print(...)`` say will be printed."""
+    return re.findall(r"^ *print\(.*\)  # (.+)$", _code(page), re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory):
-    """The Python blocks, run one after the other as one program by somebody who has just copied them."""
-    pytest.importorskip("pytorch_lightning")
-    pytest.importorskip("pandas")
-    pytest.importorskip("tensorflow")
-    pytest.importorskip("keras")
-    folder = tmp_path_factory.mktemp("readme")
-    program = folder / "program.py"
-    program.write_text(_code())
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("RLA_")}
-    done = subprocess.run([sys.executable, "-I", program], cwd=folder, capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr
-    return folder, done.stdout
+def run_page(tmp_path_factory):
+    """Runs the Python blocks of a page, one after the other as one program by somebody who has just copied them."""
+    done = {}
+
+    def run(page: Path) -> tuple[Path, str]:
+        if page not in done:
+            for framework in ("pandas", "pytorch_lightning", "keras", "tensorflow"):
+                if framework == "pandas" or re.search(rf"^import {framework}\b", _code(page), re.MULTILINE):
+                    pytest.importorskip(framework)
+            folder = tmp_path_factory.mktemp("page")
+            program = folder / "program.py"
+            program.write_text(_code(page))
+            environment = {key: value for key, value in os.environ.items() if not key.startswith("RLA_")}
+            command = [sys.executable, "-I", program]
+            ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
+            assert ended.returncode == 0, ended.stderr
+            done[page] = folder, ended.stdout
+        return done[page]
+
+    return run
 
 
-def test_the_python_blocks_run(ran):
+@pytest.mark.parametrize("page", [page for page in PAGES if _code(page)], ids=lambda page: page.name)
+def test_the_python_blocks_run(page, run_page):
     """They print what their comments promise."""
-    _, printed = ran
-    promised = re.findall(r"^ *print\(.*\)  # (.+)$", _code(), re.MULTILINE)
-    assert "finished 0.05" in promised and len(promised) >= 4
-    assert [line for line in promised if line not in printed.splitlines()] == []
-    assert re.search(r"checkpoint-9\.pt$", printed, re.MULTILINE)
+    _, printed = run_page(page)
+    assert [line for line in _promised(page) if line not in printed.splitlines()] == []
+    if page.name == "README.md":
+        assert "finished 0.05" in _promised(page)
+        assert re.search(r"checkpoint-9\.pt$", printed, re.MULTILINE)
 
 
-def test_the_commands_run(ran):
+def test_the_pages_promise_something():
+    """Otherwise the test above would say nothing."""
+    assert sum(len(_promised(page)) for page in PAGES) >= 4
+
+
+def test_the_commands_run(run_page):
     """Each ``$`` line works on the runs that the blocks left; the make targets exist."""
-    folder, _ = ran
+    folder, _ = run_page(ROOT / "README.md")
     consoles = [code for kind, code in _blocks(ROOT / "README.md") if kind == "console"]
     commands = [line.removeprefix("$ ") for code in consoles for line in code.splitlines()]
     assert commands
@@ -63,15 +80,25 @@ def test_the_commands_run(ran):
     assert set(re.findall(r"make (\w+)", (ROOT / "README.md").read_text())) <= targets
 
 
+def test_the_make_targets_exist():
+    """Pages write them in code style: `make check`; alone on a line in a block of commands, too."""
+    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for page in PAGES:
+        named = re.findall(r"`make (\w+)|^make (\w+)", page.read_text(), re.MULTILINE)
+        assert {one or other for one, other in named} <= targets, page
+
+
 def test_the_settings_are_valid(tmp_path):
-    """The YAML blocks load without a mistake."""
+    """The YAML blocks load without a mistake; README's says what it means."""
     from rla_hooks import config
 
-    for number, (kind, text) in enumerate(block for page in PAGES for block in _blocks(page)):
+    loaded = {}
+    for number, (name, kind, text) in enumerate((page.name, *block) for page in PAGES for block in _blocks(page)):
         if kind == "yaml":
             file = tmp_path / f"rla_config_{number}.yaml"
             file.write_text(text)
-            assert config.load(file).ignore == ("*.mp4", "data/")
+            loaded.setdefault(name, []).append(config.load(file))
+    assert [settings.ignore for settings in loaded["README.md"]] == [("*.mp4", "data/")]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -199,6 +199,30 @@ def test_two_variables_of_one_name(tf, saver):
         saver.save({"m": module}, step=1)
 
 
+def test_each_object_is_walked_once(tf, saver):
+    """An agent may be large: its parts are asked what they are made of once in a save, and once in a restore."""
+    asked = []
+
+    class Part(tf.Module):
+        def _trackable_children(self, *args, **kwargs):
+            asked.append(self)
+            return super()._trackable_children(*args, **kwargs)
+
+    def make(value):
+        agent = Part()
+        agent.actor, agent.critic = Part(), Part()
+        agent.actor.w, agent.critic.w = tf.Variable(value), tf.Variable(value)
+        return agent
+
+    first, second = make(1.0), make(2.0)
+    saver.save({"agent": first}, step=1)
+    assert sorted(map(id, asked)) == sorted(map(id, (first, first.actor, first.critic)))
+    asked.clear()
+    saver.load(into={"agent": second})
+    assert sorted(map(id, asked)) == sorted(map(id, (second, second.actor, second.critic)))
+    assert float(second.critic.w) == 1.0
+
+
 @pytest.mark.parametrize("counted", [0, 1])
 def test_the_counter_of_a_checkpoint_may_be_missing(tf, saver, tmp_path, counted):
     """tf.train.Checkpoint makes it at its own first save; it does not matter which side had one."""

@@ -23,21 +23,26 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rla_hooks.checkpoints import _staging
+from rla_hooks import atomic
+from rla_hooks.checkpoints import staging
 from rla_hooks.errors import RLAWarning
 
 FILE = "manifest.json"
 FORMAT = 1
 _BLOCK = 1 << 20
-# Guards read, change, write: several savers of one process, in several threads, share one manifest.
+# Held while a manifest is read, changed and written: savers in several threads of a process share one manifest.
 lock = threading.RLock()
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A complete checkpoint. ``time`` in seconds since 1970, ``size`` in bytes, ``crc32c`` in eight hex digits.
+    """One complete checkpoint of a manifest.
 
-    ``info``: what else is known of it and JSON can hold, such as the epoch and the score.
+    file: its path in the folder. name, step: as it was saved. time: in seconds since 1970. size: in bytes.
+    crc32c: in eight hex digits. info: what else is known of it and JSON can hold, such as the epoch and the score.
+
+    >>> Entry("best-3.pt", "best", 3, time=0.0, size=10, crc32c="e3069283").step
+    3
     """
 
     file: str
@@ -52,9 +57,15 @@ class Entry:
 class Manifest:
     """The manifest in a run's checkpoint folder. The folder need not exist until something is added.
 
-    >>> manifest = Manifest(Path("checkpoint/cartpole"))
-    >>> [entry.step for entry in manifest.complete()]
-    [1000, 2000]
+    Reading never raises for a damaged manifest: it warns (RLAWarning), and gives the entries that can be used.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     manifest = Manifest(folder)
+    ...     _ = Path(folder, "model.h5").write_bytes(b"weights")
+    ...     entry = manifest.add("model.h5", "model", step=1000)
+    ...     entry.size, manifest.trouble(entry), [entry.step for entry in manifest.complete()]
+    (7, None, [1000])
     """
 
     def __init__(self, folder: str | os.PathLike[str]):
@@ -62,18 +73,18 @@ class Manifest:
         self.path = self.folder / FILE
 
     def entries(self) -> list[Entry]:
-        """All that is recorded, oldest first, whether the files are still there or not.
+        """Return all that is recorded, oldest first, whether the files are still there or not.
 
         What cannot be understood is left out with a warning. Changes nothing on disk.
         """
         return self._read()[0]
 
     def complete(self) -> list[Entry]:
-        """The entries whose files are there in full size, oldest first. :meth:`trouble` checks contents."""
+        """Return the entries whose files are there in full size, oldest first. :meth:`trouble` checks contents."""
         return [entry for entry in self.entries() if self.has_size(entry)]
 
     def newest(self, name: str | None = None, step: int | None = None) -> Entry | None:
-        """The complete one that was written last, of this name and this step where they are given."""
+        """Return the complete one that was written last, of this name and step where they are given; None without."""
         for entry in reversed(self.complete()):
             if name in (None, entry.name) and step in (None, entry.step):
                 return entry
@@ -87,9 +98,9 @@ class Manifest:
         measured: tuple[int, str] | None = None,
         info: Mapping[str, Any] | None = None,
     ) -> Entry:
-        """Record a file (or folder) that lies complete in the folder. ``measured``: what :func:`measure` says.
+        """Record a file (or folder) that lies complete in the folder. ``measured``: what :func:`measure` returned.
 
-        Entries whose files are gone are dropped on this occasion.
+        Drops the entries whose files are gone. Raises OSError.
         """
         size, crc = measured or measure(self.folder / file)
         entry = Entry(file, name, step, time.time(), size, crc, dict(info or {}))
@@ -99,20 +110,20 @@ class Manifest:
         return entry
 
     def forget(self, *entries: Entry) -> None:
-        """Drop entries. The files stay."""
+        """Drop entries. The files stay. Raises OSError."""
         with lock:
             # Not synced: an entry that comes back after a power cut names a missing file, which is harmless.
             self._write([entry for entry in self._take() if entry not in entries], sync=False)
 
     def has_size(self, entry: Entry) -> bool:
-        """Whether the entry's file is there and as large as it was written."""
+        """Return whether the entry's file is there and as large as it was written."""
         try:
             return _size(self.folder / entry.file) == entry.size
         except OSError:
             return False
 
     def trouble(self, entry: Entry) -> str | None:
-        """What is wrong with the entry's file, as the end of a sentence; None when nothing is."""
+        """Return what is wrong with the entry's file, as the end of a sentence; None when nothing is."""
         try:
             size, crc = measure(self.folder / entry.file)
         except FileNotFoundError:
@@ -126,7 +137,7 @@ class Manifest:
         return None
 
     def _read(self) -> tuple[list[Entry], str | None]:
-        """The entries, and what is wrong with the manifest."""
+        """Return the entries, and what is wrong with the manifest."""
         try:
             content = json.loads(self.path.read_bytes())
         except (FileNotFoundError, NotADirectoryError):
@@ -142,19 +153,19 @@ class Manifest:
             return good, self._warn(f"has {len(content['checkpoints']) - len(good)} entries that cannot be used")
         return good, None
 
-    def _warn(self, trouble: str) -> str:
+    def _warn(self, problem: str) -> str:
         warnings.warn(
-            f"{self.path} {trouble}. Checkpoints that it does not list are neither loaded nor deleted; "
+            f"{self.path} {problem}. Checkpoints that it does not list are neither loaded nor deleted; "
             "their files are untouched.",
             RLAWarning,
             stacklevel=5,
         )
-        return trouble
+        return problem
 
     def _take(self) -> list[Entry]:
-        """Read in order to write: a manifest that is not quite ours is kept aside."""
-        entries, trouble = self._read()
-        if trouble:
+        """Return the entries before a change; a manifest that cannot be read in full is renamed first, and stays."""
+        entries, problem = self._read()
+        if problem:
             number = 1
             while os.path.lexists(aside := self.folder / f"{FILE}.damaged-{number}"):
                 number += 1
@@ -164,22 +175,32 @@ class Manifest:
     def _write(self, entries: list[Entry], sync: bool = True) -> None:
         content = {"format": FORMAT, "checkpoints": [asdict(entry) for entry in entries]}
         text = json.dumps(content, indent=2) + "\n"
-        _staging.write_bytes(self.path, text.encode(), sync)
+        atomic.write_bytes(self.path, text.encode(), sync)
 
 
 def latest(folder: str | os.PathLike[str], name: str | None = None) -> Path | None:
-    """The newest complete checkpoint (a file, or a folder) in a run's checkpoint folder. Changes nothing."""
+    """Return the path of the newest complete checkpoint (a file, or a folder) in a run's checkpoint folder.
+
+    name: of the checkpoint (None: any). None where there is no complete one. Changes nothing.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "model.h5").write_bytes(b"weights")
+    ...     entry = Manifest(folder).add("model.h5", "model", step=1000)
+    ...     latest(folder).name, latest(folder, "best")
+    ('model.h5', None)
+    """
     manifest = Manifest(folder)
     entry = manifest.newest(name)
     return manifest.folder / entry.file if entry else None
 
 
 def measure(path: Path) -> tuple[int, str]:
-    """Size in bytes and crc32c (eight hex digits) of a checkpoint. Raises OSError."""
+    """Return the size in bytes and the crc32c (eight hex digits) of a checkpoint. Raises OSError."""
     import google_crc32c  # late: whoever only asks for the newest checkpoint needs no native library
 
     size, crc = 0, 0
-    for file in _staging.files_of(path):
+    for file in staging.files_of(path):
         if file != path:
             crc = google_crc32c.extend(crc, file.relative_to(path).as_posix().encode("utf-8", "surrogateescape"))
         with open(file, "rb") as stream:
@@ -190,11 +211,11 @@ def measure(path: Path) -> tuple[int, str]:
 
 
 def _size(path: Path) -> int:
-    return sum(file.stat().st_size for file in _staging.files_of(path))
+    return sum(file.stat().st_size for file in staging.files_of(path))
 
 
 def _entry(raw: Any) -> Entry | None:
-    """One checked entry; None for what this version did not write, above all a path out of the folder."""
+    """Return an entry; None for what this version did not write, above all a path that leads out of the folder."""
     if not isinstance(raw, dict):
         return None
     try:
@@ -209,7 +230,7 @@ def _entry(raw: Any) -> Entry | None:
 
 
 def _inside(file: str) -> bool:
-    """Whether a name stays in the folder; one below it, as frameworks make them, is fine."""
+    """Return whether a file is in the folder, or in one below it, as frameworks make them."""
     parts = file.split("/")
     return (
         file != FILE

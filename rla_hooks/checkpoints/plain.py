@@ -7,29 +7,31 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from rla_hooks.checkpoints import _states
+from rla_hooks.checkpoints import compare, state_dicts
+from rla_hooks.checkpoints.compare import ArraySpec
+from rla_hooks.encoding import KeyPath
 from rla_hooks.errors import CheckpointError
-from rla_hooks.plaindata import Place, PlainDataError, Tagger, loads, pack
+from rla_hooks.plaindata import PlainDataError, PlainEncoder, loads, pack
 
 
 def matches(models: Mapping[str, Any]) -> bool:
-    """Takes everything: what cannot be stored is left out."""
+    """Take everything: what cannot be stored is left out."""
     return True
 
 
 def collect(models: Mapping[str, Any], var_prefix: str) -> tuple[Any, list[str]]:
-    """The tagged plain data of the models, and what was left out. The prefix has no use here."""
+    """Return the encoded plain data of the models, and what was left out. The prefix has no use here."""
     left_out: list[str] = []
-    return Collector(left_out).value(dict(models)), left_out
+    return Collector(left_out).encode_or_omit(dict(models)), left_out
 
 
 def save(path: Path, content: Any) -> None:
-    """Write what ``collect`` gave."""
+    """Write what ``collect`` returned."""
     path.write_bytes(pack(content))
 
 
 def load(path: Path, weights_only: bool) -> dict[str, Any]:
-    """The content; foreign code never runs, whatever ``weights_only`` says."""
+    """Return the content; foreign code never runs, whatever ``weights_only`` says."""
     try:
         content = loads(path.read_bytes())
     except PlainDataError as error:
@@ -43,34 +45,32 @@ def restore(
     models: Mapping[str, Any],
     content: Mapping[str, Any],
     var_prefix: str,
-    passed_over: Callable[[Any], bool] = lambda value: False,
+    is_excluded: Callable[[Any], bool] = lambda value: False,
 ) -> None:
-    """Give objects with ``load_state_dict`` their state and numpy arrays their values. The rest stays.
+    """Give objects with ``load_state_dict`` their state and numpy arrays their values. Other data stays.
 
-    ``passed_over`` says which objects another backend restores.
+    ``is_excluded`` returns whether another backend restores an object.
     """
 
-    def wanted(value: Any) -> bool:
-        return not passed_over(value) and (_states.takes_state(value) or _is_array(value))
+    def is_wanted(value: Any) -> bool:
+        return not is_excluded(value) and (state_dicts.takes_state(value) or _is_array(value))
 
-    found = _states.targets(models, content, wanted)
+    found = state_dicts.targets(models, content, is_wanted)
     arrays = [target for target in found if _is_array(target.value)]
-    problems = [problem for target in arrays if (problem := _mismatch(target))]
-    if problems:
-        raise CheckpointError(f"does not fit what shall be restored: {_states.shorten(problems)}")
-    _states.load_states([target for target in found if not _is_array(target.value)])
+    compare.check([problem for target in arrays if (problem := _problem(target))])
+    state_dicts.load_states([target for target in found if not _is_array(target.value)])
     for target in arrays:
         target.value[...] = target.state
 
 
-class Collector(Tagger):
-    """Tags plain data, and what ``state_dict()`` of an object gives."""
+class Collector(PlainEncoder):
+    """Encodes plain data, and objects by their ``state_dict()``."""
 
-    def leaf(self, value: Any, where: Place) -> Any:
-        if not self.in_key and _states.has_state(value):
-            with self.inside(value, where):
-                return self.stored(_states.state_of(value, where), where)
-        return super().leaf(value, where)
+    def encode_leaf(self, value: Any, keys: KeyPath) -> Any:
+        if not self.in_key and state_dicts.has_state(value):
+            with self.entered(value, keys):
+                return self.encode(state_dicts.state_of(value, keys), keys)
+        return super().encode_leaf(value, keys)
 
 
 def _is_array(value: Any) -> bool:
@@ -78,13 +78,13 @@ def _is_array(value: Any) -> bool:
     return numpy is not None and isinstance(value, numpy.ndarray)
 
 
-def _mismatch(target: _states.Target) -> str | None:
+def _problem(target: state_dicts.Target) -> str | None:
     import numpy as np
 
-    if not _is_array(target.state):
-        return f"{target.name!r} is an array and in the file a {type(target.state)}"
-    if target.value.shape != target.state.shape:
-        return f"{target.name!r} has shape {target.value.shape} and in the file {target.state.shape}"
-    if not np.can_cast(target.state.dtype, target.value.dtype, "same_kind"):
-        return f"{target.name!r} has dtype {target.value.dtype} and in the file {target.state.dtype}"
-    return None if target.value.flags.writeable else f"{target.name!r} is a read-only array"
+    name, own, stored = repr(target.name), target.value, target.state
+    if not _is_array(stored):
+        return compare.other_kind(name, "an array", stored)
+    if not own.flags.writeable:
+        return f"{name} is a read-only array"
+    dtype = own.dtype if np.can_cast(stored.dtype, own.dtype, "same_kind") else stored.dtype
+    return compare.difference(name, ArraySpec(own.shape, str(own.dtype)), ArraySpec(stored.shape, str(dtype)))

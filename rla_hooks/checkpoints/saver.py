@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rla_hooks import checkpoints
-from rla_hooks.checkpoints import _arguments, _staging, _states
-from rla_hooks.checkpoints import manifest as _manifest
+from rla_hooks import atomic
+from rla_hooks.checkpoints import arguments, backends, compare, staging, state_dicts
+from rla_hooks.checkpoints import manifest as manifests
 from rla_hooks.checkpoints.manifest import Entry, Manifest
 from rla_hooks.errors import CheckpointError, ConfigError, RLAError, RLAWarning, WarnOnce, did_you_mean
 
@@ -19,15 +19,27 @@ from rla_hooks.errors import CheckpointError, ConfigError, RLAError, RLAWarning,
 class Saver:
     """Writes ``<name>-<step>.pt`` (torch), ``.pkl`` (plain data) and so on into a run's checkpoint folder.
 
-    A checkpoint is complete or not there at all: a temporary file is synced, moved into place and then
-    recorded in the manifest. ``max_to_keep`` (None: all) counts per name; only what the manifest lists is ever
-    deleted. ``objects`` are saved and restored where a call names none. ``var_prefix`` selects parameters.
-    ``framework``: "torch" or "tensorflow", for a program whose objects do not say it; the objects come first.
+    A checkpoint is complete or not there at all: a temporary file is synced, moved into place and then recorded in the
+    manifest. Only what the manifest lists is ever deleted.
 
-    >>> saver = Saver(Path("checkpoint/cartpole"), max_to_keep=2)
-    >>> saver.save({"policy": policy, "optimizer": optimizer}, step=1000)
-    PosixPath('checkpoint/cartpole/checkpoint-1000.pt')
-    >>> step, content = saver.load(into={"policy": policy, "optimizer": optimizer})
+    folder: made when something is saved.
+    max_to_keep: how many of each checkpoint name stay, the newest (None: all).
+    var_prefix: only parameters whose path (``body/w``), or name in ``objects`` and path, begins so are saved and
+    restored ('': all). The state of other objects, such as optimizers, is whole.
+    objects: by name, saved and restored where a call names none.
+    framework: "torch" or "tensorflow", for a program whose objects do not say it; the objects come first.
+    Raises ConfigError for bad arguments, CheckpointError where the framework is not installed.
+
+    >>> import tempfile
+    >>> import numpy as np
+    >>> weights = np.array([1.0, 2.0])  # or a torch module, an optimizer, a Keras model, a tf.Module
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     saver = Saver(folder, max_to_keep=2)
+    ...     path = saver.save({"weights": weights, "epoch": 3}, step=1000)
+    ...     weights[:] = 0
+    ...     step, content = saver.load(into={"weights": weights})
+    >>> path.name, step, content["epoch"], weights.tolist()
+    ('checkpoint-1000.pkl', 1000, 3, [1.0, 2.0])
     """
 
     def __init__(
@@ -39,37 +51,38 @@ class Saver:
         framework: str | None = None,
     ):
         self.folder = Path(folder)
-        self.framework = _arguments.checked_framework(framework)
-        self.max_to_keep = _arguments.checked_count(max_to_keep)
+        self.framework = arguments.checked_framework(framework)
+        self.max_to_keep = arguments.checked_count(max_to_keep)
         if not isinstance(var_prefix, str):
             raise ConfigError(
-                f"var_prefix is {_arguments.shown(var_prefix)}. Pass a text such as 'policy', or '' for everything."
+                f"var_prefix is {arguments.shown(var_prefix)}. Pass a text such as 'policy', or '' for everything."
             )
         self.var_prefix = var_prefix
-        self.objects = None if objects is None else _arguments.checked_models(objects, "objects")
+        self.objects = None if objects is None else arguments.checked_models(objects, "objects")
         self.manifest = Manifest(self.folder)
         self._warn = WarnOnce()
-        self._left_out: set[str] = set()  # what was said to be left out
+        self._left_out: set[str] = set()  # what a warning has named
 
     def save(self, models: Mapping[str, Any] | None, step: int, name: str = "checkpoint") -> Path:
-        """Save the models, or :attr:`objects` where they are None; returns the file (or folder).
+        """Save the models, or :attr:`objects` where they are None; returns the path of the file (or folder).
 
-        The same name and step again replaces the former one, under another file name (``checkpoint-5.1.pt``):
-        the former must be whole until the new one is recorded. Likewise where a file that is not ours has the
-        name. Values that cannot be stored are left out with one warning.
+        models: by name; objects, tensors and plain data, nested in dicts, lists and tuples.
+        step: a whole number from 0 up. The same name and step again replaces the former one, under another file name
+        (``checkpoint-5.1.pt``): the former must be whole until the new one is recorded. Likewise where a file that is
+        not ours has the name. Values that cannot be stored are left out with one warning.
         Raises ConfigError for bad arguments, OSError when the disk does, CheckpointError for all else, also where
         models were given and nothing of them can be stored; then nothing has changed.
         """
-        step = _arguments.checked_step(step)
-        models = _arguments.checked_models(self.objects or {} if models is None else models, "models")
-        _arguments.checked_name(name, step)
+        step = arguments.checked_step(step)
+        models = arguments.checked_models(self.objects or {} if models is None else models, "models")
+        arguments.checked_name(name, step)
         with _checkpoint_errors(f"{sorted(models)} cannot be saved"):
-            backend, left_out = checkpoints.backend_of(models, self.framework)
+            backend, left_out = backends.backend_of(models, self.framework)
             implementation = backend.implementation()
             content, not_stored = implementation.collect(models, self.var_prefix)
-        if models and not_stored and _states.is_empty(content):
-            raise CheckpointError(f"nothing could be saved: {_states.shorten(not_stored)}")
-        self._tell([*left_out, *not_stored])
+        if models and not_stored and state_dicts.is_empty(content):
+            raise CheckpointError(f"nothing could be saved: {compare.shorten(not_stored)}")
+        self._warn_left_out([*left_out, *not_stored])
 
         def write(path: Path) -> None:
             with _checkpoint_errors(f"{sorted(models)} cannot be saved by {backend.name}"):
@@ -85,24 +98,29 @@ class Saver:
         name: str = "checkpoint",
         info: Mapping[str, Any] | None = None,
     ) -> Path:
-        """Let ``write`` make a file (or folder) of this suffix, as :meth:`save` does; returns it.
+        """Let ``write`` make a file (or folder) of this suffix, as :meth:`save` does; returns its path.
 
         For what a framework writes by itself: ``write`` gets an unused path that ends with ``suffix``, and what it
         raises comes out here. ``info``: see :class:`Entry`; under its key "writer" the framework's hook names itself,
         so that its files are counted apart, and not taken for the program's own by :meth:`load`.
+
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Saver(folder).write(lambda path: path.write_text("0 1"), ".csv", step=7, name="best").name
+        'best-7.csv'
         """
-        step = _arguments.checked_step(step)
-        _arguments.checked_name(name, step)
+        step = arguments.checked_step(step)
+        arguments.checked_name(name, step)
         self.folder.mkdir(parents=True, exist_ok=True)
-        _staging.sweep(self.folder)
-        with _staging.staging(self.folder) as room:
-            room.mkdir()
-            temporary = room / f"{name}-{step}{suffix}"
+        staging.sweep(self.folder)
+        with atomic.temporary_in(self.folder) as temporary_folder:
+            temporary_folder.mkdir()
+            temporary = temporary_folder / f"{name}-{step}{suffix}"
             write(temporary)
-            _staging.sync(temporary)
-            measured = _manifest.measure(temporary)
-            with _manifest.lock:
-                path = self._free(f"{name}-{step}", suffix)
+            staging.sync(temporary)
+            measured = manifests.measure(temporary)
+            with manifests.lock:
+                path = self._unused(f"{name}-{step}", suffix)
                 os.replace(temporary, path)
                 self._record(path, name, step, measured, info)
         return path
@@ -116,20 +134,20 @@ class Saver:
     ) -> tuple[int, dict[str, Any]]:
         """Load the newest complete checkpoint of a name, or that of a step; returns its step and content.
 
-        Every byte is checked before it is read. Where no step is given and the newest is damaged, a warning
-        says so and the one before it is taken. Objects with ``load_state_dict`` and tensors in ``into`` (or
-        :attr:`objects`) are restored in place; plain data is in the content. A file cannot run code unless
-        ``weights_only`` is False.
+        The content is a dict by name: plain data as it was, state dicts and arrays for objects. The objects, tensors
+        and arrays in ``into`` (or :attr:`objects`) are restored in place. Every byte is checked before it is read.
+        Where no step is given and the newest is damaged, a warning says so and the one before it is taken. A file
+        cannot run code unless ``weights_only`` is False.
         Raises CheckpointError when there is none, when it is damaged or refused, or does not fit the objects.
         """
-        step = None if step is None else _arguments.checked_step(step)
-        _arguments.checked_name(name, step or 0)
-        models = self.objects if into is None else _arguments.checked_models(into, "into")
+        step = None if step is None else arguments.checked_step(step)
+        arguments.checked_name(name, step or 0)
+        models = self.objects if into is None else arguments.checked_models(into, "into")
         entry = self._chosen(step, name)
         path = self.folder / entry.file
         try:
             with _checkpoint_errors("cannot be restored"):
-                implementation = checkpoints.backend_named(entry.file).implementation()
+                implementation = backends.backend_named(entry.file).implementation()
                 content = implementation.load(path, bool(weights_only))
                 if models or getattr(implementation, "restores_without_objects", False):
                     implementation.restore(models or {}, content, self.var_prefix)
@@ -138,10 +156,10 @@ class Saver:
         return entry.step, content
 
     def steps(self, name: str = "checkpoint") -> list[int]:
-        """The steps of the complete checkpoints of a name, in the order of writing."""
+        """Return the steps of the complete checkpoints of a name, in the order of writing."""
         return [entry.step for entry in self.manifest.complete() if entry.name == name]
 
-    def _free(self, stem: str, suffix: str) -> Path:
+    def _unused(self, stem: str, suffix: str) -> Path:
         path, number = self.folder / (stem + suffix), 0
         while os.path.lexists(path):
             number += 1
@@ -151,16 +169,16 @@ class Saver:
     def _record(
         self, path: Path, name: str, step: int, measured: tuple[int, str], info: Mapping[str, Any] | None
     ) -> None:
-        """List the new file, then delete what it replaces."""
+        """Add the new file to the manifest, then delete what it replaces."""
         try:
             new = self.manifest.add(path.name, name, step, measured, info)
         except BaseException:
-            # Not listed, it would lie there for ever.
+            # A file that is not listed would never be deleted.
             if path.name not in [entry.file for entry in self.manifest.entries()]:
-                _staging.remove(path)
+                atomic.remove(path)
             raise
         others = [entry for entry in self.manifest.entries() if entry.name == name and entry != new]
-        # Those of a framework's hook and those of the program do not count as one another's.
+        # Files of a framework's hook and of the program are counted apart.
         others = [entry for entry in others if entry.info.get("writer") == new.info.get("writer")]
         surplus = [entry for entry in others if entry.step == step]
         if self.max_to_keep is not None:
@@ -170,15 +188,15 @@ class Saver:
             self._delete(surplus)
 
     def _delete(self, entries: list[Entry]) -> None:
-        """Delete files, then forget them: killed in between, an entry names a missing file, which is harmless."""
+        """Delete files, then their entries: killed in between, an entry names a missing file, which is harmless."""
         gone = []
         for entry in entries:
             path = self.folder / entry.file
             try:
                 if not self.manifest.has_size(entry):
-                    pass  # somebody has put another file there since: it is not ours
+                    pass  # another file has been put there since, which is not ours
                 elif path.is_dir():
-                    with _staging.staging(self.folder) as temporary:
+                    with atomic.temporary_in(self.folder) as temporary:
                         os.replace(path, temporary)  # a folder disappears as a whole
                 else:
                     path.unlink(missing_ok=True)
@@ -193,7 +211,7 @@ class Saver:
         except OSError as error:  # the new one is safe, which is what the caller asked for
             self._warn("forget", f"{self.manifest.path} cannot be rewritten: {error}")
 
-    def _tell(self, left_out: list[str]) -> None:
+    def _warn_left_out(self, left_out: list[str]) -> None:
         news = [line for line in left_out if line not in self._left_out]
         self._left_out.update(news)
         if news:
@@ -205,24 +223,24 @@ class Saver:
             )
 
     def _chosen(self, step: int | None, name: str) -> Entry:
-        """The entry to load. Raises CheckpointError when there is none that is whole."""
+        """Return the entry to load. Raises CheckpointError when there is none that is whole."""
         entries = self.manifest.entries()
         wanted = [entry for entry in entries if entry.name == name and step in (None, entry.step)]
         wanted = [entry for entry in wanted if "writer" not in entry.info] or wanted
-        troubles: list[str] = []
+        problems: list[str] = []
         for entry in reversed(wanted):
-            trouble = self.manifest.trouble(entry)
-            if trouble is None:
-                for line in troubles:
+            problem = self.manifest.trouble(entry)
+            if problem is None:
+                for line in problems:
                     warnings.warn(f"{line}. Step {entry.step} is loaded instead.", RLAWarning, stacklevel=4)
                 return entry
-            troubles.append(f"The checkpoint {self.folder / entry.file} {trouble}")
-        raise CheckpointError(self._none_whole(step, name, troubles, entries))
+            problems.append(f"The checkpoint {self.folder / entry.file} {problem}")
+        raise CheckpointError(self._none_whole(step, name, problems, entries))
 
-    def _none_whole(self, step: int | None, name: str, troubles: list[str], entries: list[Entry]) -> str:
+    def _none_whole(self, step: int | None, name: str, problems: list[str], entries: list[Entry]) -> str:
         named = f"{name!r}" + ("" if step is None else f" of step {step}")
         text = f"No checkpoint {named} can be loaded from {self.folder}. "
-        text += "".join(f"{line}. " for line in troubles)
+        text += "".join(f"{line}. " for line in problems)
         steps = [entry.step for entry in self.manifest.complete() if entry.name == name and entry.step != step]
         names = sorted({entry.name for entry in entries})
         if steps:
@@ -237,9 +255,9 @@ class Saver:
 
 @contextmanager
 def _checkpoint_errors(what: str) -> Iterator[None]:
-    """Make CheckpointErrors of what the objects and their framework raise, which may be anything.
+    """Raise CheckpointError for what the objects and their framework raise, which may be anything.
 
-    The training that saves does not end by it. Trouble with the disk and the memory comes out as it is.
+    So a training that catches CheckpointError goes on. Errors of the disk and of the memory are raised as they are.
     """
     try:
         yield

@@ -14,39 +14,40 @@ from typing import Any, BinaryIO, cast
 
 import torch
 
-from rla_hooks.checkpoints import _states
+from rla_hooks.checkpoints import compare, state_dicts
+from rla_hooks.checkpoints.compare import ArraySpec
+from rla_hooks.checkpoints.state_dicts import PrefixFilter, Target
+from rla_hooks.encoding import Encoder, KeyPath, NotStorable
 from rla_hooks.errors import CheckpointError
-from rla_hooks.plaindata import Place, Refused, Walker
 
 
 def matches(models: Mapping[str, Any]) -> bool:
-    """Whether there is a tensor or anything with a ``state_dict`` among the models, at any depth."""
-    return any(True for _ in _states.find(models, lambda value: _is_tensor(value) or _states.has_state(value)))
+    """Return whether there is a tensor or anything with a ``state_dict`` among the models, at any depth."""
+    return any(True for _ in state_dicts.find(models, lambda value: _is_tensor(value) or state_dicts.has_state(value)))
 
 
 def collect(models: Mapping[str, Any], var_prefix: str) -> tuple[Any, list[str]]:
-    """State dicts, detached tensors and plain data, and what was left out.
+    """Return state dicts, detached tensors and plain data, and what was left out.
 
     With ``var_prefix``, only those parameters of modules are taken whose name or ``<key>.<name>`` begins so.
     """
-    collector = _Collector(var_prefix)
-    content = collector.value(dict(models))
-    if collector.passed and not collector.selected:
-        raise CheckpointError(_states.selects_none(var_prefix, collector.passed))
+    collector = _Collector(PrefixFilter(var_prefix))
+    content = collector.encode_or_omit(dict(models))
+    collector.prefix_filter.check()
     return content, collector.left_out or []
 
 
 def save(path: Path, content: Any) -> None:
-    """Write what ``collect`` gave."""
+    """Write what ``collect`` returned."""
     with open(path, "xb") as stream:
-        remembering = _Remembering(stream)
-        torch.save(content, cast(BinaryIO, remembering))
-        if remembering.trouble is not None:
-            raise remembering.trouble
+        deferring = _ErrorDeferring(stream)
+        torch.save(content, cast(BinaryIO, deferring))
+        if deferring.error is not None:
+            raise deferring.error
 
 
 def load(path: Path, weights_only: bool) -> dict[str, Any]:
-    """The content, with all tensors on the CPU. With ``weights_only=False`` the file may run code."""
+    """Return the content, with all tensors on the CPU. With ``weights_only=False`` the file may run code."""
     try:
         content = torch.load(path, map_location="cpu", weights_only=weights_only)
     except pickle.UnpicklingError as error:
@@ -66,49 +67,39 @@ def restore(models: Mapping[str, Any], content: Mapping[str, Any], var_prefix: s
 
     Names and shapes are compared before anything changes.
     """
-    found = _states.targets(models, content, lambda value: _is_tensor(value) or _states.takes_state(value))
-    modules, tensors, others, problems = [], [], [], []
-    names: list[str] = []
-    for target in found:
-        if _is_module(target.value):
-            target, passed = _select(target, var_prefix)
-            names += passed
-            modules.append(target)
-            problems += _module_problems(target, var_prefix)
-        elif _is_tensor(target.value):
-            tensors.append(target)
-            problems += _shape_problem(target.name, target.value, target.state)
-        else:
-            others.append(target)
-    if problems:
-        raise CheckpointError(_states.misfit(problems))
-    if names and var_prefix and not any(target.state for target in modules):
-        raise CheckpointError(_states.selects_none(var_prefix, names))
+    prefix_filter = PrefixFilter(var_prefix)
+    found = state_dicts.targets(models, content, lambda value: _is_tensor(value) or state_dicts.takes_state(value))
+    modules = [target for target in found if isinstance(target.value, torch.nn.Module)]
+    tensors = [target for target in found if _is_tensor(target.value)]
+    problems = [line for target in (*modules, *tensors) for line in _problems(target, prefix_filter)]
+    compare.check(problems + prefix_filter.problems())
     # What can still fail comes first; modules whose names and shapes fit come last.
-    _states.load_states(others)
-    _load_modules(modules, strict=not var_prefix)
+    state_dicts.load_states([each for each in found if not isinstance(each.value, (torch.nn.Module, torch.Tensor))])
+    for target in modules:
+        try:
+            target.value.load_state_dict(_selected(target.name, target.state, prefix_filter), strict=not var_prefix)
+        except Exception as error:  # a module's own load_state_dict may raise anything
+            raise CheckpointError(f"does not fit {target.name!r}: {error}") from error
     with torch.no_grad():
         for target in tensors:
             target.value.copy_(target.state)
 
 
-class _Collector(Walker):
-    """Makes what ``weights_only=True`` reads.
+class _Collector(Encoder):
+    """Builds what ``weights_only=True`` reads.
 
     Torch's reader knows fewer types than pickle (torch 2.13): no empty bytes, no frozenset, no integer of more
     than 255 bytes.
     """
 
-    atoms = frozenset({type(None), bool, float, str})
+    scalars = frozenset({type(None), bool, float, str})
     containers = frozenset({dict, OrderedDict, list, tuple, set})
 
-    def __init__(self, var_prefix: str):
+    def __init__(self, prefix_filter: PrefixFilter):
         super().__init__([])
-        self.var_prefix = var_prefix
-        self.selected = 0
-        self.passed: list[str] = []  # full names of parameters that the prefix did not select
+        self.prefix_filter = prefix_filter
 
-    def leaf(self, value: Any, where: Place) -> Any:
+    def encode_leaf(self, value: Any, keys: KeyPath) -> Any:
         kind = type(value)
         if kind in (int, bytes, complex):
             return value if _is_readable(value) else NotImplemented
@@ -119,61 +110,52 @@ class _Collector(Walker):
         if _is_tensor(value):
             plain = value.detach()
             return plain if type(plain) is torch.Tensor else plain.as_subclass(torch.Tensor)
-        if _states.has_state(value):
-            with self.inside(value, where):
-                state = _states.state_of(value, where)
-                return self.stored(self._selected(value, state, where), where)
-        if isinstance(value, _numpy_arrays()):
-            raise Refused(where, "a numpy array cannot be stored here. Pass torch.as_tensor(...) of it.")
+        if state_dicts.has_state(value):
+            with self.entered(value, keys):
+                state = state_dicts.state_of(value, keys)
+                if isinstance(value, torch.nn.Module) and self.prefix_filter.var_prefix:
+                    state = _selected(state_dicts.dotted(keys), state, self.prefix_filter)
+                return self.encode(state, keys)
+        numpy = sys.modules.get("numpy")
+        if numpy is not None and isinstance(value, numpy.ndarray):
+            raise NotStorable(keys, "a numpy array cannot be stored here. Pass torch.as_tensor(...) of it.")
         return _numpy_scalar(value)
 
-    def filled(self, value: Any, where: Place) -> Any:
-        stored = super().filled(value, where)
-        if type(value) is OrderedDict and hasattr(value, "_metadata"):
-            stored._metadata = self.value(value._metadata, (*where, "_metadata"))  # versions of the modules
-        return stored
-
-    def _selected(self, module: Any, state: Any, where: Place) -> Any:
-        if not self.var_prefix or not _is_module(module):
-            return state
-        kept, passed = _by_prefix(_states.dotted(where), state, self.var_prefix)
-        self.selected += len(kept)
-        self.passed += passed
-        return kept
+    def encode_container(self, value: Any, keys: KeyPath) -> Any:
+        encoded = super().encode_container(value, keys)
+        if type(value) is OrderedDict and hasattr(value, "_metadata"):  # versions of the modules
+            encoded._metadata = self.encode_or_omit(value._metadata, (*keys, "_metadata"))
+        return encoded
 
 
-class _Remembering:
-    """A file for torch.save that hides trouble with the disk until torch is done.
+class _ErrorDeferring:
+    """A file for torch.save that keeps an error of the disk until torch is done.
 
     Torch's writer makes a RuntimeError without a number of an OSError, and writes again when it is torn down.
     """
 
     def __init__(self, stream: BinaryIO):
         self.stream = stream
-        self.trouble: OSError | None = None
+        self.error: OSError | None = None
 
     def write(self, data: Any) -> int:
-        if self.trouble is None:
+        if self.error is None:
             try:
                 return self.stream.write(data)
             except OSError as error:
-                self.trouble = error
+                self.error = error
         return len(data)
 
     def flush(self) -> None:
-        if self.trouble is None:
+        if self.error is None:
             try:
                 self.stream.flush()
             except OSError as error:
-                self.trouble = error
+                self.error = error
 
 
 def _is_tensor(value: Any) -> bool:
     return isinstance(value, torch.Tensor)
-
-
-def _is_module(value: Any) -> bool:
-    return isinstance(value, torch.nn.Module)
 
 
 def _is_readable(value: Any) -> bool:
@@ -182,13 +164,8 @@ def _is_readable(value: Any) -> bool:
     return type(value) is not bytes or len(value) > 0
 
 
-def _numpy_arrays() -> tuple[type, ...]:
-    numpy = sys.modules.get("numpy")
-    return (numpy.ndarray,) if numpy is not None else ()
-
-
 def _numpy_scalar(value: Any) -> Any:
-    """The Python number or text of a numpy scalar, or NotImplemented."""
+    """Return the Python number or text of a numpy scalar, or NotImplemented."""
     numpy = sys.modules.get("numpy")
     if numpy is None or not isinstance(value, numpy.generic):
         return NotImplemented
@@ -196,62 +173,36 @@ def _numpy_scalar(value: Any) -> Any:
     return plain if type(plain) in (bool, int, float, complex, str, bytes) and _is_readable(plain) else NotImplemented
 
 
-def _by_prefix(key: str, state: Mapping[str, Any], var_prefix: str) -> tuple[OrderedDict[str, Any], list[str]]:
-    """The selected parameters, and the full names of the others."""
-    kept: OrderedDict[str, Any] = OrderedDict()
-    passed = []
-    for name, value in state.items():
-        full = f"{key}.{name}"
-        if full.startswith(var_prefix) or str(name).startswith(var_prefix):
-            kept[name] = value
-        else:
-            passed.append(full)
+def _selected(key: str, state: Mapping[str, Any], prefix_filter: PrefixFilter) -> OrderedDict[str, Any]:
+    """Return those parameters of a module that the prefix selects."""
+    selected = OrderedDict((name, value) for name, value in state.items() if prefix_filter.selects(key, str(name)))
     if hasattr(state, "_metadata"):
-        kept._metadata = state._metadata  # type: ignore[attr-defined]
-    return kept, passed
+        selected._metadata = state._metadata  # type: ignore[attr-defined]
+    return selected
 
 
-def _select(target: _states.Target, var_prefix: str) -> tuple[_states.Target, list[str]]:
-    if not var_prefix or not isinstance(target.state, Mapping):
-        return target, []
-    kept, passed = _by_prefix(target.name, target.state, var_prefix)
-    return target._replace(state=kept), passed
+def _problems(target: Target, prefix_filter: PrefixFilter) -> list[str]:
+    """Return where names, kinds and shapes in the file differ from those of a module or a tensor."""
+    if _is_tensor(target.value):
+        own, stored = {repr(target.name): target.value}, {repr(target.name): target.state}
+    elif isinstance(target.state, Mapping):
+        states = (_selected(target.name, each, prefix_filter) for each in (target.value.state_dict(), target.state))
+        own, stored = ({repr(f"{target.name}.{name}"): each[name] for name in each} for each in states)
+    else:
+        return [compare.other_kind(repr(target.name), "a module", target.state)]
+    other = [name for name in own if name in stored and _is_tensor(own[name]) and not _is_tensor(stored[name])]
+    specs = [{name: _spec(each[name]) for name in each if name not in other} for each in (own, stored)]
+    return [compare.other_kind(name, "a tensor", stored[name]) for name in other] + compare.differences(*specs)
 
 
-def _module_problems(target: _states.Target, var_prefix: str) -> list[str]:
-    """Where the names and shapes in the file differ from the module's."""
-    if not isinstance(target.state, Mapping):
-        return [f"{target.name!r} is a module and in the file a {type(target.state)}"]
-    own = target.value.state_dict()
-    if var_prefix:
-        own, _ = _by_prefix(target.name, own, var_prefix)
-    problems = [f"'{target.name}.{name}' is not in the file" for name in own if name not in target.state]
-    for name, value in target.state.items():
-        if name not in own:
-            problems.append(f"'{target.name}.{name}' is only in the file")
-        elif _is_tensor(own[name]) and not torch.nn.parameter.is_lazy(own[name]):
-            problems += _shape_problem(f"{target.name}.{name}", own[name], value)
-    return problems
-
-
-def _shape_problem(name: str, own: torch.Tensor, state: Any) -> list[str]:
-    if not _is_tensor(state):
-        return [f"{name!r} is a tensor and in the file a {type(state)}"]
-    if own.shape != state.shape:
-        return [f"{name!r} has shape {tuple(own.shape)} and in the file {tuple(state.shape)}"]
-    return []
-
-
-def _load_modules(found: list[_states.Target], strict: bool) -> None:
-    for target in found:
-        try:
-            target.value.load_state_dict(target.state, strict=strict)
-        except Exception as error:  # a module's own load_state_dict may raise anything
-            raise CheckpointError(f"does not fit {target.name!r}: {error}") from error
+def _spec(value: Any) -> ArraySpec:
+    """Return the shape of a tensor; any shape for a parameter that has none yet, and for what is no tensor."""
+    is_shaped = _is_tensor(value) and not torch.nn.parameter.is_lazy(value)
+    return ArraySpec(tuple(value.shape) if is_shaped else None)
 
 
 def _cause(error: Exception) -> str:
-    """What torch met. Torch 2.13 wraps the first error into a page of advice, which is ours to give."""
+    """Return what torch met. Torch 2.13 wraps the first error into a page of advice, which is ours to give."""
     first = error.__context__ if isinstance(error.__context__, pickle.UnpicklingError) else error
     text = " ".join(str(first).partition(" Please use ")[0].split())
     return text[:400].rstrip(".") or type(error).__name__

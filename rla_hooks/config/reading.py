@@ -36,6 +36,7 @@ from rla_hooks.writers import WRITERS
 from rla_hooks.writers.base import Writer
 
 BACKUPS = ("source", "lib", "none")
+DEFAULT_WRITERS = ("csv", "tensorboard", "stdout", "log")
 FRAMEWORKS = {"torch": "torch", "pytorch": "torch", "tensorflow": "tensorflow", "tf": "tensorflow"}
 FILE_NAMES = ("rla_config.yaml", "rla_config.yml")
 ENVIRONMENT = "RLA_CONFIG"
@@ -78,7 +79,7 @@ class Config:
     """
 
     log_root: Path  # absolute
-    writers: tuple[str | Writer, ...] = tuple(WRITERS)
+    writers: tuple[str | Writer, ...] = DEFAULT_WRITERS
     backup: str = "source"
     backup_dirs: tuple[str, ...] = ()  # relative to project_root; none: the whole project
     lib_dir: str | None = None  # relative to project_root
@@ -168,6 +169,12 @@ def find(cwd: str | os.PathLike[str]) -> Path | None:
     """The nearest ``rla_config.yaml`` (or ``.yml``) in ``cwd`` or a folder above it; None if there is none.
 
     Looks no further than the root of the file system, and than the user's home folder if ``cwd`` lies in it.
+
+    >>> file = Path("rla_config.yaml").absolute()
+    >>> _ = file.write_text("LOG_USED: csv")
+    >>> Path("scripts").mkdir()
+    >>> find("scripts") == file.resolve()
+    True
     """
     folder = Path(cwd).resolve()
     home = Path(os.path.expanduser("~")).resolve()

@@ -29,7 +29,22 @@ class HasCheckpoints(Protocol):
 
 @dataclass(frozen=True)
 class SavedRun:
-    """A run as its folders tell. ``problems`` says what is damaged; what can be read is there all the same."""
+    """A run as its folders tell. ``problems`` says what is damaged; what can be read is there all the same.
+
+    ``name``, ``task``, ``status``; ``hparams``: parameter.json; ``info``: run.json; ``paths``: where its files are.
+
+    >>> import rla_hooks as rla
+    >>> @rla.track(record=["lr"], task="demo", writers=["csv"], backup="none")
+    ... def main(lr=0.1, steps=3):
+    ...     for step in range(steps):
+    ...         rla.log({"loss": 1.0 / (step + 1)}, step=step)
+    >>> main()
+    >>> run = rla.runs()[-1]
+    >>> run.task, run.status, run.hparams
+    ('demo', 'finished', {'lr': 0.1, 'steps': 3})
+    >>> run.info["rows"], run.info["last_step"], run.record
+    (3, 2, {'lr': '0.1'})
+    """
 
     paths: RunPaths = field(repr=False)
     name: str
@@ -68,6 +83,7 @@ class SavedRun:
         """Return progress.csv as a DataFrame, one row a dump, in the order of writing. Without rows: an empty one.
 
         Rows of a training may come several times for one step, with other columns filled; they are kept as they are.
+        Raises :class:`~rla_hooks.errors.RLAError` where pandas is not installed.
         """
         try:
             import pandas
@@ -91,6 +107,15 @@ def runs(log_root: str | os.PathLike[str] | None = None, task: str | None = None
 
     Without ``log_root`` it is the one of the config that is found from here. A damaged run is listed with what is
     wrong in ``problems``; runs of the original RLA are listed too.
+
+    >>> import rla_hooks as rla
+    >>> @rla.track(record=["seed"], task="demo", writers=["csv"], backup="none")
+    ... def main(seed):
+    ...     rla.log({"return": 10.0 * seed}, step=0)
+    >>> for seed in range(3):
+    ...     main(seed)
+    >>> [(run.hparams["seed"], run.info["last"]["return"]) for run in rla.runs(task="demo")]
+    [(0, 0.0), (1, 10.0), (2, 20.0)]
     """
     root = Path(log_root) if log_root is not None else configs.load().log_root
     return [_read(RunPaths(root.absolute(), name)) for name in run_names(root, task)]
@@ -132,6 +157,16 @@ def latest_checkpoint(run: HasCheckpoints | str | os.PathLike[str], name: str | 
     """Return the newest complete checkpoint of a run (of its checkpoint folder), or None where there is none.
 
     ``name``: only of those that were saved under this name, such as "best".
+
+    >>> import rla_hooks as rla
+    >>> @rla.track(task="demo", writers=["csv"], backup="none")
+    ... def main():
+    ...     for step in range(3):
+    ...         rla.save_checkpoint({"weights": [0.5, step]}, step=step)
+    >>> main()
+    >>> run = rla.runs()[-1]
+    >>> rla.latest_checkpoint(run).name, rla.latest_checkpoint(run, "best")
+    ('checkpoint-2.pkl', None)
     """
     from rla_hooks.checkpoints.manifest import latest
 

@@ -91,6 +91,21 @@ class Writer(Protocol):
     where it cannot and works again once the trouble is over. It returns False where there was nothing to write: a
     format has no pictures, say, or shows only some of the rows. After ``close`` a further ``write`` opens again and
     appends. Writers pickle and copy without their open files; the copy appends to the same place.
+
+    >>> import rla_hooks as rla
+    >>> class Bell:
+    ...     name = "bell"
+    ...
+    ...     def write(self, item):
+    ...         if isinstance(item, Row) and item.values["perf/return"] > 400:
+    ...             print("solved at step", item.step)
+    ...
+    ...     def close(self):
+    ...         pass
+    >>> with rla.run(task="demo", writers=["csv", Bell()], backup="none"):
+    ...     rla.log({"perf/return": 12.0}, step=0)
+    ...     rla.log({"perf/return": 500.0}, step=10)
+    solved at step 10
     """
 
     name: str

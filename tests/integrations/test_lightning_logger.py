@@ -292,6 +292,32 @@ def test_it_joins_an_open_tester_also_where_another_logger_has_a_run_of_its_own(
     assert logger.log_dir == str(tester.log_dir) and len(runs()) == 2
 
 
+@pytest.mark.parametrize("made", ["before", "inside", "only the callback"])
+@pytest.mark.parametrize("writers", [None, ["stdout", "csv"]])
+def test_the_tables_of_a_run_that_it_joins_leave_stdout_to_the_progress_bar(namespace, here, made, writers, capsys):
+    """Unless stdout was asked for by name."""
+    hooks = {"logger": namespace.RLALogger() if made == "before" else False}
+
+    @rla.track(log_root="root", backup="none", writers=writers)
+    def main():
+        if made == "inside":
+            hooks["logger"] = namespace.RLALogger()
+        if made == "only the callback":
+            hooks["callbacks"] = [namespace.RLACallback()]
+        namespace.trainer(**hooks).fit(namespace.Module())
+
+    main()
+    assert ("loss_epoch" in capsys.readouterr().out) == (writers is not None)
+
+
+def test_the_options_of_a_run_are_taken_whole(namespace, here, only_run):
+    """Also those that the signature does not name."""
+    namespace.logger(task="t", tags=["paper"], note="to show").log_metrics({"a": 1.0})
+    assert json.loads((only_run().log_dir / "labels.json").read_text())["tags"] == ["paper"]
+    with pytest.raises(ConfigError, match="tags is 3"):
+        namespace.logger(tags=3)
+
+
 def test_two_loggers_are_two_runs(namespace, here, runs, read_rows):
     """A sweep in a loop gives as many runs as loggers, each with its own rows and parameters."""
     for lr in (0.1, 0.2):

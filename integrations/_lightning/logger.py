@@ -1,6 +1,6 @@
-"""What Lightning asks of a logger, said in the words of a run. No framework is imported here.
+"""RLALogger: the methods that Lightning calls on a logger.
 
-``pytorch_lightning.py`` and ``lightning_pytorch.py`` join this with the ``Logger`` of their namespace.
+``pytorch_lightning.py`` and ``lightning_pytorch.py`` join this class with the ``Logger`` of their namespace.
 """
 
 from __future__ import annotations
@@ -11,40 +11,51 @@ import weakref
 from collections.abc import Mapping
 from typing import Any
 
-from rla_hooks.integrations import _runs
+from rla_hooks.integrations._lightning.checkpoints import list_checkpoint
+from rla_hooks.integrations._lightning.torch_graph import graph_of
+from rla_hooks.integrations._lightning.trainer import add_hyper_params, share
 
-from rla_hooks import Run
-from rla_hooks.errors import ConfigError, WarnOnce, did_you_mean
-from rla_hooks.parameters import config_fields
-from rla_hooks.record import FAILED, ending_of
-from rla_hooks.writers.base import Graph
+from rla_hooks.errors import WarnOnce
+from rla_hooks.hooks import (
+    Argument,
+    Handle,
+    OwnRun,
+    Run,
+    attach_or_plan,
+    check_arguments,
+    config_fields,
+    ending_of,
+    flat,
+)
+from rla_hooks.record import FAILED
 
-_JOIN = "-"  # between prefix and key, as in Lightning's own loggers
+Logger: Any = object  # in place of Lightning's: no framework is imported here
 
 
 class Experiment:
     """``logger.experiment``: the run. It starts with the first use of one of its attributes, not with a look at it."""
 
-    def __init__(self, logger: LoggerHooks):
-        self._logger = logger
+    def __init__(self, handle: Handle):
+        self._handle = handle
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or not hasattr(self._logger._run, name):  # a mere question does not start the run
+        if name.startswith("__") or not hasattr(self._handle.resolve(), name):  # a mere question starts no run
             raise AttributeError(f"the run has no {name!r}")
-        return getattr(self._logger.run, name)
+        return getattr(self._handle.ensure_started(), name)
 
     def __repr__(self) -> str:
-        return f"Experiment({self._logger._run!r})"
+        return f"Experiment({self._handle.resolve()!r})"
 
 
-class LoggerHooks:
+class LoggerHooks(Logger):
     """Writes what a Trainer (or Fabric) logs into a run.
 
     Inside ``@rla.track`` or an open Run it joins that run; alone it makes its own at first real use, which ends
     with the process. The arguments are for a run of its own: ``task``, ``config`` (path of an rla_config.yaml),
     ``log_root``, ``record`` (hyper-parameters that stand in the run's name, with their values), ``writers`` (of csv,
-    tensorboard, log, stdout) and ``backup`` (source, lib or none). ``prefix`` is put before every metric;
-    ``log_graph`` writes the module's graph to TensorBoard once, if it has an ``example_input_array``.
+    tensorboard, log, stdout) and ``backup`` (source, lib or none); ``options`` are further ones of ``rla.run``, such as
+    ``tags``. ``prefix`` is put before every metric; ``log_graph`` writes the module's graph to TensorBoard once, if it
+    has an ``example_input_array``.
     """
 
     def __init__(
@@ -53,50 +64,35 @@ class LoggerHooks:
         config: str | None = None,
         log_root: str | None = None,
         record: dict[str, Any] | None = None,
-        writers: list[str] | None = None,
+        writers: list[Any] | None = None,
         backup: str | None = None,
         prefix: str | None = None,
         log_graph: bool = False,
-        **unknown: Any,
+        **options: Any,
     ):
         super().__init__()
-        if unknown:
-            known = ["task", "config", "log_root", "record", "writers", "backup", "prefix", "log_graph"]
-            raise ConfigError(
-                f"RLALogger got {key!r}. Known: {', '.join(known)}.{did_you_mean(key, known)}" for key in unknown
-            )
-        self._prefix = prefix or ""
-        self._log_graph = log_graph
-        self._graph_done = False
+        of_run = options | {"task": task, "config": config, "log_root": log_root, "record": record}
+        own = OwnRun("RLALogger", "lightning", **of_run, writers=writers, backup=backup)
+        check_arguments("RLALogger", (), {"prefix": Argument(prefix), "log_graph": Argument(log_graph)}, own)
+        self._prefix = f"{prefix}-" if prefix else ""  # with a dash, as in Lightning's own loggers
+        self._graph_wanted = log_graph
         self._shared = False  # whether all ranks know the run
         self._module: weakref.ref[Any] | None = None
         self._warn = WarnOnce()
-        self._chosen = _runs.join_or_plan(
-            task="lightning" if task is None else task,
-            config=config,
-            log_root=log_root,
-            record=record,
-            writers=writers,
-            backup=backup,
-        )
+        self.handle = attach_or_plan(own)
+        self.handle.resolve().quiet_stdout()
 
     # --- where ----------------------------------------------------------------------------------------------------
 
     @property
-    def _run(self) -> Run:
-        """The run, started or not. One that the user opens before this logger is used takes the place of its own."""
-        self._chosen = _runs.settled(self._chosen)
-        return self._chosen
-
-    @property
     def run(self) -> Run:
         """The run, started. On ranks that do not write it takes everything and writes nothing."""
-        return _runs.started(self._run)
+        return self.handle.ensure_started()
 
     @property
     def name(self) -> str:
         """The run's task."""
-        return str(self._run.task_name)
+        return str(self.handle.resolve().task_name)
 
     @property
     def version(self) -> str:  # like the folders below, None where nothing is tracked, or the rank does not know yet
@@ -105,12 +101,13 @@ class LoggerHooks:
         Lightning's default ModelCheckpoint joins save_dir, name, version and "checkpoints"; since this is an absolute
         path, the join lands in the run's checkpoint folder (2.x, ``__resolve_ckpt_dir``).
         """
-        return str(self._run.checkpoint_dir or "")
+        return str(self.handle.resolve().checkpoint_dir or "")
 
     @property
     def save_dir(self) -> str | None:
         """The run's log folder, which is also what ``trainer.log_dir`` gives: one for each run, so nothing collides."""
-        return str(self._run.log_dir) if self._run.log_dir else None
+        folder = self.handle.resolve().log_dir
+        return str(folder) if folder else None
 
     @property
     def log_dir(self) -> str | None:
@@ -119,11 +116,12 @@ class LoggerHooks:
     @property
     def root_dir(self) -> str | None:
         """The log root."""
-        return str(self._run.paths.log_root) if self._run.paths else None
+        paths = self.handle.resolve().paths
+        return str(paths.log_root) if paths else None
 
-    def _experiment(self) -> Experiment:
-        """Evaluated twice in every fit, test and predict; so nothing is made here."""
-        return Experiment(self)
+    def get_experiment(self) -> Experiment:
+        """Called twice in every fit, test and predict; so nothing is made here."""
+        return Experiment(self.handle)
 
     # --- what -----------------------------------------------------------------------------------------------------
 
@@ -133,9 +131,9 @@ class LoggerHooks:
         Values in nested dicts become ``<key>/<inner key>``, as by TensorBoard's ``add_scalars``.
         """
         # The mapping is other loggers' too.
-        values = {self._key(key): value for key, value in metrics.items()} if self._prefix else dict(metrics)
+        values = {f"{self._prefix}{key}": value for key, value in metrics.items()} if self._prefix else dict(metrics)
         if dict in map(type, values.values()):
-            values = _runs.flat(values)
+            values = flat(values)
         module = self._module() if self._module else None
         trainer = getattr(module, "_trainer", None)
         if trainer is not None:
@@ -144,11 +142,7 @@ class LoggerHooks:
             stage = trainer.state.stage
             if stage is not None:
                 values.setdefault("stage", str(stage.value))
-        run = self._chosen
-        (run if run.is_writing else self.run).log(values, step)
-
-    def _key(self, key: Any) -> str:
-        return f"{self._prefix}{_JOIN}{key}" if self._prefix else str(key)
+        self.handle.ensure_started().log(values, step)
 
     def log_hyperparams(
         self,
@@ -158,10 +152,8 @@ class LoggerHooks:
     ) -> None:
         """Add hyper-parameters to the run's; those of a second call join them. ``metrics`` are logged as a row."""
         fields = config_fields(params)
-        if fields is not None:
-            _runs.add_hyper_params(
-                self._run, dict(fields)
-            )  # a run that has not started yet takes them along when it does
+        if fields is not None:  # a run that has not started yet takes them along when it does
+            add_hyper_params(self.handle.resolve(), dict(fields))
         elif params is not None:
             self._warn(
                 "hyperparameters",
@@ -178,38 +170,38 @@ class LoggerHooks:
         """
         self._module = weakref.ref(model)
         trainer = getattr(model, "_trainer", None)
-        if trainer is not None and trainer.world_size > 1 and not self._shared:
-            self._shared = True  # once: a call of the user's own may come from one rank only
-            _runs.share(self._run, trainer)
-        if trainer is not None and not trainer.is_global_zero:
-            return
-        if trainer is not None and trainer.loggers.count(self) > 1:  # given twice, it would get every row twice
-            trainer.loggers = list(dict.fromkeys(trainer.loggers))
-        if trainer is None or str(getattr(trainer.state.fn, "value", "")) != "predict":
-            run = self.run
-            if self._log_graph and not self._graph_done:
-                self._graph_done = True
-                self._add_graph(run, model, input_array)
+        if trainer is not None:
+            self.handle.resolve().quiet_stdout()  # for the progress bar
+            if trainer.world_size > 1 and not self._shared:
+                self._shared = True  # once: a call of the user's own may come from one rank only
+                share(self.handle.resolve(), trainer)
+            if not trainer.is_global_zero:
+                return
+            if trainer.loggers.count(self) > 1:  # given twice, it would get every row twice
+                trainer.loggers = list(dict.fromkeys(trainer.loggers))
+            if str(getattr(trainer.state.fn, "value", "")) == "predict":
+                return
+        run = self.run
+        if self._graph_wanted:
+            self._graph_wanted = False
+            self._add_graph(run, model, input_array)
 
     def _add_graph(self, run: Run, model: Any, input_array: Any) -> None:
-        array = getattr(model, "example_input_array", None) if input_array is None else input_array
-        if array is None:
-            self._warn("graph", "log_graph=True needs an example_input_array of the module; no graph was written.")
-            return
         try:
-            from torch.utils.tensorboard._pytorch_graph import graph
-
-            definition, _ = graph(model, model._apply_batch_transfer_handler(array))
-        except Exception as error:  # tracing runs the user's forward
+            graph = graph_of(model, input_array)
+        except Exception as error:
             self._warn("graph", f"the graph was not written: {type(error).__name__}: {error}")
             return
-        run.logger.write_media("graph", Graph(definition.SerializeToString()), 0)
+        if graph is None:
+            self._warn("graph", "log_graph=True needs an example_input_array of the module; no graph was written.")
+        else:
+            run.logger.write_media("graph", graph, 0)
 
     def log_image(self, key: str, images: list[Any], step: int | None = None, **kwargs: Any) -> None:
         """Save images (arrays, tensors or figures) under results/ and in TensorBoard. Several are numbered."""
         images = images if isinstance(images, (list, tuple)) else [images]
         for index, image in enumerate(images):
-            name = self._key(key) if len(images) == 1 else f"{self._key(key)}_{index}"
+            name = f"{self._prefix}{key}" if len(images) == 1 else f"{self._prefix}{key}_{index}"
             self.run.save_figure(name, image, step)
 
     # --- end ------------------------------------------------------------------------------------------------------
@@ -217,21 +209,21 @@ class LoggerHooks:
     def save(self) -> None:
         """Called after every row; they are with the operating system already."""
 
+    def after_save_checkpoint(self, checkpoint_callback: Any) -> None:
+        """List what a ModelCheckpoint has just saved, if it lies in the run's checkpoint folder."""
+        list_checkpoint(self.handle.resolve(), checkpoint_callback)
+
     def finalize(self, status: str) -> None:
         """The end of a fit, validate, test or predict, which is a pause of the run; or the failure of one.
 
         Lightning says "failed" inside its except block, where the true reason can be seen; on all ranks, of which one
         may have failed while the one that writes hangs in a collective call.
         """
-        error = sys.exc_info()[1]
+        run, error = self.handle.resolve(), sys.exc_info()[1]
         if status == "failed":
-            self._run.report(FAILED if error is None else ending_of(error), error)
-        self._run.forget_deleted_checkpoints()  # a ModelCheckpoint tells what it saves, not what it deletes
-        self._run.flush()
-
-    def after_save_checkpoint(self, checkpoint_callback: Any) -> None:
-        """List what a ModelCheckpoint has just saved, if it lies in the run's checkpoint folder."""
-        _runs.list_checkpoint(self._run, checkpoint_callback)
+            run.report(FAILED if error is None else ending_of(error), error)
+        run.forget_deleted_checkpoints()  # a ModelCheckpoint tells what it saves, not what it deletes
+        run.flush()
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_module": None}

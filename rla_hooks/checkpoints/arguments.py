@@ -1,4 +1,4 @@
-"""What a Saver is given, checked: each function returns the value, or says what is allowed."""
+"""Checks the arguments of a Saver: each function returns the value, or raises an error that says what is allowed."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import operator
 from collections.abc import Mapping
 from typing import Any
 
-from rla_hooks import checkpoints
+from rla_hooks.checkpoints import backends
 from rla_hooks.errors import CheckpointError, ConfigError
 
 
 def checked_count(count: Any) -> int | None:
+    """Return ``max_to_keep``. Raises ConfigError."""
     if count is None:
         return None
     number = _whole(count)
@@ -21,14 +22,14 @@ def checked_count(count: Any) -> int | None:
 
 
 def checked_framework(framework: str | None) -> str | None:
-    """Raise CheckpointError where the framework that was asked for is not there: now, and not at the first save."""
-    known = {backend.needs: backend for backend in checkpoints.BACKENDS if backend.needs}
+    """Return the framework. Raises CheckpointError where it is not installed: now, and not at the first save."""
+    known = {backend.needs: backend for backend in backends.BACKENDS if backend.needs}
     if framework is None or framework not in known:
         return framework
     try:
         if importlib.util.find_spec(framework) is not None:
             return framework
-    except ImportError:  # from a finder that somebody has put into the way, to run without the framework
+    except ImportError:  # from an import hook that hides the framework
         pass
     raise CheckpointError(
         f"DL_FRAMEWORK is {framework!r}, which is not installed. Install it: {known[framework].install}"
@@ -36,6 +37,7 @@ def checked_framework(framework: str | None) -> str | None:
 
 
 def checked_step(step: Any) -> int:
+    """Return the step. Raises ConfigError."""
     number = _whole(step)
     if number is None or not 0 <= number < 2**63:
         raise ConfigError(f"step is {shown(step)}. Pass a whole number from 0 up.")
@@ -43,7 +45,7 @@ def checked_step(step: Any) -> int:
 
 
 def _whole(value: Any) -> int | None:
-    """The int of a Python or numpy integer, a tensor or a variable of one; None for everything else, bools too."""
+    """Return the int of a Python or numpy integer, a tensor or a variable of one; None for all else, bools too."""
     try:
         read = getattr(value, "item", None) or getattr(value, "numpy", None)  # variables of TensorFlow have no item
         if callable(read):
@@ -54,6 +56,7 @@ def _whole(value: Any) -> int | None:
 
 
 def checked_models(models: Any, role: str) -> Mapping[str, Any]:
+    """Return objects by name. ``role``: the argument's name. Raises ConfigError."""
     if not isinstance(models, Mapping):
         raise ConfigError(f"{role} is {shown(models)}. Pass a dict of names and objects: {{'policy': model}}.")
     wrong = [key for key in models if not isinstance(key, str)]
@@ -63,6 +66,7 @@ def checked_models(models: Any, role: str) -> Mapping[str, Any]:
 
 
 def checked_name(name: Any, step: int) -> None:
+    """Raise ConfigError where a name is no part of a file name."""
     wrong = None
     if not isinstance(name, str) or not name:
         wrong = "must be a text that is not empty"
@@ -75,7 +79,7 @@ def checked_name(name: Any, step: int) -> None:
 
 
 def shown(value: Any) -> str:
-    """A value as it stands in an error: a short one in full, others by their type."""
+    """Return how an error shows a value: a short one in full, others by their type."""
     if value is None or isinstance(value, (bool, int, float, str)):
         text = repr(value)
         return text if len(text) <= 80 else text[:77] + "..."

@@ -16,22 +16,21 @@ from typing import Any
 
 import tensorflow as tf
 
-from rla_hooks.checkpoints import _tensorflow
-from rla_hooks.checkpoints import _tensorflow_sessions as _sessions
+from rla_hooks.checkpoints.tensorflow import sessions, tracking
 
 EAGER, GRAPH = "objects", "variables"
 
 
 def write(path: Path, objects: Mapping[str, Any], arrays: Mapping[str, Any]) -> set[str]:
-    """Write variables, and arrays by their names; returns what is in the files: ``variables/policy/w``.
+    """Write variables, and arrays by their names; return what is in the files: ``variables/policy/w``.
 
     Raises OSError when the disk does.
     """
-    with _disk_trouble(path):
+    with _disk_errors(path):
         if objects:
             holder = tf.Module()
             holder.objects = objects
-            with _tensorflow.eagerly():
+            with tracking.eagerly():
                 tf.train.Checkpoint(root=holder.objects).write(str(path / EAGER))
         if arrays:
             _write_arrays(path / GRAPH, arrays)
@@ -42,7 +41,7 @@ def write(path: Path, objects: Mapping[str, Any], arrays: Mapping[str, Any]) -> 
 
 @contextmanager
 def readers(path: Path) -> Iterator[dict[str, Any]]:
-    """TensorFlow's reader for each file. It needs the folder for as long as it reads."""
+    """Yield TensorFlow's reader for each file, which needs the folder for as long as it reads."""
     with _readable(path) as folder:
         yield {file: tf.train.load_checkpoint(str(folder / file)) for file in _files(folder)}
 
@@ -53,7 +52,7 @@ def _files(folder: Path) -> list[str]:
 
 @contextmanager
 def _readable(path: Path) -> Iterator[Path]:
-    """The folder by a name that readers do not take for a pattern, and then find nothing (tensorflow 2.21)."""
+    """Yield the folder by a name that readers do not take for a pattern, and then find nothing (tensorflow 2.21)."""
     if not set(path.as_posix()) & set("*?[\\"):
         yield path
         return
@@ -64,7 +63,7 @@ def _readable(path: Path) -> Iterator[Path]:
 
 
 def _write_arrays(prefix: Path, arrays: Mapping[str, Any]) -> None:
-    """Write arrays by their names, in a graph of its own: the user's may be finalized, and eager mode be off."""
+    """Write arrays by their names, in a new graph: the user's may be finalized, and eager mode be off."""
     with tf.Graph().as_default(), tf.compat.v1.Session(config=tf.compat.v1.ConfigProto(device_count={"GPU": 0})) as own:
         inputs = [tf.compat.v1.placeholder(tf.as_dtype(array.dtype)) for array in arrays.values()]
         slices = [""] * len(inputs)
@@ -73,11 +72,11 @@ def _write_arrays(prefix: Path, arrays: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def _disk_trouble(path: Path) -> Iterator[None]:
-    """Make OSErrors of TensorFlow's errors, which name the trouble in words only, among many others."""
+def _disk_errors(path: Path) -> Iterator[None]:
+    """Raise OSError for TensorFlow's errors, which name the number of the disk's error in words only."""
     try:
         yield
     except tf.errors.OpError as error:
         number = next((n for n in errno.errorcode if os.strerror(n) in error.message), None)
-        words = _sessions.first_line(error) if number is None else os.strerror(number)
+        words = sessions.first_line(error) if number is None else os.strerror(number)
         raise OSError(number or errno.EIO, words, str(path)) from error

@@ -1,0 +1,287 @@
+"""RLACallback: the methods that Lightning calls on its checkpoint callback.
+
+``pytorch_lightning.py`` and ``lightning_pytorch.py`` join this class with the ``ModelCheckpoint`` of their namespace.
+Lightning saves, on all ranks, and chooses what to keep. The overridden methods put the files into the run's folder and
+its manifest, delete no file of another run, and keep a training going whose monitor is missing or whose disk is full.
+Of those with an underscore, _find_last_checkpoints, _save_checkpoint, _remove_checkpoint, _save_topk_checkpoint and
+_save_last_checkpoint are ModelCheckpoint's own (2.6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from rla_hooks.integrations._lightning import checkpoints
+from rla_hooks.integrations._lightning.logger import LoggerHooks
+from rla_hooks.integrations._lightning.metrics import PendingRow, Throughput, learning_rates, log_row
+from rla_hooks.integrations._lightning.trainer import add_hyper_params, check_namespace, logs_step, share, steps_taken
+
+from rla_hooks.errors import WarnOnce
+from rla_hooks.hooks import (
+    Argument,
+    FigureCalls,
+    Handle,
+    OwnRun,
+    Run,
+    attach_or_plan,
+    check_arguments,
+    ending_of,
+    is_count,
+    open_run,
+)
+
+ModelCheckpoint: Any = object  # in place of Lightning's: no framework is imported here
+
+
+class CallbackHooks(ModelCheckpoint):
+    """Checkpoints into the run's folder, figures into results/, learning rate and speed as metrics, the real ending.
+
+    monitor, mode, save_top_k, save_last, every_n_epochs, every_n_train_steps: as in Lightning's ModelCheckpoint.
+    figures: functions ``fn(trainer, module)`` that return a matplotlib figure or an image array; they are called on
+    the writing rank after every ``figures_every`` epochs. log_lr: the learning rates as ``lr-<optimizer>``.
+    log_throughput: ``time/samples_per_second`` and ``time/seconds_per_epoch``.
+
+    It works with RLALogger, with other loggers and with none; then it logs the epoch's metrics itself.
+    """
+
+    def __init__(
+        self,
+        monitor: str | None = None,
+        mode: str = "min",
+        save_top_k: int = 1,
+        save_last: bool | None = None,
+        every_n_epochs: int | None = None,
+        every_n_train_steps: int | None = None,
+        figures: dict[str, Callable[[Any, Any], Any]] | None = None,
+        figures_every: int = 1,
+        log_lr: bool = True,
+        log_throughput: bool = True,
+        filename: str | None = None,
+        save_weights_only: bool = False,
+        **unknown: Any,
+    ):
+        of_lightning = {
+            "monitor": monitor,
+            "mode": mode,
+            "save_top_k": save_top_k,
+            "save_last": save_last,
+            "every_n_epochs": every_n_epochs,
+            "every_n_train_steps": every_n_train_steps,
+            "filename": filename,
+            "save_weights_only": save_weights_only,
+        }
+        table = {
+            "figures": Argument(figures, FigureCalls.fits, "{name: fn(trainer, module) -> Figure}"),
+            "figures_every": Argument(figures_every, is_count, "a whole number of epochs above 0"),
+            "log_lr": Argument(log_lr),
+            "log_throughput": Argument(log_throughput),
+        }
+        hint = " Checkpoints belong to the run's folder; a ModelCheckpoint of your own beside it may write elsewhere."
+        known = {name: Argument(value) for name, value in of_lightning.items()} | table
+        check_arguments("RLACallback", unknown, known, hints={"dirpath": hint})
+        super().__init__(**of_lightning)
+        self.log_lr = log_lr
+        self.log_throughput = log_throughput
+        # Before a launcher starts the processes, so that they and this one have the same run.
+        self._own = attach_or_plan(OwnRun("RLACallback", "lightning"), tell=False)
+        self._run: Run | None = None  # that of the present Trainer
+        self._logs_metrics = False  # where no RLALogger takes them
+        self._figures = FigureCalls(figures, figures_every)
+        self._throughput = Throughput()
+        self._pending = PendingRow()
+        self._stopgap = checkpoints.Stopgap()
+        self._warn = WarnOnce()
+
+    # --- the run --------------------------------------------------------------------------------------------------
+
+    def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        """Find the run, on all ranks. fast_dev_run makes nothing, and predict alone makes no run."""
+        if trainer.fast_dev_run:
+            return
+        check_namespace(self, trainer)
+        self._logs_metrics = _rla_logger(trainer) is None
+        handle = self._find_run(trainer)
+        run = handle.resolve()
+        run.quiet_stdout()  # for the progress bar
+        share(run, trainer)
+        self._use(run)
+        if trainer.is_global_zero and stage != "predict":
+            handle.ensure_started()
+            if self._logs_metrics and getattr(pl_module, "_log_hyperparams", False):
+                add_hyper_params(run, pl_module.hparams_initial)
+        super().setup(trainer, pl_module, stage)
+
+    def _find_run(self, trainer: Any) -> Handle:
+        """Return the run of the Trainer's RLALogger, else the one that the user has open, else this callback's own."""
+        logger = _rla_logger(trainer)
+        if logger is not None:
+            return logger.handle
+        run = open_run()
+        return self._own if run is None else Handle(run)
+
+    def _use(self, run: Run) -> None:
+        if self._run is not None and run.paths != self._run.paths:  # a copy of the callback has a copy of its run
+            checkpoints.forget_files(self)  # the first run keeps its files
+            self._stopgap, self._warn = checkpoints.Stopgap(), WarnOnce()
+        self._run = run
+        self.dirpath: Any = str(run.checkpoint_dir) if run.checkpoint_dir else None
+
+    def _find_last_checkpoints(self, trainer: Any) -> Any:
+        """For ckpt_path="last", which Lightning looks up before it calls ``setup``."""
+        if not trainer.fast_dev_run:
+            self._use(self._find_run(trainer).resolve())
+        return super()._find_last_checkpoints(trainer)
+
+    def _writing(self, trainer: Any) -> Run | None:
+        """Return the run where this rank writes it; None in the sanity check, too, and with fast_dev_run."""
+        is_trial = trainer.sanity_checking or trainer.fast_dev_run
+        run = self._run if trainer.is_global_zero and not is_trial else None
+        return run if run is not None and run.is_writing else None
+
+    # --- metrics --------------------------------------------------------------------------------------------------
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        super().on_train_start(trainer, pl_module)
+        self._throughput.restart()
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        if self.log_throughput:
+            self._throughput.count(batch)
+        run = self._writing(trainer)
+        if run is not None and logs_step(trainer, pl_module):
+            self._log_step(run, trainer)
+        super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
+        if self._is_deferred() and not trainer.enable_validation:
+            self._save_deferred(trainer)
+
+    def _log_step(self, run: Run, trainer: Any) -> None:
+        step = steps_taken(trainer)
+        values = learning_rates(trainer) if self.log_lr else {}
+        if self.log_throughput:
+            values["time/samples_per_second"] = self._throughput.samples_per_second()
+        if self._logs_metrics:
+            log_row(run, trainer, values, step)
+        elif values:
+            self._pending.add(run, values, step, trainer.current_epoch)
+
+    def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
+        super().on_validation_start(trainer, pl_module)
+        self._pending.flush(trainer.current_epoch)
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        super().on_train_epoch_end(trainer, pl_module)
+        if self._is_deferred() and self._should_save_on_train_epoch_end(trainer):
+            self._save_deferred(trainer)
+        run = self._writing(trainer)
+        if run is None:
+            return
+        self._pending.flush(trainer.current_epoch)
+        step = steps_taken(trainer) - 1
+        if self.log_throughput:
+            log_row(run, trainer, {"time/seconds_per_epoch": self._throughput.seconds_per_epoch()}, step)
+        self._figures.draw(run, step, trainer.current_epoch + 1, trainer, pl_module, warn=self._warn)
+        if self._logs_metrics:
+            log_row(run, trainer, trainer.callback_metrics, step)
+
+    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
+        super().on_validation_end(trainer, pl_module)
+        if trainer.state.fn.value != "fit":
+            self._log_result(trainer)
+
+    def on_test_end(self, trainer: Any, pl_module: Any) -> None:
+        super().on_test_end(trainer, pl_module)
+        self._log_result(trainer)
+
+    def _log_result(self, trainer: Any) -> None:
+        run = self._writing(trainer)
+        if run is not None and self._logs_metrics:
+            log_row(run, trainer, trainer.callback_metrics, trainer.global_step)
+
+    # --- checkpoints ----------------------------------------------------------------------------------------------
+
+    def _save_checkpoint(self, trainer: Any, filepath: str) -> None:
+        """Lightning's save, on all ranks."""
+        with checkpoints.temporary_files_in(str(self.dirpath)):
+            super()._save_checkpoint(trainer, filepath)
+        self._warn.rearm("checkpoint")
+        if self._run is not None and trainer.is_global_zero:
+            checkpoints.list_checkpoint(self._run, self)
+
+    def _remove_checkpoint(self, trainer: Any, filepath: str) -> None:
+        """Delete what this run wrote, never a file of the run that this one was resumed from."""
+        if Path(str(self.dirpath)).absolute() not in Path(filepath).absolute().parents:
+            return
+        super()._remove_checkpoint(trainer, filepath)
+        if self._run is not None and trainer.is_global_zero:
+            self._run.forget_deleted_checkpoints()
+
+    def _save_topk_checkpoint(self, trainer: Any, monitor_candidates: dict[str, Any]) -> None:
+        """A monitor that is not logged must not cost the checkpoints: the newest is kept until it is."""
+        if self.save_top_k == 0:
+            return
+        with self._tolerant(trainer):
+            path = ""
+            if self.monitor is None or self.monitor in monitor_candidates:
+                super()._save_topk_checkpoint(trainer, monitor_candidates)
+            else:
+                self._warn("monitor", checkpoints.missing_monitor(self.monitor, monitor_candidates))
+                path = self._get_metric_interpolated_filepath_name(monitor_candidates, trainer, self._stopgap.path)
+                if not self.best_k_models:
+                    self.best_model_path = path
+                self._save_checkpoint(trainer, path)
+            self._stopgap.replace(path, self.best_k_models, lambda old: self._remove_checkpoint(trainer, old))
+
+    def _save_last_checkpoint(self, trainer: Any, monitor_candidates: dict[str, Any]) -> None:
+        with self._tolerant(trainer):
+            super()._save_last_checkpoint(trainer, monitor_candidates)
+
+    def _tolerant(self, trainer: Any) -> AbstractContextManager[None]:
+        if trainer.world_size > 1:
+            return nullcontext()  # the other ranks save: they must not wait for one that could not
+        return checkpoints.saved_or_unchanged(self, self._stopgap, self._warn)
+
+    def _is_deferred(self) -> bool:
+        """Whether 2.6 puts off a save at every_n_train_steps until a validation, since the monitored metric is missing.
+
+        Without a validation, or with one at the end of each epoch, that save would never come.
+        """
+        return bool(getattr(self, "_defer_save_until_validation", False))
+
+    def _save_deferred(self, trainer: Any) -> None:
+        self._defer_save_until_validation = False
+        if not self._should_skip_saving_checkpoint(trainer):
+            candidates = self._monitor_candidates(trainer)
+            self._save_topk_checkpoint(trainer, candidates)
+            self._save_last_checkpoint(trainer, candidates)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Resume: the best score and the list of the best survive in the folder of a new run, too."""
+        super().load_state_dict({**state_dict, "dirpath": self.dirpath})
+
+    # --- the end --------------------------------------------------------------------------------------------------
+
+    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
+        super().on_exception(trainer, pl_module, exception)
+        if trainer.fast_dev_run:
+            return
+        # In the process that spawned those which train, no hook has been called before.
+        run = self._run or self._find_run(trainer).resolve()
+        run.report(ending_of(exception), exception)
+        run.flush()
+
+    def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        super().teardown(trainer, pl_module, stage)
+        if self._run is not None and self._run.is_writing:
+            self._run.flush()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # During a fit log and log_dict are methods of the module, put here by the Trainer (2.6): a copy would take the
+        # whole training along.
+        return {key: value for key, value in self.__dict__.items() if key not in ("log", "log_dict")}
+
+
+def _rla_logger(trainer: Any) -> LoggerHooks | None:
+    return next((each for each in trainer.loggers if isinstance(each, LoggerHooks)), None)

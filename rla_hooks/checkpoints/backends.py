@@ -1,0 +1,127 @@
+"""The table of backends: which file stores which framework's objects.
+
+A backend is one file that knows how one framework stores its models, with the functions of :class:`Implementation`,
+and one line in :data:`BACKENDS`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from rla_hooks.errors import CheckpointError
+
+_NO_SESSION = (
+    "there is no open default session (each thread has its own). Pass the objects, such as {'model': model} or "
+    "{'session': session}, or call this inside of `with session.as_default():`."
+)
+
+
+class Implementation(Protocol):
+    """The functions of a backend's file. ``models`` are objects by name, nested in dicts, lists and tuples.
+
+    Two more names are for frameworks with sessions: ``restores_without_objects = True``, and ``has_session()`` that
+    returns whether there is one to save without any object, None where a program needs none.
+    """
+
+    def matches(self, models: Mapping[str, Any]) -> bool:
+        """Return whether there are objects of this framework among the models."""
+
+    def collect(self, models: Mapping[str, Any], var_prefix: str) -> tuple[Any, list[str]]:
+        """Return what goes into the file, and a line for each value that cannot: where, which type, what to do.
+
+        Raises CheckpointError where ``var_prefix`` selects none of the variables that are there.
+        """
+
+    def save(self, path: Path, content: Any) -> None:
+        """Write what ``collect`` returned to ``path``, which does not exist: make it a file or a folder.
+
+        Raises OSError when the disk does; then the caller removes what was written.
+        """
+
+    def load(self, path: Path, weights_only: bool) -> dict[str, Any]:
+        """Return the content of a file, on the CPU. Runs nothing of the file unless ``weights_only`` is False.
+
+        Raises CheckpointError, whose message continues a sentence that begins with the path.
+        """
+
+    def restore(self, models: Mapping[str, Any], content: Mapping[str, Any], var_prefix: str) -> None:
+        """Put the content into the objects in place. Raises CheckpointError, if possible before any change."""
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A line of the table: the module that stores one framework's models, imported when it is first needed.
+
+    name: how the config names the framework, such as "torch". suffix: of its files, such as ".pt".
+    module: the dotted name of a module with the functions of :class:`Implementation`.
+    needs: the framework's package; none of its objects exists until this is imported.
+    install: the command that installs it.
+
+    >>> Backend("numpy", ".npz", "my_project.numpy_backend", needs="numpy", install="pip install numpy").suffix
+    '.npz'
+    """
+
+    name: str
+    suffix: str
+    module: str
+    needs: str = ""
+    install: str = ""
+
+    def implementation(self) -> Implementation:
+        """Import and return the module. Raises CheckpointError when its framework is not installed."""
+        try:
+            return cast(Implementation, importlib.import_module(self.module))
+        except ModuleNotFoundError as error:
+            if not self.needs or (error.name or "").partition(".")[0] != self.needs:
+                raise
+            raise CheckpointError(f"needs {self.needs}, which is not installed. Install it: {self.install}") from error
+
+
+#: The first one whose objects are among the models writes the file; the plain one takes all that is left.
+#: A suffix that ends with another one stands before it: the first that fits reads the file.
+BACKENDS = [
+    Backend("tensorflow", ".tf", "rla_hooks.checkpoints.tensorflow.backend", "tensorflow", "pip install tensorflow"),
+    Backend("keras", ".keras.pkl", "rla_hooks.checkpoints.keras_backend", "keras", "pip install 'rla-hooks[keras]'"),
+    Backend("torch", ".pt", "rla_hooks.checkpoints.torch_backend", "torch", "pip install 'rla-hooks[torch]'"),
+    Backend("plain", ".pkl", "rla_hooks.checkpoints.plain"),
+]
+
+
+def backend_of(models: Mapping[str, Any], framework: str | None = None) -> tuple[Backend, list[str]]:
+    """Return the backend that writes these objects, and a line for each thing that it leaves out.
+
+    Imports no framework that the program has not imported. Where no framework's object is among the models, an open
+    default session of TensorFlow 1 decides: its variables are saved, too. ``framework`` ("torch", "tensorflow") names
+    the program's framework; the sessions of others are then ignored. Raises CheckpointError where there is nothing to
+    save though there should be: no object, and no default session for a program that needs one.
+    """
+    loaded = [backend for backend in BACKENDS[:-1] if not backend.needs or sys.modules.get(backend.needs)]
+    for backend in loaded:
+        if backend.implementation().matches(models):
+            return backend, []
+    named = next((backend for backend in BACKENDS if backend.name == framework), None)
+    lacking = framework == "tensorflow" and not models
+    for backend in loaded if named is None else [backend for backend in loaded if backend is named]:
+        has_session = getattr(backend.implementation(), "has_session", lambda: None)()
+        if has_session:
+            return backend, []
+        lacking |= has_session is False
+    if lacking and not models:
+        raise CheckpointError(f"There is nothing to save: no object was passed, and {_NO_SESSION}")
+    left_out = [f"the variables of TensorFlow's graph: {_NO_SESSION}"] if lacking else []
+    return BACKENDS[-1] if models or named is None else named, left_out
+
+
+def backend_named(file: str) -> Backend:
+    """Return the backend that reads a file, by its suffix. Raises CheckpointError where none does."""
+    for backend in BACKENDS:
+        if file.endswith(backend.suffix):
+            return backend
+    raise CheckpointError(
+        f"is of a kind that this version does not read. Known: {', '.join('*' + b.suffix for b in BACKENDS)}."
+    )

@@ -1,0 +1,35 @@
+"""The files of a checkpoint: listing and syncing them, and removing what killed processes left.
+
+A checkpoint is written in a temporary folder: see :mod:`rla_hooks.atomic`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from rla_hooks import atomic
+
+
+def sweep(folder: Path) -> None:
+    """Remove the temporary files and folders in a folder whose processes have died on this machine."""
+    for name in filter(atomic.is_abandoned, os.listdir(folder)):
+        with contextlib.suppress(OSError):
+            atomic.remove(folder / name)
+
+
+def files_of(path: Path) -> list[Path]:
+    """Return the files of a checkpoint in a fixed order: itself, or all files in the folder it is."""
+    if not path.is_dir():
+        return [path]
+    return sorted((Path(top) / name for top, _, names in os.walk(path) for name in names), key=lambda p: p.as_posix())
+
+
+def sync(path: Path) -> None:
+    """Hand a file, or a folder with all that is in it, to the disk."""
+    for file in files_of(path):
+        atomic.fsync(file)
+    if path.is_dir():
+        for top, _, _ in os.walk(path):
+            atomic.fsync(Path(top))

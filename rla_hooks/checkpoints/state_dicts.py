@@ -1,0 +1,151 @@
+"""What the backends share: finding objects among models, selecting variables, and states that are dicts."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from rla_hooks.checkpoints import compare
+from rla_hooks.encoding import Encoder, KeyPath, NotStorable
+from rla_hooks.errors import CheckpointError, did_you_mean
+
+
+class Target(NamedTuple):
+    """An object to restore, the keys that lead to it among the models, and its part of the file."""
+
+    keys: KeyPath
+    value: Any
+    state: Any
+
+    @property
+    def name(self) -> str:
+        """The keys as one text: ``agent.policy``."""
+        return dotted(self.keys)
+
+
+class PrefixFilter:
+    """Selects variables by ``var_prefix``: those whose path, ``<key>.<path>`` or ``<key>/<path>`` begins with it.
+
+    >>> PrefixFilter("body").selects("policy", "body.weight"), PrefixFilter("policy/b").selects("policy", "head")
+    (True, False)
+    """
+
+    def __init__(self, var_prefix: str):
+        self.var_prefix = var_prefix
+        self._has_selected = False
+        self._others: dict[str, None] = {}  # names that were not selected, in their order
+
+    def selects(self, key: str, path: str) -> bool:
+        """Return whether the variable ``path`` of the object ``key`` is selected."""
+        selected = any(name.startswith(self.var_prefix) for name in (path, f"{key}.{path}", f"{key}/{path}"))
+        self._has_selected |= selected
+        if not selected:
+            self._others[f"{key}.{path}"] = None
+        return selected
+
+    def problems(self) -> list[str]:
+        """Return a line where there were variables and not one of them was selected."""
+        if self._has_selected or not self._others:
+            return []
+        names = compare.shorten(list(self._others))
+        return [f"var_prefix {self.var_prefix!r} selects none of {names}. Pass how their names begin, or '' for all."]
+
+    def check(self) -> None:
+        """Raise CheckpointError in that case: an empty model would take the place of a former checkpoint."""
+        if problems := self.problems():
+            raise CheckpointError(problems[0])
+
+
+def has_state(value: Any) -> bool:
+    """Return whether a value is an object with ``state_dict``; a class itself is none."""
+    return not isinstance(value, type) and _callable(value, "state_dict")
+
+
+def takes_state(value: Any) -> bool:
+    """Return whether a value is an object with ``load_state_dict``; a class itself is none."""
+    return not isinstance(value, type) and _callable(value, "load_state_dict")
+
+
+def state_of(value: Any, keys: KeyPath) -> Any:
+    """Return ``value.state_dict()``. Raises NotStorable when that raises: a broken one must not cost the others."""
+    try:
+        return value.state_dict()
+    except Exception as error:
+        raise NotStorable(keys, f"state_dict() of a {type(value)} raised {type(error).__name__}: {error}") from error
+
+
+def find(
+    content: Any, wanted: Callable[[Any], bool], keys: KeyPath = (), ancestors: frozenset[int] = frozenset()
+) -> Iterator[tuple[KeyPath, Any]]:
+    """Yield all wanted objects in nested dicts, lists and tuples, each with the keys that lead to it."""
+    if wanted(content):
+        yield keys, content
+    elif isinstance(content, (Mapping, list, tuple)) and id(content) not in ancestors:
+        pairs = content.items() if isinstance(content, Mapping) else enumerate(content)
+        ancestors |= {id(content)}
+        for key, part in pairs:
+            if type(part) not in Encoder.scalars:  # a list may hold a million numbers
+                yield from find(part, wanted, (*keys, key), ancestors)
+
+
+def targets(models: Mapping[str, Any], content: Mapping[str, Any], wanted: Callable[[Any], bool]) -> list[Target]:
+    """Return the wanted objects among the models with their states. Raises CheckpointError where one has none."""
+    found, problems = [], []
+    for keys, value in find(models, wanted):
+        state: Any = content
+        for depth, key in enumerate(keys):
+            try:
+                state = state[key]
+            except (KeyError, IndexError, TypeError):
+                known = sorted(map(str, state)) if isinstance(state, Mapping) else []
+                hint = did_you_mean(key, known)
+                problems.append(f"{dotted(keys[: depth + 1])!r} is not in it (there is: {', '.join(known)}).{hint}")
+                break
+        else:
+            found.append(Target(keys, value, state))
+    compare.check(problems)
+    return found
+
+
+def load_states(found: list[Target]) -> None:
+    """Call ``load_state_dict`` of each; where one raises, it and those before it get back what they had.
+
+    Each gets a copy of its state: optimisers keep the very objects that they are given.
+    """
+    before: list[tuple[Any, Any]] = []
+    for target in found:
+        try:
+            if has_state(target.value):
+                before.append((target.value, copy.deepcopy(target.value.state_dict())))
+            target.value.load_state_dict(copy.deepcopy(target.state))
+        except Exception as error:
+            for value, state in reversed(before):
+                with contextlib.suppress(Exception):  # what refuses the new state may refuse the old one, too
+                    value.load_state_dict(state)
+            raise CheckpointError(
+                f"does not fit {target.name!r}, a {type(target.value).__name__} "
+                f"({type(error).__name__}: {error}). Make it as it was when the checkpoint was saved."
+            ) from error
+
+
+def is_empty(content: Any) -> bool:
+    """Return whether content is nothing but empty dicts and lists, and None for what was left out of them."""
+    if isinstance(content, Mapping):
+        return all(map(is_empty, content.values()))
+    if isinstance(content, (list, tuple, set)):
+        return all(map(is_empty, content))
+    return content is None
+
+
+def dotted(keys: KeyPath) -> str:
+    """Return keys as they stand in names of variables: ``agent.policy``."""
+    return ".".join(map(str, keys))
+
+
+def _callable(value: Any, name: str) -> bool:
+    try:
+        return callable(getattr(value, name, None))
+    except Exception:  # an attribute may be a property that raises
+        return False

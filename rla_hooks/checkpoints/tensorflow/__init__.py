@@ -1,0 +1,1 @@
+"""Checkpoints of TensorFlow: see :mod:`rla_hooks.checkpoints.tensorflow.backend`."""

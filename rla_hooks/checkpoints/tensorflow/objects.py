@@ -1,0 +1,197 @@
+"""What an object of TensorFlow is made of: its variables, those of Keras 3 in it, and what cannot be stored of it."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from rla_hooks.checkpoints.compare import ArraySpec, differences, only_in_file
+from rla_hooks.checkpoints.state_dicts import PrefixFilter, dotted
+from rla_hooks.checkpoints.tensorflow import sessions, tracking
+from rla_hooks.encoding import KeyPath, NotStorable
+
+_BUILD_OPTIMIZER = "an optimizer has them once it is built. Call its build(model.trainable_variables), or take a step"
+
+
+def is_own(value: Any) -> bool:
+    """Return whether a value is an object of TensorFlow to restore. Dicts and lists that it has wrapped are none."""
+    if sessions.is_session(value):
+        return True
+    return (
+        isinstance(value, tracking.TRACKABLE) and not isinstance(value, (Mapping, list, tuple)) and not is_keras(value)
+    )
+
+
+def is_keras(value: Any) -> bool:
+    """Return whether a value is an object of Keras 3."""
+    keras = keras_backend()
+    return keras is not None and keras.is_own(value)
+
+
+def keras_backend() -> Any:
+    """Return our backend of Keras, or None where the program has not imported Keras."""
+    if sys.modules.get("keras") is None:
+        return None
+    from rla_hooks.checkpoints import keras_backend
+
+    return keras_backend
+
+
+class Inventory:
+    """The parts of one object, found in one walk through it.
+
+    name: where the object stands among the models: ``agent.policy``.
+    variables: the selected variables by path of attributes (``body/w``), those of a session by name in its graph.
+    session: the open session that holds their values; None where they are eager.
+    labels: by path, what Keras 3 calls a variable that has only a number in its path.
+    unbuilt_layers, unbuilt_optimizers: by path, what to do with layers and optimizers that have no variables yet.
+    other_states: by path, the type of what has a state that is no variable: tables, iterators, Python objects.
+    counters: the paths of the save counters of ``tf.train.Checkpoint``, which its first own save makes (2.21).
+
+    stored: the selected arrays by path that a file has for the object, where it is to be restored. The optimizer of a
+    compiled model is built where the file has variables of it that come with its first step.
+
+    Raises NotStorable where an object does not say what it is made of (a list or dict of a module that was not only
+    appended to, or with keys that are no texts, tensorflow 2.21), has no variables yet, or two of one name.
+    Raises CheckpointError where the session is closed, or not at hand.
+    """
+
+    def __init__(self, value: Any, keys: KeyPath, prefix_filter: PrefixFilter, stored: Mapping[str, Any] = {}):
+        self.name = dotted(keys)
+        self.variables: dict[str, Any] = {}
+        self.labels: dict[str, str] = {}
+        self.unbuilt_layers: dict[str, str] = {}
+        self.unbuilt_optimizers: dict[str, str] = {}
+        self.other_states: dict[str, type] = {}
+        self.counters: list[str] = []
+        self._keys, self._prefix_filter = keys, prefix_filter
+        self.stored = stored
+        value = sessions.unwrap(value, keys)
+        # Optimizers and such are whole. Asked for, a module's trainable_variables would be another walk.
+        is_filtered = sessions.is_session(value) or _has_attribute(value, "trainable_variables")
+        if sessions.is_session(value):
+            self._add_graph(value.graph)
+        elif not getattr(value, "built", True):
+            do = "Call it once, or build(input_shape)."
+            raise NotStorable(keys, f"a {type(value).__name__} that is not built has no variables yet. {do}")
+        else:
+            for path, node in tracking.walk(value, keys, self._children):
+                self._add(path, node)
+        if is_filtered:
+            self.variables, self.stored = self._selected(self.variables), self._selected(stored)
+        self.session = sessions.session_of(value, self.graph_variables(), keys)
+
+    def _selected(self, by_path: Mapping[str, Any]) -> dict[str, Any]:
+        return {path: each for path, each in by_path.items() if self._prefix_filter.selects(self.name, path)}
+
+    def graph_variables(self) -> list[Any]:
+        """Return those variables whose values are in a session."""
+        return [variable for variable in self.variables.values() if sessions.graph_of(variable) is not None]
+
+    def differences(self) -> list[str]:
+        """Return where the variables differ from what is stored; one line for all of a part that is not built."""
+        own = {path: _spec(variable) for path, variable in self.variables.items()}
+        stored = {path: ArraySpec(array.shape, str(array.dtype)) for path, array in self.stored.items()}
+        for counter in self.counters:
+            if counter not in own or counter not in stored:  # either side may lack it
+                own.pop(counter, None)
+                stored.pop(counter, None)
+        lines = []
+        for path, advice in {**self.unbuilt_layers, **self.unbuilt_optimizers}.items():
+            missing = [each for each in stored if each not in own and each.startswith(_joined(path, ""))]
+            if missing:
+                lines.append(only_in_file(len(missing), repr(f"{self.name}.{path}".rstrip(".")), advice))
+                stored = {each: spec for each, spec in stored.items() if each not in missing}
+        return lines + differences(*({self._full_name(path): each[path] for path in each} for each in (own, stored)))
+
+    def new_values(self) -> list[sessions.Value]:
+        """Return the variables with what is stored for them."""
+        return [
+            sessions.Value(variable, self.stored[path], self.session if sessions.graph_of(variable) else None)
+            for path, variable in self.variables.items()
+            if path in self.stored
+        ]
+
+    def _full_name(self, path: str) -> str:
+        label = self.labels.get(path)
+        return repr(f"{self.name}.{path}" if path else self.name) + (f" ({label})" if label else "")
+
+    def _add_graph(self, graph: Any) -> None:
+        keys = tf.compat.v1.GraphKeys
+        self.variables = {variable.op.name: variable for variable in graph.get_collection(keys.GLOBAL_VARIABLES)}
+        self.other_states = {each.name: type(each) for each in graph.get_collection(keys.SAVEABLE_OBJECTS)}
+
+    def _add(self, path: str, node: Any) -> None:
+        if isinstance(node, tf.Variable):
+            if path in self.variables:
+                raise NotStorable(self._keys, f"{path!r} is the name of two variables. Rename one.")
+            self.variables[path] = node
+            return
+        if is_keras(node):
+            if advice := keras_backend().unbuilt_layer(node):
+                self.unbuilt_layers[path] = advice
+        elif _has_other_state(node):
+            self.other_states[path] = type(node)
+        if hasattr(node, "apply_gradients") and not getattr(node, "built", False):
+            self.unbuilt_optimizers[path] = _BUILD_OPTIMIZER
+        if isinstance(node, (tf.train.Checkpoint, tf.compat.v1.train.Checkpoint)):
+            self.counters.append(_joined(path, "save_counter"))
+
+    def _children(self, path: str, node: Any) -> list[tuple[str, Any]]:
+        if not is_keras(node):
+            if hasattr(node, "compiled_metrics"):  # a model of Keras 2
+                self._build_optimizer(path, node)
+            return tracking.children(path, node)
+        # TensorFlow would not find the seeds of Keras 3 (3.15). Names differ from one process to the next.
+        self._build_optimizer(path, node)
+        found = []
+        for part, variables in keras_backend().parts(node, "", PrefixFilter("")).items():
+            for number, variable in enumerate(variables):
+                name = f"{part}/{variable.path if part == 'others' else number}"
+                self.labels[_joined(path, name)] = variable.path
+                found.append((name, variable.value))
+        return found
+
+    def _build_optimizer(self, path: str, model: Any) -> None:
+        """Build the optimizer of a compiled model where the file has variables of it that it has not."""
+        optimizer, variables = getattr(model, "optimizer", None), getattr(model, "trainable_variables", None)
+        build = getattr(optimizer, "build", None) or getattr(
+            optimizer, "_create_all_weights", None
+        )  # before Keras 2.11
+        if build is None or variables is None or getattr(optimizer, "built", False):
+            return
+        parts = () if is_keras(optimizer) else tracking.walk(optimizer, (), tracking.children)
+        own = {_joined(path, f"optimizer/{part}") for part, node in parts if isinstance(node, tf.Variable)}
+        prefix = _joined(path, "optimizer/")
+        if any(each.startswith(prefix) and each not in own for each in self.stored):
+            in_graph = any(sessions.graph_of(variable) is not None for variable in variables)
+            with contextlib.nullcontext() if in_graph else tracking.eagerly():
+                build(variables)
+
+
+def _spec(variable: Any) -> ArraySpec:
+    shape = None if variable.shape.rank is None else tuple(variable.shape.as_list())
+    return ArraySpec(shape, str(np.dtype(variable.dtype.base_dtype.as_numpy_dtype)))
+
+
+def _joined(path: str, name: str) -> str:
+    return f"{path}/{name}" if path else name
+
+
+def _has_attribute(value: Any, name: str) -> bool:
+    """Return whether there is an attribute, without asking a property for it."""
+    return inspect.getattr_static(value, name, None) is not None
+
+
+def _has_other_state(node: Any) -> bool:
+    """Return whether an object has a state that is no variable: then its class overrides one of two methods."""
+    if not isinstance(node, tracking.TRACKABLE) or hasattr(node, "_trackable"):
+        return False  # the second only hands on what another object has (tf_keras 2.21)
+    methods = ("_serialize_to_tensors", "_gather_saveables_for_checkpoint")
+    return any(getattr(type(node), method) is not getattr(tracking.TRACKABLE, method) for method in methods)
