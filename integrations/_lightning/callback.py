@@ -9,8 +9,9 @@ _save_last_checkpoint are ModelCheckpoint's own (2.6).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +20,8 @@ from rla_hooks.integrations._lightning.logger import LoggerHooks
 from rla_hooks.integrations._lightning.metrics import PendingRow, Throughput, learning_rates, log_row
 from rla_hooks.integrations._lightning.trainer import add_hyper_params, check_namespace, logs_step, share, steps_taken
 
-from rla_hooks.errors import WarnOnce
-from rla_hooks.hooks import (
-    Argument,
-    FigureCalls,
-    Handle,
-    OwnRun,
-    Run,
-    attach_or_plan,
-    check_arguments,
-    ending_of,
-    is_count,
-    open_run,
-)
+from rla_hooks import hooks
+from rla_hooks.hooks import Argument, FigureCalls, Handle, OwnRun, Run, WarnOnce
 
 ModelCheckpoint: Any = object  # in place of Lightning's: no framework is imported here
 
@@ -75,24 +65,23 @@ class CallbackHooks(ModelCheckpoint):
         }
         table = {
             "figures": Argument(figures, FigureCalls.fits, "{name: fn(trainer, module) -> Figure}"),
-            "figures_every": Argument(figures_every, is_count, "a whole number of epochs above 0"),
+            "figures_every": Argument(figures_every, hooks.is_count, "a whole number of epochs above 0"),
             "log_lr": Argument(log_lr),
             "log_throughput": Argument(log_throughput),
         }
         hint = " Checkpoints belong to the run's folder; a ModelCheckpoint of your own beside it may write elsewhere."
         known = {name: Argument(value) for name, value in of_lightning.items()} | table
-        check_arguments("RLACallback", unknown, known, hints={"dirpath": hint})
+        hooks.check_arguments("RLACallback", unknown, known, hints={"dirpath": hint})
         super().__init__(**of_lightning)
         self.log_lr = log_lr
         self.log_throughput = log_throughput
         # Before a launcher starts the processes, so that they and this one have the same run.
-        self._own = attach_or_plan(OwnRun("RLACallback", "lightning"), tell=False)
+        self._own = hooks.attach_or_plan(OwnRun("RLACallback", "lightning"), tell=False)
         self._run: Run | None = None  # that of the present Trainer
-        self._logs_metrics = False  # where no RLALogger takes them
         self._figures = FigureCalls(figures, figures_every)
         self._throughput = Throughput()
         self._pending = PendingRow()
-        self._stopgap = checkpoints.Stopgap()
+        self._stopgap = ""  # the newest file, kept while the metric that decides on the best is missing
         self._warn = WarnOnce()
 
     # --- the run --------------------------------------------------------------------------------------------------
@@ -102,7 +91,6 @@ class CallbackHooks(ModelCheckpoint):
         if trainer.fast_dev_run:
             return
         check_namespace(self, trainer)
-        self._logs_metrics = _rla_logger(trainer) is None
         handle = self._find_run(trainer)
         run = handle.resolve()
         run.quiet_stdout()  # for the progress bar
@@ -110,7 +98,7 @@ class CallbackHooks(ModelCheckpoint):
         self._use(run)
         if trainer.is_global_zero and stage != "predict":
             handle.ensure_started()
-            if self._logs_metrics and getattr(pl_module, "_log_hyperparams", False):
+            if _rla_logger(trainer) is None and getattr(pl_module, "_log_hyperparams", False):
                 add_hyper_params(run, pl_module.hparams_initial)
         super().setup(trainer, pl_module, stage)
 
@@ -119,13 +107,13 @@ class CallbackHooks(ModelCheckpoint):
         logger = _rla_logger(trainer)
         if logger is not None:
             return logger.handle
-        run = open_run()
+        run = hooks.open_run()
         return self._own if run is None else Handle(run)
 
     def _use(self, run: Run) -> None:
         if self._run is not None and run.paths != self._run.paths:  # a copy of the callback has a copy of its run
             checkpoints.forget_files(self)  # the first run keeps its files
-            self._stopgap, self._warn = checkpoints.Stopgap(), WarnOnce()
+            self._stopgap, self._warn = "", WarnOnce()
         self._run = run
         self.dirpath: Any = str(run.checkpoint_dir) if run.checkpoint_dir else None
 
@@ -145,7 +133,7 @@ class CallbackHooks(ModelCheckpoint):
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         super().on_train_start(trainer, pl_module)
-        self._throughput.restart()
+        self._throughput = Throughput()
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         if self.log_throughput:
@@ -162,7 +150,7 @@ class CallbackHooks(ModelCheckpoint):
         values = learning_rates(trainer) if self.log_lr else {}
         if self.log_throughput:
             values["time/samples_per_second"] = self._throughput.samples_per_second()
-        if self._logs_metrics:
+        if _rla_logger(trainer) is None:
             log_row(run, trainer, values, step)
         elif values:
             self._pending.add(run, values, step, trainer.current_epoch)
@@ -183,7 +171,7 @@ class CallbackHooks(ModelCheckpoint):
         if self.log_throughput:
             log_row(run, trainer, {"time/seconds_per_epoch": self._throughput.seconds_per_epoch()}, step)
         self._figures.draw(run, step, trainer.current_epoch + 1, trainer, pl_module, warn=self._warn)
-        if self._logs_metrics:
+        if _rla_logger(trainer) is None:
             log_row(run, trainer, trainer.callback_metrics, step)
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
@@ -197,7 +185,7 @@ class CallbackHooks(ModelCheckpoint):
 
     def _log_result(self, trainer: Any) -> None:
         run = self._writing(trainer)
-        if run is not None and self._logs_metrics:
+        if run is not None and _rla_logger(trainer) is None:
             log_row(run, trainer, trainer.callback_metrics, trainer.global_step)
 
     # --- checkpoints ----------------------------------------------------------------------------------------------
@@ -223,25 +211,34 @@ class CallbackHooks(ModelCheckpoint):
         if self.save_top_k == 0:
             return
         with self._tolerant(trainer):
-            path = ""
+            previous, path = self._stopgap, ""
             if self.monitor is None or self.monitor in monitor_candidates:
                 super()._save_topk_checkpoint(trainer, monitor_candidates)
             else:
                 self._warn("monitor", checkpoints.missing_monitor(self.monitor, monitor_candidates))
-                path = self._get_metric_interpolated_filepath_name(monitor_candidates, trainer, self._stopgap.path)
+                path = self._get_metric_interpolated_filepath_name(monitor_candidates, trainer, previous)
                 if not self.best_k_models:
                     self.best_model_path = path
                 self._save_checkpoint(trainer, path)
-            self._stopgap.replace(path, self.best_k_models, lambda old: self._remove_checkpoint(trainer, old))
+            self._stopgap = path
+            if previous not in ("", path, *self.best_k_models):
+                self._remove_checkpoint(trainer, previous)
 
     def _save_last_checkpoint(self, trainer: Any, monitor_candidates: dict[str, Any]) -> None:
         with self._tolerant(trainer):
             super()._save_last_checkpoint(trainer, monitor_candidates)
 
-    def _tolerant(self, trainer: Any) -> AbstractContextManager[None]:
-        if trainer.world_size > 1:
-            return nullcontext()  # the other ranks save: they must not wait for one that could not
-        return checkpoints.saved_or_unchanged(self, self._stopgap, self._warn)
+    @contextmanager
+    def _tolerant(self, trainer: Any) -> Iterator[None]:
+        """A full disk costs the new checkpoint: the training goes on, and the older files are known as before."""
+        before = {name: copy.copy(getattr(self, name)) for name in (*checkpoints.FILES, "_stopgap")}
+        try:
+            yield
+        except OSError as error:
+            if trainer.world_size > 1:
+                raise  # the other ranks save: they must not wait for one that could not
+            vars(self).update(before)
+            self._warn("checkpoint", f"the checkpoint was not saved: {error}. The training goes on.")
 
     def _is_deferred(self) -> bool:
         """Whether 2.6 puts off a save at every_n_train_steps until a validation, since the monitored metric is missing.
@@ -269,7 +266,7 @@ class CallbackHooks(ModelCheckpoint):
             return
         # In the process that spawned those which train, no hook has been called before.
         run = self._run or self._find_run(trainer).resolve()
-        run.report(ending_of(exception), exception)
+        run.report(hooks.ending_of(exception), exception)
         run.flush()
 
     def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:

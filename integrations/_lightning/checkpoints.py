@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-import copy
 import os
 import tempfile
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rla_hooks.errors import WarnOnce, did_you_mean
+from rla_hooks.errors import did_you_mean
 from rla_hooks.hooks import Run
 
 # What a ModelCheckpoint knows about its files (2.6).
-_FILES = ["best_k_models", "best_model_path", "best_model_score", "kth_best_model_path", "kth_value", "current_score"]
-_FILES += ["last_model_path"]
-
-
-class Stopgap:
-    """The newest checkpoint, kept while the metric that decides on the best is missing."""
-
-    def __init__(self) -> None:
-        self.path = ""  # none is kept
-
-    def replace(self, path: str, keep: Container[str], delete: Callable[[str], None]) -> None:
-        """Keep the file ``path`` in place of the present one, which is deleted if ``keep`` does not have it."""
-        previous, self.path = self.path, path
-        if previous not in ("", path) and previous not in keep:
-            delete(previous)
+FILES = ["best_k_models", "best_model_path", "best_model_score", "kth_best_model_path", "kth_value", "current_score"]
+FILES += ["last_model_path"]
 
 
 def list_checkpoint(run: Run, checkpoint: Any) -> None:
@@ -53,18 +39,6 @@ def missing_monitor(monitor: str, logged: Iterable[str]) -> str:
         f"RLACallback(monitor={monitor!r}): no such metric has been logged; the newest checkpoint is kept "
         f"until it is. Logged: {', '.join(known) or 'none'}.{did_you_mean(monitor, known)}"
     )
-
-
-@contextmanager
-def saved_or_unchanged(checkpoint: Any, stopgap: Stopgap, warn: WarnOnce) -> Iterator[None]:
-    """A full disk costs the new checkpoint: the training goes on, and the older files are known as before."""
-    before, path = {name: copy.copy(getattr(checkpoint, name)) for name in _FILES}, stopgap.path
-    try:
-        yield
-    except OSError as error:
-        vars(checkpoint).update(before)
-        stopgap.path = path
-        warn("checkpoint", f"the checkpoint was not saved: {error}. The training goes on.")
 
 
 @contextmanager

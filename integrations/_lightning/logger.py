@@ -15,18 +15,8 @@ from rla_hooks.integrations._lightning.checkpoints import list_checkpoint
 from rla_hooks.integrations._lightning.torch_graph import graph_of
 from rla_hooks.integrations._lightning.trainer import add_hyper_params, share
 
-from rla_hooks.errors import WarnOnce
-from rla_hooks.hooks import (
-    Argument,
-    Handle,
-    OwnRun,
-    Run,
-    attach_or_plan,
-    check_arguments,
-    config_fields,
-    ending_of,
-    flat,
-)
+from rla_hooks import hooks
+from rla_hooks.hooks import Argument, Handle, OwnRun, Run, WarnOnce
 from rla_hooks.record import FAILED
 
 Logger: Any = object  # in place of Lightning's: no framework is imported here
@@ -73,13 +63,13 @@ class LoggerHooks(Logger):
         super().__init__()
         of_run = options | {"task": task, "config": config, "log_root": log_root, "record": record}
         own = OwnRun("RLALogger", "lightning", **of_run, writers=writers, backup=backup)
-        check_arguments("RLALogger", (), {"prefix": Argument(prefix), "log_graph": Argument(log_graph)}, own)
+        hooks.check_arguments("RLALogger", (), {"prefix": Argument(prefix), "log_graph": Argument(log_graph)}, own)
         self._prefix = f"{prefix}-" if prefix else ""  # with a dash, as in Lightning's own loggers
         self._graph_wanted = log_graph
         self._shared = False  # whether all ranks know the run
         self._module: weakref.ref[Any] | None = None
         self._warn = WarnOnce()
-        self.handle = attach_or_plan(own)
+        self.handle = hooks.attach_or_plan(own)
         self.handle.resolve().quiet_stdout()
 
     # --- where ----------------------------------------------------------------------------------------------------
@@ -109,9 +99,7 @@ class LoggerHooks(Logger):
         folder = self.handle.resolve().log_dir
         return str(folder) if folder else None
 
-    @property
-    def log_dir(self) -> str | None:
-        return self.save_dir
+    log_dir = save_dir
 
     @property
     def root_dir(self) -> str | None:
@@ -133,7 +121,7 @@ class LoggerHooks(Logger):
         # The mapping is other loggers' too.
         values = {f"{self._prefix}{key}": value for key, value in metrics.items()} if self._prefix else dict(metrics)
         if dict in map(type, values.values()):
-            values = flat(values)
+            values = hooks.flat(values)
         module = self._module() if self._module else None
         trainer = getattr(module, "_trainer", None)
         if trainer is not None:
@@ -151,7 +139,7 @@ class LoggerHooks(Logger):
         step: int | None = None,
     ) -> None:
         """Add hyper-parameters to the run's; those of a second call join them. ``metrics`` are logged as a row."""
-        fields = config_fields(params)
+        fields = hooks.config_fields(params)
         if fields is not None:  # a run that has not started yet takes them along when it does
             add_hyper_params(self.handle.resolve(), dict(fields))
         elif params is not None:
@@ -206,9 +194,6 @@ class LoggerHooks(Logger):
 
     # --- end ------------------------------------------------------------------------------------------------------
 
-    def save(self) -> None:
-        """Called after every row; they are with the operating system already."""
-
     def after_save_checkpoint(self, checkpoint_callback: Any) -> None:
         """List what a ModelCheckpoint has just saved, if it lies in the run's checkpoint folder."""
         list_checkpoint(self.handle.resolve(), checkpoint_callback)
@@ -221,7 +206,7 @@ class LoggerHooks(Logger):
         """
         run, error = self.handle.resolve(), sys.exc_info()[1]
         if status == "failed":
-            run.report(FAILED if error is None else ending_of(error), error)
+            run.report(FAILED if error is None else hooks.ending_of(error), error)
         run.forget_deleted_checkpoints()  # a ModelCheckpoint tells what it saves, not what it deletes
         run.flush()
 

@@ -13,9 +13,6 @@ class Throughput:
     """Counts samples and seconds of a training."""
 
     def __init__(self) -> None:
-        self.restart()
-
-    def restart(self) -> None:
         self._samples = 0
         self._since = self._epoch_since = time.perf_counter()
 
