@@ -35,14 +35,7 @@ class BatchSteps:
         return self._first + (self._pending + batches) // self._every
 
 
-class BatchCadence:
-    """After which batches a row is due: ``log_every`` of RLACallback, counted over all fits."""
-
-    def __init__(self, log_every: str | int):
-        self.is_needed = log_every != "epoch"
-        self._every = 1 if isinstance(log_every, str) else int(log_every)
-
-    def is_due(self, batches: int, model: Any) -> bool:
-        """Whether a row is due after so many batches. Keras may have executed several at once."""
-        executed = getattr(model, "steps_per_execution", 1) or 1
-        return batches // self._every > max(batches - executed, 0) // self._every
+def is_row_due(batches: int, every: int, model: Any) -> bool:
+    """Whether a row is due after so many batches of all fits. Keras may have executed several at once."""
+    executed = getattr(model, "steps_per_execution", 1) or 1
+    return batches // every > max(batches - executed, 0) // every

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rla_hooks.integrations._keras import arguments
-from rla_hooks.integrations._keras.batches import BatchCadence, BatchSteps
+from rla_hooks.integrations._keras.batches import BatchSteps, is_row_due
 from rla_hooks.integrations._keras.checkpoints import Checkpoints, Monitor
 from rla_hooks.integrations._keras.fits import Fit, FitTracker
 from rla_hooks.integrations._keras.model import Framework, learning_rates
@@ -24,18 +24,7 @@ Figures = Mapping[str, Callable[[Any, int, Mapping[str, Any]], Any]]
 Logs = Mapping[str, Any] | None
 _HOOK = "RLACallback"
 
-if TYPE_CHECKING:
-
-    class KerasCallback:
-        """What this file uses of Keras' class, which comes after it in the order of base classes."""
-
-        model: Any  # on JAX, reading it gives the model its state back
-
-        def set_model(self, model: Any) -> None: ...
-        def set_params(self, params: Any) -> None: ...
-        def on_train_batch_end(self, batch: int, logs: Logs = None) -> None: ...
-else:
-    KerasCallback = object
+KerasCallback: Any = object  # in place of Keras': no framework is imported here
 
 
 class CallbackHooks(KerasCallback):
@@ -102,13 +91,14 @@ class CallbackHooks(KerasCallback):
         self._log_lr = log_lr
         self._log_weights = log_weights
         self._figures = FigureCalls(figures, figures_every)
-        self._cadence = BatchCadence(log_every)
+        # In batches; None for no rows of them.
+        self._row_every = None if log_every == "epoch" else 1 if log_every == "batch" else int(log_every)
         saver = ModelSaver(save_weights_only)
         self._checkpoints = Checkpoints(Monitor(monitor, mode), saver, save_best_only, max_to_keep, save_every, name)
         self._resume = Resume(resume, self._checkpoints, self._framework)
         self._fits = FitTracker()
         self._runs = RunBinding(own, name)
-        if self._cadence.is_needed:  # Keras ends asynchronous dispatch for a callback that has this hook (3.15)
+        if self._row_every is not None:  # Keras ends asynchronous dispatch for a callback that has this hook (3.15)
             self.__dict__["on_train_batch_end"] = self._on_train_batch_end
 
     def __getstate__(self) -> dict[str, Any]:
@@ -168,7 +158,7 @@ class CallbackHooks(KerasCallback):
         fit = self._fits.current
         fit.unset_first_epoch()
         fit.epoch_began = time.perf_counter()
-        if self._cadence.is_needed:
+        if self._row_every is not None:
             _, state = self._join_once()
             fit.batch_steps = BatchSteps(self._fits.model, self._step(state), self._framework)
 
@@ -219,7 +209,7 @@ class CallbackHooks(KerasCallback):
         run, state = self._join_once()
         fit, model, done = self._fits.current, self._fits.model, batch + 1
         fit.batches = max(fit.batches, done)
-        if not run.is_writing or not self._cadence.is_due(state.batches + done, model):
+        if not run.is_writing or not is_row_due(state.batches + done, self._row_every, model):
             return
         values = {f"batch/{key}": value for key, value in state.flat_logs(logs).items()}
         if values:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from rla_hooks.integrations._keras.describe import HyperParameters
@@ -15,7 +15,6 @@ from rla_hooks import Run
 from rla_hooks.figures.learning_curve import LearningCurve
 from rla_hooks.hooks import WarnOnce, flat
 
-_FIGURE = "learning_curve"
 _SHARE = 100  # the figure may take a hundredth of the time
 
 
@@ -27,7 +26,7 @@ class RunState:
         self.began = time.time()
         self.warn = WarnOnce()
         self.hyper_parameters = HyperParameters(name)
-        self.curve = CurveFigure(run, self.prefix + _FIGURE)
+        self.curve = CurveFigure(run, self.prefix + "learning_curve")
         self.clock = StepClock()
         self.fits = 0
         self.epochs = 0  # over all fits
@@ -38,7 +37,7 @@ class RunState:
         self.restored: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()  # to which step, by any name
         self._counts_epochs = False  # as the time step, in place of an optimizer's iterations
         self._fitted: weakref.WeakSet[Any] = weakref.WeakSet()
-        self._last_fitted: Any = None  # a weak reference
+        self._last_fitted: Callable[[], Any] = lambda: None  # a weak reference
         self._last_epoch: tuple[Any, Any, int] = (None, None, -1)  # weak reference to the callback, fit, number
 
     def log(self, run: Run, values: Mapping[str, Any], step: int) -> None:
@@ -74,7 +73,7 @@ class RunState:
         self.fits += 1
         if model is None:
             return
-        if self._last_fitted is not None and self._last_fitted() is not model and model in self._fitted:
+        if self._last_fitted() is not model and model in self._fitted:
             message = (
                 "models take turns in this run, and share the names of metrics and checkpoints. Give each an "
                 "RLACallback of its own name: RLACallback(name='actor')."
@@ -106,13 +105,12 @@ class CurveFigure(LearningCurve):
         super().__init__()
         self._run = weakref.ref(run)
         self._name = name
-        self._drawn = 0.0  # when, and how long it took, in seconds
-        self._cost = 0.0
+        self._cheap_from = 0.0  # by time.perf_counter
         run.at_end(self.draw)
 
     def draw_if_cheap(self) -> None:
         """Draw, unless a loop of short fits would spend its time on it."""
-        if time.perf_counter() - self._drawn > _SHARE * self._cost:
+        if time.perf_counter() > self._cheap_from:
             self.draw()
 
     def draw(self) -> None:
@@ -124,8 +122,8 @@ class CurveFigure(LearningCurve):
         figure = self.figure()
         if figure is not None:
             run.save_figure(self._name, figure)
-        self._drawn = time.perf_counter()
-        self._cost = self._drawn - start
+        now = time.perf_counter()
+        self._cheap_from = now + _SHARE * (now - start)
 
 
 class StepClock:
