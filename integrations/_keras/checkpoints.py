@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -61,36 +62,27 @@ class Monitor:
         return None if math.isnan(score) else float(score)
 
 
+@dataclass(eq=False)
 class Checkpoints:
-    """Saves the newest models and the best one.
+    """Saves the newest models and the best one."""
 
-    monitor: the metric of the best one. best_only: no newest ones beside it. max_to_keep: of the newest. every: epochs
-    between these, counted over all fits; None for no checkpoints. model_name: goes before the names of checkpoints.
-    """
+    monitor: Monitor
+    saver: ModelSaver
+    best_only: bool  # no newest ones beside the best one
+    max_to_keep: int | None  # of the newest
+    every: int | None  # epochs between the newest, counted over all fits; None for no checkpoints
+    model_name: str  # goes before the names of checkpoints
 
-    def __init__(
-        self,
-        monitor: Monitor,
-        saver: ModelSaver,
-        best_only: bool,
-        max_to_keep: int | None,
-        every: int | None,
-        model_name: str,
-    ):
-        prefix = f"{model_name}-" if model_name else ""
+    def __post_init__(self) -> None:
+        prefix = f"{self.model_name}-" if self.model_name else ""
         self.names = self.newest, self.best = prefix + "checkpoint", prefix + "best"
-        self.monitor = monitor
-        self._saver = saver
-        self._best_only = best_only
-        self._max_to_keep = max_to_keep
-        self._every = every
         self._info: dict[str, Any] = {"writer": "keras"}  # of the last epoch
         self._logged: dict[str, None] = {}  # names of metrics
 
     def after_epoch(self, at: TrainingPoint, epoch: int, last_epoch: int | None, logs: Mapping[str, Any]) -> None:
         """Save what is due after an epoch. ``last_epoch``: where its fit ends, None in a custom loop."""
         self._logged |= dict.fromkeys(logs)
-        if self._every is None or at.model is None:
+        if self.every is None or at.model is None:
             return
         score, best = self.monitor.score(logs, at.state.warn), self._best_score(at)
         improved = score is not None and self.monitor.is_better(score, best, at.model)
@@ -99,9 +91,9 @@ class Checkpoints:
         if improved or best is not None:  # of the run so far: the best file may be that of an earlier run
             self._info |= {"monitor": self.monitor.name, "best": score if improved else best}
         saved = None
-        if at.state.epochs - at.state.saved_epoch >= self._every and not self._best_is_enough(at, score):
+        if at.state.epochs - at.state.saved_epoch >= self.every and not self._best_is_enough(at, score):
             saved = self._save_newest(at)
-        if improved and self._saver.save(at, Target(self.best, 1, self._info), saved):
+        if improved and self.saver.save(at, Target(self.best, 1, self._info), saved):
             at.state.best = {self.monitor.name: score}  # the file of another monitor was replaced
 
     def after_fit(self, at: TrainingPoint, epochs: int) -> None:
@@ -109,25 +101,25 @@ class Checkpoints:
 
         ``epochs``: how many the fit had. A monitor that was never logged is reported here: it may come late in a fit.
         """
-        if self._every is None or at.model is None:
+        if self.every is None or at.model is None:
             return
         state = at.state
-        unsaved = state.epochs > state.saved_epoch and (state.saved_epoch == 0 or epochs > self._every)
+        unsaved = state.epochs > state.saved_epoch and (state.saved_epoch == 0 or epochs > self.every)
         if unsaved and not self._best_is_enough(at):
             self._save_newest(at)
         if epochs and self.monitor.name not in self._logged:
             self._warn_of_missing_monitor(state)
-        elif epochs and self._best_only and self._best_score(at) is None:
+        elif epochs and self.best_only and self._best_score(at) is None:
             message = f"RLACallback(monitor={self.monitor.name!r}): it was NaN so far; the newest checkpoints are kept."
             state.warn(("score", self.monitor.name), message)
 
     def _save_newest(self, at: TrainingPoint) -> Path | None:
         at.state.saved_epoch = at.state.epochs
-        return self._saver.save(at, Target(self.newest, self._max_to_keep, self._info))
+        return self.saver.save(at, Target(self.newest, self.max_to_keep, self._info))
 
     def _best_is_enough(self, at: TrainingPoint, score: float | None = None) -> bool:
         """Whether only the best checkpoint is wanted, and there is one, or is about to be."""
-        return self._best_only and (score is not None or self._best_score(at) is not None)
+        return self.best_only and (score is not None or self._best_score(at) is not None)
 
     def _best_score(self, at: TrainingPoint) -> float | None:
         """Return the best score of the run so far, also by an earlier callback or process: the manifest has it."""
@@ -140,7 +132,7 @@ class Checkpoints:
     def _warn_of_missing_monitor(self, state: RunState) -> None:
         """Say which metrics there are; but not in a training without validation whose monitor is the default one."""
         name, known = self.monitor.name, [key for key in self._logged if key != "learning_rate"]
-        if name == "val_loss" and not self._best_only and not any(key.startswith("val_") for key in known):
+        if name == "val_loss" and not self.best_only and not any(key.startswith("val_") for key in known):
             return
         state.warn(
             ("monitor", name),

@@ -65,11 +65,10 @@ class ModelSaver:
                     "a get_config(), and @keras.saving.register_keras_serializable(), or pass save_weights_only=True."
                 )
                 warn("whole", message)
-        suffix = suffix_of(same) if same else WEIGHTS
         try:
-            return _store(
-                at, target, suffix, lambda path: link_or_copy(same, path) if same else model.save_weights(str(path))
-            )
+            if same is not None:
+                return _store(at, target, suffix_of(same), lambda path: link_or_copy(same, path))
+            return _store(at, target, WEIGHTS, lambda path: model.save_weights(str(path)))
         except Exception as error:
             warn("checkpoint", f"the weights were not saved: {_text(error)}. The training goes on.")
             return None
@@ -85,8 +84,7 @@ def _store(at: TrainingPoint, target: Target, suffix: str, write: Callable[[Path
         saver = Saver(at.run.checkpoint_dir, target.max_to_keep)
         path = saver.write(write, suffix, at.step, target.name, target.info)
     except OSError as error:
-        message = f"the checkpoint of step {at.step} was not saved: {error}. The training goes on."
-        at.state.warn("disk", message)
+        at.state.warn("disk", f"the checkpoint of step {at.step} was not saved: {error}. The training goes on.")
         return None
     at.state.warn.rearm("disk")
     return path
