@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import warnings
 from collections.abc import Iterator
@@ -82,8 +83,8 @@ class Resume:
         # Rule 17: another callback of this model, of another name, may have restored a later state.
         is_latest = found.entry is None or found.entry.step > state.restored.get(model, -1)
         restored = self._restore_and_continue(found, run, state, model, is_latest)
-        if source is None:  # rule 29
-            restored += self._inherit_best(found, run, state)
+        if source is None and found.entry is not None:  # rule 29
+            restored += self._inherit_best(found.path.parent, found.entry, run, state)
         state.resumed.add(model)
         if is_latest:
             restored += self._continue_epochs(found, fit)
@@ -96,12 +97,9 @@ class Resume:
 
         before: when this process got the run, in seconds.
         """
-        folders = list(_folders(run))
-        for inherited in (False, True):
-            for folder in folders:
-                if found := self._newest(folder, model, inherited, before):
-                    return found
-        return None
+        places = itertools.product((False, True), _folders(run))
+        found = (self._newest(folder, model, inherited, before) for inherited, folder in places)
+        return next(filter(None, found), None)
 
     def _newest(self, folder: Path, model: Any, inherited: bool, before: float = math.inf) -> ResumeSource | None:
         """Return the undamaged Keras file of a folder that was written last (rules 5 to 10).
@@ -156,18 +154,19 @@ class Resume:
         done = last is not None and epoch >= last
         return f", epoch {epoch}" + (f"; all {last} epochs are done, so this fit trains nothing" if done else "")
 
-    def _inherit_best(self, found: ResumeSource, run: Run, state: RunState) -> str:
+    def _inherit_best(self, folder: Path, entry: Entry, run: Run, state: RunState) -> str:
         """Give the best file of an earlier run a second name in this run; return in words which score counts.
 
-        Rules 26 to 28: without its file, a score would only keep this run from saving a best one of its own.
+        folder, entry: of the checkpoint that was restored. Rules 26 to 28: without its file, a score would only keep
+        this run from saving a best one of its own.
         """
         if not run.is_writing or run.checkpoint_dir is None:
             return ""
         best = newest_whole(Manifest(run.checkpoint_dir), self._names[1])
         is_own = best is not None and INHERITED_FROM not in best.info
-        source = self._best_beside(found)
-        if source is not None and source.entry is not None and not is_own and found.path.parent != run.checkpoint_dir:
-            path, best = source.path, source.entry
+        earlier = self._best_beside(folder, entry)
+        if earlier is not None and not is_own and folder != run.checkpoint_dir:
+            best, path = earlier, folder / earlier.file
             info = {**best.info, INHERITED_FROM: str(path.parent)}
             try:
                 saver = Saver(run.checkpoint_dir, 1)
@@ -179,18 +178,15 @@ class Resume:
         score = self._monitor.best_in(best.info) if best is not None else None
         return "" if score is None else f", best {self._monitor.name} {score}"
 
-    def _best_beside(self, found: ResumeSource) -> ResumeSource | None:
-        """Return the best file beside a checkpoint, or the checkpoint itself where it is the best (rule 30)."""
-        if found.entry is None:
-            return None
-        info, score = found.entry.info, self._monitor.best_in(found.entry.info)
-        folder = found.path.parent
-        entry = newest_whole(Manifest(folder), self._names[1])
-        known = self._monitor.best_in(entry.info) if entry else None
-        is_later = entry is None or found.entry.time > entry.time
-        if score is not None and info.get("score") == score != known and is_later:
-            return found
-        return ResumeSource(folder / entry.file, entry) if entry and known is not None else None
+    def _best_beside(self, folder: Path, entry: Entry) -> Entry | None:
+        """Return the best checkpoint of a folder: ``entry`` itself where it is the best (rule 30)."""
+        score = self._monitor.best_in(entry.info)
+        best = newest_whole(Manifest(folder), self._names[1])
+        known = self._monitor.best_in(best.info) if best else None
+        is_later = best is None or entry.time > best.time
+        if score is not None and entry.info.get("score") == score != known and is_later:
+            return entry
+        return best if known is not None else None
 
 
 def _folders(run: Run) -> Iterator[Path]:
