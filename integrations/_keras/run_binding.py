@@ -21,7 +21,6 @@ class RunBinding:
         self._own = own
         self._name = name
         self._handle: Handle | None = None
-        self._is_own = False  # whether the handle is on a run that this callback made
         self._is_copy = False  # of a binding that has a run
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -43,13 +42,15 @@ class RunBinding:
         """Return the run, started, and its state. ``progress_bar``: Keras has one on stdout."""
         opened = open_run()
         if opened is not None or self._handle is None:
-            self._handle, self._is_own = attach_or_plan(self._own), opened is None
+            self._handle = attach_or_plan(self._own)
         if opened is None or progress_bar:
             self._handle.resolve().quiet_stdout()
-        if opened is not None:
-            self._warn_of_unused_options(opened)
+        if opened is not None and (given := self._own.given):
+            message = f"RLACallback joins the run that is open: {', '.join(given)} are of no use to it and left out."
+            state_of(opened, self._name).warn("options", message)
         run = self._handle.run
-        takes_over = self._is_own and (run is None or self._is_copy) and not _is_follower(backend)
+        # Its own run, which has not started or which another copy of it may have started.
+        takes_over = (run is None or (self._is_copy and run.made_by_hook)) and not _is_follower(backend)
         # Not so in a forked process, which writes nothing into its parent's run.
         if takes_over or (run is not None and run.is_writing):
             self._handle.ensure_started()
@@ -58,11 +59,6 @@ class RunBinding:
 
     def _with_state(self, run: Run) -> tuple[Run, RunState]:
         return run, state_of(run, self._name)
-
-    def _warn_of_unused_options(self, run: Run) -> None:
-        if given := self._own.given:
-            message = f"RLACallback joins the run that is open: {', '.join(given)} are of no use to it and left out."
-            state_of(run, self._name).warn("options", message)
 
 
 def _is_follower(backend: str) -> bool:
