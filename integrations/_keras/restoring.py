@@ -36,7 +36,13 @@ def restore(model: Any, path: Path, framework: Framework, scratch: Path | None) 
     with without_tensorflow(), warnings.catch_warnings():
         own, stored = _shapes_of(model, scratch), _shapes_in(path)
         optimizer_names = tuple(f"{name}/" for name in ("optimizer", *optimizers(model)))
-        _check_weights(own, stored, (*optimizer_names, "metrics/"), path)
+        no_weights = (*optimizer_names, "metrics/")
+        problems = compare.differences(_select(own, no_weights, False), _select(stored, no_weights, False))
+        if problems:
+            raise CheckpointError(
+                f"{path} does not fit the model: {compare.shorten(problems)}. Build the model as it was when the "
+                "checkpoint was saved, or pass resume=None to start anew."
+            )
         slots = _select(stored, optimizer_names)
         fits = bool(slots) and slots == _select(own, optimizer_names)
         if not fits:
@@ -45,16 +51,6 @@ def restore(model: Any, path: Path, framework: Framework, scratch: Path | None) 
     if fits:
         return f"weights and optimizer (iteration {iterations(model, framework)})"
     return "weights, but no optimizer state that fits " + ("this optimizer" if optimizer is not None else "(none here)")
-
-
-def _check_weights(own: Shapes, stored: Shapes, others: tuple[str, ...], path: Path) -> None:
-    """Raise CheckpointError where the weights differ: what has none of these prefixes."""
-    differences = compare.differences(_select(own, others, False), _select(stored, others, False))
-    if differences:
-        raise CheckpointError(
-            f"{path} does not fit the model: {compare.shorten(differences)}. Build the model as it was when the "
-            "checkpoint was saved, or pass resume=None to start anew."
-        )
 
 
 def _select(shapes: Shapes, prefixes: tuple[str, ...], having: bool = True) -> Shapes:
