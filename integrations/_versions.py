@@ -1,10 +1,14 @@
-"""Which framework is installed, and whether it is new enough. Nothing is imported to find out."""
+"""Which framework is installed, whether it is new enough, and what is of it. Nothing is imported to find out."""
 
 from __future__ import annotations
 
 import importlib.util
 import re
+from collections.abc import Iterable
 from importlib import metadata
+from typing import Any
+
+from rla_hooks.errors import ConfigError
 
 
 def is_installed(package: str) -> bool:
@@ -27,4 +31,20 @@ def check(package: str, oldest: tuple[int, int], install: str) -> None:
             f"{package} {version} is too old: rla_hooks works with {wanted} and newer. "
             f"Install it: pip install --upgrade '{package.replace('_', '-')}>={wanted}'",
             name=package,
+        )
+
+
+def package_of(thing: Any, packages: Iterable[str]) -> str | None:
+    """Return which of these packages the class of a thing comes from."""
+    modules = (f"{each.__module__}." for each in type(thing).__mro__)
+    return next((package for module in modules for package in packages if module.startswith(f"{package}.")), None)
+
+
+def check_same_package(ours: str | None, thing: Any, what: str, packages: Iterable[str]) -> None:
+    """Raise ConfigError for a thing of another package than ``ours``, with the import that fits it."""
+    theirs = package_of(thing, packages)
+    if theirs is not None and theirs != ours:
+        raise ConfigError(
+            f"this RLACallback is made for {ours}, the {what} is of {theirs}. Write: from "
+            f"rla_hooks.integrations.{theirs.replace('.', '_')} import RLACallback"
         )

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from rla_hooks.integrations import _versions
 from rla_hooks.integrations._keras import arguments
 from rla_hooks.integrations._keras.batches import BatchSteps, is_row_due
 from rla_hooks.integrations._keras.checkpoints import Checkpoints, Monitor
@@ -17,7 +18,6 @@ from rla_hooks.integrations._keras.saving import ModelSaver, TrainingPoint
 from rla_hooks.integrations._keras.state import RunState
 
 from rla_hooks import Run
-from rla_hooks.errors import ConfigError
 from rla_hooks.hooks import Argument, FigureCalls, OwnRun, check_arguments, is_count
 
 Figures = Mapping[str, Callable[[Any, int, Mapping[str, Any]], Any]]
@@ -91,14 +91,14 @@ class CallbackHooks(KerasCallback):
         self._log_lr = log_lr
         self._log_weights = log_weights
         self._figures = FigureCalls(figures, figures_every)
-        # In batches; None for no rows of them.
-        self._row_every = None if log_every == "epoch" else 1 if log_every == "batch" else int(log_every)
+        # In batches; 0 for no rows of them.
+        self._row_every = 0 if log_every == "epoch" else 1 if log_every == "batch" else int(log_every)
         saver = ModelSaver(save_weights_only)
         self._checkpoints = Checkpoints(Monitor(monitor, mode), saver, save_best_only, max_to_keep, save_every, name)
         self._resume = Resume(resume, self._checkpoints, self._framework)
         self._fits = FitTracker()
         self._runs = RunBinding(own, name)
-        if self._row_every is not None:  # Keras ends asynchronous dispatch for a callback that has this hook (3.15)
+        if self._row_every:  # Keras ends asynchronous dispatch for a callback that has this hook (3.15)
             self.__dict__["on_train_batch_end"] = self._on_train_batch_end
 
     def __getstate__(self) -> dict[str, Any]:
@@ -128,7 +128,7 @@ class CallbackHooks(KerasCallback):
 
     def set_model(self, model: Any) -> None:
         """Called at the beginning of each fit, evaluate and predict, and not for the validation inside a fit."""
-        _check_package(model, self._framework.name)
+        _versions.check_same_package(self._framework.name, model, "model", ("keras", "tf_keras"))
         super().set_model(model)
         self._fits.announce(model)
 
@@ -158,7 +158,7 @@ class CallbackHooks(KerasCallback):
         fit = self._fits.current
         fit.unset_first_epoch()
         fit.epoch_began = time.perf_counter()
-        if self._row_every is not None:
+        if self._row_every:
             _, state = self._join_once()
             fit.batch_steps = BatchSteps(self._fits.model, self._step(state), self._framework)
 
@@ -237,14 +237,3 @@ class CallbackHooks(KerasCallback):
 
     def on_predict_end(self, logs: Logs = None) -> None:
         self._fits.end_stage()
-
-
-def _check_package(model: Any, ours: str) -> None:
-    """Raise ConfigError for a model of the other Keras."""
-    packages = [each.__module__.partition(".")[0] for each in type(model).__mro__]
-    theirs = next((package for package in packages if package in ("keras", "tf_keras")), ours)
-    if theirs != ours:
-        raise ConfigError(
-            f"this RLACallback is made for {ours}, the model is of {theirs}. Write: from "
-            f"rla_hooks.integrations.{theirs} import RLACallback"
-        )

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rla_hooks.errors import ConfigError
+from rla_hooks.integrations import _versions
+
 from rla_hooks.hooks import Run
+
+_NAMESPACES = ("pytorch_lightning", "lightning.pytorch")  # two trees of classes
 
 
 def share(run: Run, trainer: Any) -> None:
@@ -44,18 +47,5 @@ def steps_taken(trainer: Any) -> int:
 
 def check_namespace(callback: Any, trainer: Any) -> None:
     """Raise ConfigError for a callback of the other namespace, which the Trainer would not ask for checkpoints."""
-    ours, theirs = _namespace(callback, "ModelCheckpoint"), _namespace(trainer, "Trainer")
-    if theirs is not None and theirs != ours:
-        raise ConfigError(
-            f"this RLACallback is made for {ours}, the Trainer is of {theirs}. Write: from "
-            f"rla_hooks.integrations.{theirs.replace('.', '_')} import RLACallback"
-        )
-
-
-def _namespace(thing: Any, base: str) -> str | None:
-    """Return which of the two trees of classes a thing belongs to."""
-    for each in type(thing).__mro__:
-        for namespace in ("pytorch_lightning", "lightning.pytorch"):
-            if each.__name__ == base and each.__module__.startswith(namespace + "."):
-                return namespace
-    return None
+    ours = _versions.package_of(callback, _NAMESPACES)
+    _versions.check_same_package(ours, trainer, "Trainer", _NAMESPACES)
