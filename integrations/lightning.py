@@ -22,21 +22,19 @@ if TYPE_CHECKING:
 
 __all__ = ["RLACallback", "RLALogger"]
 
-_FILES = {"lightning": "lightning_pytorch", "pytorch_lightning": "pytorch_lightning"}
+# What a program imports of each package; with an underscore for the dot, our file for it.
+_MAIN_PARTS = {"lightning": "lightning.pytorch", "pytorch_lightning": "pytorch_lightning"}
 
 
 def _package() -> str:
     """Return the package that the program has imported; where it has none, the one that is installed."""
-    imported = [name for name in _FILES if _main_part(name) in sys.modules]
-    installed = [name for name in _FILES if _versions.is_installed(name)]
+    imported = [name for name, main_part in _MAIN_PARTS.items() if main_part in sys.modules]
+    installed = [name for name in _MAIN_PARTS if _versions.is_installed(name)]
     return next(iter(imported or installed), "pytorch_lightning")
-
-
-def _main_part(name: str) -> str:
-    return "lightning.pytorch" if name == "lightning" else name
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"rla_hooks.integrations.{_FILES[_package()]}"), name)
+    file = _MAIN_PARTS[_package()].replace(".", "_")
+    return getattr(importlib.import_module(f"rla_hooks.integrations.{file}"), name)

@@ -237,7 +237,7 @@ class CallbackHooks(ModelCheckpoint):
         except OSError as error:
             if trainer.world_size > 1:
                 raise  # the other ranks save: they must not wait for one that could not
-            vars(self).update(before)
+            self.__dict__.update(before)
             self._warn("checkpoint", f"the checkpoint was not saved: {error}. The training goes on.")
 
     def _is_deferred(self) -> bool:

@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from rla_hooks.integrations._lightning.checkpoints import list_checkpoint
-from rla_hooks.integrations._lightning.torch_graph import graph_of
 from rla_hooks.integrations._lightning.trainer import add_hyper_params, share
 
 from rla_hooks import hooks
 from rla_hooks.hooks import Argument, Handle, OwnRun, Run, WarnOnce
 from rla_hooks.record import FAILED
+from rla_hooks.writers.base import Graph
 
 Logger: Any = object  # in place of Lightning's: no framework is imported here
 
@@ -125,8 +125,7 @@ class LoggerHooks(Logger):
         module = self._module() if self._module else None
         trainer = getattr(module, "_trainer", None)
         if trainer is not None:
-            if "epoch" not in values:
-                values["epoch"] = trainer.current_epoch
+            values.setdefault("epoch", trainer.current_epoch)
             stage = trainer.state.stage
             if stage is not None:
                 values.setdefault("stage", str(stage.value))
@@ -174,16 +173,23 @@ class LoggerHooks(Logger):
             self._graph_wanted = False
             self._add_graph(run, model, input_array)
 
-    def _add_graph(self, run: Run, model: Any, input_array: Any) -> None:
+    def _add_graph(self, run: Run, model: Any, example: Any) -> None:
+        """Write the graph that torch traces with ``example``, else with the module's ``example_input_array``."""
         try:
-            graph = graph_of(model, input_array)
-        except Exception as error:
+            if example is None:
+                example = getattr(model, "example_input_array", None)
+            if example is None:
+                self._warn("graph", "log_graph=True needs an example_input_array of the module; no graph was written.")
+                return
+            from torch.utils.tensorboard import _pytorch_graph
+
+            trace: Any = _pytorch_graph.graph  # has no types
+            definition, _ = trace(model, model._apply_batch_transfer_handler(example))
+            graph = Graph(definition.SerializeToString())
+        except Exception as error:  # of the user's forward, which may raise anything
             self._warn("graph", f"the graph was not written: {type(error).__name__}: {error}")
             return
-        if graph is None:
-            self._warn("graph", "log_graph=True needs an example_input_array of the module; no graph was written.")
-        else:
-            run.logger.write_media("graph", graph, 0)
+        run.logger.write_media("graph", graph, 0)
 
     def log_image(self, key: str, images: list[Any], step: int | None = None, **kwargs: Any) -> None:
         """Save images (arrays, tensors or figures) under results/ and in TensorBoard. Several are numbered."""
