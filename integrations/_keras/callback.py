@@ -24,7 +24,8 @@ Figures = Mapping[str, Callable[[Any, int, Mapping[str, Any]], Any]]
 Logs = Mapping[str, Any] | None
 _HOOK = "RLACallback"
 
-KerasCallback: Any = object  # in place of Keras': no framework is imported here
+# In place of Keras' class: no framework is imported here. On JAX, reading its ``model`` gives the model its state back.
+KerasCallback: Any = object
 
 
 class CallbackHooks(KerasCallback):
