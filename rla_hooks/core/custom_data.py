@@ -1,4 +1,4 @@
-"""What a run wants back when it is loaded: counters, windows of returns, anything that is plain data."""
+"""The user's data that a loaded run gets back: counters, windows of returns, any plain data."""
 
 from __future__ import annotations
 

@@ -1,16 +1,16 @@
-"""Which runs are open in this process, and which one is meant by a call that names none.
+"""Which runs are open in this process, and which one is current: the run that a call such as ``rla.log`` uses.
 
-| called from | means |
+| called from | the current run |
 | --- | --- |
-| inside a tracked call or a ``with rla.run()``, in its thread or task | the innermost of these |
-| after ``rla.start()``, in its thread, until ``finish`` | the innermost that this thread has started |
-| a thread, or a thread pool, that the training has started | the innermost open run of the training's own thread |
-| the same, while runs are open side by side (none is the parent of the other) | none: a clear error |
-| a forked child | as above among its own runs; else its parent's run, which takes everything and writes nothing |
-| outside of all runs | none: a clear error |
+| a tracked call or a ``with rla.run()`` block, in its thread or asyncio task | the innermost of these |
+| after ``rla.start()``, in the same thread, until ``finish`` | the innermost one that this thread has started |
+| a thread, or a thread pool, that a tracked call has started | the innermost open run of the thread of that call |
+| the same, while runs are open side by side (none is the parent of the other) | none: RunError |
+| a forked child | as above among its own runs; else its parent's run, which accepts every call and writes nothing |
+| outside of all runs | none: RunError |
 
-A run that a hook has made for itself counts only where there is no other. The parent of a new run is the run that is
-meant where it starts; but of two threads that the main thread has started neither is the other's.
+A run that a hook has created counts only if the user has no run open. The parent of a new run is the current run, if it
+was opened in the same thread or in the main thread.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from rla_hooks.layout import RunPaths
 
 
 class Registered(Protocol):
-    """What is asked of a run here."""
+    """What this module uses of a run."""
 
     parent: str | None
 
@@ -47,7 +47,7 @@ class Registered(Protocol):
 
 @dataclass
 class Entered:
-    """A run that is current in a thread or task: for the time of a block, or until it is finished."""
+    """A run that is current in a thread or asyncio task: during a block, or until it is finished."""
 
     run: Registered
     outer: Entered | None
@@ -57,14 +57,14 @@ class Entered:
 _entered: ContextVar[Entered | None] = ContextVar("rla_hooks_current_run", default=None)
 _open: dict[Registered, int] = {}  # oldest first, with the thread that opened it
 _started: set[Registered] = set()  # those that rla.start has made current in their thread
-_planned: list[Registered] = []  # planned, and maybe started by a child process; or loaded, or begun by another process
+_planned: list[Registered] = []  # planned, loaded, or begun by another process: to be finished at the process's end
 _lock = threading.RLock()
 
 
 def current() -> Any:
-    """Return the run that a call from here means, or None: see the table at the top of this file."""
+    """Return the current run here, or None: see the table at the top of this file."""
     entered = _entered.get()
-    if entered is not None and not entered.until_finish:  # as mostly, at every row
+    if entered is not None and not entered.until_finish:  # the most frequent case, at every row
         return entered.run
     run = _entered_run()
     if run is not None:
@@ -76,7 +76,7 @@ def current() -> Any:
         mine = {run: thread for run, thread in _open.items() if thread == here and run in _started}
         # A forked child has copies of its parent's runs, which take everything and write nothing.
         own = mine or {run: thread for run, thread in _open.items() if run.is_writing} or _open
-        # What a hook has opened for itself is no reason to doubt which run the user means.
+        # A run that a hook has created does not make it unclear which of the user's runs is meant.
         return _innermost({run: thread for run, thread in own.items() if not run.made_by_hook} or own)
 
 
@@ -88,7 +88,7 @@ def _entered_run() -> Registered | None:
 
 
 def _innermost(runs: dict[Registered, int]) -> Registered | None:
-    """The innermost run of the thread that opened the first; None where they are no chain of parents."""
+    """The innermost run of the thread that opened the first run; None if they are not nested in each other."""
     found: Registered | None = None
     family: set[str | None] = set()
     for run, thread in runs.items():
@@ -101,7 +101,7 @@ def _innermost(runs: dict[Registered, int]) -> Registered | None:
 
 
 def enclosing() -> Any:
-    """Return the run that a run which starts here is a part of, or None."""
+    """Return the parent of a run that starts here, or None."""
     run = _entered_run()
     if run is not None:
         return run
@@ -117,9 +117,9 @@ def open_count() -> int:
 
 @contextmanager
 def entered(run: Registered) -> Iterator[Entered]:
-    """Make ``run`` the current one of this thread or task for the time of the block; :func:`replace` may change it.
+    """Make ``run`` the current one of this thread or asyncio task during the block; :func:`replace` may change it.
 
-    A run that is started inside of the block, and left open, stays current after it.
+    A run that ``rla.start`` opens inside the block, and that is not finished there, stays current after the block.
     """
     here = Entered(run, _entered.get(), until_finish=False)
     token = _entered.set(here)
@@ -137,7 +137,7 @@ def entered(run: Registered) -> Iterator[Entered]:
 
 
 def replace(old: Registered, new: Registered) -> None:
-    """Let ``new`` be current where ``old`` was, in this thread or task: RLA's log_files_gen inside a tracked call."""
+    """Make ``new`` current in place of ``old``, in this thread or task: for log_files_gen inside a tracked call."""
     here = _entered.get()
     while here is not None:
         if here.run is old:
@@ -146,20 +146,20 @@ def replace(old: Registered, new: Registered) -> None:
 
 
 def enter_until_finish(run: Registered) -> None:
-    """Make ``run`` the current one of this thread, and of this task, until :func:`leave`."""
+    """Make ``run`` the current one of this thread and asyncio task, until :func:`leave`."""
     with _lock:
         _started.add(run)
     _entered.set(Entered(run, _entered.get(), until_finish=True))
 
 
 def leave(run: Registered) -> None:
-    """Let a run be the current one of its thread no longer."""
+    """End what :func:`enter_until_finish` began."""
     with _lock:
         _started.discard(run)
 
 
 def register_planned(run: Registered) -> None:
-    """Note a run that is not open in this process, or not yet: something may be left to write when the process ends."""
+    """Register a run that is not open in this process (yet): it is finished, with the others, when the process ends."""
     with _lock:
         if run not in _planned:
             _planned.append(run)
@@ -167,19 +167,19 @@ def register_planned(run: Registered) -> None:
 
 
 def register_open(run: Registered) -> None:
-    """Note an open run: it is ended with the process if nobody ends it before."""
+    """Register an open run: when the process ends, it is finished if nobody has finished it before."""
     with _lock:
         if run in _planned:
             _planned.remove(run)
         for other in _open:
             if run.made_by_hook and other.made_by_hook and other is not run:
-                other.logger.close()  # a sweep of a thousand of them would use up the files of the process
+                other.logger.close()  # a sweep of a thousand runs would use up the process's file descriptors
         _open.setdefault(run, threading.get_ident())
         process_end.watch(ending_runs)
 
 
 def forget(run: Registered) -> None:
-    """Take a run off that has ended."""
+    """Remove a run that has ended."""
     with _lock:
         _open.pop(run, None)
         around = next(reversed(_open), None)
@@ -189,7 +189,7 @@ def forget(run: Registered) -> None:
 
 
 def ending_runs() -> list[Registered]:
-    """What the end of the process ends, innermost first. In a forked child ending one of its parent's does nothing."""
+    """The runs to finish when the process ends, innermost first; a forked child cannot finish its parent's."""
     return [*reversed(list(_open)), *_planned]
 
 
