@@ -1,4 +1,4 @@
-"""progress.csv: one row a dump, read by csv, pandas and every spreadsheet.
+"""progress.csv: one row per dump, readable by csv, pandas and every spreadsheet program.
 
     time-step,timestamp,perf/return,loss
     0,1767225600.000000,21.5,0.69
