@@ -67,9 +67,9 @@ class Saver:
         """Save the models, or :attr:`objects` where they are None; returns the path of the file (or folder).
 
         models: by name; objects, tensors and plain data, nested in dicts, lists and tuples.
-        step: a whole number from 0 up. A checkpoint of the same name and step is replaced; the new file then has another
-        name (``checkpoint-5.1.pt``), since the old one stays until the new one is listed. So it has if a file of the
-        user is in the way. Values that cannot be stored are left out, with one warning.
+        step: a whole number from 0 up. A checkpoint of the same name and step is replaced; the new file then has
+        another name (``checkpoint-5.1.pt``), since the old one stays until the new one is listed. So it has if a file
+        of the user is in the way. Values that cannot be stored are left out, with one warning.
         Raises ConfigError for bad arguments, OSError for errors of the disk, else CheckpointError, also if nothing of
         the models can be stored; then nothing has changed.
         """
@@ -100,8 +100,8 @@ class Saver:
     ) -> Path:
         """Let ``write`` make a file (or folder) of this suffix, as :meth:`save` does; returns its path.
 
-        For files that a framework writes itself. write: gets an unused path that ends with ``suffix``; what it raises is
-        raised here. info: see :class:`Entry`; a framework's hook puts its name under the key "writer", so that
+        For files that a framework writes itself. write: gets an unused path that ends with ``suffix``; what it raises
+        is raised here. info: see :class:`Entry`; a framework's hook puts its name under the key "writer", so that
         ``max_to_keep`` counts its files apart, and :meth:`load` does not take them for the program's own.
 
         >>> import tempfile

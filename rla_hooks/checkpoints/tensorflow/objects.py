@@ -54,12 +54,12 @@ class Inventory:
     other_states: by path, the type of an object with a state that is not a variable: tables, iterators, Python objects.
     counters: the paths of the save counters of ``tf.train.Checkpoint``, which exist after its first own save (2.21).
 
-    stored: when restoring, the arrays in the file for this object, by path. If they have variables that the optimizer of
-    a compiled model creates only with its first step, the optimizer is built.
+    stored: when restoring, the arrays in the file for this object, by path. If they have variables that the optimizer
+    of a compiled model creates only with its first step, the optimizer is built.
 
-    Raises NotStorable if TensorFlow cannot list the parts (2.21: a list or dict of a module from which something was
-    removed, or with keys that are not texts), if there are no variables yet, or two of one name. Raises CheckpointError
-    if the session is closed or cannot be found.
+    Raises NotStorable if TensorFlow cannot list the parts (2.21: a module has a list or dict that was changed other
+    than by appending, or keys that are not texts), if there are no variables yet, or two of one name. Raises
+    CheckpointError if the session is closed or cannot be found.
     """
 
     def __init__(self, value: Any, keys: KeyPath, prefix_filter: PrefixFilter, stored: Mapping[str, Any] = {}):
