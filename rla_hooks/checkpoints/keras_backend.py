@@ -101,7 +101,7 @@ def encode_object(value: Any, keys: KeyPath, prefix_filter: PrefixFilter) -> dic
         found = parts(value, state_dicts.dotted(keys), prefix_filter)
         with _eagerly():
             return {part: [_entry(variable) for variable in variables] for part, variables in found.items()}
-    except Exception as error:  # each backend of Keras has errors of its own
+    except Exception as error:  # each backend of Keras raises other errors
         raise NotStorable(keys, f"a {type(value)} cannot be read ({type(error).__name__}: {error})") from error
 
 

@@ -98,7 +98,7 @@ class Manifest:
         measured: tuple[int, str] | None = None,
         info: Mapping[str, Any] | None = None,
     ) -> Entry:
-        """Record a file (or folder) that lies complete in the folder. ``measured``: what :func:`measure` returned.
+        """Add a complete file (or folder) in the checkpoint folder to the list. ``measured``: what :func:`measure` returned.
 
         Drops the entries whose files are gone. Raises OSError.
         """

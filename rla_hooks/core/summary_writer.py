@@ -78,7 +78,7 @@ class SummaryWriter:
     def add_images(
         self, tag: str, img_tensor: Any, global_step: int | None = None, walltime: Any = None, dataformats: str = "NCHW"
     ) -> None:
-        """Save a batch of images, numbered ``<tag>_0`` and so on. dataformats: the axes: NCHW or NHWC."""
+        """Save a batch of images, numbered ``<tag>_0`` and so on. dataformats: its axes, as NCHW or NHWC."""
         with self._showing("images", tag):
             for index, image in enumerate(_axes_in_order(_array(img_tensor), dataformats, "NHWC")):
                 self._run.figures.save_figure(f"{tag}_{index}", image, global_step)

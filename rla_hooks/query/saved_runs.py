@@ -156,7 +156,8 @@ def _task(name: str, info: dict[str, Any]) -> str:
 def latest_checkpoint(run: HasCheckpoints | str | os.PathLike[str], name: str | None = None) -> Path | None:
     """Return the path of the newest complete checkpoint of a run, or None if there is none.
 
-    run: a saved run or an open one. name: only checkpoints that were saved under this name, such as "best".
+    run: a saved run, an open one, or the path of a checkpoint folder. name: only checkpoints that were saved under this
+    name, such as "best".
 
     >>> import rla_hooks as rla
     >>> @rla.track(task="demo", writers=["csv"], backup="none")

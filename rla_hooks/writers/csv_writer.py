@@ -186,7 +186,7 @@ def _read_header(path: str) -> tuple[list[str], int]:
 
 
 def _whole_rows(path: str) -> int:
-    """Return the size in bytes up to the end of the last whole row: a newline that stands in no quoted cell."""
+    """Return the size in bytes up to the end of the last whole row: a newline outside of quoted cells."""
     end = position = 0
     inside = False
     with open(path, "rb") as file:
