@@ -98,7 +98,7 @@ class Manifest:
         measured: tuple[int, str] | None = None,
         info: Mapping[str, Any] | None = None,
     ) -> Entry:
-        """Add a complete file (or folder) in the checkpoint folder to the list. ``measured``: what :func:`measure` returned.
+        """List a complete file (or folder) of the checkpoint folder. ``measured``: what :func:`measure` returned.
 
         Drops the entries whose files are gone. Raises OSError.
         """
