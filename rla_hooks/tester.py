@@ -61,8 +61,9 @@ class Tester:
     def over(cls, run: Run) -> Tester:
         """Return RLA's words over a run: one Tester for each, made on first use."""
         if run.rla_tester is None:
-            run.rla_tester = cls.__new__(cls)
-            run.rla_tester._use(run.settings, run)
+            tester = cls()
+            tester._use(run.settings, run)
+            run.rla_tester = tester
         return run.rla_tester  # type: ignore[no-any-return]
 
     @property
@@ -190,17 +191,27 @@ class Tester:
         return getattr(self._run, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        setattr(self.settings if name in _SETTINGS else self._run, name, value)
+        run = self.__dict__.get("_run")
+        if name in _SETTINGS:
+            setattr(self.settings, name, value)
+        elif run is None or name in self.__dict__ or not _is_value(self, run, name):
+            object.__setattr__(self, name, value)  # the user's own, or in place of a method: it outlasts the run
+            if run is not None and not hasattr(type(self), name) and not hasattr(type(run), name):
+                setattr(run, name, value)  # rla.current_run() has it, too
+        elif name == "custom_data":
+            run.custom_data.replace(value)
+        else:
+            setattr(run, name, value)
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *_SETTINGS, *dir(self._run)})
 
     def __getstate__(self) -> dict[str, Any]:
         # Copies here, too, for copy.copy: it would share the run, and let the copy end it.
-        return {"settings": self.settings.of_run(), "_run": copy.copy(self._run)}
+        return self.__dict__ | {"settings": self.settings.of_run(), "_run": copy.copy(self._run)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self._use(state["settings"], state["_run"])
+        self.__dict__.update(state)
         self._run.rla_tester = self
 
     def __repr__(self) -> str:
@@ -211,6 +222,7 @@ class Tester:
 #: What a Tester's attributes of these names mean is the plan, also while a run is open.
 _SETTINGS = (
     "task_name",
+    "parent",
     "hyper_param",
     "hyper_param_record",
     "config",
@@ -219,6 +231,12 @@ _SETTINGS = (
     "record_problems",
     "backup_options",
 )
+
+
+def _is_value(tester: Tester, run: Run, name: str) -> bool:
+    """Whether a name is a value of the run, rather than a method, a property of a subclass, or news."""
+    known = name in vars(run) or isinstance(getattr(type(run), name, None), property)
+    return known and not hasattr(type(tester), name)
 
 
 def _one_spelling(given: dict[str, Any], later: dict[str, Any]) -> list[str]:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -192,6 +193,63 @@ def test_rows_of_a_loaded_tester_that_nobody_finishes_are_counted_at_the_end_of_
         assert json.loads((tester.log_dir / "run.json").read_text())["rows"] == rows
         if rows == 1:
             assert (tester.log_dir / "run.json").stat() == before
+
+
+class _OwnTester(Tester):
+    """A user's Tester, with a value that is set before RLA's are there, and a property that can be set."""
+
+    def __init__(self):
+        self.before = "early"
+        super().__init__()
+        self.episodes = 0
+
+    @property
+    def doubled(self):
+        return 2 * self._half
+
+    @doubled.setter
+    def doubled(self, value):
+        self._half = value / 2
+
+
+def test_what_a_user_sets_on_a_tester_outlasts_its_runs(tmp_path):
+    """Values of the user's own are the Tester's: a further run, a copy and a loaded Tester have them, as objects do."""
+    tester = _OwnTester()
+    tester.configure(task_name="t", log_root=tmp_path, writers=[], backup="none")
+    tester.log_files_gen()
+    tester.episodes, tester.doubled = 7, 10
+    tester.log_files_gen()
+    assert (tester.before, tester.episodes, tester.doubled) == ("early", 7, 10)
+    for copied in (copy.copy(tester), copy.deepcopy(tester), pickle.loads(pickle.dumps(tester))):
+        assert (copied.before, copied.episodes, copied.doubled, copied.name) == ("early", 7, 10, tester.name)
+    loaded = _OwnTester.load(tester.pkl_file)
+    assert type(loaded) is _OwnTester and (loaded.before, loaded.episodes) == ("early", 0)
+    with pytest.raises(AttributeError):
+        tester.name = "mine"  # what a run decides is not to be set
+    tester.parent = "t/2026/01/31/12-00-00-000000"
+    tester.custom_data = {"window": [1, 2]}
+    tester.log_files_gen()
+    assert tester.record.content["parent"] == "t/2026/01/31/12-00-00-000000"
+    tester.custom_data = {"window": [1, 2]}
+    tester.finish()
+    assert Tester.load(tester.pkl_file).get_custom_data("window") == [1, 2]
+
+
+@pytest.mark.parametrize("name", ["log_files_gen", "log", "add_custom_data", "finish"])
+def test_a_users_tests_may_replace_a_method_of_a_tester(name, ready):
+    """By mock's patch and by pytest's monkeypatch: the call goes to the replacement, and afterwards to the method."""
+    tester = ready()
+    with mock.patch.object(tester, name) as replaced:
+        getattr(tester, name)("x")
+    replaced.assert_called_once_with("x")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tester, name, lambda: "replaced")
+        assert getattr(tester, name)() == "replaced"
+    tester.log_files_gen()
+    tester.log({"a": 1})
+    tester.add_custom_data("k", 1)
+    tester.finish()
+    assert tester.status == "finished" and tester.get_custom_data("k") == [1]
 
 
 def test_the_time_step_is_kept_from_before_the_start(ready):
