@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import importlib
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -308,5 +309,13 @@ class _TesterModule(ModuleType):
         else:
             setattr(current_tester(), name, value)
 
+    def __delattr__(self, name: str) -> None:
+        owner: Any = super() if name in self.__dict__ else current_tester()
+        owner.__delattr__(name)
 
-sys.modules[__name__].__class__ = _TesterModule
+    def __reduce__(self) -> tuple[Any, ...]:
+        return importlib.import_module, (__name__,)  # a copy, in another process, too, is the module there
+
+
+if type(sys.modules[__name__]) is ModuleType:  # not once more, where the module is loaded again
+    sys.modules[__name__].__class__ = _TesterModule
