@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import subprocess
 import sys
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -183,6 +185,95 @@ def test_tasks_of_asyncio_do_not_mix(saved, read_rows):
     asyncio.run(both())
     rows = {made.hparams["number"]: read_rows(made.log_dir / "progress.csv") for made in saved()}
     assert {number: [row["number"] for row in rows[number]] for number in rows} == {1: ["1"] * 3, 2: ["2"] * 3}
+
+
+def _block(task):
+    with rla.run(task, **QUICK) as run:
+        yield run
+
+
+def test_blocks_may_end_out_of_order(saved):
+    """Two generators whose blocks overlap: the run of the open one is current, and none when both have ended."""
+    first, second = _block("first"), _block("second")
+    next(first)
+    run = next(second)
+    assert list(first) == [] and rla.current_run() is run
+    with rla.run("inner", **QUICK) as inner:
+        assert inner.parent == run.name
+    assert list(second) == [] and rla.current_run() is None
+    assert {made.status for made in saved()} == {"finished"}
+
+
+def test_a_block_may_end_in_another_thread(saved):
+    """A generator that another thread takes to its end, as a teardown in another task of asyncio does."""
+    block, errors = _block("task"), []
+    run = next(block)
+
+    def end():
+        try:
+            list(block)
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=end)
+    thread.start()
+    thread.join(30)
+    assert errors == [] and run.status == "finished" and rla.current_run() is None
+
+
+def test_a_thread_does_not_inherit_the_run_of_a_dead_one():
+    """The system gives a new thread the number of an old one, which has left a run open."""
+    outer, numbers, found = rla.start("outer", **QUICK), [], []
+
+    def leave_open():
+        numbers.append(threading.get_ident())
+        rla.start("left_open", **QUICK)
+
+    def look():
+        numbers.append(threading.get_ident())
+        found.append(rla.current_run())
+
+    for work in (leave_open, *[look] * 50):
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join(30)
+    assert numbers[0] in numbers[1:] and set(found) == {outer}
+
+
+def test_log_files_gen_in_a_started_run_of_a_thread_goes_on_in_the_new_one(saved):
+    """Also where another thread has done so, too: each thread's new run is its own."""
+    barrier, names = threading.Barrier(2), {}
+
+    def work(task):
+        rla.start(task, **QUICK)
+        module.log_files_gen()
+        barrier.wait(30)
+        rla.log({"a": 1})
+        names[task] = rla.current_run().task_name
+
+    from rla_hooks import tester as module
+
+    threads = [threading.Thread(target=work, args=(task,)) for task in ("one", "two")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert names == {"one": "one", "two": "two"}
+
+
+def test_ended_runs_are_not_kept():
+    """A process that starts run after run, or starts the next one before the last has ended, keeps the last ones."""
+    kept, before = [], None
+    for _ in range(6):
+        run = rla.start("t", writers=[], backup="none")
+        kept.append(weakref.ref(run))
+        if before is not None:
+            before.finish()
+        before = run
+    run.finish()
+    del run, before
+    gc.collect()
+    assert sum(each() is not None for each in kept) <= 2
 
 
 @pytest.mark.parametrize("body, code, status", [("", 0, "finished"), ("raise ValueError('boom')", 1, "failed")])
