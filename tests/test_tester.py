@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import copy
 import csv
+import gc
 import json
+import os
 import pickle
 import subprocess
 import sys
 import threading
+import weakref
 from collections import deque
 from unittest import mock
 
@@ -16,6 +19,7 @@ import numpy as np
 import pytest
 
 import rla_hooks as rla
+from rla_hooks import testing
 from rla_hooks.errors import ConfigError, RLAWarning, RunError
 from rla_hooks.tester import Tester
 
@@ -193,6 +197,32 @@ def test_rows_of_a_loaded_tester_that_nobody_finishes_are_counted_at_the_end_of_
         assert json.loads((tester.log_dir / "run.json").read_text())["rows"] == rows
         if rows == 1:
             assert (tester.log_dir / "run.json").stat() == before
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_many_loaded_testers_use_up_neither_files_nor_memory(finished, ready):
+    """An evaluation may load one after the other, log to each, and leave it; every row is counted, later ones, too."""
+    tester = ready()
+    tester.log_files_gen()
+    tester.log({"a": 0}, step=0)
+    tester.finish()
+    info, kept, first = tester.log_dir / "run.json", [], Tester.load(tester.pkl_file)
+    first.log({"a": 0})
+    for _ in range(60):
+        loaded = Tester.load(tester.pkl_file)
+        loaded.log({"a": 1})
+        kept.append(weakref.ref(loaded.run))
+        if finished:
+            loaded.finish()
+    del loaded
+    gc.collect()
+    assert sum(run() is not None for run in kept) <= 16
+    if sys.platform == "linux":
+        open_files = [os.path.realpath(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd")]
+        assert open_files.count(str(tester.log_dir / "progress.csv")) <= 16
+    first.log({"a": 2})
+    testing.reset()  # the end of the process
+    assert json.loads(info.read_text())["rows"] == len(rows_of(tester)) == 63
 
 
 class _OwnTester(Tester):

@@ -183,6 +183,21 @@ def register_planned(run: Registered) -> None:
         process_end.watch(ending_runs)
 
 
+def forget_planned(run: Registered) -> None:
+    """Take a run off that has nothing more to write."""
+    with _lock:
+        if run in _planned:
+            _planned.remove(run)
+        if not _open and not _planned:
+            process_end.release()
+
+
+def guests() -> list[Any]:
+    """Return the runs that others have started, and that have something to write here; oldest first."""
+    with _lock:
+        return [run for run in _planned if run.is_writing]
+
+
 def register_open(run: Registered) -> None:
     """Note an open run: it is ended with the process if nobody ends it before."""
     with _lock:

@@ -42,6 +42,7 @@ from rla_hooks.record import FAILED, FINISHED, INTERRUPTED, RUNNING, RunRecord, 
 from rla_hooks.writers import make_writers
 from rla_hooks.writers.base import Ending
 
+_LOADED_AT_ONCE = 16  # runs that were loaded and have files open; an evaluation may load a thousand
 _FOLDER = "One of the run's paths; None before it has a name, and where nothing is tracked."
 
 
@@ -93,6 +94,8 @@ class Run:
 
         No code of the file is run. Raises OSError where there is no such file, RunError where it is no archive.
         """
+        for loaded in registry.guests()[: 1 - _LOADED_AT_ONCE]:
+            loaded._pause()
         content, paths = archive.load(Path(archived))
         run = cls(archive.settings_of(content, paths), Ownership(paths, State.GUEST))
         run.custom_data.update(content["custom_data"])
@@ -232,6 +235,15 @@ class Run:
         """A run that was loaded and is logged to has something to write when the process ends."""
         self.logger.on_row = self.settings.log_callback
         registry.register_planned(self)
+        if self.logger.on_row is not None:
+            self.logger.on_row(values)
+
+    def _pause(self) -> None:
+        """Write what is left to write, and keep no file open, until the next row."""
+        self.logger.on_row = self._first_row
+        registry.forget_planned(self)
+        self.flush()
+        self.logger.close()
 
     def quiet_stdout(self) -> None:
         """Print no tables where a framework has its progress bar, unless stdout was asked for by name."""
@@ -340,7 +352,10 @@ class Run:
         registry.leave(self)
         self._rejoin()
         if not self.ownership.ends_run or self.record is None:
-            self.flush()
+            if self.state is State.GUEST:
+                self._pause()
+            else:
+                self.flush()
             handover.forget_writing_rank()
             return
         actions, self._at_end = self._at_end, []
