@@ -199,6 +199,31 @@ def test_rows_of_a_loaded_tester_that_nobody_finishes_are_counted_at_the_end_of_
             assert (tester.log_dir / "run.json").stat() == before
 
 
+@pytest.mark.parametrize(
+    "damage, steps",
+    [
+        ({"status": "new in a later version"}, ["5", "6", "7"]),
+        ({"started": None}, ["5", "6", "7"]),
+        ({"last_step": "five"}, ["5", "0", "1"]),
+        ({"last_step": 5.5}, ["5", "0", "1"]),
+    ],
+)
+def test_a_loaded_tester_makes_the_best_of_a_damaged_run_json(damage, steps, ready):
+    """Its rows count on where the last step is known, and from 0 where it is not; logging never raises."""
+    tester = ready()
+    tester.log_files_gen()
+    tester.log({"a": 1}, step=5)
+    tester.finish()
+    run_json = tester.log_dir / "run.json"
+    run_json.write_text(json.dumps(json.loads(run_json.read_text()) | damage))
+    loaded = Tester.load(tester.pkl_file)
+    loaded.log({"a": 2})
+    loaded.log({"a": 3})
+    loaded.finish()
+    assert [row["time-step"] for row in rows_of(tester)] == steps
+    assert damage.items() <= json.loads(run_json.read_text()).items() or "last_step" in damage
+
+
 @pytest.mark.parametrize("finished", [True, False])
 def test_many_loaded_testers_use_up_neither_files_nor_memory(finished, ready):
     """An evaluation may load one after the other, log to each, and leave it; every row is counted, later ones, too."""

@@ -102,8 +102,8 @@ class Run:
         run._open_files()
         if content["time_step"] is not None:
             run.logger.time_step.set_time(content["time_step"])
-        if run.files.take_up() and run.record is not None:
-            run.logger.last_step = run.record.content["last_step"]
+        run.files.take_up()
+        run.logger.last_step = run.files.last_step()
         run.logger.on_row = run._first_row
         return run
 
@@ -221,7 +221,7 @@ class Run:
             return False
         self.ownership.rejoin()
         self._open_files()
-        self.logger.last_step = self.record.content["last_step"] if self.record else None
+        self.logger.last_step = self.files.last_step()
         return True
 
     def _open_files(self) -> None:
