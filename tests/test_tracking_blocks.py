@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import dataclasses
 import gc
 import json
 import os
+import pickle
 import subprocess
 import sys
 import threading
@@ -403,9 +406,20 @@ class Broken(testing.MemoryWriter):
         raise OSError("no way")
 
 
+class Unnameable(testing.MemoryWriter):
+    @property
+    def name(self):
+        raise RuntimeError("not yet")
+
+    @name.setter
+    def name(self, value):
+        pass
+
+
 @pytest.mark.parametrize(
     "writers, said",
     [
+        ([Unnameable()], "has the writer .*Unnameable.*, which lacks name, a text"),
         ([Lacking()], r"has the writer .*Lacking.*, which lacks close\(\)"),
         (["csv", type("Nameless", (Lacking,), {"name": None, "close": print})()], "which lacks name, a text"),
         ([testing.MemoryWriter], "has .*MemoryWriter.*Known: csv"),
@@ -436,10 +450,51 @@ def test_a_writer_that_raises_costs_only_its_own_rows(saved):
     assert made.status == "finished" and made.metrics()["a"].tolist() == [0, 1, 2, 3, 4]
 
 
+def test_a_writer_may_have_attributes_and_a_comparison_of_its_own(saved, recwarn):
+    """A dataclass has no hash; ``flush`` and ``message`` are called where they can be."""
+
+    @dataclasses.dataclass
+    class Mine:
+        name: str = "mine"
+        flush: bool = True
+        message: str = "hello"
+
+        def write(self, item):
+            pass
+
+        def close(self):
+            raise OSError("cannot be closed")
+
+    with pytest.warns(RLAWarning) as caught, rla.run("task", writers=["csv", Mine()], backup="none") as run:
+        rla.log({"a": 1})
+        run.flush()
+    assert [str(each.message) for each in caught] == ["mine: cannot be closed. The training goes on."]
+    assert Tester.load(run.pkl_file).config.writers == ("csv",)
+
+
+@pytest.mark.parametrize("way", [copy.deepcopy, lambda kept: pickle.loads(pickle.dumps(kept))])
+def test_a_writer_that_cannot_be_pickled_stays_with_the_original(way):
+    """Runs and Testers that have one can be: a lambda and a class of a function can be copied, but not pickled."""
+
+    class Local(testing.MemoryWriter):
+        pass
+
+    writer = testing.MemoryWriter("lambda")
+    writer.transform = lambda value: value
+    tester = Tester()
+    tester.configure("task", writers=["csv", writer, Local("local"), testing.MemoryWriter()], backup="none")
+    assert [getattr(each, "name", each) for each in way(tester).config.writers] == ["csv", "memory"]
+    tester.log_files_gen()
+    for kept in (tester, tester.run):
+        copied = way(kept)
+        copied.log({"a": 1})
+        assert [each.name for each in copied.logger.output_formats] == ["csv", "memory"]
+    assert writer.rows == []
+    tester.finish()
+
+
 def test_a_writer_that_cannot_be_copied_stays_with_the_original(saved):
     """A copy of the run appends to its files; the object that holds a lock is not carried along."""
-    import copy
-
     writer = testing.MemoryWriter("locked")
     writer.lock = threading.Lock()
     with rla.run("task", writers=["csv", writer], backup="none") as run:

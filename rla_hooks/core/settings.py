@@ -13,7 +13,7 @@ from rla_hooks import config as configs
 from rla_hooks import layout
 from rla_hooks.core.hyper_parameters import HyperParameters
 from rla_hooks.errors import ConfigError, RunError, did_you_mean, warn
-from rla_hooks.writers import WRITERS, copied_writers
+from rla_hooks.writers import copied_writers
 from rla_hooks.writers.base import Writer
 
 Path_ = str | os.PathLike[str]
@@ -119,7 +119,7 @@ class RunSettings:
     @property
     def writer_names(self) -> list[str]:
         """The writers that are named, without those given as objects."""
-        return [name for name in self.config.writers if name in WRITERS] if self.config else []
+        return [each for each in self.config.writers if isinstance(each, str)] if self.config else []
 
     def parameters(self) -> dict[str, Any]:
         """The hyper-parameters flat, with dotted keys, in the safe form of parameter.json."""

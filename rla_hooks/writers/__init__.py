@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import importlib
+import pickle
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
@@ -41,11 +41,11 @@ _W = TypeVar("_W", bound=str | Writer)
 
 
 def copied_writers(writers: Iterable[_W]) -> list[_W]:
-    """Copies of writers, without their open files; names stay. One that cannot be copied stays with the original."""
+    """Copies of writers, without their open files; names stay. One that cannot be pickled stays with the original."""
     copies = []
     for writer in writers:
         try:
-            copies.append(copy.deepcopy(writer))
+            copies.append(pickle.loads(pickle.dumps(writer)))
         except Exception:
             continue
     return copies
