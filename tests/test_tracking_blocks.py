@@ -89,6 +89,19 @@ def test_every_mistake_is_told_at_once_and_nothing_is_created(tmp_path):
     assert list(tmp_path.iterdir()) == [] and rla.current_run() is None
 
 
+class Unshowable:
+    def __repr__(self):
+        raise RuntimeError("no repr")
+
+
+def test_mistakes_are_told_in_short_whatever_the_value():
+    """A value that cannot be shown, and one of ten thousand characters."""
+    for value in (Unshowable(), [Unshowable()], ["x" * 10_000] * 3):
+        with pytest.raises(ConfigError, match=r"(?s)hyper_parameters is.*tags is.*note is.*group is") as caught:
+            rla.start(tags=[value], note=value, group=value, hyper_parameters=[value])
+        assert len(str(caught.value)) < 2000
+
+
 @pytest.mark.parametrize("name", RESERVED)
 def test_names_of_options_to_come_are_reserved(name, tmp_path):
     """They are refused among the hyper-parameters by keyword, with the way to pass them."""
