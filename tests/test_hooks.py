@@ -173,6 +173,29 @@ def test_figures_are_drawn_at_their_cadence(tmp_path):
     assert not FigureCalls.fits([print]) and not FigureCalls.fits({"a": 1})
 
 
+def test_what_no_figures_or_cadence_can_be_made_of_is_told_at_once(tmp_path):
+    """Not by a division by zero at the first epoch; a name that is no text is shown as one."""
+    for every in (0, -1, 1.5, None, "2"):
+        with pytest.raises(ConfigError, match=r"every is .*Allowed: a whole number of epochs above 0"):
+            FigureCalls({}, every=every)
+    with pytest.raises(ConfigError, match=r"figures is .*Allowed: a mapping"):
+        FigureCalls([print])
+    with rla.run("t", **QUICK) as run:
+        FigureCalls({7: lambda: np.zeros((2, 2))}).draw(run, 1, 1)
+    assert [file.name for file in run.results_dir.iterdir()] == ["7-1.png"]
+    for value in ("10", [1], 1j, float("nan"), -1):
+        for option in ("steps", "seconds"):
+            with pytest.raises(ConfigError, match=f"{option} is .*Allowed: a number above 0"):
+                Every(**{option: value})
+    assert Every(steps=np.int64(2))(0)
+
+
+def test_an_option_may_be_any_object(tmp_path):
+    """An array has no truth; it is a mistake like any other."""
+    (problem,) = OwnRun("MyHook", tags=np.zeros(2), log_root=tmp_path).problems()
+    assert problem.startswith("tags is array([0., 0.]) (ndarray). Allowed")
+
+
 def test_a_cadence_counts_steps_or_seconds(monkeypatch):
     """The first call is one; a step that goes back begins anew; both together: whichever comes first."""
     now = [100.0]
