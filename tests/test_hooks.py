@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import pickle
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -79,6 +82,27 @@ def test_a_handle_copies_and_pickles_with_its_hook(tmp_path):
     copies[1].ensure_started().log({"a": 3})
     (saved,) = rla.runs()
     assert saved.metrics()["a"].tolist() == [1, 2, 3]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_rows_of_a_forked_child_that_trains_are_counted(tmp_path):
+    """Inside of the user's run, whose process waits for the child and ends the run."""
+    (tmp_path / "script.py").write_text(
+        "import multiprocessing\n"
+        "import rla_hooks as rla\n"
+        "from rla_hooks.hooks import OwnRun, attach_or_plan\n"
+        "def train(handle):\n"
+        "    handle.ensure_started().log({'a': 1})\n"
+        "with rla.run('t', writers=['csv'], backup='none'):\n"
+        "    handle = attach_or_plan(OwnRun('MyHook'))\n"
+        "    child = multiprocessing.get_context('fork').Process(target=train, args=(handle,))\n"
+        "    child.start()\n"
+        "    child.join()\n"
+        "    rla.log({'a': 2})\n"
+    )
+    subprocess.run([sys.executable, "script.py"], cwd=tmp_path, check=True, timeout=60)
+    (saved,) = rla.runs()
+    assert saved.metrics()["a"].tolist() == [1, 2] and (saved.info["rows"], saved.status) == (2, "finished")
 
 
 def test_a_hook_that_outlives_its_run_says_so_and_goes_on(tmp_path):

@@ -210,6 +210,7 @@ class Run:
             self.ownership.take_over()
             self.logger.take_over()
             self.files.skip_inherited_rows()
+            registry.register_planned(self)  # the end of the parent is not that of this process
         if self.is_writing and self.status == RUNNING and registry.current() is None:
             registry.register_open(self)
 
