@@ -85,7 +85,7 @@ $(VENV)/.ready-for-core: setup.cfg pyproject.toml tests/constraints.txt
 
 core-tests: $(VENV)/.ready-for-core
 	@echo "==> running the core tests with $$($(BIN)/python --version)"
-	@$(BIN)/python -I -m pytest -n 2 -q -r fE tests --ignore=tests/integrations
+	@$(BIN)/python -I -m pytest -n 2 -q -r fE tests --ignore=tests/integrations $(ARGS)
 
 lint: $(READY)
 	@echo "==> checking style"

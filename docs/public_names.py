@@ -10,6 +10,7 @@ import ast
 import importlib
 import importlib.util
 import inspect
+import re
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
@@ -142,7 +143,8 @@ def _signature(definition: ast.ClassDef) -> str | None:
     for node in definition.body:
         if isinstance(node, ast.FunctionDef) and node.name == "__init__":
             node.args.args = node.args.args[1:]  # without self
-            node.args.kwarg = None  # takes wrong names, to say which are right
+            if node.args.kwarg is not None and node.args.kwarg.arg == "unknown":
+                node.args.kwarg = None  # takes wrong names, to say which are right
             return ast.unparse(node.args)
     return None
 
@@ -163,12 +165,12 @@ def _mark_examples(app: Sphinx, what: str, name: str, thing: Any, options: Any, 
 def _plain_signature(
     app: Sphinx, what: str, name: str, thing: Any, options: Any, signature: str | None, returns: str | None
 ) -> tuple[str | None, str | None]:
-    """Sphinx cannot read "<factory>", a dataclass's default that is made anew each time; a protocol is never called."""
+    """Sphinx cannot read defaults such as "<factory>" and "<function <lambda>>"; a protocol is never called."""
     if getattr(thing, "_is_protocol", False):
         return "", returns
     if returns and inspect.isgeneratorfunction(getattr(thing, "__wrapped__", None)):
         returns = returns.replace("Iterator", "AbstractContextManager")  # decorated by contextmanager
-    return signature and signature.replace("<factory>", "..."), returns
+    return signature and re.sub(r"<(factory|function .*?<lambda>)>", "...", signature), returns
 
 
 def _skip_field(app: Sphinx, what: str, name: str, thing: Any, skip: bool, options: Any) -> bool | None:

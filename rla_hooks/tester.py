@@ -8,7 +8,8 @@
     tester.log({"perf/return": 12.0}, step=0)
 
 ``from rla_hooks import tester`` gives this module, which takes the same calls for the run that is current: inside a
-tracked run for that, elsewhere for the process's own Tester.
+tracked run for that, elsewhere for the process's own Tester. The file is longer than others since both the class and
+the module take RLA's words.
 """
 
 from __future__ import annotations

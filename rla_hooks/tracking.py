@@ -83,15 +83,7 @@ def track(
     if function is None:
         options = {"record": record, "task": task, "config": config, "log_root": log_root, "writers": writers}
         return functools.partial(track, **options, backup=backup, tags=tags, note=note, group=group)
-    if isinstance(function, (classmethod, staticmethod)):
-        raise ConfigError(f"@rla.track stands above @{type(function).__name__}. Write it below, next to the def.")
-    if not inspect.isfunction(function):
-        raise ConfigError(f"@rla.track got {function!r}. Allowed: a function or a method; did you mean record=[...]?")
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise ConfigError(
-            f"@rla.track got the generator function {function.__qualname__}, whose call returns before its body runs. "
-            "Track the function that consumes it."
-        )
+    _check_trackable(function)
     source = _source_of(function)
     signature = inspect.signature(function)
     hidden = _receiver(function, signature)
@@ -266,6 +258,19 @@ def _settings_of(
 def _task_or_script(task: str | None) -> str:
     script = main_script()
     return task if task is not None else _task_of_script(script) if script else "run"
+
+
+def _check_trackable(function: object) -> None:
+    """Raise ConfigError for what cannot be tracked."""
+    if isinstance(function, (classmethod, staticmethod)):
+        raise ConfigError(f"@rla.track stands above @{type(function).__name__}. Write it below, next to the def.")
+    if not inspect.isfunction(function):
+        raise ConfigError(f"@rla.track got {function!r}. Allowed: a function or a method; did you mean record=[...]?")
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise ConfigError(
+            f"@rla.track got the generator function {function.__qualname__}, whose call returns before its body runs. "
+            "Track the function that consumes it."
+        )
 
 
 def _receiver(function: Callable[..., Any], signature: inspect.Signature) -> str | None:

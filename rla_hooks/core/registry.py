@@ -81,8 +81,17 @@ def current() -> Any:
 
 
 def _entered_run() -> Registered | None:
-    entered = _not_ended(_entered.get())
+    entered = _valid_entry()
     return None if entered is None else entered.run
+
+
+def _valid_entry() -> Entered | None:
+    """The innermost entry of this thread or task; those of started runs that are finished are forgotten."""
+    first = _entered.get()
+    entered = _not_ended(first)
+    if entered is not first:
+        _entered.set(entered)
+    return entered
 
 
 def _not_ended(entered: Entered | None) -> Entered | None:
@@ -162,9 +171,9 @@ def enter_until_finish(run: Registered) -> None:
     """Make ``run`` the current one of this thread, and of this task, until :func:`leave`."""
     with _lock:
         _started.add(run)
-    here: Entered | None = Entered(run, _entered.get(), until_finish=True)
+    here: Entered | None = Entered(run, _valid_entry(), until_finish=True)
     _entered.set(here)
-    while here is not None:  # keep no run that has ended
+    while here is not None:  # keep no run that has ended before the one that is around it
         here.outer = _not_ended(here.outer)
         here = here.outer
 
