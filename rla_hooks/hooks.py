@@ -19,6 +19,7 @@ docstrings and examples of a public interface that is imported as one module.
 from __future__ import annotations
 
 import inspect
+import numbers
 import operator
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -80,7 +81,8 @@ class OwnRun:
         return [
             name
             for name, value in self.options.items()
-            if value not in (None, ()) and not (name == "task" and value == self.default_task)
+            if not (value is None or (isinstance(value, tuple) and value == ()))
+            and not (name == "task" and value == self.default_task)
         ]
 
     def problems(self, known: Iterable[str] = (), hints: Mapping[str, str] | None = None) -> list[str]:
@@ -108,7 +110,8 @@ class OwnRun:
                 "@rla.track(record=[...])."
             )
             record = None
-        labels = Labels(options["tags"] or (), options["note"], options["group"])
+        tags = () if options["tags"] is None else options["tags"]
+        labels = Labels(tags, options["note"], options["group"])
         settings = RunSettings(hyper_param=dict(record or {}), hyper_param_record=list(record or ()), labels=labels)
         problems += labels.problems()
         task = self.default_task if options["task"] is None else options["task"]
@@ -261,6 +264,7 @@ class FigureCalls:
 
     figures: ``{name: function}``; a function returns a matplotlib figure, an image array of shape (H, W) or (H, W, C),
     or None for no figure.
+    Raises ConfigError for what is no such mapping, and no count.
 
     >>> import numpy, rla_hooks as rla
     >>> calls = FigureCalls({"black": lambda size: numpy.zeros((size, size))}, every=2)
@@ -272,6 +276,11 @@ class FigureCalls:
     """
 
     def __init__(self, figures: Mapping[str, Callable[..., Any]] | None, every: int = 1):
+        arguments = {
+            "figures": Argument(figures, self.fits, "a mapping of names and functions"),
+            "every": Argument(every, is_count, "a whole number of epochs above 0"),
+        }
+        check_arguments("FigureCalls", (), arguments)
         self.figures = dict(figures or {})
         self.every = every
         self._warn = WarnOnce()
@@ -299,7 +308,7 @@ class FigureCalls:
                 (warn or self._warn)(("figure", name), message)
                 continue
             if figure is not None:
-                run.add_figure(prefix + name, figure, step)
+                run.add_figure(f"{prefix}{name}", figure, step)
 
 
 class Every:
@@ -316,7 +325,7 @@ class Every:
         if steps is None and seconds is None:
             raise ConfigError("Every() got neither steps nor seconds. Give one, such as Every(steps=1000).")
         for name, value in (("steps", steps), ("seconds", seconds)):
-            if value is not None and not value > 0:
+            if value is not None and not (isinstance(value, numbers.Real) and value > 0):
                 raise ConfigError(f"{name} is {value!r}. Allowed: a number above 0.")
         self.steps, self.seconds = steps, seconds
         self._last: tuple[int, float] | None = None

@@ -8,13 +8,15 @@
     tester.log({"perf/return": 12.0}, step=0)
 
 ``from rla_hooks import tester`` gives this module, which has all methods of a Tester, too: inside a tracked run those
-of the Tester for that run, elsewhere those of the process's own Tester.
+of the Tester for that run, elsewhere those of the process's own Tester. The file is longer than others since both
+the class and the module take RLA's words.
 """
 
 from __future__ import annotations
 
 import copy
 import functools
+import importlib
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -61,8 +63,9 @@ class Tester:
     def over(cls, run: Run) -> Tester:
         """Return the Tester for a run: one for each run, made on first use."""
         if run.rla_tester is None:
-            run.rla_tester = cls.__new__(cls)
-            run.rla_tester._use(run.settings, run)
+            tester = cls()
+            tester._use(run.settings, run)
+            run.rla_tester = tester
         return run.rla_tester  # type: ignore[no-any-return]
 
     @property
@@ -191,17 +194,27 @@ class Tester:
         return getattr(self._run, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        setattr(self.settings if name in _SETTINGS else self._run, name, value)
+        run = self.__dict__.get("_run")
+        if name in _SETTINGS:
+            setattr(self.settings, name, value)
+        elif run is None or name in self.__dict__ or not _is_value(self, run, name):
+            object.__setattr__(self, name, value)  # the user's own, or in place of a method: it outlasts the run
+            if run is not None and not hasattr(type(self), name) and not hasattr(type(run), name):
+                setattr(run, name, value)  # rla.current_run() has it, too
+        elif name == "custom_data":
+            run.custom_data.replace(value)
+        else:
+            setattr(run, name, value)
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *_SETTINGS, *dir(self._run)})
 
     def __getstate__(self) -> dict[str, Any]:
         # Copied here, for copy.copy: otherwise the copy would share the run, and could end it.
-        return {"settings": self.settings.of_run(), "_run": copy.copy(self._run)}
+        return self.__dict__ | {"settings": self.settings.of_run(), "_run": copy.copy(self._run)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self._use(state["settings"], state["_run"])
+        self.__dict__.update(state)
         self._run.rla_tester = self
 
     def __repr__(self) -> str:
@@ -212,6 +225,7 @@ class Tester:
 #: These attributes of a Tester are those of its settings, also while a run is open.
 _SETTINGS = (
     "task_name",
+    "parent",
     "hyper_param",
     "hyper_param_record",
     "config",
@@ -220,6 +234,12 @@ _SETTINGS = (
     "record_problems",
     "backup_options",
 )
+
+
+def _is_value(tester: Tester, run: Run, name: str) -> bool:
+    """Whether a name is a value of the run, rather than a method, a property of a subclass, or news."""
+    known = name in vars(run) or isinstance(getattr(type(run), name, None), property)
+    return known and not hasattr(type(tester), name)
 
 
 def _one_spelling(given: dict[str, Any], later: dict[str, Any]) -> list[str]:
@@ -292,5 +312,13 @@ class _TesterModule(ModuleType):
         else:
             setattr(current_tester(), name, value)
 
+    def __delattr__(self, name: str) -> None:
+        owner: Any = super() if name in self.__dict__ else current_tester()
+        owner.__delattr__(name)
 
-sys.modules[__name__].__class__ = _TesterModule
+    def __reduce__(self) -> tuple[Any, ...]:
+        return importlib.import_module, (__name__,)  # a copy, in another process, too, is the module there
+
+
+if type(sys.modules[__name__]) is ModuleType:  # not once more, where the module is loaded again
+    sys.modules[__name__].__class__ = _TesterModule

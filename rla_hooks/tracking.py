@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 import os
+import reprlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -252,7 +253,9 @@ def _settings_of(
     ]
     given = hyper_parameters if isinstance(hyper_parameters, Mapping) else {}
     if hyper_parameters is not None and not isinstance(hyper_parameters, Mapping):
-        problems.append(f"hyper_parameters is {hyper_parameters!r:.100}. Allowed: a mapping such as {{'lr': 0.1}}.")
+        problems.append(
+            f"hyper_parameters is {reprlib.repr(hyper_parameters)}. Allowed: a mapping such as {{'lr': 0.1}}."
+        )
     problems += [f"the hyper-parameter {name!r} is given twice. Give it once." for name in more if name in given]
     return RunSettings(hyper_param={**given, **more}, labels=labels), problems
 

@@ -147,13 +147,21 @@ def _writer_mistakes(entry: Any, known: Sequence[str]) -> list[str]:
     """Return the mistakes of an entry. An object with one of a writer's methods is taken for a writer."""
     if isinstance(entry, str):
         return [] if entry in known else [_unknown("has", entry, known)]
-    lacking = [f"{name}()" for name in ("write", "close") if not callable(getattr(entry, name, None))]
+    lacking = [f"{name}()" for name in ("write", "close") if not callable(_attribute(entry, name))]
     if isinstance(entry, type) or len(lacking) == 2:
         return [_unknown("has", entry, known)]
-    if not isinstance(getattr(entry, "name", None), str):
+    if not isinstance(_attribute(entry, "name"), str):
         lacking.append("name, a text")
     what = f"has the writer {show(entry)}, which lacks"
     return [f"{what} {', '.join(lacking)}. Allowed: see rla_hooks.writers.base.Writer."] if lacking else []
+
+
+def _attribute(value: Any, name: str) -> Any:
+    """The attribute, or None where there is none or its property raises."""
+    try:
+        return getattr(value, name, None)
+    except Exception:
+        return None
 
 
 def list_of(check: Callable[[Any], str], allowed: str) -> Callable[[Any], tuple[str, ...]]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rla_hooks._version import __version__
-from rla_hooks.atomic import write_json
+from rla_hooks.atomic import read_json, write_json
 from rla_hooks.core import archive
 from rla_hooks.core.custom_data import CustomData
 from rla_hooks.core.guard import Guard
@@ -108,6 +108,14 @@ class RunFiles:
             return False
         self.record = record
         return True
+
+    def last_step(self) -> int | None:
+        """Return the step of the last row, which run.json may tell though the rest of it be damaged."""
+        try:
+            step = read_json(self._paths.run_json).get("last_step")
+        except (OSError, ValueError):
+            return None
+        return step if isinstance(step, int) else None
 
     def skip_inherited_rows(self) -> None:
         """Count only rows that this copy logs itself; the original adds the earlier ones to run.json."""

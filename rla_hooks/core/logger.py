@@ -294,7 +294,7 @@ class Logger:
         with self._lock:
             for writer in self.output_formats:
                 show = getattr(writer, "message", None)
-                if show is not None:
+                if callable(show):
                     self._call_writer(writer, show, text)
 
     # --- trouble --------------------------------------------------------------------------------------------------
@@ -317,22 +317,23 @@ class Logger:
             self._failed(writer, error, None)
 
     def _failed(self, writer: Writer, error: Exception, step: int | None) -> None:
+        goes_on = "The training goes on"
         if step is not None:
+            goes_on += "; rows are missing there until writing works again"
             gap = self._open_gaps.get(writer.name)
             if gap is None:
                 gap = self._open_gaps[writer.name] = Gap(writer.name, 0, step, step, str(error))
                 self.gaps.append(gap)
             gap.missing_rows += 1
             gap.last_step = step
-        self._warn(
-            ("writer", writer.name),
-            f"{writer.name}: {error}. The training goes on; rows are missing there until writing works again.",
-        )
+        elif writer.name in self._open_gaps:
+            return  # told with the rows
+        self._warn(("writer", writer.name, step is None), f"{writer.name}: {error}. {goes_on}.")
 
     def _recovered(self, writer: Writer) -> None:
         gap = self._open_gaps.pop(writer.name, None)
         if gap is not None:
-            self._warn.rearm(("writer", writer.name))
+            self._warn.rearm(("writer", writer.name, False))
             self.message(f"{writer.name}: writing works again; {gap.missing_rows} rows are missing", level=WARN)
             if self.on_recovery is not None:
                 self.on_recovery()
@@ -373,7 +374,7 @@ class Logger:
         with self._lock:
             for writer in self.output_formats:
                 flush = getattr(writer, "flush", None)
-                if flush is not None:
+                if callable(flush):
                     self._call_writer(writer, flush)
 
     def close(self) -> None:

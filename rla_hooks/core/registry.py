@@ -55,7 +55,7 @@ class Entered:
 
 
 _entered: ContextVar[Entered | None] = ContextVar("rla_hooks_current_run", default=None)
-_open: dict[Registered, int] = {}  # oldest first, with the thread that opened it
+_open: dict[Registered, threading.Thread] = {}  # oldest first, with the thread that opened it
 _started: set[Registered] = set()  # those that rla.start has made current in their thread
 _planned: list[Registered] = []  # planned, loaded, or begun by another process: to be finished at the process's end
 _lock = threading.RLock()
@@ -72,8 +72,8 @@ def current() -> Any:
     with _lock:
         if len(_open) == 1:  # nothing to choose from
             return next(iter(_open))
-        here = threading.get_ident()
-        mine = {run: thread for run, thread in _open.items() if thread == here and run in _started}
+        here = threading.current_thread()
+        mine = {run: thread for run, thread in _open.items() if thread is here and run in _started}
         # A forked child has copies of its parent's runs, which take everything and write nothing.
         own = mine or {run: thread for run, thread in _open.items() if run.is_writing} or _open
         # A run that a hook has created does not make it unclear which of the user's runs is meant.
@@ -87,15 +87,20 @@ def _entered_run() -> Registered | None:
 
 def _valid_entry() -> Entered | None:
     """The innermost entry of this thread or task; those of started runs that are finished are forgotten."""
-    first = entered = _entered.get()
-    while entered is not None and entered.until_finish and entered.run not in _started:
-        entered = entered.outer
+    first = _entered.get()
+    entered = _not_ended(first)
     if entered is not first:
         _entered.set(entered)
     return entered
 
 
-def _innermost(runs: dict[Registered, int]) -> Registered | None:
+def _not_ended(entered: Entered | None) -> Entered | None:
+    while entered is not None and entered.until_finish and entered.run not in _started:
+        entered = entered.outer
+    return entered
+
+
+def _innermost(runs: dict[Registered, threading.Thread]) -> Registered | None:
     """The innermost run of the thread that opened the first run; None if they are not nested in each other."""
     found: Registered | None = None
     family: set[str | None] = set()
@@ -103,7 +108,7 @@ def _innermost(runs: dict[Registered, int]) -> Registered | None:
         if family and run.parent not in family:
             return None
         family.add(run.name)
-        if thread == next(iter(runs.values())):
+        if thread is next(iter(runs.values())):
             found = run
     return found
 
@@ -114,7 +119,7 @@ def enclosing() -> Any:
     if run is not None:
         return run
     run = current()
-    around = (threading.main_thread().ident, threading.get_ident())
+    around = (threading.main_thread(), threading.current_thread())
     return run if run is not None and _open.get(run) in around else None
 
 
@@ -128,20 +133,27 @@ def entered(run: Registered) -> Iterator[Entered]:
     """Make ``run`` the current one of this thread or asyncio task during the block; :func:`replace` may change it.
 
     A run that ``rla.start`` opens inside the block, and that is not finished there, stays current after the block.
+    The block may end after one that was begun later, or in another thread or task than it began in, as generators do.
     """
     here = Entered(run, _entered.get(), until_finish=False)
-    token = _entered.set(here)
+    _entered.set(here)
     try:
         yield here
     finally:
-        inner, left_open = _entered.get(), []
-        while inner is not None and inner is not here:
-            if inner.until_finish and inner.run in _started:
-                left_open.append(inner.run)
-            inner = inner.outer
-        _entered.reset(token)
-        for each in reversed(left_open):
-            enter_until_finish(each)
+        _leave_block(here)
+
+
+def _leave_block(here: Entered) -> None:
+    inner = _entered.get()
+    if inner is here:
+        _entered.set(here.outer)
+        return
+    while inner is not None and inner.outer is not here:
+        inner = inner.outer
+    if inner is not None:
+        inner.outer = here.outer
+    else:
+        here.until_finish = True  # over where the block began, too
 
 
 def replace(old: Registered, new: Registered) -> None:
@@ -150,6 +162,8 @@ def replace(old: Registered, new: Registered) -> None:
     while here is not None:
         if here.run is old:
             here.run = new
+            if here.until_finish:
+                _started.add(new)
         here = here.outer
 
 
@@ -157,7 +171,11 @@ def enter_until_finish(run: Registered) -> None:
     """Make ``run`` the current one of this thread and asyncio task, until :func:`leave`."""
     with _lock:
         _started.add(run)
-    _entered.set(Entered(run, _valid_entry(), until_finish=True))
+    here: Entered | None = Entered(run, _valid_entry(), until_finish=True)
+    _entered.set(here)
+    while here is not None:  # keep no run that has ended before the one that is around it
+        here.outer = _not_ended(here.outer)
+        here = here.outer
 
 
 def leave(run: Registered) -> None:
@@ -174,6 +192,21 @@ def register_planned(run: Registered) -> None:
         process_end.watch(ending_runs)
 
 
+def forget_planned(run: Registered) -> None:
+    """Take a run off that has nothing more to write."""
+    with _lock:
+        if run in _planned:
+            _planned.remove(run)
+        if not _open and not _planned:
+            process_end.release()
+
+
+def guests() -> list[Any]:
+    """Return the runs that others have started, and that have something to write here; oldest first."""
+    with _lock:
+        return [run for run in _planned if run.is_writing]
+
+
 def register_open(run: Registered) -> None:
     """Register an open run: when the process ends, it is finished if nobody has finished it before."""
     with _lock:
@@ -182,7 +215,7 @@ def register_open(run: Registered) -> None:
         for other in _open:
             if run.made_by_hook and other.made_by_hook and other is not run:
                 other.logger.close()  # a sweep of a thousand runs would use up the process's file descriptors
-        _open.setdefault(run, threading.get_ident())
+        _open.setdefault(run, threading.current_thread())
         process_end.watch(ending_runs)
 
 

@@ -42,6 +42,7 @@ from rla_hooks.record import FAILED, FINISHED, INTERRUPTED, RUNNING, RunRecord, 
 from rla_hooks.writers import make_writers
 from rla_hooks.writers.base import Ending
 
+_LOADED_AT_ONCE = 16  # runs that were loaded and have files open; an evaluation may load a thousand
 _FOLDER = "One of the run's paths; None before the run has a name, and if tracking is off."
 
 
@@ -93,14 +94,16 @@ class Run:
 
         No code of the file is run. Raises OSError if there is no such file, RunError if it is not a tester.pkl of ours.
         """
+        for loaded in registry.guests()[: 1 - _LOADED_AT_ONCE]:
+            loaded._pause()
         content, paths = archive.load(Path(archived))
         run = cls(archive.settings_of(content, paths), Ownership(paths, State.GUEST))
         run.custom_data.update(content["custom_data"])
         run._open_files()
         if content["time_step"] is not None:
             run.logger.time_step.set_time(content["time_step"])
-        if run.files.take_up() and run.record is not None:
-            run.logger.last_step = run.record.content["last_step"]
+        run.files.take_up()
+        run.logger.last_step = run.files.last_step()
         run.logger.on_row = run._first_row
         return run
 
@@ -207,6 +210,7 @@ class Run:
             self.ownership.take_over()
             self.logger.take_over()
             self.files.skip_inherited_rows()
+            registry.register_planned(self)  # the end of the parent is not that of this process
         if self.is_writing and self.status == RUNNING and registry.current() is None:
             registry.register_open(self)
 
@@ -218,7 +222,7 @@ class Run:
             return False
         self.ownership.rejoin()
         self._open_files()
-        self.logger.last_step = self.record.content["last_step"] if self.record else None
+        self.logger.last_step = self.files.last_step()
         return True
 
     def _open_files(self) -> None:
@@ -232,6 +236,15 @@ class Run:
         """A loaded run has got its first row: from now on, the end of the process updates its run.json."""
         self.logger.on_row = self.settings.log_callback
         registry.register_planned(self)
+        if self.logger.on_row is not None:
+            self.logger.on_row(values)
+
+    def _pause(self) -> None:
+        """Write what is left to write, and keep no file open, until the next row."""
+        self.logger.on_row = self._first_row
+        registry.forget_planned(self)
+        self.flush()
+        self.logger.close()
 
     def quiet_stdout(self) -> None:
         """Print no tables, since the framework shows a progress bar, unless the user has named the writer stdout."""
@@ -343,7 +356,10 @@ class Run:
         registry.leave(self)
         self._rejoin()
         if not self.ownership.ends_run or self.record is None:
-            self.flush()
+            if self.state is State.GUEST:
+                self._pause()
+            else:
+                self.flush()
             handover.forget_writing_rank()
             return
         actions, self._at_end = self._at_end, []

@@ -11,9 +11,10 @@ from typing import Any
 
 from rla_hooks import config as configs
 from rla_hooks import layout
+from rla_hooks.config.checks import show, show_word
 from rla_hooks.core.hyper_parameters import HyperParameters
 from rla_hooks.errors import ConfigError, RunError, did_you_mean, warn
-from rla_hooks.writers import WRITERS, copied_writers
+from rla_hooks.writers import copied_writers
 from rla_hooks.writers.base import Writer
 
 Path_ = str | os.PathLike[str]
@@ -34,10 +35,10 @@ class Labels:
         found = []
         tags = self.tags
         if isinstance(tags, str) or not isinstance(tags, Sequence) or not all(isinstance(tag, str) for tag in tags):
-            found.append(f"tags is {tags!r}. Allowed: a list of texts such as ['baseline', 'paper'].")
+            found.append(f"tags is {show_word(tags)}. Allowed: a list of texts such as ['baseline', 'paper'].")
         for name, value in (("note", self.note), ("group", self.group)):
             if not isinstance(value, (str, type(None))):
-                found.append(f"{name} is {value!r} ({type(value).__name__}). Allowed: a text.")
+                found.append(f"{name} is {show(value)}. Allowed: a text.")
         return found
 
     def as_dict(self) -> dict[str, Any]:
@@ -120,7 +121,7 @@ class RunSettings:
     @property
     def writer_names(self) -> list[str]:
         """The names of the writers, without writers that are given as objects."""
-        return [name for name in self.config.writers if name in WRITERS] if self.config else []
+        return [each for each in self.config.writers if isinstance(each, str)] if self.config else []
 
     def parameters(self) -> dict[str, Any]:
         """Return the hyper-parameters without nesting, with dotted keys, as in parameter.json."""

@@ -31,6 +31,9 @@ class _Current:
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(self._find(), name, value)
 
+    def __delattr__(self, name: str) -> None:
+        delattr(self._find(), name)
+
     def __dir__(self) -> list[str]:
         return dir(self._find())
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import importlib
+import pickle
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
@@ -41,11 +41,11 @@ _W = TypeVar("_W", bound=str | Writer)
 
 
 def copied_writers(writers: Iterable[_W]) -> list[_W]:
-    """Return copies of writers, without open files; names stay names. A writer that cannot be copied is left out."""
+    """Return copies of writers, without open files; names stay names. A writer that cannot be pickled is left out."""
     copies = []
     for writer in writers:
         try:
-            copies.append(copy.deepcopy(writer))
+            copies.append(pickle.loads(pickle.dumps(writer)))
         except Exception:
             continue
     return copies
