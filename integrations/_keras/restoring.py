@@ -1,4 +1,4 @@
-"""Putting a saved file back into a Keras model, whole or not at all."""
+"""Restores a Keras model from a saved file, completely or not at all."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ Shapes = Mapping[str, compare.ArraySpec]  # of variables, by their names in a fi
 
 
 def restore(model: Any, path: Path, framework: Framework, scratch: Path | None) -> str:
-    """Put weights and optimizer of the file into the model; return in words what was restored.
+    """Restore weights and optimizer from the file; return in words what was restored.
 
-    scratch: a folder for a temporary file. Raises CheckpointError, before anything changes, where layers differ.
+    scratch: a folder for a temporary file. Raises CheckpointError, before anything changes, if layers differ.
     """
     if not getattr(model, "built", True):
         raise CheckpointError(
@@ -58,7 +58,7 @@ def _select(shapes: Shapes, prefixes: tuple[str, ...], having: bool = True) -> S
 
 
 def _shapes_of(model: Any, scratch: Path | None) -> Shapes:
-    """The shapes as Keras would write them now: its names of layers do not depend on how many models there were."""
+    """Return the shapes as Keras would write them now; its layer names in a file do not depend on other models."""
     with tempfile.TemporaryDirectory(dir=scratch, prefix=".shapes-") as folder:
         path = Path(folder) / f"own{WEIGHTS}"
         model.save_weights(str(path))

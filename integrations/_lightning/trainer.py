@@ -1,4 +1,4 @@
-"""What a Trainer says: which ranks there are, whether a step is logged, to which namespace it belongs."""
+"""Reads from a Trainer: its ranks, whether a step is logged, its namespace; and shares the run among the ranks."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _NAMESPACES = ("pytorch_lightning", "lightning.pytorch")  # two trees of classes
 
 
 def share(run: Run, trainer: Any) -> None:
-    """Make the run of rank zero that of all ranks, which all call this; the others know its folders and write nothing.
+    """Make the run of rank zero that of all ranks, which all call this; the others then write nothing.
 
-    A launcher like torchrun tells them nothing, and one that copies the Trainer makes each of them believe it writes.
+    torchrun passes no folders on to the ranks, and a launcher that copies the Trainer copies a run that writes.
     """
     if trainer.world_size == 1:
         return
@@ -46,6 +46,6 @@ def steps_taken(trainer: Any) -> int:
 
 
 def check_namespace(callback: Any, trainer: Any) -> None:
-    """Raise ConfigError for a callback of the other namespace, which the Trainer would not ask for checkpoints."""
+    """Raise ConfigError for a callback of the other namespace, which the Trainer would not use for checkpoints."""
     ours = _versions.package_of(callback, _NAMESPACES)
     _versions.check_same_package(ours, trainer, "Trainer", _NAMESPACES)

@@ -1,4 +1,4 @@
-"""What the backends share: finding objects among models, selecting variables, and states that are dicts."""
+"""Code that the backends share: finds objects in the models, selects variables, handles state dicts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rla_hooks.errors import CheckpointError, did_you_mean
 
 
 class Target(NamedTuple):
-    """An object to restore, the keys that lead to it among the models, and its part of the file."""
+    """An object to restore, its keys in the nested models, and its part of the file."""
 
     keys: KeyPath
     value: Any
@@ -46,30 +46,30 @@ class PrefixFilter:
         return selected
 
     def problems(self) -> list[str]:
-        """Return a line where there were variables and not one of them was selected."""
+        """Return a line if there were variables, but none of them was selected; else no line."""
         if self._has_selected or not self._others:
             return []
         names = compare.shorten(list(self._others))
         return [f"var_prefix {self.var_prefix!r} selects none of {names}. Pass how their names begin, or '' for all."]
 
     def check(self) -> None:
-        """Raise CheckpointError in that case: an empty model would take the place of a former checkpoint."""
+        """Raise CheckpointError for :meth:`problems`: else an empty checkpoint would replace an earlier one."""
         if problems := self.problems():
             raise CheckpointError(problems[0])
 
 
 def has_state(value: Any) -> bool:
-    """Return whether a value is an object with ``state_dict``; a class itself is none."""
+    """Return whether a value is an object with ``state_dict``; a class does not count."""
     return not isinstance(value, type) and _callable(value, "state_dict")
 
 
 def takes_state(value: Any) -> bool:
-    """Return whether a value is an object with ``load_state_dict``; a class itself is none."""
+    """Return whether a value is an object with ``load_state_dict``; a class does not count."""
     return not isinstance(value, type) and _callable(value, "load_state_dict")
 
 
 def state_of(value: Any, keys: KeyPath) -> Any:
-    """Return ``value.state_dict()``. Raises NotStorable when that raises: a broken one must not cost the others."""
+    """Return ``value.state_dict()``. Raises NotStorable if that raises, so that the other objects are saved."""
     try:
         return value.state_dict()
     except Exception as error:
@@ -110,9 +110,9 @@ def targets(models: Mapping[str, Any], content: Mapping[str, Any], wanted: Calla
 
 
 def load_states(found: list[Target]) -> None:
-    """Call ``load_state_dict`` of each; where one raises, it and those before it get back what they had.
+    """Call ``load_state_dict`` of each; if one raises, restore its old state and that of those before it.
 
-    Each gets a copy of its state: optimisers keep the very objects that they are given.
+    Each gets a copy of its state, since optimizers keep the objects that they are given.
     """
     before: list[tuple[Any, Any]] = []
     for target in found:
@@ -131,7 +131,7 @@ def load_states(found: list[Target]) -> None:
 
 
 def is_empty(content: Any) -> bool:
-    """Return whether content is nothing but empty dicts and lists, and None for what was left out of them."""
+    """Return whether content has only empty dicts and lists, and None in place of what was left out."""
     if isinstance(content, Mapping):
         return all(map(is_empty, content.values()))
     if isinstance(content, (list, tuple, set)):
@@ -140,7 +140,7 @@ def is_empty(content: Any) -> bool:
 
 
 def dotted(keys: KeyPath) -> str:
-    """Return keys as they stand in names of variables: ``agent.policy``."""
+    """Return keys joined with dots, as in names of variables: ``agent.policy``."""
     return ".".join(map(str, keys))
 
 

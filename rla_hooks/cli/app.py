@@ -94,7 +94,7 @@ def _started(run: SavedRun) -> str:
 
 
 def _rows(run: SavedRun) -> int | None:
-    """The number of rows: as the run itself counted them, or where it has not ended, the lines below the header."""
+    """The number of rows: as in run.json, or if the run has not ended, the lines of progress.csv below the header."""
     if run.status not in (RUNNING, KILLED):
         return run.info.get("rows")
     try:
@@ -109,7 +109,7 @@ def _record(run: SavedRun) -> str:
 
 
 def main() -> None:
-    """Run the command; what is the user's to mend is said in a line, without a traceback."""
+    """Run the command. A mistake of the user is reported in a line, without a traceback."""
     try:
         app()
     except RLAError as error:

@@ -1,4 +1,4 @@
-"""progress.csv: one row a dump, read by csv, pandas and every spreadsheet.
+"""progress.csv: one row per dump, readable by csv, pandas and every spreadsheet program.
 
     time-step,timestamp,perf/return,loss
     0,1767225600.000000,21.5,0.69
@@ -186,7 +186,7 @@ def _read_header(path: str) -> tuple[list[str], int]:
 
 
 def _whole_rows(path: str) -> int:
-    """Return the size in bytes up to the end of the last whole row: a newline that stands in no quoted cell."""
+    """Return the size in bytes up to the end of the last whole row: a newline outside of quoted cells."""
     end = position = 0
     inside = False
     with open(path, "rb") as file:
