@@ -15,7 +15,7 @@ HEAVY = {"numpy", "pandas", "matplotlib", "torch", "tensorflow", "keras", "light
 
 # The floors of the house, from the ground up: a file imports from its own floor or from those below.
 FLOORS = [
-    """errors _version atomic ranks values parameters encoding plaindata layout record""",
+    """errors _version atomic delegation ranks values parameters encoding plaindata layout record""",
     """writers""",
     """config figures checkpoints snapshot""",
     """query core""",
