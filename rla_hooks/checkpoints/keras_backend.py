@@ -53,10 +53,8 @@ def collect(models: Mapping[str, Any], var_prefix: str) -> tuple[Any, list[str]]
     With ``var_prefix``, only those variables of layers and models are taken whose path or ``<key>.<path>``
     begins so, and no optimizer of a compiled model.
     """
-    collector = _Collector(PrefixFilter(var_prefix))
-    content = collector.encode_or_omit(dict(models))
-    collector.prefix_filter.check()
-    return content, collector.left_out or []
+    prefix_filter = PrefixFilter(var_prefix)
+    return state_dicts.collect(_Collector(prefix_filter), models, prefix_filter)
 
 
 def restore(models: Mapping[str, Any], content: Mapping[str, Any], var_prefix: str) -> None:
@@ -128,10 +126,6 @@ def unbuilt_layer(value: Any) -> str | None:
 
 
 class _Collector(plain.Collector):
-    def __init__(self, prefix_filter: PrefixFilter):
-        super().__init__([])
-        self.prefix_filter = prefix_filter
-
     def encode_leaf(self, value: Any, keys: KeyPath) -> Any:
         if is_own(value) and not self.in_key:
             return self.encode(encode_object(value, keys, self.prefix_filter), keys)
@@ -157,8 +151,8 @@ def _other_variables(layer: Any, own: list[Any]) -> list[_OtherVariable]:
     from rla_hooks.checkpoints.tensorflow.keras_layers import variables_in_attributes
 
     known = {id(part) for variable in own for part in (variable, variable.value)}
-    found = [(path, variable) for path, variable in variables_in_attributes(layer, is_own) if id(variable) not in known]
-    others = [_OtherVariable(path, variable) for path, variable in found]
+    found = variables_in_attributes(layer, is_own)
+    others = [_OtherVariable(path, variable) for path, variable in found if id(variable) not in known]
     if len({other.path for other in others}) < len(others):
         raise ValueError(f"two of {[other.path for other in others]} have one name. Rename one.")
     return others
