@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +12,7 @@ from rla_hooks import atomic
 from rla_hooks.checkpoints import arguments, backends, compare, staging, state_dicts
 from rla_hooks.checkpoints import manifest as manifests
 from rla_hooks.checkpoints.manifest import Entry, Manifest
-from rla_hooks.errors import CheckpointError, ConfigError, RLAError, RLAWarning, WarnOnce, did_you_mean
+from rla_hooks.errors import CheckpointError, ConfigError, RLAError, WarnOnce, did_you_mean, warn
 
 
 class Saver:
@@ -202,10 +201,7 @@ class Saver:
                     path.unlink(missing_ok=True)
                 gone.append(entry)
             except OSError as error:
-                self._warn(
-                    ("delete", entry.file),
-                    f"The old checkpoint {path} cannot be deleted: {error}",
-                )
+                self._warn(("delete", entry.file), f"The old checkpoint {path} cannot be deleted: {error}")
         try:
             self.manifest.forget(*gone)
         except OSError as error:  # the new one is safe, which is what the caller asked for
@@ -215,12 +211,7 @@ class Saver:
         news = [line for line in left_out if line not in self._left_out]
         self._left_out.update(news)
         if news:
-            warnings.warn(
-                f"Left out of the checkpoint (this is said once): {'; '.join(news[:10])}"
-                + (f"; and {len(news) - 10} more" if len(news) > 10 else ""),
-                RLAWarning,
-                stacklevel=4,
-            )
+            warn(f"Left out of the checkpoint (this is said once): {compare.shorten(news, shown=10)}")
 
     def _chosen(self, step: int | None, name: str) -> Entry:
         """Return the entry to load. Raises CheckpointError when there is none that is whole."""
@@ -232,7 +223,7 @@ class Saver:
             problem = self.manifest.trouble(entry)
             if problem is None:
                 for line in problems:
-                    warnings.warn(f"{line}. Step {entry.step} is loaded instead.", RLAWarning, stacklevel=4)
+                    warn(f"{line}. Step {entry.step} is loaded instead.")
                 return entry
             problems.append(f"The checkpoint {self.folder / entry.file} {problem}")
         raise CheckpointError(self._none_whole(step, name, problems, entries))
