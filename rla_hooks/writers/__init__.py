@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import importlib
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import TypeVar
 
 from rla_hooks.layout import RunPaths
@@ -44,8 +45,6 @@ def copied_writers(writers: Iterable[_W]) -> list[_W]:
     """Copies of writers, without their open files; names stay. One that cannot be copied stays with the original."""
     copies = []
     for writer in writers:
-        try:
+        with suppress(Exception):
             copies.append(copy.deepcopy(writer))
-        except Exception:
-            continue
     return copies
