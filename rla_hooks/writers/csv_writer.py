@@ -96,18 +96,13 @@ class CsvWriter:
         if self._file is not None:
             self._file.close()
             self._file = None
-        file = AppendFile(self.path)
-        try:
-            size = file.size()
-            header, end = _whole_rows(self.path)
-            if end < size:
-                file.cut(end)
-            columns = _column_names(header)
-        except BaseException:
-            file.close()
-            raise
+        file = AppendFile(self.path)  # which closes by itself where the following raises
+        size = file.size()
+        header, end = _whole_rows(self.path)
+        if end < size:
+            file.cut(end)
         self._header_size = len(header)
-        self._columns = {name: index for index, name in enumerate(columns)}
+        self._columns = {name: index for index, name in enumerate(_column_names(header))}
         self._plans.clear()
         self._file = file
         return file
