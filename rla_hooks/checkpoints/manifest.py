@@ -117,7 +117,7 @@ class Manifest:
     def has_size(self, entry: Entry) -> bool:
         """Return whether the entry's file is there and as large as it was written."""
         try:
-            return _size(self.folder / entry.file) == entry.size
+            return sum(file.stat().st_size for file in staging.files_of(self.folder / entry.file)) == entry.size
         except OSError:
             return False
 
@@ -203,10 +203,6 @@ def measure(path: Path) -> tuple[int, str]:
                 size += len(block)
                 crc = google_crc32c.extend(crc, block)
     return size, f"{crc:08x}"
-
-
-def _size(path: Path) -> int:
-    return sum(file.stat().st_size for file in staging.files_of(path))
 
 
 def _entry(raw: Any) -> Entry | None:

@@ -121,7 +121,15 @@ class Saver:
             with manifests.lock:
                 path = self._unused(f"{name}-{step}", suffix)
                 os.replace(temporary, path)
-                self._record(path, name, step, measured, info)
+                try:
+                    new = self.manifest.add(path.name, name, step, measured, info)
+                except BaseException:
+                    # A file that is not listed would never be deleted.
+                    if path.name not in [entry.file for entry in self.manifest.entries()]:
+                        atomic.remove(path)
+                    raise
+                if surplus := self._replaced_by(new):
+                    self._delete(surplus)
         return path
 
     def load(
@@ -165,26 +173,15 @@ class Saver:
             path = self.folder / f"{stem}.{number}{suffix}"
         return path
 
-    def _record(
-        self, path: Path, name: str, step: int, measured: tuple[int, str], info: Mapping[str, Any] | None
-    ) -> None:
-        """Add the new file to the manifest, then delete what it replaces."""
-        try:
-            new = self.manifest.add(path.name, name, step, measured, info)
-        except BaseException:
-            # A file that is not listed would never be deleted.
-            if path.name not in [entry.file for entry in self.manifest.entries()]:
-                atomic.remove(path)
-            raise
-        others = [entry for entry in self.manifest.entries() if entry.name == name and entry != new]
+    def _replaced_by(self, new: Entry) -> list[Entry]:
+        """Return the entries whose files have to go: of the same step, and the oldest beyond ``max_to_keep``."""
+        others = [entry for entry in self.manifest.entries() if entry.name == new.name and entry != new]
         # Files of a framework's hook and of the program are counted apart.
         others = [entry for entry in others if entry.info.get("writer") == new.info.get("writer")]
-        surplus = [entry for entry in others if entry.step == step]
-        if self.max_to_keep is not None:
-            older = [entry for entry in others if entry.step != step]
-            surplus += older[: max(0, len(older) - self.max_to_keep + 1)]
-        if surplus:
-            self._delete(surplus)
+        same_step = [entry for entry in others if entry.step == new.step]
+        older = [entry for entry in others if entry.step != new.step]
+        kept = len(older) if self.max_to_keep is None else self.max_to_keep - 1
+        return same_step + older[: max(0, len(older) - kept)]
 
     def _delete(self, entries: list[Entry]) -> None:
         """Delete files, then their entries: killed in between, an entry names a missing file, which is harmless."""
@@ -230,8 +227,7 @@ class Saver:
 
     def _none_whole(self, step: int | None, name: str, problems: list[str], entries: list[Entry]) -> str:
         named = f"{name!r}" + ("" if step is None else f" of step {step}")
-        text = f"No checkpoint {named} can be loaded from {self.folder}. "
-        text += "".join(f"{line}. " for line in problems)
+        text = "".join(f"{line}. " for line in [f"No checkpoint {named} can be loaded from {self.folder}", *problems])
         steps = [entry.step for entry in self.manifest.complete() if entry.name == name and entry.step != step]
         names = sorted({entry.name for entry in entries})
         if steps:
