@@ -144,11 +144,7 @@ class _ErrorDeferring:
         return len(data)
 
     def flush(self) -> None:
-        if self.error is None:
-            try:
-                self.stream.flush()
-            except OSError as error:
-                self.error = error
+        self.stream.flush()  # called from Python, which lets its OSError out
 
 
 def _is_tensor(value: Any) -> bool:
