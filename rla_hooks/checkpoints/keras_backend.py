@@ -82,8 +82,7 @@ def match(
         if advice := _unbuilt(target.value):
             problems.append(f"{target.name}: {advice}")
         elif not _is_state(target.state):
-            kind = f"a {type(target.value).__name__}"
-            problems.append(compare.other_kind(repr(target.name), kind, target.state))
+            problems.append(compare.other_kind(repr(target.name), f"a {type(target.value).__name__}", target.state))
         else:
             problems += _match_object(target, prefix_filter, pairs)
     return pairs, problems
@@ -121,7 +120,7 @@ def parts(value: Any, name: str, prefix_filter: PrefixFilter) -> dict[str, list[
 
 def unbuilt_layer(value: Any) -> str | None:
     """Return what to do with a layer that has no variables yet. One that has no build of its own will have none."""
-    is_layer = bool(_KINDS) and isinstance(value, keras.Layer) and type(value).build is not keras.Layer.build
+    is_layer = isinstance(value, keras.Layer) and type(value).build is not keras.Layer.build
     return _unbuilt(value) if is_layer else None
 
 

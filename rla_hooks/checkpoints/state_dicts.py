@@ -148,11 +148,8 @@ def load_states(found: list[Target]) -> None:
 
 def is_empty(content: Any) -> bool:
     """Return whether content is nothing but empty dicts and lists, and None for what was left out of them."""
-    if isinstance(content, Mapping):
-        return all(map(is_empty, content.values()))
-    if isinstance(content, (list, tuple, set)):
-        return all(map(is_empty, content))
-    return content is None
+    parts = content.values() if isinstance(content, Mapping) else content
+    return all(map(is_empty, parts)) if isinstance(content, (Mapping, list, tuple, set)) else content is None
 
 
 def dotted(keys: KeyPath) -> str:

@@ -38,7 +38,8 @@ def list_runs(log_root: LogRoot = None, task: Task = None) -> None:
     for run in found:
         status = run.status if not run.problems else f"{run.status} ({'; '.join(run.problems)})"
         record = " ".join(f"{key}={value}" for key, value in run.record.items())
-        cells = (_started(run), run.task, status, _rows(run), run.info.get("last_step"), record)
+        started = "/".join(run.name.split("/")[-4:]).partition("_")[0]
+        cells = (started, run.task, status, _rows(run), run.info.get("last_step"), record)
         table.add_row(*("" if cell is None else escape(str(cell)) for cell in cells))
     Console().print(table if found else "There are no runs here.")
 
@@ -82,10 +83,6 @@ def _add_entries(branch: Tree, folder: Path) -> None:
             branch.add(f"{escape(entry.name)} [dim]{decimal(entry.lstat().st_size)}[/]")
     if len(entries) > _MAX_ENTRIES:
         branch.add(f"[dim]... {len(entries) - _MAX_ENTRIES} more[/]")
-
-
-def _started(run: SavedRun) -> str:
-    return "/".join(run.name.split("/")[-4:]).partition("_")[0]
 
 
 def _rows(run: SavedRun) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -138,11 +138,9 @@ def _noting(problems: list[str], path: Path) -> Iterator[None]:
 def _task(name: str, info: dict[str, Any]) -> str:
     """The task as the user wrote it; its folders have it in escaped form."""
     folders, written = parse(name).task, info.get("task")
-    try:
+    with suppress(ConfigError):
         if check_task(written) == folders:
             return str(written)
-    except ConfigError:
-        pass
     return unquote(folders)
 
 

@@ -87,8 +87,7 @@ def media_record(event: MediaEvent) -> bytes:
     head = double(1, event.time) + integer(2, event.step)
     if isinstance(event.content, Graph):
         return record(head + delimited(4, event.content.definition))
-    value = _summary_value(event.tag, event.content)
-    return record(head + delimited(5, delimited(1, value)))
+    return record(head + delimited(5, delimited(1, _summary_value(event.tag, event.content))))
 
 
 def _summary_value(tag: str, content: Image | Text | Histogram | HParams | Ending) -> bytes:
