@@ -39,8 +39,11 @@ class MemoryWriter:
         self.closed = True
 
 
-def reset() -> None:
-    """End all open runs, as the end of the process would, and forget all that rla_hooks keeps for the process.
+def reset(runs: bool = True) -> None:
+    """Forget all that rla_hooks keeps for the process, as one that has just begun.
+
+    runs: end all open runs before, as the end of the process would; False leaves them open, and forgets only what
+    warnings and hooks remember.
 
     >>> import rla_hooks as rla
     >>> run = rla.start(task="test", writers=[], backup="none")
@@ -48,8 +51,9 @@ def reset() -> None:
     >>> run.status, rla.current_run()
     ('finished', None)
     """
-    registry.reset()
-    tester.process_tester.cache_clear()
-    saving = sys.modules.get("rla_hooks.figures.saving")
-    if saving is not None:
-        saving.warn_once.forget_all()
+    if runs:
+        registry.reset()
+        tester.process_tester.cache_clear()
+    for name, module in list(sys.modules.items()):
+        if name.startswith("rla_hooks."):
+            vars(module).get("forget_state", lambda: None)()

@@ -185,13 +185,15 @@ def test_rows_of_a_loaded_tester_that_nobody_finishes_are_counted_at_the_end_of_
     tester.log_files_gen()
     tester.log({"a": 1})
     tester.finish()
-    before = (tester.log_dir / "run.json").stat()
+    run_json = tester.log_dir / "run.json"
+    before = run_json.stat()
     for act, rows in (("t.get_custom_data('x')", 1), ("t.log({'a': 2})", 2)):
         code = f"from rla_hooks.tester import Tester; t = Tester.load({str(tester.pkl_file)!r}); {act}"
         subprocess.run([sys.executable, "-c", code], check=True, timeout=60, cwd=tmp_path)
-        assert json.loads((tester.log_dir / "run.json").read_text())["rows"] == rows
-        if rows == 1:
-            assert (tester.log_dir / "run.json").stat() == before
+        assert json.loads(run_json.read_text())["rows"] == rows
+        after = run_json.stat()
+        unchanged = (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+        assert unchanged is (rows == 1)
 
 
 def test_the_time_step_is_kept_from_before_the_start(ready):

@@ -121,6 +121,26 @@ def test_an_ending_is_one_of_the_known_words(saved):
         assert run.status == "running"
 
 
+def test_runs_one_after_the_other_leave_nothing_behind(tmp_path):
+    """A sweep in one process: no run is kept alive by the ones that were started after it."""
+    import gc
+    import weakref
+
+    started, blocks = [], []
+    for _ in range(5):
+        run = rla.start("sweep", writers=["csv"], backup="none")
+        rla.log({"a": 1})
+        run.finish()
+        started.append(weakref.ref(run))
+        with rla.run("sweep", writers=["csv"], backup="none") as run:
+            rla.log({"a": 1})
+        blocks.append(weakref.ref(run))
+    del run
+    assert rla.current_run() is None
+    gc.collect()
+    assert [ref() for ref in [*started, *blocks]] == [None] * 10
+
+
 def test_nested_runs_know_their_parents(saved):
     """Whatever makes them: a block, a started run, a tracked call."""
 

@@ -160,6 +160,7 @@ class StepClock:
 
 
 _states: weakref.WeakKeyDictionary[Any, dict[str, RunState]] = weakref.WeakKeyDictionary()
+forget_state = _states.clear  # between two tests
 
 
 def state_of(run: Run, name: str) -> RunState:

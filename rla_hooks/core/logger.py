@@ -294,7 +294,7 @@ class Logger:
             for writer in self.output_formats:
                 show = getattr(writer, "message", None)
                 if show is not None:
-                    self._guarded(writer, show, text)
+                    self._call_writer(writer, show, text)
 
     # --- trouble --------------------------------------------------------------------------------------------------
 
@@ -309,7 +309,7 @@ class Logger:
             if self._open_gaps and written is not False:
                 self._recovered(writer)
 
-    def _guarded(self, writer: Writer, action: Callable[..., object], *args: Any) -> None:
+    def _call_writer(self, writer: Writer, action: Callable[..., object], *args: Any) -> None:
         try:
             action(*args)
         except Exception as error:
@@ -373,7 +373,7 @@ class Logger:
             for writer in self.output_formats:
                 flush = getattr(writer, "flush", None)
                 if flush is not None:
-                    self._guarded(writer, flush)
+                    self._call_writer(writer, flush)
 
     def close(self) -> None:
         """Show the last table and close the files. A dump afterwards opens them again and appends."""
@@ -381,7 +381,7 @@ class Logger:
             return
         with self._lock:
             for writer in self.output_formats:
-                self._guarded(writer, writer.close)
+                self._call_writer(writer, writer.close)
 
     def __getstate__(self) -> dict[str, Any]:
         left = ("_lock", "on_row", "on_recovery")

@@ -81,10 +81,18 @@ def current() -> Any:
 
 
 def _entered_run() -> Registered | None:
-    entered = _entered.get()
+    entered = _valid_entry()
+    return None if entered is None else entered.run
+
+
+def _valid_entry() -> Entered | None:
+    """The innermost entry of this thread or task; those of started runs that are finished are forgotten."""
+    first = entered = _entered.get()
     while entered is not None and entered.until_finish and entered.run not in _started:
         entered = entered.outer
-    return None if entered is None else entered.run
+    if entered is not first:
+        _entered.set(entered)
+    return entered
 
 
 def _innermost(runs: dict[Registered, int]) -> Registered | None:
@@ -149,7 +157,7 @@ def enter_until_finish(run: Registered) -> None:
     """Make ``run`` the current one of this thread, and of this task, until :func:`leave`."""
     with _lock:
         _started.add(run)
-    _entered.set(Entered(run, _entered.get(), until_finish=True))
+    _entered.set(Entered(run, _valid_entry(), until_finish=True))
 
 
 def leave(run: Registered) -> None:

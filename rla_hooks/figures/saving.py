@@ -33,6 +33,7 @@ _CHANNELS = (1, 3, 4)
 _PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")  # of PIL: what a PNG file holds as it is
 
 warn_once = WarnOnce()
+forget_state = warn_once.forget_all  # between two tests
 _drawing = threading.RLock()  # matplotlib's settings and Python's warning filters belong to the whole process
 
 

@@ -88,7 +88,7 @@ def _folder_of(script: str | os.PathLike[str] | None) -> Path:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class BackupRequest:
     """What one run asks of its backup: the keywords of :func:`check` and :func:`back_up`."""
 
     mode: str = "source"  # takes ``dirs`` or the whole project; "lib" takes ``lib_dir``, "none" nothing
@@ -165,19 +165,22 @@ class Wanted:
 
 
 def check(**wanted: Any) -> None:
-    """Raise ConfigError with all that keeps a backup from being made; creates nothing. Keywords: :class:`Wanted`."""
-    problems = list(Wanted(**wanted).problems())
+    """Raise ConfigError with all that keeps a backup from being made; creates nothing.
+
+    Keywords: :class:`BackupRequest`.
+    """
+    problems = list(BackupRequest(**wanted).problems())
     if problems:
         raise ConfigError(problems, "code backup")
 
 
 def back_up(code_dir: Path, log_root: Path, **wanted: Any) -> BackupReport:
-    """Copy the project's code to ``code_dir``, through the store of ``log_root``. Keywords: :class:`Wanted`.
+    """Copy the project's code to ``code_dir``, through the store of ``log_root``. Keywords: :class:`BackupRequest`.
 
     Raises ConfigError before anything is created, OSError where ``code_dir`` cannot be written.
     """
     check(**wanted)
-    given = Wanted(**wanted)
+    given = BackupRequest(**wanted)
     report = BackupReport(mode=given.mode)
     if given.mode == "none":
         return report
@@ -198,7 +201,7 @@ def back_up(code_dir: Path, log_root: Path, **wanted: Any) -> BackupReport:
     return report
 
 
-def _files(given: Wanted, search: Search) -> Iterator[tuple[str, str]]:
+def _files(given: BackupRequest, search: Search) -> Iterator[tuple[str, str]]:
     """Pairs of a path below the run's code folder, and the file to copy there."""
     taken: dict[str, str] = {}
     for name in (given.dirs or ["."]) if given.mode == "source" else [given.lib_dir or "."]:

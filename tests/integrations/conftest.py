@@ -15,7 +15,7 @@ import pytest
 
 import rla_hooks as rla
 from rla_hooks import testing
-from rla_hooks.core import process_end
+from rla_hooks.core import process_end, registry
 
 NAMESPACES = ["pytorch_lightning", "lightning.pytorch"]
 
@@ -70,7 +70,7 @@ def _at_home(tmp_path, monkeypatch):
 @pytest.fixture
 def end_of_process():
     """Does to open runs what the end of the process does."""
-    return process_end._at_exit
+    return lambda: process_end.end_all(registry.ending_runs)
 
 
 @pytest.fixture

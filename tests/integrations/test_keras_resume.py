@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import rla_hooks as rla
+from rla_hooks import testing
 from rla_hooks.errors import CheckpointError
 
 HERE = Path(__file__).resolve().parent
@@ -47,9 +48,7 @@ def test_an_earlier_process_of_the_run(keras, here):
     @rla.track(task="job")
     def main():
         keras.fit(keras.model(), keras.RLACallback())
-        from rla_hooks.integrations._keras import state
-
-        state._states.clear()  # as in a process that has just begun
+        testing.reset(runs=False)  # as in a process that has just begun
         model = keras.model()
         keras.fit(model, keras.RLACallback(resume=True), epochs=2)
         return keras.iterations(model)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import rla_hooks as rla
+from rla_hooks import testing
 from rla_hooks.errors import CheckpointError, ConfigError, RLAWarning
 
 every_backend = pytest.mark.every_backend
@@ -122,9 +123,7 @@ def test_the_best_score_is_remembered(keras, scores, here, only_run, files):
         model, callback = keras.model(), keras.RLACallback(save_best_only=True)
         keras.fit(model, scores(2.0), callback)
         keras.fit(model, scores(3.0), callback)
-        from rla_hooks.integrations._keras import state
-
-        state._states.clear()  # as in a process that has just begun
+        testing.reset(runs=False)  # as in a process that has just begun
         keras.fit(model, scores(2.5), keras.RLACallback(save_best_only=True))
         assert files() == ["best-3.keras"]
         keras.fit(model, scores(1.0), keras.RLACallback(save_best_only=True))
@@ -564,9 +563,7 @@ def test_a_damaged_best_is_no_bound(keras, scores, here, only_run, files):
         keras.fit(model, scores(1.0), keras.RLACallback(save_best_only=True))
         path = rla.latest_checkpoint(rla.current_run(), "best")
         path.write_bytes(bytes(path.stat().st_size))
-        from rla_hooks.integrations._keras import state
-
-        state._states.clear()  # as in a process that has just begun
+        testing.reset(runs=False)  # as in a process that has just begun
         keras.fit(model, scores(4.0), keras.RLACallback(save_best_only=True))
 
     main()
