@@ -92,8 +92,7 @@ def load(path: Path, weights_only: bool) -> dict[str, Any]:
     except CheckpointError:
         raise
     except Exception as error:  # TensorFlow raises nearly anything for a file that is not its own
-        text = sessions.first_line(error)
-        raise CheckpointError(f"cannot be read by tensorflow {tf.__version__}: {text}") from error
+        raise CheckpointError(f"cannot be read by tensorflow {tf.__version__}: {sessions.first_line(error)}") from error
 
 
 def restore(models: Mapping[str, Any], content: Mapping[str, Any], var_prefix: str) -> None:

@@ -141,12 +141,11 @@ class Inventory:
             self.counters.append(_joined(path, "save_counter"))
 
     def _children(self, path: str, node: Any) -> list[tuple[str, Any]]:
+        if is_keras(node) or hasattr(node, "compiled_metrics"):  # the second: a model of Keras 2
+            self._build_optimizer(path, node)
         if not is_keras(node):
-            if hasattr(node, "compiled_metrics"):  # a model of Keras 2
-                self._build_optimizer(path, node)
             return tracking.children(path, node)
         # TensorFlow would not find the seeds of Keras 3 (3.15). Names differ from one process to the next.
-        self._build_optimizer(path, node)
         found = []
         for part, variables in keras_backend().parts(node, "", PrefixFilter("")).items():
             for number, variable in enumerate(variables):
