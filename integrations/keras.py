@@ -30,7 +30,7 @@ __all__ = ["RLACallback"]
 
 
 class Keras3:
-    """What the parts of the callback ask of Keras 3: see Framework in _keras/model.py."""
+    """What the parts of the callback need of Keras 3: see Framework in _keras/model.py."""
 
     name, version, has_first_epoch = "keras", keras.__version__, True
     backend = staticmethod(keras.backend.backend)

@@ -1,4 +1,4 @@
-"""rla_hooks: every training run as plain folders. Decorate ``main``; read, compare, resume and trust what it left.
+"""rla_hooks records every training run in plain folders: parameters, code, metrics, figures, checkpoints.
 
     import rla_hooks as rla
 
@@ -7,7 +7,7 @@
         rla.log({"perf/return": 10.0}, step=0)
         rla.simple_plot(name="returns", data=[[1, 2, 3]])
 
-The names below load what they need when they are first used, so that the import stays light.
+Each name below loads its module when it is first used, so that ``import rla_hooks`` is fast.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Files that are whole or not there at all.
+"""Writes files and folders completely or not at all.
 
 A file is written beside its target under a temporary name, synced, and moved onto the target with
 :func:`os.replace`. A process that dies in between leaves the old file as it was, and a temporary file
-``.saving-<host>-<process id>-<random>.tmp``: :func:`is_abandoned` tells by the name that it may be removed.
+``.saving-<host>-<process id>-<random>.tmp``, of which :func:`is_abandoned` says by its name that it may be removed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _in_use: set[str] = set()  # temporary names of this process: another of its thr
 
 @contextmanager
 def temporary_in(folder: Path) -> Iterator[Path]:
-    """Yield an unused path in ``folder`` for a file or a folder; what lies there at the end is removed."""
+    """Yield an unused path in ``folder`` for a file or a folder; what is there at the end is removed."""
     # The name is short and does not grow with the target's: a file name has at most 255 bytes.
     temporary = folder / f".saving-{_host()}-{os.getpid()}-{uuid.uuid4().hex}{TEMPORARY_SUFFIX}"
     _in_use.add(temporary.name)

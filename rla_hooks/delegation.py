@@ -1,4 +1,4 @@
-"""How a run has the methods of its parts as its own, with their signatures and docstrings."""
+"""Makes the methods and attributes of a run's parts methods and attributes of the run, with signature and docstring."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ R = TypeVar("R")
 
 
 def of_part(part: str, method: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any, P], R]:
-    """The method of one of an object's parts, as a method of the object."""
+    """Return a method of an object that calls ``method`` of its part named ``part``."""
 
     @functools.wraps(method)
     def of_part(whole: Any, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -21,5 +21,5 @@ def of_part(part: str, method: Callable[Concatenate[Any, P], R]) -> Callable[Con
 
 
 def value_of(part: str, name: str, doc: str) -> Any:
-    """An attribute of one of an object's parts, to be read as the object's own; None where the part is not there."""
+    """Return a read-only property: the attribute ``name`` of an object's part ``part``; None if the part lacks it."""
     return property(lambda whole: getattr(getattr(whole, part), name, None), doc=doc)

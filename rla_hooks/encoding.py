@@ -1,4 +1,4 @@
-"""Walks through nested content and builds what is stored of it: what plain data and torch's files have in common."""
+"""Walks through nested content and builds what is stored of it, for plain data and for torch's files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What rla_hooks raises and how it words it.
+"""The exceptions and warnings of rla_hooks, and helpers for their messages.
 
 Every message has four parts: what was wrong, the value, what is allowed, what to do.
 """
@@ -55,7 +55,7 @@ class ConfigError(RLAError, ValueError):
 
 
 class RunError(RLAError, RuntimeError):
-    """A call that needs a run which is not there, or comes out of order.
+    """A call that needs a run when there is none, or that comes before the run has started.
 
     >>> import rla_hooks as rla
     >>> rla.log({"loss": 1.0})
@@ -77,7 +77,7 @@ class CheckpointError(RLAError, RuntimeError):
 class RLAWarning(UserWarning):
     """Trouble that does not stop a training: something was left out or could not be written.
 
-    Python's filters decide what becomes of it; in tests of your own, say, it may stop the program:
+    Python's warning filters apply to it; in your own tests, for example, you can turn it into an error:
 
     >>> with warnings.catch_warnings():
     ...     warnings.simplefilter("error", RLAWarning)
@@ -119,7 +119,7 @@ class WarnOnce:
         return True
 
     def rearm(self, subject: object) -> None:
-        """Forget a subject: the trouble was over, the next one is news."""
+        """Forget a subject, since its trouble is over: the next warning about it is shown."""
         self._seen.discard(subject)
 
     def forget_all(self) -> None:
@@ -128,7 +128,7 @@ class WarnOnce:
 
 
 def nearest(word: object, known: Iterable[str]) -> str:
-    """The nearest known word without regard to case, or the empty string; for what is no text, too.
+    """Return the known word that is most similar to ``word``, ignoring case; the empty string if none is.
 
     >>> nearest("log_usd", ["LOG_ROOT", "LOG_USED"])
     'LOG_USED'
@@ -139,7 +139,7 @@ def nearest(word: object, known: Iterable[str]) -> str:
 
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:
-    """A sentence part that names the nearest known word, or the empty string.
+    """Return " Did you mean '...'?" with the most similar known word, or the empty string.
 
     >>> did_you_mean("tensorbord", ["csv", "tensorboard"])
     " Did you mean 'tensorboard'?"

@@ -1,4 +1,4 @@
-"""The functions of ``import rla_hooks as rla`` that speak to the current run: its methods, without naming the run."""
+"""The functions of ``import rla_hooks as rla`` that call a method of the current run, such as ``rla.log``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ R = TypeVar("R")
 def current_run() -> Run | None:
     """Return the run that this code runs in, or None outside one.
 
-    Threads that the training starts have the training's run; of runs that are open side by side none is current.
+    In threads that a training starts, it is the training's run; None there while several runs are open side by side.
 
     >>> import rla_hooks as rla
     >>> print(rla.current_run())
@@ -32,7 +32,7 @@ def current_run() -> Run | None:
 
 
 def _of_current(method: Callable[Concatenate[Any, P], R]) -> Callable[P, R]:
-    """A method of the run as a function that finds the current run. It raises RunError outside of one."""
+    """Return a function that calls this method of the current run. It raises RunError outside of a run."""
 
     what = f"rla.{method.__name__}"
 

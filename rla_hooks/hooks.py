@@ -1,8 +1,9 @@
 """The kit for authors of hooks: what connects a training framework to a run.
 
-A hook joins the run that the user has open, or makes one of its own; it logs rows, draws figures at a cadence, keeps
-checkpoints, and reports how the training really ended. docs/hooks.md shows a whole one. Its names and signatures are
-stable: later versions add to them and change none.
+A hook joins the run that the user has open, or creates one; it logs rows, draws figures at intervals, saves
+checkpoints, and reports how the training really ended. docs/hooks.md has a complete example. The names and signatures
+are stable: later versions may add to them, but change none. This file is longer than others since it is mostly the
+docstrings and examples of a public interface that is imported as one module.
 
     class Hook:
         def __init__(self, **options):
@@ -18,6 +19,7 @@ stable: later versions add to them and change none.
 from __future__ import annotations
 
 import inspect
+import numbers
 import operator
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -51,18 +53,18 @@ __all__ = [
     "to_scalar",
 ]
 
-#: The options of a run: those of rla.run, but for hyper-parameters, which a hook learns from its framework.
+#: The options of a run: those of rla.run without hyper-parameters, which a hook gets from its framework.
 OPTIONS = tuple(name for name in inspect.signature(tracking.run).parameters if name not in ("hyper_parameters", "more"))
 _ONGOING = (State.OWNER, State.GUEST)
 
 
 class OwnRun:
-    """The options of a run that a hook makes for itself where the user has none open.
+    """The options of a run that a hook creates if the user has none open.
 
-    hook: the name that stands before mistakes. default_task: the task where the user gives none. options: those of
-    ``rla.run``, None for those that the user did not give; but ``record`` is a mapping of names and values, since the
-    run's name is needed before the framework knows the hyper-parameters. A hook that hands on its ``**options`` as they
-    come takes later options of ``rla.run``, too.
+    hook: its name, for error messages. default_task: the task if the user gives none; by default the hook's name.
+    options: those of ``rla.run``, None for an option that the user did not give; but ``record`` is a mapping of names
+    and values, since the run's name is needed before the framework knows the hyper-parameters. A hook that passes its
+    ``**options`` on unchanged accepts options that later versions add to ``rla.run``, too.
 
     >>> OwnRun("MyHook", task="pendulum", backup="sauce").problems()
     ["the argument backup is 'sauce'. Known: lib, none, source. Did you mean 'source'?"]
@@ -75,17 +77,18 @@ class OwnRun:
 
     @property
     def given(self) -> list[str]:
-        """The options that the user gave."""
+        """The names of the options that the user gave."""
         return [
             name
             for name, value in self.options.items()
-            if value not in (None, ()) and not (name == "task" and value == self.default_task)
+            if not (value is None or (isinstance(value, tuple) and value == ()))
+            and not (name == "task" and value == self.default_task)
         ]
 
     def problems(self, known: Iterable[str] = (), hints: Mapping[str, str] | None = None) -> list[str]:
-        """Return a line for each mistake; no option, no mistake: the config that lies here is perhaps not meant.
+        """Return a line for each mistake in the options and in the config file; none if the user gave no option.
 
-        known, hints: for names that no option has, as in :func:`check_arguments`.
+        known: further names to suggest for an unknown option. hints: as in :func:`check_arguments`.
         """
         if not self.given:
             return []
@@ -107,7 +110,8 @@ class OwnRun:
                 "@rla.track(record=[...])."
             )
             record = None
-        labels = Labels(options["tags"] or (), options["note"], options["group"])
+        tags = () if options["tags"] is None else options["tags"]
+        labels = Labels(tags, options["note"], options["group"])
         settings = RunSettings(hyper_param=dict(record or {}), hyper_param_record=list(record or ()), labels=labels)
         problems += labels.problems()
         task = self.default_task if options["task"] is None else options["task"]
@@ -117,7 +121,7 @@ class OwnRun:
 
 
 class Handle:
-    """A hook's hold on its run, from the time on when there is only a name. It pickles and copies with the hook.
+    """A hook's reference to its run, which may be only planned yet. It can be pickled and copied with the hook.
 
     >>> handle = attach_or_plan(OwnRun("MyHook", writers=["csv"], backup="none"))
     >>> handle.resolve().log_dir.exists(), handle.run
@@ -132,9 +136,9 @@ class Handle:
         self._told_of_end = False
 
     def resolve(self) -> Run:
-        """Return the run, started or only planned: then its folders have names, and nothing of them exists.
+        """Return the run, started or only planned; the folders of a planned run are named, but do not exist.
 
-        A run that the user has opened since takes the place of a planned one to which nothing has been written.
+        If the user has opened a run in the meantime, it replaces a planned run that has not started.
         """
         if self._run.made_by_hook and not self._run.is_writing:
             self._run = open_run() or self._run
@@ -142,16 +146,16 @@ class Handle:
 
     @property
     def run(self) -> Run | None:
-        """The run, or None while it is only planned. On a rank that does not write it takes all and writes nothing."""
+        """The run, or None while it is only planned. On a rank that does not write, the run ignores every call."""
         run = self.resolve()
         return None if run.state is State.PLANNED else run
 
     def ensure_started(self) -> Run:
-        """Return the run, started; in a process that was forked for the training, taken over.
+        """Return the run, and start it if it is planned; in a child process that trains, make it write there.
 
-        Where the run has ended, its log says so once, and what comes is added to it.
+        If the run has ended, its log says so once, and further rows are appended to it.
         """
-        if self._run.state in _ONGOING:  # the way of each row
+        if self._run.state in _ONGOING:  # the usual case, at each row
             return self._run
         run = self.resolve()
         if not run.is_writing:
@@ -163,9 +167,9 @@ class Handle:
 
 
 def open_run() -> Run | None:
-    """Return the run that the user has open here, or None: a run that another hook made for itself is none to join.
+    """Return the run that the user has open here, or None; a run that another hook has created does not count.
 
-    Asking changes nothing.
+    Calling it changes nothing.
 
     >>> import rla_hooks as rla
     >>> with rla.run(task="demo", writers=[], backup="none") as run:
@@ -179,10 +183,10 @@ def open_run() -> Run | None:
 
 
 def attach_or_plan(own: OwnRun, tell: bool = True) -> Handle:
-    """Return a hold on the run that the user has open, else on a planned one: nothing of it is on the disk.
+    """Return a handle to the run that the user has open, or else to a planned one, of which nothing is on the disk.
 
-    A planned run starts with the first :meth:`Handle.ensure_started`, and ends with the process. ``tell``: let the
-    scripts that a launcher starts from here know its name. Raises ConfigError with all mistakes of ``own``.
+    A planned run starts with the first :meth:`Handle.ensure_started`, and ends with the process. ``tell``: pass its
+    name on, in the environment, to processes that a launcher starts. Raises ConfigError with all mistakes of ``own``.
 
     >>> import rla_hooks as rla
     >>> with rla.run(task="demo", writers=[], backup="none") as run:
@@ -197,7 +201,7 @@ def attach_or_plan(own: OwnRun, tell: bool = True) -> Handle:
 
 
 class Argument(NamedTuple):
-    """An argument of a hook: its value, whether that fits, and in words what does.
+    """An argument of a hook: its value, a function that says whether a value is allowed, the allowed values in words.
 
     >>> every = Argument(0, lambda value: value > 0, "a number over 0")
     >>> every.fits(every.value)
@@ -210,7 +214,7 @@ class Argument(NamedTuple):
 
 
 def is_count(value: Any) -> bool:
-    """Whether a value is a whole number above 0, of numpy, too; True is none.
+    """Whether a value is a whole number above 0 (a numpy integer, too); a bool is not.
 
     >>> is_count(3), is_count(0), is_count(True), is_count(1.5)
     (True, False, False, False)
@@ -228,9 +232,10 @@ def check_arguments(
     own: OwnRun | None = None,
     hints: Mapping[str, str] | None = None,
 ) -> None:
-    """Raise one ConfigError that names every argument which cannot be used, those of the hook's own run among them.
+    """Raise one ConfigError for all bad arguments of a hook, those in ``own`` included.
 
-    unknown: names that the hook does not have, but for those that it hands on to ``own``. hints: what to say to some.
+    hook: its name, for the message. unknown: names of arguments that the hook does not have and does not pass on to
+    ``own``. table: the hook's arguments by name. hints: what to say about certain unknown names, with a leading blank.
 
     >>> table = {"mode": Argument("mix", ("min", "max").__contains__, "'min', 'max'")}
     >>> check_arguments("MyHook", ["moed"], table)
@@ -255,9 +260,11 @@ def _unknown(names: Iterable[str], known: list[str], hints: Mapping[str, str] | 
 
 
 class FigureCalls:
-    """The figures that a user's functions draw, after every ``every`` epochs.
+    """The user's functions that draw figures, called after every ``every`` epochs.
 
-    figures: ``{name: function}``; each function returns a matplotlib figure, an image array, or None for none.
+    figures: ``{name: function}``; a function returns a matplotlib figure, an image array of shape (H, W) or (H, W, C),
+    or None for no figure.
+    Raises ConfigError for what is no such mapping, and no count.
 
     >>> import numpy, rla_hooks as rla
     >>> calls = FigureCalls({"black": lambda size: numpy.zeros((size, size))}, every=2)
@@ -269,6 +276,11 @@ class FigureCalls:
     """
 
     def __init__(self, figures: Mapping[str, Callable[..., Any]] | None, every: int = 1):
+        arguments = {
+            "figures": Argument(figures, self.fits, "a mapping of names and functions"),
+            "every": Argument(every, is_count, "a whole number of epochs above 0"),
+        }
+        check_arguments("FigureCalls", (), arguments)
         self.figures = dict(figures or {})
         self.every = every
         self._warn = WarnOnce()
@@ -281,9 +293,10 @@ class FigureCalls:
     def draw(
         self, run: Run, step: int, epochs: int, *arguments: Any, prefix: str = "", warn: WarnOnce | None = None
     ) -> None:
-        """Where so many ``epochs`` are a time to draw, call each function with ``arguments`` and save what it returns.
+        """If ``epochs`` is a multiple of ``every``, call each function and save the figure that it returns.
 
-        A function that raises costs one warning, by ``warn`` where several hooks of a run share one.
+        step: the time step of the figure. arguments: for the functions. prefix: goes before the figures' names. A
+        function that raises gives one warning; warn: used for it, if several hooks of a run share a WarnOnce.
         """
         if epochs % self.every:
             return
@@ -295,13 +308,13 @@ class FigureCalls:
                 (warn or self._warn)(("figure", name), message)
                 continue
             if figure is not None:
-                run.add_figure(prefix + name, figure, step)
+                run.add_figure(f"{prefix}{name}", figure, step)
 
 
 class Every:
-    """A cadence: true at the first call, and each time so many ``steps`` or ``seconds`` have passed since.
+    """An interval: true at the first call, and when so many ``steps`` or ``seconds`` have passed since it was true.
 
-    A step that goes back begins anew. Raises ConfigError where neither is given, or one is not above 0.
+    It is also true when the step goes back. Raises ConfigError if neither is given, or one is not above 0.
 
     >>> every = Every(steps=10)
     >>> [step for step in range(0, 30, 4) if every(step)]
@@ -312,7 +325,7 @@ class Every:
         if steps is None and seconds is None:
             raise ConfigError("Every() got neither steps nor seconds. Give one, such as Every(steps=1000).")
         for name, value in (("steps", steps), ("seconds", seconds)):
-            if value is not None and not value > 0:
+            if value is not None and not (isinstance(value, numbers.Real) and value > 0):
                 raise ConfigError(f"{name} is {value!r}. Allowed: a number above 0.")
         self.steps, self.seconds = steps, seconds
         self._last: tuple[int, float] | None = None

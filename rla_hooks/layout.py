@@ -1,4 +1,4 @@
-"""Where a run's files live, and what a run is called.
+"""The names and the folders of runs.
 
     LOG_ROOT/
       log/<run name>/progress.csv, log.txt, tb/, parameter.json, labels.json, run.json
@@ -103,7 +103,7 @@ def _info_part(value: object) -> str:
 
 @dataclass(frozen=True)
 class RunName:
-    """A run name taken apart. ``record`` holds text, as the name does; exact values are in ``parameter.json``."""
+    """A parsed run name. ``record`` holds texts, as the name does; the exact values are in ``parameter.json``."""
 
     task: str
     time: datetime
@@ -112,7 +112,7 @@ class RunName:
 
 
 def parse(name: str) -> RunName:
-    """Take a run name apart, also one that the original RLA wrote (blanks for ``_``). ValueError where it is none."""
+    """Parse a run name, also one that the original RLA wrote (blanks for ``_``). Raises ValueError if it is none."""
     from urllib.parse import unquote
 
     *task, year, month, day, leaf = name.split("/")
@@ -199,10 +199,10 @@ def create(
 ) -> RunPaths:
     """Take a name that no other run has and make its folders.
 
-    ``log/<run name>`` is made exclusively: of several processes that start in the same microsecond one gets the name,
-    the others move on to the next microsecond. Where the name was ``planned``, somebody may have put a file there
-    already (LightningCLI its config.yaml), and it is the folder of the archive that is made exclusively. Raises
-    :class:`ConfigError` where the log root cannot be written.
+    ``log/<run name>`` is created exclusively: of several processes that start in the same microsecond one gets the
+    name, and the others use the next microsecond. If the name was ``planned``, somebody may have put a file there
+    already (LightningCLI its config.yaml); then the folder in ``archive_tester/`` is the one to be created exclusively.
+    Raises :class:`ConfigError` if the log root cannot be written.
     """
     check_task(task)
     time = now or datetime.now()

@@ -1,7 +1,7 @@
-"""Hyper-parameters of every origin made flat and plain, for files that are kept and compared.
+"""Converts hyper-parameters of any kind to flat, plain data, for files that are kept and compared.
 
-Configs and arrays are known by what they can do, so that no framework is imported to find out. Nothing that a user
-passes in is ever called, changed or deep-copied.
+Configs and arrays are recognised by their attributes, so that no framework is imported. Nothing that a user passes in
+is ever called, changed or deep-copied.
 """
 
 from __future__ import annotations

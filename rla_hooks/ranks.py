@@ -1,7 +1,7 @@
-"""Which process may write: one per run, global rank zero, and never a forked child. And which process is alive.
+"""Says which process may write to a run (global rank zero, and no forked child), and whether a process is alive.
 
 Launchers say the rank in the environment; the names are those of torchrun, Slurm, Open MPI, MPICH/PMI and jsrun.
-TensorFlow's workers are told by TF_CONFIG who they are.
+TensorFlow's workers have it in TF_CONFIG.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _RANK_VARIABLES = (
     "OMPI_COMM_WORLD_RANK",
     "PMI_RANK",
     "JSM_NAMESPACE_RANK",
-    "LOCAL_RANK",  # last: it repeats on every node, but it is all that a re-launched script on one node has
+    "LOCAL_RANK",  # last: it repeats on every node, but a re-launched script on one node has no other
 )
 
 # The process that this module's code runs in. Read on every dump, so a plain global is kept up to date at fork

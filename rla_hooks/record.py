@@ -1,4 +1,4 @@
-"""run.json: what a run is and how it went, readable without rla_hooks.
+"""run.json: the facts about a run and how it ended, readable without rla_hooks.
 
     {"format": 1, "name": "cartpole/2026/01/31/12-00-00-000000_10.0.0.5_&lr=0.1", "task": "cartpole",
      "status": "finished", "started": "2026-01-31T12:00:00.000000+00:00", "ended": "...", "seconds": 61.2,
@@ -68,9 +68,9 @@ class RunRecord:
 
     @classmethod
     def existing(cls, path: Path) -> RunRecord:
-        """Take up the file of a run that another process, or another object, has started.
+        """Return the record of a run that another process, or another object, has started.
 
-        Raises OSError where there is none, ValueError where it is damaged.
+        Raises OSError if there is no such file, ValueError if it is damaged.
         """
         record, content = cls(path), read_json(path)
         read_status(content)
@@ -83,19 +83,19 @@ class RunRecord:
         return str(self.content["status"])
 
     def end(self, status: str, error: BaseException | None = None) -> bool:
-        """Note an ending, and return whether it is news. Of several the worst wins: a reported failure stays."""
+        """Set the status if it is worse than the present one; return whether it was. The end time is always set."""
         now = time.time()
         self.content |= {"ended": _iso(now), "seconds": round(now - self._started, 3)}
         return _note(self.content, status, error)
 
     def save(self, **content: Any) -> None:
-        """Write run.json; what other processes of the run noted in it stays. Raises OSError; the old file stays."""
+        """Write run.json with ``content``; keep what other processes wrote. On OSError the old file stays."""
         self._catch_up()
         self.content |= content
         write_json(self.path, self.content)
 
     def save_progress(self, rows: int, last_step: int | None, last: dict[str, Any], gaps: list[dict[str, Any]]) -> None:
-        """Write run.json with what this process has logged so far, beside what others have; nothing new, no writing."""
+        """Add what this process has logged to the numbers in run.json; write the file only if something has changed."""
         noted = self._catch_up()
         progress: dict[str, Any] = {}
         if rows > self.counted:
@@ -108,7 +108,7 @@ class RunRecord:
         self.counted, self._gaps = rows, gaps
 
     def _catch_up(self) -> dict[str, Any]:
-        """Take over what other processes have noted (ranks that failed, a child that trained); return what they did."""
+        """Read run.json, and take over what other processes wrote (a failed rank, a child that trains); return it."""
         try:
             noted = read_json(self.path)
         except (OSError, ValueError):  # the first time, or somebody has damaged it
@@ -124,7 +124,7 @@ class RunRecord:
 
 
 def check_ending(status: str) -> None:
-    """Raise ConfigError where ``status`` is no word for how a run has ended."""
+    """Raise ConfigError unless ``status`` is a status of a run that has ended."""
     if status not in ENDINGS:
         raise ConfigError(f"the status is {status!r}. Known: {', '.join(ENDINGS)}.{did_you_mean(status, ENDINGS)}")
 
@@ -139,9 +139,9 @@ def _note(content: dict[str, Any], status: str, error: BaseException | None) -> 
 
 
 def report_in_file(path: Path, status: str, error: BaseException | None) -> None:
-    """Note an ending in the run.json that another process writes. Raises OSError or ValueError where there is none.
+    """Set the status in the run.json of another process. Raises OSError if it is missing, ValueError if damaged.
 
-    The error of a further rank is added: the first to be noted is often only the loss of the one that failed.
+    A further rank's error is appended: the first one is often only the lost connection to the rank that failed.
     """
     record = RunRecord.existing(path)
     before = record.content["error"]
@@ -154,7 +154,7 @@ def report_in_file(path: Path, status: str, error: BaseException | None) -> None
 
 
 def read_status(content: dict[str, Any]) -> str:
-    """Return the status of a run.json's content as it is now: ``killed`` where a running process is gone."""
+    """Return the status in the content of a run.json; ``killed`` if it is ``running`` and the process is gone."""
     status = content.get("status")
     if not isinstance(status, str) or status not in _SEVERITY:
         raise ValueError(f"run.json has the status {status!r}. Known: {', '.join(_SEVERITY)}.")
@@ -168,11 +168,11 @@ def read_status(content: dict[str, Any]) -> str:
 
 
 def ending_of(error: BaseException) -> str:
-    """Return the status that an exception leaving the tracked function stands for.
+    """Return the status of a run that ended with this exception.
 
-    SystemExit after Ctrl-C is an interruption (Lightning, for one, turns one into the other), as is a signal that
-    was made an exception, and a cancelled task: asyncio makes one of Ctrl-C. SystemExit with code 0 or None is how
-    programs end well.
+    ``interrupted``: KeyboardInterrupt; SystemExit that Ctrl-C has caused (Lightning turns one into the other); a
+    subclass of SystemExit, which is a signal turned into an exception; asyncio's CancelledError, which Ctrl-C causes.
+    ``finished``: SystemExit with code 0 or None. Else ``failed``.
 
     >>> ending_of(ValueError("no such optimizer")), ending_of(KeyboardInterrupt()), ending_of(SystemExit(0))
     ('failed', 'interrupted', 'finished')
@@ -215,7 +215,7 @@ def _working_directory() -> str | None:
 
 
 def _without_secrets(arguments: list[str]) -> list[str]:
-    """Mask values of ``--api-key KEY``, ``db.password=...`` and URLs: the command is kept for years and gets shared."""
+    """Mask secrets, since run.json gets shared: in ``--api-key KEY``, ``db.password=...`` and in URLs."""
     masked, hide = [], False
     for argument in map(str, arguments):
         option, equals, _ = argument.partition("=")

@@ -1,4 +1,4 @@
-"""RLA's words: a Tester is set up by hand, and starts one run after the other.
+"""RLA's interface: a Tester is configured by its methods, and starts one run after the other.
 
     tester = Tester()
     tester.set_hyper_param(lr=0.1, info="baseline")
@@ -7,14 +7,16 @@
     tester.log_files_gen()                  # the run starts: folders, parameters, code
     tester.log({"perf/return": 12.0}, step=0)
 
-``from rla_hooks import tester`` gives this module, which takes the same calls for the run that is current: inside a
-tracked run for that, elsewhere for the process's own Tester.
+``from rla_hooks import tester`` gives this module, which has all methods of a Tester, too: inside a tracked run those
+of the Tester for that run, elsewhere those of the process's own Tester. The file is longer than others since both
+the class and the module take RLA's words.
 """
 
 from __future__ import annotations
 
 import copy
 import functools
+import importlib
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -32,7 +34,7 @@ _LATER_SPELLING = {"task_table_name": "task_name", "rla_config": "private_config
 
 
 class Tester:
-    """Settings, and the run that was started last; every word of that run is one of the Tester, too.
+    """Settings, and the run that was started last; it has all methods and attributes of that run, too.
 
     >>> tester = Tester()
     >>> tester.configure(task_name="demo", writers=["csv"], backup="none")
@@ -45,10 +47,10 @@ class Tester:
     ('finished', {'lr': 0.1, 'info': 'baseline'})
     """
 
-    __test__ = False  # pytest takes every class of this name for tests
+    __test__ = False  # pytest would collect a class of this name
 
     settings: RunSettings
-    _run: Run  # not yet started, the one that log_files_gen will start
+    _run: Run  # the run that log_files_gen has started, or will start
 
     def __init__(self, script: Path_ | None = None) -> None:
         self._use(RunSettings(script=script))
@@ -59,18 +61,19 @@ class Tester:
 
     @classmethod
     def over(cls, run: Run) -> Tester:
-        """Return RLA's words over a run: one Tester for each, made on first use."""
+        """Return the Tester for a run: one for each run, made on first use."""
         if run.rla_tester is None:
-            run.rla_tester = cls.__new__(cls)
-            run.rla_tester._use(run.settings, run)
+            tester = cls()
+            tester._use(run.settings, run)
+            run.rla_tester = tester
         return run.rla_tester  # type: ignore[no-any-return]
 
     @property
     def run(self) -> Run | None:
-        """The run, once it has a name; None before."""
+        """The run; None before it has a name."""
         return None if self._run.state is State.CONFIGURED else self._run
 
-    # --- what a run is to be --------------------------------------------------------------------------------------
+    # --- the settings of the next run -----------------------------------------------------------------------------
 
     def configure(
         self,
@@ -87,11 +90,12 @@ class Tester:
         backup: str | None = None,
         **later_spelling: Any,
     ) -> None:
-        """Say where the run belongs. Everything but the task has a default; nothing is created yet.
+        """Set the task and the config. Everything but the task has a default; nothing is created yet.
 
-        The later spelling of RLA is accepted too: ``task_table_name``, ``rla_config``, ``data_root``.
-        ``run_file`` names further files to back up; ``ignore_file_path`` a file of Git's ignore rules;
-        ``log_callback_fn`` is called with every row. Raises :class:`~rla_hooks.errors.ConfigError` with all mistakes.
+        RLA's later names of arguments are accepted, too: ``task_table_name``, ``rla_config``, ``data_root``.
+        run_file: further files to back up. ignore_file_path: a file of Git's ignore rules. code_root: the project's
+        folder. log_callback_fn: called with every row. is_master_node: ignored; RLA has it. Raises
+        :class:`~rla_hooks.errors.ConfigError` with all mistakes.
         """
         given: dict[str, Any] = {"task_name": task_name, "private_config_path": private_config_path}
         given["log_root"] = log_root
@@ -112,30 +116,30 @@ class Tester:
         self.settings.hyper_param = params
 
     def update_hyper_param(self, k: str, v: Any) -> None:
-        """Set one hyper-parameter: of the next run, and of the one that has started, whose files follow."""
+        """Set one hyper-parameter of the next run, and of a run that has started, whose parameter.json is updated."""
         self.settings.hyper_param[k] = v
         if self.run is not None:
             self._run.update_hyper_param(k, v)
 
     def add_record_param(self, keys: str | Iterable[str] | None) -> None:
-        """Name hyper-parameters that stand in the run's name; nested ones with dots."""
+        """Add names of hyper-parameters that become part of the run's name; nested ones with dots: ``net.width``."""
         self.settings.add_record_param(keys)
 
     def clear_record_param(self) -> None:
-        """Name none any more."""
+        """Remove all names that :meth:`add_record_param` has added."""
         self.settings.hyper_param_record = []
 
     def parameters(self) -> dict[str, Any]:
-        """The hyper-parameters flat, in the safe form of parameter.json: of the run, or before it of the settings."""
+        """Return the hyper-parameters as in parameter.json: those of the run, or before its start of the settings."""
         return self.settings.parameters() if self.run is None else self._run.parameters()
 
     # --- its start ------------------------------------------------------------------------------------------------
 
     def log_files_gen(self) -> None:
-        """Start a run: take a name, make the folders, save parameters and code.
+        """Start a run: choose its name, create its folders, save parameters and code.
 
-        Raises :class:`~rla_hooks.errors.ConfigError` for all mistakes before anything is created. A Tester whose
-        run is open ends that, and starts another one with the present settings.
+        If the Tester has a run already, that one is finished first. Raises :class:`~rla_hooks.errors.ConfigError` with
+        all mistakes before anything is created.
         """
         if self._run.state is State.PLANNED:
             self._run.adopt()
@@ -149,7 +153,7 @@ class Tester:
         self._run.plan(tell)
 
     def _prepare(self) -> None:
-        """A run that is as the settings are now; what was set before the first start (the time step) stays."""
+        """Make ``_run`` a run with the present settings; a time step that was set before the first start stays."""
         if self._run.state is State.CONFIGURED:
             self._run.take_settings(self.settings)
         else:
@@ -161,10 +165,10 @@ class Tester:
 
     @classmethod
     def load(cls, path: Path_) -> Tester:
-        """Restore a Tester from its tester.pkl, or the folder of it, without running any code of the file.
+        """Restore a Tester from a tester.pkl, or from the folder that holds it, without running any code of the file.
 
-        It reads from its run and appends to it, also where the log root was moved. Raises OSError where there is no
-        such file, and :class:`~rla_hooks.errors.RunError` where it is damaged or foreign.
+        It reads from its run and appends to it, also after the log root was moved. Raises OSError if there is no such
+        file, and :class:`~rla_hooks.errors.RunError` if it is damaged or was not written by rla_hooks.
         """
         return cls.over(Run.open(path))
 
@@ -180,7 +184,7 @@ class Tester:
         """Log a row of metrics to the run. See :meth:`Run.log`."""
         self._run.log(values, step)
 
-    # --- every other word is the run's, or the settings' ----------------------------------------------------------
+    # --- all other attributes are the run's, or the settings' -----------------------------------------------------
 
     def __getattr__(self, name: str) -> Any:
         if name in _SETTINGS:
@@ -190,17 +194,27 @@ class Tester:
         return getattr(self._run, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        setattr(self.settings if name in _SETTINGS else self._run, name, value)
+        run = self.__dict__.get("_run")
+        if name in _SETTINGS:
+            setattr(self.settings, name, value)
+        elif run is None or name in self.__dict__ or not _is_value(self, run, name):
+            object.__setattr__(self, name, value)  # the user's own, or in place of a method: it outlasts the run
+            if run is not None and not hasattr(type(self), name) and not hasattr(type(run), name):
+                setattr(run, name, value)  # rla.current_run() has it, too
+        elif name == "custom_data":
+            run.custom_data.replace(value)
+        else:
+            setattr(run, name, value)
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *_SETTINGS, *dir(self._run)})
 
     def __getstate__(self) -> dict[str, Any]:
-        # Copies here, too, for copy.copy: it would share the run, and let the copy end it.
-        return {"settings": self.settings.of_run(), "_run": copy.copy(self._run)}
+        # Copied here, for copy.copy: otherwise the copy would share the run, and could end it.
+        return self.__dict__ | {"settings": self.settings.of_run(), "_run": copy.copy(self._run)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self._use(state["settings"], state["_run"])
+        self.__dict__.update(state)
         self._run.rla_tester = self
 
     def __repr__(self) -> str:
@@ -208,9 +222,10 @@ class Tester:
         return f"Tester({known!r}, {self._run.status or 'not started'})"
 
 
-#: What a Tester's attributes of these names mean is the plan, also while a run is open.
+#: These attributes of a Tester are those of its settings, also while a run is open.
 _SETTINGS = (
     "task_name",
+    "parent",
     "hyper_param",
     "hyper_param_record",
     "config",
@@ -221,8 +236,14 @@ _SETTINGS = (
 )
 
 
+def _is_value(tester: Tester, run: Run, name: str) -> bool:
+    """Whether a name is a value of the run, rather than a method, a property of a subclass, or news."""
+    known = name in vars(run) or isinstance(getattr(type(run), name, None), property)
+    return known and not hasattr(type(tester), name)
+
+
 def _one_spelling(given: dict[str, Any], later: dict[str, Any]) -> list[str]:
-    """Merge RLA's later spelling of the arguments of ``configure`` into ``given``. Returns what is wrong."""
+    """Put arguments of ``configure`` with RLA's later names into ``given``. Return a line for each mistake."""
     problems = []
     for name, value in later.items():
         if name not in _LATER_SPELLING:
@@ -241,20 +262,21 @@ def _one_spelling(given: dict[str, Any], later: dict[str, Any]) -> list[str]:
 
 @functools.lru_cache(maxsize=1)
 def process_tester() -> Tester:
-    """Return the process's own Tester, the one of RLA's imperative face."""
+    """Return the process's own Tester, which RLA scripts use as ``tester``."""
     return Tester()
 
 
 def current_tester() -> Tester:
-    """Return the Tester that RLA's words mean here: over the current run, else the process's own."""
+    """Return the Tester for the current run, or the process's own if there is none."""
     run = registry.current()
     return process_tester() if run is None else Tester.over(run)
 
 
 def needed_run(what: str) -> Run:
-    """Return the current run, or raise :class:`~rla_hooks.errors.RunError` that says what to call first.
+    """Return the current run, or raise :class:`~rla_hooks.errors.RunError`, which says what to call first.
 
-    Where no runs are started, it is one that takes everything and writes nothing.
+    what: the call that needs a run, for the message. If tracking is off, or on a rank that does not write, it is a run
+    that accepts every call and writes nothing.
     """
     run: Run | None = registry.current()
     if run is not None:
@@ -273,7 +295,7 @@ def needed_run(what: str) -> Run:
 
 
 class _TesterModule(ModuleType):
-    """This module: what is no name of its own is a word for the current Tester."""
+    """The class of this module: attributes that the module does not have are those of the current Tester."""
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:  # isinstance(tester, Tester) is true
@@ -290,5 +312,13 @@ class _TesterModule(ModuleType):
         else:
             setattr(current_tester(), name, value)
 
+    def __delattr__(self, name: str) -> None:
+        owner: Any = super() if name in self.__dict__ else current_tester()
+        owner.__delattr__(name)
 
-sys.modules[__name__].__class__ = _TesterModule
+    def __reduce__(self) -> tuple[Any, ...]:
+        return importlib.import_module, (__name__,)  # a copy, in another process, too, is the module there
+
+
+if type(sys.modules[__name__]) is ModuleType:  # not once more, where the module is loaded again
+    sys.modules[__name__].__class__ = _TesterModule

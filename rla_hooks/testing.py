@@ -1,4 +1,4 @@
-"""For tests of programs that use rla_hooks: a writer that keeps rows in memory, and a clean state between tests."""
+"""For tests of programs that use rla_hooks: a writer that keeps rows in memory, and a reset between tests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rla_hooks.writers.base import MediaEvent, Row
 
 
 class MemoryWriter:
-    """Keeps what it gets: ``rows`` as (step, values), ``media`` as they came. To be given beside names of writers.
+    """A writer that keeps what it gets: ``rows`` as (step, values), ``media`` as MediaEvents. Pass it in ``writers``.
 
     >>> import rla_hooks as rla
     >>> memory = MemoryWriter()

@@ -1,10 +1,15 @@
-"""``@rla.track``, ``with rla.run()`` and ``rla.start()``: a call, a block or a stretch of code is a run."""
+"""``@rla.track``, ``with rla.run()`` and ``rla.start()``: record a call, a block, or any stretch of code as a run.
+
+This file is longer than others, since each of the three functions spells out the same ten options for editors and
+type checkers, and has the docstring of a public function.
+"""
 
 from __future__ import annotations
 
 import functools
 import inspect
 import os
+import reprlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -21,7 +26,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-#: Options that rla.run will have: a hyper-parameter of such a name stands in ``hyper_parameters`` already.
+#: Names of options that rla.run will have: hyper-parameters of these names must be passed in ``hyper_parameters``.
 RESERVED = ("resume", "independent", "pruned_by", "allow", "same_code", "from_start")
 
 
@@ -56,15 +61,16 @@ def track(
 ) -> Any:
     """Make every call of a function a run.
 
-    record: hyper-parameters that stand in the run's name. task: the group of runs it belongs to; the script's name
-    for a ``main``, else the function's. config: a path or a mapping instead of the ``rla_config.yaml`` that is
-    found upwards from the working directory. log_root, writers (of csv, tensorboard, stdout, log, and objects with
-    ``name``, ``write`` and ``close``: see :class:`rla_hooks.writers.base.Writer`) and backup (source, lib or none)
-    win over the config. tags, note, group: what people call the run by, kept in labels.json.
+    record: names of hyper-parameters that become part of the run's name. task: the group of runs that it belongs to;
+    by default the script's name for a function ``main``, else the function's name. config: a path or a mapping, in
+    place of the ``rla_config.yaml`` that is found in the working directory or above it. log_root, writers and backup
+    override the config; writers: names (csv, tensorboard, stdout, log) and objects with ``name``, ``write`` and
+    ``close`` (see :class:`rla_hooks.writers.base.Writer`); backup: source, lib or none. tags, note, group: kept in
+    labels.json, for people to find the run by.
 
-    The arguments as bound (defaults and ``**kwargs`` included, not ``self``) are the hyper-parameters; the function
-    gets its own objects. Signature, name and docstring stay visible, return values and exceptions pass unchanged.
-    Works on functions, methods and ``async def``. With ``RLA_MODE=off`` the function runs untracked.
+    All arguments of the call, with defaults and ``**kwargs``, without ``self``, are the hyper-parameters. The function
+    gets its arguments unchanged; name, signature and docstring, return values and exceptions stay the same. Works on
+    functions, methods and ``async def``. With ``RLA_MODE=off`` the function runs untracked.
 
     Raises :class:`~rla_hooks.errors.ConfigError`, with every mistake, when the function is called and before
     anything is created.
@@ -134,10 +140,10 @@ def run(
 ) -> Iterator[Run]:
     """Make a block of code a run: what :func:`track` does to a function.
 
-    task: the script's name where none is given, ``run`` in a notebook. ``more`` are hyper-parameters; those that are
-    named like an option go in ``hyper_parameters``. The other options are those of :func:`track`. The block is the
-    run's life: an exception that leaves it makes it ``failed`` or ``interrupted``. With ``RLA_MODE=off`` the run takes
-    everything and writes nothing.
+    task: by default the script's name, ``run`` in a notebook. more: hyper-parameters; those with the name of an option
+    go in ``hyper_parameters``. The other options are those of :func:`track`. The run ends with the block, as
+    ``failed`` or ``interrupted`` if an exception leaves it. With ``RLA_MODE=off`` the run accepts every call and writes
+    nothing.
 
     Raises :class:`~rla_hooks.errors.ConfigError`, with every mistake, before anything is created.
 
@@ -173,8 +179,8 @@ def start(
 ) -> Run:
     """Start a run, and return it: what :func:`run` does, for code that is no block, such as cells of a notebook.
 
-    It is current in this thread, and in those that this one starts, until ``run.finish(status)``; what nobody finishes
-    ends with the process. Arguments and errors are those of :func:`run`.
+    It is the current run in this thread, and in threads that this one starts, until ``run.finish(status)``; a run that
+    is not finished ends with the process. Arguments and errors are those of :func:`run`.
 
     >>> import rla_hooks as rla
     >>> run = rla.start(task="notebook", writers=["csv"], backup="none", lr=0.1)
@@ -203,7 +209,7 @@ def _running(
     options: Mapping[str, Any],
     problems: Sequence[str] = (),
 ) -> Iterator[Run]:
-    """A run for the time of a block, which what leaves the block ends."""
+    """Start a run for the time of a block; it ends with the block, with the status of what leaves the block."""
     from rla_hooks.core.run import Run
 
     _configure(settings, record, where, options, problems)
@@ -225,7 +231,7 @@ def _configure(
     options: Mapping[str, Any],
     problems: Sequence[str],
 ) -> None:
-    """Check everything, or raise one ConfigError; a run that starts here is a part of the one that is current."""
+    """Check all settings, or raise one ConfigError, and set the parent: the run that is current here."""
     settings.add_record_param(record)
     try:
         settings.configure(*where, **options, problems=problems)
@@ -238,7 +244,7 @@ def _configure(
 def _settings_of(
     hyper_parameters: Mapping[str, Any] | None, more: dict[str, Any], labels: Labels
 ) -> tuple[RunSettings, list[str]]:
-    """Return settings with these hyper-parameters, and what is wrong with them."""
+    """Return settings with these hyper-parameters, and a line for each mistake in them."""
     problems = [
         f"{name!r} is no hyper-parameter of rla.run: an option will have that name. Pass it in "
         f"hyper_parameters={{{name!r}: ...}}."
@@ -247,7 +253,9 @@ def _settings_of(
     ]
     given = hyper_parameters if isinstance(hyper_parameters, Mapping) else {}
     if hyper_parameters is not None and not isinstance(hyper_parameters, Mapping):
-        problems.append(f"hyper_parameters is {hyper_parameters!r:.100}. Allowed: a mapping such as {{'lr': 0.1}}.")
+        problems.append(
+            f"hyper_parameters is {reprlib.repr(hyper_parameters)}. Allowed: a mapping such as {{'lr': 0.1}}."
+        )
     problems += [f"the hyper-parameter {name!r} is given twice. Give it once." for name in more if name in given]
     return RunSettings(hyper_param={**given, **more}, labels=labels), problems
 
@@ -305,12 +313,12 @@ def _bind(
         mistake = error
     if hasattr(function, "__wrapped__"):  # a decorator below may supply what is missing: gin and hydra do
         return inspect.signature(function, follow_wrapped=False).bind(*args, **kwargs)
-    function(*args, **kwargs)  # cannot be called so, and says it in Python's own words
+    function(*args, **kwargs)  # raises Python's own TypeError for these arguments
     raise mistake
 
 
 def _parameters(bound: inspect.BoundArguments, hidden: str | None) -> dict[str, Any]:
-    """Return the bound arguments as hyper-parameters: ``**kwargs`` beside the others, a lone config by its fields."""
+    """Return the bound arguments as hyper-parameters, ``**kwargs`` among them; of a single config object its fields."""
     parameters: dict[str, Any] = {}
     for name, value in bound.arguments.items():
         kind = bound.signature.parameters[name].kind

@@ -1,7 +1,7 @@
-"""Metrics of every origin made plain Python scalars.
+"""Converts metrics of any kind to plain Python scalars.
 
-Tensors and arrays are known by what they can do (``item``, ``numpy``), so that no framework is imported to find out.
-Nothing that a user passes in is ever changed.
+Tensors and arrays are recognised by their methods (``item``, ``numpy``), so that no framework is imported. Nothing that
+a user passes in is ever changed.
 """
 
 from __future__ import annotations
@@ -58,5 +58,5 @@ def _scalar_of_array(value: Any) -> Scalar:
     if isinstance(item, str):
         return str.__str__(item)
     if hasattr(type(item), "__float__") and not isinstance(item, complex):
-        return float(item)  # the scalars of ml_dtypes: bfloat16 and its kin
+        return float(item)  # the scalars of ml_dtypes, such as bfloat16
     raise TypeError(f"a {type(value).__name__} of {type(item).__name__} is no scalar")

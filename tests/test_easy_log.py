@@ -9,6 +9,7 @@ import pickle
 import subprocess
 import sys
 import textwrap
+from unittest import mock
 
 import pytest
 
@@ -257,3 +258,43 @@ def test_no_name_of_the_module_hides_a_word(tmp_path):
     words = {name for kind in (rla.Tester, rla.Run) for name in dir(kind) if not name.startswith("_")}
     own = set(vars(module)) - {"Tester"}
     assert not words & own
+
+
+def test_the_module_copies_as_the_module(tmp_path):
+    """Pickled, by cloudpickle with a function that uses it, or copied with a config that holds it, it stays itself."""
+    from rla_hooks import tester as module
+
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        assert pickle.loads(pickle.dumps({"tester": module}, protocol))["tester"] is module
+    assert copy.copy(module) is module and copy.deepcopy([module]) == [module]
+    cloudpickle = pytest.importorskip("cloudpickle")
+    assert cloudpickle.loads(cloudpickle.dumps(lambda: module))() is module
+
+
+def test_a_users_tests_may_replace_a_word_of_the_doors(run):
+    """By mock's patch and by pytest's monkeypatch, of the module as of the older door."""
+    from rla_hooks import tester as module
+
+    for door in (module, tester):
+        with mock.patch.object(door, "finish") as replaced:
+            door.finish("failed")
+        replaced.assert_called_once_with("failed")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(door, "finish", lambda: "replaced")
+            assert door.finish() == "replaced"
+        with pytest.raises(AttributeError):
+            del door.no_such_word
+    with mock.patch("rla_hooks.tester.process_tester") as replaced:
+        assert module.process_tester is replaced
+    assert run.status == "running" and module.process_tester is not replaced
+    module.finish()
+    assert run.status == "finished"
+
+
+def test_the_module_may_be_loaded_again():
+    """As notebooks do, and tests."""
+    code = (
+        "import importlib; from rla_hooks import tester; again = importlib.reload(tester); "
+        "assert again is tester and isinstance(tester, tester.Tester) and tester.name is None"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

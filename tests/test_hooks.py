@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import pickle
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -79,6 +82,27 @@ def test_a_handle_copies_and_pickles_with_its_hook(tmp_path):
     copies[1].ensure_started().log({"a": 3})
     (saved,) = rla.runs()
     assert saved.metrics()["a"].tolist() == [1, 2, 3]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_rows_of_a_forked_child_that_trains_are_counted(tmp_path):
+    """Inside of the user's run, whose process waits for the child and ends the run."""
+    (tmp_path / "script.py").write_text(
+        "import multiprocessing\n"
+        "import rla_hooks as rla\n"
+        "from rla_hooks.hooks import OwnRun, attach_or_plan\n"
+        "def train(handle):\n"
+        "    handle.ensure_started().log({'a': 1})\n"
+        "with rla.run('t', writers=['csv'], backup='none'):\n"
+        "    handle = attach_or_plan(OwnRun('MyHook'))\n"
+        "    child = multiprocessing.get_context('fork').Process(target=train, args=(handle,))\n"
+        "    child.start()\n"
+        "    child.join()\n"
+        "    rla.log({'a': 2})\n"
+    )
+    subprocess.run([sys.executable, "script.py"], cwd=tmp_path, check=True, timeout=60)
+    (saved,) = rla.runs()
+    assert saved.metrics()["a"].tolist() == [1, 2] and (saved.info["rows"], saved.status) == (2, "finished")
 
 
 def test_a_hook_that_outlives_its_run_says_so_and_goes_on(tmp_path):
@@ -171,6 +195,29 @@ def test_figures_are_drawn_at_their_cadence(tmp_path):
     assert files == ["eval/frame-20.png", "eval/frame-40.png"]
     assert FigureCalls.fits(figures) and FigureCalls.fits(None)
     assert not FigureCalls.fits([print]) and not FigureCalls.fits({"a": 1})
+
+
+def test_what_no_figures_or_cadence_can_be_made_of_is_told_at_once(tmp_path):
+    """Not by a division by zero at the first epoch; a name that is no text is shown as one."""
+    for every in (0, -1, 1.5, None, "2"):
+        with pytest.raises(ConfigError, match=r"every is .*Allowed: a whole number of epochs above 0"):
+            FigureCalls({}, every=every)
+    with pytest.raises(ConfigError, match=r"figures is .*Allowed: a mapping"):
+        FigureCalls([print])
+    with rla.run("t", **QUICK) as run:
+        FigureCalls({7: lambda: np.zeros((2, 2))}).draw(run, 1, 1)
+    assert [file.name for file in run.results_dir.iterdir()] == ["7-1.png"]
+    for value in ("10", [1], 1j, float("nan"), -1):
+        for option in ("steps", "seconds"):
+            with pytest.raises(ConfigError, match=f"{option} is .*Allowed: a number above 0"):
+                Every(**{option: value})
+    assert Every(steps=np.int64(2))(0)
+
+
+def test_an_option_may_be_any_object(tmp_path):
+    """An array has no truth; it is a mistake like any other."""
+    (problem,) = OwnRun("MyHook", tags=np.zeros(2), log_root=tmp_path).problems()
+    assert problem.startswith("tags is array([0., 0.]) (ndarray). Allowed")
 
 
 def test_a_cadence_counts_steps_or_seconds(monkeypatch):

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = {"numpy", "pandas", "matplotlib", "torch", "tensorflow", "keras", "lightning", "pytorch_lightning"}
 
-# The floors of the house, from the ground up: a file imports from its own floor or from those below.
+# The layers, from the bottom up: a file imports from its own layer or from those below.
 FLOORS = [
     """errors _version atomic delegation ranks values parameters encoding plaindata layout record""",
     """writers""",

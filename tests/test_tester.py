@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import copy
 import csv
+import gc
 import json
+import os
 import pickle
 import subprocess
 import sys
 import threading
+import weakref
 from collections import deque
+from unittest import mock
 
 import numpy as np
 import pytest
 
 import rla_hooks as rla
+from rla_hooks import testing
 from rla_hooks.errors import ConfigError, RLAWarning, RunError
 from rla_hooks.tester import Tester
 
@@ -194,6 +199,114 @@ def test_rows_of_a_loaded_tester_that_nobody_finishes_are_counted_at_the_end_of_
         after = run_json.stat()
         unchanged = (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
         assert unchanged is (rows == 1)
+
+
+@pytest.mark.parametrize(
+    "damage, steps",
+    [
+        ({"status": "new in a later version"}, ["5", "6", "7"]),
+        ({"started": None}, ["5", "6", "7"]),
+        ({"last_step": "five"}, ["5", "0", "1"]),
+        ({"last_step": 5.5}, ["5", "0", "1"]),
+    ],
+)
+def test_a_loaded_tester_makes_the_best_of_a_damaged_run_json(damage, steps, ready):
+    """Its rows count on where the last step is known, and from 0 where it is not; logging never raises."""
+    tester = ready()
+    tester.log_files_gen()
+    tester.log({"a": 1}, step=5)
+    tester.finish()
+    run_json = tester.log_dir / "run.json"
+    run_json.write_text(json.dumps(json.loads(run_json.read_text()) | damage))
+    loaded = Tester.load(tester.pkl_file)
+    loaded.log({"a": 2})
+    loaded.log({"a": 3})
+    loaded.finish()
+    assert [row["time-step"] for row in rows_of(tester)] == steps
+    assert damage.items() <= json.loads(run_json.read_text()).items() or "last_step" in damage
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_many_loaded_testers_use_up_neither_files_nor_memory(finished, ready):
+    """An evaluation may load one after the other, log to each, and leave it; every row is counted, later ones, too."""
+    tester = ready()
+    tester.log_files_gen()
+    tester.log({"a": 0}, step=0)
+    tester.finish()
+    info, kept, first = tester.log_dir / "run.json", [], Tester.load(tester.pkl_file)
+    first.log({"a": 0})
+    for _ in range(60):
+        loaded = Tester.load(tester.pkl_file)
+        loaded.log({"a": 1})
+        kept.append(weakref.ref(loaded.run))
+        if finished:
+            loaded.finish()
+    del loaded
+    gc.collect()
+    assert sum(run() is not None for run in kept) <= 16
+    if sys.platform == "linux":
+        open_files = [os.path.realpath(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd")]
+        assert open_files.count(str(tester.log_dir / "progress.csv")) <= 16
+    first.log({"a": 2})
+    testing.reset()  # the end of the process
+    assert json.loads(info.read_text())["rows"] == len(rows_of(tester)) == 63
+
+
+class _OwnTester(Tester):
+    """A user's Tester, with a value that is set before RLA's are there, and a property that can be set."""
+
+    def __init__(self):
+        self.before = "early"
+        super().__init__()
+        self.episodes = 0
+
+    @property
+    def doubled(self):
+        return 2 * self._half
+
+    @doubled.setter
+    def doubled(self, value):
+        self._half = value / 2
+
+
+def test_what_a_user_sets_on_a_tester_outlasts_its_runs(tmp_path):
+    """Values of the user's own are the Tester's: a further run, a copy and a loaded Tester have them, as objects do."""
+    tester = _OwnTester()
+    tester.configure(task_name="t", log_root=tmp_path, writers=[], backup="none")
+    tester.log_files_gen()
+    tester.episodes, tester.doubled = 7, 10
+    tester.log_files_gen()
+    assert (tester.before, tester.episodes, tester.doubled) == ("early", 7, 10)
+    for copied in (copy.copy(tester), copy.deepcopy(tester), pickle.loads(pickle.dumps(tester))):
+        assert (copied.before, copied.episodes, copied.doubled, copied.name) == ("early", 7, 10, tester.name)
+    loaded = _OwnTester.load(tester.pkl_file)
+    assert type(loaded) is _OwnTester and (loaded.before, loaded.episodes) == ("early", 0)
+    with pytest.raises(AttributeError):
+        tester.name = "mine"  # what a run decides is not to be set
+    tester.parent = "t/2026/01/31/12-00-00-000000"
+    tester.custom_data = {"window": [1, 2]}
+    tester.log_files_gen()
+    assert tester.record.content["parent"] == "t/2026/01/31/12-00-00-000000"
+    tester.custom_data = {"window": [1, 2]}
+    tester.finish()
+    assert Tester.load(tester.pkl_file).get_custom_data("window") == [1, 2]
+
+
+@pytest.mark.parametrize("name", ["log_files_gen", "log", "add_custom_data", "finish"])
+def test_a_users_tests_may_replace_a_method_of_a_tester(name, ready):
+    """By mock's patch and by pytest's monkeypatch: the call goes to the replacement, and afterwards to the method."""
+    tester = ready()
+    with mock.patch.object(tester, name) as replaced:
+        getattr(tester, name)("x")
+    replaced.assert_called_once_with("x")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tester, name, lambda: "replaced")
+        assert getattr(tester, name)() == "replaced"
+    tester.log_files_gen()
+    tester.log({"a": 1})
+    tester.add_custom_data("k", 1)
+    tester.finish()
+    assert tester.status == "finished" and tester.get_custom_data("k") == [1]
 
 
 def test_the_time_step_is_kept_from_before_the_start(ready):

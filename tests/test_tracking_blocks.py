@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import dataclasses
+import gc
 import json
 import os
+import pickle
 import subprocess
 import sys
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -84,6 +89,19 @@ def test_every_mistake_is_told_at_once_and_nothing_is_created(tmp_path):
     assert list(tmp_path.iterdir()) == [] and rla.current_run() is None
 
 
+class Unshowable:
+    def __repr__(self):
+        raise RuntimeError("no repr")
+
+
+def test_mistakes_are_told_in_short_whatever_the_value():
+    """A value that cannot be shown, and one of ten thousand characters."""
+    for value in (Unshowable(), [Unshowable()], ["x" * 10_000] * 3):
+        with pytest.raises(ConfigError, match=r"(?s)hyper_parameters is.*tags is.*note is.*group is") as caught:
+            rla.start(tags=[value], note=value, group=value, hyper_parameters=[value])
+        assert len(str(caught.value)) < 2000
+
+
 @pytest.mark.parametrize("name", RESERVED)
 def test_names_of_options_to_come_are_reserved(name, tmp_path):
     """They are refused among the hyper-parameters by keyword, with the way to pass them."""
@@ -123,9 +141,6 @@ def test_an_ending_is_one_of_the_known_words(saved):
 
 def test_runs_one_after_the_other_leave_nothing_behind(tmp_path):
     """A sweep in one process: no run is kept alive by the ones that were started after it."""
-    import gc
-    import weakref
-
     started, blocks = [], []
     for _ in range(5):
         run = rla.start("sweep", writers=["csv"], backup="none")
@@ -203,6 +218,95 @@ def test_tasks_of_asyncio_do_not_mix(saved, read_rows):
     asyncio.run(both())
     rows = {made.hparams["number"]: read_rows(made.log_dir / "progress.csv") for made in saved()}
     assert {number: [row["number"] for row in rows[number]] for number in rows} == {1: ["1"] * 3, 2: ["2"] * 3}
+
+
+def _block(task):
+    with rla.run(task, **QUICK) as run:
+        yield run
+
+
+def test_blocks_may_end_out_of_order(saved):
+    """Two generators whose blocks overlap: the run of the open one is current, and none when both have ended."""
+    first, second = _block("first"), _block("second")
+    next(first)
+    run = next(second)
+    assert list(first) == [] and rla.current_run() is run
+    with rla.run("inner", **QUICK) as inner:
+        assert inner.parent == run.name
+    assert list(second) == [] and rla.current_run() is None
+    assert {made.status for made in saved()} == {"finished"}
+
+
+def test_a_block_may_end_in_another_thread(saved):
+    """A generator that another thread takes to its end, as a teardown in another task of asyncio does."""
+    block, errors = _block("task"), []
+    run = next(block)
+
+    def end():
+        try:
+            list(block)
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=end)
+    thread.start()
+    thread.join(30)
+    assert errors == [] and run.status == "finished" and rla.current_run() is None
+
+
+def test_a_thread_does_not_inherit_the_run_of_a_dead_one():
+    """The system gives a new thread the number of an old one, which has left a run open."""
+    outer, numbers, found = rla.start("outer", **QUICK), [], []
+
+    def leave_open():
+        numbers.append(threading.get_ident())
+        rla.start("left_open", **QUICK)
+
+    def look():
+        numbers.append(threading.get_ident())
+        found.append(rla.current_run())
+
+    for work in (leave_open, *[look] * 50):
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join(30)
+    assert numbers[0] in numbers[1:] and set(found) == {outer}
+
+
+def test_log_files_gen_in_a_started_run_of_a_thread_goes_on_in_the_new_one(saved):
+    """Also where another thread has done so, too: each thread's new run is its own."""
+    barrier, names = threading.Barrier(2), {}
+
+    def work(task):
+        rla.start(task, **QUICK)
+        module.log_files_gen()
+        barrier.wait(30)
+        rla.log({"a": 1})
+        names[task] = rla.current_run().task_name
+
+    from rla_hooks import tester as module
+
+    threads = [threading.Thread(target=work, args=(task,)) for task in ("one", "two")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert names == {"one": "one", "two": "two"}
+
+
+def test_ended_runs_are_not_kept():
+    """A process that starts run after run, or starts the next one before the last has ended, keeps the last ones."""
+    kept, before = [], None
+    for _ in range(6):
+        run = rla.start("t", writers=[], backup="none")
+        kept.append(weakref.ref(run))
+        if before is not None:
+            before.finish()
+        before = run
+    run.finish()
+    del run, before
+    gc.collect()
+    assert sum(each() is not None for each in kept) <= 2
 
 
 @pytest.mark.parametrize("body, code, status", [("", 0, "finished"), ("raise ValueError('boom')", 1, "failed")])
@@ -332,9 +436,20 @@ class Broken(testing.MemoryWriter):
         raise OSError("no way")
 
 
+class Unnameable(testing.MemoryWriter):
+    @property
+    def name(self):
+        raise RuntimeError("not yet")
+
+    @name.setter
+    def name(self, value):
+        pass
+
+
 @pytest.mark.parametrize(
     "writers, said",
     [
+        ([Unnameable()], "has the writer .*Unnameable.*, which lacks name, a text"),
         ([Lacking()], r"has the writer .*Lacking.*, which lacks close\(\)"),
         (["csv", type("Nameless", (Lacking,), {"name": None, "close": print})()], "which lacks name, a text"),
         ([testing.MemoryWriter], "has .*MemoryWriter.*Known: csv"),
@@ -365,10 +480,51 @@ def test_a_writer_that_raises_costs_only_its_own_rows(saved):
     assert made.status == "finished" and made.metrics()["a"].tolist() == [0, 1, 2, 3, 4]
 
 
+def test_a_writer_may_have_attributes_and_a_comparison_of_its_own(saved, recwarn):
+    """A dataclass has no hash; ``flush`` and ``message`` are called where they can be."""
+
+    @dataclasses.dataclass
+    class Mine:
+        name: str = "mine"
+        flush: bool = True
+        message: str = "hello"
+
+        def write(self, item):
+            pass
+
+        def close(self):
+            raise OSError("cannot be closed")
+
+    with pytest.warns(RLAWarning) as caught, rla.run("task", writers=["csv", Mine()], backup="none") as run:
+        rla.log({"a": 1})
+        run.flush()
+    assert [str(each.message) for each in caught] == ["mine: cannot be closed. The training goes on."]
+    assert Tester.load(run.pkl_file).config.writers == ("csv",)
+
+
+@pytest.mark.parametrize("way", [copy.deepcopy, lambda kept: pickle.loads(pickle.dumps(kept))])
+def test_a_writer_that_cannot_be_pickled_stays_with_the_original(way):
+    """Runs and Testers that have one can be: a lambda and a class of a function can be copied, but not pickled."""
+
+    class Local(testing.MemoryWriter):
+        pass
+
+    writer = testing.MemoryWriter("lambda")
+    writer.transform = lambda value: value
+    tester = Tester()
+    tester.configure("task", writers=["csv", writer, Local("local"), testing.MemoryWriter()], backup="none")
+    assert [getattr(each, "name", each) for each in way(tester).config.writers] == ["csv", "memory"]
+    tester.log_files_gen()
+    for kept in (tester, tester.run):
+        copied = way(kept)
+        copied.log({"a": 1})
+        assert [each.name for each in copied.logger.output_formats] == ["csv", "memory"]
+    assert writer.rows == []
+    tester.finish()
+
+
 def test_a_writer_that_cannot_be_copied_stays_with_the_original(saved):
     """A copy of the run appends to its files; the object that holds a lock is not carried along."""
-    import copy
-
     writer = testing.MemoryWriter("locked")
     writer.lock = threading.Lock()
     with rla.run("task", writers=["csv", writer], backup="none") as run:

@@ -1,4 +1,4 @@
-"""Which values the arguments of RLACallback may have."""
+"""Checks of the values of RLACallback's arguments."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def is_cadence(value: Any) -> bool:
 
 
 def is_model_name(value: Any) -> bool:
-    """Whether the value may stand in the names of files; the empty text is no name."""
+    """Whether the value may be part of file names; the empty text means no name."""
     if not isinstance(value, str) or len(value.encode()) > 100:
         return False
     return value == "" or (value.isprintable() and value[0] != "." and not set("/\\") & set(value))

@@ -1,4 +1,4 @@
-"""Rows of batches, for a callback that is asked for them: most of the cost that a callback can have."""
+"""Rows for batches, if RLACallback is asked for them. They cause most of the time that a callback can cost."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from rla_hooks.integrations._keras.model import Framework, accumulation, optimiz
 
 
 class BatchSteps:
-    """The time steps of an epoch's batches: the step at its beginning and the batches since.
+    """Computes the time steps of an epoch's batches: the step at its beginning plus the batches since.
 
-    The optimizer is not asked at each batch: on TensorFlow that costs more than the row, JAX would have to give its
-    state back to the model, and on torch other batches may have been taken since.
+    Reading ``optimizer.iterations`` at each batch would cost more than the row on TensorFlow; on JAX it would write the
+    training state back to the model; and on torch, further batches may have been trained in the meantime.
     """
 
     def __init__(self, model: Any, first_step: int, framework: Framework):

@@ -1,4 +1,4 @@
-"""RLACallback without Keras: keras.py and tf_keras.py join it with the ``Callback`` of Keras 3 and of Keras 2."""
+"""The methods of RLACallback. keras.py and tf_keras.py combine them with the ``Callback`` of Keras 3 and Keras 2."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _HOOK = "RLACallback"
 if TYPE_CHECKING:
 
     class KerasCallback:
-        """What this file uses of Keras' class, which comes after it in the order of base classes."""
+        """What this file uses of Keras' ``Callback``, the other base class of RLACallback."""
 
-        model: Any  # on JAX, reading it gives the model its state back
+        model: Any  # on JAX, reading this attribute writes the training state back to the model
 
         def set_model(self, model: Any) -> None: ...
         def set_params(self, params: Any) -> None: ...
@@ -39,22 +39,23 @@ else:
 
 
 class CallbackHooks(KerasCallback):
-    """Routes a Keras training into a run: metrics, hyper-parameters, checkpoints, figures.
+    """Records a Keras training in a run: metrics, hyper-parameters, checkpoints, figures.
 
-    It joins the run that is open (``@rla.track``), or makes one of its own, of the task ``task``, when a fit or a
-    stand-alone evaluate begins. Place it last: it logs what the callbacks before it have added to the logs.
+    It joins the run that is open (``@rla.track``); if there is none, it creates one when a fit, or an evaluate outside
+    a fit, begins. Place it last: it logs what the callbacks before it have added to the logs.
 
-    monitor, mode ("min", "max" or "auto"): the metric of the best checkpoint. save_best_only: no newest ones beside
-    it. max_to_keep: how many of the newest (None: all). save_weights_only: ``.weights.h5`` instead of ``.keras``.
-    save_every: epochs between the newest, counted over all fits (None: no checkpoints at all).
-    log_every: "epoch"; or "batch", or a number of batches, for rows ``batch/<key>`` beside, in which Keras gives the
-    mean over the epoch so far. figures: ``fn(model, epoch, logs)`` that return a matplotlib figure or an image array,
-    called after every ``figures_every`` epochs. log_lr: ``learning_rate``. log_weights: a histogram of each weight
-    in TensorBoard. resume: True, to go on from the newest checkpoint of an earlier process of this run or of the last
-    run of its task and record parameters; or a file, a checkpoint folder, a run of ``rla.runs()``. name: of one model
-    among several that a run trains side by side; it goes before the names of all that is kept: ``actor/loss``.
-    task, config, log_root, record, writers, backup, tags, note, group: of a run of its own, as in ``@rla.track``;
-    ``record`` is a mapping of names and values.
+    monitor, mode ("min", "max" or "auto"): the metric of the best checkpoint. save_best_only: keep only that one.
+    max_to_keep: the number of newest checkpoints to keep (None: all). save_weights_only: save ``.weights.h5`` instead
+    of ``.keras``. save_every: epochs between the newest checkpoints, counted over all fits (None: no checkpoints).
+    log_every: "epoch"; with "batch", or a number of batches, there are rows ``batch/<key>``, too, with the mean over
+    the epoch so far. figures: ``{name: fn(model, epoch, logs)}``; each function returns a matplotlib figure or an image
+    array, and is called after every ``figures_every`` epochs. log_lr: add the column ``learning_rate``. log_weights:
+    show a histogram of each weight in TensorBoard. resume: True continues from the newest checkpoint of an earlier
+    process of this run, or of the last run with the same task and record parameters; or a checkpoint file, a checkpoint
+    folder, or a run of ``rla.runs()``. name: of this model, if the run trains several side by side; it is put before
+    the names of columns, figures and files: ``actor/loss``.
+    task, config, log_root, record, writers, backup, tags, note, group: options of a run that the callback creates, as
+    in ``@rla.track``; but ``record`` is a mapping of names and values.
 
     The time step is ``optimizer.iterations``, growing over fits; ``epoch`` is a column. Raises ConfigError with all
     mistakes at once.
@@ -112,7 +113,7 @@ class CallbackHooks(KerasCallback):
             self.__dict__["on_train_batch_end"] = self._on_train_batch_end
 
     def __getstate__(self) -> dict[str, Any]:
-        """A copy has no model; each part decides what a copy of it knows."""
+        """Return the state of a copy, which has no model; the parts have their own __getstate__."""
         return {key: None if key in ("model", "_model") else value for key, value in self.__dict__.items()}
 
     # --- the run, the model and the step --------------------------------------------------------------------------
@@ -122,7 +123,7 @@ class CallbackHooks(KerasCallback):
         return self._runs.join(progress_bar, self._framework.backend())
 
     def _join_once(self) -> tuple[Run, RunState]:
-        """Return the run of the fit; a custom loop may be of another run each time."""
+        """Return the run of the present fit; in a custom loop, which may change the run, join at each call."""
         joined = self._runs.joined if self._fits.in_fit else None
         if joined is None:
             joined = self._join()
@@ -137,13 +138,13 @@ class CallbackHooks(KerasCallback):
         return state.step(self.model, self._fits.around(), self._framework, epoch_ended)
 
     def set_model(self, model: Any) -> None:
-        """Called at the beginning of each fit, evaluate and predict, and not for the validation inside a fit."""
+        """Keras calls this at the beginning of each fit, evaluate and predict, but not for the validation in a fit."""
         _check_package(model, self._framework.name)
         super().set_model(model)
         self._fits.announce(model)
 
     def set_params(self, params: Any) -> None:
-        """Called after :meth:`set_model`."""
+        """Keras calls this after :meth:`set_model`."""
         super().set_params(params)
         self._fits.params = params or {}
 
@@ -156,7 +157,7 @@ class CallbackHooks(KerasCallback):
 
     def on_train_begin(self, logs: Logs = None) -> None:
         fit = self._fits.begin_fit()
-        source = self._resume.named_source(self._fits.model, self._runs.state())  # before a run is made for nothing
+        source = self._resume.named_source(self._fits.model, self._runs.state())  # raises before a run is created
         run, state = self._join()
         state.fit_begins(self._fits.model)
         self._resume.begin_fit(run, state, self.model, fit, source)
@@ -180,7 +181,7 @@ class CallbackHooks(KerasCallback):
         state.batches, fit.batches = state.batches + fit.batches, 0
         step = self._step(state, epoch_ended=True)
         state.epoch_ends(self, fit.params, epoch)
-        self._describe(run, state)  # a model of Keras 2 is built only now
+        self._describe(run, state)  # a model of Keras 2 may not have been built before
         at = TrainingPoint(run, state, model, step)
         if run.is_writing:
             self._log_epoch(at, epoch, fit, values)
@@ -213,8 +214,8 @@ class CallbackHooks(KerasCallback):
             run.flush()
 
     def _on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        """Log a row of a batch. On a thread-safe backend this may run in several threads at once."""
-        type(self).on_train_batch_end(self, batch, logs)  # of a derived class; Keras' own calls on_batch_end
+        """Log a row for a batch. Several threads may call this at once."""
+        type(self).on_train_batch_end(self, batch, logs)  # of a derived class, or Keras' own
         self._return_to_fit()
         run, state = self._join_once()
         fit, model, done = self._fits.current, self._fits.model, batch + 1
@@ -233,7 +234,7 @@ class CallbackHooks(KerasCallback):
             self._describe(*self._join())
 
     def on_test_end(self, logs: Logs = None) -> None:
-        """Log the result of an evaluate that is no part of a fit; that of the validation comes with the epoch's."""
+        """Log the result of an evaluate outside a fit; the metrics of a validation come with those of the epoch."""
         if not self._fits.end_stage() or not logs:
             return
         run, state = self._join()

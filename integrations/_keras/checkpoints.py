@@ -1,4 +1,4 @@
-"""When to save what of a Keras model.
+"""Decides when to save a Keras model, and as which checkpoint.
 
 checkpoint-1200.keras     the newest ones
 best-800.keras            the one with the best score
@@ -22,21 +22,21 @@ from rla_hooks.checkpoints import Entry, Manifest
 from rla_hooks.errors import did_you_mean
 from rla_hooks.hooks import WarnOnce, to_scalar
 
-# Words in the names of metrics of which more is better, unless the last word says that it is a loss.
+# Words in the names of metrics for which higher is better, unless the last word says that it is a loss.
 _HIGHER = "acc accuracy auc precision recall f1 fbeta iou io return reward score success similarity".split()
 _HIGHER += "psnr ssim ndcg bleu r2 sensitivity specificity correlation dice map rew win".split()
 _LOWER = {"loss", "error", "mse", "mae", "rmse"}
 
 
 class Monitor:
-    """A metric by its name, and which way it is better: "min", "max", or "auto"."""
+    """The name of a metric, and whether lower or higher is better: "min", "max", or "auto"."""
 
     def __init__(self, name: str, mode: str):
         self.name = name
         self._higher_is_better = None if mode == "auto" else mode == "max"  # None: until the first model is known
 
     def score(self, logs: Mapping[str, Any], warn: WarnOnce) -> float | None:
-        """Return the value in the logs of an epoch; None where there is none, and for NaN."""
+        """Return the value in the logs of an epoch; None if it is missing, NaN, or no number."""
         if self.name not in logs:
             return None
         try:
@@ -64,8 +64,8 @@ class Monitor:
 class Checkpoints:
     """Saves the newest models and the best one.
 
-    monitor: the metric of the best one. best_only: no newest ones beside it. max_to_keep: of the newest. every: epochs
-    between these, counted over all fits; None for no checkpoints. model_name: goes before the names of checkpoints.
+    monitor: the metric of the best one. best_only: keep only that one. max_to_keep: the number of newest ones. every:
+    epochs between these, counted over all fits; None for no checkpoints. model_name: put before the checkpoint names.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Checkpoints:
         self._logged: dict[str, None] = {}  # names of metrics
 
     def after_epoch(self, at: TrainingPoint, epoch: int, last_epoch: int | None, logs: Mapping[str, Any]) -> None:
-        """Save what is due after an epoch. ``last_epoch``: where its fit ends, None in a custom loop."""
+        """Save what is due after an epoch. ``last_epoch``: the number of epochs of the fit, None in a custom loop."""
         self._logged |= dict.fromkeys(logs)
         if self._every is None or at.model is None:
             return
@@ -105,9 +105,10 @@ class Checkpoints:
             at.state.best = {self.monitor.name: score}  # the file of another monitor was replaced
 
     def after_fit(self, at: TrainingPoint, epochs: int) -> None:
-        """Save the end of a fit that was longer than the time between two saves, or the first of the run.
+        """Save the end of a fit, if it was longer than the interval between two saves or the first of the run.
 
-        ``epochs``: how many the fit had. A monitor that was never logged is reported here: it may come late in a fit.
+        ``epochs``: the number of epochs of the fit. A monitor that was never logged is reported only here, since it may
+        be logged late in a fit.
         """
         if self._every is None or at.model is None:
             return
@@ -126,11 +127,11 @@ class Checkpoints:
         return self._saver.save(at, Target(self.newest, self._max_to_keep, self._info))
 
     def _best_is_enough(self, at: TrainingPoint, score: float | None = None) -> bool:
-        """Whether only the best checkpoint is wanted, and there is one, or is about to be."""
+        """Whether only the best checkpoint is kept, and there is one or will be one."""
         return self._best_only and (score is not None or self._best_score(at) is not None)
 
     def _best_score(self, at: TrainingPoint) -> float | None:
-        """Return the best score of the run so far, also by an earlier callback or process: the manifest has it."""
+        """Return the best score of the run so far, from the manifest if an earlier callback or process saved it."""
         best, folder = at.state.best, at.run.checkpoint_dir
         if self.monitor.name not in best:
             entry = newest_whole(Manifest(folder), self.best) if folder else None
@@ -138,7 +139,7 @@ class Checkpoints:
         return best[self.monitor.name]
 
     def _warn_of_missing_monitor(self, state: RunState) -> None:
-        """Say which metrics there are; but not in a training without validation whose monitor is the default one."""
+        """Warn, with the metrics there are; but not for the default monitor in a training without validation."""
         name, known = self.monitor.name, [key for key in self._logged if key != "learning_rate"]
         if name == "val_loss" and not self._best_only and not any(key.startswith("val_") for key in known):
             return
@@ -156,7 +157,7 @@ def newest_whole(manifest: Manifest, name: str) -> Entry | None:
 
 
 def _higher_is_better(model: Any, metric: str) -> bool:
-    """What Keras says of its metric, else what the words of the name say."""
+    """Whether higher is better: as Keras says for its own metrics, else by the words of the name."""
     known = direction(model, metric.removeprefix("val_"))
     if known is not None:
         return known == "up"

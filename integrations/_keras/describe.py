@@ -16,7 +16,7 @@ _MODELS = 8  # a run with more of them is a population, whose hyper-parameters n
 
 
 class HyperParameters:
-    """Adds the hyper-parameters of each model of a run once, and again when it is newly built or compiled."""
+    """Adds the hyper-parameters of each model of a run once, and again after it was built or compiled again."""
 
     def __init__(self, name: str):
         self._key = f"keras.{name}" if name else "keras"
@@ -24,7 +24,7 @@ class HyperParameters:
         self._count = 0
 
     def add(self, run: Run, model: Any, framework: Framework) -> None:
-        """Add those of ``model`` to ``run``, unless they are there."""
+        """Add the hyper-parameters of ``model`` to ``run``, unless they are there."""
         if model is None:
             return
         optimizer = getattr(model, "optimizer", None)

@@ -1,7 +1,7 @@
-"""Which model and which fit a hook is about.
+"""Keeps track of the model and the fit that a call of a callback's method belongs to.
 
-Keras tells a callback its model at the beginning of each fit, evaluate and predict. Inside of a fit there may be
-others, such as an evaluate of a target network; when these are over, the callback is told nothing.
+Keras calls ``set_model`` at the beginning of each fit, evaluate and predict. Inside a fit there may be others, such as
+an evaluate of a target network; when that ends, Keras does not call ``set_model`` again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from rla_hooks.integrations._keras.batches import BatchSteps
 
 @dataclass(eq=False)
 class Fit:
-    """A fit, or a custom training loop, and its present epoch."""
+    """A fit, or a custom training loop, and the counts of its present epoch."""
 
     model: Callable[[], Any] = lambda: None  # a weak reference
     params: Mapping[str, Any] = field(default_factory=dict)
@@ -33,12 +33,12 @@ class Fit:
         return None if epochs is None else int(epochs)
 
     def set_first_epoch(self, epoch: int) -> None:
-        """Let the fit start at ``epoch``: for ``on_train_begin`` (Keras 3)."""
+        """Let the fit start at ``epoch``. To be called in ``on_train_begin`` (Keras 3)."""
         self.model()._initial_epoch = epoch
         self._first_epoch_is_set = True
 
     def unset_first_epoch(self) -> None:
-        """Undo :meth:`set_first_epoch`: it sticks to the model (Keras 3.15), and would cut a later fit short."""
+        """Undo :meth:`set_first_epoch`: the model keeps the value (3.15), which would shorten a later fit."""
         model = self.model() if self._first_epoch_is_set else None
         self._first_epoch_is_set = False
         if model is not None:
@@ -46,7 +46,7 @@ class Fit:
 
 
 class FitTracker:
-    """Knows the fits that are in progress. A copy knows none, and no model."""
+    """The fits that are in progress, innermost last. A copy has none, and no model."""
 
     def __init__(self) -> None:
         self.model: Any = None  # of the present hook; without the state that JAX would have to be asked for
@@ -69,17 +69,17 @@ class FitTracker:
         return bool(self._fits)
 
     def around(self) -> Iterator[Any]:
-        """Yield the models of the fits inside of which another model is the present one."""
+        """Yield the models of the outer fits, if another model is the present one."""
         models = (fit.model() for fit in self._fits)
         return (model for model in models if model is not None and model is not self.model)
 
     def announce(self, model: Any) -> None:
-        """A fit, evaluate or predict of ``model`` is about to begin. The validation inside a fit is not announced."""
+        """Note that a fit, evaluate or predict of ``model`` begins. Keras does not announce the validation in a fit."""
         self.model = model
         self._model_announced = self._standalone = True
 
     def begin_fit(self) -> Fit:
-        """Begin a fit of the announced model. An earlier fit of it was ended by an exception, which no hook reports."""
+        """Begin a fit of the announced model. An open fit of it was ended by an exception; Keras reports none."""
         self._drop([fit for fit in self._fits if fit.model() is self.model or fit.model() is None])
         reference = (lambda: None) if self.model is None else weakref.ref(self.model)
         self._fits.append(Fit(reference, self.params))
@@ -94,9 +94,9 @@ class FitTracker:
         return fit
 
     def return_to_fit(self) -> bool:
-        """Make the model and params of the fit the present ones, at a hook that only a fit or a custom loop calls.
+        """Make the model and params of the innermost fit the present ones again; return False in a custom loop.
 
-        An evaluate or a fit inside of it may have had this callback, and told it of its own. False in a custom loop.
+        An evaluate or a fit inside it may have set others. Call this in methods that only a fit or a loop calls.
         """
         if self._model_announced:  # and nothing of Keras has begun since: a custom loop, after a fit that failed
             self._drop(list(self._fits))
@@ -111,12 +111,12 @@ class FitTracker:
         return True
 
     def begin_stage(self) -> bool:
-        """Begin an evaluate or predict; return whether it is no part of a fit."""
+        """Begin an evaluate or predict; return whether it is outside a fit."""
         self._model_announced = False
         return self._standalone or not self._fits
 
     def end_stage(self) -> bool:
-        """End an evaluate or predict; return whether it was no part of a fit."""
+        """End an evaluate or predict; return whether it was outside a fit."""
         standalone = self._standalone or not self._fits
         self._standalone = False
         return standalone

@@ -1,4 +1,4 @@
-"""What a Keras model says about its training: optimizers, learning rates, iterations."""
+"""Reads from a Keras model its optimizers, learning rates and iterations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _OPTIMIZER = ("iterations", "apply_gradients")  # attributes of those of Keras 3
 
 
 class Framework(Protocol):
-    """What the parts ask of Keras 3 or Keras 2; keras.py and tf_keras.py have one each. It pickles and copies."""
+    """What the parts need of Keras 3 or Keras 2; keras.py and tf_keras.py have one each, which can be pickled."""
 
     name: str  # of the package, and of the file in integrations/
     version: str
@@ -61,7 +61,7 @@ def _rate(optimizer: Any, framework: Framework) -> Any:
 
 
 def iterations(model: Any, framework: Framework) -> int | None:
-    """Return how many steps the optimizer has taken in its life, of several the busiest one; None without one."""
+    """Return the number of steps that the optimizer has taken, the largest of several; None without optimizer."""
     counts = []
     for each in optimizers(model).values():
         with suppress(TypeError, ValueError):  # a user's own optimizer, which does not count
@@ -90,7 +90,7 @@ def steps_once_a_batch(model: Any) -> bool:
 
 
 def direction(model: Any, metric: str) -> str | None:
-    """Return "up" or "down" where Keras (3.15) knows of one of its metrics which way is better."""
+    """Return "up" or "down" if Keras (3.15) knows for one of its metrics which way is better, else None."""
     found = list(getattr(model, "metrics", None) or ())
     found += [inner for each in found for inner in getattr(each, "metrics", None) or ()]  # of compile
     known = (getattr(each, "_direction", None) for each in found if getattr(each, "name", None) == metric)

@@ -1,4 +1,4 @@
-"""Putting a saved file back into a Keras model, whole or not at all."""
+"""Restores a Keras model from a saved file, completely or not at all."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ Shapes = Mapping[str, compare.ArraySpec]  # of variables, by their names in a fi
 
 
 def restore(model: Any, path: Path, framework: Framework, scratch: Path | None) -> str:
-    """Put weights and optimizer of the file into the model; return in words what was restored.
+    """Restore weights and optimizer from the file; return in words what was restored.
 
-    scratch: a folder for a temporary file. Raises CheckpointError, before anything changes, where layers differ.
+    scratch: a folder for a temporary file. Raises CheckpointError, before anything changes, if layers differ.
     """
     if not getattr(model, "built", True):
         raise CheckpointError(
@@ -48,7 +48,7 @@ def restore(model: Any, path: Path, framework: Framework, scratch: Path | None) 
 
 
 def _check_weights(own: Shapes, stored: Shapes, others: tuple[str, ...], path: Path) -> None:
-    """Raise CheckpointError where the weights differ: what has none of these prefixes."""
+    """Raise CheckpointError if the weights differ; variables with one of these prefixes are not compared."""
     differences = compare.differences(_select(own, others, False), _select(stored, others, False))
     if differences:
         raise CheckpointError(
@@ -62,7 +62,7 @@ def _select(shapes: Shapes, prefixes: tuple[str, ...], having: bool = True) -> S
 
 
 def _shapes_of(model: Any, scratch: Path | None) -> Shapes:
-    """The shapes as Keras would write them now: its names of layers do not depend on how many models there were."""
+    """Return the shapes as Keras would write them now; its layer names in a file do not depend on other models."""
     with tempfile.TemporaryDirectory(dir=scratch, prefix=".shapes-") as folder:
         path = Path(folder) / f"own{WEIGHTS}"
         model.save_weights(str(path))

@@ -1,4 +1,4 @@
-"""Which checkpoint a model resumes from, and what is restored. The rules that are meant here are in docs/keras.md."""
+"""Chooses the checkpoint that a model resumes from, and restores it. "Rule 5" is that of the table in docs/keras.md."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from rla_hooks.checkpoints import Entry, Manifest, Saver
 from rla_hooks.errors import CheckpointError, RLAWarning
 
 _SHOWN = 5  # files in an error
-INHERITED_FROM = "brought_from"  # in an entry's info: the folder of the earlier run whose best file this is
+INHERITED_FROM = "brought_from"  # a key of an entry's info: the folder of the earlier run that this best file is from
 
 
 class ResumeSource(NamedTuple):
@@ -31,10 +31,10 @@ class ResumeSource(NamedTuple):
     entry: Entry | None
 
     def next_epoch(self, last_epoch: int | None) -> int:
-        """Return the epoch to resume at in a fit up to ``last_epoch``; 0 where it is not restored (rules 34, 35)."""
+        """Return the first epoch of a fit that ends at ``last_epoch``; 0 if it is not restored (rules 34, 35)."""
         info = self.entry.info if self.entry else {}
         epoch = info.get("epoch")
-        # A loop of fits of one epoch is recognised after its first fit.
+        # After one fit of one epoch, a further fit of one epoch is taken for a loop of such fits.
         in_loop = info.get("fits") != 1 or info.get("epochs") == last_epoch == 1
         return epoch + 1 if type(epoch) is int and epoch >= 0 and not in_loop else 0
 
@@ -42,7 +42,7 @@ class ResumeSource(NamedTuple):
 class Resume:
     """Restores each model of a run once, at its first fit with this callback (rules 14 to 18).
 
-    resume: None, True, or where the checkpoint is: a file, a folder, a run of ``rla.runs()``.
+    resume: the argument of RLACallback: None, True, a checkpoint file, a folder, or a run of ``rla.runs()``.
     """
 
     def __init__(self, resume: Any, checkpoints: Checkpoints, framework: Framework):
@@ -52,9 +52,9 @@ class Resume:
         self._framework = framework
 
     def named_source(self, model: Any, state: RunState | None) -> ResumeSource | None:
-        """Return the checkpoint that ``resume`` names; None where it names none, or ``model`` is resumed already.
+        """Return the checkpoint that ``resume`` names; None if it is None or True, or if ``model`` is resumed already.
 
-        Raises CheckpointError where there is none. To be called before a run is made (rules 12, 13).
+        Raises CheckpointError if it does not exist. Call this before a run is created (rules 12, 13).
         """
         done = model is None or (state is not None and model in state.resumed)
         if done or not self._resume or self._resume is True:
@@ -71,7 +71,7 @@ class Resume:
         return found
 
     def begin_fit(self, run: Run, state: RunState, model: Any, fit: Fit, source: ResumeSource | None) -> None:
-        """Restore the model from ``source``, or from an earlier checkpoint of its own. Raises CheckpointError."""
+        """Restore the model from ``source``, else from the last earlier checkpoint. Raises CheckpointError."""
         if not self._resume or model is None or model in state.resumed:
             return
         found = source or self._earlier(run, model, state.began)
@@ -79,7 +79,7 @@ class Resume:
             state.resumed.add(model)
             _tell(run, "resume=True: no checkpoint of this run or of an earlier one is there; it starts anew")
             return
-        # Rule 17: another callback of this model, of another name, may have restored a later state.
+        # Rule 17: another callback, with another name, may have restored a later state of this model.
         is_latest = found.entry is None or found.entry.step > state.restored.get(model, -1)
         restored = self._restore_and_continue(found, run, state, model, is_latest)
         if source is None:  # rule 29
@@ -94,7 +94,7 @@ class Resume:
     def _earlier(self, run: Run, model: Any, before: float) -> ResumeSource | None:
         """Return the last checkpoint of an earlier process of the run, or of an earlier run (rules 1 to 6).
 
-        before: when this process got the run, in seconds.
+        before: in seconds since 1970, when this process began with the run; later checkpoints do not count.
         """
         folders = list(_folders(run))
         for inherited in (False, True):
@@ -106,7 +106,7 @@ class Resume:
     def _newest(self, folder: Path, model: Any, inherited: bool, before: float = math.inf) -> ResumeSource | None:
         """Return the undamaged Keras file of a folder that was written last (rules 5 to 10).
 
-        inherited: whether it shall be the best file of an earlier run, or one of the folder's own run.
+        inherited: look for a best file taken over from an earlier run, instead of one that this folder's run wrote.
         """
         manifest = Manifest(folder)
         ours = [entry for entry in manifest.complete() if entry.file.endswith((WHOLE, WEIGHTS)) and entry.time < before]
@@ -133,7 +133,7 @@ class Resume:
     # --- what is restored -----------------------------------------------------------------------------------------
 
     def _restore_and_continue(self, found: ResumeSource, run: Run, state: RunState, model: Any, is_latest: bool) -> str:
-        """Restore weights, optimizer and step; return in words what was restored."""
+        """Restore weights, optimizer and time step; return in words what was restored."""
         if is_latest:
             words = restore(model, found.path, self._framework, run.checkpoint_dir if run.is_writing else None)
             step = found.entry.step if found.entry is not None else None
@@ -146,7 +146,7 @@ class Resume:
         return words
 
     def _continue_epochs(self, found: ResumeSource, fit: Fit) -> str:
-        """Let the fit start at the next epoch where Keras allows that; return in words what was done."""
+        """Set the first epoch of the fit, if Keras allows that; return in words what was done."""
         epoch, last = found.next_epoch(fit.last_epoch), fit.last_epoch
         if not epoch:
             return ""
@@ -157,9 +157,9 @@ class Resume:
         return f", epoch {epoch}" + (f"; all {last} epochs are done, so this fit trains nothing" if done else "")
 
     def _inherit_best(self, found: ResumeSource, run: Run, state: RunState) -> str:
-        """Give the best file of an earlier run a second name in this run; return in words which score counts.
+        """Link or copy the best file of an earlier run into this run; return in words the best score.
 
-        Rules 26 to 28: without its file, a score would only keep this run from saving a best one of its own.
+        Rules 26 to 28: a score without its file must not count, since this run would then have no best checkpoint.
         """
         if not run.is_writing or run.checkpoint_dir is None:
             return ""

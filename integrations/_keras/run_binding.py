@@ -1,4 +1,4 @@
-"""Which run a callback belongs to."""
+"""Finds or creates the run that a callback writes to."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from rla_hooks.hooks import Handle, OwnRun, attach_or_plan, open_run
 
 
 class RunBinding:
-    """The run that the user has open, else the one that the callback had, else one of its own.
+    """The run that the user has open, else the one that the callback wrote to before, else a new one.
 
-    A copy that is made before the first :meth:`join` has a run of its own, a later one stays with the run.
+    A copy of the callback that is made before the first :meth:`join` creates its own run; a later copy writes to the
+    same run.
     """
 
     def __init__(self, own: OwnRun, name: str):
         self._own = own
         self._name = name
         self._handle: Handle | None = None
-        self._is_own = False  # whether the handle is on a run that this callback made
-        self._is_copy = False  # of a binding that has a run
+        self._is_own = False  # whether this callback created the run of the handle
+        self._is_copy = False  # whether this is a copy of a binding that has a run
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -30,17 +31,17 @@ class RunBinding:
 
     @property
     def joined(self) -> tuple[Run, RunState] | None:
-        """The run that was joined last, and its state."""
+        """The run that was joined last, and its state; None before the first :meth:`join`."""
         return None if self._handle is None else self._with_state(self._handle.resolve())
 
     def state(self) -> RunState | None:
-        """Return the state of the run that :meth:`join` would return; None where it would make one."""
+        """Return the state of the run that :meth:`join` would return; None if it would create one."""
         run = open_run()
         joined = self.joined if run is None else self._with_state(run)
         return joined[1] if joined else None
 
     def join(self, progress_bar: bool, backend: str) -> tuple[Run, RunState]:
-        """Return the run, started, and its state. ``progress_bar``: Keras has one on stdout."""
+        """Return the run, started, and its state. ``progress_bar``: whether Keras shows one on stdout."""
         opened = open_run()
         if opened is not None or self._handle is None:
             self._handle, self._is_own = attach_or_plan(self._own), opened is None
@@ -50,7 +51,7 @@ class RunBinding:
             self._warn_of_unused_options(opened)
         run = self._handle.run
         takes_over = self._is_own and (run is None or self._is_copy) and not _is_follower(backend)
-        # Not so in a forked process, which writes nothing into its parent's run.
+        # Otherwise this is a forked process, which writes nothing to its parent's run.
         if takes_over or (run is not None and run.is_writing):
             self._handle.ensure_started()
         self._is_copy = False
@@ -66,6 +67,6 @@ class RunBinding:
 
 
 def _is_follower(backend: str) -> bool:
-    """Whether another process of a JAX training writes: no launcher's variable says so."""
+    """Whether another process of a JAX training writes; JAX sets no environment variable with the rank."""
     jax: Any = sys.modules.get("jax") if backend == "jax" else None
     return jax is not None and jax.process_index() != 0

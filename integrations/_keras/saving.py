@@ -1,4 +1,4 @@
-"""How a Keras model becomes a file in the run's checkpoint folder, complete or not at all."""
+"""Saves a Keras model as a file in the run's checkpoint folder, completely or not at all."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WHOLE, WEIGHTS = ".keras", ".weights.h5"
 
 
 class TrainingPoint(NamedTuple):
-    """A model, and where its training is."""
+    """A model at a certain point of its training."""
 
     run: Run
     state: RunState
@@ -29,7 +29,7 @@ class TrainingPoint(NamedTuple):
 
 
 class Target(NamedTuple):
-    """What a checkpoint is saved as: its name, how many of that name are kept (None: all), and its manifest's info."""
+    """How to save a checkpoint: its name, how many of that name to keep (None: all), and the info in the manifest."""
 
     name: str
     max_to_keep: int | None
@@ -37,7 +37,7 @@ class Target(NamedTuple):
 
 
 class ModelSaver:
-    """Saves a model whole; its weights where only these are wanted, or where it cannot be saved whole."""
+    """Saves a whole model, or its weights if only these are wanted or the whole cannot be saved."""
 
     def __init__(self, weights_only: bool):
         self._weights_only = weights_only
@@ -98,7 +98,7 @@ def _text(error: Exception) -> str:
 
 
 def _saves_together(model: Any) -> bool:
-    """Whether all ranks of a training must save, though one keeps the file: some variables are read by all of them."""
+    """Whether all ranks must save, though only one keeps the file, since reading some variables needs all of them."""
     strategy = getattr(model, "distribute_strategy", None)
     return bool(getattr(getattr(strategy, "extended", None), "_in_multi_worker_mode", bool)())
 

@@ -1,4 +1,4 @@
-"""What all RLACallbacks of a run (or of one name in it) share: an RL loop may use one for all its fits, or many."""
+"""The state that all RLACallbacks of a run share, or all of one name: an RL loop may use a new one for each fit."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SHARE = 100  # the figure may take a hundredth of the time
 
 
 class RunState:
-    """The time step, the learning curve and the counts of a run, or of one of the models that it names."""
+    """The time step, the learning curve and the counts of a run, or of one of its named models."""
 
     def __init__(self, run: Run, name: str):
         self.prefix = f"{name}/" if name else ""  # of columns and figures
@@ -46,7 +46,7 @@ class RunState:
         run.log({self.prefix + key: value for key, value in values.items()} if self.prefix else values, step)
 
     def flat_logs(self, logs: Any) -> dict[str, Any]:
-        """Return what Keras, or a custom loop, passed as logs, without nesting."""
+        """Return the logs that Keras, or a custom loop, passed, without nesting."""
         if logs is None or isinstance(logs, Mapping):
             return flat(logs or {})
         message = f"logs are {logs!r:.80}. Allowed: a mapping such as train_on_batch(x, y, return_dict=True) gives."
@@ -54,7 +54,7 @@ class RunState:
         return {}
 
     def step(self, model: Any, around: Iterable[Any], framework: Framework, epoch_ended: bool = False) -> int:
-        """Return the time step: the iterations of all optimizers so far; epochs where none counts any.
+        """Return the time step: the iterations of all optimizers so far; epochs, if no optimizer counts.
 
         around: the models of the fits inside of which this one runs; it starts at the step that they have reached.
         """
@@ -100,7 +100,7 @@ class RunState:
 
 
 class CurveFigure(LearningCurve):
-    """A learning curve that is drawn at the end of the run, and at the end of fits where that is cheap."""
+    """A learning curve that is drawn at the end of the run, and at the end of a fit if that is cheap."""
 
     def __init__(self, run: Run, name: str):
         super().__init__()
@@ -111,12 +111,12 @@ class CurveFigure(LearningCurve):
         run.at_end(self.draw)
 
     def draw_if_cheap(self) -> None:
-        """Draw, unless a loop of short fits would spend its time on it."""
+        """Draw, unless a loop of short fits would spend too much of its time on it."""
         if time.perf_counter() - self._drawn > _SHARE * self._cost:
             self.draw()
 
     def draw(self) -> None:
-        """Save the figure of all epochs so far, if there are new ones and two points to a line."""
+        """Save the figure of all epochs so far, if there are new ones and a curve has two points."""
         run = self._run()
         if run is None or not run.is_writing or not self.rows:
             return
@@ -129,7 +129,7 @@ class CurveFigure(LearningCurve):
 
 
 class StepClock:
-    """Makes one growing axis of the ``optimizer.iterations`` of the models of a run.
+    """Makes one growing time step of the ``optimizer.iterations`` of the models of a run.
 
     The first model's count is the step. The steps of each later model, and of a new optimizer, are added to it.
     """
@@ -153,7 +153,7 @@ class StepClock:
             return self._now
 
     def continue_from(self, step: int, model: Any, taken: int) -> None:
-        """Let ``taken`` iterations of ``model`` be at ``step`` or later: that of a checkpoint which it resumes from."""
+        """Continue at ``step``, of the checkpoint that ``model`` resumes from; ``taken``: its iterations now."""
         with self._lock:
             self._now = max(self._now, step)
             self._taken[self if model is None else model], self._began = taken, True
@@ -164,7 +164,7 @@ forget_state = _states.clear  # between two tests
 
 
 def state_of(run: Run, name: str) -> RunState:
-    """Return the state of this run in this process, or of the model that it has by that name."""
+    """Return the state of this run in this process, or of its model of that name."""
     if run not in _states:  # a copy of a run is the same run
         same = (states for other, states in _states.items() if run.paths is not None and other.paths == run.paths)
         _states[run] = next(same, {})

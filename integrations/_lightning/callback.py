@@ -1,10 +1,10 @@
 """RLACallback: the methods that Lightning calls on its checkpoint callback.
 
-``pytorch_lightning.py`` and ``lightning_pytorch.py`` join this class with the ``ModelCheckpoint`` of their namespace.
-Lightning saves, on all ranks, and chooses what to keep. The overridden methods put the files into the run's folder and
-its manifest, delete no file of another run, and keep a training going whose monitor is missing or whose disk is full.
-Of those with an underscore, _find_last_checkpoints, _save_checkpoint, _remove_checkpoint, _save_topk_checkpoint and
-_save_last_checkpoint are ModelCheckpoint's own (2.6).
+``pytorch_lightning.py`` and ``lightning_pytorch.py`` combine this class with the ``ModelCheckpoint`` of their
+namespace. Lightning saves, on all ranks, and decides which files to keep. The overridden methods put the files into the
+run's folder and its manifest, delete no file of another run, and let the training go on if the monitored metric is
+missing or the disk is full. Of the methods with an underscore, _find_last_checkpoints, _save_checkpoint,
+_remove_checkpoint, _save_topk_checkpoint and _save_last_checkpoint are ModelCheckpoint's own (2.6).
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ ModelCheckpoint: Any = object  # in place of Lightning's: no framework is import
 
 
 class CallbackHooks(ModelCheckpoint):
-    """Checkpoints into the run's folder, figures into results/, learning rate and speed as metrics, the real ending.
+    """Saves checkpoints and figures in the run, logs learning rate and throughput, and reports how a training ended.
 
     monitor, mode, save_top_k, save_last, every_n_epochs, every_n_train_steps: as in Lightning's ModelCheckpoint.
     figures: functions ``fn(trainer, module)`` that return a matplotlib figure or an image array; they are called on
     the writing rank after every ``figures_every`` epochs. log_lr: the learning rates as ``lr-<optimizer>``.
     log_throughput: ``time/samples_per_second`` and ``time/seconds_per_epoch``.
 
-    It works with RLALogger, with other loggers and with none; then it logs the epoch's metrics itself.
+    It works with RLALogger, with other loggers and without any; without RLALogger it logs the epoch's metrics itself.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class CallbackHooks(ModelCheckpoint):
     # --- the run --------------------------------------------------------------------------------------------------
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
-        """Find the run, on all ranks. fast_dev_run makes nothing, and predict alone makes no run."""
+        """Find the run, on all ranks. With fast_dev_run, or for predict alone, no run is created."""
         if trainer.fast_dev_run:
             return
         check_namespace(self, trainer)
@@ -115,7 +115,7 @@ class CallbackHooks(ModelCheckpoint):
         super().setup(trainer, pl_module, stage)
 
     def _find_run(self, trainer: Any) -> Handle:
-        """Return the run of the Trainer's RLALogger, else the one that the user has open, else this callback's own."""
+        """Return the run of the Trainer's RLALogger, else the one that the user has open, else a new one."""
         logger = _rla_logger(trainer)
         if logger is not None:
             return logger.handle
@@ -136,7 +136,7 @@ class CallbackHooks(ModelCheckpoint):
         return super()._find_last_checkpoints(trainer)
 
     def _writing(self, trainer: Any) -> Run | None:
-        """Return the run where this rank writes it; None in the sanity check, too, and with fast_dev_run."""
+        """Return the run if this rank writes to it; None in the sanity check and with fast_dev_run, too."""
         is_trial = trainer.sanity_checking or trainer.fast_dev_run
         run = self._run if trainer.is_global_zero and not is_trial else None
         return run if run is not None and run.is_writing else None
@@ -211,7 +211,7 @@ class CallbackHooks(ModelCheckpoint):
             checkpoints.list_checkpoint(self._run, self)
 
     def _remove_checkpoint(self, trainer: Any, filepath: str) -> None:
-        """Delete what this run wrote, never a file of the run that this one was resumed from."""
+        """Delete a file of this run, but never one of the run that this one was resumed from."""
         if Path(str(self.dirpath)).absolute() not in Path(filepath).absolute().parents:
             return
         super()._remove_checkpoint(trainer, filepath)
@@ -219,7 +219,7 @@ class CallbackHooks(ModelCheckpoint):
             self._run.forget_deleted_checkpoints()
 
     def _save_topk_checkpoint(self, trainer: Any, monitor_candidates: dict[str, Any]) -> None:
-        """A monitor that is not logged must not cost the checkpoints: the newest is kept until it is."""
+        """While the monitored metric is not logged, keep the newest checkpoint, since no best one can be chosen."""
         if self.save_top_k == 0:
             return
         with self._tolerant(trainer):
@@ -244,7 +244,7 @@ class CallbackHooks(ModelCheckpoint):
         return checkpoints.saved_or_unchanged(self, self._stopgap, self._warn)
 
     def _is_deferred(self) -> bool:
-        """Whether 2.6 puts off a save at every_n_train_steps until a validation, since the monitored metric is missing.
+        """Whether 2.6 delays a save at every_n_train_steps until a validation, since the monitored metric is missing.
 
         Without a validation, or with one at the end of each epoch, that save would never come.
         """
@@ -258,7 +258,7 @@ class CallbackHooks(ModelCheckpoint):
             self._save_last_checkpoint(trainer, candidates)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Resume: the best score and the list of the best survive in the folder of a new run, too."""
+        """When resuming, keep the best score and the list of best files, though the new run has another folder."""
         super().load_state_dict({**state_dict, "dirpath": self.dirpath})
 
     # --- the end --------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Checkpoint files that Lightning writes: into the run's manifest, complete or not at all, one at least."""
+"""Lists the checkpoint files that Lightning writes in the run's manifest, and makes its saves complete or nothing."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ _FILES += ["last_model_path"]
 
 
 class Stopgap:
-    """The newest checkpoint, kept while the metric that decides on the best is missing."""
+    """The newest checkpoint, which is kept as long as the monitored metric is missing."""
 
     def __init__(self) -> None:
         self.path = ""  # none is kept
 
     def replace(self, path: str, keep: Container[str], delete: Callable[[str], None]) -> None:
-        """Keep the file ``path`` in place of the present one, which is deleted if ``keep`` does not have it."""
+        """Keep the file ``path`` in place of the present one, which is deleted unless it is in ``keep``."""
         previous, self.path = self.path, path
         if previous not in ("", path) and previous not in keep:
             delete(previous)
 
 
 def list_checkpoint(run: Run, checkpoint: Any) -> None:
-    """Note what a ModelCheckpoint has just saved, if it lies in the run's checkpoint folder."""
+    """List what a ModelCheckpoint has just saved, if it is in the run's checkpoint folder."""
     path, folder = getattr(checkpoint, "_last_checkpoint_saved", ""), run.checkpoint_dir
     if path and folder and run.is_writing and os.path.abspath(path).startswith(f"{folder}{os.sep}"):
         run.register_checkpoint(Path(path), getattr(checkpoint, "_last_global_step_saved", None))
 
 
 def forget_files(checkpoint: Any) -> None:
-    """Let a ModelCheckpoint begin again in another folder, where the files of before are none of its own."""
+    """Reset a ModelCheckpoint for another folder, so that it forgets, and does not delete, its earlier files."""
     checkpoint.best_k_models = {}
     checkpoint.best_model_path = checkpoint.kth_best_model_path = checkpoint.last_model_path = ""
     checkpoint.best_model_score = checkpoint.current_score = None
@@ -47,7 +47,7 @@ def forget_files(checkpoint: Any) -> None:
 
 
 def missing_monitor(monitor: str, logged: Iterable[str]) -> str:
-    """Say that the monitored metric is none of those that were logged, with the nearest of these."""
+    """Return the warning that the monitored metric was not logged, with the most similar one that was."""
     known = [key for key in logged if key not in ("epoch", "step")]
     return (
         f"RLACallback(monitor={monitor!r}): no such metric has been logged; the newest checkpoint is kept "
@@ -57,7 +57,7 @@ def missing_monitor(monitor: str, logged: Iterable[str]) -> str:
 
 @contextmanager
 def saved_or_unchanged(checkpoint: Any, stopgap: Stopgap, warn: WarnOnce) -> Iterator[None]:
-    """A full disk costs the new checkpoint: the training goes on, and the older files are known as before."""
+    """If the disk is full, warn and undo the changes to the lists of files: the training goes on with the old files."""
     before, path = {name: copy.copy(getattr(checkpoint, name)) for name in _FILES}, stopgap.path
     try:
         yield
@@ -69,10 +69,10 @@ def saved_or_unchanged(checkpoint: Any, stopgap: Stopgap, warn: WarnOnce) -> Ite
 
 @contextmanager
 def temporary_files_in(folder: str) -> Iterator[None]:
-    """Make a save of Lightning's complete or nothing.
+    """Make a save of Lightning's complete or nothing, by temporary files in the folder of the target.
 
-    It writes a file in the system's temporary folder and moves it (2.6, fsspec). From one disk to another that is a
-    copy, which can end halfway and then has destroyed an older file of that name.
+    Lightning writes a file in the system's temporary folder and moves it (2.6, fsspec). From one disk to another that
+    is a copy; if it ends halfway, it has destroyed an older file of that name.
     """
     before, tempfile.tempdir = tempfile.tempdir, folder
     try:

@@ -1,6 +1,6 @@
 """RLALogger: the methods that Lightning calls on a logger.
 
-``pytorch_lightning.py`` and ``lightning_pytorch.py`` join this class with the ``Logger`` of their namespace.
+``pytorch_lightning.py`` and ``lightning_pytorch.py`` combine this class with the ``Logger`` of their namespace.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ Logger: Any = object  # in place of Lightning's: no framework is imported here
 
 
 class Experiment:
-    """``logger.experiment``: the run. It starts with the first use of one of its attributes, not with a look at it."""
+    """``logger.experiment``: a proxy for the run, which starts when one of its attributes is first used."""
 
     def __init__(self, handle: Handle):
         self._handle = handle
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or not hasattr(self._handle.resolve(), name):  # a mere question starts no run
+        if name.startswith("__") or not hasattr(self._handle.resolve(), name):  # hasattr() starts no run
             raise AttributeError(f"the run has no {name!r}")
         return getattr(self._handle.ensure_started(), name)
 
@@ -48,14 +48,14 @@ class Experiment:
 
 
 class LoggerHooks(Logger):
-    """Writes what a Trainer (or Fabric) logs into a run.
+    """Writes what a Trainer (or Fabric) logs to a run.
 
-    Inside ``@rla.track`` or an open Run it joins that run; alone it makes its own at first real use, which ends
-    with the process. The arguments are for a run of its own: ``task``, ``config`` (path of an rla_config.yaml),
-    ``log_root``, ``record`` (hyper-parameters that stand in the run's name, with their values), ``writers`` (of csv,
-    tensorboard, log, stdout) and ``backup`` (source, lib or none); ``options`` are further ones of ``rla.run``, such as
-    ``tags``. ``prefix`` is put before every metric; ``log_graph`` writes the module's graph to TensorBoard once, if it
-    has an ``example_input_array``.
+    It joins the run that is open, such as that of ``@rla.track``; if there is none, it creates one when something is
+    first logged, which ends with the process. These arguments are for a run that it creates: ``task``, ``config`` (the
+    path of an rla_config.yaml), ``log_root``, ``record`` (hyper-parameters that become part of the run's name, with
+    their values), ``writers`` (of csv, tensorboard, log, stdout), ``backup`` (source, lib or none), and ``options``,
+    which are further options of ``rla.run``, such as ``tags``. ``prefix`` is put before every metric; ``log_graph``
+    writes the module's graph to TensorBoard once, if the module has an ``example_input_array``.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class LoggerHooks(Logger):
 
     @property
     def run(self) -> Run:
-        """The run, started. On ranks that do not write it takes everything and writes nothing."""
+        """The run, started. On ranks that do not write, it accepts every call and writes nothing."""
         return self.handle.ensure_started()
 
     @property
@@ -120,13 +120,13 @@ class LoggerHooks(Logger):
         return str(paths.log_root) if paths else None
 
     def get_experiment(self) -> Experiment:
-        """Called twice in every fit, test and predict; so nothing is made here."""
+        """Lightning calls this twice in every fit, test and predict; so nothing is created here."""
         return Experiment(self.handle)
 
     # --- what -----------------------------------------------------------------------------------------------------
 
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
-        """Write a row. Every row is kept: steps may repeat and go back. Without a step it is one after the last.
+        """Log a row. Every row is kept: steps may repeat and go back. Without a step, it is the last one plus one.
 
         Values in nested dicts become ``<key>/<inner key>``, as by TensorBoard's ``add_scalars``.
         """
@@ -150,7 +150,7 @@ class LoggerHooks(Logger):
         metrics: Mapping[str, Any] | float | None = None,
         step: int | None = None,
     ) -> None:
-        """Add hyper-parameters to the run's; those of a second call join them. ``metrics`` are logged as a row."""
+        """Add hyper-parameters to the run's, also in several calls. ``metrics`` are logged as a row."""
         fields = config_fields(params)
         if fields is not None:  # a run that has not started yet takes them along when it does
             add_hyper_params(self.handle.resolve(), dict(fields))
@@ -164,9 +164,9 @@ class LoggerHooks(Logger):
             self.log_metrics(metrics if isinstance(metrics, Mapping) else {"hp_metric": metrics}, step)
 
     def log_graph(self, model: Any, input_array: Any = None) -> None:
-        """Called once for each fit, validate, test and predict, on all ranks: here the Trainer is known first.
+        """Lightning calls this in each fit, validate, test and predict, on all ranks. The Trainer is known here first.
 
-        A predict-only Trainer makes no run of its own.
+        For predict alone, no run is created.
         """
         self._module = weakref.ref(model)
         trainer = getattr(model, "_trainer", None)
@@ -198,7 +198,7 @@ class LoggerHooks(Logger):
             run.logger.write_media("graph", graph, 0)
 
     def log_image(self, key: str, images: list[Any], step: int | None = None, **kwargs: Any) -> None:
-        """Save images (arrays, tensors or figures) under results/ and in TensorBoard. Several are numbered."""
+        """Save images (arrays, tensors or figures) in results/ and show them in TensorBoard. Several are numbered."""
         images = images if isinstance(images, (list, tuple)) else [images]
         for index, image in enumerate(images):
             name = f"{self._prefix}{key}" if len(images) == 1 else f"{self._prefix}{key}_{index}"
@@ -207,17 +207,17 @@ class LoggerHooks(Logger):
     # --- end ------------------------------------------------------------------------------------------------------
 
     def save(self) -> None:
-        """Called after every row; they are with the operating system already."""
+        """Lightning calls this after every row. Rows are written already."""
 
     def after_save_checkpoint(self, checkpoint_callback: Any) -> None:
-        """List what a ModelCheckpoint has just saved, if it lies in the run's checkpoint folder."""
+        """List what a ModelCheckpoint has just saved, if it is in the run's checkpoint folder."""
         list_checkpoint(self.handle.resolve(), checkpoint_callback)
 
     def finalize(self, status: str) -> None:
-        """The end of a fit, validate, test or predict, which is a pause of the run; or the failure of one.
+        """Pause the run at the end of a fit, validate, test or predict; report the failure of one.
 
-        Lightning says "failed" inside its except block, where the true reason can be seen; on all ranks, of which one
-        may have failed while the one that writes hangs in a collective call.
+        Lightning calls this with "failed" inside its except block, where the true exception is known, and on all ranks:
+        one may have failed while the rank that writes hangs in a collective call.
         """
         run, error = self.handle.resolve(), sys.exc_info()[1]
         if status == "failed":

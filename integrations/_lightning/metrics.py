@@ -1,4 +1,4 @@
-"""The metrics that RLACallback adds to those of the module, and the rows they go into."""
+"""The metrics that RLACallback adds to those of the module, and the rows that it adds them to."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ class Throughput:
 
 
 class PendingRow:
-    """Values that wait for a step's metrics, to stand in one row with them: Lightning logs those after the hooks."""
+    """Values that wait for the metrics of a step, to be in the same row; Lightning logs those after the hooks."""
 
     def __init__(self) -> None:
         self._pending: tuple[Run, int, int] | None = None  # with the step, and the number of rows before its row
 
     def add(self, run: Run, values: Mapping[str, Any], step: int, epoch: int) -> None:
-        """Let the next row of the run take ``values`` along."""
+        """Add ``values`` to the next row of the run."""
         self.flush(epoch)
         run.logger.record_all(values)
         self._pending = run, step, run.logger.rows
 
     def flush(self, epoch: int) -> None:
-        """Where the step had no metrics of its own, make what waits for them a row."""
+        """If the step had no metrics, log the waiting values as their own row."""
         if self._pending is not None:
             run, step, rows = self._pending
             self._pending = None

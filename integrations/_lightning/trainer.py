@@ -1,4 +1,4 @@
-"""What a Trainer says: which ranks there are, whether a step is logged, to which namespace it belongs."""
+"""Reads from a Trainer: its ranks, whether a step is logged, its namespace; and shares the run among the ranks."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from rla_hooks.hooks import Run
 
 
 def share(run: Run, trainer: Any) -> None:
-    """Make the run of rank zero that of all ranks, which all call this; the others know its folders and write nothing.
+    """Make the run of rank zero that of all ranks, which all call this; the others then write nothing.
 
-    A launcher like torchrun tells them nothing, and one that copies the Trainer makes each of them believe it writes.
+    torchrun passes no folders on to the ranks, and a launcher that copies the Trainer copies a run that writes.
     """
     if trainer.world_size == 1:
         return
@@ -43,7 +43,7 @@ def steps_taken(trainer: Any) -> int:
 
 
 def check_namespace(callback: Any, trainer: Any) -> None:
-    """Raise ConfigError for a callback of the other namespace, which the Trainer would not ask for checkpoints."""
+    """Raise ConfigError for a callback of the other namespace, which the Trainer would not use for checkpoints."""
     ours, theirs = _namespace(callback, "ModelCheckpoint"), _namespace(trainer, "Trainer")
     if theirs is not None and theirs != ours:
         raise ConfigError(
@@ -53,7 +53,7 @@ def check_namespace(callback: Any, trainer: Any) -> None:
 
 
 def _namespace(thing: Any, base: str) -> str | None:
-    """Return which of the two trees of classes a thing belongs to."""
+    """Return which of the two packages of Lightning an object's class comes from."""
     for each in type(thing).__mro__:
         for namespace in ("pytorch_lightning", "lightning.pytorch"):
             if each.__name__ == base and each.__module__.startswith(namespace + "."):

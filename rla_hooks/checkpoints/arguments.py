@@ -23,7 +23,7 @@ def checked_count(count: Any) -> int | None:
 
 
 def checked_framework(framework: str | None) -> str | None:
-    """Return the framework. Raises CheckpointError where it is not installed: now, and not at the first save."""
+    """Return the framework. Raises CheckpointError if it is not installed, now instead of at the first save."""
     install = next((backend.install for backend in backends.BACKENDS if backend.needs == framework), "")
     with contextlib.suppress(ImportError):  # from an import hook that hides the framework
         if not framework or not install or importlib.util.find_spec(framework) is not None:
@@ -61,7 +61,7 @@ def checked_models(models: Any, role: str) -> Mapping[str, Any]:
 
 
 def checked_name(name: Any, step: int) -> None:
-    """Raise ConfigError where a name is no part of a file name."""
+    """Raise ConfigError if a name cannot be part of a file name."""
     wrong = None
     if not isinstance(name, str) or not name:
         wrong = "must be a text that is not empty"
@@ -74,7 +74,7 @@ def checked_name(name: Any, step: int) -> None:
 
 
 def shown(value: Any) -> str:
-    """Return how an error shows a value: a short one in full, others by their type."""
+    """Return a value as a text for an error: a short one in full, others by their type."""
     if value is None or isinstance(value, (bool, int, float, str)):
         text = repr(value)
         return text if len(text) <= 80 else text[:77] + "..."

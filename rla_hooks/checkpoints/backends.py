@@ -1,7 +1,7 @@
 """The table of backends: which file stores which framework's objects.
 
-A backend is one file that knows how one framework stores its models, with the functions of :class:`Implementation`,
-and one line in :data:`BACKENDS`.
+A backend is one module that stores the objects of one framework, with the functions of :class:`Implementation`, and a
+line in :data:`BACKENDS`.
 """
 
 from __future__ import annotations
@@ -22,31 +22,31 @@ _NO_SESSION = (
 
 
 class Implementation(Protocol):
-    """The functions of a backend's file. ``models`` are objects by name, nested in dicts, lists and tuples.
+    """The functions of a backend's module. ``models`` are objects by name, nested in dicts, lists and tuples.
 
-    Two more names are for frameworks with sessions: ``restores_without_objects = True``, and ``has_session()`` that
-    returns whether there is one to save without any object, None where a program needs none.
+    A framework with sessions has two more: ``restores_without_objects = True``, and ``has_session()``, which returns
+    whether there is a session to save if no object is passed; None for a program that uses no sessions.
     """
 
     def matches(self, models: Mapping[str, Any]) -> bool:
         """Return whether there are objects of this framework among the models."""
 
     def collect(self, models: Mapping[str, Any], var_prefix: str) -> tuple[Any, list[str]]:
-        """Return what goes into the file, and a line for each value that cannot: where, which type, what to do.
+        """Return what goes into the file, and a line for each value that cannot be stored: where, its type, what to do.
 
-        Raises CheckpointError where ``var_prefix`` selects none of the variables that are there.
+        Raises CheckpointError if there are variables, but ``var_prefix`` selects none of them.
         """
 
     def save(self, path: Path, content: Any) -> None:
-        """Write what ``collect`` returned to ``path``, which does not exist: make it a file or a folder.
+        """Write what ``collect`` returned to ``path``, which does not exist yet, as a file or a folder.
 
-        Raises OSError when the disk does; then the caller removes what was written.
+        Raises OSError if the disk fails; then the caller removes what was written.
         """
 
     def load(self, path: Path, weights_only: bool) -> dict[str, Any]:
-        """Return the content of a file, on the CPU. Runs nothing of the file unless ``weights_only`` is False.
+        """Return the content of a file, on the CPU. Runs no code of the file unless ``weights_only`` is False.
 
-        Raises CheckpointError, whose message continues a sentence that begins with the path.
+        Raises CheckpointError with a message that continues a sentence beginning with the path, "is damaged" say.
         """
 
     def restore(self, models: Mapping[str, Any], content: Mapping[str, Any], var_prefix: str) -> None:
@@ -55,11 +55,11 @@ class Implementation(Protocol):
 
 @dataclass(frozen=True)
 class Backend:
-    """A line of the table: the module that stores one framework's models, imported when it is first needed.
+    """A line of the table: the module that stores one framework's objects, imported on first use.
 
-    name: how the config names the framework, such as "torch". suffix: of its files, such as ".pt".
+    name: of the framework in the config, such as "torch". suffix: of the files, such as ".pt".
     module: the dotted name of a module with the functions of :class:`Implementation`.
-    needs: the framework's package; none of its objects exists until this is imported.
+    needs: the framework's package; as long as it is not imported, there can be no object of the framework.
     install: the command that installs it.
 
     >>> Backend("numpy", ".npz", "my_project.numpy_backend", needs="numpy", install="pip install numpy").suffix
@@ -82,8 +82,8 @@ class Backend:
             raise CheckpointError(f"needs {self.needs}, which is not installed. Install it: {self.install}") from error
 
 
-#: The first one whose objects are among the models writes the file; the plain one takes all that is left.
-#: A suffix that ends with another one stands before it: the first that fits reads the file.
+#: The first backend whose objects are among the models writes the file; the plain one if there is none. The first one
+#: whose suffix fits reads a file; so a suffix that ends with another one, as .keras.pkl does, is listed before it.
 BACKENDS = [
     Backend("tensorflow", ".tf", "rla_hooks.checkpoints.tensorflow.backend", "tensorflow", "pip install tensorflow"),
     Backend("keras", ".keras.pkl", "rla_hooks.checkpoints.keras_backend", "keras", "pip install 'rla-hooks[keras]'"),
@@ -93,12 +93,12 @@ BACKENDS = [
 
 
 def backend_of(models: Mapping[str, Any], framework: str | None = None) -> tuple[Backend, list[str]]:
-    """Return the backend that writes these objects, and a line for each thing that it leaves out.
+    """Return the backend that writes these objects, and a line for what it leaves out.
 
-    Imports no framework that the program has not imported. Where no framework's object is among the models, an open
-    default session of TensorFlow 1 decides: its variables are saved, too. ``framework`` ("torch", "tensorflow") names
-    the program's framework; the sessions of others are then ignored. Raises CheckpointError where there is nothing to
-    save though there should be: no object, and no default session for a program that needs one.
+    Imports no framework that the program has not imported. If the models have no object of a framework, but TensorFlow
+    has an open default session, its backend is used, and saves the variables of the session, too. ``framework``
+    ("torch", "tensorflow") names the program's framework; the sessions of others are then ignored. Raises
+    CheckpointError if there is nothing to save: no object, and no default session in a program that needs one.
     """
     loaded = [backend for backend in BACKENDS[:-1] if not backend.needs or sys.modules.get(backend.needs)]
     for backend in loaded:

@@ -1,4 +1,4 @@
-"""Says in words where the objects of a program differ from what a checkpoint file holds. Knows no framework."""
+"""Words the differences between the objects of a program and the content of a checkpoint, for all frameworks."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def differences(own: Mapping[str, ArraySpec], stored: Mapping[str, ArraySpec]) -
 
 
 def difference(name: str, own: ArraySpec | None, stored: ArraySpec | None) -> str | None:
-    """Return how one array differs from the file, None where it does not. None for an array: it is not there.
+    """Return how one array differs from the file, None if it does not. own, stored: None for an array that is missing.
 
     >>> difference("'policy.w'", ArraySpec((2,), "float32"), ArraySpec((2,), "float64"))
     "'policy.w' has dtype float32 and in the file float64"
@@ -48,12 +48,12 @@ def difference(name: str, own: ArraySpec | None, stored: ArraySpec | None) -> st
 
 
 def only_in_file(count: int, name: str, advice: str) -> str:
-    """Return the line for several arrays of a part that has none yet, such as a layer that is not built."""
+    """Return one line for all stored arrays of a part that has none yet, such as a layer that is not built."""
     return f"{count} variables of {name} are only in the file: {advice}"
 
 
 def other_kind(name: str, kind: str, state: Any) -> str:
-    """Return the line for an object of which the file holds something else.
+    """Return the line for an object if the file holds something of another kind.
 
     >>> other_kind("'policy'", "a module", 5)
     "'policy' is a module and in the file a <class 'int'>"
@@ -62,12 +62,12 @@ def other_kind(name: str, kind: str, state: Any) -> str:
 
 
 def other_name(name: str, stored: str) -> str:
-    """Return the line for a variable at whose place the file has another one."""
+    """Return the line for a variable if the file has one of another name at its place."""
     return f"{name} is {stored!r} in the file"
 
 
 def check(problems: Sequence[str]) -> None:
-    """Raise CheckpointError where there are lines about what differs: it says them, and what to do."""
+    """Raise CheckpointError if there are differences; its message lists them, and says what to do."""
     if problems:
         text = shorten(problems).rstrip(".")
         raise CheckpointError(

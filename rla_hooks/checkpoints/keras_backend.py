@@ -6,9 +6,9 @@ A file is a restricted pickle of plain data and numpy arrays, as in plain.py:
                 "optimizer": [["adam/iteration", array], ["adam/learning_rate", array], ...]},
      "epoch": 3}
 
-``optimizer`` stands there for a compiled model whose optimizer is built, and ``others`` where a layer has variables of
-TensorFlow, or layers that Keras does not see, in its attributes: ``["module/v", array]``. An array of a type that numpy
-has not (bfloat16) is stored as its bits: ``["dense/kernel", array of uint16, "bfloat16"]``.
+A compiled model whose optimizer is built has ``optimizer``. A layer has ``others`` if its attributes have variables of
+TensorFlow, or layers that Keras does not track: ``["module/v", array]``. An array of a type that numpy lacks (bfloat16)
+is stored as its bits: ``["dense/kernel", array of uint16, "bfloat16"]``.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ def matches(models: Mapping[str, Any]) -> bool:
 def collect(models: Mapping[str, Any], var_prefix: str) -> tuple[Any, list[str]]:
     """Return plain data of the models, and what was left out.
 
-    With ``var_prefix``, only those variables of layers and models are taken whose path or ``<key>.<path>``
-    begins so, and no optimizer of a compiled model.
+    With ``var_prefix``, only variables of layers and models whose path or ``<key>.<path>`` begins with it are
+    taken, and no optimizer of a compiled model.
     """
     prefix_filter = PrefixFilter(var_prefix)
     return state_dicts.collect(_Collector(prefix_filter), models, prefix_filter)
@@ -75,7 +75,7 @@ def restore(models: Mapping[str, Any], content: Mapping[str, Any], var_prefix: s
 def match(
     models: Mapping[str, Any], content: Mapping[str, Any], prefix_filter: PrefixFilter
 ) -> tuple[list[tuple[Any, Any]], list[str]]:
-    """Return the variables of the Keras objects among the models with their new values, and where they do not fit."""
+    """Return the variables of the Keras objects in the models with their new values, and a line for each misfit."""
     pairs: list[tuple[Any, Any]] = []
     problems: list[str] = []
     for target in state_dicts.targets(models, content, is_own):
@@ -98,12 +98,12 @@ def encode_object(value: Any, keys: KeyPath, prefix_filter: PrefixFilter) -> dic
         found = parts(value, state_dicts.dotted(keys), prefix_filter)
         with _eagerly():
             return {part: [_entry(variable) for variable in variables] for part, variables in found.items()}
-    except Exception as error:  # each backend of Keras has errors of its own
+    except Exception as error:  # each backend of Keras raises other errors
         raise NotStorable(keys, f"a {type(value)} cannot be read ({type(error).__name__}: {error})") from error
 
 
 def parts(value: Any, name: str, prefix_filter: PrefixFilter) -> dict[str, list[Any]]:
-    """Return the variables of a Keras object that are stored, by the parts of the file that they stand in."""
+    """Return the variables of a Keras object that are stored, by the part of the file that they belong to."""
     if isinstance(value, keras.Variable):
         return {"variables": [value]}
     variables = [value.state] if isinstance(value, keras.random.SeedGenerator) else list(value.variables)
@@ -119,7 +119,7 @@ def parts(value: Any, name: str, prefix_filter: PrefixFilter) -> dict[str, list[
 
 
 def unbuilt_layer(value: Any) -> str | None:
-    """Return what to do with a layer that has no variables yet. One that has no build of its own will have none."""
+    """Return what to do with a layer that has no variables yet; None if it has no ``build`` and will have none."""
     is_layer = isinstance(value, keras.Layer) and type(value).build is not keras.Layer.build
     return _unbuilt(value) if is_layer else None
 
@@ -134,7 +134,7 @@ class _Collector(plain.Collector):
 
 
 class _OtherVariable:
-    """A variable that Keras does not count among a layer's own, by the attributes that lead to it: ``module/v``."""
+    """A variable of a layer that Keras does not track, with its path of attributes: ``module/v``."""
 
     def __init__(self, path: str, variable: Any):
         self.path = path
@@ -158,7 +158,7 @@ def _other_variables(layer: Any, own: list[Any]) -> list[_OtherVariable]:
 
 
 def _match_object(target: Target, prefix_filter: PrefixFilter, pairs: list[tuple[Any, Any]]) -> list[str]:
-    """Add the pairs of one object; return where it differs from the file."""
+    """Add the pairs of variable and value of one object; return a line for each difference from the file."""
     value, state = target.value, target.state
     optimizer = getattr(value, "optimizer", None)
     if "optimizer" in state and isinstance(optimizer, keras.optimizers.Optimizer) and not optimizer.built:
@@ -176,7 +176,7 @@ def _match_object(target: Target, prefix_filter: PrefixFilter, pairs: list[tuple
         for variable, entry in _by_path(variables, stored) if part == "others" else zip_longest(variables, stored):
             if problem := _difference(target.name, variable, entry, in_optimizer):
                 problems.append(problem)
-            elif entry[1] is not None:  # else it could not be stored, and saving has told so: a text
+            elif entry[1] is not None:  # None: it could not be stored (a text), and saving gave a warning
                 pairs.append((variable, _array(entry)))
     return problems
 
@@ -211,7 +211,7 @@ def _is_state(state: Any) -> bool:
 
 def _entry(variable: Any) -> list[Any]:
     """Return what is stored for a variable: its path, an array, and its type where numpy has not that type."""
-    if isinstance(variable, _OtherVariable):  # a text is an object of numpy's, which is left out and told
+    if isinstance(variable, _OtherVariable):  # a text has no numeric type; it is left out, with a warning
         value = np.asarray(variable.value.numpy(), object if variable.dtype == "string" else None)
     else:
         value = np.asarray(keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(variable)))

@@ -6,9 +6,9 @@
                                                "name": "checkpoint", "step": 1000, "time": 1769846400.0,
                                                "size": 52428800, "crc32c": "e3069283", "info": {}}, ...]}
 
-An entry is written after its file is complete, in the order of writing. A file that no entry names is not
-ours or not complete; it is neither read nor deleted. A checkpoint may also be a folder: then ``size`` is the
-sum over its files, and ``crc32c`` runs over their names and contents in sorted order.
+An entry is added after its file is complete; entries are in the order of writing. A file without an entry is
+incomplete, or not written by this run; it is neither read nor deleted. A checkpoint may also be a folder: then
+``size`` is the sum over its files, and ``crc32c`` is that of their names and contents in sorted order.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class Manifest:
         measured: tuple[int, str] | None = None,
         info: Mapping[str, Any] | None = None,
     ) -> Entry:
-        """Record a file (or folder) that lies complete in the folder. ``measured``: what :func:`measure` returned.
+        """List a complete file (or folder) of the checkpoint folder. ``measured``: what :func:`measure` returned.
 
         Drops the entries whose files are gone. Raises OSError.
         """

@@ -15,12 +15,12 @@ from rla_hooks.plaindata import PlainDataError, PlainEncoder, loads, pack
 
 
 def matches(models: Mapping[str, Any]) -> bool:
-    """Take everything: what cannot be stored is left out."""
+    """Return True: this backend takes everything, and leaves out what cannot be stored."""
     return True
 
 
 def collect(models: Mapping[str, Any], var_prefix: str) -> tuple[Any, list[str]]:
-    """Return the encoded plain data of the models, and what was left out. The prefix has no use here."""
+    """Return the encoded plain data of the models, and what was left out. ``var_prefix`` is ignored."""
     collector = Collector(PrefixFilter(""))
     return state_dicts.collect(collector, models, collector.prefix_filter)
 

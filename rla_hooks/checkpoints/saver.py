@@ -18,16 +18,16 @@ from rla_hooks.errors import CheckpointError, ConfigError, RLAError, WarnOnce, d
 class Saver:
     """Writes ``<name>-<step>.pt`` (torch), ``.pkl`` (plain data) and so on into a run's checkpoint folder.
 
-    A checkpoint is complete or not there at all: a temporary file is synced, moved into place and then recorded in the
-    manifest. Only what the manifest lists is ever deleted.
+    A checkpoint is complete or not there at all: a temporary file is synced, moved into place and then listed in the
+    manifest. Only files that the manifest lists are ever deleted.
 
-    folder: made when something is saved.
-    max_to_keep: how many of each checkpoint name stay, the newest (None: all).
-    var_prefix: only parameters whose path (``body/w``), or name in ``objects`` and path, begins so are saved and
-    restored ('': all). The state of other objects, such as optimizers, is whole.
-    objects: by name, saved and restored where a call names none.
-    framework: "torch" or "tensorflow", for a program whose objects do not say it; the objects come first.
-    Raises ConfigError for bad arguments, CheckpointError where the framework is not installed.
+    folder: created when something is saved.
+    max_to_keep: the number of newest checkpoints to keep of each name (None: all).
+    var_prefix: save and restore only parameters whose path (``body/w``), or name in ``objects`` and path
+    (``policy.body/w``), begins with it ('': all). Other objects, such as optimizers, are saved completely.
+    objects: by name, what is saved and restored if a call names none.
+    framework: "torch" or "tensorflow", for a program that passes no object of its framework.
+    Raises ConfigError for bad arguments, CheckpointError if the framework is not installed.
 
     >>> import tempfile
     >>> import numpy as np
@@ -60,17 +60,17 @@ class Saver:
         self.objects = None if objects is None else arguments.checked_models(objects, "objects")
         self.manifest = Manifest(self.folder)
         self._warn = WarnOnce()
-        self._left_out: set[str] = set()  # what a warning has named
+        self._left_out: set[str] = set()  # the lines that a warning has shown
 
     def save(self, models: Mapping[str, Any] | None, step: int, name: str = "checkpoint") -> Path:
         """Save the models, or :attr:`objects` where they are None; returns the path of the file (or folder).
 
         models: by name; objects, tensors and plain data, nested in dicts, lists and tuples.
-        step: a whole number from 0 up. The same name and step again replaces the former one, under another file name
-        (``checkpoint-5.1.pt``): the former must be whole until the new one is recorded. Likewise where a file that is
-        not ours has the name. Values that cannot be stored are left out with one warning.
-        Raises ConfigError for bad arguments, OSError when the disk does, CheckpointError for all else, also where
-        models were given and nothing of them can be stored; then nothing has changed.
+        step: a whole number from 0 up. A checkpoint of the same name and step is replaced; the new file then has
+        another name (``checkpoint-5.1.pt``), since the old one stays until the new one is listed. So it has if a file
+        of the user is in the way. Values that cannot be stored are left out, with one warning.
+        Raises ConfigError for bad arguments, OSError for errors of the disk, else CheckpointError, also if nothing of
+        the models can be stored; then nothing has changed.
         """
         step = arguments.checked_step(step)
         models = arguments.checked_models(self.objects or {} if models is None else models, "models")
@@ -99,9 +99,9 @@ class Saver:
     ) -> Path:
         """Let ``write`` make a file (or folder) of this suffix, as :meth:`save` does; returns its path.
 
-        For what a framework writes by itself: ``write`` gets an unused path that ends with ``suffix``, and what it
-        raises comes out here. ``info``: see :class:`Entry`; under its key "writer" the framework's hook names itself,
-        so that its files are counted apart, and not taken for the program's own by :meth:`load`.
+        For files that a framework writes itself. write: gets an unused path that ends with ``suffix``; what it raises
+        is raised here. info: see :class:`Entry`; a framework's hook puts its name under the key "writer", so that
+        ``max_to_keep`` counts its files apart, and :meth:`load` does not take them for the program's own.
 
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
@@ -142,10 +142,10 @@ class Saver:
         """Load the newest complete checkpoint of a name, or that of a step; returns its step and content.
 
         The content is a dict by name: plain data as it was, state dicts and arrays for objects. The objects, tensors
-        and arrays in ``into`` (or :attr:`objects`) are restored in place. Every byte is checked before it is read.
-        Where no step is given and the newest is damaged, a warning says so and the one before it is taken. A file
+        and arrays in ``into`` (or :attr:`objects`) are restored in place. The checksum is compared before the file is
+        used. If no step is given and the newest is damaged, a warning says so and the one before it is taken. A file
         cannot run code unless ``weights_only`` is False.
-        Raises CheckpointError when there is none, when it is damaged or refused, or does not fit the objects.
+        Raises CheckpointError if there is none, or if it is damaged, may not be read, or does not fit the objects.
         """
         step = None if step is None else arguments.checked_step(step)
         arguments.checked_name(name, step or 0)
@@ -201,7 +201,7 @@ class Saver:
                 self._warn(("delete", entry.file), f"The old checkpoint {path} cannot be deleted: {error}")
         try:
             self.manifest.forget(*gone)
-        except OSError as error:  # the new one is safe, which is what the caller asked for
+        except OSError as error:  # the new one is saved, which is what the caller asked for
             self._warn("forget", f"{self.manifest.path} cannot be rewritten: {error}")
 
     def _warn_left_out(self, left_out: list[str]) -> None:
@@ -242,9 +242,9 @@ class Saver:
 
 @contextmanager
 def _checkpoint_errors(what: str) -> Iterator[None]:
-    """Raise CheckpointError for what the objects and their framework raise, which may be anything.
+    """Turn what the objects and their framework raise, which may be anything, into CheckpointError.
 
-    So a training that catches CheckpointError goes on. Errors of the disk and of the memory are raised as they are.
+    So a caller has to catch only that, OSError and MemoryError, which are raised as they are.
     """
     try:
         yield

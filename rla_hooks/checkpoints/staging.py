@@ -1,4 +1,4 @@
-"""The files of a checkpoint: listing and syncing them, and removing what killed processes left.
+"""Lists and syncs the files of a checkpoint, and removes temporary files of killed processes.
 
 A checkpoint is written in a temporary folder: see :mod:`rla_hooks.atomic`.
 """
@@ -20,14 +20,14 @@ def sweep(folder: Path) -> None:
 
 
 def files_of(path: Path) -> list[Path]:
-    """Return the files of a checkpoint in a fixed order: itself, or all files in the folder it is."""
+    """Return the files of a checkpoint in a fixed order: the file itself, or all files in the folder."""
     if not path.is_dir():
         return [path]
     return sorted((Path(top) / name for top, _, names in os.walk(path) for name in names), key=lambda p: p.as_posix())
 
 
 def sync(path: Path) -> None:
-    """Hand a file, or a folder with all that is in it, to the disk."""
+    """Sync a file, or a folder with all its files, to the disk."""
     for file in files_of(path):
         atomic.fsync(file)
     for folder, _, _ in os.walk(path):  # of a file it finds none

@@ -1,4 +1,4 @@
-"""What the backends share: finding objects among models, selecting variables, and states that are dicts."""
+"""Code that the backends share: finds objects in the models, selects variables, handles state dicts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rla_hooks.errors import CheckpointError, did_you_mean
 
 
 class Target(NamedTuple):
-    """An object to restore, the keys that lead to it among the models, and its part of the file."""
+    """An object to restore, its keys in the nested models, and its part of the file."""
 
     keys: KeyPath
     value: Any
@@ -47,7 +47,7 @@ class PrefixFilter:
         return selected
 
     def problems(self) -> list[str]:
-        """Return a line where there were variables and not one of them was selected."""
+        """Return a line if there were variables, but none of them was selected; else no line."""
         if self._has_selected or not self._others:
             return []
         names = compare.shorten(list(self._others))
@@ -57,7 +57,7 @@ class PrefixFilter:
 def collect(encoder: Encoder, models: Mapping[str, Any], prefix_filter: PrefixFilter) -> tuple[Any, list[str]]:
     """Return what an encoder makes of the models, and what it left out.
 
-    Raises CheckpointError where the prefix selects nothing: an empty model would take the place of a former checkpoint.
+    Raises CheckpointError for the filter's problems: else an empty checkpoint would replace an earlier one.
     """
     content = encoder.encode_or_omit(dict(models))
     if problems := prefix_filter.problems():
@@ -66,7 +66,7 @@ def collect(encoder: Encoder, models: Mapping[str, Any], prefix_filter: PrefixFi
 
 
 def has_state(value: Any, method: str = "state_dict") -> bool:
-    """Return whether a value is an object with ``state_dict``, or ``load_state_dict``; a class itself is none."""
+    """Return whether a value is an object with ``state_dict``, or with another ``method``; a class does not count."""
     try:
         return not isinstance(value, type) and callable(getattr(value, method, None))
     except Exception:  # an attribute may be a property that raises
@@ -74,7 +74,7 @@ def has_state(value: Any, method: str = "state_dict") -> bool:
 
 
 def takes_state(value: Any) -> bool:
-    """Return whether a value is an object with ``load_state_dict``."""
+    """Return whether a value is an object with ``load_state_dict``; a class does not count."""
     return has_state(value, "load_state_dict")
 
 
@@ -85,7 +85,7 @@ def is_array(value: Any) -> bool:
 
 
 def state_of(value: Any, keys: KeyPath) -> Any:
-    """Return ``value.state_dict()``. Raises NotStorable when that raises: a broken one must not cost the others."""
+    """Return ``value.state_dict()``. Raises NotStorable if that raises, so that the other objects are saved."""
     try:
         return value.state_dict()
     except Exception as error:
@@ -126,9 +126,9 @@ def targets(models: Mapping[str, Any], content: Mapping[str, Any], wanted: Calla
 
 
 def load_states(found: list[Target]) -> None:
-    """Call ``load_state_dict`` of each; where one raises, it and those before it get back what they had.
+    """Call ``load_state_dict`` of each; if one raises, restore its old state and that of those before it.
 
-    Each gets a copy of its state: optimisers keep the very objects that they are given.
+    Each gets a copy of its state, since optimizers keep the objects that they are given.
     """
     before: list[tuple[Any, Any]] = []
     for target in found:
@@ -147,11 +147,11 @@ def load_states(found: list[Target]) -> None:
 
 
 def is_empty(content: Any) -> bool:
-    """Return whether content is nothing but empty dicts and lists, and None for what was left out of them."""
+    """Return whether content has only empty dicts and lists, and None in place of what was left out."""
     parts = content.values() if isinstance(content, Mapping) else content
     return all(map(is_empty, parts)) if isinstance(content, (Mapping, list, tuple, set)) else content is None
 
 
 def dotted(keys: KeyPath) -> str:
-    """Return keys as they stand in names of variables: ``agent.policy``."""
+    """Return keys joined with dots, as in names of variables: ``agent.policy``."""
     return ".".join(map(str, keys))

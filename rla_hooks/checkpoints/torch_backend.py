@@ -1,4 +1,4 @@
-"""Checkpoints of torch: modules, optimisers, schedulers, tensors and plain data, by ``torch.save``.
+"""Checkpoints of torch: modules, optimizers, schedulers, tensors and plain data, by ``torch.save``.
 
 Everything in the file can be read with ``torch.load(path, weights_only=True)``, also without rla_hooks.
 """
@@ -29,7 +29,7 @@ def matches(models: Mapping[str, Any]) -> bool:
 def collect(models: Mapping[str, Any], var_prefix: str) -> tuple[Any, list[str]]:
     """Return state dicts, detached tensors and plain data, and what was left out.
 
-    With ``var_prefix``, only those parameters of modules are taken whose name or ``<key>.<name>`` begins so.
+    With ``var_prefix``, only parameters of modules whose name or ``<key>.<name>`` begins with it are taken.
     """
     prefix_filter = PrefixFilter(var_prefix)
     return state_dicts.collect(_Collector(prefix_filter), models, prefix_filter)
@@ -61,7 +61,7 @@ def load(path: Path, weights_only: bool) -> dict[str, Any]:
 
 
 def restore(models: Mapping[str, Any], content: Mapping[str, Any], var_prefix: str) -> None:
-    """Restore modules, optimisers, schedulers and tensors in place. Other data stays as it is.
+    """Restore modules, optimizers, schedulers and tensors in place. Other data stays as it is.
 
     Names and shapes are compared before anything changes.
     """
@@ -126,9 +126,9 @@ class _Collector(Encoder):
 
 
 class _ErrorDeferring:
-    """A file for torch.save that keeps an error of the disk until torch is done.
+    """A file for torch.save that keeps an OSError until torch is done.
 
-    Torch's writer makes a RuntimeError without a number of an OSError, and writes again when it is torn down.
+    Torch's writer turns an OSError into a RuntimeError without its errno, and writes again when it is closed.
     """
 
     def __init__(self, stream: BinaryIO):
@@ -195,7 +195,7 @@ def _spec(value: Any) -> ArraySpec:
 
 
 def _cause(error: Exception) -> str:
-    """Return what torch met. Torch 2.13 wraps the first error into a page of advice, which is ours to give."""
+    """Return the first error's message. Torch 2.13 wraps it into long advice; we give our own."""
     first = error.__context__ if isinstance(error.__context__, pickle.UnpicklingError) else error
     text = " ".join(str(first).partition(" Please use ")[0].split())
     return text[:400].rstrip(".") or type(error).__name__

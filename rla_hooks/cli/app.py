@@ -86,7 +86,7 @@ def _add_entries(branch: Tree, folder: Path) -> None:
 
 
 def _rows(run: SavedRun) -> int | None:
-    """The number of rows: as the run itself counted them, or where it has not ended, the lines below the header."""
+    """The number of rows: as in run.json, or if the run has not ended, the lines of progress.csv below the header."""
     if run.status not in (RUNNING, KILLED):
         return run.info.get("rows")
     try:
@@ -97,7 +97,7 @@ def _rows(run: SavedRun) -> int | None:
 
 
 def main() -> None:
-    """Run the command; what is the user's to mend is said in a line, without a traceback."""
+    """Run the command. A mistake of the user is reported in a line, without a traceback."""
     try:
         app()
     except RLAError as error:

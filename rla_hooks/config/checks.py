@@ -1,6 +1,6 @@
-"""What a value in a config may be. A check takes the value and returns it in the form that the program uses.
+"""Checks of the values in a config. A check takes a value and returns it in the form that the program uses.
 
-It refuses with :class:`Mistake`, whose texts follow the name of the key: "is 3 (int). Allowed: a path."
+For a bad value it raises :class:`Mistake`, with a text that follows the name of the key: "is 3 (int). Allowed: a path."
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def path(value: Any) -> str:
         if variable not in os.environ:
             raise Mistake(f"is {name!r}, and there is no environment variable {variable}. Set it, or write it out.")
     expanded = os.path.expanduser(os.path.expandvars(name))
-    if expanded.startswith("~"):  # what expanduser leaves of a user whom it does not know
+    if expanded.startswith("~"):  # expanduser leaves it for an unknown user
         raise Mistake(f"is {name!r}, and that user has no home folder. Write the path out.")
     return expanded
 
@@ -144,16 +144,24 @@ def writers(known: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
 
 
 def _writer_mistakes(entry: Any, known: Sequence[str]) -> list[str]:
-    """What keeps an entry from being a writer. Whatever has one of a writer's methods is meant to be one."""
+    """Return the mistakes of an entry. An object with one of a writer's methods is taken for a writer."""
     if isinstance(entry, str):
         return [] if entry in known else [_unknown("has", entry, known)]
-    lacking = [f"{name}()" for name in ("write", "close") if not callable(getattr(entry, name, None))]
+    lacking = [f"{name}()" for name in ("write", "close") if not callable(_attribute(entry, name))]
     if isinstance(entry, type) or len(lacking) == 2:
         return [_unknown("has", entry, known)]
-    if not isinstance(getattr(entry, "name", None), str):
+    if not isinstance(_attribute(entry, "name"), str):
         lacking.append("name, a text")
     what = f"has the writer {show(entry)}, which lacks"
     return [f"{what} {', '.join(lacking)}. Allowed: see rla_hooks.writers.base.Writer."] if lacking else []
+
+
+def _attribute(value: Any, name: str) -> Any:
+    """The attribute, or None where there is none or its property raises."""
+    try:
+        return getattr(value, name, None)
+    except Exception:
+        return None
 
 
 def list_of(check: Callable[[Any], str], allowed: str) -> Callable[[Any], tuple[str, ...]]:

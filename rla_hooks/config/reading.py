@@ -1,6 +1,6 @@
-"""The settings of a run: where they come from, what they may be, and all mistakes in them at once.
+"""Reads and checks the config of a run, and reports all mistakes in it at once.
 
-The keys keep RLA's names. All of them may be left out; null and the empty string mean "left out" too::
+The keys have RLA's names. All are optional; null and the empty string mean "not given", too::
 
     LOG_ROOT: ./rla_data                 # the folder that holds everything
     LOG_USED: [csv, tensorboard, stdout, log]
@@ -9,16 +9,17 @@ The keys keep RLA's names. All of them may be left out; null and the empty strin
     BACKUP_CONFIG:                       # paths in here are relative to PROJECT_ROOT
       backup_code_dir: [my_project]
       lib_dir: ./build/lib/
-      ignore_code_paths: [.gitignore]    # files of Git's ignore rules; they need not exist
+      ignore_code_paths: [.gitignore]    # files of Git's ignore rules
       max_file_mb: 10
-    IGNORE_RULE: ["*.mp4", "data/"]      # further lines of Git's ignore rules
+    IGNORE_RULE: ["*.mp4", "data/"]      # more lines of Git's ignore rules
     DL_FRAMEWORK: torch                  # torch or tensorflow
-    TABLES_PER_SECOND: 2                 # at most so many tables on stdout and in log.txt
+    TABLES_PER_SECOND: 2                 # the most tables on stdout and in log.txt
     SEND_LOG_FILE: false
     REMOTE_SETTING: {ftp_server: '', username: '', password: '', port: '', remote_log_root: '',
                      remote_data_root: '', file_transfer_protocol: sftp}
 
-A new key is one line in ``_KEYS`` and one field in :class:`Config`.
+To add a key, add a line to ``_KEYS`` and a field to :class:`Config`. This file is longer than others, since the table
+of all keys, the class with their values, and the code that fills one from the other are read together.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ _KEYS = {
 
 @dataclass(repr=False)
 class Config:
-    """Checked settings.
+    """The checked values of a config.
 
     >>> Config(log_root=Path("/data"), writers=("csv",)).backup
     'source'
@@ -84,13 +85,13 @@ class Config:
     backup_dirs: tuple[str, ...] = ()  # relative to project_root; none: the whole project
     lib_dir: str | None = None  # relative to project_root
     project_root: Path | None = None  # absolute; None: the project around the main script
-    ignore: tuple[str, ...] = ()  # lines of Git's ignore rules
-    ignore_files: tuple[str, ...] = ()  # absolute paths of files that hold such lines; they need not exist
+    ignore: tuple[str, ...] = ()  # lines of Git's ignore rules, beside those that git uses
+    ignore_files: tuple[str, ...] = ()  # absolute paths of files with such lines; checked when a run starts
     max_file_mb: float = 10.0
     dl_framework: str | None = None  # "torch", "tensorflow" or None
     tables_per_second: float = 2.0
     send_log_file: bool = False
-    remote: dict[str, Any] = field(default_factory=dict)  # what REMOTE_SETTING sets; port is a number
+    remote: dict[str, Any] = field(default_factory=dict)  # the entries of REMOTE_SETTING; port is a number
     source: Path | None = None  # the file it came from
     raw: dict[str, Any] = field(default_factory=dict)  # the mapping as given: RLA's private_config
 
@@ -102,7 +103,7 @@ class Config:
 
 
 def hide_secrets(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of a config mapping that may be printed and stored: stars stand for the password.
+    """Return a copy of a config mapping that may be printed and stored, with stars in place of the password.
 
     >>> hide_secrets({"REMOTE_SETTING": {"username": "me", "password": "1234"}})
     {'REMOTE_SETTING': {'username': 'me', 'password': '***'}}
@@ -123,17 +124,17 @@ def load(
     backup: str | None = None,
     project_root: str | os.PathLike[str] | None = None,
 ) -> Config:
-    """Find, read and check the settings. Nothing is made on disk.
+    """Find, read and check the config. Nothing is created on disk.
 
-    They come from ``given`` (a path or a mapping), else from the file that the environment variable
-    RLA_CONFIG names, else from the nearest ``rla_config.yaml`` upwards from ``cwd``, else all have their
-    defaults. ``log_root``, ``writers``, ``backup`` and ``project_root`` win over what the file says.
+    It comes from ``given`` (a path or a mapping), else from the file that the environment variable RLA_CONFIG
+    names, else from the nearest ``rla_config.yaml`` in ``cwd`` or above it; else all values are defaults.
+    ``log_root``, ``writers``, ``backup`` and ``project_root`` override the file.
 
-    Relative paths in a file start at the file's folder, those in a mapping or an argument at ``cwd`` (the
-    working directory). ``~`` and ``$VARIABLES`` are expanded in strings, not in path objects. Whether folders
-    exist is left to those who use them.
+    Relative paths in a file are relative to the file's folder, those in a mapping or an argument to ``cwd`` (by
+    default the working directory). ``~`` and ``$VARIABLES`` are expanded in strings, not in path objects. Whether
+    files and folders exist is not checked here, but when a run starts.
 
-    Raises :class:`ConfigError`, which holds all mistakes.
+    Raises :class:`ConfigError` with all mistakes.
 
     >>> load({"LOG_USED": "csv, log"}, backup="none").writers
     ('csv', 'log')
@@ -166,9 +167,9 @@ def load(
 
 
 def find(cwd: str | os.PathLike[str]) -> Path | None:
-    """The nearest ``rla_config.yaml`` (or ``.yml``) in ``cwd`` or a folder above it; None if there is none.
+    """Return the nearest ``rla_config.yaml`` (or ``.yml``) in ``cwd`` or a folder above it; None if there is none.
 
-    Looks no further than the root of the file system, and than the user's home folder if ``cwd`` lies in it.
+    If ``cwd`` is inside the user's home folder, the search ends there.
 
     >>> file = Path("rla_config.yaml").absolute()
     >>> _ = file.write_text("LOG_USED: csv")
@@ -188,7 +189,7 @@ def find(cwd: str | os.PathLike[str]) -> Path | None:
 
 
 def _check(raw: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
-    """The fields of :class:`Config` that ``raw`` sets, paths as they are written. Appends to ``problems``."""
+    """Return the fields of :class:`Config` that ``raw`` sets, paths as written. Appends mistakes to ``problems``."""
     found: dict[str, Any] = {}
     for key, value in raw.items():
         inner = _members(f"{key}.") if isinstance(key, str) else []
@@ -215,7 +216,7 @@ def _check_entry(section: str, key: object, value: Any, found: dict[str, Any], p
 
 
 def _check_value(name: str, label: str, value: Any, found: dict[str, Any], problems: list[str]) -> None:
-    """Puts the checked value of the key ``name`` into ``found``, or its mistakes into ``problems``."""
+    """Put the checked value of the key ``name`` into ``found``, or its mistakes into ``problems``."""
     if _left_out(value):
         return
     key = _KEYS[name]
@@ -229,13 +230,13 @@ def _check_value(name: str, label: str, value: Any, found: dict[str, Any], probl
 
 
 def _members(section: str) -> list[str]:
-    """The keys that a section ("BACKUP_CONFIG.", or "" for the top level) may have."""
+    """Return the keys that a section ("BACKUP_CONFIG.", or "" for the top level) may have."""
     inner = (name[len(section) :].partition(".")[0] for name in _KEYS if name.startswith(section))
     return list(dict.fromkeys(inner))
 
 
 def _advice(section: str, key: object, known: list[str]) -> str:
-    """What to do with an unknown key: the nearest one here, else the one of that name elsewhere."""
+    """Return what to do with an unknown key: use the nearest key of this section, else one of another section."""
     name = key if isinstance(key, str) else ""
     near = "" if name in _KEYS else nearest(key, known)  # "BACKUP_CONFIG.lib_dir" is written in two lines
     if near:
@@ -249,12 +250,12 @@ def _advice(section: str, key: object, known: list[str]) -> str:
 
 
 def _left_out(value: object) -> bool:
-    """RLA's own example config has '' for what is not set."""
+    """Whether a value means "not given": RLA's example config has '' for that."""
     return value is None or (isinstance(value, str) and not value.strip())
 
 
 def _move_ignore_file(found: dict[str, Any]) -> None:
-    """In RLA's first versions IGNORE_RULE was the path of one file of rules, './.gitignore'."""
+    """Accept what IGNORE_RULE was in RLA's first versions: the path of one file of rules, './.gitignore'."""
     rules = found.get("ignore", ())
     if len(rules) == 1 and re.fullmatch(r"\.[\w-]*ignore", os.path.basename(rules[0])):
         found["ignore"] = ()
@@ -268,7 +269,7 @@ def _make_absolute(settings: dict[str, Any], start: Path) -> None:
 
 
 def _plain(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy in dicts and lists. A mapping that passed the checks is two levels deep and has no loops."""
+    """Return a copy made of dicts and lists. A mapping that passed the checks is two levels deep and has no loops."""
     plain: dict[str, Any] = {}
     for key, value in raw.items():
         if isinstance(value, Mapping):
@@ -287,7 +288,7 @@ def _working_directory(cwd: str | os.PathLike[str] | None) -> Path:
 
 
 def _read(given: object, here: Path) -> tuple[Mapping[str, Any], Path | None]:
-    """The mapping that applies, and the file that holds it."""
+    """Return the mapping that applies, and the file that holds it, or None."""
     if isinstance(given, Mapping):
         return given, None
     named = os.environ.get(ENVIRONMENT)
@@ -307,7 +308,7 @@ def _read(given: object, here: Path) -> tuple[Mapping[str, Any], Path | None]:
 
 
 def _locate(given: object, here: Path, who: str) -> Path:
-    if isinstance(given, str) and os.path.exists(here / given):  # as it stands, even with a $ in it
+    if isinstance(given, str) and os.path.exists(here / given):  # as written, even with a $ in it
         return Path(os.path.abspath(here / given))
     try:
         return Path(os.path.abspath(here / checks.path(given)))

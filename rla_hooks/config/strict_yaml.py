@@ -1,6 +1,6 @@
-"""Reads a YAML file that holds one mapping, and says what is wrong with one that does not.
+"""Reads a YAML file that holds one mapping, and reports what is wrong with a file that does not.
 
-No tag can make an object, and a key may stand only once: PyYAML lets the last one win without a word.
+Tags that create objects are refused, and so are duplicate keys, of which PyYAML silently takes the last.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from rla_hooks.errors import ConfigError
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader, which also refuses a key that stands twice in a mapping."""
+    """PyYAML's safe loader, which also refuses duplicate keys in a mapping."""
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         # Not later: when PyYAML builds the objects, it has mixed in the keys of "<<: *other", which repeat.
@@ -33,9 +33,9 @@ class _Loader(yaml.SafeLoader):
 
 
 def read_mapping(path: Path, origin: str) -> Mapping[Any, Any]:
-    """The mapping in the YAML file ``path``; an empty file is an empty mapping.
+    """Return the mapping in the YAML file ``path``; an empty file is an empty mapping.
 
-    ``origin`` is a sentence without its full stop that says why it is this file. Raises :class:`ConfigError`.
+    ``origin`` is a sentence, without its full stop, that says why this file is read. Raises :class:`ConfigError`.
     """
     try:
         data = path.read_bytes()

@@ -1,1 +1,1 @@
-"""A run while it goes on: what it is to be, its parts, how it ends, how it goes to other processes."""
+"""The class Run and its parts: settings, start and end, and what happens to a run in several processes."""

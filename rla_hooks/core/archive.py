@@ -33,7 +33,7 @@ _FIELDS: dict[str, type | tuple[type, ...]] = {
 
 
 def save(path: Path, content: Mapping[str, Any], custom_data: Mapping[str, Any]) -> list[str]:
-    """Write a Tester's content. Returns one line for each part of the custom data that is no plain data."""
+    """Write tester.pkl. Returns a line for each part of the custom data that is no plain data and is left out."""
     left_out: list[str] = []
     encoded = plaindata.encode({"format": FORMAT, **content, "custom_data": dict(custom_data)}, left_out)
     write_bytes(path, plaindata.pack(encoded), sync=False)
@@ -57,7 +57,7 @@ def content_of(
 
 
 def all_parameters(own: Mapping[str, Any], paths: RunPaths) -> dict[str, Any]:
-    """The hyper-parameters, with those that another process of the run has added to parameter.json."""
+    """Return the hyper-parameters, with those that another process of the run has added to parameter.json."""
     try:
         return read_json(paths.parameter_json) | dict(own)
     except (OSError, ValueError):
@@ -80,9 +80,9 @@ def settings_of(content: Mapping[str, Any], paths: RunPaths) -> RunSettings:
 
 
 def load(path: Path) -> tuple[dict[str, Any], RunPaths]:
-    """Read a Tester's content and where its run stands now.
+    """Read a tester.pkl, or the one in a folder; return its content, and the paths where its run is now.
 
-    Raises OSError where there is no file, :class:`RunError` where it is not one that :func:`save` wrote.
+    Raises OSError if there is no such file, :class:`RunError` if :func:`save` did not write it.
     """
     path = path.absolute()
     if path.is_dir():

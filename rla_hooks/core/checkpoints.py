@@ -1,4 +1,4 @@
-"""The checkpoints of a run: what is saved, listed and restored while it goes on. The files are the Saver's work."""
+"""The checkpoints of a run: saves, lists and restores them. The class Saver writes the files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _DEFAULT_MAX_TO_KEEP = 5
 
 
 class RunCheckpoints:
-    """Saves, lists and loads; ``saved`` is called after each save."""
+    """Saves, lists and loads checkpoints of a run. ``saved`` is called after each save."""
 
     def __init__(
         self,
@@ -48,12 +48,12 @@ class RunCheckpoints:
         objects: Mapping[str, Any] | None = None,
         verbose: bool = True,
     ) -> None:
-        """Set how the run keeps checkpoints.
+        """Set how many checkpoints the run keeps, and of which objects.
 
-        max_to_keep: how many of the newest, of each checkpoint name; None: all. objects: what :func:`save_checkpoint`
-        saves, and :func:`load_checkpoint` restores, where they are given none. var_prefix: only parameters whose name
-        begins so. verbose: of no use, RLA has it. Raises :class:`~rla_hooks.errors.ConfigError` for what cannot be
-        used, RunError where no run has started.
+        max_to_keep: the number of newest ones to keep of each checkpoint name; None: all. var_prefix: save and restore
+        only parameters whose name begins with it. objects: by name, what :func:`save_checkpoint` saves and
+        :func:`load_checkpoint` restores if they are given none. verbose: ignored; RLA has it. Raises
+        :class:`~rla_hooks.errors.ConfigError` for bad arguments, RunError if no run has started.
 
         >>> import rla_hooks as rla
         >>> with rla.run(task="demo", writers=[], backup="none") as run:
@@ -82,11 +82,12 @@ class RunCheckpoints:
         checkpoint_name: str = "checkpoint",
         step: int | None = None,
     ) -> Path | None:
-        """Save models, optimisers, tensors and plain data of the run, complete or not at all; return the path.
+        """Save models, optimizers, tensors and plain data, completely or not at all; return the path.
 
-        model_dict: by name; None takes the objects of :func:`new_saver`. related_variable: plain data that a loaded run
-        gets back (``get_custom_data``). step: that of the last row where none is given. Trouble with the disk, or with
-        what is given, costs one warning and returns None. Raises RunError where no run has started.
+        model_dict: by name; by default the objects of :func:`new_saver`. related_variable: plain data that a loaded run
+        gets back by ``get_custom_data``. checkpoint_name: the beginning of the file's name. step: by default that of
+        the last row. If the disk fails, or nothing can be saved, this gives one warning and returns None. Raises
+        RunError if no run has started.
 
         >>> import rla_hooks as rla
         >>> with rla.run(task="demo", writers=[], backup="none"):
@@ -128,10 +129,10 @@ class RunCheckpoints:
     ) -> tuple[int, dict[str, Any]]:
         """Return (step, content) of the newest complete checkpoint of the run, or of the one of ``step``.
 
-        The content has the state of each object by its name. objects: models, optimisers and tensors that get their
-        state back in place. ckp_index: RLA's later name for ``step``. No code of the file is run unless
-        ``weights_only`` is False. Raises :class:`~rla_hooks.errors.CheckpointError` where there is none, or it does not
-        fit; RunError where no run has started.
+        The content has the state of each object by its name. objects: models, optimizers and tensors by name, which are
+        restored in place. ckp_index: RLA's later name for ``step``. No code of the file is run unless ``weights_only``
+        is False. Raises :class:`~rla_hooks.errors.CheckpointError` if there is none or it does not fit the objects,
+        RunError if no run has started.
 
         >>> import rla_hooks as rla
         >>> with rla.run(task="demo", writers=[], backup="none"):
@@ -146,7 +147,10 @@ class RunCheckpoints:
         return self._need_saver().load(step, checkpoint_name, objects, weights_only)
 
     def register_checkpoint(self, path: Path, step: int | None = None, name: str = "checkpoint") -> None:
-        """List a file or folder that a framework wrote into the checkpoint folder as complete. Again, if it changed."""
+        """Add a file or folder that a framework has written to the manifest, or update it there if it has changed.
+
+        path: in the run's checkpoint folder. step: by default that of the last row. name: that of the checkpoint.
+        """
         if not self._ownership.is_writing or self.folder is None:
             return
         from rla_hooks.checkpoints.manifest import Manifest
@@ -159,7 +163,7 @@ class RunCheckpoints:
                 manifest.add(file, name, self._logger.current_step() if step is None else step)
 
     def forget_deleted_checkpoints(self) -> None:
-        """Take what a framework has deleted off the list of checkpoints."""
+        """Remove from the manifest the files that a framework has deleted."""
         if not self._ownership.is_writing or self.folder is None:
             return
         from rla_hooks.checkpoints.manifest import Manifest

@@ -1,8 +1,9 @@
-"""What a run wants back when it is loaded: counters, windows of returns, anything that is plain data."""
+"""The user's data that a loaded run gets back: counters, windows of returns, any plain data."""
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from typing import Any
 
 from rla_hooks.errors import ConfigError
@@ -41,6 +42,12 @@ class CustomData(dict[str, Any]):
             self[key] = deque([data], maxlen=max_len)
         else:
             self[key] = [data]
+
+    def replace(self, data: Mapping[str, Any]) -> None:
+        """Keep ``data`` in place of all there is."""
+        kept = dict(data)
+        self.clear()
+        self.update(kept)
 
     def of(self, key: str) -> Any:
         """Return the data kept under ``key``, or None."""

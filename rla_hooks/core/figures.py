@@ -1,4 +1,4 @@
-"""The figures of a run: saved under results/, and shown in TensorBoard's Images tab."""
+"""The figures of a run: saves them in results/ and shows them in TensorBoard's Images tab."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rla_hooks.writers.base import Image
 
 
 class RunFigures:
-    """Draws and saves. Whatever cannot be drawn or saved costs one warning by name; the training goes on."""
+    """Draws and saves figures. One that cannot be drawn or saved gives one warning, and the training goes on."""
 
     def __init__(self, ownership: Ownership, logger: Logger, guard: Guard):
         self._ownership, self._logger, self._guard = ownership, logger, guard
@@ -28,9 +28,9 @@ class RunFigures:
         """Save a matplotlib figure or an image under the run's results, and show it in TensorBoard.
 
         name: with "/" for sub-folders. figure: a Figure or Axes, or an array of shape (H, W), (H, W, C) or (C, H, W), C
-        in 1, 3, 4, of bool, integers of 0 to 255 or floats of 0 to 1. step: stands in the file's name. pretty: PDF
-        instead of PNG. Returns the path; None, after one warning, where it cannot be saved. Raises RunError where no
-        run has started.
+        in 1, 3, 4, of bool, integers of 0 to 255 or floats of 0 to 1. step: becomes part of the file's name. pretty:
+        PDF instead of PNG. Returns the path; None, after one warning, if it cannot be saved. Raises RunError if no run
+        has started.
 
         >>> import numpy, rla_hooks as rla
         >>> with rla.run(task="demo", writers=[], backup="none"):
@@ -83,8 +83,8 @@ class RunFigures:
 
         data: a list of curves, over their index; or x and y: lists of them. labels, colors, styles: one for each curve;
         styles are matplotlib's format strings such as ``"x--"``. pretty: PDF instead of PNG. cover: replace a figure of
-        that name, which else stays. options: ``step``, and those of ``Axes.plot``. Returns the path; None, after one
-        warning, where nothing was drawn. Raises RunError where no run has started.
+        that name, which is kept otherwise. options: ``step``, and those of ``Axes.plot``. Returns the path; None, after
+        one warning, if nothing was drawn. Raises RunError if no run has started.
 
         >>> import rla_hooks as rla
         >>> with rla.run(task="demo", writers=[], backup="none"):
@@ -108,7 +108,7 @@ class RunFigures:
     ) -> Path | None:
         """Draw clouds of points and save the figure in the run.
 
-        datas: arrays of shape (n, 2). texts: one for each cloud, at its mean. options: ``step``, and those of
+        datas: arrays of shape (n, 2). texts: one for each cloud, written at its mean. options: ``step``, and those of
         ``Axes.scatter``. The rest as in :func:`simple_plot`.
 
         >>> import rla_hooks as rla

@@ -1,4 +1,4 @@
-"""What a run keeps beside its rows: run.json, parameter.json, labels.json, tester.pkl, and its code."""
+"""The files of a run other than its rows: run.json, parameter.json, labels.json, tester.pkl, and its code."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rla_hooks._version import __version__
-from rla_hooks.atomic import write_json
+from rla_hooks.atomic import read_json, write_json
 from rla_hooks.core import archive
 from rla_hooks.core.custom_data import CustomData
 from rla_hooks.core.guard import Guard
@@ -21,9 +21,9 @@ from rla_hooks.writers import parameter_tables
 
 
 class RunFiles:
-    """Writes the files of a run. Trouble with one costs a warning by its name; the training goes on.
+    """Writes the files of a run. If one cannot be written, one warning names it, and the training goes on.
 
-    ``record`` is run.json: None before the start, and on a rank that does not write.
+    ``record`` is the content of run.json; None before the start, and on a rank that does not write.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class RunFiles:
 
     @property
     def status(self) -> str | None:
-        """The status that run.json has; ``killed`` where it is another's run whose process is gone."""
+        """The status in run.json; ``killed`` for the run of another process that is gone, None before the start."""
         if self.record is None:
             return None
         return read_status(self.record.content) if self._ownership.state is State.GUEST else self.record.status
@@ -55,7 +55,7 @@ class RunFiles:
     # --- start ----------------------------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """Write the run.json of a run that starts here."""
+        """Write run.json, at the start of the run."""
         settings, ownership = self._settings, self._ownership
         self.record = RunRecord(
             self._paths.run_json,
@@ -72,7 +72,7 @@ class RunFiles:
             self.record.save()
 
     def describe(self) -> None:
-        """Write what the run was started with: hyper-parameters, labels, code."""
+        """Write parameter.json, labels.json, the code backup and tester.pkl, at the start of the run."""
         self.save_parameters()
         with self._guard.warn_on_error("labels.json"):
             if labels := self._settings.labels.as_dict():
@@ -82,7 +82,7 @@ class RunFiles:
         self.archive()
 
     def _back_up_code(self) -> None:
-        """Copy the project's code, and note in run.json what it stood on."""
+        """Copy the project's code, and note the state of git, Python and packages in run.json."""
         assert self._settings.config is not None and self.record is not None
         if self._settings.config.backup == "none":
             return
@@ -99,7 +99,7 @@ class RunFiles:
     # --- a run that another object or process has started -----------------------------------------------------------
 
     def take_up(self, id: str | None = None) -> bool:
-        """Count on in the run.json that is there; damaged, missing or of another ``id``, it is left alone."""
+        """Continue the existing run.json; return False if it is damaged or missing, or has another ``id``."""
         try:
             record = RunRecord.existing(self._paths.run_json)
         except (OSError, ValueError):
@@ -109,40 +109,48 @@ class RunFiles:
         self.record = record
         return True
 
+    def last_step(self) -> int | None:
+        """Return the step of the last row, which run.json may tell though the rest of it be damaged."""
+        try:
+            step = read_json(self._paths.run_json).get("last_step")
+        except (OSError, ValueError):
+            return None
+        return step if isinstance(step, int) else None
+
     def skip_inherited_rows(self) -> None:
-        """Rows that were logged before this copy was made are noted in run.json by the original."""
+        """Count only rows that this copy logs itself; the original adds the earlier ones to run.json."""
         if self.record is not None:
             self.record.counted = self._logger.rows
 
-    # --- as it goes on --------------------------------------------------------------------------------------------
+    # --- while the run is open ------------------------------------------------------------------------------------
 
     def update_hyper_param(self, k: str, v: Any) -> None:
-        """Set one hyper-parameter; parameter.json follows."""
+        """Set the hyper-parameter ``k`` to ``v``, and update parameter.json."""
         self._hyper_parameters.values[k] = v
         self.save_parameters()
 
     def add_hyper_params(self, params: Mapping[str, Any]) -> None:
-        """Add hyper-parameters to those the run has; parameter.json follows.
+        """Add hyper-parameters to the run's, and update parameter.json.
 
-        One that the run was started with keeps its value, and another one becomes ``module.<name>``: both were used.
+        If the run was started with another value of the same name, that one stays and the new one is ``module.<name>``.
         """
         if self._hyper_parameters.add(params):
             self.save_parameters()
 
     def print_args(self) -> None:
-        """Show the hyper-parameters on the console and in log.txt."""
+        """Write the hyper-parameters to the console and to log.txt. Raises RunError if no run has started."""
         self._ownership.need_started("print_args")
         for key, value in sorted(self._hyper_parameters.flat().items()):
             self._logger.message(f"{key}: {value}")
 
     def print_log_dir(self) -> None:
-        """Show where the run's folders are."""
+        """Write the paths of the run's folders to the console and to log.txt."""
         paths = self._ownership.paths
         for kind in ("log_dir", "tester_pkl", "checkpoint_dir", "results_dir", "code_dir"):
             self._logger.message(f"{kind.replace('tester_pkl', 'pkl_file')}: {getattr(paths, kind, None)}")
 
     def save_parameters(self) -> None:
-        """Write parameter.json and TensorBoard's tables."""
+        """Write parameter.json, and the tables of hyper-parameters in TensorBoard."""
         if not self._ownership.is_writing:
             return
         with self._guard.warn_on_error("parameter.json"):
@@ -152,14 +160,14 @@ class RunFiles:
             self._logger.write_media("hyperparameters", parameter_tables.hparams(parameters), step=0)
 
     def save_progress(self) -> None:
-        """Write run.json with what the metrics have come to."""
+        """Update the number of rows, the last values and the gaps in run.json."""
         if self.record is not None:
             logger = self._logger
             with self._guard.warn_on_error("run.json"):
                 self.record.save_progress(logger.rows, logger.last_step, logger.last_values, logger.gaps_as_dicts())
 
     def archive(self) -> None:
-        """Write tester.pkl, from which the run is taken up."""
+        """Write tester.pkl, which ``Run.open`` reads."""
         if not self._ownership.is_writing:
             return
         with self._guard.warn_on_error("tester.pkl"):
@@ -169,7 +177,7 @@ class RunFiles:
                 self._guard.warn(("custom data", place), f"tester.pkl does without {place}")
 
     def report(self, status: str, error: BaseException | None) -> None:
-        """Note what ended the training in the run.json that another process writes, if it is there."""
+        """Note how the training ended in the run.json that another process writes, if it exists."""
         paths = self._ownership.paths
         if paths is not None and paths.run_json.exists():
             with self._guard.warn_on_error("run.json"):

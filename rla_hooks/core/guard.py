@@ -1,4 +1,4 @@
-"""Trouble while a run goes on: it gives a warning, once, and the training goes on."""
+"""Turns errors during a run into one warning each, so that the training goes on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rla_hooks.errors import WarnOnce
 
 
 class Guard:
-    """What all parts of a run warn by, so that a subject is told once by run.
+    """Warns for all parts of a run, once for each subject.
 
     >>> guard = Guard()
     >>> with guard.warn_on_error("run.json"):  # an OSError in here becomes a warning
@@ -23,8 +23,8 @@ class Guard:
     def warn_on_error(
         self, what: str, failed: str = "could not be written", ending: str = ". The training goes on."
     ) -> Iterator[None]:
-        """Make a warning of whatever the block raises: ``<what> <failed>: <error><ending>``, once for each ``what``."""
+        """Warn about an exception in the block: ``<what> <failed>: <error><ending>``, once for each ``what``."""
         try:
             yield
-        except Exception as error:  # objects of the user, and foreign conversions, raise what they like
+        except Exception as error:  # the user's objects may raise anything
             self.warn(what, f"{what} {failed}: {error}{ending}")

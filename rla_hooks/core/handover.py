@@ -1,21 +1,24 @@
-"""Which process a run belongs to, and how it goes from one to another: planned, started, copied, followed.
+"""The state of a run in this process, and what changes it: a start, a copy, a fork, another rank.
 
 The six states of a run, as this process sees it:
 
-    configured  its settings are known; it has no name, and nothing of it is on the disk
-    planned     it has a name, and nothing is on the disk: a hook's run before it is first needed
-    owner       this object has started it; it writes, and ends it
-    guest       another object ends it: this is a copy, was loaded, or trains for the process that planned the run.
-                It writes, and notes in run.json how far it came
-    follower    another process writes it: another rank, or the parent of this forked child; or nothing is tracked
-                (RLA_MODE=off). It takes everything and writes nothing
-    ended       its owner has ended it; what is logged afterwards is still appended
+    configured  its settings are known; it has no name yet, and nothing is on the disk
+    planned     it has a name, but nothing is on the disk: the run of a hook that has not been needed yet
+    owner       this object has started the run; it writes to it and ends it
+    guest       another object ends the run; this one is a copy, was loaded from tester.pkl, or trains in a child
+                process. It writes, and notes its progress in run.json
+    follower    another process writes the run (another rank, or the parent of this forked child), or tracking is off
+                (RLA_MODE=off). It accepts every call and writes nothing
+    ended       its owner has ended it; rows that are logged afterwards are still appended
 
     configured -> planned -> owner -> ended        plan, begin, end
     configured -> owner                            begin
-    planned -> guest                               begin in a child process, or where another process has begun it
-    owner, ended -> guest                          a copy; take_over in a forked child
-    any -> follower                                follow; a fork
+    planned -> guest                               begin, in a child of the process that planned it
+    planned -> owner or guest                      rejoin: a copy of it has been started, here or in another process
+    owner, ended -> guest                          in a copy: of_copy
+    owner, guest, ended -> follower                in a forked child
+    follower -> guest                              take_over, in a forked child that trains
+    any -> follower                                follow, on a rank that does not write
 """
 
 from __future__ import annotations
@@ -47,19 +50,19 @@ _WRITING = (State.OWNER, State.GUEST, State.ENDED)
 
 
 class Ownership:
-    """The state of a run, and its folders as far as they are known."""
+    """The state of a run in this process, and its folders; ``paths`` is None while they are not known."""
 
     def __init__(self, paths: RunPaths | None = None, state: State = State.CONFIGURED):
         self.paths = paths
-        self.id = uuid.uuid4().hex  # in run.json: by it the copies of a planned run know what one of them has started
+        self.id = uuid.uuid4().hex  # in run.json: copies of a planned run find by it that one of them has started
         self.planned_at: datetime | None = None
         self._state = state
         self._planner: int | None = None  # the process that planned the run
-        self._process = ranks.process_id  # that in which the state holds
+        self._process = ranks.process_id  # the process that the state is about
 
     @property
     def state(self) -> State:
-        """The state here: in a forked child, a run that its parent writes is another process's."""
+        """The state in this process: in a forked child, FOLLOWER for a run that its parent writes."""
         if self._state in _WRITING and self._process != ranks.process_id:
             return State.FOLLOWER
         return self._state
@@ -71,21 +74,21 @@ class Ownership:
 
     @property
     def ends_run(self) -> bool:
-        """Whether this object, in this process, decides how the run has ended."""
+        """Whether this object, in this process, ends the run and sets its final status."""
         return self._process == ranks.process_id and self._state in (State.OWNER, State.ENDED)
 
     @property
     def is_of_parent(self) -> bool:
-        """Whether the parent of this process has planned the run, and goes on after it."""
+        """Whether the parent of this process has planned the run, so that the parent will end it."""
         return self._planner not in (None, ranks.process_id) and self._planner == os.getppid()
 
     @property
     def planner(self) -> int | None:
-        """The process that planned the run; None where nobody did."""
+        """The id of the process that planned the run; None if it was not planned."""
         return self._planner
 
     def need_started(self, what: str) -> None:
-        """Raise RunError that says what to call first, where a run was meant to be started and is not."""
+        """Raise RunError, which says what to call first, if the run has not started though tracking is on."""
         if self._state in (State.CONFIGURED, State.PLANNED) and not writing_disabled():
             raise RunError(f"{what} was called before the run has started. Call tester.log_files_gen() first.")
 
@@ -96,20 +99,20 @@ class Ownership:
         self._state, self._planner = State.PLANNED, ranks.process_id
 
     def begin(self, paths: RunPaths) -> None:
-        """The run starts in this process, and ends with it; one that the parent has planned ends with the parent."""
+        """The run has started in this process: it owns the run, unless the parent process has planned it."""
         self.paths = paths
         self._become(State.GUEST if self.is_of_parent else State.OWNER)
 
     def rejoin(self) -> None:
-        """A copy of this planned run has started it, in another process perhaps."""
+        """A copy of this planned run has been started, in this process or in another one."""
         self._become(State.OWNER if self._planner == ranks.process_id else State.GUEST)
 
     def take_over(self) -> None:
-        """Write here, too: in a child that was forked, or a copy that has come from another process."""
+        """Write in this process, too: in a forked child that trains, or in a copy that came from another process."""
         self._become(State.GUEST)
 
     def follow(self, paths: RunPaths | None) -> None:
-        """Another process writes; its folders are ``paths``, where they are known."""
+        """Leave the writing to another process; ``paths``: the run's folders, None if they are not known."""
         self.paths = paths
         self._become(State.FOLLOWER)
 
@@ -120,7 +123,7 @@ class Ownership:
         self._state, self._process = state, ranks.process_id
 
     def of_copy(self) -> Ownership:
-        """Return that of a copy of the run: what this one writes it writes, too, but it does not end it."""
+        """Return the Ownership for a copy of the run, which writes if this one does, but does not end the run."""
         twin = Ownership.__new__(Ownership)
         twin.__dict__.update(self.__dict__)
         if self._state in (State.OWNER, State.ENDED):
@@ -128,7 +131,7 @@ class Ownership:
         return twin
 
     def arrived(self) -> bool:
-        """Hold in this process, after a copy was unpickled; return whether it has come from another one."""
+        """Apply the state to this process, after unpickling; return whether the copy came from another process."""
         foreign, self._process = self._process != ranks.process_id, ranks.process_id
         return foreign
 
@@ -147,14 +150,14 @@ def is_off() -> bool:
 
 
 def writing_disabled() -> bool:
-    """Whether this process starts no runs: tracking is off, or another rank writes."""
+    """Whether this process must not start runs: tracking is off, or another rank writes."""
     return is_off() or not ranks.is_writer_rank()
 
 
 def export_to_child_ranks(paths: RunPaths | None) -> None:
-    """Leave the run's name where processes that a launcher starts from here find it: all ranks have one run.
+    """Put the run's name into the environment, for processes that a launcher starts: all ranks share one run.
 
-    None takes it away.
+    None removes it.
     """
     if paths is None:
         os.environ.pop(RANKS_VARIABLE, None)
@@ -163,7 +166,7 @@ def export_to_child_ranks(paths: RunPaths | None) -> None:
 
 
 def run_of_writing_rank() -> RunPaths | None:
-    """Return the run of the rank that writes, on another rank that was started by it; None where it is not known."""
+    """Return, on a rank that does not write, the paths of the run of the writing rank; None if they are not known."""
     if ranks.is_writer_rank():
         return None
     try:
@@ -174,6 +177,6 @@ def run_of_writing_rank() -> RunPaths | None:
 
 
 def forget_writing_rank() -> None:
-    """Where a further run starts on a rank that does not write, the name of the last one must not be taken for it."""
+    """On a rank that does not write, forget the name of the last run, so that the next one does not get it."""
     if not ranks.is_writer_rank():
         export_to_child_ranks(None)

@@ -1,4 +1,4 @@
-"""The hyper-parameters of one run: those that it was started with, and those that hooks have added since."""
+"""The hyper-parameters of one run: those of its start, and those that hooks have added later."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rla_hooks.parameters import flatten, safe
 
 
 class HyperParameters:
-    """Keeps the user's objects as they are; :meth:`flat` is what stands in parameter.json.
+    """Keeps the user's objects unchanged; :meth:`flat` returns what is written to parameter.json.
 
     >>> parameters = HyperParameters({"lr": 0.1})
     >>> parameters.add({"lr": 0.3, "width": 64})
@@ -21,16 +21,16 @@ class HyperParameters:
 
     def __init__(self, values: Mapping[str, Any]):
         self.values = dict(values)
-        self._added: set[str] = set()  # names that joined those of the start
+        self._added: set[str] = set()  # names that were added after the start
 
     def flat(self) -> dict[str, Any]:
-        """Return them flat, with dotted keys, in the safe form of parameter.json."""
+        """Return them without nesting, with dotted keys, values converted to what JSON can hold."""
         return {key: safe(value) for key, value in flatten(self.values).items()}
 
     def add(self, params: Mapping[str, Any]) -> bool:
         """Add hyper-parameters, and return whether :meth:`flat` has changed.
 
-        One that the run was started with keeps its value, and another one becomes ``module.<name>``: both were used.
+        If the run was started with another value of the same name, that one stays and the new one is ``module.<name>``.
         """
         before = _as_text(self.flat())
         for key, value in params.items():

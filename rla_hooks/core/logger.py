@@ -1,6 +1,7 @@
-"""The metrics of one run: values are recorded, a dump makes them one row, writers keep the row.
+"""The metrics of one run: ``record`` collects values, ``dump`` makes a row of them and gives it to the writers.
 
-The verbs are those of openai/baselines and of RLA; ``log`` does both steps at once.
+The names are those of openai/baselines and of RLA; ``log`` does both at once. This file is longer than others, since
+a split would put further calls between a value and the disk, on the path that every row takes.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ DEBUG, INFO, WARN, ERROR, DISABLED, BACKUP = 10, 20, 30, 40, 50, 60
 
 
 class TimeStepHolder:
-    """The time step that dumps without a step of their own are written at. Unset, dumps count 0, 1, 2..."""
+    """The time step of dumps that are given none. While it is not set, dumps count 0, 1, 2..."""
 
     def __init__(self) -> None:
         self._time: int | None = None
@@ -43,7 +44,7 @@ class TimeStepHolder:
         self._time = self.get_time() + int(add)
 
     def clear(self) -> None:
-        """Unset the time step: dumps count again."""
+        """Unset the time step: dumps count on from the last row."""
         self._time = None
 
     @property
@@ -53,7 +54,7 @@ class TimeStepHolder:
 
 @dataclass
 class Gap:
-    """Rows that a writer could not take."""
+    """Rows in a sequence that a writer could not write: how many, from which step to which, and why."""
 
     writer: str
     missing_rows: int
@@ -62,16 +63,16 @@ class Gap:
     reason: str
 
     def as_dict(self) -> dict[str, Any]:
-        """As it stands in run.json."""
+        """Return the gap as it is kept in run.json."""
         steps = {"first_step": self.first_step, "last_step": self.last_step}
         return {"writer": self.writer, "rows": self.missing_rows, **steps, "reason": self.reason}
 
 
 class Logger:
-    """Collects values and hands rows to writers. Safe to use from several threads; a forked child writes nothing.
+    """Collects values and gives rows to the writers. Several threads may use it; a forked child writes nothing.
 
-    The tracker never kills a training: what a writer cannot take (a full disk, say) is warned about once, counted in
-    :attr:`gaps`, and writing goes on as soon as it works again.
+    A writer that raises (on a full disk, say) does not stop the training: it gives one warning, the missing rows are
+    counted in :attr:`gaps`, and each further row is tried again.
     """
 
     def __init__(self, writers: Iterable[Writer] = (), dir: str | Path | None = None):
@@ -100,10 +101,10 @@ class Logger:
     def record(self, key: str, value: Any, exclude: str | Iterable[str] | None = None, freq: int | None = None) -> None:
         """Keep ``value`` for the next dump; the last value of a key wins.
 
-        exclude: names of writers that do not get the value. freq: keep it only when at least so many time steps
-        have passed since it was kept last.
+        exclude: names of writers that do not get the value. freq: ignore the value unless so many time steps have
+        passed since the last one of this key that was kept.
         """
-        if self._process != ranks.process_id:  # before the lock: a thread that is not in this fork may hold it
+        if self._process != ranks.process_id:  # before the lock, which a thread of the parent may have held at the fork
             return
         with self._lock:
             if freq is not None:
@@ -112,11 +113,11 @@ class Logger:
                     return
                 self._recorded_at[key] = now
             self._values[key] = value
-            self._counts.pop(key, None)  # a mean that comes afterwards starts anew
+            self._counts.pop(key, None)  # a later record_mean starts from no values
             self._exclude(key, exclude)
 
     def record_mean(self, key: str, value: Any, exclude: str | Iterable[str] | None = None) -> None:
-        """Keep the mean of all values of ``key`` since the last dump. None is passed over."""
+        """Keep the mean of all values of ``key`` since the last dump. None is ignored."""
         number = self._number(key, value)
         if number is None or self._process != ranks.process_id:
             return
@@ -136,7 +137,7 @@ class Logger:
         exclude: str | Iterable[str] | None = None,
         freq: int | None = None,
     ) -> None:
-        """Keep the mean of the last ``record_len`` values of ``key``, once there are so many. None is passed over."""
+        """Keep the mean of the last ``record_len`` values of ``key``, once there are so many. None is ignored."""
         number = self._number(key, value)
         if number is None or (ignore_nan and number != number) or self._process != ranks.process_id:
             return
@@ -178,13 +179,13 @@ class Logger:
 
     @property
     def name_to_value(self) -> dict[str, Any]:
-        """What is recorded and not yet dumped."""
+        """The values that are recorded and not yet dumped, by key."""
         return self._values
 
     # --- dump -----------------------------------------------------------------------------------------------------
 
     def log(self, values: Mapping[str, Any], step: int | None = None) -> None:
-        """Record ``values`` and dump everything that is recorded as one row."""
+        """Record ``values``, and dump everything that is recorded as one row. Arguments: those of ``rla.log``."""
         if self._process != ranks.process_id:
             return
         with self._lock:
@@ -195,7 +196,7 @@ class Logger:
                 self._dump(values, step)
 
     def dump(self, step: int | None = None) -> dict[str, Scalar]:
-        """Write everything recorded since the last dump as one row, and return it. Nothing recorded: no row."""
+        """Write everything recorded since the last dump as one row, and return its values; no row if there are none."""
         if self._process != ranks.process_id:
             return {}
         with self._lock:
@@ -204,7 +205,7 @@ class Logger:
             return self._dump(values, step, excluded)
 
     def next_step(self) -> int:
-        """Return the step of a dump that is given none: the time step if one is set, else one after the last row."""
+        """Return the step of a dump that is given none: the time step if set, else the last row's plus 1, or 0."""
         if self.time_step.is_set:
             return self.time_step.get_time()
         return 0 if self.last_step is None else self.last_step + 1
@@ -267,10 +268,10 @@ class Logger:
         kept = {key: value for key, value in row.values.items() if key not in keys}
         return Row(row.step, row.time, kept) if kept else None
 
-    # --- other things to show -------------------------------------------------------------------------------------
+    # --- media and messages ---------------------------------------------------------------------------------------
 
     def write_media(self, tag: str, content: Media, step: int | None = None) -> None:
-        """Hand a picture, a text or a histogram to the writers that can show it."""
+        """Give a picture, a text or a histogram to the writers; those that cannot show it ignore it."""
         if self._process != ranks.process_id or self.level == DISABLED:
             return
         step = self.current_step() if step is None else self._checked_step(step)
@@ -279,7 +280,7 @@ class Logger:
                 self._write(writer, MediaEvent(step, time.time(), tag, content))
 
     def current_step(self) -> int:
-        """Return where the run stands: the time step if one is set, else that of the last row, else 0."""
+        """Return the present step: the time step if it is set, else that of the last row, else 0."""
         return self.time_step.get_time() if self.time_step.is_set else self.last_step or 0
 
     def message(self, *args: Any, level: int = INFO) -> None:
@@ -288,12 +289,12 @@ class Logger:
             return
         try:
             text = " ".join(map(str, args))
-        except Exception:  # an argument that cannot be shown
+        except Exception:  # of an argument's __str__
             text = " ".join(str(safe(arg)) for arg in args)
         with self._lock:
             for writer in self.output_formats:
                 show = getattr(writer, "message", None)
-                if show is not None:
+                if callable(show):
                     self._call_writer(writer, show, text)
 
     # --- trouble --------------------------------------------------------------------------------------------------
@@ -316,22 +317,23 @@ class Logger:
             self._failed(writer, error, None)
 
     def _failed(self, writer: Writer, error: Exception, step: int | None) -> None:
+        goes_on = "The training goes on"
         if step is not None:
+            goes_on += "; rows are missing there until writing works again"
             gap = self._open_gaps.get(writer.name)
             if gap is None:
                 gap = self._open_gaps[writer.name] = Gap(writer.name, 0, step, step, str(error))
                 self.gaps.append(gap)
             gap.missing_rows += 1
             gap.last_step = step
-        self._warn(
-            ("writer", writer.name),
-            f"{writer.name}: {error}. The training goes on; rows are missing there until writing works again.",
-        )
+        elif writer.name in self._open_gaps:
+            return  # told with the rows
+        self._warn(("writer", writer.name, step is None), f"{writer.name}: {error}. {goes_on}.")
 
     def _recovered(self, writer: Writer) -> None:
         gap = self._open_gaps.pop(writer.name, None)
         if gap is not None:
-            self._warn.rearm(("writer", writer.name))
+            self._warn.rearm(("writer", writer.name, False))
             self.message(f"{writer.name}: writing works again; {gap.missing_rows} rows are missing", level=WARN)
             if self.on_recovery is not None:
                 self.on_recovery()
@@ -342,18 +344,18 @@ class Logger:
     # --- life -----------------------------------------------------------------------------------------------------
 
     def attach(self, writers: Iterable[Writer], dir: str | Path) -> None:
-        """Write from now on, as a logger of no rows; the time step, which may have been set before, stays."""
+        """Write to these writers from now on, and count from no rows; the time step stays as it is."""
         self.output_formats, self.dir = list(writers), str(dir)
         self.rows, self.last_step, self.last_values, self.gaps = 0, None, {}, []
         self._open_gaps.clear()
         self._lock, self._process = threading.RLock(), ranks.process_id  # a planned run may start in a forked child
 
     def detach(self) -> None:
-        """Write nothing from now on: another process does."""
+        """Write nothing from now on, since another process does."""
         self.output_formats = []
 
     def take_over(self) -> None:
-        """Write in this process, too, which was forked: with files of its own, and a lock that no thread holds."""
+        """Write in this forked process, too: open the files again, and use a new lock, which no thread holds."""
         self._lock, self._process = threading.RLock(), ranks.process_id
         self.output_formats = copied_writers(self.output_formats)
         self.on_row = self.on_recovery = None
@@ -366,13 +368,13 @@ class Logger:
         return self.dir
 
     def flush(self) -> None:
-        """Show the last table now. Rows are with the operating system already."""
+        """Show the last table now. Rows are written to the operating system already."""
         if self._process != ranks.process_id:
             return
         with self._lock:
             for writer in self.output_formats:
                 flush = getattr(writer, "flush", None)
-                if flush is not None:
+                if callable(flush):
                     self._call_writer(writer, flush)
 
     def close(self) -> None:

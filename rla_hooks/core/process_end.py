@@ -1,4 +1,4 @@
-"""What is done to open runs when the process ends: by its last line, by an exception, by a signal."""
+"""Ends the open runs when the process ends: after its last line, by an exception, or by a signal."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class Ending(Protocol):
 
 Runs = Callable[[], Sequence[Ending]]
 
-_hooked = 0  # the process whose end is seen to
-_runs: Runs = tuple  # what is open; nothing before the first watch
+_hooked = 0  # the id of the process that the handlers below were registered in
+_runs: Runs = tuple  # gives the runs to end; none before the first watch
 
 
 def watch(runs: Runs) -> None:
-    """See to it that whatever ``runs()`` gives then is ended with this process."""
+    """When this process ends, end the runs that ``runs()`` returns then."""
     global _hooked, _runs
     _runs = runs
     _catch_sigterm()
@@ -43,7 +43,7 @@ def watch(runs: Runs) -> None:
     previous = sys.excepthook
 
     def excepthook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        """An exception that ends the program ends the runs that were opened without a decorator."""
+        """End the runs that no decorator or block ends, with the exception that ends the program."""
         for run in _runs():
             run.finish(ending_of(error), error)
         previous(kind, error, trace)
@@ -52,13 +52,13 @@ def watch(runs: Runs) -> None:
 
 
 def release() -> None:
-    """Nothing is open any more: give SIGTERM back, unless the program has a handler of its own by now."""
+    """No run is open any more: restore the default handler of SIGTERM, unless the program has set another one."""
     if _in_main_thread() and signal.getsignal(signal.SIGTERM) is _on_sigterm:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def end_all(runs: Runs) -> None:
-    """End what ``runs()`` gives as a program does that comes to its last line."""
+    """Finish the runs that ``runs()`` returns, as after the last line of a program."""
     for run in runs():
         run.finish(FINISHED)
 
@@ -68,20 +68,20 @@ def _at_exit() -> None:
 
 
 def _catch_sigterm() -> None:
-    """Note SIGTERM as an interruption. A program with a handler of its own keeps it."""
+    """Handle SIGTERM as an interruption, unless the program has its own handler."""
     if _in_main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _on_sigterm)
 
 
 def _on_sigterm(number: int, frame: FrameType | None) -> Any:
-    if signal.getsignal(number) is not _on_sigterm:  # a framework has put its own around it, and will stop in order
+    if signal.getsignal(number) is not _on_sigterm:  # called by a framework's handler, which will stop the training
         for run in _runs():
             run.report(INTERRUPTED)
         return
     for run in _runs():
         run.finish(INTERRUPTED)
     signal.signal(number, signal.SIG_DFL)
-    os.kill(os.getpid(), number)  # die as the signal would have it
+    os.kill(os.getpid(), number)  # so that the process dies of the signal, as its parent expects
 
 
 def _in_main_thread() -> bool:

@@ -1,16 +1,16 @@
-"""Which runs are open in this process, and which one is meant by a call that names none.
+"""Which runs are open in this process, and which one is current: the run that a call such as ``rla.log`` uses.
 
-| called from | means |
+| called from | the current run |
 | --- | --- |
-| inside a tracked call or a ``with rla.run()``, in its thread or task | the innermost of these |
-| after ``rla.start()``, in its thread, until ``finish`` | the innermost that this thread has started |
-| a thread, or a thread pool, that the training has started | the innermost open run of the training's own thread |
-| the same, while runs are open side by side (none is the parent of the other) | none: a clear error |
-| a forked child | as above among its own runs; else its parent's run, which takes everything and writes nothing |
-| outside of all runs | none: a clear error |
+| a tracked call or a ``with rla.run()`` block, in its thread or asyncio task | the innermost of these |
+| after ``rla.start()``, in the same thread, until ``finish`` | the innermost one that this thread has started |
+| a thread, or a thread pool, that a tracked call has started | the innermost open run of the thread of that call |
+| the same, while runs are open side by side (none is the parent of the other) | none: RunError |
+| a forked child | as above among its own runs; else its parent's run, which accepts every call and writes nothing |
+| outside of all runs | none: RunError |
 
-A run that a hook has made for itself counts only where there is no other. The parent of a new run is the run that is
-meant where it starts; but of two threads that the main thread has started neither is the other's.
+A run that a hook has created counts only if the user has no run open. The parent of a new run is the current run, if it
+was opened in the same thread or in the main thread.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from rla_hooks.layout import RunPaths
 
 
 class Registered(Protocol):
-    """What is asked of a run here."""
+    """What this module uses of a run."""
 
     parent: str | None
 
@@ -47,7 +47,7 @@ class Registered(Protocol):
 
 @dataclass
 class Entered:
-    """A run that is current in a thread or task: for the time of a block, or until it is finished."""
+    """A run that is current in a thread or asyncio task: during a block, or until it is finished."""
 
     run: Registered
     outer: Entered | None
@@ -55,16 +55,16 @@ class Entered:
 
 
 _entered: ContextVar[Entered | None] = ContextVar("rla_hooks_current_run", default=None)
-_open: dict[Registered, int] = {}  # oldest first, with the thread that opened it
+_open: dict[Registered, threading.Thread] = {}  # oldest first, with the thread that opened it
 _started: set[Registered] = set()  # those that rla.start has made current in their thread
-_planned: list[Registered] = []  # planned, and maybe started by a child process; or loaded, or begun by another process
+_planned: list[Registered] = []  # planned, loaded, or begun by another process: to be finished at the process's end
 _lock = threading.RLock()
 
 
 def current() -> Any:
-    """Return the run that a call from here means, or None: see the table at the top of this file."""
+    """Return the current run here, or None: see the table at the top of this file."""
     entered = _entered.get()
-    if entered is not None and not entered.until_finish:  # as mostly, at every row
+    if entered is not None and not entered.until_finish:  # the most frequent case, at every row
         return entered.run
     run = _entered_run()
     if run is not None:
@@ -72,11 +72,11 @@ def current() -> Any:
     with _lock:
         if len(_open) == 1:  # nothing to choose from
             return next(iter(_open))
-        here = threading.get_ident()
-        mine = {run: thread for run, thread in _open.items() if thread == here and run in _started}
+        here = threading.current_thread()
+        mine = {run: thread for run, thread in _open.items() if thread is here and run in _started}
         # A forked child has copies of its parent's runs, which take everything and write nothing.
         own = mine or {run: thread for run, thread in _open.items() if run.is_writing} or _open
-        # What a hook has opened for itself is no reason to doubt which run the user means.
+        # A run that a hook has created does not make it unclear which of the user's runs is meant.
         return _innermost({run: thread for run, thread in own.items() if not run.made_by_hook} or own)
 
 
@@ -87,34 +87,39 @@ def _entered_run() -> Registered | None:
 
 def _valid_entry() -> Entered | None:
     """The innermost entry of this thread or task; those of started runs that are finished are forgotten."""
-    first = entered = _entered.get()
-    while entered is not None and entered.until_finish and entered.run not in _started:
-        entered = entered.outer
+    first = _entered.get()
+    entered = _not_ended(first)
     if entered is not first:
         _entered.set(entered)
     return entered
 
 
-def _innermost(runs: dict[Registered, int]) -> Registered | None:
-    """The innermost run of the thread that opened the first; None where they are no chain of parents."""
+def _not_ended(entered: Entered | None) -> Entered | None:
+    while entered is not None and entered.until_finish and entered.run not in _started:
+        entered = entered.outer
+    return entered
+
+
+def _innermost(runs: dict[Registered, threading.Thread]) -> Registered | None:
+    """The innermost run of the thread that opened the first run; None if they are not nested in each other."""
     found: Registered | None = None
     family: set[str | None] = set()
     for run, thread in runs.items():
         if family and run.parent not in family:
             return None
         family.add(run.name)
-        if thread == next(iter(runs.values())):
+        if thread is next(iter(runs.values())):
             found = run
     return found
 
 
 def enclosing() -> Any:
-    """Return the run that a run which starts here is a part of, or None."""
+    """Return the parent of a run that starts here, or None."""
     run = _entered_run()
     if run is not None:
         return run
     run = current()
-    around = (threading.main_thread().ident, threading.get_ident())
+    around = (threading.main_thread(), threading.current_thread())
     return run if run is not None and _open.get(run) in around else None
 
 
@@ -125,69 +130,97 @@ def open_count() -> int:
 
 @contextmanager
 def entered(run: Registered) -> Iterator[Entered]:
-    """Make ``run`` the current one of this thread or task for the time of the block; :func:`replace` may change it.
+    """Make ``run`` the current one of this thread or asyncio task during the block; :func:`replace` may change it.
 
-    A run that is started inside of the block, and left open, stays current after it.
+    A run that ``rla.start`` opens inside the block, and that is not finished there, stays current after the block.
+    The block may end after one that was begun later, or in another thread or task than it began in, as generators do.
     """
     here = Entered(run, _entered.get(), until_finish=False)
-    token = _entered.set(here)
+    _entered.set(here)
     try:
         yield here
     finally:
-        inner, left_open = _entered.get(), []
-        while inner is not None and inner is not here:
-            if inner.until_finish and inner.run in _started:
-                left_open.append(inner.run)
-            inner = inner.outer
-        _entered.reset(token)
-        for each in reversed(left_open):
-            enter_until_finish(each)
+        _leave_block(here)
+
+
+def _leave_block(here: Entered) -> None:
+    inner = _entered.get()
+    if inner is here:
+        _entered.set(here.outer)
+        return
+    while inner is not None and inner.outer is not here:
+        inner = inner.outer
+    if inner is not None:
+        inner.outer = here.outer
+    else:
+        here.until_finish = True  # over where the block began, too
 
 
 def replace(old: Registered, new: Registered) -> None:
-    """Let ``new`` be current where ``old`` was, in this thread or task: RLA's log_files_gen inside a tracked call."""
+    """Make ``new`` current in place of ``old``, in this thread or task: for log_files_gen inside a tracked call."""
     here = _entered.get()
     while here is not None:
         if here.run is old:
             here.run = new
+            if here.until_finish:
+                _started.add(new)
         here = here.outer
 
 
 def enter_until_finish(run: Registered) -> None:
-    """Make ``run`` the current one of this thread, and of this task, until :func:`leave`."""
+    """Make ``run`` the current one of this thread and asyncio task, until :func:`leave`."""
     with _lock:
         _started.add(run)
-    _entered.set(Entered(run, _valid_entry(), until_finish=True))
+    here: Entered | None = Entered(run, _valid_entry(), until_finish=True)
+    _entered.set(here)
+    while here is not None:  # keep no run that has ended before the one that is around it
+        here.outer = _not_ended(here.outer)
+        here = here.outer
 
 
 def leave(run: Registered) -> None:
-    """Let a run be the current one of its thread no longer."""
+    """End what :func:`enter_until_finish` began."""
     with _lock:
         _started.discard(run)
 
 
 def register_planned(run: Registered) -> None:
-    """Note a run that is not open in this process, or not yet: something may be left to write when the process ends."""
+    """Register a run that is not open in this process (yet): it is finished, with the others, when the process ends."""
     with _lock:
         if run not in _planned:
             _planned.append(run)
         process_end.watch(ending_runs)
 
 
+def forget_planned(run: Registered) -> None:
+    """Take a run off that has nothing more to write."""
+    with _lock:
+        if run in _planned:
+            _planned.remove(run)
+        if not _open and not _planned:
+            process_end.release()
+
+
+def guests() -> list[Any]:
+    """Return the runs that others have started, and that have something to write here; oldest first."""
+    with _lock:
+        return [run for run in _planned if run.is_writing]
+
+
 def register_open(run: Registered) -> None:
-    """Note an open run: it is ended with the process if nobody ends it before."""
+    """Register an open run: when the process ends, it is finished if nobody has finished it before."""
     with _lock:
         if run in _planned:
             _planned.remove(run)
         for other in _open:
             if run.made_by_hook and other.made_by_hook and other is not run:
-                other.logger.close()  # a sweep of a thousand of them would use up the files of the process
-        _open.setdefault(run, threading.get_ident())
+                other.logger.close()  # a sweep of a thousand runs would use up the process's file descriptors
+        _open.setdefault(run, threading.current_thread())
         process_end.watch(ending_runs)
 
 
 def forget(run: Registered) -> None:
-    """Take a run off that has ended."""
+    """Remove a run that has ended."""
     with _lock:
         _open.pop(run, None)
         around = next(reversed(_open), None)
@@ -197,7 +230,7 @@ def forget(run: Registered) -> None:
 
 
 def ending_runs() -> list[Registered]:
-    """What the end of the process ends, innermost first. In a forked child ending one of its parent's does nothing."""
+    """The runs to finish when the process ends, innermost first; a forked child cannot finish its parent's."""
     return [*reversed(list(_open)), *_planned]
 
 

@@ -1,15 +1,15 @@
-"""One run: the parts that it is made of, its start, its rows, its end.
+"""One run: its parts, its start, its rows, its end.
 
-    settings           what it was to be
+    settings           the plan that it was started from
     ownership          its state in this process, and its paths (core/handover.py names the six states)
-    hyper_parameters   those that it was started with, and those that hooks have added
+    hyper_parameters   those of its start, and those that hooks have added
     logger             rows of metrics
     files              run.json (``record``), parameter.json, labels.json, tester.pkl, the code
-    checkpoints, figures, tensorboard, custom_data, timers   what it gives beside rows
-    guard              trouble: one warning for each subject
+    checkpoints, figures, tensorboard, custom_data, timers   what it records besides rows
+    guard              turns errors into one warning for each subject
 
-There are three ways to get one: :meth:`Run.start`, :meth:`Run.open` and :meth:`Run.silent`. This file is longer than
-others since a run has the methods of its parts as its own, which users call.
+There are three ways to get one to use: :meth:`Run.start`, :meth:`Run.open` and :meth:`Run.silent`. This file is longer
+than others since a run offers the methods of its parts, which users call.
 """
 
 from __future__ import annotations
@@ -42,13 +42,14 @@ from rla_hooks.record import FAILED, FINISHED, INTERRUPTED, RUNNING, RunRecord, 
 from rla_hooks.writers import make_writers
 from rla_hooks.writers.base import Ending
 
-_FOLDER = "One of the run's paths; None before it has a name, and where nothing is tracked."
+_LOADED_AT_ONCE = 16  # runs that were loaded and have files open; an evaluation may load a thousand
+_FOLDER = "One of the run's paths; None before the run has a name, and if tracking is off."
 
 
 class Run:
-    """One run. Nothing that it is asked while a training goes on raises or stops the training.
+    """One run. While it is open, a full disk or a bad value gives one warning and does not stop the training.
 
-    >>> run = Run.silent()          # what code gets where nothing is tracked: it takes everything and writes nothing
+    >>> run = Run.silent()          # what code gets if tracking is off: it accepts every call and writes nothing
     >>> run.log({"perf/return": 12.0}, step=0)
     >>> run.name, run.status, run.is_writing
     (None, None, False)
@@ -62,13 +63,13 @@ class Run:
         self.hyper_parameters = HyperParameters(self.settings.hyper_param)
         self.custom_data = CustomData()
         self.timers = TimeTracker()
-        self.rla_tester: Any = None  # RLA's words over this run; made on first use by rla_hooks.tester
+        self.rla_tester: Any = None  # the Tester for this run; made on first use by rla_hooks.tester
         self._at_end: list[Callable[[], object]] = []
-        self._quiet = False  # whether tables leave stdout to a framework's progress bar
+        self._quiet = False  # whether no tables are printed, because of a framework's progress bar
         self._make_parts()
 
     def _make_parts(self, record: RunRecord | None = None) -> None:
-        """The parts that a copy gets anew."""
+        """Make the parts that a copy does not take over, but makes again."""
         own = self.settings, self.ownership, self.logger, self.guard
         self.files = RunFiles(*own, self.hyper_parameters, self.custom_data, record)
         self.checkpoints = RunCheckpoints(*own, self.custom_data, self.files.archive)
@@ -79,7 +80,7 @@ class Run:
 
     @classmethod
     def start(cls, settings: RunSettings) -> Run:
-        """Start a run: take a name, make the folders, save parameters and code.
+        """Start a run: choose its name, create its folders, save parameters and code.
 
         Raises :class:`~rla_hooks.errors.ConfigError` with all mistakes before anything is created.
         """
@@ -89,24 +90,26 @@ class Run:
 
     @classmethod
     def open(cls, archived: str | os.PathLike[str]) -> Run:
-        """Take up the run of a tester.pkl, or of the folder of one, as a guest: to read from it and append to it.
+        """Open the run of a tester.pkl, or of the folder that holds it, as a guest: to read from it and append to it.
 
-        No code of the file is run. Raises OSError where there is no such file, RunError where it is no archive.
+        No code of the file is run. Raises OSError if there is no such file, RunError if it is not a tester.pkl of ours.
         """
+        for loaded in registry.guests()[: 1 - _LOADED_AT_ONCE]:
+            loaded._pause()
         content, paths = archive.load(Path(archived))
         run = cls(archive.settings_of(content, paths), Ownership(paths, State.GUEST))
         run.custom_data.update(content["custom_data"])
         run._open_files()
         if content["time_step"] is not None:
             run.logger.time_step.set_time(content["time_step"])
-        if run.files.take_up() and run.record is not None:
-            run.logger.last_step = run.record.content["last_step"]
+        run.files.take_up()
+        run.logger.last_step = run.files.last_step()
         run.logger.on_row = run._first_row
         return run
 
     @classmethod
     def silent(cls, paths: layout.RunPaths | None = None) -> Run:
-        """Return a run that takes everything and writes nothing; ``paths``: of the run that another process writes."""
+        """Return a run that accepts every call and writes nothing; ``paths``: of the run that another rank writes."""
         return cls(RunSettings(), Ownership(paths, State.FOLLOWER))
 
     # --- what it is -----------------------------------------------------------------------------------------------
@@ -126,18 +129,18 @@ class Run:
     paths: layout.RunPaths | None = value_of("ownership", "paths", "The run's folders and files.")
     name: str | None = value_of("paths", "name", "The run name, RLA's log_name; None before it has one.")
     status: str | None = value_of(
-        "files", "status", "How it goes, as run.json has it: ``running``, ``finished``, ``failed``...; None before."
+        "files", "status", "The status in run.json: ``running``, ``finished``, ``failed``...; None before the start."
     )
     record: RunRecord | None = value_of("files", "record", "The content of run.json; None before the start.")
-    task_name: str | None = value_of("settings", "task_name", "The group of runs it belongs to.")
-    parent: str | None = value_of("settings", "parent", "The name of the run that this one is a part of, or None.")
-    config: Config | None = value_of("settings", "config", "The checked settings of the config.")
+    task_name: str | None = value_of("settings", "task_name", "The group of runs that this one belongs to.")
+    parent: str | None = value_of("settings", "parent", "The name of the run that this one was started in, or None.")
+    config: Config | None = value_of("settings", "config", "The checked values of the config.")
     private_config: dict[str, Any] = value_of("settings", "private_config", "The config as given; secrets are masked.")
-    hyper_param: dict[str, Any] = value_of("hyper_parameters", "values", "The hyper-parameters, the user's objects.")
-    time_step_holder: TimeStepHolder = value_of("logger", "time_step", "The step of rows without one of their own.")
+    hyper_param: dict[str, Any] = value_of("hyper_parameters", "values", "The hyper-parameters: the user's objects.")
+    time_step_holder: TimeStepHolder = value_of("logger", "time_step", "The step of rows that are given none.")
 
     def parameters(self) -> dict[str, Any]:
-        """The hyper-parameters flat, in the safe form of parameter.json."""
+        """Return the hyper-parameters without nesting, with dotted keys, as in parameter.json."""
         return self.hyper_parameters.flat()
 
     log_dir: Path | None = value_of("paths", "log_dir", _FOLDER)
@@ -150,7 +153,7 @@ class Run:
     # --- start ----------------------------------------------------------------------------------------------------
 
     def take_settings(self, settings: RunSettings) -> None:
-        """Be as ``settings`` are now; for a run that has not started."""
+        """Take over ``settings`` as they are now; for a run that has not started."""
         self.settings = settings.of_run()
         self.hyper_parameters = HyperParameters(self.settings.hyper_param)
         self._make_parts()
@@ -172,11 +175,11 @@ class Run:
         self.files.describe()
 
     def plan(self, tell: bool = True) -> None:
-        """Choose the run's name and create nothing: :meth:`adopt` starts it when it is first needed.
+        """Choose the run's name and create nothing: :meth:`adopt` starts the run when it is first needed.
 
-        For hooks whose folders are asked for before it is known whether there will be a run, and in which process. The
-        run ends with this process, or with that which starts it where that is no child of this one. ``tell``: let the
-        scripts that a launcher starts from here know the name.
+        For hooks that are asked for the run's folders before it is known whether there will be a run, and in which
+        process. The run ends with this process; or with the process that starts it, if that is not a child of this one.
+        ``tell``: pass the name on, in the environment, to processes that a launcher starts from here.
         """
         if handover.writing_disabled():
             self.follow(handover.run_of_writing_rank())
@@ -189,14 +192,14 @@ class Run:
             handover.export_to_child_ranks(paths)
 
     def follow(self, paths: layout.RunPaths | None) -> None:
-        """Know the folders of the run that another rank writes; take everything and write nothing."""
+        """Write nothing from now on, since another rank does; ``paths``: the folders of its run, if known."""
         self.ownership.follow(paths)
         self.logger.detach()
 
     def adopt(self) -> None:
-        """Make this process one that writes: start a planned run, or go on with what another process has started.
+        """Make this process write to the run: start a planned run, or continue one that another process has started.
 
-        For launchers that start the processes which train. Does nothing where tracking is off or another rank writes.
+        For a training in child processes. Does nothing if tracking is off, or if another rank writes.
         """
         if handover.writing_disabled():
             return
@@ -207,18 +210,19 @@ class Run:
             self.ownership.take_over()
             self.logger.take_over()
             self.files.skip_inherited_rows()
+            registry.register_planned(self)  # the end of the parent is not that of this process
         if self.is_writing and self.status == RUNNING and registry.current() is None:
             registry.register_open(self)
 
     def _rejoin(self) -> bool:
-        """Take up the planned run where a copy of it has been started: in a child that trains, say."""
+        """Join the run, and return True, if a copy of this planned run has been started, in a child process say."""
         if self.state is not State.PLANNED or self.paths is None or handover.writing_disabled():
             return False
         if not self.files.take_up(self.ownership.id):
             return False
         self.ownership.rejoin()
         self._open_files()
-        self.logger.last_step = self.record.content["last_step"] if self.record else None
+        self.logger.last_step = self.files.last_step()
         return True
 
     def _open_files(self) -> None:
@@ -229,12 +233,21 @@ class Run:
         self.logger.on_recovery = self.files.save_progress
 
     def _first_row(self, values: dict[str, Any]) -> None:
-        """A run that was loaded and is logged to has something to write when the process ends."""
+        """A loaded run has got its first row: from now on, the end of the process updates its run.json."""
         self.logger.on_row = self.settings.log_callback
         registry.register_planned(self)
+        if self.logger.on_row is not None:
+            self.logger.on_row(values)
+
+    def _pause(self) -> None:
+        """Write what is left to write, and keep no file open, until the next row."""
+        self.logger.on_row = self._first_row
+        registry.forget_planned(self)
+        self.flush()
+        self.logger.close()
 
     def quiet_stdout(self) -> None:
-        """Print no tables where a framework has its progress bar, unless stdout was asked for by name."""
+        """Print no tables, since the framework shows a progress bar, unless the user has named the writer stdout."""
         if self.settings.default_writers:
             self._quiet = True
             self.logger.output_formats = [each for each in self.logger.output_formats if each.name != "stdout"]
@@ -244,9 +257,10 @@ class Run:
     def log(self, values: Mapping[str, Any], step: int | None = None) -> None:
         """Log a row of metrics to the run.
 
-        values: numbers, strings, or arrays and tensors of one element, by name; None is a missing value, and what is no
-        scalar is left out with one warning. step: the row's time step; rows without one count on. The row is in the
-        operating system's hands when this returns. Raises RunError where no run has started.
+        values: numbers, strings, or arrays and tensors of one element, by name. None is a missing value. Other values
+        are left out, with one warning. step: the row's time step; by default that of ``time_step_holder`` if it is set,
+        else one more than the last row's. When this returns, the operating system has the row. Raises RunError if no
+        run has started.
 
         >>> import rla_hooks as rla
         >>> with rla.run(task="demo", writers=["csv"], backup="none") as run:
@@ -308,19 +322,20 @@ class Run:
     # --- end ------------------------------------------------------------------------------------------------------
 
     def at_end(self, action: Callable[[], object]) -> None:
-        """Call ``action`` when the run ends, unless a signal ends it; for what is drawn or saved once, at last."""
+        """Call ``action`` when the run ends, unless it is interrupted; for figures that are drawn once, at the end."""
         self._at_end.append(action)
 
     def flush(self) -> None:
-        """A pause: show the last table and write run.json. Rows are with the operating system already."""
+        """Show the last table and update run.json, at a pause of the training. Rows are written already."""
         self.logger.flush()
         if self.is_writing:
             self.files.save_progress()
 
     def report(self, status: str, error: BaseException | None = None) -> None:
-        """Note that something ended the training, though the run may go on. Of several endings the worst wins.
+        """Record in run.json how the training has ended; the run stays open. Of several statuses the worst is kept.
 
-        On a rank that does not write, the note goes into the writing rank's run.json, which may be about to die.
+        status: ``finished``, ``interrupted`` or ``failed``. On a rank that does not write, this changes the run.json of
+        the writing rank, which may be about to die. Raises ConfigError if ``status`` is none of these.
         """
         check_ending(status)
         self._rejoin()
@@ -331,20 +346,24 @@ class Run:
             self.files.report(status, error)
 
     def finish(self, status: str = FINISHED, error: BaseException | None = None) -> None:
-        """End the run. Of several endings the worst wins; the same one again does nothing.
+        """End the run. Of several statuses the worst is kept; a second call with the same one does nothing.
 
-        Metrics that are logged afterwards are still appended. A copy, a loaded run, or the process that trains for
-        another one, only notes how far it came. Raises ConfigError where ``status`` is no status word.
+        status: ``finished``, ``interrupted`` or ``failed``. error: its traceback is kept in run.json. Rows that are
+        logged afterwards are still appended. A copy, a loaded run, or the run in a child process that trains only
+        updates the numbers in run.json. Raises ConfigError if ``status`` is not one of these.
         """
         check_ending(status)
         registry.leave(self)
         self._rejoin()
         if not self.ownership.ends_run or self.record is None:
-            self.flush()
+            if self.state is State.GUEST:
+                self._pause()
+            else:
+                self.flush()
             handover.forget_writing_rank()
             return
         actions, self._at_end = self._at_end, []
-        if status != INTERRUPTED:  # there is no time for it
+        if status != INTERRUPTED:  # then there is no time
             for action in actions:
                 with self.guard.warn_on_error("what was left for the end"):
                     action()
@@ -360,7 +379,7 @@ class Run:
     # --- copies ---------------------------------------------------------------------------------------------------
 
     def __getstate__(self) -> dict[str, Any]:
-        """A copy appends to the run and does not end it. Callbacks, models and figures belong to this process."""
+        """A copy appends to the run and does not end it. It does not take over callbacks, models and figures."""
         left = ("files", "checkpoints", "figures", "tensorboard")
         # Copies, since copy.copy would share them: neither counts the other's rows, nor gets its hyper-parameters.
         own: dict[str, Any] = {"record": copy.copy(self.record), "logger": copy.deepcopy(self.logger)}

@@ -1,4 +1,4 @@
-"""What a run is to be: its task, its hyper-parameters, its config. Everything is checked before anything is created."""
+"""The plan of a run: task, hyper-parameters, config, labels. It is checked before anything is created."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from typing import Any
 
 from rla_hooks import config as configs
 from rla_hooks import layout
+from rla_hooks.config.checks import show, show_word
 from rla_hooks.core.hyper_parameters import HyperParameters
 from rla_hooks.errors import ConfigError, RunError, did_you_mean, warn
-from rla_hooks.writers import WRITERS, copied_writers
+from rla_hooks.writers import copied_writers
 from rla_hooks.writers.base import Writer
 
 Path_ = str | os.PathLike[str]
@@ -23,25 +24,25 @@ Writers = str | Sequence[str | Writer]
 
 @dataclass(frozen=True)
 class Labels:
-    """What people call a run by, kept in labels.json; it changes nothing of what the run does."""
+    """Tags, a note and a group for people to find a run by, kept in labels.json. They change nothing in the run."""
 
     tags: Sequence[str] = ()
     note: str | None = None
     group: str | None = None
 
     def problems(self) -> list[str]:
-        """Return a line for each label that is none."""
+        """Return a line for each label of a wrong type."""
         found = []
         tags = self.tags
         if isinstance(tags, str) or not isinstance(tags, Sequence) or not all(isinstance(tag, str) for tag in tags):
-            found.append(f"tags is {tags!r}. Allowed: a list of texts such as ['baseline', 'paper'].")
+            found.append(f"tags is {show_word(tags)}. Allowed: a list of texts such as ['baseline', 'paper'].")
         for name, value in (("note", self.note), ("group", self.group)):
             if not isinstance(value, (str, type(None))):
-                found.append(f"{name} is {value!r} ({type(value).__name__}). Allowed: a text.")
+                found.append(f"{name} is {show(value)}. Allowed: a text.")
         return found
 
     def as_dict(self) -> dict[str, Any]:
-        """As they stand in labels.json; empty where there are none."""
+        """Return the content of labels.json; an empty dict if there are no labels."""
         if not self.tags and self.note is None and self.group is None:
             return {}
         return {"format": 1, "tags": list(dict.fromkeys(self.tags)), "note": self.note, "group": self.group}
@@ -49,7 +50,7 @@ class Labels:
 
 @dataclass
 class RunSettings:
-    """The plan of a run, or of several: starting one takes a copy, so that nothing of a run comes back into the plan.
+    """The plan of one run or of several. A run gets a copy when it starts, so that it never changes the plan.
 
     >>> settings = RunSettings(hyper_param={"lr": 0.1, "net": {"width": 64}})
     >>> settings.add_record_param(["lr"])
@@ -59,14 +60,14 @@ class RunSettings:
 
     task_name: str | None = None
     hyper_param: dict[str, Any] = field(default_factory=dict)  # the user's objects
-    hyper_param_record: list[str] = field(default_factory=list)  # names of those that stand in the run's name
+    hyper_param_record: list[str] = field(default_factory=list)  # names of those that are part of the run's name
     config: configs.Config | None = None
     labels: Labels = field(default_factory=Labels)
-    parent: str | None = None  # the name of the run that this one is a part of
-    script: Path_ | None = None  # the file whose project is backed up; None: the program's
+    parent: str | None = None  # the name of the run that this one was started in
+    script: Path_ | None = None  # the file whose project is backed up; None: the main script
     run_files: list[Path] = field(default_factory=list)  # further files to back up
-    log_callback: Callable[[dict[str, Any]], None] | None = None  # is called with every row
-    default_writers: bool = True  # whether nobody has named them
+    log_callback: Callable[[dict[str, Any]], None] | None = None  # called with the values of every row
+    default_writers: bool = True  # whether the user has named none
 
     def configure(
         self,
@@ -79,9 +80,10 @@ class RunSettings:
         project_root: Path_ | None = None,
         problems: Iterable[str] = (),
     ) -> None:
-        """Say where the run belongs. Everything but the task has a default; nothing is created.
+        """Set the task, and read and check the config. Everything but the task has a default; nothing is created.
 
-        Raises :class:`ConfigError` with all mistakes, the caller's own ``problems`` first; then nothing has changed.
+        problems: mistakes that the caller has found, to be reported with the others. Raises :class:`ConfigError` with
+        all mistakes; then nothing has changed.
         """
         found = list(problems)
         checked: configs.Config | None = None
@@ -99,7 +101,7 @@ class RunSettings:
         self.default_writers = writers is None and not checked.raw.get("LOG_USED")
 
     def add_record_param(self, keys: str | Iterable[str] | None) -> None:
-        """Name hyper-parameters that stand in the run's name; nested ones with dots."""
+        """Add names of hyper-parameters that become part of the run's name; nested ones with dots: ``net.width``."""
         if not isinstance(keys, (str, Iterable, type(None))):
             raise ConfigError(f"the record parameters are {keys!r}. Allowed: a list of names such as ['lr', 'seed'].")
         for key in [keys] if isinstance(keys, str) else keys or ():
@@ -118,11 +120,11 @@ class RunSettings:
 
     @property
     def writer_names(self) -> list[str]:
-        """The writers that are named, without those given as objects."""
-        return [name for name in self.config.writers if name in WRITERS] if self.config else []
+        """The names of the writers, without writers that are given as objects."""
+        return [each for each in self.config.writers if isinstance(each, str)] if self.config else []
 
     def parameters(self) -> dict[str, Any]:
-        """The hyper-parameters flat, with dotted keys, in the safe form of parameter.json."""
+        """Return the hyper-parameters without nesting, with dotted keys, as in parameter.json."""
         return HyperParameters(self.hyper_param).flat()
 
     def check(self) -> dict[str, Any]:
@@ -144,7 +146,7 @@ class RunSettings:
         return {key: parameters[key] for key in self.hyper_param_record}
 
     def check_place(self) -> tuple[Path, str, dict[str, Any]]:
-        """Return the log root, the task, and the values that :meth:`check` returns; it raises as that does."""
+        """Return the log root, the task, and what :meth:`check` returns. Raises what that raises."""
         record_values = self.check()
         assert self.config is not None and self.task_name is not None
         return self.config.log_root, self.task_name, record_values
@@ -183,11 +185,11 @@ class RunSettings:
         }
 
     def of_run(self) -> RunSettings:
-        """Return a copy for a run that starts now: what is set here later is for the next one."""
+        """Return a copy for a run that starts now; later changes here are for the next run."""
         return replace(self, hyper_param=dict(self.hyper_param), hyper_param_record=list(self.hyper_param_record))
 
     def __getstate__(self) -> dict[str, Any]:
-        # Callbacks and the user's own objects belong to this process, but for writers that can be copied.
+        # Callbacks and the user's own objects stay in this process, except writers that can be copied.
         config = self.config
         if config is not None:
             config = replace(config, writers=tuple(copied_writers(config.writers)))

@@ -1,7 +1,7 @@
-"""``add_scalar`` and its kin, spelled as users of torch's SummaryWriter know them, on a run.
+"""The methods of torch's SummaryWriter, such as ``add_scalar``, on a run.
 
-They are also ``logger.experiment`` of the Lightning integration. Steps may be left out: rows count on, pictures stand
-at the step of the last row.
+``logger.experiment`` of the Lightning integration has them, too. Without a step, a row gets the step after the last
+row's, and a picture that of the last row.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from rla_hooks.writers.base import Histogram, Text
 
 
 class WrittenRun(Protocol):
-    """What is asked of the run."""
+    """What SummaryWriter uses of a run."""
 
     ownership: Ownership
     logger: Logger
@@ -33,7 +33,7 @@ class WrittenRun(Protocol):
 
 
 class SummaryWriter:
-    """Takes TensorBoard's words for a run. Whatever cannot be shown gives one warning by tag."""
+    """Offers the methods of torch's SummaryWriter for a run. What cannot be shown gives one warning for each tag."""
 
     def __init__(self, run: WrittenRun):
         self._run = run
@@ -58,7 +58,7 @@ class SummaryWriter:
     ) -> None:
         """Save a figure under results/ and show it in the Images tab. A list of figures is numbered.
 
-        ``close``: a figure of pyplot, which would keep it until the program ends, is closed.
+        close: also close a figure of pyplot, which would keep it in memory until the program ends.
         """
         figures = figure if isinstance(figure, (list, tuple)) else [figure]
         for index, each in enumerate(figures):
@@ -71,14 +71,14 @@ class SummaryWriter:
     def add_image(
         self, tag: str, img_tensor: Any, global_step: int | None = None, walltime: Any = None, dataformats: str = "CHW"
     ) -> None:
-        """Save an image array under results/ and show it. ``dataformats`` names its axes: CHW, HWC or HW."""
+        """Save an image array in results/ and show it in the Images tab. dataformats: its axes: CHW, HWC or HW."""
         with self._showing("image", tag):
             self._run.figures.save_figure(tag, _axes_in_order(_array(img_tensor), dataformats, "HWC"), global_step)
 
     def add_images(
         self, tag: str, img_tensor: Any, global_step: int | None = None, walltime: Any = None, dataformats: str = "NCHW"
     ) -> None:
-        """Save a batch of images, numbered."""
+        """Save a batch of images, numbered ``<tag>_0`` and so on. dataformats: its axes, as NCHW or NHWC."""
         with self._showing("images", tag):
             for index, image in enumerate(_axes_in_order(_array(img_tensor), dataformats, "NHWC")):
                 self._run.figures.save_figure(f"{tag}_{index}", image, global_step)
@@ -94,8 +94,8 @@ class SummaryWriter:
     ) -> None:
         """Show the distribution of an array in TensorBoard's Histograms and Distributions tabs.
 
-        bins: their number, their edges, or any name of a rule, which all give twice the cube root of the number of
-        values, at most ``max_bins``.
+        bins: their number or their edges. A name of a rule, such as "auto", gives twice the cube root of the number of
+        values, and at most ``max_bins``.
         """
         with self._showing("histogram", tag):
             self._run.logger.write_media(tag, _histogram(_array(values), bins, max_bins), global_step)
@@ -122,7 +122,7 @@ class SummaryWriter:
 
     @contextmanager
     def _showing(self, kind: str, tag: str) -> Iterator[None]:
-        """What is no picture, or finds no place on the disk, gives a warning; the training goes on."""
+        """Give one warning for what cannot be shown or saved; the training goes on."""
         self._run.ownership.need_started(f"adding the {kind} {tag!r}")
         with self._run.guard.warn_on_error(f"the {kind} {tag!r}", "was not shown", ending=""):
             yield

@@ -1,4 +1,4 @@
-"""How long the parts of a training take."""
+"""Measures how long the parts of a training take."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class TimeTracker:
         self._running[name] = time.perf_counter()
 
     def stop(self, name: str) -> float:
-        """Stop the clock ``name`` and return its seconds. Raises RunError where it does not run."""
+        """Stop the clock ``name`` and return its seconds. Raises RunError if it was not started."""
         if name not in self._running:
             raise RunError(f"time_record_end({name!r}) without time_record({name!r}). Running: {list(self._running)}.")
         return time.perf_counter() - self._running.pop(name)
@@ -49,7 +49,7 @@ class TimeTracker:
         return self._seconds.get(name, 0.0)
 
     def summary(self) -> dict[str, float]:
-        """Return for each name its calls, seconds, seconds a call, and share (0 to 1) of the time since the start."""
+        """Return for each name its calls, seconds, seconds per call, and share (0 to 1) of the time since the start."""
         passed = time.perf_counter() - self._started
         values: dict[str, float] = {}
         for name, seconds in self._seconds.items():
@@ -63,7 +63,7 @@ class TimeTracker:
         return values
 
     def clear(self) -> None:
-        """Forget everything; the time that shares are of starts anew."""
+        """Forget everything; the shares are then of the time since this call."""
         self._started = time.perf_counter()
         self._calls.clear()
         self._seconds.clear()

@@ -1,1 +1,1 @@
-"""RLA's own doors: the imperative face. They open onto the same Tester, logger and figures as ``import rla_hooks``."""
+"""Modules with the names of RLA's, for scripts written for it. They use the same Tester, logger and figures."""

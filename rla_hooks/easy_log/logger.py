@@ -1,4 +1,4 @@
-"""RLA's and baselines' ``logger``: ``from rla_hooks.easy_log import logger``. It speaks to the current run's logger.
+"""RLA's and baselines' ``logger``: ``from rla_hooks.easy_log import logger``. It calls the current run's logger.
 
 logger.record_tabular("performance/reward", 10)
 logger.dump_tabular()
@@ -21,7 +21,7 @@ Exclude = str | Iterable[str] | None
 
 
 def get_current() -> Logger:
-    """Return the current run's logger. Raises RunError, which says what to call first, where there is no run."""
+    """Return the current run's logger. Raises RunError, which says what to call first, if there is no run."""
     return needed_run("the logger").logger
 
 

@@ -14,8 +14,8 @@ from rla_hooks.tester import Tester, current_tester
 __all__ = ["Tester", "exp_manager", "tester", "time_step_holder"]
 
 
-class _Door:
-    """Stands for an object that is found anew at each use, such as the Tester that is current then."""
+class _Current:
+    """A proxy for an object that is looked up at each use: the Tester that is current then, say."""
 
     def __init__(self, find: Callable[[], Any], name: str):
         object.__setattr__(self, "_find", find)
@@ -31,6 +31,9 @@ class _Door:
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(self._find(), name, value)
 
+    def __delattr__(self, name: str) -> None:
+        delattr(self._find(), name)
+
     def __dir__(self) -> list[str]:
         return dir(self._find())
 
@@ -38,9 +41,9 @@ class _Door:
         return repr(self._find())
 
     def __reduce__(self) -> str:
-        return str(self._name)  # pickled by its name: in another process it stands for what is current there
+        return str(self._name)  # pickled by its name: in another process it is the proxy there
 
 
-tester: Any = _Door(current_tester, "tester")
+tester: Any = _Current(current_tester, "tester")
 exp_manager = tester
-time_step_holder: Any = _Door(lambda: current_tester().logger.time_step, "time_step_holder")
+time_step_holder: Any = _Current(lambda: current_tester().logger.time_step, "time_step_holder")

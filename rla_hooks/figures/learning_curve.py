@@ -66,7 +66,7 @@ class LearningCurve:
 class _Curve:
     def __init__(self) -> None:
         self._points: list[tuple[int, float]] = []
-        self._every = 1  # how many points one that is kept stands for
+        self._every = 1  # of so many points one is kept
         self._count = 0
         self._last: tuple[int, float] | None = None
 

@@ -33,7 +33,7 @@ class HasCheckpoints(Protocol):
 
 @dataclass(frozen=True)
 class SavedRun:
-    """A run as its folders tell. ``problems`` says what is damaged; what can be read is there all the same.
+    """A run as read from its folders. ``problems`` lists what is damaged; everything else can be read.
 
     ``name``, ``task``, ``status``; ``hparams``: parameter.json; ``info``: run.json; ``paths``: where its files are.
 
@@ -60,7 +60,7 @@ class SavedRun:
 
     @property
     def record(self) -> dict[str, str]:
-        """The record parameters as they stand in the run's name."""
+        """The record parameters as texts, as in the run's name; ``hparams`` has the values."""
         return parse(self.name).record
 
     log_dir: ClassVar[Path] = value_of("paths", "log_dir", _FOLDER)
@@ -70,17 +70,17 @@ class SavedRun:
     tensorboard_dir: ClassVar[Path] = value_of("paths", "tensorboard_dir", _FOLDER)
 
     def metrics(self) -> pandas.DataFrame:
-        """Return progress.csv as a DataFrame, one row a dump, in the order of writing. Without rows: an empty one.
+        """Return progress.csv as a pandas DataFrame, one row per dump, in the order of writing; empty without rows.
 
-        Rows of a training may come several times for one step, with other columns filled; they are kept as they are.
-        Raises :class:`~rla_hooks.errors.RLAError` where pandas is not installed.
+        A step may have several rows, each with other columns filled. Raises :class:`~rla_hooks.errors.RLAError` if
+        pandas is not installed.
         """
         try:
             import pandas
         except ModuleNotFoundError as error:
             raise RLAError("metrics() needs pandas. Install it: pip install 'rla-hooks[pandas]'") from error
         try:
-            # Only what the writer means by it is a missing value: "None", "NA" and their kin are texts.
+            # Only what the writer means by it is a missing value: "None", "NA" and the like are texts.
             return pandas.read_csv(
                 self.paths.progress_csv,
                 encoding_errors="backslashreplace",
@@ -93,10 +93,10 @@ class SavedRun:
 
 
 def runs(log_root: str | os.PathLike[str] | None = None, task: str | None = None) -> list[SavedRun]:
-    """Return the saved runs of a log root (of one task), newest last.
+    """Return the saved runs of a log root, newest last.
 
-    Without ``log_root`` it is the one of the config that is found from here. A damaged run is listed with what is
-    wrong in ``problems``; runs of the original RLA are listed too.
+    log_root: by default that of the config (see :func:`rla_hooks.config.load`). task: only runs of this task. A damaged
+    run is listed, too, with what is wrong in ``problems``; so are runs of the original RLA.
 
     >>> import rla_hooks as rla
     >>> @rla.track(record=["seed"], task="demo", writers=["csv"], backup="none")
@@ -145,9 +145,10 @@ def _task(name: str, info: dict[str, Any]) -> str:
 
 
 def latest_checkpoint(run: HasCheckpoints | str | os.PathLike[str], name: str | None = None) -> Path | None:
-    """Return the newest complete checkpoint of a run (of its checkpoint folder), or None where there is none.
+    """Return the path of the newest complete checkpoint of a run, or None if there is none.
 
-    ``name``: only of those that were saved under this name, such as "best".
+    run: a saved run, an open one, or the path of a checkpoint folder. name: only checkpoints that were saved under this
+    name, such as "best".
 
     >>> import rla_hooks as rla
     >>> @rla.track(task="demo", writers=["csv"], backup="none")

@@ -1,1 +1,1 @@
-"""What a run's code was: the backup of the project, and the state of git, Python and packages behind it."""
+"""Records the code of a run: a copy of the project, and the state of git, Python and packages."""

@@ -1,4 +1,4 @@
-"""Copies the code of a run beside its results, so that a result can always be traced to what made it.
+"""Copies the project's code at the start of a run, so that each result can be traced to the code that made it.
 
     code/<run name>/<project files>      as they were when the run started
     code/<run name>/.rla/left_out.txt    what is missing there, and why
@@ -59,11 +59,10 @@ class BackupReport:
 
 
 def project_of(script: str | os.PathLike[str] | None) -> Path | None:
-    """The project that a script belongs to: the nearest folder upwards that has one of MARKERS, or None.
+    """Return the project of a script: the nearest folder above it that has one of MARKERS, or None.
 
-    Without a script (an interactive session, a notebook) the working directory is asked; so it is for a
-    command that was installed. The home directory, a drive's root and the temporary folder are no project,
-    whatever they hold.
+    Without a script (in an interactive session or a notebook), and for an installed command, the search starts at
+    the working directory. The home directory, a drive's root and the temporary folder are never a project.
     """
     folder = _folder_of(script)
     never = {Path(os.path.realpath(place)) for place in (os.path.expanduser("~"), tempfile.gettempdir())}
@@ -89,9 +88,9 @@ def _folder_of(script: str | os.PathLike[str] | None) -> Path:
 
 @dataclass(frozen=True)
 class BackupRequest:
-    """What one run asks of its backup: the keywords of :func:`check` and :func:`back_up`."""
+    """What to back up: the keyword arguments of :func:`check` and :func:`back_up`."""
 
-    mode: str = "source"  # takes ``dirs`` or the whole project; "lib" takes ``lib_dir``, "none" nothing
+    mode: str = "source"  # copy ``dirs`` or the whole project; "lib": copy ``lib_dir``; "none": nothing
     script: Path | None = None
     project_root: Path | None = None  # by default the project around ``script``, see :func:`project_of`
     dirs: Sequence[str] = ()  # files or folders, relative to the project root
@@ -110,12 +109,12 @@ class BackupRequest:
 
     @property
     def loose(self) -> bool:
-        """Whether no project says what is source: then it is the packages and source-like files at ``root``."""
+        """Whether no project was found; then only packages and source-like files at ``root`` are copied."""
         marked = self.project_root is not None or project_of(self.script) is not None
         return self.mode == "source" and not self.dirs and not marked
 
     def path(self, name: str | os.PathLike[str]) -> Path:
-        """A path of the config, absolute and without links."""
+        """Return a path of the config as an absolute path without links."""
         return Path(os.path.realpath(self.root / os.path.expanduser(name)))
 
     def problems(self) -> Iterator[str]:
@@ -165,10 +164,7 @@ class BackupRequest:
 
 
 def check(**wanted: Any) -> None:
-    """Raise ConfigError with all that keeps a backup from being made; creates nothing.
-
-    Keywords: :class:`BackupRequest`.
-    """
+    """Raise ConfigError with all mistakes in a request (keywords: :class:`BackupRequest`); creates nothing."""
     problems = list(BackupRequest(**wanted).problems())
     if problems:
         raise ConfigError(problems, "code backup")
@@ -227,7 +223,7 @@ def _free_name(name: str, taken: dict[str, str], path: str) -> str:
 
 
 def _add_run_file(found: dict[str, str], path: Path, search: Search) -> None:
-    """A file that was asked for by name: rules do not matter, but secrets and large files stay out."""
+    """Add a file that was requested by name: ignore rules do not apply, but secrets and large files are left out."""
     real = os.path.realpath(path)
     if is_secret(path.name):
         search.left_out.setdefault(SECRET, []).append(path.name)
@@ -267,7 +263,7 @@ def _write_left_out(code_dir: Path, left_out: dict[str, list[str]]) -> None:
 
 
 def _few(reason: str, paths: list[str]) -> str:
-    """A reason with its number and the first paths: ``2 secrets (.env, key.pem)``."""
+    """Return a reason with the number of files and the first paths: ``2 secrets (.env, key.pem)``."""
     plural = "s" * (len(paths) > 1 and reason in (SECRET, LINK, SPECIAL))
     names = ", ".join(_printable(path) for path in sorted(paths)[:3])
     return f"{len(paths)} {reason}{plural} ({names}{', ...' if len(paths) > 3 else ''})"

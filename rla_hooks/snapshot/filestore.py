@@ -1,11 +1,12 @@
-"""Keeps each content once, however many runs use it.
+"""Stores files with the same content once, however many runs use them.
 
     LOG_ROOT/code/.store/<sha256>     a file's content, read-only
     LOG_ROOT/code/.store/<sha256>x    the same, of an executable file
 
-A run's file and the stored one are hard links to each other. Deleting a run needs no care; what no run holds
-any more has a link count of one. The store may be deleted at any time: the runs keep their files, later ones
-start it anew. Where the file system has no hard links, each run gets plain copies and the store stays empty.
+A run's file and the stored file are hard links to the same data. A run can be deleted like any folder; a stored
+file that no run uses any more has a link count of one. The store may be deleted at any time: the runs keep their
+files, and later runs create it again. On a file system without hard links, each run gets plain copies and the store
+stays empty.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""Writes down what a run's code stood on: the commit, what was changed since, Python and its packages.
+"""Records the versions behind a run: the git commit, the changes since, Python and its packages.
 
-    code/<run name>/.rla/git.diff        what `git apply` adds to the commit to give back the tree
+    code/<run name>/.rla/git.diff        `git apply` of this file to the commit restores the work tree
     code/<run name>/.rla/packages.txt    name==version, a line each
 
-Nothing here fails or holds up a run: what cannot be found out is None.
+Nothing here raises or delays a run: what cannot be found out is None. This file is a little longer than others, since
+the two files and the parsing of what git prints belong together.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ _DIFF_CALL = (  # so that neither the user's settings nor other programs shape t
 def collect(
     project_root: str | os.PathLike[str] | None, target: str | os.PathLike[str], log_root: str | os.PathLike[str]
 ) -> dict[str, Any]:
-    """Write git.diff and packages.txt into the folder ``target`` and return what is known as plain data::
+    """Write git.diff and packages.txt into the folder ``target`` and return the facts as plain data::
 
         {"git": {"commit": "4c1e...", "branch": "main", "dirty": True, "remote": "https://host/me/project.git",
                  "diff": "git.diff", "diff_complete": True},
@@ -48,8 +49,8 @@ def collect(
          "packages": "packages.txt"}
 
     ``git`` is None outside a work tree; ``branch`` is None where HEAD is detached, ``commit`` before the
-    first one. ``dirty``: the commit alone does not give back the tree; untracked files count. Secrets never
-    enter the diff. The files are shared with other runs through the store of ``log_root``.
+    first one. ``dirty``: whether the tree differs from the commit, untracked files included. Secrets are never
+    part of the diff. The files are shared with other runs through the store of ``log_root``.
     """
     store = FileStore.of(log_root)
     listed = "".join(f"{line}\n" for line in packages()).encode()

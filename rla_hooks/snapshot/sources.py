@@ -1,7 +1,7 @@
-"""Finds the files of a project that belong into a code backup.
+"""Finds the files of a project that belong in a code backup.
 
-:meth:`Search.find` walks one folder and yields what to copy; what a person should know was left out goes into a
-dict of reasons. What is never code (caches, environments) and what git ignores is passed over in silence.
+:meth:`Search.find` walks through a folder and yields the files to copy. Files that are left out and that the user
+should know of are listed by reason in a dict; caches, virtual environments and what git ignores are not listed.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def run_folders(start: str, log_root: str) -> list[str]:
 
 @dataclass
 class Search:
-    """What one backup looks for. ``project`` and ``log_root`` are absolute paths without links."""
+    """The rules of one backup. ``project`` and ``log_root`` are absolute paths without links."""
 
     project: str
     log_root: str
@@ -108,7 +108,7 @@ class Search:
         """Pairs of a path relative to the folder ``start`` and the file to copy; ``start`` may be a file, too.
 
         ``start`` was asked for by name, so rules that match it or a folder above it do not count.
-        ``shown`` stands before the relative paths in ``left_out``.
+        ``shown`` is put before the relative paths in ``left_out``.
         """
         if os.path.isfile(start):
             yield from self._file(start, "", os.lstat(start), shown)

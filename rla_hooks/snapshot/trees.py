@@ -1,4 +1,4 @@
-"""Says what git would keep of a project: in a work tree git itself is asked, elsewhere pathspec.
+"""Lists the files of a project that git would not ignore: by git in a work tree, by pathspec elsewhere.
 
 A tree answers ``names(folder)`` for its own folder, and then for each folder among the names of one above.
 """

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import importlib
+import pickle
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TypeVar
@@ -11,7 +11,7 @@ from typing import TypeVar
 from rla_hooks.layout import RunPaths
 from rla_hooks.writers.base import Writer
 
-#: The file and class of each format, imported when it is first made, and what its class is given of a run.
+#: The file and class of each format, imported on first use, and the arguments of the class, from a run's paths.
 WRITERS: dict[str, tuple[str, str, Callable[[RunPaths, float], tuple[object, ...]]]] = {
     "csv": ("csv_writer", "CsvWriter", lambda paths, rate: (paths.progress_csv,)),
     "tensorboard": ("tensorboard_writer", "TensorBoardWriter", lambda paths, rate: (paths.tensorboard_dir,)),
@@ -24,7 +24,7 @@ DEFAULT_TABLES_PER_SECOND = 2.0
 def make_writers(
     wanted: Iterable[str | Writer], paths: RunPaths, tables_per_second: float = DEFAULT_TABLES_PER_SECOND
 ) -> list[Writer]:
-    """Make the writers of a run: those that are named, beside those that are given as objects.
+    """Return the writers of a run, in order: named ones are created, objects are taken as they are.
 
     Nothing is created on disk before the first write.
     """
@@ -42,9 +42,9 @@ _W = TypeVar("_W", bound=str | Writer)
 
 
 def copied_writers(writers: Iterable[_W]) -> list[_W]:
-    """Copies of writers, without their open files; names stay. One that cannot be copied stays with the original."""
+    """Return copies of writers, without open files; names stay names. A writer that cannot be pickled is left out."""
     copies = []
     for writer in writers:
         with suppress(Exception):
-            copies.append(copy.deepcopy(writer))
+            copies.append(pickle.loads(pickle.dumps(writer)))
     return copies

@@ -12,7 +12,7 @@ class AppendFile:
     """An open file for appending.
 
     One append is one ``write`` call on a descriptor in append mode: a process that is killed leaves the data whole.
-    Where the disk is full in the middle of a write, the part that was written is taken back before OSError is raised.
+    If the disk becomes full in the middle of a write, the part that was written is removed before OSError is raised.
     """
 
     def __init__(self, path: str):
@@ -33,10 +33,10 @@ class AppendFile:
         return os.fstat(self._descriptor).st_size
 
     def gone(self, now: float, look: bool = False) -> bool:
-        """Whether the file was deleted or replaced: what is appended here would be lost.
+        """Whether the file was deleted or replaced, so that what is appended would be lost.
 
-        The system is asked ten times a second, or where ``look`` says that there is a reason to. Asking at every row
-        would cost as much as writing it.
+        now: seconds since 1970. The file system is asked at most ten times per second, since asking at every row would
+        cost as much as writing it; look: ask in any case.
         """
         if look or not 0 <= now - self._looked < _LOOK_AGAIN:
             self._looked = now
@@ -44,7 +44,7 @@ class AppendFile:
         return self._gone
 
     def cut(self, size: int) -> None:
-        """Drop what stands beyond ``size`` bytes: the torn end of a write that never returned."""
+        """Cut the file to ``size`` bytes: drop the incomplete end that an interrupted write has left."""
         os.ftruncate(self._descriptor, size)
 
     def __del__(self) -> None:

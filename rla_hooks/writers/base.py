@@ -1,6 +1,6 @@
-"""What a writer is: two methods and a row.
+"""The interface of a writer, and what a writer gets: rows and media events.
 
-A new output format is one file with a class like these, and one line in ``rla_hooks/writers/__init__.py``.
+To add an output format, add a file with a class like :class:`Writer`, and a line in ``rla_hooks/writers/__init__.py``.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Text(NamedTuple):
 
 
 class Histogram(NamedTuple):
-    """A histogram: ``counts[i]`` values lie below ``limits[i]`` and not below the limit before it."""
+    """A histogram: ``counts[i]`` values are below ``limits[i]``, and not below ``limits[i - 1]``."""
 
     minimum: float
     maximum: float
@@ -76,7 +76,7 @@ Media = Image | Text | Histogram | Graph | HParams | Ending
 
 
 class MediaEvent(NamedTuple):
-    """Something that is no scalar: shown under ``tag`` at ``step``. Writers that cannot show it pass it over."""
+    """Content that is no scalar, such as an image, for ``tag`` at ``step``. Writers that cannot show it ignore it."""
 
     step: int
     time: float
@@ -87,10 +87,15 @@ class MediaEvent(NamedTuple):
 class Writer(Protocol):
     """One output format of one run.
 
-    ``write`` hands what it gets to the operating system before it returns, whole or not at all; it raises OSError
-    where it cannot and works again once the trouble is over. It returns False where there was nothing to write: a
-    format has no pictures, say, or shows only some of the rows. After ``close`` a further ``write`` opens again and
-    appends. Writers pickle and copy without their open files; the copy appends to the same place.
+    name: unique among the writers of a run. write: takes a :class:`Row` or a :class:`MediaEvent`, and passes it to the
+    operating system before it returns, completely or not at all. If that fails it raises, and the next call tries
+    again; no error of a writer stops the training. It returns False if there was nothing to write: a format without
+    pictures, say, or one that shows only some of the rows. close: may be called several times; a later ``write`` opens
+    the file again and appends.
+
+    A writer of files creates none before its first row, and creates it again if somebody deletes it. It can be pickled
+    and copied without its open file; the copy appends to the same file. With the process's several threads and copies
+    in mind, hold :func:`lock_of` the path while writing.
 
     >>> import rla_hooks as rla
     >>> class Bell:
@@ -120,7 +125,7 @@ _locks_lock = threading.Lock()
 
 
 def lock_of(path: str) -> Any:
-    """Return the lock that all writers of one path in this process share: an original and its copies take turns.
+    """Return the lock that all writers of one path in this process share: a writer and its copies.
 
     It is re-entrant, since a signal handler may close a run while the main thread is in the middle of a dump.
     """

@@ -1,4 +1,4 @@
-"""progress.csv: one row a dump, read by csv, pandas and every spreadsheet.
+"""progress.csv: one row per dump, readable by csv, pandas and every spreadsheet program.
 
     time-step,timestamp,perf/return,loss
     0,1767225600.000000,21.5,0.69
@@ -171,7 +171,7 @@ def _column_names(header: bytes) -> list[str]:
 def _whole_rows(path: str) -> tuple[bytes, int]:
     """Return the header, and the size in bytes up to the end of the last whole row.
 
-    A newline that stands in no quoted cell ends a row: the name of a column may hold one.
+    A newline outside of quoted cells ends a row: the name of a column may hold one.
     """
     header: list[bytes] = []  # its lines
     end = position = 0

@@ -22,7 +22,7 @@ _MAX_WIDTH = 60  # columns of a key or a value on the screen
 
 
 class _TableWriter:
-    """Formats rows as tables and shows a few of them a second."""
+    """Formats rows as tables and shows at most a few of them per second."""
 
     name = ""
 

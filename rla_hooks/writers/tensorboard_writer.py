@@ -20,7 +20,7 @@ _open_files: weakref.WeakValueDictionary[str, AppendFile] = weakref.WeakValueDic
 
 
 class TensorBoardWriter:
-    """Appends events to a file in ``folder``. Every time it is opened anew, it starts a further file.
+    """Appends events to a file in ``folder``. Each time it is opened again, it starts another file.
 
     Writers of one folder in one process share the file: TensorBoard follows the newest file of a folder only.
     """

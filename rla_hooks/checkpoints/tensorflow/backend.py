@@ -10,8 +10,8 @@ A checkpoint is a folder, written by TensorFlow and readable with ``tf.train.loa
 
 Without any object of TensorFlow, the default session is saved and restored as the object ``session``.
 
-Restoring goes in three passes: each object's inventory is made, in one walk through it; the inventories are compared
-with the file; where everything fits, the values are assigned.
+Restoring has three passes: list the variables of each object, in one walk through it (:class:`Inventory`); compare them
+with the file; if all fit, assign the values.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from rla_hooks.errors import CheckpointError
 
 restores_without_objects = True
 
-_MARK = "__tensorflow__"  # {_MARK: {path: key}}, or {_MARK: key} for a single variable, stands for an object
+_MARK = "__tensorflow__"  # {_MARK: {path: key}}, or {_MARK: key} for a single variable, is in the place of an object
 _SESSION = "session"
 
 
 class _Content(NamedTuple):
-    """What goes into the folder."""
+    """The content of a checkpoint's folder."""
 
     plain: Any
     objects: dict[str, Any]  # variables of eager objects in nested dicts
@@ -52,7 +52,7 @@ def matches(models: Mapping[str, Any]) -> bool:
 
 
 def has_session() -> bool | None:
-    """Return whether there is an open default session; None where a program needs none, since it runs eagerly."""
+    """Return whether there is an open default session; None for a program that runs eagerly and needs none."""
     session = tf.compat.v1.get_default_session()
     if session is not None:
         return sessions.is_open(session)
@@ -63,8 +63,8 @@ def has_session() -> bool | None:
 def collect(models: Mapping[str, Any], var_prefix: str) -> tuple[Any, list[str]]:
     """Return variables and plain data, and what was left out.
 
-    With ``var_prefix``, only those variables of sessions, modules and models are taken whose name (or path of
-    attributes: ``body/w``) begins so, also with ``<key>.`` or ``<key>/`` before it. Other objects are whole.
+    With ``var_prefix``, only variables of sessions, modules and models are taken whose name (or path of attributes:
+    ``body/w``) begins with it, with or without ``<key>.`` or ``<key>/``. Other objects are saved completely.
     """
     collector = _Collector(PrefixFilter(var_prefix))
     completed = _with_session(models)
@@ -98,8 +98,8 @@ def load(path: Path, weights_only: bool) -> dict[str, Any]:
 def restore(models: Mapping[str, Any], content: Mapping[str, Any], var_prefix: str) -> None:
     """Restore objects, sessions, Keras 3 objects and numpy arrays in place. Other data stays as it is.
 
-    Names, shapes and types are compared before anything changes. No deferred restoring: what has no variables
-    yet is an error.
+    Names, shapes and types are compared before anything changes. There is no deferred restoring: an object without
+    variables yet is an error.
     """
     if _SESSION in content:
         models = _with_session(models)
@@ -162,7 +162,7 @@ class _Collector(plain.Collector):
         return super().encode_leaf(value, keys)
 
     def _encode_object(self, value: Any, keys: KeyPath) -> dict[str, Any]:
-        """Note an object's variables for the two files; return what stands for it among the plain data."""
+        """Collect an object's variables for the two files; return the mark in its place in the plain data."""
         inventory = Inventory(value, keys, self.prefix_filter)
         self._read_session(inventory, keys)
         for path, variable in inventory.variables.items():
@@ -189,7 +189,7 @@ class _Collector(plain.Collector):
             self.file_keys[id(variable)] = f"{files.GRAPH}/{name}"
 
     def _put(self, variable: Any, keys: KeyPath, path: str) -> str:
-        """Put an eager variable where tf.train.Checkpoint shall find it; return its key in the file."""
+        """Add an eager variable to what tf.train.Checkpoint will save; return its key in the file."""
         parts = [*map(str, keys), *(path.split("/") if path else [])]
         folder = self.objects
         for part in parts[:-1]:
@@ -204,13 +204,13 @@ class _Collector(plain.Collector):
 
 
 def _with_session(models: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the models, or with the default session where nothing of TensorFlow is among them."""
+    """Return the models, with the default session added if they have no object of TensorFlow."""
     session = tf.compat.v1.get_default_session()
     return models if session is None or matches(models) else {**models, _SESSION: session}
 
 
 def _with_arrays(value: Any, readers: Mapping[str, Any]) -> Any:
-    """Return content with arrays where marks stand."""
+    """Return content with arrays in place of the marks."""
     kind = type(value)
     if kind is dict and list(value) == [_MARK]:
         keys = value[_MARK]
@@ -227,5 +227,5 @@ def _array(key: str, readers: Mapping[str, Any]) -> Any:
 
 
 def _is_state(value: Any) -> bool:
-    """Return whether a value is what a checkpoint has for an object: arrays by their paths."""
+    """Return whether a value is the stored form of an object: arrays by their paths."""
     return isinstance(value, Mapping) and all(isinstance(array, np.ndarray | np.generic) for array in value.values())

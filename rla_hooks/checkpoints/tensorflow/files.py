@@ -1,4 +1,4 @@
-"""TensorFlow's own files: written beside the user's graph, and read from folders of any name.
+"""Writes TensorFlow's own files without changing the user's graph, and reads them from folders of any name.
 
 objects.index      variables of eager objects, as tf.train.Checkpoint writes them
 variables.index    variables of sessions, as tf.compat.v1.train.Saver writes them
@@ -52,7 +52,7 @@ def _files(folder: Path) -> list[str]:
 
 @contextmanager
 def _readable(path: Path) -> Iterator[Path]:
-    """Yield the folder by a name that readers do not take for a pattern, and then find nothing (tensorflow 2.21)."""
+    """Yield a name of the folder that readers do not take for a glob pattern (tensorflow 2.21)."""
     if not set(path.as_posix()) & set("*?[\\"):
         yield path
         return
@@ -73,7 +73,7 @@ def _write_arrays(prefix: Path, arrays: Mapping[str, Any]) -> None:
 
 @contextmanager
 def _disk_errors(path: Path) -> Iterator[None]:
-    """Raise OSError for TensorFlow's errors, which name the number of the disk's error in words only."""
+    """Raise OSError for TensorFlow's errors of the disk, which name the errno in words only."""
     try:
         yield
     except tf.errors.OpError as error:

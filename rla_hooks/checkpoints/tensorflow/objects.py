@@ -1,4 +1,4 @@
-"""What an object of TensorFlow is made of: its variables, those of Keras 3 in it, and what cannot be stored of it."""
+"""Finds the variables of a TensorFlow object, and what of it cannot be stored."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BUILD_OPTIMIZER = "an optimizer has them once it is built. Call its build(model
 
 
 def is_own(value: Any) -> bool:
-    """Return whether a value is an object of TensorFlow to restore. Dicts and lists that it has wrapped are none."""
+    """Return whether a value is an object of TensorFlow that can be stored; dicts and lists that it wraps are not."""
     is_tracked = isinstance(value, tracking.TRACKABLE) and not isinstance(value, (Mapping, list, tuple))
     return sessions.is_session(value) or (is_tracked and not is_keras(value))
 
@@ -32,7 +32,7 @@ def is_keras(value: Any) -> bool:
 
 
 def keras_backend() -> Any:
-    """Return our backend of Keras, or None where the program has not imported Keras."""
+    """Return rla_hooks' backend for Keras, or None if the program has not imported Keras."""
     if sys.modules.get("keras") is None:
         return None
     from rla_hooks.checkpoints import keras_backend
@@ -41,22 +41,22 @@ def keras_backend() -> Any:
 
 
 class Inventory:
-    """The parts of one object, found in one walk through it.
+    """The variables and other parts of one object, found in one walk through its attributes.
 
-    name: where the object stands among the models: ``agent.policy``.
-    variables: the selected variables by path of attributes (``body/w``), those of a session by name in its graph.
-    session: the open session that holds their values; None where they are eager.
-    labels: by path, what Keras 3 calls a variable that has only a number in its path.
-    unbuilt_layers, unbuilt_optimizers: by path, what to do with layers and optimizers that have no variables yet.
-    other_states: by path, the type of what has a state that is no variable: tables, iterators, Python objects.
-    counters: the paths of the save counters of ``tf.train.Checkpoint``, which its first own save makes (2.21).
+    name: the keys of the object in the models: ``agent.policy``.
+    variables: the selected variables by path of attributes (``body/w``); those of a session by their name in the graph.
+    session: the open session that holds the values; None for eager variables.
+    labels: by path, the name that Keras 3 gives to a variable whose path has only a number.
+    unbuilt_layers, unbuilt_optimizers: by path, the advice for layers and optimizers that have no variables yet.
+    other_states: by path, the type of an object with a state that is not a variable: tables, iterators, Python objects.
+    counters: the paths of the save counters of ``tf.train.Checkpoint``, which exist after its first own save (2.21).
 
-    stored: the selected arrays by path that a file has for the object, where it is to be restored. The optimizer of a
-    compiled model is built where the file has variables of it that come with its first step.
+    stored: when restoring, the arrays in the file for this object, by path. If they have variables that the optimizer
+    of a compiled model creates only with its first step, the optimizer is built.
 
-    Raises NotStorable where an object does not say what it is made of (a list or dict of a module that was not only
-    appended to, or with keys that are no texts, tensorflow 2.21), has no variables yet, or two of one name.
-    Raises CheckpointError where the session is closed, or not at hand.
+    Raises NotStorable if TensorFlow cannot list the parts (2.21: a module has a list or dict that was changed other
+    than by appending, or keys that are not texts), if there are no variables yet, or two of one name. Raises
+    CheckpointError if the session is closed or cannot be found.
     """
 
     def __init__(self, value: Any, keys: KeyPath, prefix_filter: PrefixFilter, stored: Mapping[str, Any] = {}):
@@ -70,7 +70,7 @@ class Inventory:
         self._keys, self._prefix_filter = keys, prefix_filter
         self.stored = stored
         value = sessions.unwrap(value, keys)
-        # Optimizers and such are whole. Asked for, a module's trainable_variables would be another walk.
+        # Only modules and models are filtered. Asking for trainable_variables would be another walk.
         is_model = inspect.getattr_static(value, "trainable_variables", None) is not None
         if sessions.is_session(value):
             self._add_graph(value.graph)
@@ -88,11 +88,11 @@ class Inventory:
         return {path: each for path, each in by_path.items() if self._prefix_filter.selects(self.name, path)}
 
     def graph_variables(self) -> list[Any]:
-        """Return those variables whose values are in a session."""
+        """Return the variables whose values are in a session."""
         return [variable for variable in self.variables.values() if sessions.graph_of(variable) is not None]
 
     def differences(self) -> list[str]:
-        """Return where the variables differ from what is stored; one line for all of a part that is not built."""
+        """Return the differences between variables and stored arrays; one line for each part that is not built."""
         own = {path: _spec(variable) for path, variable in self.variables.items()}
         stored = {path: ArraySpec(array.shape, str(array.dtype)) for path, array in self.stored.items()}
         for counter in self.counters:
@@ -108,7 +108,7 @@ class Inventory:
         return lines + differences(*({self._full_name(path): each[path] for path in each} for each in (own, stored)))
 
     def new_values(self) -> list[sessions.Value]:
-        """Return the variables with what is stored for them."""
+        """Return the variables that have a stored array, each with its new value."""
         return [
             sessions.Value(variable, self.stored[path], self.session if sessions.graph_of(variable) else None)
             for path, variable in self.variables.items()
@@ -155,7 +155,7 @@ class Inventory:
         return found
 
     def _build_optimizer(self, path: str, model: Any) -> None:
-        """Build the optimizer of a compiled model where the file has variables of it that it has not."""
+        """Build the optimizer of a compiled model if the file has variables of it that do not exist yet."""
         optimizer, variables = getattr(model, "optimizer", None), getattr(model, "trainable_variables", None)
         # Optimizers of before Keras 2.11 have the second.
         build = getattr(optimizer, "build", None) or getattr(optimizer, "_create_all_weights", None)
@@ -180,8 +180,8 @@ def _joined(path: str, name: str) -> str:
 
 
 def _has_other_state(node: Any) -> bool:
-    """Return whether an object has a state that is no variable: then its class overrides one of two methods."""
+    """Return whether an object has a state that is not a variable: then its class overrides one of two methods."""
     if not isinstance(node, tracking.TRACKABLE) or hasattr(node, "_trackable"):
-        return False  # the second only hands on what another object has (tf_keras 2.21)
+        return False  # a _trackable only passes on another object's state (tf_keras 2.21)
     methods = ("_serialize_to_tensors", "_gather_saveables_for_checkpoint")
     return any(getattr(type(node), method) is not getattr(tracking.TRACKABLE, method) for method in methods)

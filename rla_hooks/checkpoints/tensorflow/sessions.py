@@ -1,4 +1,4 @@
-"""Sessions of TensorFlow 1: which one holds the values of variables, reading them, and assigning them."""
+"""Sessions of TensorFlow 1: finds the one that holds variables, reads and assigns their values."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Value(NamedTuple):
 
 
 def is_session(value: Any) -> bool:
-    """Return whether a value is a session, also one with hooks."""
+    """Return whether a value is a session, a MonitoredSession included."""
     return isinstance(value, (*_SESSIONS, *_MONITORED))
 
 
@@ -38,7 +38,7 @@ def unwrap(value: Any, keys: KeyPath) -> Any:
 
 
 def is_open(session: Any) -> bool:
-    """Running nothing raises where a session is closed, and where its graph is empty (tensorflow 2.21)."""
+    """Return whether a session is open. Running nothing raises if it is closed, or its graph empty (2.21)."""
     if session.graph.version == 0:
         return True
     try:
@@ -83,7 +83,7 @@ def read(session: Any, variables: list[Any], keys: KeyPath) -> list[Any]:
 
 
 def assign(values: list[Value]) -> None:
-    """Give variables their values, in as few runs as can be.
+    """Assign the values to the variables, in as few runs as possible.
 
     TensorFlow prepares each new set of operations in a time that grows with the graph: one run for each variable
     would be quadratic. Feeding the initial values adds nothing to the graph, which may be finalized; variables that
@@ -104,7 +104,7 @@ def assign(values: list[Value]) -> None:
 
 
 def first_line(error: Exception) -> str:
-    """Return what an error says. A session's (tensorflow 2.21) wraps it into traces of where the graph was made."""
+    """Return the message of an error, without the stack traces that sessions add (tensorflow 2.21)."""
     first = error.__context__ if isinstance(error.__context__, tf.errors.OpError) else error
     return (str(first).strip().splitlines() or [type(first).__name__])[0]
 

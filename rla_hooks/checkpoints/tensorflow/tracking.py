@@ -1,4 +1,4 @@
-"""Walks through objects by what TensorFlow tracks of them. Knows nothing of Keras 3."""
+"""Walks through the attributes of objects that TensorFlow tracks, without objects of Keras 3."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Children = Callable[[str, Any], Iterable[tuple[str, Any]]]
 
 
 def walk(value: Any, keys: KeyPath, children: Children) -> Iterator[tuple[str, Any]]:
-    """Yield an object and all that it is made of, each once, with the shortest path of attributes: ``body/w``.
+    """Yield an object and all objects in it, each once, with the shortest path of attributes: ``body/w``.
 
     ``children(path, node)`` is called after a node was yielded, and returns pairs of name and object. Raises
     NotStorable where that raises; ``keys`` lead to the object.
@@ -36,7 +36,7 @@ def walk(value: Any, keys: KeyPath, children: Children) -> Iterator[tuple[str, A
 
 def children(path: str, node: Any) -> list[tuple[str, Any]]:
     """Return the parts of an object that is not of Keras 3, as TensorFlow's own checkpoints see them."""
-    if hasattr(node, "add_variable_from_reference"):  # such optimizers keep the first answer (tf_keras 2.21)
+    if hasattr(node, "add_variable_from_reference"):  # such optimizers cache the first answer (tf_keras 2.21)
         found = list(tf.__internal__.tracking.AutoTrackable._trackable_children(node).items())
     else:
         found = list(tf.train.TrackableView.children(node).items())
@@ -51,7 +51,7 @@ def children(path: str, node: Any) -> list[tuple[str, Any]]:
 
 @contextlib.contextmanager
 def eagerly() -> Iterator[None]:
-    """As if no graph were the default. tf.init_scope alone does not leave one that was entered (tensorflow 2.21)."""
+    """Run the block eagerly. tf.init_scope alone does not leave a graph that was entered (tensorflow 2.21)."""
     from tensorflow.python.eager import context
 
     with tf.init_scope(), context.eager_mode():
