@@ -8,7 +8,9 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -103,6 +105,21 @@ def test_rows_of_a_forked_child_that_trains_are_counted(tmp_path):
     subprocess.run([sys.executable, "script.py"], cwd=tmp_path, check=True, timeout=60)
     (saved,) = rla.runs()
     assert saved.metrics()["a"].tolist() == [1, 2] and (saved.info["rows"], saved.status) == (2, "finished")
+
+
+def test_the_first_rows_may_come_from_several_threads(tmp_path):
+    """The run is started once, and no row that comes meanwhile is lost."""
+    handle = attach_or_plan(own())
+    barrier = threading.Barrier(8)
+
+    def log(number):
+        barrier.wait(10)
+        handle.ensure_started().log({"a": number}, step=number)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(log, range(8)))
+    (saved,) = rla.runs()
+    assert sorted(saved.metrics()["a"].tolist()) == list(range(8))
 
 
 def test_a_hook_that_outlives_its_run_says_so_and_goes_on(tmp_path):

@@ -25,10 +25,13 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import uuid
+from contextlib import AbstractContextManager
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 from rla_hooks import ranks
 from rla_hooks.errors import ConfigError, RunError, did_you_mean
@@ -134,6 +137,23 @@ class Ownership:
         """Apply the state to this process, after unpickling; return whether the copy came from another process."""
         foreign, self._process = self._process != ranks.process_id, ranks.process_id
         return foreign
+
+
+_starting = threading.RLock()
+
+
+def one_at_a_time() -> AbstractContextManager[Any]:
+    """The lock that a run starts under: several threads may need a planned one at the same moment."""
+    return _starting
+
+
+def _after_fork_in_child() -> None:
+    global _starting
+    _starting = threading.RLock()  # a thread that is not in this process may hold the other one
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 # --- between processes ------------------------------------------------------------------------------------------------

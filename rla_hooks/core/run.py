@@ -99,7 +99,7 @@ class Run:
         content, paths = archive.load(Path(archived))
         run = cls(archive.settings_of(content, paths), Ownership(paths, State.GUEST))
         run.custom_data.update(content["custom_data"])
-        run._open_files()
+        run._open_files(paths)
         if content["time_step"] is not None:
             run.logger.time_step.set_time(content["time_step"])
         run.files.take_up()
@@ -165,9 +165,9 @@ class Run:
             return
         planned_at = self.ownership.planned_at
         paths = layout.create(*self.settings.check_place(), planned_at, planned_at is not None)
+        self._open_files(paths)  # before another thread can see that the run has started
         self.ownership.begin(paths)
         handover.export_to_child_ranks(paths)
-        self._open_files()
         self.logger.on_row = self.settings.log_callback
         self.files.begin()
         registry.register_open(self)
@@ -203,14 +203,15 @@ class Run:
         """
         if handover.writing_disabled():
             return
-        if self.state in (State.CONFIGURED, State.PLANNED):
-            if not self._rejoin():
-                self.begin()
-        elif not self.is_writing and self.record is not None:
-            self.ownership.take_over()
-            self.logger.take_over()
-            self.files.skip_inherited_rows()
-            registry.register_planned(self)  # the end of the parent is not that of this process
+        with handover.one_at_a_time():
+            if self.state in (State.CONFIGURED, State.PLANNED):
+                if not self._rejoin():
+                    self.begin()
+            elif not self.is_writing and self.record is not None:
+                self.logger.take_over()
+                self.files.skip_inherited_rows()
+                self.ownership.take_over()
+                registry.register_planned(self)  # the end of the parent is not that of this process
         if self.is_writing and self.status == RUNNING and registry.current() is None:
             registry.register_open(self)
 
@@ -220,14 +221,14 @@ class Run:
             return False
         if not self.files.take_up(self.ownership.id):
             return False
+        self._open_files(self.paths)
         self.ownership.rejoin()
-        self._open_files()
         self.logger.last_step = self.files.last_step()
         return True
 
-    def _open_files(self) -> None:
-        config, paths = self.settings.config, self.paths
-        assert config is not None and paths is not None
+    def _open_files(self, paths: layout.RunPaths) -> None:
+        config = self.settings.config
+        assert config is not None
         wanted = [writer for writer in config.writers if not (self._quiet and writer == "stdout")]
         self.logger.attach(make_writers(wanted, paths, config.tables_per_second), paths.log_dir)
         self.logger.on_recovery = self.files.save_progress
