@@ -113,13 +113,8 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def fsync(path: Path) -> None:
-    """Hand a file or a folder to the disk. Folders cannot be opened for this on Windows, nor need they be."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except PermissionError:
-        if os.name == "nt":
-            return
-        raise
+    """Hand a file or a folder to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -78,8 +78,7 @@ class Encoder:
         """Yield the pairs of a dict that can be stored."""
         for key, element in value.items():
             try:
-                encoded_key = self._encode_key(key, keys)
-                yield encoded_key, self.encode(element, (*keys, key))
+                yield self._encode_key(key, keys), self.encode(element, (*keys, key))
             except NotStorable as problem:
                 self.omit(problem)
 

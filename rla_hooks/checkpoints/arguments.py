@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import operator
 from collections.abc import Mapping
@@ -23,17 +24,11 @@ def checked_count(count: Any) -> int | None:
 
 def checked_framework(framework: str | None) -> str | None:
     """Return the framework. Raises CheckpointError if it is not installed, now instead of at the first save."""
-    known = {backend.needs: backend for backend in backends.BACKENDS if backend.needs}
-    if framework is None or framework not in known:
-        return framework
-    try:
-        if importlib.util.find_spec(framework) is not None:
+    install = next((backend.install for backend in backends.BACKENDS if backend.needs == framework), "")
+    with contextlib.suppress(ImportError):  # from an import hook that hides the framework
+        if not framework or not install or importlib.util.find_spec(framework) is not None:
             return framework
-    except ImportError:  # from an import hook that hides the framework
-        pass
-    raise CheckpointError(
-        f"DL_FRAMEWORK is {framework!r}, which is not installed. Install it: {known[framework].install}"
-    )
+    raise CheckpointError(f"DL_FRAMEWORK is {framework!r}, which is not installed. Install it: {install}")
 
 
 def checked_step(step: Any) -> int:

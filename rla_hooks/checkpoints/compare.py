@@ -67,18 +67,13 @@ def other_name(name: str, stored: str) -> str:
 
 
 def check(problems: Sequence[str]) -> None:
-    """Raise CheckpointError if there are differences."""
+    """Raise CheckpointError if there are differences; its message lists them, and says what to do."""
     if problems:
-        raise CheckpointError(mismatch_message(problems))
-
-
-def mismatch_message(problems: Sequence[str]) -> str:
-    """Return the message for a checkpoint that does not fit the objects: the differences, and what to do."""
-    text = shorten(problems).rstrip(".")
-    return (
-        f"does not fit what shall be restored: {text}{'' if text.endswith('?') else '.'} Build the models as they "
-        "were when it was saved, or restore fewer of them with var_prefix or into={...}."
-    )
+        text = shorten(problems).rstrip(".")
+        raise CheckpointError(
+            f"does not fit what shall be restored: {text}{'' if text.endswith('?') else '.'} Build the models as they "
+            "were when it was saved, or restore fewer of them with var_prefix or into={...}."
+        )
 
 
 def shorten(lines: Sequence[str], shown: int = 5) -> str:

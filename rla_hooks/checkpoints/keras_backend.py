@@ -53,10 +53,8 @@ def collect(models: Mapping[str, Any], var_prefix: str) -> tuple[Any, list[str]]
     With ``var_prefix``, only variables of layers and models whose path or ``<key>.<path>`` begins with it are
     taken, and no optimizer of a compiled model.
     """
-    collector = _Collector(PrefixFilter(var_prefix))
-    content = collector.encode_or_omit(dict(models))
-    collector.prefix_filter.check()
-    return content, collector.left_out or []
+    prefix_filter = PrefixFilter(var_prefix)
+    return state_dicts.collect(_Collector(prefix_filter), models, prefix_filter)
 
 
 def restore(models: Mapping[str, Any], content: Mapping[str, Any], var_prefix: str) -> None:
@@ -84,8 +82,7 @@ def match(
         if advice := _unbuilt(target.value):
             problems.append(f"{target.name}: {advice}")
         elif not _is_state(target.state):
-            kind = f"a {type(target.value).__name__}"
-            problems.append(compare.other_kind(repr(target.name), kind, target.state))
+            problems.append(compare.other_kind(repr(target.name), f"a {type(target.value).__name__}", target.state))
         else:
             problems += _match_object(target, prefix_filter, pairs)
     return pairs, problems
@@ -123,15 +120,11 @@ def parts(value: Any, name: str, prefix_filter: PrefixFilter) -> dict[str, list[
 
 def unbuilt_layer(value: Any) -> str | None:
     """Return what to do with a layer that has no variables yet; None if it has no ``build`` and will have none."""
-    is_layer = bool(_KINDS) and isinstance(value, keras.Layer) and type(value).build is not keras.Layer.build
+    is_layer = isinstance(value, keras.Layer) and type(value).build is not keras.Layer.build
     return _unbuilt(value) if is_layer else None
 
 
 class _Collector(plain.Collector):
-    def __init__(self, prefix_filter: PrefixFilter):
-        super().__init__([])
-        self.prefix_filter = prefix_filter
-
     def encode_leaf(self, value: Any, keys: KeyPath) -> Any:
         if is_own(value) and not self.in_key:
             return self.encode(encode_object(value, keys, self.prefix_filter), keys)
@@ -157,8 +150,8 @@ def _other_variables(layer: Any, own: list[Any]) -> list[_OtherVariable]:
     from rla_hooks.checkpoints.tensorflow.keras_layers import variables_in_attributes
 
     known = {id(part) for variable in own for part in (variable, variable.value)}
-    found = [(path, variable) for path, variable in variables_in_attributes(layer, is_own) if id(variable) not in known]
-    others = [_OtherVariable(path, variable) for path, variable in found]
+    found = variables_in_attributes(layer, is_own)
+    others = [_OtherVariable(path, variable) for path, variable in found if id(variable) not in known]
     if len({other.path for other in others}) < len(others):
         raise ValueError(f"two of {[other.path for other in others]} have one name. Rename one.")
     return others

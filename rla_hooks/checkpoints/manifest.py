@@ -17,7 +17,6 @@ import json
 import os
 import threading
 import time
-import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -25,7 +24,7 @@ from typing import Any
 
 from rla_hooks import atomic
 from rla_hooks.checkpoints import staging
-from rla_hooks.errors import RLAWarning
+from rla_hooks.errors import warn
 
 FILE = "manifest.json"
 FORMAT = 1
@@ -118,7 +117,7 @@ class Manifest:
     def has_size(self, entry: Entry) -> bool:
         """Return whether the entry's file is there and as large as it was written."""
         try:
-            return _size(self.folder / entry.file) == entry.size
+            return sum(file.stat().st_size for file in staging.files_of(self.folder / entry.file)) == entry.size
         except OSError:
             return False
 
@@ -154,12 +153,8 @@ class Manifest:
         return good, None
 
     def _warn(self, problem: str) -> str:
-        warnings.warn(
-            f"{self.path} {problem}. Checkpoints that it does not list are neither loaded nor deleted; "
-            "their files are untouched.",
-            RLAWarning,
-            stacklevel=5,
-        )
+        rest = "Checkpoints that it does not list are neither loaded nor deleted; their files are untouched."
+        warn(f"{self.path} {problem}. {rest}")
         return problem
 
     def _take(self) -> list[Entry]:
@@ -210,19 +205,11 @@ def measure(path: Path) -> tuple[int, str]:
     return size, f"{crc:08x}"
 
 
-def _size(path: Path) -> int:
-    return sum(file.stat().st_size for file in staging.files_of(path))
-
-
 def _entry(raw: Any) -> Entry | None:
     """Return an entry; None for what this version did not write, above all a path that leads out of the folder."""
-    if not isinstance(raw, dict):
-        return None
     try:
-        entry = Entry(
-            **{key: raw[key] for key in Entry.__dataclass_fields__ if key != "info"}, info=raw.get("info", {})
-        )
-    except KeyError:
+        entry = Entry(**{key: raw[key] for key in Entry.__dataclass_fields__ if key in raw})
+    except TypeError:  # it is no dict, or lacks a key
         return None
     texts = isinstance(entry.file, str) and isinstance(entry.name, str) and isinstance(entry.crc32c, str)
     whole = type(entry.step) is int and type(entry.size) is int and type(entry.time) in (int, float)
@@ -231,10 +218,5 @@ def _entry(raw: Any) -> Entry | None:
 
 def _inside(file: str) -> bool:
     """Return whether a file is in the folder, or in one below it, as frameworks make them."""
-    parts = file.split("/")
-    return (
-        file != FILE
-        and not any(mark in file for mark in "\\\0")
-        and not {"", ".", ".."} & set(parts)
-        and not Path(file).drive
-    )
+    is_plain = not {"\\", "\0"} & set(file) and not {"", ".", ".."} & set(file.split("/"))
+    return is_plain and file != FILE and not Path(file).drive

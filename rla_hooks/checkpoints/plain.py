@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from rla_hooks.checkpoints import compare, state_dicts
 from rla_hooks.checkpoints.compare import ArraySpec
+from rla_hooks.checkpoints.state_dicts import PrefixFilter, is_array
 from rla_hooks.encoding import KeyPath
 from rla_hooks.errors import CheckpointError
 from rla_hooks.plaindata import PlainDataError, PlainEncoder, loads, pack
@@ -21,8 +21,8 @@ def matches(models: Mapping[str, Any]) -> bool:
 
 def collect(models: Mapping[str, Any], var_prefix: str) -> tuple[Any, list[str]]:
     """Return the encoded plain data of the models, and what was left out. ``var_prefix`` is ignored."""
-    left_out: list[str] = []
-    return Collector(left_out).encode_or_omit(dict(models)), left_out
+    collector = Collector(PrefixFilter(""))
+    return state_dicts.collect(collector, models, collector.prefix_filter)
 
 
 def save(path: Path, content: Any) -> None:
@@ -53,18 +53,22 @@ def restore(
     """
 
     def is_wanted(value: Any) -> bool:
-        return not is_excluded(value) and (state_dicts.takes_state(value) or _is_array(value))
+        return not is_excluded(value) and (state_dicts.takes_state(value) or is_array(value))
 
     found = state_dicts.targets(models, content, is_wanted)
-    arrays = [target for target in found if _is_array(target.value)]
+    arrays = [target for target in found if is_array(target.value)]
     compare.check([problem for target in arrays if (problem := _problem(target))])
-    state_dicts.load_states([target for target in found if not _is_array(target.value)])
+    state_dicts.load_states([target for target in found if not is_array(target.value)])
     for target in arrays:
         target.value[...] = target.state
 
 
 class Collector(PlainEncoder):
-    """Encodes plain data, and objects by their ``state_dict()``."""
+    """Encodes plain data, and objects by their ``state_dict()``. The filter is for the backends that derive from it."""
+
+    def __init__(self, prefix_filter: PrefixFilter):
+        super().__init__([])
+        self.prefix_filter = prefix_filter
 
     def encode_leaf(self, value: Any, keys: KeyPath) -> Any:
         if not self.in_key and state_dicts.has_state(value):
@@ -73,16 +77,11 @@ class Collector(PlainEncoder):
         return super().encode_leaf(value, keys)
 
 
-def _is_array(value: Any) -> bool:
-    numpy = sys.modules.get("numpy")
-    return numpy is not None and isinstance(value, numpy.ndarray)
-
-
 def _problem(target: state_dicts.Target) -> str | None:
     import numpy as np
 
     name, own, stored = repr(target.name), target.value, target.state
-    if not _is_array(stored):
+    if not is_array(stored):
         return compare.other_kind(name, "an array", stored)
     if not own.flags.writeable:
         return f"{name} is a read-only array"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +12,7 @@ from rla_hooks import atomic
 from rla_hooks.checkpoints import arguments, backends, compare, staging, state_dicts
 from rla_hooks.checkpoints import manifest as manifests
 from rla_hooks.checkpoints.manifest import Entry, Manifest
-from rla_hooks.errors import CheckpointError, ConfigError, RLAError, RLAWarning, WarnOnce, did_you_mean
+from rla_hooks.errors import CheckpointError, ConfigError, RLAError, WarnOnce, did_you_mean, warn
 
 
 class Saver:
@@ -122,7 +121,15 @@ class Saver:
             with manifests.lock:
                 path = self._unused(f"{name}-{step}", suffix)
                 os.replace(temporary, path)
-                self._record(path, name, step, measured, info)
+                try:
+                    new = self.manifest.add(path.name, name, step, measured, info)
+                except BaseException:
+                    # A file that is not listed would never be deleted.
+                    if path.name not in [entry.file for entry in self.manifest.entries()]:
+                        atomic.remove(path)
+                    raise
+                if surplus := self._replaced_by(new):
+                    self._delete(surplus)
         return path
 
     def load(
@@ -166,26 +173,15 @@ class Saver:
             path = self.folder / f"{stem}.{number}{suffix}"
         return path
 
-    def _record(
-        self, path: Path, name: str, step: int, measured: tuple[int, str], info: Mapping[str, Any] | None
-    ) -> None:
-        """Add the new file to the manifest, then delete what it replaces."""
-        try:
-            new = self.manifest.add(path.name, name, step, measured, info)
-        except BaseException:
-            # A file that is not listed would never be deleted.
-            if path.name not in [entry.file for entry in self.manifest.entries()]:
-                atomic.remove(path)
-            raise
-        others = [entry for entry in self.manifest.entries() if entry.name == name and entry != new]
+    def _replaced_by(self, new: Entry) -> list[Entry]:
+        """Return the entries whose files have to go: of the same step, and the oldest beyond ``max_to_keep``."""
+        others = [entry for entry in self.manifest.entries() if entry.name == new.name and entry != new]
         # Files of a framework's hook and of the program are counted apart.
         others = [entry for entry in others if entry.info.get("writer") == new.info.get("writer")]
-        surplus = [entry for entry in others if entry.step == step]
-        if self.max_to_keep is not None:
-            older = [entry for entry in others if entry.step != step]
-            surplus += older[: max(0, len(older) - self.max_to_keep + 1)]
-        if surplus:
-            self._delete(surplus)
+        same_step = [entry for entry in others if entry.step == new.step]
+        older = [entry for entry in others if entry.step != new.step]
+        kept = len(older) if self.max_to_keep is None else self.max_to_keep - 1
+        return same_step + older[: max(0, len(older) - kept)]
 
     def _delete(self, entries: list[Entry]) -> None:
         """Delete files, then their entries: killed in between, an entry names a missing file, which is harmless."""
@@ -202,10 +198,7 @@ class Saver:
                     path.unlink(missing_ok=True)
                 gone.append(entry)
             except OSError as error:
-                self._warn(
-                    ("delete", entry.file),
-                    f"The old checkpoint {path} cannot be deleted: {error}",
-                )
+                self._warn(("delete", entry.file), f"The old checkpoint {path} cannot be deleted: {error}")
         try:
             self.manifest.forget(*gone)
         except OSError as error:  # the new one is saved, which is what the caller asked for
@@ -215,12 +208,7 @@ class Saver:
         news = [line for line in left_out if line not in self._left_out]
         self._left_out.update(news)
         if news:
-            warnings.warn(
-                f"Left out of the checkpoint (this is said once): {'; '.join(news[:10])}"
-                + (f"; and {len(news) - 10} more" if len(news) > 10 else ""),
-                RLAWarning,
-                stacklevel=4,
-            )
+            warn(f"Left out of the checkpoint (this is said once): {compare.shorten(news, shown=10)}")
 
     def _chosen(self, step: int | None, name: str) -> Entry:
         """Return the entry to load. Raises CheckpointError when there is none that is whole."""
@@ -232,15 +220,14 @@ class Saver:
             problem = self.manifest.trouble(entry)
             if problem is None:
                 for line in problems:
-                    warnings.warn(f"{line}. Step {entry.step} is loaded instead.", RLAWarning, stacklevel=4)
+                    warn(f"{line}. Step {entry.step} is loaded instead.")
                 return entry
             problems.append(f"The checkpoint {self.folder / entry.file} {problem}")
         raise CheckpointError(self._none_whole(step, name, problems, entries))
 
     def _none_whole(self, step: int | None, name: str, problems: list[str], entries: list[Entry]) -> str:
         named = f"{name!r}" + ("" if step is None else f" of step {step}")
-        text = f"No checkpoint {named} can be loaded from {self.folder}. "
-        text += "".join(f"{line}. " for line in problems)
+        text = "".join(f"{line}. " for line in [f"No checkpoint {named} can be loaded from {self.folder}", *problems])
         steps = [entry.step for entry in self.manifest.complete() if entry.name == name and entry.step != step]
         names = sorted({entry.name for entry in entries})
         if steps:

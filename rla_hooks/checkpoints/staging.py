@@ -30,6 +30,5 @@ def sync(path: Path) -> None:
     """Sync a file, or a folder with all its files, to the disk."""
     for file in files_of(path):
         atomic.fsync(file)
-    if path.is_dir():
-        for top, _, _ in os.walk(path):
-            atomic.fsync(Path(top))
+    for folder, _, _ in os.walk(path):  # of a file it finds none
+        atomic.fsync(Path(folder))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -52,20 +53,35 @@ class PrefixFilter:
         names = compare.shorten(list(self._others))
         return [f"var_prefix {self.var_prefix!r} selects none of {names}. Pass how their names begin, or '' for all."]
 
-    def check(self) -> None:
-        """Raise CheckpointError for :meth:`problems`: else an empty checkpoint would replace an earlier one."""
-        if problems := self.problems():
-            raise CheckpointError(problems[0])
+
+def collect(encoder: Encoder, models: Mapping[str, Any], prefix_filter: PrefixFilter) -> tuple[Any, list[str]]:
+    """Return what an encoder makes of the models, and what it left out.
+
+    Raises CheckpointError for the filter's problems: else an empty checkpoint would replace an earlier one.
+    """
+    content = encoder.encode_or_omit(dict(models))
+    if problems := prefix_filter.problems():
+        raise CheckpointError(problems[0])
+    return content, encoder.left_out or []
 
 
-def has_state(value: Any) -> bool:
-    """Return whether a value is an object with ``state_dict``; a class does not count."""
-    return not isinstance(value, type) and _callable(value, "state_dict")
+def has_state(value: Any, method: str = "state_dict") -> bool:
+    """Return whether a value is an object with ``state_dict``, or with another ``method``; a class does not count."""
+    try:
+        return not isinstance(value, type) and callable(getattr(value, method, None))
+    except Exception:  # an attribute may be a property that raises
+        return False
 
 
 def takes_state(value: Any) -> bool:
     """Return whether a value is an object with ``load_state_dict``; a class does not count."""
-    return not isinstance(value, type) and _callable(value, "load_state_dict")
+    return has_state(value, "load_state_dict")
+
+
+def is_array(value: Any) -> bool:
+    """Return whether a value is an array of numpy, without importing it."""
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(value, numpy.ndarray)
 
 
 def state_of(value: Any, keys: KeyPath) -> Any:
@@ -132,20 +148,10 @@ def load_states(found: list[Target]) -> None:
 
 def is_empty(content: Any) -> bool:
     """Return whether content has only empty dicts and lists, and None in place of what was left out."""
-    if isinstance(content, Mapping):
-        return all(map(is_empty, content.values()))
-    if isinstance(content, (list, tuple, set)):
-        return all(map(is_empty, content))
-    return content is None
+    parts = content.values() if isinstance(content, Mapping) else content
+    return all(map(is_empty, parts)) if isinstance(content, (Mapping, list, tuple, set)) else content is None
 
 
 def dotted(keys: KeyPath) -> str:
     """Return keys joined with dots, as in names of variables: ``agent.policy``."""
     return ".".join(map(str, keys))
-
-
-def _callable(value: Any, name: str) -> bool:
-    try:
-        return callable(getattr(value, name, None))
-    except Exception:  # an attribute may be a property that raises
-        return False

@@ -31,10 +31,8 @@ def collect(models: Mapping[str, Any], var_prefix: str) -> tuple[Any, list[str]]
 
     With ``var_prefix``, only parameters of modules whose name or ``<key>.<name>`` begins with it are taken.
     """
-    collector = _Collector(PrefixFilter(var_prefix))
-    content = collector.encode_or_omit(dict(models))
-    collector.prefix_filter.check()
-    return content, collector.left_out or []
+    prefix_filter = PrefixFilter(var_prefix)
+    return state_dicts.collect(_Collector(prefix_filter), models, prefix_filter)
 
 
 def save(path: Path, content: Any) -> None:
@@ -116,8 +114,7 @@ class _Collector(Encoder):
                 if isinstance(value, torch.nn.Module) and self.prefix_filter.var_prefix:
                     state = _selected(state_dicts.dotted(keys), state, self.prefix_filter)
                 return self.encode(state, keys)
-        numpy = sys.modules.get("numpy")
-        if numpy is not None and isinstance(value, numpy.ndarray):
+        if state_dicts.is_array(value):
             raise NotStorable(keys, "a numpy array cannot be stored here. Pass torch.as_tensor(...) of it.")
         return _numpy_scalar(value)
 
@@ -147,11 +144,7 @@ class _ErrorDeferring:
         return len(data)
 
     def flush(self) -> None:
-        if self.error is None:
-            try:
-                self.stream.flush()
-            except OSError as error:
-                self.error = error
+        self.stream.flush()  # called from Python, which lets its OSError out
 
 
 def _is_tensor(value: Any) -> bool:

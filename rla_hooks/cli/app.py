@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.tree import Tree
 
 from rla_hooks.errors import RLAError
-from rla_hooks.layout import ARCHIVE, CHECKPOINT, CODE, LOG, RESULTS, RunPaths
+from rla_hooks.layout import KINDS, LOG, RunPaths
 from rla_hooks.query import SavedRun, runs
 from rla_hooks.record import KILLED, RUNNING
 
@@ -37,7 +37,9 @@ def list_runs(log_root: LogRoot = None, task: Task = None) -> None:
     found = runs(log_root, task)
     for run in found:
         status = run.status if not run.problems else f"{run.status} ({'; '.join(run.problems)})"
-        cells = (_started(run), run.task, status, _rows(run), run.info.get("last_step"), _record(run))
+        record = " ".join(f"{key}={value}" for key, value in run.record.items())
+        started = "/".join(run.name.split("/")[-4:]).partition("_")[0]
+        cells = (started, run.task, status, _rows(run), run.info.get("last_step"), record)
         table.add_row(*("" if cell is None else escape(str(cell)) for cell in cells))
     Console().print(table if found else "There are no runs here.")
 
@@ -65,14 +67,8 @@ def print_run(paths: RunPaths) -> None:
 def run_tree(paths: RunPaths) -> Tree:
     """Return the five folders of a run as a rich tree."""
     tree = Tree(f"{escape(str(paths.log_root))}", guide_style="dim")
-    folders = {
-        LOG: paths.log_dir,
-        RESULTS: paths.results_dir,
-        CHECKPOINT: paths.checkpoint_dir,
-        CODE: paths.code_dir,
-        ARCHIVE: paths.archive_dir,
-    }
-    for kind, folder in folders.items():
+    for kind in KINDS:
+        folder = paths.log_root / kind / paths.name
         if folder.is_dir():
             _add_entries(tree.add(f"[bold]{kind}[/]/[dim]{escape(paths.name)}[/]"), folder)
     return tree
@@ -89,10 +85,6 @@ def _add_entries(branch: Tree, folder: Path) -> None:
         branch.add(f"[dim]... {len(entries) - _MAX_ENTRIES} more[/]")
 
 
-def _started(run: SavedRun) -> str:
-    return "/".join(run.name.split("/")[-4:]).partition("_")[0]
-
-
 def _rows(run: SavedRun) -> int | None:
     """The number of rows: as in run.json, or if the run has not ended, the lines of progress.csv below the header."""
     if run.status not in (RUNNING, KILLED):
@@ -102,10 +94,6 @@ def _rows(run: SavedRun) -> int | None:
             return max(0, sum(1 for _ in file) - 1)
     except OSError:
         return 0
-
-
-def _record(run: SavedRun) -> str:
-    return " ".join(f"{key}={value}" for key, value in run.record.items())
 
 
 def main() -> None:

@@ -27,7 +27,6 @@ from rla_hooks.config import Config
 from rla_hooks.core import archive, handover, registry
 from rla_hooks.core.checkpoints import RunCheckpoints
 from rla_hooks.core.custom_data import CustomData
-from rla_hooks.core.delegation import of_part, value_of
 from rla_hooks.core.figures import RunFigures
 from rla_hooks.core.files import RunFiles
 from rla_hooks.core.guard import Guard
@@ -37,6 +36,7 @@ from rla_hooks.core.logger import WARN, Logger, TimeStepHolder
 from rla_hooks.core.settings import RunSettings
 from rla_hooks.core.summary_writer import SummaryWriter
 from rla_hooks.core.timers import TimeTracker
+from rla_hooks.delegation import of_part, value_of
 from rla_hooks.parameters import safe
 from rla_hooks.record import FAILED, FINISHED, INTERRUPTED, RUNNING, RunRecord, check_ending
 from rla_hooks.writers import make_writers

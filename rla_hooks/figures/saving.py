@@ -14,6 +14,7 @@ import io
 import struct
 import threading
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -134,12 +135,9 @@ def _path(folder: Path, name: str, step: int | None, pretty: bool) -> Path:
 def _step_text(step: Any) -> str:
     if step is None:
         return ""
-    try:
-        whole = int(step)
-        if whole == step:
-            return f"-{whole}"
-    except (TypeError, ValueError, OverflowError, RuntimeError):  # RuntimeError: torch's, for several elements
-        pass
+    with suppress(TypeError, ValueError, OverflowError, RuntimeError):  # RuntimeError: torch's, for several elements
+        if int(step) == step:
+            return f"-{int(step)}"
     raise ConfigError(
         f"a figure's step is {step!r} ({type(step).__name__}). Allowed: a whole number or None. Give step=int(...)."
     )

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from urllib.parse import unquote
 
 from rla_hooks import config as configs
 from rla_hooks import record
 from rla_hooks.atomic import read_json
+from rla_hooks.delegation import value_of
 from rla_hooks.errors import ConfigError, RLAError
 from rla_hooks.layout import RunPaths, check_task, parse, run_names
 
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     import pandas
 
 UNKNOWN = "unknown"
+_FOLDER = "Of this run; see rla_hooks.layout."
 
 
 class HasCheckpoints(Protocol):
@@ -59,25 +63,11 @@ class SavedRun:
         """The record parameters as texts, as in the run's name; ``hparams`` has the values."""
         return parse(self.name).record
 
-    @property
-    def log_dir(self) -> Path:
-        return self.paths.log_dir
-
-    @property
-    def code_dir(self) -> Path:
-        return self.paths.code_dir
-
-    @property
-    def checkpoint_dir(self) -> Path:
-        return self.paths.checkpoint_dir
-
-    @property
-    def results_dir(self) -> Path:
-        return self.paths.results_dir
-
-    @property
-    def tensorboard_dir(self) -> Path:
-        return self.paths.tensorboard_dir
+    log_dir: ClassVar[Path] = value_of("paths", "log_dir", _FOLDER)
+    code_dir: ClassVar[Path] = value_of("paths", "code_dir", _FOLDER)
+    checkpoint_dir: ClassVar[Path] = value_of("paths", "checkpoint_dir", _FOLDER)
+    results_dir: ClassVar[Path] = value_of("paths", "results_dir", _FOLDER)
+    tensorboard_dir: ClassVar[Path] = value_of("paths", "tensorboard_dir", _FOLDER)
 
     def metrics(self) -> pandas.DataFrame:
         """Return progress.csv as a pandas DataFrame, one row per dump, in the order of writing; empty without rows.
@@ -124,32 +114,33 @@ def runs(log_root: str | os.PathLike[str] | None = None, task: str | None = None
 def _read(paths: RunPaths) -> SavedRun:
     problems: list[str] = []
     info: dict[str, Any] = {}
+    hparams: dict[str, Any] = {}
     status = UNKNOWN
-    try:
+    with _noting(problems, paths.run_json):
         info = read_json(paths.run_json)
         status = record.read_status(info)
-    except FileNotFoundError:
-        problems.append("run.json is missing")
-    except (OSError, ValueError) as error:
-        problems.append(f"run.json cannot be read: {error}")
-    hparams: dict[str, Any] = {}
-    try:
+    with _noting(problems, paths.parameter_json):
         hparams = read_json(paths.parameter_json)
-    except FileNotFoundError:
-        problems.append("parameter.json is missing")
-    except (OSError, ValueError) as error:
-        problems.append(f"parameter.json cannot be read: {error}")
     return SavedRun(paths, paths.name, _task(paths.name, info), status, hparams, info, tuple(problems))
+
+
+@contextmanager
+def _noting(problems: list[str], path: Path) -> Iterator[None]:
+    """Add to the problems why a file cannot be read."""
+    try:
+        yield
+    except FileNotFoundError:
+        problems.append(f"{path.name} is missing")
+    except (OSError, ValueError) as error:
+        problems.append(f"{path.name} cannot be read: {error}")
 
 
 def _task(name: str, info: dict[str, Any]) -> str:
     """The task as the user wrote it; its folders have it in escaped form."""
     folders, written = parse(name).task, info.get("task")
-    try:
+    with suppress(ConfigError):
         if check_task(written) == folders:
             return str(written)
-    except ConfigError:
-        pass
     return unquote(folders)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pickle
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import TypeVar
 
 from rla_hooks.layout import RunPaths
@@ -44,8 +45,6 @@ def copied_writers(writers: Iterable[_W]) -> list[_W]:
     """Return copies of writers, without open files; names stay names. A writer that cannot be pickled is left out."""
     copies = []
     for writer in writers:
-        try:
+        with suppress(Exception):
             copies.append(pickle.loads(pickle.dumps(writer)))
-        except Exception:
-            continue
     return copies

@@ -130,7 +130,4 @@ def lock_of(path: str) -> Any:
     It is re-entrant, since a signal handler may close a run while the main thread is in the middle of a dump.
     """
     with _locks_lock:
-        lock = _locks.get(path)
-        if lock is None:
-            lock = _locks[path] = threading.RLock()
-        return lock
+        return _locks.setdefault(path, threading.RLock())

@@ -96,17 +96,13 @@ class CsvWriter:
         if self._file is not None:
             self._file.close()
             self._file = None
-        file = AppendFile(self.path)
-        try:
-            size = file.size()
-            end = _whole_rows(self.path) if size else 0
-            if end < size:
-                file.cut(end)
-            columns, self._header_size = _read_header(self.path)
-        except BaseException:
-            file.close()
-            raise
-        self._columns = {name: index for index, name in enumerate(columns)}
+        file = AppendFile(self.path)  # which closes by itself where the following raises
+        size = file.size()
+        header, end = _whole_rows(self.path)
+        if end < size:
+            file.cut(end)
+        self._header_size = len(header)
+        self._columns = {name: index for index, name in enumerate(_column_names(header))}
         self._plans.clear()
         self._file = file
         return file
@@ -131,7 +127,12 @@ class CsvWriter:
         assert self._file is not None
         size = self._file.size()
         if size == 0:
-            self._append_header(header)
+            try:
+                self._file.append(header)
+            except OSError:
+                self._file.close()
+                self._file = None  # a copy of this writer may be luckier, so look again for a header
+                raise
         else:
             import shutil  # late: few runs come here, and its import is a tenth of a run's start
 
@@ -149,15 +150,6 @@ class CsvWriter:
         self._header_size = len(header)
         self._plans.clear()
 
-    def _append_header(self, header: bytes) -> None:
-        assert self._file is not None
-        try:
-            self._file.append(header)
-        except OSError:
-            self._file.close()
-            self._file = None  # a copy of this writer may be luckier, so look again for a header
-            raise
-
 
 def _as_read(name: str) -> str:
     """A name as it reads back from the file: otherwise its column would not be found in a file that is opened again."""
@@ -171,31 +163,28 @@ def _placed(cells: Sequence[str], plan: Iterable[int], width: int) -> list[str]:
     return placed
 
 
-def _read_header(path: str) -> tuple[list[str], int]:
-    """Return the names of the columns and the size of the header in bytes (a name may hold a newline)."""
-    header = b""
-    inside = False
-    with open(path, "rb") as file:
-        for line in file:
-            header += line
-            inside = _ends_inside(line, inside)
-            if not inside:
-                break
+def _column_names(header: bytes) -> list[str]:
     text = header.decode("utf-8", "backslashreplace")
-    return next(csv.reader(io.StringIO(text, newline="")), []), len(header)
+    return next(csv.reader(io.StringIO(text, newline="")), [])
 
 
-def _whole_rows(path: str) -> int:
-    """Return the size in bytes up to the end of the last whole row: a newline outside of quoted cells."""
+def _whole_rows(path: str) -> tuple[bytes, int]:
+    """Return the header, and the size in bytes up to the end of the last whole row.
+
+    A newline outside of quoted cells ends a row: the name of a column may hold one.
+    """
+    header: list[bytes] = []  # its lines
     end = position = 0
     inside = False
     with open(path, "rb") as file:
         for line in file:
+            if end == 0:
+                header.append(line)
             position += len(line)
             inside = _ends_inside(line, inside)
             if not inside and line.endswith(b"\n"):
                 end = position
-    return end
+    return b"".join(header) if end else b"", end
 
 
 def _ends_inside(line: bytes, inside: bool) -> bool:

@@ -87,8 +87,7 @@ def media_record(event: MediaEvent) -> bytes:
     head = double(1, event.time) + integer(2, event.step)
     if isinstance(event.content, Graph):
         return record(head + delimited(4, event.content.definition))
-    value = _summary_value(event.tag, event.content)
-    return record(head + delimited(5, delimited(1, value)))
+    return record(head + delimited(5, delimited(1, _summary_value(event.tag, event.content))))
 
 
 def _summary_value(tag: str, content: Image | Text | Histogram | HParams | Ending) -> bytes:
@@ -104,15 +103,9 @@ def _summary_value(tag: str, content: Image | Text | Histogram | HParams | Endin
 
 
 def _histogram(content: Histogram) -> bytes:
-    return (
-        double(1, content.minimum)
-        + double(2, content.maximum)
-        + double(3, content.number)
-        + double(4, content.total)
-        + double(5, content.total_of_squares)
-        + packed_doubles(6, content.limits)
-        + packed_doubles(7, content.counts)
-    )
+    *numbers, limits, counts = content  # in the order of HistogramProto's fields
+    moments = b"".join(double(field, number) for field, number in enumerate(numbers, 1))
+    return moments + packed_doubles(6, limits) + packed_doubles(7, counts)
 
 
 def _plugin(name: str, content: bytes = b"") -> bytes:
@@ -123,10 +116,8 @@ def _plugin(name: str, content: bytes = b"") -> bytes:
 def _hparams_value(content: HParams | Ending) -> bytes:
     if isinstance(content, HParams):
         tag = "_hparams_/session_start_info"
-        entries = (
-            delimited(1, delimited(1, key) + delimited(2, _struct_value(value)))
-            for key, value in content.values.items()
-        )
+        values = {key: _struct_value(value) for key, value in content.values.items()}
+        entries = (delimited(1, delimited(1, key) + delimited(2, value)) for key, value in values.items())
         data = delimited(3, b"".join(entries) + double(5, content.started))
     else:
         tag = "_hparams_/session_end_info"

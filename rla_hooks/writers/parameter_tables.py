@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from rla_hooks.writers.base import HParams, Text
@@ -36,9 +37,7 @@ def _is_long(value: Any) -> bool:
 def _comparable(value: Any) -> bool | float | str:
     if isinstance(value, (bool, str)):
         return value
-    if isinstance(value, (int, float)):
-        try:
+    with suppress(OverflowError):
+        if isinstance(value, (int, float)):
             return float(value)
-        except OverflowError:
-            return str(value)
     return str(value)

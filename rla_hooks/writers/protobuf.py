@@ -8,7 +8,7 @@ the bytes of its fields.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 _DOUBLE = struct.Struct("<d")
 _FLOAT = struct.Struct("<f")
@@ -52,6 +52,5 @@ def delimited(field: int, content: bytes | str) -> bytes:
     return varint(field << 3 | 2) + varint(len(content)) + content
 
 
-def packed_doubles(field: int, values: Iterable[float]) -> bytes:
-    values = list(values)
+def packed_doubles(field: int, values: Sequence[float]) -> bytes:
     return delimited(field, struct.pack(f"<{len(values)}d", *values))

@@ -68,9 +68,7 @@ def collect(models: Mapping[str, Any], var_prefix: str) -> tuple[Any, list[str]]
     """
     collector = _Collector(PrefixFilter(var_prefix))
     completed = _with_session(models)
-    encoded = collector.encode_or_omit(dict(completed))
-    collector.prefix_filter.check()
-    left_out = collector.left_out or []
+    encoded, left_out = state_dicts.collect(collector, completed, collector.prefix_filter)
     if completed is not models and _SESSION in models:
         left_out.append(f"{_SESSION}: the default session is saved under this name. Give yours another name")
     return _Content(encoded, collector.objects, collector.arrays, set(collector.file_keys.values())), left_out
@@ -94,8 +92,7 @@ def load(path: Path, weights_only: bool) -> dict[str, Any]:
     except CheckpointError:
         raise
     except Exception as error:  # TensorFlow raises nearly anything for a file that is not its own
-        text = sessions.first_line(error)
-        raise CheckpointError(f"cannot be read by tensorflow {tf.__version__}: {text}") from error
+        raise CheckpointError(f"cannot be read by tensorflow {tf.__version__}: {sessions.first_line(error)}") from error
 
 
 def restore(models: Mapping[str, Any], content: Mapping[str, Any], var_prefix: str) -> None:
@@ -144,8 +141,7 @@ def _inventories(
 
 class _Collector(plain.Collector):
     def __init__(self, prefix_filter: PrefixFilter):
-        super().__init__([])
-        self.prefix_filter = prefix_filter
+        super().__init__(prefix_filter)
         self.objects: dict[str, Any] = {}
         self.arrays: dict[str, Any] = {}
         self.file_keys: dict[int, str] = {}  # by a variable's id: one that several objects share is written once

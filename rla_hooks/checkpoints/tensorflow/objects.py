@@ -21,11 +21,8 @@ _BUILD_OPTIMIZER = "an optimizer has them once it is built. Call its build(model
 
 def is_own(value: Any) -> bool:
     """Return whether a value is an object of TensorFlow that can be stored; dicts and lists that it wraps are not."""
-    if sessions.is_session(value):
-        return True
-    return (
-        isinstance(value, tracking.TRACKABLE) and not isinstance(value, (Mapping, list, tuple)) and not is_keras(value)
-    )
+    is_tracked = isinstance(value, tracking.TRACKABLE) and not isinstance(value, (Mapping, list, tuple))
+    return sessions.is_session(value) or (is_tracked and not is_keras(value))
 
 
 def is_keras(value: Any) -> bool:
@@ -74,7 +71,7 @@ class Inventory:
         self.stored = stored
         value = sessions.unwrap(value, keys)
         # Only modules and models are filtered. Asking for trainable_variables would be another walk.
-        is_filtered = sessions.is_session(value) or _has_attribute(value, "trainable_variables")
+        is_model = inspect.getattr_static(value, "trainable_variables", None) is not None
         if sessions.is_session(value):
             self._add_graph(value.graph)
         elif not getattr(value, "built", True):
@@ -83,7 +80,7 @@ class Inventory:
         else:
             for path, node in tracking.walk(value, keys, self._children):
                 self._add(path, node)
-        if is_filtered:
+        if is_model or sessions.is_session(value):
             self.variables, self.stored = self._selected(self.variables), self._selected(stored)
         self.session = sessions.session_of(value, self.graph_variables(), keys)
 
@@ -144,12 +141,11 @@ class Inventory:
             self.counters.append(_joined(path, "save_counter"))
 
     def _children(self, path: str, node: Any) -> list[tuple[str, Any]]:
+        if is_keras(node) or hasattr(node, "compiled_metrics"):  # the second: a model of Keras 2
+            self._build_optimizer(path, node)
         if not is_keras(node):
-            if hasattr(node, "compiled_metrics"):  # a model of Keras 2
-                self._build_optimizer(path, node)
             return tracking.children(path, node)
         # TensorFlow would not find the seeds of Keras 3 (3.15). Names differ from one process to the next.
-        self._build_optimizer(path, node)
         found = []
         for part, variables in keras_backend().parts(node, "", PrefixFilter("")).items():
             for number, variable in enumerate(variables):
@@ -161,9 +157,8 @@ class Inventory:
     def _build_optimizer(self, path: str, model: Any) -> None:
         """Build the optimizer of a compiled model if the file has variables of it that do not exist yet."""
         optimizer, variables = getattr(model, "optimizer", None), getattr(model, "trainable_variables", None)
-        build = getattr(optimizer, "build", None) or getattr(
-            optimizer, "_create_all_weights", None
-        )  # before Keras 2.11
+        # Optimizers of before Keras 2.11 have the second.
+        build = getattr(optimizer, "build", None) or getattr(optimizer, "_create_all_weights", None)
         if build is None or variables is None or getattr(optimizer, "built", False):
             return
         parts = () if is_keras(optimizer) else tracking.walk(optimizer, (), tracking.children)
@@ -182,11 +177,6 @@ def _spec(variable: Any) -> ArraySpec:
 
 def _joined(path: str, name: str) -> str:
     return f"{path}/{name}" if path else name
-
-
-def _has_attribute(value: Any, name: str) -> bool:
-    """Return whether there is an attribute, without calling a property."""
-    return inspect.getattr_static(value, name, None) is not None
 
 
 def _has_other_state(node: Any) -> bool:
