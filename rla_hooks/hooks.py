@@ -30,9 +30,9 @@ from rla_hooks.core import registry
 from rla_hooks.core.handover import State
 from rla_hooks.core.run import Run
 from rla_hooks.core.settings import Labels, RunSettings
+from rla_hooks.endings import ending_of
 from rla_hooks.errors import ConfigError, WarnOnce, did_you_mean
 from rla_hooks.parameters import config_fields, flat
-from rla_hooks.record import ending_of
 from rla_hooks.values import to_scalar
 
 __all__ = [

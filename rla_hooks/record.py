@@ -6,8 +6,7 @@
      "python": "3.11.7", "rla_hooks": "0.1.0", "git": {...}, "code": {...},
      "rows": 97, "last_step": 99, "last": {"perf/return": 500.0}, "gaps": [], "error": null}
 
-Status words: ``running``, ``finished``, ``failed``, ``interrupted``. A ``running`` run whose process is gone is read
-as ``killed``; that word is never written.
+The status words are in :mod:`rla_hooks.endings`.
 """
 
 from __future__ import annotations
@@ -24,18 +23,14 @@ from pathlib import Path
 from typing import Any
 
 from rla_hooks.atomic import read_json, write_json
-from rla_hooks.errors import ConfigError, did_you_mean
+from rla_hooks.endings import KILLED, RUNNING, SEVERITY, traceback_of
 from rla_hooks.ranks import is_alive, process_identity
 
 FORMAT = 1
 load = read_json  # of a run.json; raises OSError, or ValueError where it holds something else
-RUNNING, FINISHED, FAILED, INTERRUPTED, KILLED = "running", "finished", "failed", "interrupted", "killed"
-_SEVERITY = {RUNNING: 0, FINISHED: 1, INTERRUPTED: 2, FAILED: 3}
-ENDINGS = (FINISHED, INTERRUPTED, FAILED)
 # Not tokens and tokenizers, which are hyper-parameters.
 _SECRET_OPTION = re.compile(r"(token(?!s|i[sz])|passw|secret|api[-_]?key|credential)", re.IGNORECASE)
 _URL_PASSWORD = re.compile(r"(://[^/:@\s]*:)[^/@\s]+@")
-_MAX_ERROR = 100_000  # characters of a traceback; an endless recursion has a long one
 
 
 class RunRecord:
@@ -114,7 +109,7 @@ class RunRecord:
         except (OSError, ValueError):  # the first time, or somebody has damaged it
             return {}
         known = ["rows", "last_step", "last", "gaps"]
-        worse = _SEVERITY.get(noted.get("status", ""), 0) - _SEVERITY[self.status]
+        worse = SEVERITY.get(noted.get("status", ""), 0) - SEVERITY[self.status]
         if worse > 0 or (worse == 0 and noted.get("error")):  # one that was noted before, and maybe added to
             known += ["status", "error"]
         if self.content["ended"] is None:
@@ -123,18 +118,12 @@ class RunRecord:
         return noted
 
 
-def check_ending(status: str) -> None:
-    """Raise ConfigError unless ``status`` is a status of a run that has ended."""
-    if status not in ENDINGS:
-        raise ConfigError(f"the status is {status!r}. Known: {', '.join(ENDINGS)}.{did_you_mean(status, ENDINGS)}")
-
-
 def _note(content: dict[str, Any], status: str, error: BaseException | None) -> bool:
-    if _SEVERITY[status] <= _SEVERITY[content["status"]]:
+    if SEVERITY[status] <= SEVERITY[content["status"]]:
         return False
     content["status"] = status
     if error is not None:
-        content["error"] = _traceback(error)
+        content["error"] = traceback_of(error)
     return True
 
 
@@ -150,14 +139,14 @@ def report_in_file(path: Path, status: str, error: BaseException | None) -> None
     elif error is not None and status == record.status and before is not None:
         news = traceback.format_exception_only(type(error), error)[-1].strip() not in before
         if news:
-            record.save(error=f"{before}\n{_traceback(error)}")
+            record.save(error=f"{before}\n{traceback_of(error)}")
 
 
 def read_status(content: dict[str, Any]) -> str:
     """Return the status in the content of a run.json; ``killed`` if it is ``running`` and the process is gone."""
     status = content.get("status")
-    if not isinstance(status, str) or status not in _SEVERITY:
-        raise ValueError(f"run.json has the status {status!r}. Known: {', '.join(_SEVERITY)}.")
+    if not isinstance(status, str) or status not in SEVERITY:
+        raise ValueError(f"run.json has the status {status!r}. Known: {', '.join(SEVERITY)}.")
     if (
         status == RUNNING
         and content.get("host") == socket.gethostname()
@@ -165,42 +154,6 @@ def read_status(content: dict[str, Any]) -> str:
     ):
         return KILLED
     return str(status)
-
-
-def ending_of(error: BaseException) -> str:
-    """Return the status of a run that ended with this exception.
-
-    ``interrupted``: KeyboardInterrupt; SystemExit that Ctrl-C has caused (Lightning turns one into the other); a
-    subclass of SystemExit, which is a signal turned into an exception; asyncio's CancelledError, which Ctrl-C causes.
-    ``finished``: SystemExit with code 0 or None. Else ``failed``.
-
-    >>> ending_of(ValueError("no such optimizer")), ending_of(KeyboardInterrupt()), ending_of(SystemExit(0))
-    ('failed', 'interrupted', 'finished')
-    """
-    asyncio = sys.modules.get("asyncio.exceptions")
-    if asyncio is not None and isinstance(error, asyncio.CancelledError):
-        return INTERRUPTED
-    seen: set[int] = set()
-    cause: BaseException | None = error
-    while cause is not None and id(cause) not in seen:
-        seen.add(id(cause))
-        if isinstance(cause, KeyboardInterrupt):
-            return INTERRUPTED
-        if not isinstance(error, SystemExit):
-            break
-        cause = cause.__cause__ or cause.__context__
-    if getattr(error, "exit_code", None) == 0:
-        return FINISHED  # click's and typer's way to end a command well
-    if isinstance(error, SystemExit):
-        if type(error) is not SystemExit:
-            return INTERRUPTED
-        return FINISHED if error.code in (None, 0) else FAILED
-    return FAILED
-
-
-def _traceback(error: BaseException) -> str:
-    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    return text if len(text) <= _MAX_ERROR else f"{text[: _MAX_ERROR // 2]}\n[...]\n{text[-_MAX_ERROR // 2 :]}"
 
 
 def _iso(seconds: float) -> str:

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from rla_hooks.core import handover, registry
 from rla_hooks.core.settings import Config, Labels, Path_, RunSettings, Writers, main_script
+from rla_hooks.endings import FINISHED, ending_of
 from rla_hooks.errors import ConfigError
 from rla_hooks.parameters import config_fields
-from rla_hooks.record import FINISHED, ending_of
 
 if TYPE_CHECKING:
     from rla_hooks.core.run import Run

@@ -12,7 +12,7 @@ from datetime import datetime
 import pytest
 
 from rla_hooks import record
-from rla_hooks.record import RunRecord, ending_of, read_status
+from rla_hooks.record import RunRecord, read_status
 
 
 def test_run_json_holds_what_a_person_asks(tmp_path, monkeypatch):
@@ -51,9 +51,10 @@ def test_secrets_in_the_command_are_masked(given, kept, tmp_path, monkeypatch):
 
 
 def test_the_worst_ending_wins(tmp_path):
-    """Endings rank running, finished, interrupted, failed; a milder or equal one that comes later changes nothing."""
+    """Endings rank as finished, pruned, interrupted, failed; a milder or equal one that comes later changes nothing."""
     run = RunRecord(tmp_path / "run.json")
     assert run.end("finished") and not run.end("finished")
+    assert run.end("pruned") and not run.end("finished")
     ended = run.content["ended"]
     assert ended and run.end("failed", ValueError("first"))
     assert not run.end("interrupted", KeyboardInterrupt()) and not run.end("failed", ValueError("second"))
@@ -113,43 +114,6 @@ def test_the_file_of_another_process_is_taken_up(tmp_path):
     assert content["seconds"] == pytest.approx(length.total_seconds(), abs=0.001)
 
 
-def chained(error, cause):
-    error.__context__ = cause
-    return error
-
-
-class SignalExit(SystemExit):
-    pass
-
-
-@pytest.mark.parametrize(
-    "error, status",
-    [
-        (ValueError(), "failed"),
-        (KeyboardInterrupt(), "interrupted"),
-        (SystemExit(), "finished"),
-        (SystemExit(0), "finished"),
-        (SystemExit(1), "failed"),
-        (SystemExit("text"), "failed"),
-        (SignalExit(0), "interrupted"),
-        (chained(SystemExit(1), KeyboardInterrupt()), "interrupted"),
-        (chained(SystemExit(1), chained(ValueError(), KeyboardInterrupt())), "interrupted"),
-        (chained(ValueError(), KeyboardInterrupt()), "failed"),
-        (GeneratorExit(), "failed"),
-    ],
-)
-def test_what_an_exception_stands_for(error, status):
-    """Ctrl-C and what follows from it interrupt; exit code 0 is a good end."""
-    assert ending_of(error) == status
-
-
-def test_exceptions_in_a_circle_are_no_endless_loop():
-    """A chain of causes that bites its tail is followed once."""
-    error = SystemExit(1)
-    error.__context__ = chained(ValueError(), error)
-    assert ending_of(error) == "failed"
-
-
 def test_a_running_process_is_known_beyond_its_number():
     """A gone process reads as killed, also where its number is in use again; another host's cannot be known."""
     here = {"status": "running", "host": socket.gethostname(), "pid": os.getpid()}
@@ -197,11 +161,3 @@ def test_a_damaged_file_is_a_value_error(text, tmp_path):
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(ValueError):
         record.load(path)
-
-
-def test_a_command_that_says_exit_zero_ended_well():
-    """Typer and click leave by exceptions of their own."""
-    import typer
-
-    assert ending_of(typer.Exit()) == "finished"
-    assert ending_of(typer.Exit(3)) == "failed"

@@ -15,8 +15,8 @@ from rla_hooks.integrations._lightning.checkpoints import list_checkpoint
 from rla_hooks.integrations._lightning.trainer import add_hyper_params, share
 
 from rla_hooks import hooks
+from rla_hooks.endings import FAILED
 from rla_hooks.hooks import Argument, Handle, OwnRun, Run, WarnOnce
-from rla_hooks.record import FAILED
 from rla_hooks.writers.base import Graph
 
 Logger: Any = object  # in place of Lightning's: no framework is imported here

@@ -18,10 +18,10 @@ from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
+from rla_hooks.endings import KILLED, RUNNING
 from rla_hooks.errors import RLAError
 from rla_hooks.layout import KINDS, LOG, RunPaths
 from rla_hooks.query import SavedRun, runs
-from rla_hooks.record import KILLED, RUNNING
 
 _MAX_ENTRIES = 8  # of one folder in the tree: a project may have thousands of files
 

@@ -12,7 +12,7 @@ from types import FrameType, TracebackType
 from typing import Any, Protocol
 
 from rla_hooks import ranks
-from rla_hooks.record import FINISHED, INTERRUPTED, ending_of
+from rla_hooks.endings import FINISHED, INTERRUPTED, ending_of
 
 
 class Ending(Protocol):

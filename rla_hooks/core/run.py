@@ -37,8 +37,9 @@ from rla_hooks.core.settings import RunSettings
 from rla_hooks.core.summary_writer import SummaryWriter
 from rla_hooks.core.timers import TimeTracker
 from rla_hooks.delegation import of_part, value_of
+from rla_hooks.endings import FAILED, FINISHED, INTERRUPTED, RUNNING, check_ending
 from rla_hooks.parameters import safe
-from rla_hooks.record import FAILED, FINISHED, INTERRUPTED, RUNNING, RunRecord, check_ending
+from rla_hooks.record import RunRecord
 from rla_hooks.writers import make_writers
 from rla_hooks.writers.base import Ending
 
