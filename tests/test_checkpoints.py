@@ -180,7 +180,7 @@ def test_the_manifest_says_what_is_there(kit, tmp_path):
         named = [file.name.encode() + file.read_bytes() for file in files_of(path)]
         return b"".join(named) if path.is_dir() else path.read_bytes()
 
-    assert manifest["format"] == 1
+    assert manifest["format"] == 2
     assert [entry.pop("time") >= before for entry in manifest["checkpoints"]] == [True, True]
     assert manifest["checkpoints"] == [
         {
@@ -275,6 +275,32 @@ def test_two_savers_share_a_manifest(kit, tmp_path):
         two.save(kit.models(step + 50), step, "two")
     assert (two.steps("one"), one.steps("two")) == ([3], [2, 3])
     kit.check(one.load(2, "two")[1], 52)
+
+
+SAVER_PROCESS = """
+import sys
+from rla_hooks.checkpoints import Saver
+saver = Saver(sys.argv[1], max_to_keep=None)
+print("ready", flush=True)
+sys.stdin.readline()
+for step in range(25):
+    saver.save({"step": step}, step=step, name=sys.argv[2])
+"""
+
+
+def test_processes_share_a_manifest(tmp_path):
+    """Savers in several processes list every checkpoint; none falls off because another process wrote the list."""
+    command = [sys.executable, "-c", SAVER_PROCESS, str(tmp_path)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    processes = [subprocess.Popen([*command, name], **pipes) for name in ("a", "b")]
+    for process in processes:
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    assert [process.communicate() and process.returncode for process in processes] == [0, 0]
+    listed = [(entry.name, entry.step) for entry in Manifest(tmp_path).complete()]
+    assert sorted(listed) == [(name, step) for name in ("a", "b") for step in range(25)]
 
 
 def test_threads_share_a_manifest(tmp_path):
@@ -481,14 +507,13 @@ def test_errors_say_what_is_there(tmp_path):
 @pytest.mark.parametrize(
     "text",
     [
-        b"",
         b"{",
         b"\xff\xfe\x00",
         b"[]",
         b"null",
         b'"x"',
         b'{"format": 1}',
-        b'{"format": 2, "checkpoints": []}',
+        b'{"format": 0, "checkpoints": []}',
         b'{"format": 1, "checkpoints": 5}',
         b"[" * 100_000,
         b'{"format": 1, "checkpoints": [{"file": "x"}, 5, null]}',

@@ -2,7 +2,7 @@
 
     checkpoint/<run name>/checkpoint-1000.pt
                           checkpoint-2000.pt
-                          manifest.json       {"format": 1, "checkpoints": [{"file": "checkpoint-1000.pt",
+                          manifest.json       {"format": 2, "checkpoints": [{"file": "checkpoint-1000.pt",
                                                "name": "checkpoint", "step": 1000, "time": 1769846400.0,
                                                "size": 52428800, "crc32c": "e3069283", "info": {}}, ...]}
 
@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,12 +25,11 @@ from typing import Any
 from rla_hooks import atomic
 from rla_hooks.checkpoints import staging
 from rla_hooks.errors import warn
+from rla_hooks.locks import locked
 
 FILE = "manifest.json"
-FORMAT = 1
+FORMAT = 2  # as format 1; but its run may have been written by several processes
 _BLOCK = 1 << 20
-# Held while a manifest is read, changed and written: savers in several threads of a process share one manifest.
-lock = threading.RLock()
 
 
 @dataclass(frozen=True)
@@ -103,16 +102,20 @@ class Manifest:
         """
         size, crc = measured or measure(self.folder / file)
         entry = Entry(file, name, step, time.time(), size, crc, dict(info or {}))
-        with lock:
+        with self.locked():
             kept = [old for old in self._take() if old.file != file and os.path.lexists(self.folder / old.file)]
             self._write([*kept, entry])
         return entry
 
     def forget(self, *entries: Entry) -> None:
         """Drop entries. The files stay. Raises OSError."""
-        with lock:
+        with self.locked():
             # Not synced: an entry that comes back after a power cut names a missing file, which is harmless.
             self._write([entry for entry in self._take() if entry not in entries], sync=False)
+
+    def locked(self) -> AbstractContextManager[bool]:
+        """Keep other savers of the run, in this process and in others, from changing the manifest during the block."""
+        return locked(self.path, create=True)
 
     def has_size(self, entry: Entry) -> bool:
         """Return whether the entry's file is there and as large as it was written."""
@@ -138,15 +141,18 @@ class Manifest:
     def _read(self) -> tuple[list[Entry], str | None]:
         """Return the entries, and what is wrong with the manifest."""
         try:
-            content = json.loads(self.path.read_bytes())
+            text = self.path.read_bytes()
+            if not text:  # its first saver has just made it, to lock it
+                return [], None
+            content = json.loads(text)
         except (FileNotFoundError, NotADirectoryError):
             return [], None
         except (ValueError, RecursionError, IsADirectoryError) as error:
             return [], self._warn(f"is damaged ({error})")
         if not isinstance(content, dict) or not isinstance(content.get("checkpoints"), list):
             return [], self._warn("holds no list of checkpoints")
-        if content.get("format") != FORMAT:
-            return [], self._warn(f"has format {content.get('format')!r}; this version reads format {FORMAT}")
+        if content.get("format") not in range(1, FORMAT + 1):
+            return [], self._warn(f"has format {content.get('format')!r}; this version reads formats 1 to {FORMAT}")
         good = [entry for entry in map(_entry, content["checkpoints"]) if entry]
         if len(good) < len(content["checkpoints"]):
             return good, self._warn(f"has {len(content['checkpoints']) - len(good)} entries that cannot be used")

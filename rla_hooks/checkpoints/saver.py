@@ -118,7 +118,7 @@ class Saver:
             write(temporary)
             staging.sync(temporary)
             measured = manifests.measure(temporary)
-            with manifests.lock:
+            with self.manifest.locked():
                 path = self._unused(f"{name}-{step}", suffix)
                 os.replace(temporary, path)
                 try:
@@ -128,8 +128,9 @@ class Saver:
                     if path.name not in [entry.file for entry in self.manifest.entries()]:
                         atomic.remove(path)
                     raise
-                if surplus := self._replaced_by(new):
-                    self._delete(surplus)
+            # Not under the same lock, which ends with the replacement of the manifest: see rla_hooks/locks.py.
+            if surplus := self._replaced_by(new):
+                self._delete(surplus)
         return path
 
     def load(
