@@ -18,7 +18,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from rla_hooks.ranks import is_alive
+from rla_hooks.life import is_alive, pid_namespace
+from rla_hooks.smallfiles import read_json as read_json
 
 TEMPORARY_SUFFIX = ".tmp"
 _TEMPORARY = re.compile(r"\.saving-([0-9a-f]{8})-(\d+)-[0-9a-f]{32}\.tmp")
@@ -101,17 +102,6 @@ def write_json(path: str | os.PathLike[str], content: Any, sync: bool = False) -
     write_bytes(path, text.encode("utf-8", "backslashreplace"), sync)
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a file of one JSON object. Raises OSError, or ValueError where it holds something else."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except RecursionError as error:
-        raise ValueError("it is nested too deeply") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"it holds a {type(content).__name__}, not a JSON object")
-    return content
-
-
 def fsync(path: Path) -> None:
     """Hand a file or a folder to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
@@ -122,4 +112,6 @@ def fsync(path: Path) -> None:
 
 
 def _host() -> str:
-    return f"{zlib.crc32(platform.node().encode('utf-8', 'surrogateescape')):08x}"
+    """What the process number in a temporary name counts: in a container, processes have numbers of their own."""
+    counted = platform.node() + pid_namespace()
+    return f"{zlib.crc32(counted.encode('utf-8', 'surrogateescape')):08x}"

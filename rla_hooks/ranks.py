@@ -1,4 +1,4 @@
-"""Says which process may write to a run (global rank zero, and no forked child), and whether a process is alive.
+"""Says which process may write to a run: global rank zero, and no forked child.
 
 Launchers say the rank in the environment; the names are those of torchrun, Slurm, Open MPI, MPICH/PMI and jsrun.
 TensorFlow's workers have it in TF_CONFIG.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 
 _RANK_VARIABLES = (
     "RANK",
@@ -62,37 +61,3 @@ def _is_chief(tf_config: str) -> bool:
 def is_writer_rank() -> bool:
     """Whether this process is the one that writes runs."""
     return global_rank() == 0
-
-
-def process_identity(pid: int) -> str | None:
-    """Name a process beyond its number, which the system gives out again: boot and start time. None where unknown."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return None
-    fields = stat.rpartition(")")[2].split()  # the name in parentheses may hold anything
-    if fields[0] in ("Z", "X"):
-        return None  # dead, and not yet reaped by its parent
-    return f"{boot}/{fields[19]}"  # field 22 of proc(5): start time in clock ticks
-
-
-def is_alive(pid: object, identity: object = None) -> bool:
-    """Whether the process of this number runs on this machine; with its ``identity``, whether it is still that one.
-
-    >>> is_alive(os.getpid(), process_identity(os.getpid())), is_alive(os.getpid(), "another boot/1"), is_alive(None)
-    (True, False, False)
-    """
-    if not isinstance(pid, int):
-        return False
-    if isinstance(identity, str):
-        return process_identity(pid) == identity
-    if os.name == "nt":
-        return True  # there is no harmless question to a Windows process in the standard library
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except OSError:
-        return True
-    return True

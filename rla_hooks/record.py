@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from rla_hooks.atomic import read_json, write_json
-from rla_hooks.endings import KILLED, RUNNING, SEVERITY, traceback_of
-from rla_hooks.ranks import is_alive, process_identity
+from rla_hooks.endings import RUNNING, SEVERITY, traceback_of
+from rla_hooks.life import namespace, process_identity, read_status
 
 FORMAT = 1
 load = read_json  # of a run.json; raises OSError, or ValueError where it holds something else
@@ -51,6 +51,7 @@ class RunRecord:
             "host": socket.gethostname(),
             "pid": os.getpid(),
             "process": process_identity(os.getpid()),
+            "pid_namespace": namespace(),
             "command": _without_secrets(sys.argv),
             "folder": _working_directory(),
             "python": platform.python_version(),
@@ -140,20 +141,6 @@ def report_in_file(path: Path, status: str, error: BaseException | None) -> None
         news = traceback.format_exception_only(type(error), error)[-1].strip() not in before
         if news:
             record.save(error=f"{before}\n{traceback_of(error)}")
-
-
-def read_status(content: dict[str, Any]) -> str:
-    """Return the status in the content of a run.json; ``killed`` if it is ``running`` and the process is gone."""
-    status = content.get("status")
-    if not isinstance(status, str) or status not in SEVERITY:
-        raise ValueError(f"run.json has the status {status!r}. Known: {', '.join(SEVERITY)}.")
-    if (
-        status == RUNNING
-        and content.get("host") == socket.gethostname()
-        and not is_alive(content.get("pid"), content.get("process"))
-    ):
-        return KILLED
-    return str(status)
 
 
 def _iso(seconds: float) -> str:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import os
 import socket
-import subprocess
 import sys
 from datetime import datetime
 
 import pytest
 
 from rla_hooks import record
-from rla_hooks.record import RunRecord, read_status
+from rla_hooks.record import RunRecord
 
 
 def test_run_json_holds_what_a_person_asks(tmp_path, monkeypatch):
@@ -112,46 +111,6 @@ def test_the_file_of_another_process_is_taken_up(tmp_path):
     assert {key: content[key] for key in noted} == noted and content["status"] == "finished"
     length = datetime.fromisoformat(content["ended"]) - datetime.fromisoformat(noted["started"])
     assert content["seconds"] == pytest.approx(length.total_seconds(), abs=0.001)
-
-
-def test_a_running_process_is_known_beyond_its_number():
-    """A gone process reads as killed, also where its number is in use again; another host's cannot be known."""
-    here = {"status": "running", "host": socket.gethostname(), "pid": os.getpid()}
-    identity = record.process_identity(os.getpid())
-    assert read_status(here | {"process": identity}) == "running"
-    assert read_status(here) == "running"
-    if identity is not None:
-        assert read_status(here | {"process": "another-boot/1"}) == "killed"
-    child = subprocess.Popen([sys.executable, "-c", ""])
-    child.wait()
-    assert read_status(here | {"pid": child.pid}) == "killed"
-    assert read_status(here | {"pid": child.pid, "host": "elsewhere"}) == "running"
-    assert read_status(here | {"pid": child.pid, "status": "finished"}) == "finished"
-
-
-@pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="needs /proc")
-def test_a_dead_child_that_nobody_waited_for_is_gone():
-    """A zombie has a number and does nothing more."""
-    child = subprocess.Popen([sys.executable, "-c", "print(1)"], stdout=subprocess.PIPE)
-    identity = record.process_identity(child.pid)
-    child.stdout.read()
-    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-    content = {"status": "running", "host": socket.gethostname(), "pid": child.pid, "process": identity}
-    assert read_status(content) == "killed"
-    child.communicate()
-
-
-@pytest.mark.parametrize("pid", [10**30, "7", None, 2.5])
-def test_a_nonsense_process_number_is_no_process(pid):
-    """Damaged content is judged, never a crash."""
-    assert read_status({"status": "running", "host": socket.gethostname(), "pid": pid}) == "killed"
-
-
-@pytest.mark.parametrize("status", [None, "killed", "done", [], {}, 3])
-def test_an_unknown_status_is_a_clear_error(status):
-    """Also one of a type that cannot be looked up."""
-    with pytest.raises(ValueError, match=r"has the status .*Known: running, finished"):
-        read_status({"status": status})
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "7", '{"a": \x00}', "[" * 100_000, "\udc80"])

@@ -15,8 +15,8 @@ from rla_hooks.core.hyper_parameters import HyperParameters
 from rla_hooks.core.logger import Logger
 from rla_hooks.core.settings import RunSettings
 from rla_hooks.layout import RunPaths
-from rla_hooks.ranks import process_identity
-from rla_hooks.record import RunRecord, read_status, report_in_file
+from rla_hooks.life import process_identity, read_status
+from rla_hooks.record import RunRecord, report_in_file
 from rla_hooks.writers import parameter_tables
 
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from urllib.parse import unquote
 
 from rla_hooks import config as configs
-from rla_hooks import record
-from rla_hooks.atomic import read_json
 from rla_hooks.delegation import value_of
 from rla_hooks.errors import ConfigError, RLAError
 from rla_hooks.layout import RunPaths, check_task, parse, run_names
+from rla_hooks.life import read_status
+from rla_hooks.smallfiles import read_json
 
 if TYPE_CHECKING:
     import pandas
@@ -118,7 +118,7 @@ def _read(paths: RunPaths) -> SavedRun:
     status = UNKNOWN
     with _noting(problems, paths.run_json):
         info = read_json(paths.run_json)
-        status = record.read_status(info)
+        status = read_status(info, (paths.log_dir, paths.tensorboard_dir, paths.checkpoint_dir))
     with _noting(problems, paths.parameter_json):
         hparams = read_json(paths.parameter_json)
     return SavedRun(paths, paths.name, _task(paths.name, info), status, hparams, info, tuple(problems))
