@@ -61,6 +61,7 @@ def read_json(path: str | os.PathLike[str], limit: int = LIMIT) -> dict[str, Any
     NaN and infinities are read. Of a key that stands there twice the last value counts, as it does everywhere.
 
     >>> import tempfile
+    >>> from pathlib import Path
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     _ = Path(folder, "run.json").write_text('{"rows": 3, "last": {"loss": NaN}}')
     ...     read_json(Path(folder, "run.json"))
