@@ -10,16 +10,19 @@
 A run name is ``<task>/<YYYY>/<mm>/<dd>/<HH-MM-SS-ffffff>_<ip>_&<key>=<value>&<key>=<value>``. All trees carry the
 same run name. This module alone builds, escapes, caps, creates and parses names.
 
-Names are escaped as in URLs: what could leave the folder, split the name or trouble a shell becomes ``%XX`` (the
-bytes of its UTF-8 form); letters and digits of every script stay readable. A part of a path has at most 255 bytes,
-the limit of the common file systems; what is cut ends in ``~`` and eight hexadecimal digits of its SHA-256.
+Names are escaped as in URLs: what could leave the folder, split the name, trouble a shell or be refused by Windows
+becomes ``%XX`` (the bytes of its UTF-8 form); letters and digits of every script stay readable, except where the
+locale's encoding of file names is not UTF-8. A part of a path has at most 255 bytes, the limit of the common file
+systems; what is cut ends in ``~`` and eight hexadecimal digits of its SHA-256.
 """
 
 from __future__ import annotations
 
 import functools
 import os
+import re
 import socket
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -34,27 +37,42 @@ KINDS = (LOG, RESULTS, CHECKPOINT, CODE, ARCHIVE)
 PART_LIMIT = 255  # bytes of one path part on ext4, XFS, APFS, NTFS and most others
 VALUE_LIMIT = 64  # bytes of one value in a run name: several values stay readable beside each other
 _DIGEST = 8
-_PLAIN = frozenset("-_.,+@:(){}")
+_PLAIN = frozenset("-_.,+@(){}")
+_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE | re.DOTALL)  # for Windows
 _DATE_FORMAT = "%Y/%m/%d/%H-%M-%S-%f"
 
 
 def safe_part(text: object, limit: int = PART_LIMIT) -> str:
     """Return ``text`` as one path part: safe, readable, never empty, at most ``limit`` bytes.
 
-    >>> safe_part("ALE/Pong-v5"), safe_part(".."), safe_part("")
-    ('ALE%2FPong-v5', '%2E%2E', '%00')
+    >>> safe_part("ALE/Pong-v5"), safe_part("cuda:0"), safe_part(""), safe_part("v1."), safe_part("aux")
+    ('ALE%2FPong-v5', 'cuda%3A0', '%00', 'v1%2E', '%61ux')
     """
     text = str(text)
-    escaped = "".join(map(_escape, text)) or "%00"
+    escaped = _escaped(text) or "%00"
     if set(escaped) == {"."}:
         escaped = escaped.replace(".", "%2E")
-    return _cap(escaped, text, limit)
+    elif _DEVICE.fullmatch(escaped):  # Windows takes "aux" and "aux.txt" in every folder for a device
+        escaped = _percent(escaped[0]) + escaped[1:]
+    return _cap(_without_last_dot(escaped), text, limit)
 
 
-def _escape(character: str) -> str:
-    if character.isalnum() or character in _PLAIN:
-        return character
+def _escaped(text: str) -> str:
+    return "".join(char if char in _PLAIN or _is_letter(char) else _percent(char) for char in text)
+
+
+def _is_letter(character: str) -> bool:
+    """Whether it is a letter or digit that a name may have; in another encoding than UTF-8 others read another one."""
+    return character.isalnum() and (character.isascii() or sys.getfilesystemencoding() == "utf-8")
+
+
+def _percent(character: str) -> str:
     return "".join(f"%{byte:02X}" for byte in character.encode("utf-8", "surrogatepass"))
+
+
+def _without_last_dot(escaped: str) -> str:
+    """Windows drops a dot at the end of a name."""
+    return f"{escaped[:-1]}%2E" if escaped.endswith(".") else escaped
 
 
 def _cap(escaped: str, original: str, limit: int) -> str:
@@ -89,6 +107,18 @@ def _task_part(part: str) -> str:
     return f"%2E{escaped[1:]}" if escaped.startswith(".") else escaped
 
 
+def task_folders(task: str) -> set[str]:
+    """Return all folders in which runs of this task may be: as :func:`check_task` names it, and other spellings.
+
+    The original RLA escapes nothing, the first version of rla_hooks kept colons, and where the encoding of file names
+    was not UTF-8, letters were escaped.
+    """
+    now = check_task(task)
+    ascii_only = "".join(char if char.isascii() else _percent(char) for char in now)
+    spellings = {now, ascii_only, now.replace("%3A", ":"), task}
+    return {os.fsdecode(each.encode("utf-8", "surrogatepass")) for each in spellings}
+
+
 def run_leaf(time: datetime, ip: str, record: Mapping[str, Any]) -> str:
     """Return the last part of a run name: ``<HH-MM-SS-ffffff>_<ip>_&<key>=<value>...``."""
     info = "".join(f"&{_info_part(key)}={_info_part(value)}" for key, value in record.items())
@@ -97,8 +127,9 @@ def run_leaf(time: datetime, ip: str, record: Mapping[str, Any]) -> str:
 
 
 def _info_part(value: object) -> str:
+    """A key or a value of a run name. It is no name by itself, so that ``aux`` may stay as it is."""
     text = str(value)
-    return safe_part(text, VALUE_LIMIT) if text else ""
+    return _cap(_without_last_dot(_escaped(text)), text, VALUE_LIMIT)
 
 
 @dataclass(frozen=True)
@@ -233,8 +264,7 @@ def run_names(log_root: Path, task: str | None = None) -> Iterator[str]:
     """Yield the names of all runs below ``LOG_ROOT/log`` (of one task, and of tasks grouped in it), oldest first."""
     root = log_root / LOG
     found = []
-    # The original RLA does not escape the names of tasks.
-    starts = [root] if task is None else {root / check_task(task), root / task}
+    starts = [root] if task is None else [root / each for each in task_folders(task)]
     for start in starts:
         for folder, children, _ in os.walk(start):
             relative = Path(folder).relative_to(root).as_posix()
@@ -246,6 +276,19 @@ def run_names(log_root: Path, task: str | None = None) -> Iterator[str]:
                 found.append((time, f"{relative}/{child}"))
                 children.remove(child)  # a run holds no runs
     yield from (name for _, name in sorted(found))
+
+
+def path_within(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> str | None:
+    """Return the path of a file relative to a folder that it is in, also through links above it; None if it is not.
+
+    A log root may be a link to another disk; frameworks resolve it, and users do not.
+
+    >>> path_within("logs/checkpoint/model.pt", "logs"), path_within("model.pt", "logs")
+    ('checkpoint/model.pt', None)
+    """
+    parent, name = os.path.split(os.path.abspath(path))
+    file, top = Path(os.path.realpath(parent), name), Path(os.path.realpath(folder))
+    return file.relative_to(top).as_posix() if top in file.parents else None
 
 
 @functools.lru_cache(maxsize=1)

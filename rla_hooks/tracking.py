@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from rla_hooks.core import handover, registry
-from rla_hooks.core.settings import Config, Labels, Path_, RunSettings, Writers, main_script
+from rla_hooks.core.settings import Config, Labels, Path_, RunSettings, Writers
 from rla_hooks.endings import FINISHED, ending_of
 from rla_hooks.errors import ConfigError
 from rla_hooks.parameters import config_fields
+from rla_hooks.places import main_script
 
 if TYPE_CHECKING:
     from rla_hooks.core.run import Run
@@ -63,10 +64,10 @@ def track(
 
     record: names of hyper-parameters that become part of the run's name. task: the group of runs that it belongs to;
     by default the script's name for a function ``main``, else the function's name. config: a path or a mapping, in
-    place of the ``rla_config.yaml`` that is found in the working directory or above it. log_root, writers and backup
-    override the config; writers: names (csv, tensorboard, stdout, log) and objects with ``name``, ``write`` and
-    ``close`` (see :class:`rla_hooks.writers.base.Writer`); backup: source, lib or none. tags, note, group: kept in
-    labels.json, for people to find the run by.
+    place of the ``rla_config.yaml`` that is found in the working directory or above, else beside the main script or
+    above. log_root, writers and backup override the config; writers: names (csv, tensorboard, stdout, log) and objects
+    with ``name``, ``write`` and ``close`` (see :class:`rla_hooks.writers.base.Writer`); backup: source, lib or none.
+    tags, note, group: kept in labels.json, for people to find the run by.
 
     All arguments of the call, with defaults and ``**kwargs``, without ``self``, are the hyper-parameters. The function
     gets its arguments unchanged; name, signature and docstring, return values and exceptions stay the same. Works on

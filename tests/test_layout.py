@@ -5,6 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import random
+import subprocess
+import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import unquote
@@ -46,9 +48,58 @@ def test_a_safe_part_is_a_path_part_and_reads_back(limit, tmp_path):
         assert {path.name for path in tmp_path.iterdir()} == parts
 
 
+@pytest.mark.parametrize(
+    ("task", "record"),
+    [
+        ("plain", {"device": "cuda:0"}),
+        *[(word, {}) for word in ("aux", "Con", "nul.", "COM1.txt", "grp/lpt9", "t.", "a b ", "q?", "con.", "prn/x")],
+        ("t", {"v": "1.", "x": "y ", "s": 'a|b<c>"*', "net": "aux"}),
+    ],
+)
+def test_windows_takes_every_name(task, record):
+    """No part has a sign, an end or a word that Windows and its disks refuse; all values are read back."""
+    name = f"{check_task(task)}/2026/01/31/{run_leaf(NOW, '10.0.0.1', record)}"
+    for part in name.split("/"):
+        assert not set(part) & set('<>:"\\|?*') and part[-1] not in ". "
+        assert part.split(".")[0].lower() not in ("con", "prn", "aux", "nul", "com1", "lpt9")
+    found = parse(name)
+    assert (unquote(found.task), found.record) == (task, record)
+
+
+def test_names_of_the_first_version_are_read_too(tmp_path):
+    """It kept colons, words of Windows and dots at the end: such runs are read, and found by their task."""
+    old = "gym:cartpole v1/2026/01/31/12-30-45-123456_10.0.0.1_&device=cuda:0&v=1."
+    (tmp_path / "log" / old).mkdir(parents=True)
+    (tmp_path / "log" / "aux/2026/01/31/12-30-45-123456_10.0.0.1").mkdir(parents=True)
+    new = create(tmp_path, "gym:cartpole v1", {"device": "cuda:0"}, NOW + timedelta(days=1)).name
+    assert list(run_names(tmp_path, "gym:cartpole v1")) == [old, new]
+    assert [parse(name).record["device"] for name in (old, new)] == ["cuda:0", "cuda:0"]
+    assert len(list(run_names(tmp_path, "aux"))) == 1
+
+
+def test_a_locale_without_utf8_makes_names_that_everybody_reads(tmp_path):
+    """Tasks, values, log root and config of any script, under LANG=C and in Latin-1, where there is such a locale."""
+    code = (
+        "import rla_hooks as rla\n"
+        "with rla.run(task='prüfung/训练', record=['info'], log_root='größe', backup='none', info='ö') as run:\n"
+        "    rla.log({'verlust/损失': 1.0, 'text': '训'}, step=0)\n"
+        "    assert rla.save_checkpoint({'w': 1}) is not None\n"
+        "assert len(rla.runs('größe', 'prüfung/训练')) == len(rla.runs('größe')) == int(__import__('sys').argv[1])\n"
+    )
+    (tmp_path / "train.py").write_text(code, encoding="utf-8")
+    plain = {"PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    for number, locale in enumerate([{"LC_ALL": "C.UTF-8"}, {"LC_ALL": "C"} | plain, {"LC_ALL": "de_DE"} | plain], 1):
+        command = [sys.executable, "train.py", str(number)]
+        done = subprocess.run(command, cwd=tmp_path, env=os.environ | locale, capture_output=True)
+        assert done.returncode == 0, done.stderr.decode()
+    runs = [read for name in run_names(tmp_path / "größe", "prüfung/训练") for read in [parse(name)]]
+    assert [run.record for run in runs] == [{"info": "ö"}] * 3
+    assert {unquote(run.task) for run in runs} == {"prüfung/训练"}
+
+
 def test_readable_characters_stay():
     """Letters and digits of every script, and the signs that numbers and versions need."""
-    assert safe_part("v1.5_-+,@:(诗é)") == "v1.5_-+,@:(诗é)"
+    assert safe_part("v1.5_-+,@(诗é)") == "v1.5_-+,@(诗é)"
     assert (safe_part("ALE/Pong-v5"), safe_part(".."), safe_part("")) == ("ALE%2FPong-v5", "%2E%2E", "%00")
     assert (safe_part(1e-3), safe_part(None), safe_part(["a"])) == ("0.001", "None", "%5B%27a%27%5D")
 
@@ -264,6 +315,18 @@ def test_run_names_are_found_oldest_first(tmp_path):
     assert list(run_names(tmp_path, "none")) == list(run_names(tmp_path / "none")) == []
     with pytest.raises(ConfigError):
         list(run_names(tmp_path, "../log"))
+
+
+def test_a_path_is_within_a_folder_behind_a_link(tmp_path):
+    """Links above the file and above the folder count as what they lead to; the file itself may be a link."""
+    (tmp_path / "scratch" / "run").mkdir(parents=True)
+    (tmp_path / "logs").symlink_to("scratch")
+    (tmp_path / "scratch" / "run" / "last.pt").symlink_to("../../elsewhere.pt")
+    for file in ("logs", "scratch"):
+        for folder in ("logs", "scratch"):
+            assert layout.path_within(tmp_path / file / "run/last.pt", tmp_path / folder) == "run/last.pt"
+    assert layout.path_within(tmp_path / "scratch2/a.pt", tmp_path / "scratch") is None
+    assert layout.path_within(tmp_path / "logs", tmp_path / "logs") is None
 
 
 def test_the_address_of_this_machine_is_a_path_part():

@@ -165,7 +165,7 @@ class Resume:
         best = newest_whole(Manifest(run.checkpoint_dir), self._names[1])
         is_own = best is not None and INHERITED_FROM not in best.info
         earlier = self._best_beside(folder, entry)
-        if earlier is not None and not is_own and folder != run.checkpoint_dir:
+        if earlier is not None and not is_own and folder.resolve() != run.checkpoint_dir.resolve():
             best, path = earlier, folder / earlier.file
             info = {**best.info, INHERITED_FROM: str(path.parent)}
             try:

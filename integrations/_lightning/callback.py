@@ -12,7 +12,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from rla_hooks.integrations._lightning import checkpoints
@@ -22,6 +21,7 @@ from rla_hooks.integrations._lightning.trainer import add_hyper_params, check_na
 
 from rla_hooks import hooks
 from rla_hooks.hooks import Argument, FigureCalls, Handle, OwnRun, Run, WarnOnce
+from rla_hooks.layout import path_within
 
 ModelCheckpoint: Any = object  # in place of Lightning's: no framework is imported here
 
@@ -200,7 +200,7 @@ class CallbackHooks(ModelCheckpoint):
 
     def _remove_checkpoint(self, trainer: Any, filepath: str) -> None:
         """Delete a file of this run, but never one of the run that this one was resumed from."""
-        if Path(str(self.dirpath)).absolute() not in Path(filepath).absolute().parents:
+        if path_within(filepath, str(self.dirpath)) is None:
             return
         super()._remove_checkpoint(trainer, filepath)
         if self._run is not None and trainer.is_global_zero:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import Any
 
 from rla_hooks.errors import did_you_mean
 from rla_hooks.hooks import Run
+from rla_hooks.layout import path_within
 
 # What a ModelCheckpoint knows about its files (2.6).
 FILES = ["best_k_models", "best_model_path", "best_model_score", "kth_best_model_path", "kth_value", "current_score"]
@@ -20,7 +20,7 @@ FILES += ["last_model_path"]
 def list_checkpoint(run: Run, checkpoint: Any) -> None:
     """List what a ModelCheckpoint has just saved, if it is in the run's checkpoint folder."""
     path, folder = getattr(checkpoint, "_last_checkpoint_saved", ""), run.checkpoint_dir
-    if path and folder and run.is_writing and os.path.abspath(path).startswith(f"{folder}{os.sep}"):
+    if path and folder and run.is_writing and path_within(path, folder):
         run.register_checkpoint(Path(path), getattr(checkpoint, "_last_global_step_saved", None))
 
 

@@ -69,7 +69,7 @@ def path(value: Any) -> str:
     if not isinstance(name, str) or "\0" in name:
         raise _wrong(value, "a path; put it in quotes where it looks like a number")
     if isinstance(value, os.PathLike):
-        return name
+        return _encodable(name)
     variables = [plain or braced for plain, braced in re.findall(r"\$(?:(\w+)|\{(\w+)\})", name)]
     for variable in variables:
         if variable not in os.environ:
@@ -77,7 +77,16 @@ def path(value: Any) -> str:
     expanded = os.path.expanduser(os.path.expandvars(name))
     if expanded.startswith("~"):  # expanduser leaves it for an unknown user
         raise Mistake(f"is {name!r}, and that user has no home folder. Write the path out.")
-    return expanded
+    return _encodable(expanded)
+
+
+def _encodable(path: str) -> str:
+    """A path whose letters the locale cannot write, as the one that other processes see: in UTF-8."""
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        return os.fsdecode(path.encode("utf-8", "surrogateescape"))
+    return path
 
 
 def flag(value: Any) -> bool:

@@ -33,13 +33,13 @@ from typing import Any, NamedTuple
 
 from rla_hooks.config import checks
 from rla_hooks.errors import ConfigError, nearest
+from rla_hooks.places import find, main_script, working_directory
 from rla_hooks.writers import WRITERS
 from rla_hooks.writers.base import Writer
 
 BACKUPS = ("source", "lib", "none")
 DEFAULT_WRITERS = ("csv", "tensorboard", "stdout", "log")
 FRAMEWORKS = {"torch": "torch", "pytorch": "torch", "tensorflow": "tensorflow", "tf": "tensorflow"}
-FILE_NAMES = ("rla_config.yaml", "rla_config.yml")
 ENVIRONMENT = "RLA_CONFIG"
 
 
@@ -127,20 +127,22 @@ def load(
     """Find, read and check the config. Nothing is created on disk.
 
     It comes from ``given`` (a path or a mapping), else from the file that the environment variable RLA_CONFIG
-    names, else from the nearest ``rla_config.yaml`` in ``cwd`` or above it; else all values are defaults.
-    ``log_root``, ``writers``, ``backup`` and ``project_root`` override the file.
+    names, else from the nearest ``rla_config.yaml`` in ``cwd`` or above it, else, unless ``cwd`` is given, beside the
+    main script or above it (cron and IDEs start programs elsewhere); else all values are defaults. ``log_root``,
+    ``writers``, ``backup`` and ``project_root`` override the file.
 
     Relative paths in a file are relative to the file's folder, those in a mapping or an argument to ``cwd`` (by
-    default the working directory). ``~`` and ``$VARIABLES`` are expanded in strings, not in path objects. Whether
-    files and folders exist is not checked here, but when a run starts.
+    default the working directory, under Hydra the one that it was started in). The default log root is ``rla_data``
+    there, or beside a file that the main script led to. ``~`` and ``$VARIABLES`` are expanded in strings, not in path
+    objects. Whether files and folders exist is not checked here, but when a run starts.
 
     Raises :class:`ConfigError` with all mistakes.
 
     >>> load({"LOG_USED": "csv, log"}, backup="none").writers
     ('csv', 'log')
     """
-    here = _working_directory(cwd)
-    raw, source = _read(given, here)
+    here = working_directory() if cwd is None else Path(os.path.abspath(cwd))
+    raw, source, beside_script = _read(given, here, cwd is None)
     base = source.parent if source else here
     problems: list[str] = []
     settings = _check(raw, problems)
@@ -157,7 +159,7 @@ def load(
     if problems:
         raise ConfigError(problems, str(source) if source else None)
 
-    settings = {"log_root": here / "rla_data", **settings, **arguments}
+    settings = {"log_root": (base if beside_script else here) / "rla_data", **settings, **arguments}
     if "project_root" not in settings and (settings.get("backup_dirs") or settings.get("lib_dir")):
         # RLA's rule, but only where it is needed: a config in the home folder must not have it all backed up.
         settings["project_root"] = base
@@ -166,26 +168,9 @@ def load(
     return Config(**settings, source=source, raw=_plain(raw))
 
 
-def find(cwd: str | os.PathLike[str]) -> Path | None:
-    """Return the nearest ``rla_config.yaml`` (or ``.yml``) in ``cwd`` or a folder above it; None if there is none.
-
-    If ``cwd`` is inside the user's home folder, the search ends there.
-
-    >>> file = Path("rla_config.yaml").absolute()
-    >>> _ = file.write_text("LOG_USED: csv")
-    >>> Path("scripts").mkdir()
-    >>> find("scripts") == file.resolve()
-    True
-    """
-    folder = Path(cwd).resolve()
-    home = Path(os.path.expanduser("~")).resolve()
-    for candidate in (folder, *folder.parents):
-        for name in FILE_NAMES:
-            if os.path.isfile(candidate / name):  # a folder or a pipe of this name is somebody else's
-                return candidate / name
-        if candidate == home:
-            break
-    return None
+def log_root_of(given: str | os.PathLike[str] | None) -> Path:
+    """Return the log root that a reader is asked for, as :func:`load` takes it; by default that of the config."""
+    return load().log_root if given is None else _locate(given, working_directory(), "log_root")
 
 
 def _check(raw: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
@@ -280,18 +265,11 @@ def _plain(raw: Mapping[str, Any]) -> dict[str, Any]:
     return plain
 
 
-def _working_directory(cwd: str | os.PathLike[str] | None) -> Path:
-    try:
-        return Path(os.path.abspath(cwd if cwd is not None else os.getcwd()))
-    except OSError as error:
-        raise ConfigError(f"the working directory is gone: {error.strerror}. Change to one that exists.") from error
-
-
-def _read(given: object, here: Path) -> tuple[Mapping[str, Any], Path | None]:
-    """Return the mapping that applies, and the file that holds it, or None."""
+def _read(given: object, here: Path, try_script: bool) -> tuple[Mapping[str, Any], Path | None, bool]:
+    """Return the mapping that applies, the file that holds it or None, and whether the main script led to the file."""
     if isinstance(given, Mapping):
-        return given, None
-    named = os.environ.get(ENVIRONMENT)
+        return given, None, False
+    named, script = os.environ.get(ENVIRONMENT), None
     found: Path | None
     if not _left_out(given):
         found, origin = _locate(given, here, "the argument config"), "The argument config names it"
@@ -300,11 +278,14 @@ def _read(given: object, here: Path) -> tuple[Mapping[str, Any], Path | None]:
         found = _locate(named, here, f"the environment variable {ENVIRONMENT}")
     else:
         found, origin = find(here), "It was found upwards from the working directory"
+        script = main_script() if try_script and found is None else None
+        if script is not None:
+            found, origin = find(script.parent), "It was found upwards from the main script"
     if found is None:
-        return {}, None
+        return {}, None, False
     from rla_hooks.config.strict_yaml import read_mapping  # loads PyYAML, which a run without a file does not need
 
-    return read_mapping(found, origin), found
+    return read_mapping(found, origin), found, script is not None
 
 
 def _locate(given: object, here: Path, who: str) -> Path:

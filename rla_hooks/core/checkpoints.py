@@ -13,6 +13,7 @@ from rla_hooks.core.handover import Ownership
 from rla_hooks.core.logger import Logger
 from rla_hooks.core.settings import RunSettings
 from rla_hooks.errors import CheckpointError, ConfigError, RunError
+from rla_hooks.layout import path_within
 from rla_hooks.writers.base import STEP
 
 if TYPE_CHECKING:
@@ -149,14 +150,17 @@ class RunCheckpoints:
     def register_checkpoint(self, path: Path, step: int | None = None, name: str = "checkpoint") -> None:
         """Add a file or folder that a framework has written to the manifest, or update it there if it has changed.
 
-        path: in the run's checkpoint folder. step: by default that of the last row. name: that of the checkpoint.
+        path: in the run's checkpoint folder; ValueError if it is not. step: by default that of the last row. name: that
+        of the checkpoint.
         """
         if not self._ownership.is_writing or self.folder is None:
             return
         from rla_hooks.checkpoints.manifest import Manifest
 
         manifest = Manifest(self.folder)
-        file = path.absolute().relative_to(self.folder).as_posix()
+        file = path_within(path, self.folder)
+        if file is None:
+            raise ValueError(f"the checkpoint {path} is not in the run's checkpoint folder {self.folder}")
         listed = next((entry for entry in manifest.entries() if entry.file == file), None)
         if listed is None or listed.time < path.stat().st_mtime or not manifest.has_size(listed):
             with self._guard.warn_on_error("the list of checkpoints"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from rla_hooks import layout
 from rla_hooks.config.checks import show, show_word
 from rla_hooks.core.hyper_parameters import HyperParameters
 from rla_hooks.errors import ConfigError, RunError, did_you_mean, warn
+from rla_hooks.places import main_script
 from rla_hooks.writers import copied_writers
 from rla_hooks.writers.base import Writer
 
@@ -194,11 +194,3 @@ class RunSettings:
         if config is not None:
             config = replace(config, writers=tuple(copied_writers(config.writers)))
         return self.__dict__ | {"hyper_param": self.parameters(), "log_callback": None, "config": config}
-
-
-def main_script() -> Path | None:
-    """The file of the program, or None in a notebook or an interactive session."""
-    file = getattr(sys.modules.get("__main__"), "__file__", None)
-    if not file or Path(file).resolve().is_relative_to(Path(sys.prefix).resolve()):
-        return None  # a tool of the Python installation, such as pytest, is not the user's project
-    return Path(os.path.abspath(file))

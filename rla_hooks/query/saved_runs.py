@@ -107,8 +107,8 @@ def runs(log_root: str | os.PathLike[str] | None = None, task: str | None = None
     >>> [(run.hparams["seed"], run.info["last"]["return"]) for run in rla.runs(task="demo")]
     [(0, 0.0), (1, 10.0), (2, 20.0)]
     """
-    root = Path(log_root) if log_root is not None else configs.load().log_root
-    return [_read(RunPaths(root.absolute(), name)) for name in run_names(root, task)]
+    root = configs.log_root_of(log_root)
+    return [_read(RunPaths(root, name)) for name in run_names(root, task)]
 
 
 def _read(paths: RunPaths) -> SavedRun:

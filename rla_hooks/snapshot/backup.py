@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import errno
 import os
-import sys
-import sysconfig
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +21,7 @@ from typing import Any
 
 from rla_hooks.atomic import write_bytes
 from rla_hooks.errors import ConfigError, did_you_mean
+from rla_hooks.places import is_installed, working_directory
 from rla_hooks.snapshot.filestore import FileStore, SourceError
 from rla_hooks.snapshot.sources import LINK, SECRET, SPECIAL, UNREADABLE, Search, is_secret
 from rla_hooks.snapshot.trees import read_lines
@@ -76,14 +75,10 @@ def project_of(script: str | os.PathLike[str] | None) -> Path | None:
 
 def _folder_of(script: str | os.PathLike[str] | None) -> Path:
     """The folder of a script, without links; the working directory for no script or an installed one."""
-    if script is not None and os.path.exists(script):
+    if script is not None and os.path.exists(script) and not is_installed(script):
         path = Path(os.path.realpath(script))
-        folder = path if path.is_dir() else path.parent
-        bare = Path(os.path.abspath(script))
-        programs = {os.path.realpath(sysconfig.get_path("scripts")), os.path.dirname(os.path.realpath(sys.executable))}
-        if str(folder) not in programs and not {"site-packages", "dist-packages"} & {*path.parts, *bare.parts}:
-            return folder
-    return Path(os.path.realpath(os.getcwd()))
+        return path if path.is_dir() else path.parent
+    return Path(os.path.realpath(working_directory()))
 
 
 @dataclass(frozen=True)

@@ -717,6 +717,20 @@ def test_a_users_own_checkpoint_elsewhere_is_none_of_the_runs(namespace, here, o
     assert len(disk.files(here / "elsewhere")) == 1 and rla.latest_checkpoint(only_run()) is None
 
 
+@pytest.mark.parametrize("spelling", ["link", "real"])
+def test_a_users_own_checkpoint_in_the_runs_folder_is_listed_behind_a_link(namespace, here, tmp_path, disk, spelling):
+    """The log root may be a link to the scratch disk; Lightning resolves the path, or does not."""
+    (tmp_path / "scratch").mkdir()
+    (here / "logs").symlink_to(tmp_path / "scratch")
+    with rla.run(task="linked", log_root="logs", writers=["csv"], backup="none") as run:
+        dirpath = run.checkpoint_dir if spelling == "link" else run.checkpoint_dir.resolve()
+        checkpoint = namespace.pl.callbacks.ModelCheckpoint(dirpath=dirpath)
+        namespace.trainer(logger=namespace.logger(), callbacks=[checkpoint]).fit(namespace.Module())
+    latest = rla.latest_checkpoint(run)
+    assert latest is not None and latest.samefile(checkpoint.best_model_path)
+    assert disk.manifest(run) == [latest.name]
+
+
 def test_many_checkpoints_cost_no_more_each_than_few(namespace, here):
     """Of save_top_k=-1 only the new file is looked at; the others were listed when they were new."""
     logger = namespace.logger()
