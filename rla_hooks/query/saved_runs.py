@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from urllib.parse import unquote
 
-from rla_hooks import config as configs
+from rla_hooks.config.reading import log_root_of
 from rla_hooks.delegation import value_of
 from rla_hooks.errors import ConfigError, RLAError
 from rla_hooks.layout import RunPaths, check_task, parse, run_names
@@ -107,7 +107,7 @@ def runs(log_root: str | os.PathLike[str] | None = None, task: str | None = None
     >>> [(run.hparams["seed"], run.info["last"]["return"]) for run in rla.runs(task="demo")]
     [(0, 0.0), (1, 10.0), (2, 20.0)]
     """
-    root = configs.log_root_of(log_root)
+    root = log_root_of(log_root)
     return [_read(RunPaths(root, name)) for name in run_names(root, task)]
 
 
