@@ -29,16 +29,27 @@ _in_use: set[str] = set()  # temporary names of this process: another of its thr
 @contextmanager
 def temporary_in(folder: Path) -> Iterator[Path]:
     """Yield an unused path in ``folder`` for a file or a folder; what is there at the end is removed."""
-    # The name is short and does not grow with the target's: a file name has at most 255 bytes.
-    temporary = folder / f".saving-{_host()}-{os.getpid()}-{uuid.uuid4().hex}{TEMPORARY_SUFFIX}"
-    _in_use.add(temporary.name)
+    temporary = temporary_name(folder)
     try:
         yield temporary
     finally:
         # What cannot be removed now may be swept later; the error that ended the block matters more.
         with suppress(OSError):
             remove(temporary)
-        _in_use.discard(temporary.name)
+        release_name(temporary)
+
+
+def temporary_name(folder: Path) -> Path:
+    """Return an unused path in ``folder`` that no other process sweeps, until :func:`release_name` or our end."""
+    # The name is short and does not grow with the target's: a file name has at most 255 bytes.
+    temporary = folder / f".saving-{_host()}-{os.getpid()}-{uuid.uuid4().hex}{TEMPORARY_SUFFIX}"
+    _in_use.add(temporary.name)
+    return temporary
+
+
+def release_name(temporary: Path) -> None:
+    """Say that this process does not use a temporary path any more."""
+    _in_use.discard(temporary.name)
 
 
 @contextmanager
@@ -98,8 +109,12 @@ def write_bytes(path: str | os.PathLike[str], data: bytes, sync: bool = True) ->
 
 def write_json(path: str | os.PathLike[str], content: Any, sync: bool = False) -> None:
     """Write ``content`` as indented JSON, complete or not at all. NaN is written as ``NaN``, which Python reads."""
-    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-    write_bytes(path, text.encode("utf-8", "backslashreplace"), sync)
+    write_bytes(path, json_bytes(content), sync)
+
+
+def json_bytes(content: Any) -> bytes:
+    """Return the content of a file of indented JSON."""
+    return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")
 
 
 def fsync(path: Path) -> None:

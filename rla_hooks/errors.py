@@ -8,7 +8,8 @@ from __future__ import annotations
 import difflib
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 
 class RLAError(Exception):
@@ -77,7 +78,9 @@ class CheckpointError(RLAError, RuntimeError):
 class RLAWarning(UserWarning):
     """Trouble that does not stop a training: something was left out or could not be written.
 
-    Python's warning filters apply to it; in your own tests, for example, you can turn it into an error:
+    Python's warning filters apply to it. Whatever they say, a warning about a run also stands in its log.txt and in
+    ``warnings`` of its run.json. While a run is open, a filter that makes it an error (``python -W error``) stops no
+    training: the warning is printed on stderr instead. Outside of runs, such a filter raises it:
 
     >>> with warnings.catch_warnings():
     ...     warnings.simplefilter("error", RLAWarning)
@@ -87,19 +90,59 @@ class RLAWarning(UserWarning):
     """
 
 
-def warn(message: str) -> None:
-    """Give an :class:`RLAWarning` at the line of the program that led here, not at one of ours."""
+Note = Callable[[str], object]  # what keeps the text of a warning in the files of a run
+
+
+def _no_run() -> Note | None:
+    return None
+
+
+_note_of_current_run: Callable[[], Note | None] = _no_run
+
+
+def set_note_finder(find: Callable[[], Note | None]) -> None:
+    """Let ``find`` say who keeps a warning that no run gives by itself; None: no run is open here."""
+    global _note_of_current_run
+    _note_of_current_run = find
+
+
+def warn(message: str, note: Note | None = None) -> None:
+    """Give an :class:`RLAWarning` at the line of the program that led here, not at one of ours.
+
+    note: keeps the text; by default that of the current run. Nothing is raised then, whatever Python's filters say.
+    """
     frame, level = sys._getframe(1), 2
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _OURS:
         frame, level = frame.f_back, level + 1
-    warnings.warn(message, RLAWarning, stacklevel=level)
+    note = note or _note_of_current_run()
+    try:
+        warnings.warn(message, RLAWarning, stacklevel=level)
+    except Exception:  # a filter makes it an error, or the program's own showwarning raises
+        if note is None:
+            raise
+        _print_as_text(message)
+    if note is not None:
+        note(message)
 
 
 _OURS = ("rla_hooks", "contextlib")  # a warning often comes out of a context manager
 
 
+def _print_as_text(message: str) -> None:
+    """Print a warning that Python's filters do not let pass as one; the training goes on."""
+    with suppress(Exception):  # a closed stderr, or none
+        print(f"RLAWarning: {message}", file=sys.stderr)
+
+
+_MAX_WARNINGS = 20  # of one kind of subject: ten thousand bad keys must not give as many warnings
+_MAX_KINDS = 100
+
+
 class WarnOnce:
     """Warns about each subject once, so that a training of a million steps prints one line.
+
+    A subject is a text, or a tuple whose first element says of what kind it is, such as ``("value", key)``. Of each
+    kind there are at most 20 warnings.
 
     >>> warn = WarnOnce()
     >>> warn("disk", "the disk is full")        # warns
@@ -109,14 +152,27 @@ class WarnOnce:
     """
 
     def __init__(self) -> None:
+        self._note: Note | None = None
         self._seen: set[object] = set()
+        self._given: dict[object, int] = {}  # the number of warnings of each kind
 
     def __call__(self, subject: object, message: str) -> bool:
-        if subject in self._seen:
+        kind = subject[0] if isinstance(subject, tuple) else subject
+        if kind not in self._given and len(self._given) >= _MAX_KINDS:
+            kind = None  # the kinds that are too many share one limit
+        given = self._given.get(kind, 0)
+        if given >= _MAX_WARNINGS or subject in self._seen:
             return False
         self._seen.add(subject)
-        warn(message)
+        self._given[kind] = given + 1
+        if given + 1 == _MAX_WARNINGS:
+            message += f" (This is warning {_MAX_WARNINGS} of its kind; further ones are not shown.)"
+        warn(message, self._note)
         return True
+
+    def note_to(self, note: Note) -> None:
+        """Keep the texts by ``note``: those of one run, which need not be the current one; see :func:`warn`."""
+        self._note = note
 
     def rearm(self, subject: object) -> None:
         """Forget a subject, since its trouble is over: the next warning about it is shown."""
@@ -125,6 +181,22 @@ class WarnOnce:
     def forget_all(self) -> None:
         """Forget all subjects, as between two tests."""
         self._seen.clear()
+        self._given.clear()
+
+    def __getstate__(self) -> dict[str, object]:
+        return self.__dict__ | {"_note": None}  # a copy belongs to another run, or to none
+
+
+def text_of(error: BaseException) -> str:
+    """Return the text of an error, or the name of its class where it has none.
+
+    >>> text_of(ValueError("no such optimizer")), text_of(MemoryError())
+    ('no such optimizer', 'MemoryError')
+    """
+    try:
+        return str(error) or type(error).__name__
+    except Exception:  # of the __str__ of a class of the user's
+        return type(error).__name__
 
 
 def nearest(word: object, known: Iterable[str]) -> str:

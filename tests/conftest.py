@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import rla_hooks as rla
-from rla_hooks import layout, ranks, testing
+from rla_hooks import errors, layout, ranks, testing
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
@@ -30,6 +30,18 @@ def clean_environment():
             monkeypatch.delenv(variable, raising=False)
 
     return clean
+
+
+@pytest.fixture(autouse=True)
+def warnings_as_text(monkeypatch):
+    """The tests make warnings errors, which stop no run: one that a test does not expect fails it at its end.
+
+    Tests of such warnings take this list and clear it.
+    """
+    texts: list[str] = []
+    monkeypatch.setattr(errors, "_print_as_text", texts.append)
+    yield texts
+    assert texts == []
 
 
 @pytest.fixture
@@ -77,19 +89,43 @@ def weird_tmp_path(tmp_path):
 
 
 @pytest.fixture
-def small_disk(tmp_path):
-    """A disk of one megabyte."""
+def mounted(tmp_path):
+    """Mounts a file system, and unmounts it at the end: ``mounted("tmpfs", "size=1m")`` returns its folder.
+
+    With a size it is made in a file: ``mounted("ext4", "loop", "2M", "-N", "64")``, with options of mkfs.ext4.
+    """
     if shutil.which("mount") is None or os.geteuid() != 0:
-        pytest.skip("only root can mount a small disk")
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True)
-    if mounted.returncode:
-        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.decode()}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", folder], check=True)
+        pytest.skip("only root can mount a disk")
+    folders = []
+
+    def mount(kind: str, options: str, size: str = "", *make: str) -> Path:
+        folder, device = tmp_path / f"disk{len(folders)}", kind
+        folder.mkdir()
+        if size:
+            device = str(tmp_path / f"image{len(folders)}")
+            commands = [["truncate", "-s", size, device], ["mkfs.ext4", "-q", "-F", *make, device]]
+        else:
+            commands = []
+        for command in (*commands, ["mount", "-t", kind, "-o", options, device, str(folder)]):
+            try:
+                done = subprocess.run(command, capture_output=True)
+            except OSError as error:
+                pytest.skip(f"{command[0]} cannot be run here: {error}")
+            if done.returncode:
+                pytest.skip(f"a disk cannot be mounted here: {done.stderr.decode()}")
+        folders.append(folder)
+        return folder
+
+    yield mount
+    testing.reset()  # no run must end on a disk that is gone
+    for folder in folders:
+        subprocess.run(["umount", "-l", folder], capture_output=True)  # a test may have done it
+
+
+@pytest.fixture
+def small_disk(mounted):
+    """A disk of one megabyte."""
+    return mounted("tmpfs", "size=1m")
 
 
 @pytest.fixture

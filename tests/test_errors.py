@@ -7,7 +7,16 @@ import pickle
 
 import pytest
 
-from rla_hooks.errors import CheckpointError, ConfigError, RLAError, RLAWarning, RunError, WarnOnce, did_you_mean
+from rla_hooks.errors import (
+    CheckpointError,
+    ConfigError,
+    RLAError,
+    RLAWarning,
+    RunError,
+    WarnOnce,
+    did_you_mean,
+    text_of,
+)
 
 
 def test_a_config_error_names_every_mistake():
@@ -47,6 +56,37 @@ def test_warn_once_warns_once_by_subject_and_again_when_told():
     assert answers == [True, False, True, False, True]
     assert [str(warning.message) for warning in caught] == [f"trouble with {s}" for s in ("disk", ("value", 1), "disk")]
     assert {warning.filename for warning in caught} == {__file__}
+
+
+def test_warnings_of_one_kind_are_bounded_and_so_is_the_memory():
+    """Ten thousand bad keys give twenty warnings, the last of which says so; another kind has its own."""
+    warn = WarnOnce()
+    with pytest.warns(RLAWarning) as caught:
+        for number in range(10_000):
+            warn(("value", number), f"bad key {number}")
+            warn.rearm("disk")
+            warn("disk", "full")
+        for number in range(10_000):
+            warn(f"kind {number}", "many kinds")
+    texts = [str(warning.message) for warning in caught]
+    assert sum(text.startswith("bad key") for text in texts) == 20
+    assert texts[38] == "bad key 19 (This is warning 20 of its kind; further ones are not shown.)"
+    assert sum(text.startswith("full") for text in texts) == 20
+    assert sum(text.startswith("many kinds") for text in texts) == 98 + 20
+    assert len(warn._seen) < 200 and len(warn._given) < 110
+    warn.forget_all()
+    with pytest.warns(RLAWarning):
+        assert warn(("value", 1), "again")
+
+
+def test_text_of_an_error_is_never_empty_and_never_raises():
+    """Whatever class of error a user's code has."""
+
+    class Silent(Exception):
+        def __str__(self):
+            raise ValueError
+
+    assert [text_of(error) for error in (ValueError("a"), Silent(), MemoryError())] == ["a", "Silent", "MemoryError"]
 
 
 @pytest.mark.parametrize(

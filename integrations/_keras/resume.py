@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,7 +18,7 @@ from rla_hooks.integrations._keras.state import RunState
 import rla_hooks as rla
 from rla_hooks import Run, layout
 from rla_hooks.checkpoints import Entry, Manifest, Saver
-from rla_hooks.errors import CheckpointError, RLAWarning
+from rla_hooks.errors import CheckpointError, warn
 
 _SHOWN = 5  # files in an error
 INHERITED_FROM = "brought_from"  # a key of an entry's info: the folder of the earlier run that this best file is from
@@ -115,7 +114,7 @@ class Resume:
             trouble = manifest.trouble(entry)
             if trouble is None:
                 return ResumeSource(folder / entry.file, entry)
-            warnings.warn(f"{folder / entry.file} {trouble}; an older one is looked for.", RLAWarning, stacklevel=2)
+            warn(f"{folder / entry.file} {trouble}; an older one is looked for.")
         return None
 
     def _nothing_in(self, path: Path) -> CheckpointError:

@@ -48,6 +48,7 @@ class Saver:
         var_prefix: str = "",
         objects: Mapping[str, Any] | None = None,
         framework: str | None = None,
+        warn: WarnOnce | None = None,
     ):
         self.folder = Path(folder)
         self.framework = arguments.checked_framework(framework)
@@ -59,7 +60,7 @@ class Saver:
         self.var_prefix = var_prefix
         self.objects = None if objects is None else arguments.checked_models(objects, "objects")
         self.manifest = Manifest(self.folder)
-        self._warn = WarnOnce()
+        self._warn = warn or WarnOnce()
         self._left_out: set[str] = set()  # the lines that a warning has shown
 
     def save(self, models: Mapping[str, Any] | None, step: int, name: str = "checkpoint") -> Path:
@@ -199,7 +200,7 @@ class Saver:
                     path.unlink(missing_ok=True)
                 gone.append(entry)
             except OSError as error:
-                self._warn(("delete", entry.file), f"The old checkpoint {path} cannot be deleted: {error}")
+                self._warn("delete", f"The old checkpoint {path} cannot be deleted: {error}")
         try:
             self.manifest.forget(*gone)
         except OSError as error:  # the new one is saved, which is what the caller asked for

@@ -68,7 +68,8 @@ class RunCheckpoints:
 
         self._ownership.need_started("new_saver")
         folder = self.folder or Path(os.devnull)
-        self._saver = saver.Saver(folder, max_to_keep, var_prefix or "", objects, self._settings.framework)
+        framework, warn = self._settings.framework, self._guard.warn
+        self._saver = saver.Saver(folder, max_to_keep, var_prefix or "", objects, framework, warn)
 
     def _need_saver(self) -> Saver:
         if self._saver is None:

@@ -8,7 +8,7 @@ from typing import Any
 from rla_hooks.core.guard import Guard
 from rla_hooks.core.handover import Ownership
 from rla_hooks.core.logger import Logger
-from rla_hooks.errors import ConfigError
+from rla_hooks.errors import ConfigError, text_of
 from rla_hooks.writers.base import Image
 
 
@@ -44,9 +44,14 @@ class RunFigures:
 
         try:
             picture = saving.save(self.folder, name, figure, step, pretty)
-        except (OSError, ConfigError) as error:
+        except OSError as error:  # one warning for all figures until one can be saved again
+            message = f"the figure {name!r} was not saved: {text_of(error)}. The training goes on."
+            self._guard.warn("figures", message)
+            return None
+        except ConfigError as error:
             self._guard.warn(("figure", name), f"the figure {name!r} was not saved: {error}")
             return None
+        self._guard.warn.rearm("figures")
         self._show(name, picture, step)
         return picture.path
 

@@ -10,12 +10,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rla_hooks import ranks
-from rla_hooks.errors import WarnOnce
+from rla_hooks.core.gaps import Gap, Gaps
+from rla_hooks.errors import WarnOnce, text_of
 from rla_hooks.parameters import safe
 from rla_hooks.values import Scalar, to_scalar
 from rla_hooks.writers import copied_writers
@@ -52,22 +52,6 @@ class TimeStepHolder:
         return self._time is not None
 
 
-@dataclass
-class Gap:
-    """Rows in a sequence that a writer could not write: how many, from which step to which, and why."""
-
-    writer: str
-    missing_rows: int
-    first_step: int
-    last_step: int
-    reason: str
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the gap as it is kept in run.json."""
-        steps = {"first_step": self.first_step, "last_step": self.last_step}
-        return {"writer": self.writer, "rows": self.missing_rows, **steps, "reason": self.reason}
-
-
 class Logger:
     """Collects values and gives rows to the writers. Several threads may use it; a forked child writes nothing.
 
@@ -83,10 +67,9 @@ class Logger:
         self.rows = 0
         self.last_step: int | None = None
         self.last_values: dict[str, Scalar] = {}
-        self.gaps: list[Gap] = []
         self.on_row: Callable[[dict[str, Scalar]], None] | None = None
         self.on_recovery: Callable[[], None] | None = None
-        self._open_gaps: dict[str, Gap] = {}
+        self._gaps = Gaps()
         self._values: dict[str, Any] = {}
         self._counts: dict[str, int] = {}
         self._excluded: dict[str, frozenset[str]] = {}
@@ -283,8 +266,11 @@ class Logger:
         """Return the present step: the time step if it is set, else that of the last row, else 0."""
         return self.time_step.get_time() if self.time_step.is_set else self.last_step or 0
 
-    def message(self, *args: Any, level: int = INFO) -> None:
-        """Write the arguments as one line on the console and in log.txt, if ``level`` is at least :attr:`level`."""
+    def message(self, *args: Any, level: int = INFO, exclude: str | None = None) -> None:
+        """Write the arguments as one line on the console and in log.txt, if ``level`` is at least :attr:`level`.
+
+        exclude: the name of a writer that does not get it.
+        """
         if level < self.level or self.level == DISABLED or self._process != ranks.process_id:
             return
         try:
@@ -294,7 +280,7 @@ class Logger:
         with self._lock:
             for writer in self.output_formats:
                 show = getattr(writer, "message", None)
-                if callable(show):
+                if callable(show) and writer.name != exclude:
                     self._call_writer(writer, show, text)
 
     # --- trouble --------------------------------------------------------------------------------------------------
@@ -305,9 +291,9 @@ class Logger:
         try:
             written = writer.write(row)
         except Exception as error:
-            self._failed(writer, error, row.step)
+            self._failed(writer, error, row.step if isinstance(row, Row) else None)
         else:
-            if self._open_gaps and written is not False:
+            if self._gaps.open and written is not False:
                 self._recovered(writer)
 
     def _call_writer(self, writer: Writer, action: Callable[..., object], *args: Any) -> None:
@@ -317,37 +303,44 @@ class Logger:
             self._failed(writer, error, None)
 
     def _failed(self, writer: Writer, error: Exception, step: int | None) -> None:
-        goes_on = "The training goes on"
-        if step is not None:
-            goes_on += "; rows are missing there until writing works again"
-            gap = self._open_gaps.get(writer.name)
-            if gap is None:
-                gap = self._open_gaps[writer.name] = Gap(writer.name, 0, step, step, str(error))
-                self.gaps.append(gap)
-            gap.missing_rows += 1
-            gap.last_step = step
-        elif writer.name in self._open_gaps:
-            return  # told with the rows
-        self._warn(("writer", writer.name, step is None), f"{writer.name}: {error}. {goes_on}.")
+        """Count a row of ``step`` that is missing; None: a picture, a line of text, or the end of a file."""
+        reason = text_of(error)
+        if self._gaps.failed(writer.name, reason, step):
+            subject = ("writer", writer.name)
+            self._warn.rearm(subject)
+            self._warn(
+                subject,
+                f"{writer.name}: {reason}. The training goes on; what is logged is missing there until writing works "
+                "again, and run.json counts the rows.",
+            )
 
     def _recovered(self, writer: Writer) -> None:
-        gap = self._open_gaps.pop(writer.name, None)
-        if gap is not None:
-            self._warn.rearm(("writer", writer.name, False))
-            self.message(f"{writer.name}: writing works again; {gap.missing_rows} rows are missing", level=WARN)
-            if self.on_recovery is not None:
-                self.on_recovery()
+        if writer.name not in self._gaps.open:
+            return
+        news = self._gaps.recovered(writer.name)
+        if news:
+            self.message(news, level=WARN)
+        if self._gaps.should_save() and self.on_recovery is not None:
+            self.on_recovery()
+
+    @property
+    def gaps(self) -> list[Gap]:
+        """The rows that writers could not write."""
+        return self._gaps.gaps
 
     def gaps_as_dicts(self) -> list[dict[str, Any]]:
-        return [gap.as_dict() for gap in self.gaps]
+        return [gap.as_dict() for gap in self._gaps.gaps]
+
+    def warn_through(self, warn: WarnOnce) -> None:
+        """Give warnings through ``warn``, which the parts of a run share."""
+        self._warn = warn
 
     # --- life -----------------------------------------------------------------------------------------------------
 
     def attach(self, writers: Iterable[Writer], dir: str | Path) -> None:
         """Write to these writers from now on, and count from no rows; the time step stays as it is."""
         self.output_formats, self.dir = list(writers), str(dir)
-        self.rows, self.last_step, self.last_values, self.gaps = 0, None, {}, []
-        self._open_gaps.clear()
+        self.rows, self.last_step, self.last_values, self._gaps = 0, None, {}, Gaps()
         self._lock, self._process = threading.RLock(), ranks.process_id  # a planned run may start in a forked child
 
     def detach(self) -> None:

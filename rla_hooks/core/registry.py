@@ -20,9 +20,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from rla_hooks.core import handover, process_end
+from rla_hooks.errors import Note, set_note_finder
 from rla_hooks.layout import RunPaths
 
 
@@ -41,6 +42,8 @@ class Registered(Protocol):
     def made_by_hook(self) -> bool: ...
     @property
     def logger(self) -> Any: ...
+    @property
+    def guard(self) -> Any: ...
     def finish(self, status: str = ..., error: BaseException | None = None) -> None: ...
     def report(self, status: str, error: BaseException | None = None) -> None: ...
 
@@ -78,6 +81,21 @@ def current() -> Any:
         own = mine or {run: thread for run, thread in _open.items() if run.is_writing} or _open
         # A run that a hook has created does not make it unclear which of the user's runs is meant.
         return _innermost({run: thread for run, thread in own.items() if not run.made_by_hook} or own)
+
+
+def _note_of_current() -> Note | None:
+    """What keeps a warning that comes from outside of a run's parts; None where no run is open."""
+    run = current()
+    if run is not None:
+        return cast(Note, run.guard.note)
+    return _keep_nothing if _open else None
+
+
+def _keep_nothing(message: str) -> None:
+    """Of several runs side by side, none is known to be meant; the training of none may be stopped."""
+
+
+set_note_finder(_note_of_current)
 
 
 def _entered_run() -> Registered | None:
@@ -212,11 +230,11 @@ def register_open(run: Registered) -> None:
     with _lock:
         if run in _planned:
             _planned.remove(run)
-        for other in _open:
-            if run.made_by_hook and other.made_by_hook and other is not run:
-                other.logger.close()  # a sweep of a thousand runs would use up the process's file descriptors
+        paused = [other for other in _open if run.made_by_hook and other.made_by_hook and other is not run]
         _open.setdefault(run, threading.current_thread())
         process_end.watch(ending_runs)
+    for other in paused:  # outside of the lock: a logger in trouble asks for the current run
+        other.logger.close()  # a sweep of a thousand runs would use up the process's file descriptors
 
 
 def forget(run: Registered) -> None:

@@ -75,6 +75,7 @@ class Run:
         self.files = RunFiles(*own, self.hyper_parameters, self.custom_data, record)
         self.checkpoints = RunCheckpoints(*own, self.custom_data, self.files.archive)
         self.figures = RunFigures(self.ownership, self.logger, self.guard)
+        self.guard.connect(self.logger, self.files.save_progress)
         self.tensorboard = SummaryWriter(self)
 
     # --- three ways to get one ------------------------------------------------------------------------------------
@@ -386,7 +387,7 @@ class Run:
         # Copies, since copy.copy would share them: neither counts the other's rows, nor gets its hyper-parameters.
         own: dict[str, Any] = {"record": copy.copy(self.record), "logger": copy.deepcopy(self.logger)}
         own |= {"hyper_parameters": copy.copy(self.hyper_parameters), "ownership": self.ownership.of_copy()}
-        own |= {"rla_tester": None, "_at_end": []}
+        own |= {"rla_tester": None, "_at_end": [], "guard": copy.deepcopy(self.guard)}
         return {key: value for key, value in self.__dict__.items() if key not in left} | own
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -124,7 +124,7 @@ class SummaryWriter:
     def _showing(self, kind: str, tag: str) -> Iterator[None]:
         """Give one warning for what cannot be shown or saved; the training goes on."""
         self._run.ownership.need_started(f"adding the {kind} {tag!r}")
-        with self._run.guard.warn_on_error(f"the {kind} {tag!r}", "was not shown", ending=""):
+        with self._run.guard.warn_on_error(f"the {kind} {tag!r}", "was not shown", ending="", kind=kind):
             yield
 
 

@@ -216,7 +216,7 @@ def _to_bytes(array: np.ndarray, subject: object) -> np.ndarray:
         finite = values[np.isfinite(values)]
         low, high = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
         warn_once(
-            subject,
+            ("image", subject),
             f"the image holds NaN or values outside 0..{top:g} ({array.dtype}, {low:g} to {high:g}); it is stretched. "
             "Allowed: integers in 0..255 or floats in 0..1. Give those to keep the brightness.",
         )

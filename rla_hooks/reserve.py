@@ -1,0 +1,97 @@
+"""Room on the disk for run.json, so that a run can tell how it ended though the disk is full.
+
+On a full disk, or one without inodes, no temporary file can be written beside run.json. So there are two files of
+blanks beside it while a run is open. If need be, the new content is written over one of them, which takes no room, and
+it is moved onto run.json: readers see the old content or the new one, also if the process dies in between. A file so
+written is filled up with blanks, which JSON allows; the next time, the two change places.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from rla_hooks import atomic, ranks
+
+SIZE = 16 << 10  # bytes of each file, and so of the longest content
+FULL = (errno.ENOSPC, errno.EDQUOT)  # no blocks or inodes are left, on the disk or for this user
+
+
+class Reserve:
+    """Two files of blanks beside ``path``, and what writes ``path`` with them.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     reserve = Reserve(Path(folder, "run.json"))
+    ...     reserve.keep()
+    ...     reserve.write_json({"status": "finished"})
+    ...     reserve.drop()
+    ...     sorted(os.listdir(folder))
+    ['run.json']
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self._files: list[Path] = []
+        self._process = ranks.process_id
+
+    def keep(self) -> None:
+        """Make the files, as far as there is room for them."""
+        if self._process != ranks.process_id:
+            self._files, self._process = [], ranks.process_id  # those of the parent
+        with suppress(OSError):
+            while len(self._files) < 2:
+                file = atomic.temporary_name(self.path.parent)
+                self._files.append(file)
+                try:
+                    with open(file, "xb", buffering=0) as new:
+                        if new.write(b" " * SIZE) < SIZE:
+                            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                except OSError:
+                    self._discard(self._files.pop())
+                    raise
+
+    def write_json(self, content: Any) -> None:
+        """Write ``content`` to ``path``, complete or not at all. Raises OSError where that fails."""
+        try:
+            atomic.write_json(self.path, content)
+        except OSError as error:
+            if error.errno not in FULL or not self._files or self._process != ranks.process_id:
+                raise
+            data = atomic.json_bytes(content)
+            if len(data) > SIZE:
+                raise
+            self._replace(data)
+
+    def _replace(self, data: bytes) -> None:
+        file = self._files.pop()
+        try:
+            with open(file, "r+b", buffering=0) as old:
+                old.write(data.ljust(SIZE))
+            self._save_former()
+            os.replace(file, self.path)
+        finally:
+            self._discard(file)
+
+    def _save_former(self) -> None:
+        """Keep the file that is about to be replaced, if it has the room: no other process can take it meanwhile."""
+        with suppress(OSError):  # a file system without hard links
+            if self.path.stat().st_size == SIZE:
+                kept = atomic.temporary_name(self.path.parent)
+                os.link(self.path, kept)
+                self._files.append(kept)
+
+    def drop(self) -> None:
+        """Remove the files: the run has ended."""
+        while self._files:
+            file = self._files.pop()
+            if self._process == ranks.process_id:
+                self._discard(file)
+
+    def _discard(self, file: Path) -> None:
+        with suppress(OSError):
+            file.unlink(missing_ok=True)
+        atomic.release_name(file)
