@@ -15,7 +15,6 @@ import os
 import platform
 import re
 import socket
-import sys
 import time
 import traceback
 from datetime import datetime, timezone
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from rla_hooks.atomic import read_json, write_json
+from rla_hooks.command import command_line
 from rla_hooks.endings import RUNNING, SEVERITY, traceback_of
 from rla_hooks.life import namespace, process_identity, read_status
 
@@ -52,7 +52,7 @@ class RunRecord:
             "pid": os.getpid(),
             "process": process_identity(os.getpid()),
             "pid_namespace": namespace(),
-            "command": _without_secrets(sys.argv),
+            "command": _without_secrets(command_line()),
             "folder": _working_directory(),
             "python": platform.python_version(),
             "rows": 0,

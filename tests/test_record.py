@@ -17,12 +17,12 @@ from rla_hooks.record import RunRecord
 def test_run_json_holds_what_a_person_asks(tmp_path, monkeypatch):
     """Status, times, host, process, command, folder and versions are there, in plain JSON."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["train.py", "--lr", "0.1"])
+    monkeypatch.setattr(sys, "orig_argv", ["python", "train.py", "--lr", "0.1"])
     RunRecord(tmp_path / "run.json", name="t/1", task="t", parent=None).save()
     content = json.loads((tmp_path / "run.json").read_text())
     assert content["format"] == 1 and (content["name"], content["task"]) == ("t/1", "t")
     assert (content["host"], content["pid"]) == (socket.gethostname(), os.getpid())
-    assert content["command"] == ["train.py", "--lr", "0.1"] and content["folder"] == str(tmp_path)
+    assert content["command"] == [sys.executable, "train.py", "--lr", "0.1"] and content["folder"] == str(tmp_path)
     assert content["python"] == sys.version.split()[0]
     assert datetime.fromisoformat(content["started"]).tzinfo is not None
     nothing_yet = {"ended": None, "seconds": None, "rows": 0, "last_step": None, "last": {}, "gaps": [], "error": None}
@@ -45,8 +45,8 @@ def test_run_json_holds_what_a_person_asks(tmp_path, monkeypatch):
 )
 def test_secrets_in_the_command_are_masked(given, kept, tmp_path, monkeypatch):
     """Values of secret options stay out of the file, however they are written; hyper-parameters stay readable."""
-    monkeypatch.setattr(sys, "argv", given)
-    assert RunRecord(tmp_path / "run.json").content["command"] == kept
+    monkeypatch.setattr(sys, "orig_argv", [sys.executable, *given])
+    assert RunRecord(tmp_path / "run.json").content["command"] == [sys.executable, *kept]
 
 
 def test_the_worst_ending_wins(tmp_path):

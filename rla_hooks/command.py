@@ -1,0 +1,32 @@
+"""The command that started this program, so that it can be run again in the same folder."""
+
+from __future__ import annotations
+
+import sys
+
+_HELPERS = ("from multiprocessing.", "joblib.externals.loky.")  # in the command of a process that these have spawned
+
+
+def command_line() -> list[str]:
+    """Return the program's command as a list: interpreter, its options, script or ``-m`` module, arguments.
+
+    The interpreter is given by its whole path, since the next shell may have another ``python``. What the program
+    itself has changed in ``sys.argv`` does not count. Nothing is masked here.
+
+    >>> command_line()[0] == sys.executable
+    True
+    """
+    original = list(sys.orig_argv)
+    if not any(original):  # embedded in another program
+        return list(sys.argv)
+    if any(each.startswith(_HELPERS) for each in original[1:]):
+        original = ["", *_program()]  # multiprocessing has given this child the sys.argv of its parent
+    return [sys.executable or original[0], *original[1:]]
+
+
+def _program() -> list[str]:
+    """The script or module of the parent, and its arguments."""
+    spec = getattr(sys.modules.get("__main__"), "__spec__", None)
+    if spec is None:
+        return list(sys.argv)
+    return ["-m", spec.name.removesuffix(".__main__"), *sys.argv[1:]]
