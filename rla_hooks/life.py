@@ -61,6 +61,11 @@ def is_running(status: str) -> bool:
     return status.partition(_SILENT)[0] == RUNNING
 
 
+def is_gone(process: Mapping[str, Any]) -> bool:
+    """Whether a process, noted as in run.json, has ended; False where that cannot be seen from here."""
+    return _lives(process) is False
+
+
 def _lives(content: Mapping[str, Any]) -> bool | None:
     """Whether the process that run.json names is alive; None where it cannot be seen from here."""
     noted, here = content.get("pid_namespace"), namespace()

@@ -1,12 +1,15 @@
 """run.json: the facts about a run and how it ended, readable without rla_hooks.
 
-    {"format": 1, "name": "cartpole/2026/01/31/12-00-00-000000_10.0.0.5_&lr=0.1", "task": "cartpole",
+    {"format": 2, "id": "k3xq7aod", "name": "cartpole/2026/01/31/12-00-00-000000_10.0.0.5_&lr=0.1", "task": "cartpole",
      "status": "finished", "started": "2026-01-31T12:00:00.000000+00:00", "ended": "...", "seconds": 61.2,
-     "host": "...", "pid": 4242, "process": "...", "command": [...], "folder": "...", "parent": null,
+     "host": "...", "pid": 4242, "process": "...", "owner": {...}, "command": [...], "folder": "...", "parent": null,
      "python": "3.11.7", "rla_hooks": "0.1.0", "git": {...}, "code": {...},
-     "rows": 97, "last_step": 99, "last": {"perf/return": 500.0}, "gaps": [], "error": null}
+     "rows": 97, "last_step": 99, "last": {"perf/return": 500.0}, "gaps": [], "warnings": [], "notes": [],
+     "restarts": [], "error": null}
 
-The status words are in :mod:`rla_hooks.endings`.
+The status words are in :mod:`rla_hooks.endings`. ``pid`` and ``process`` are those of the process that ends the run;
+``owner`` is the one that writes progress.csv and log.txt. Processes that change the file hold its lock, and add their
+own rows, gaps, warnings and notes to those of the others. Format 1 has no ``owner``: all rows are in progress.csv.
 """
 
 from __future__ import annotations
@@ -17,16 +20,20 @@ import re
 import socket
 import time
 import traceback
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
+from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from rla_hooks.atomic import read_json, write_json
+from rla_hooks.atomic import read_json
 from rla_hooks.command import command_line
-from rla_hooks.endings import RUNNING, SEVERITY, traceback_of
-from rla_hooks.life import namespace, process_identity, read_status
+from rla_hooks.endings import KILLED, RUNNING, SEVERITY, traceback_of
+from rla_hooks.life import is_gone, namespace, process_identity, read_status
+from rla_hooks.locks import locked
+from rla_hooks.reserve import Reserve
 
-FORMAT = 1
+FORMAT = 2
 load = read_json  # of a run.json; raises OSError, or ValueError where it holds something else
 # Not tokens and tokenizers, which are hyper-parameters.
 _SECRET_OPTION = re.compile(r"(token(?!s|i[sz])|passw|secret|api[-_]?key|credential)", re.IGNORECASE)
@@ -38,20 +45,21 @@ class RunRecord:
 
     def __init__(self, path: Path, **content: Any):
         self.path = path
-        self._started = time.time()
         self.counted = 0  # rows of this process that are in the file's count
-        self._gaps: list[dict[str, Any]] = []  # and its gaps
+        self._rows_written = 0  # the count as this object has left it in the file
+        self._has_others = False  # whether other processes, or copies, have added rows
+        self._listed: dict[str, list[Any]] = {}  # what of this process is in the file's lists
+        self._clock = time.monotonic()
+        self._reserve = Reserve(path)
         self.content: dict[str, Any] = {
             "format": FORMAT,
             **content,
             "status": RUNNING,
-            "started": _iso(self._started),
+            "started": _iso(time.time()),
             "ended": None,
             "seconds": None,
-            "host": socket.gethostname(),
-            "pid": os.getpid(),
-            "process": process_identity(os.getpid()),
-            "pid_namespace": namespace(),
+            **this_process(),
+            "owner": this_process(),
             "command": _without_secrets(command_line()),
             "folder": _working_directory(),
             "python": platform.python_version(),
@@ -59,6 +67,9 @@ class RunRecord:
             "last_step": None,
             "last": {},
             "gaps": [],
+            "warnings": [],
+            "notes": [],
+            "restarts": [],
             "error": None,
         }
 
@@ -70,8 +81,10 @@ class RunRecord:
         """
         record, content = cls(path), read_json(path)
         read_status(content)
-        record.content = content | {key: value for key, value in record.content.items() if key not in content}
-        record._started = datetime.fromisoformat(str(record.content["started"])).timestamp()
+        owner = {key: content.get(key) for key in this_process()}  # of format 1
+        new = record.content | {"owner": owner} | content
+        record.content = new | {"format": max(FORMAT, _number(content.get("format")))}
+        record._clock -= max(0.0, time.time() - datetime.fromisoformat(str(content["started"])).timestamp())
         return record
 
     @property
@@ -80,28 +93,73 @@ class RunRecord:
 
     def end(self, status: str, error: BaseException | None = None) -> bool:
         """Set the status if it is worse than the present one; return whether it was. The end time is always set."""
-        now = time.time()
-        self.content |= {"ended": _iso(now), "seconds": round(now - self._started, 3)}
+        self.content |= {"ended": _iso(time.time()), "seconds": round(time.monotonic() - self._clock, 3)}
         return _note(self.content, status, error)
 
     def save(self, **content: Any) -> None:
         """Write run.json with ``content``; keep what other processes wrote. On OSError the old file stays."""
-        self._catch_up()
-        self.content |= content
-        write_json(self.path, self.content)
+        with locked(self.path):
+            self._catch_up()
+            self.content |= content
+            self._reserve.write_json(self.content)
 
-    def save_progress(self, rows: int, last_step: int | None, last: dict[str, Any], gaps: list[dict[str, Any]]) -> None:
-        """Add what this process has logged to the numbers in run.json; write the file only if something has changed."""
-        noted = self._catch_up()
-        progress: dict[str, Any] = {}
-        if rows > self.counted:
-            progress["rows"] = self.content["rows"] + rows - self.counted
-            progress |= {"last_step": last_step, "last": self.content["last"] | last}
-        progress["gaps"] = [gap for gap in self.content["gaps"] if gap not in self._gaps] + gaps
-        if noted != self.content | progress:
-            write_json(self.path, self.content | progress)
-        self.content |= progress
-        self.counted, self._gaps = rows, gaps
+    def keep_room(self, keep: bool) -> None:
+        """Keep room on the disk for the ending, from now on; or give it back, once the ending is written."""
+        if keep:
+            self._reserve.keep()
+        else:
+            self._reserve.drop()
+
+    def save_progress(self, rows: int, last_step: int | None, last: Mapping[str, Any], **lists: list[Any]) -> None:
+        """Add what this process has logged to the numbers in run.json; write the file only if something has changed.
+
+        rows, last_step, last: of this process since its start. lists: all its ``gaps``, ``warnings`` and ``notes``.
+        """
+        with locked(self.path):
+            noted = self._catch_up()
+            progress: dict[str, Any] = {}
+            if rows > self.counted:
+                progress["rows"] = _number(self.content["rows"]) + rows - self.counted
+                progress["last"] = self.content["last"] | dict(last)
+                progress["last_step"] = self._last_step(last_step)
+            for name, own in lists.items():
+                listed = self._listed.get(name, [])
+                progress[name] = [each for each in self.content[name] if each not in listed] + own
+            if noted != self.content | progress:
+                self._reserve.write_json(self.content | progress)
+            self.content |= progress
+            self.counted, self._rows_written = rows, self.content["rows"]
+            self._listed = self._listed | {name: list(own) for name, own in lists.items()}
+
+    def _last_step(self, own: int | None) -> int | None:
+        """The step of the last row; where other processes have logged, too, the greatest."""
+        noted = self.content["last_step"]
+        self._has_others |= self._rows_written != self.content["rows"]
+        if not self._has_others or not isinstance(noted, int):
+            return own
+        return noted if own is None else max(own, noted)
+
+    def claim(self, count: Callable[[], Progress]) -> Claim:
+        """Make this process the owner of the run's files, where it is or where the owner has died in the middle.
+
+        A killed run begins a new life with it; then ``count`` gives the rows in its files, which run.json cannot know.
+        On OSError this process is a guest.
+        """
+        with locked(self.path):
+            self._catch_up()
+            owner, me = self.content["owner"], this_process()
+            if owner == me:
+                return Claim.OWNER
+            if self.status != RUNNING or not is_gone(owner):
+                return Claim.GUEST
+            killed = read_status(self.content) == KILLED
+            change: dict[str, Any] = {"owner": me}
+            if killed:
+                last_life = {key: self.content[key] for key in me} | {"status": KILLED, "taken_up": _iso(time.time())}
+                change |= me | {"restarts": [*self.content["restarts"], last_life]} | count()._asdict()
+            self._reserve.write_json(self.content | change)
+            self.content |= change
+            return Claim.NEW_LIFE if killed else Claim.OWNER
 
     def _catch_up(self) -> dict[str, Any]:
         """Read run.json, and take over what other processes wrote (a failed rank, a child that trains); return it."""
@@ -109,7 +167,7 @@ class RunRecord:
             noted = read_json(self.path)
         except (OSError, ValueError):  # the first time, or somebody has damaged it
             return {}
-        known = ["rows", "last_step", "last", "gaps"]
+        known = ["rows", "last_step", "last", "gaps", "warnings", "notes", "restarts", "owner", *this_process()]
         worse = SEVERITY.get(noted.get("status", ""), 0) - SEVERITY[self.status]
         if worse > 0 or (worse == 0 and noted.get("error")):  # one that was noted before, and maybe added to
             known += ["status", "error"]
@@ -117,6 +175,34 @@ class RunRecord:
             known += ["ended", "seconds"]
         self.content |= {key: noted[key] for key in known if key in noted}
         return noted
+
+
+class Progress(NamedTuple):
+    """The rows of a run: how many, the step of the last one, and the last value of each metric."""
+
+    rows: int
+    last_step: int | None
+    last: dict[str, Any]
+
+
+class Claim(Enum):
+    """What this process is for a run: see :meth:`RunRecord.claim`."""
+
+    GUEST = "another process, which lives or has ended the run, owns the files"
+    OWNER = "this process owns the files; the run ends with whoever started it"
+    NEW_LIFE = "the run was killed, and goes on in this process"
+
+
+def this_process() -> dict[str, Any]:
+    """Return what identifies this process: ``host``, ``pid``, ``process`` (boot and start time), ``pid_namespace``."""
+    pid = os.getpid()
+    own = {"host": socket.gethostname(), "pid": pid, "process": process_identity(pid)}
+    return own | {"pid_namespace": namespace()}
+
+
+def _number(value: Any) -> int:
+    """An int of run.json, which somebody may have edited."""
+    return value if isinstance(value, int) else 0
 
 
 def _note(content: dict[str, Any], status: str, error: BaseException | None) -> bool:

@@ -91,6 +91,10 @@ class Reserve:
             if self._process == ranks.process_id:
                 self._discard(file)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy keeps no room: the files are the original's."""
+        return {"path": self.path, "_files": [], "_process": self._process}
+
     def _discard(self, file: Path) -> None:
         with suppress(OSError):
             file.unlink(missing_ok=True)

@@ -122,7 +122,6 @@ def test_a_copy_knows_what_was_told_and_keeps_what_it_tells_itself(clone):
     assert [len(guard.notes()), len(twin.notes())] == [1, 1]
 
 
-@pytest.mark.xfail(reason="run.json has no warnings yet")
 def test_warnings_of_a_run_stand_in_its_files(tmp_path):
     """Those of its parts, and those that come from outside of them while it is open, at once."""
     with rla.run(task="t", log_root=tmp_path, backup="none", writers=["log"]) as run, pytest.warns(RLAWarning):

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 import socket
+import subprocess
 import sys
 from datetime import datetime
 
 import pytest
 
 from rla_hooks import record
-from rla_hooks.record import RunRecord
+from rla_hooks.life import read_status
+from rla_hooks.record import Claim, RunRecord
 
 
 def test_run_json_holds_what_a_person_asks(tmp_path, monkeypatch):
@@ -20,7 +22,7 @@ def test_run_json_holds_what_a_person_asks(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "orig_argv", ["python", "train.py", "--lr", "0.1"])
     RunRecord(tmp_path / "run.json", name="t/1", task="t", parent=None).save()
     content = json.loads((tmp_path / "run.json").read_text())
-    assert content["format"] == 1 and (content["name"], content["task"]) == ("t/1", "t")
+    assert content["format"] == 2 and (content["name"], content["task"]) == ("t/1", "t")
     assert (content["host"], content["pid"]) == (socket.gethostname(), os.getpid())
     assert content["command"] == [sys.executable, "train.py", "--lr", "0.1"] and content["folder"] == str(tmp_path)
     assert content["python"] == sys.version.split()[0]
@@ -73,12 +75,12 @@ def test_the_progress_of_several_processes_adds_up(tmp_path):
     ours = RunRecord(path)
     ours.save()
     theirs = RunRecord.existing(path)
-    theirs.save_progress(2, 9, {"a": 1.0, "b": 2.0}, [{"writer": "csv", "rows": 1}])
-    ours.save_progress(3, 4, {"a": 4.0}, [{"writer": "tensorboard", "rows": 1}])
-    ours.save_progress(5, 6, {"a": 6.0}, [{"writer": "tensorboard", "rows": 3}])
-    theirs.save_progress(2, 9, {"a": 1.0, "b": 2.0}, [{"writer": "csv", "rows": 1}])  # nothing new
+    theirs.save_progress(2, 9, {"a": 1.0, "b": 2.0}, gaps=[{"writer": "csv", "rows": 1}])
+    ours.save_progress(3, 4, {"a": 4.0}, gaps=[{"writer": "tensorboard", "rows": 1}])
+    ours.save_progress(5, 6, {"a": 6.0}, gaps=[{"writer": "tensorboard", "rows": 3}])
+    theirs.save_progress(2, 9, {"a": 1.0, "b": 2.0}, gaps=[{"writer": "csv", "rows": 1}])  # nothing new
     content = record.load(path)
-    assert (content["rows"], content["last_step"], content["last"]) == (7, 6, {"a": 6.0, "b": 2.0})
+    assert (content["rows"], content["last_step"], content["last"]) == (7, 9, {"a": 6.0, "b": 2.0})
     assert content["gaps"] == [{"writer": "tensorboard", "rows": 3}, {"writer": "csv", "rows": 1}]
 
 
@@ -87,12 +89,12 @@ def test_progress_that_could_not_be_written_comes_with_the_next(tmp_path):
     folder, away = tmp_path / "run", tmp_path / "away"
     folder.mkdir()
     run = RunRecord(folder / "run.json")
-    run.save_progress(2, 1, {"a": 1.0}, [])
+    run.save_progress(2, 1, {"a": 1.0})
     folder.rename(away)
     with pytest.raises(OSError):
-        run.save_progress(5, 4, {"a": 4.0}, [])
+        run.save_progress(5, 4, {"a": 4.0})
     away.rename(folder)
-    run.save_progress(6, 5, {"a": 5.0}, [])
+    run.save_progress(6, 5, {"a": 5.0})
     content = record.load(folder / "run.json")
     assert (content["rows"], content["last_step"], content["last"]) == (6, 5, {"a": 5.0})
 
@@ -120,3 +122,101 @@ def test_a_damaged_file_is_a_value_error(text, tmp_path):
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(ValueError):
         record.load(path)
+
+
+# --- several processes ------------------------------------------------------------------------------------------------
+
+ANOTHER_PROCESS = """
+import sys, time
+from pathlib import Path
+from rla_hooks.life import read_status
+from rla_hooks.record import Claim, RunRecord
+record = RunRecord(Path(sys.argv[1]), name="t/1")
+record.save()
+print("started", flush=True)
+sys.stdin.readline()
+record.end("finished")
+record.save()
+"""
+COUNTED = record.Progress(5, 4, {"a": 4.0})
+
+
+@pytest.fixture
+def owner(tmp_path):
+    """Another process, which has started the run of tmp_path/run.json, and ends it after a line of input."""
+    command = [sys.executable, "-c", ANOTHER_PROCESS, str(tmp_path / "run.json")]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process.stdout.readline()
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_the_files_of_a_living_process_are_not_claimed(owner, tmp_path):
+    """Nor are those of a run that has ended well."""
+    run = RunRecord.existing(tmp_path / "run.json")
+    before = (tmp_path / "run.json").read_bytes()
+    assert run.claim(lambda: COUNTED) is Claim.GUEST and (tmp_path / "run.json").read_bytes() == before
+    owner.communicate(b"\n")
+    assert run.claim(lambda: COUNTED) is Claim.GUEST and run.status == "finished"
+
+
+def test_a_killed_run_begins_a_new_life(owner, tmp_path):
+    """The process that goes on owns the files; what run.json could not know is counted; the death stays on record."""
+    owner.kill()
+    owner.wait()
+    path = tmp_path / "run.json"
+    run, late = RunRecord.existing(path), RunRecord.existing(path)
+    assert run.claim(lambda: COUNTED) is Claim.NEW_LIFE
+    content = record.load(path)
+    assert read_status(content) == "running" and content["pid"] == content["owner"]["pid"] == os.getpid()
+    assert (content["rows"], content["last_step"], content["last"]) == (5, 4, {"a": 4.0})
+    assert [(life["status"], life["pid"]) for life in content["restarts"]] == [("killed", owner.pid)]
+    run.save_progress(2, 6, {"a": 6.0})
+    assert (record.load(path)["rows"], record.load(path)["last_step"]) == (7, 6)
+    assert run.claim(lambda: COUNTED) is Claim.OWNER and late.claim(lambda: COUNTED) is Claim.OWNER
+    assert record.load(path)["rows"] == 7
+
+
+def test_one_of_several_processes_goes_on_with_a_killed_run(owner, tmp_path):
+    """The first one that asks owns the files; the others are guests."""
+    owner.kill()
+    owner.wait()
+    program = (
+        "import sys; from pathlib import Path; from rla_hooks.record import Progress, RunRecord\n"
+        "run = RunRecord.existing(Path(sys.argv[1])); print(flush=True); sys.stdin.readline()\n"
+        "print(run.claim(lambda: Progress(0, None, {})).name, flush=True); sys.stdin.readline()"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "run.json")]
+    asking = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    for process in asking:
+        process.stdout.readline()
+    for process in asking:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    assert sorted(process.stdout.readline() for process in asking) == ["GUEST\n", "GUEST\n", "NEW_LIFE\n"]
+    for process in asking:
+        process.communicate("\n")
+
+
+def test_a_file_of_format_1_is_taken_up(tmp_path):
+    """Its rows are those of the process that it names; from the first change on it has format 2."""
+    path = tmp_path / "run.json"
+    started = {"started": "2026-01-01T00:00:00.000000+00:00", "host": "elsewhere", "pid": 7, "process": "b/1"}
+    path.write_text(json.dumps({"format": 1, "status": "running", "rows": 2, "last": {}, "gaps": [], **started}))
+    run = RunRecord.existing(path)
+    assert run.claim(lambda: COUNTED) is Claim.GUEST
+    assert run.content["owner"] == {"host": "elsewhere", "pid": 7, "process": "b/1", "pid_namespace": None}
+    run.save_progress(1, 9, {"b": 1.0})
+    content = record.load(path)
+    assert (content["format"], content["rows"], content["warnings"], content["restarts"]) == (2, 3, [], [])
+
+
+def test_a_newer_format_stays_what_it_is(tmp_path):
+    """A process of this version adds its rows and changes nothing that it does not know."""
+    path = tmp_path / "run.json"
+    RunRecord(path).save()
+    path.write_text(json.dumps(record.load(path) | {"format": 7, "novel": [1]}))
+    RunRecord.existing(path).save_progress(1, 0, {})
+    content = record.load(path)
+    assert (content["format"], content["novel"], content["rows"]) == (7, [1], 1)

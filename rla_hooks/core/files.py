@@ -16,7 +16,7 @@ from rla_hooks.core.logger import Logger
 from rla_hooks.core.settings import RunSettings
 from rla_hooks.layout import RunPaths
 from rla_hooks.life import process_identity, read_status
-from rla_hooks.record import RunRecord, report_in_file
+from rla_hooks.record import Claim, Progress, RunRecord, report_in_file, this_process
 from rla_hooks.writers import parameter_tables
 
 
@@ -70,6 +70,7 @@ class RunFiles:
             self.record.content |= {"pid": ownership.planner, "process": process_identity(ownership.planner)}
         with self._guard.warn_on_error("run.json"):
             self.record.save()
+            self.record.keep_room(True)
 
     def describe(self) -> None:
         """Write parameter.json, labels.json, the code backup and tester.pkl, at the start of the run."""
@@ -108,6 +109,21 @@ class RunFiles:
             return False
         self.record = record
         return True
+
+    @property
+    def is_owner(self) -> bool:
+        """Whether this process owns progress.csv and log.txt."""
+        return self.record is not None and self.record.content["owner"] == this_process()
+
+    def claim(self) -> Claim:
+        """Decide whether this process owns progress.csv and log.txt: see :meth:`RunRecord.claim`."""
+        if self.record is not None:
+            with self._guard.warn_on_error("run.json"):
+                return self.record.claim(self._progress_in_files)
+        return Claim.GUEST
+
+    def _progress_in_files(self) -> Progress:
+        return Progress(0, None, {})
 
     def last_step(self) -> int | None:
         """Return the step of the last row, which run.json may tell though the rest of it be damaged."""
@@ -164,7 +180,8 @@ class RunFiles:
         if self.record is not None:
             logger = self._logger
             with self._guard.warn_on_error("run.json"):
-                self.record.save_progress(logger.rows, logger.last_step, logger.last_values, logger.gaps_as_dicts())
+                lists = {"gaps": logger.gaps_as_dicts(), "warnings": self._guard.notes()}
+                self.record.save_progress(logger.rows, logger.last_step, logger.last_values, **lists)
 
     def archive(self) -> None:
         """Write tester.pkl, which ``Run.open`` reads."""

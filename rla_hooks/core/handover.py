@@ -15,6 +15,7 @@ The six states of a run, as this process sees it:
     configured -> owner                            begin
     planned -> guest                               begin, in a child of the process that planned it
     planned -> owner or guest                      rejoin: a copy of it has been started, here or in another process
+    guest -> owner                                 take_up, by the first row of a killed run that was loaded
     owner, ended -> guest                          in a copy: of_copy
     owner, guest, ended -> follower                in a forked child
     follower -> guest                              take_over, in a forked child that trains
@@ -23,10 +24,10 @@ The six states of a run, as this process sees it:
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import threading
-import uuid
 from contextlib import AbstractContextManager
 from datetime import datetime
 from enum import Enum
@@ -57,7 +58,7 @@ class Ownership:
 
     def __init__(self, paths: RunPaths | None = None, state: State = State.CONFIGURED):
         self.paths = paths
-        self.id = uuid.uuid4().hex  # in run.json: copies of a planned run find by it that one of them has started
+        self.id = new_id()  # in run.json: copies of a planned run find by it that one of them has started
         self.planned_at: datetime | None = None
         self._state = state
         self._planner: int | None = None  # the process that planned the run
@@ -110,6 +111,10 @@ class Ownership:
         """A copy of this planned run has been started, in this process or in another one."""
         self._become(State.OWNER if self._planner == ranks.process_id else State.GUEST)
 
+    def take_up(self) -> None:
+        """The run was killed, and goes on here."""
+        self._become(State.OWNER)
+
     def take_over(self) -> None:
         """Write in this process, too: in a forked child that trains, or in a copy that came from another process."""
         self._become(State.GUEST)
@@ -137,6 +142,15 @@ class Ownership:
         """Apply the state to this process, after unpickling; return whether the copy came from another process."""
         foreign, self._process = self._process != ranks.process_id, ranks.process_id
         return foreign
+
+
+def new_id() -> str:
+    """Return a random name for a run: eight characters of a-z and 2-7.
+
+    >>> len(new_id())
+    8
+    """
+    return base64.b32encode(os.urandom(5)).decode().lower()
 
 
 _starting = threading.RLock()

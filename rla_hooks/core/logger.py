@@ -67,6 +67,7 @@ class Logger:
         self.rows = 0
         self.last_step: int | None = None
         self.last_values: dict[str, Scalar] = {}
+        self.before_row: Callable[[], None] | None = None  # called once
         self.on_row: Callable[[dict[str, Scalar]], None] | None = None
         self.on_recovery: Callable[[], None] | None = None
         self._gaps = Gaps()
@@ -207,6 +208,8 @@ class Logger:
         if not scalars:
             return scalars
         step = self.next_step() if step is None else self._checked_step(step)
+        if self.before_row is not None:
+            self._begin()
         row = Row(step, time.time(), scalars)
         for writer in self.output_formats:
             self._write(writer, self._without(row, writer.name, excluded) if excluded else row)
@@ -216,6 +219,11 @@ class Logger:
         if self.on_row is not None:
             self.on_row(dict(scalars))
         return scalars
+
+    def _begin(self) -> None:
+        action, self.before_row = self.before_row, None
+        if action is not None:
+            action()
 
     def _scalars(self, values: Mapping[str, Any]) -> dict[str, Scalar]:
         scalars: dict[str, Scalar] = {}
@@ -259,6 +267,8 @@ class Logger:
             return
         step = self.current_step() if step is None else self._checked_step(step)
         with self._lock:
+            if self.before_row is not None:
+                self._begin()
             for writer in self.output_formats:
                 self._write(writer, MediaEvent(step, time.time(), tag, content))
 
@@ -351,7 +361,7 @@ class Logger:
         """Write in this forked process, too: open the files again, and use a new lock, which no thread holds."""
         self._lock, self._process = threading.RLock(), ranks.process_id
         self.output_formats = copied_writers(self.output_formats)
-        self.on_row = self.on_recovery = None
+        self.before_row = self.on_row = self.on_recovery = None
 
     def set_level(self, level: int) -> None:
         self.level = level
@@ -379,12 +389,12 @@ class Logger:
                 self._call_writer(writer, writer.close)
 
     def __getstate__(self) -> dict[str, Any]:
-        left = ("_lock", "on_row", "on_recovery")
+        left = ("_lock", "before_row", "on_row", "on_recovery")
         kept = {key: value for key, value in self.__dict__.items() if key not in left}
         return kept | {"output_formats": copied_writers(self.output_formats)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self.on_row = self.on_recovery = None
+        self.before_row = self.on_row = self.on_recovery = None
         self._lock = threading.RLock()
         self._process = ranks.process_id

@@ -39,9 +39,9 @@ from rla_hooks.core.timers import TimeTracker
 from rla_hooks.delegation import of_part, value_of
 from rla_hooks.endings import FAILED, FINISHED, INTERRUPTED, RUNNING, check_ending
 from rla_hooks.parameters import safe
-from rla_hooks.record import RunRecord
+from rla_hooks.record import Claim, RunRecord
 from rla_hooks.writers import make_writers
-from rla_hooks.writers.base import Ending
+from rla_hooks.writers.base import Ending, Writer
 
 _LOADED_AT_ONCE = 16  # runs that were loaded and have files open; an evaluation may load a thousand
 _FOLDER = "One of the run's paths; None before the run has a name, and if tracking is off."
@@ -66,6 +66,7 @@ class Run:
         self.timers = TimeTracker()
         self.rla_tester: Any = None  # the Tester for this run; made on first use by rla_hooks.tester
         self._at_end: list[Callable[[], object]] = []
+        self._owns_files = True  # whether progress.csv and log.txt are this process's
         self._quiet = False  # whether no tables are printed, because of a framework's progress bar
         self._make_parts()
 
@@ -101,12 +102,12 @@ class Run:
         content, paths = archive.load(Path(archived))
         run = cls(archive.settings_of(content, paths), Ownership(paths, State.GUEST))
         run.custom_data.update(content["custom_data"])
-        run._open_files(paths)
+        run.files.take_up()
+        run._open_files(paths, run.files.is_owner)
         if content["time_step"] is not None:
             run.logger.time_step.set_time(content["time_step"])
-        run.files.take_up()
         run.logger.last_step = run.files.last_step()
-        run.logger.on_row = run._first_row
+        run.logger.before_row = run._begin_writing
         return run
 
     @classmethod
@@ -170,7 +171,6 @@ class Run:
         self._open_files(paths)  # before another thread can see that the run has started
         self.ownership.begin(paths)
         handover.export_to_child_ranks(paths)
-        self.logger.on_row = self.settings.log_callback
         self.files.begin()
         registry.register_open(self)
         self.logger.message(f"run: {paths.log_dir}")
@@ -223,28 +223,41 @@ class Run:
             return False
         if not self.files.take_up(self.ownership.id):
             return False
-        self._open_files(self.paths)
         self.ownership.rejoin()
+        self._open_files(self.paths, self._claim_files())
         self.logger.last_step = self.files.last_step()
         return True
 
-    def _open_files(self, paths: layout.RunPaths) -> None:
+    def _open_files(self, paths: layout.RunPaths, own: bool = True) -> None:
+        """Log to the run's files from now on; ``own``: to progress.csv and log.txt, else to files beside them."""
+        self.logger.attach(self._writers(paths, own), paths.log_dir)
+        self.logger.on_row = self.settings.log_callback
+        self.logger.on_recovery = self.files.save_progress
+        self._owns_files = own
+
+    def _writers(self, paths: layout.RunPaths, own: bool) -> list[Writer]:
         config = self.settings.config
         assert config is not None
         wanted = [writer for writer in config.writers if not (self._quiet and writer == "stdout")]
-        self.logger.attach(make_writers(wanted, paths, config.tables_per_second), paths.log_dir)
-        self.logger.on_recovery = self.files.save_progress
+        return make_writers(wanted, paths, config.tables_per_second, own)
 
-    def _first_row(self, values: dict[str, Any]) -> None:
-        """A loaded run has got its first row: from now on, the end of the process updates its run.json."""
-        self.logger.on_row = self.settings.log_callback
+    def _claim_files(self) -> bool:
+        """Return whether this process owns the run's files. If the run was killed, it goes on here."""
+        claim = self.files.claim()
+        if claim is Claim.NEW_LIFE:
+            self.ownership.take_up()
+        return claim is not Claim.GUEST
+
+    def _begin_writing(self) -> None:
+        """A loaded run gets its first row: from now on, the end of the process updates its run.json."""
         registry.register_planned(self)
-        if self.logger.on_row is not None:
-            self.logger.on_row(values)
+        own = self._claim_files()
+        if own != self._owns_files and self.paths is not None:
+            self.logger.output_formats, self._owns_files = self._writers(self.paths, own), own
 
     def _pause(self) -> None:
         """Write what is left to write, and keep no file open, until the next row."""
-        self.logger.on_row = self._first_row
+        self.logger.before_row = self._begin_writing
         registry.forget_planned(self)
         self.flush()
         self.logger.close()
@@ -377,6 +390,7 @@ class Run:
         self.logger.close()
         self.files.save_progress()
         self.files.archive()
+        self.record.keep_room(False)
         registry.forget(self)
 
     # --- copies ---------------------------------------------------------------------------------------------------

@@ -22,10 +22,14 @@ DEFAULT_TABLES_PER_SECOND = 2.0
 
 
 def make_writers(
-    wanted: Iterable[str | Writer], paths: RunPaths, tables_per_second: float = DEFAULT_TABLES_PER_SECOND
+    wanted: Iterable[str | Writer],
+    paths: RunPaths,
+    tables_per_second: float = DEFAULT_TABLES_PER_SECOND,
+    own: bool = True,
 ) -> list[Writer]:
     """Return the writers of a run, in order: named ones are created, objects are taken as they are.
 
+    own: whether progress.csv and log.txt are this process's to write; else it writes files of its own beside them.
     Nothing is created on disk before the first write.
     """
     writers = []
