@@ -15,6 +15,7 @@ from rla_hooks.delegation import value_of
 from rla_hooks.errors import ConfigError, RLAError
 from rla_hooks.layout import RunPaths, check_task, parse, run_names
 from rla_hooks.life import read_status
+from rla_hooks.query import rows
 from rla_hooks.smallfiles import read_json
 
 if TYPE_CHECKING:
@@ -70,26 +71,16 @@ class SavedRun:
     tensorboard_dir: ClassVar[Path] = value_of("paths", "tensorboard_dir", _FOLDER)
 
     def metrics(self) -> pandas.DataFrame:
-        """Return progress.csv as a pandas DataFrame, one row per dump, in the order of writing; empty without rows.
+        """Return the rows as a pandas DataFrame, one row per dump, in the order of writing; empty without rows.
 
-        A step may have several rows, each with other columns filled. Raises :class:`~rla_hooks.errors.RLAError` if
-        pandas is not installed.
+        Those of several processes are joined by time. A step may have several rows, each with other columns filled.
+        Floats are bit-equal to those that were logged. Raises :class:`~rla_hooks.errors.RLAError` if pandas is not
+        installed.
         """
         try:
-            import pandas
+            return rows.read(rows.files(self.log_dir))
         except ModuleNotFoundError as error:
             raise RLAError("metrics() needs pandas. Install it: pip install 'rla-hooks[pandas]'") from error
-        try:
-            # Only what the writer means by it is a missing value: "None", "NA" and the like are texts.
-            return pandas.read_csv(
-                self.paths.progress_csv,
-                encoding_errors="backslashreplace",
-                low_memory=False,
-                keep_default_na=False,
-                na_values=["", "nan"],
-            )
-        except (FileNotFoundError, pandas.errors.EmptyDataError):
-            return pandas.DataFrame()
 
 
 def runs(log_root: str | os.PathLike[str] | None = None, task: str | None = None) -> list[SavedRun]:

@@ -1,0 +1,92 @@
+"""Rows that lie in several files are joined, counted and read back exactly."""
+
+from __future__ import annotations
+
+import os
+import random
+import struct
+
+import pytest
+
+from rla_hooks.query import rows
+from rla_hooks.writers.base import Row
+from rla_hooks.writers.csv_writer import CsvWriter
+
+
+def _write(folder, name, text):
+    (folder / name).write_text(text)
+    return folder / name
+
+
+@pytest.fixture
+def two_files(tmp_path):
+    """Of two processes that took turns; the second one has a column of its own, and its clock is set back once."""
+    _write(tmp_path, "progress.csv", "time-step,timestamp,a,b\n0,10.0,1,2\n1,12.0,1.5\n2,14.0,1.25,3\n")
+    _write(tmp_path, "progress.host-7.csv", "time-step,timestamp,b,c\n0,11.0,5,x\n1,13.0,6,y\n2,12.5,7,z\n3,15.0,,\n")
+    return tmp_path
+
+
+def test_the_files_of_a_run_are_those_of_its_processes(tmp_path):
+    """A copy that somebody made beside is not read as a process's rows."""
+    names = ["progress.csv", "progress.a.b-c-12.csv", "progress.host-7-2.csv", "progress.host-7.csv"]
+    for name in [*names, "progress.old.csv", "progress copy.csv", "progress.csv~", "progress.torn-1.txt", "log.txt"]:
+        _write(tmp_path, name, "")
+    assert [path.name for path in rows.files(tmp_path)] == names
+    assert rows.files(tmp_path / "missing") == []
+
+
+def test_files_are_joined_by_time_and_each_keeps_its_order(two_files):
+    """Every row stands under its own columns, whatever the clock of its process did."""
+    frame = rows.read(rows.files(two_files))
+    assert list(frame.columns) == ["time-step", "timestamp", "a", "b", "c"]
+    assert list(frame["timestamp"]) == [10.0, 11.0, 12.0, 13.0, 12.5, 14.0, 15.0]
+    assert frame["c"].dropna().tolist() == ["x", "y", "z"]
+    assert frame["b"].fillna(-1).tolist() == [2, 5, -1, 6, 7, 3, -1]
+
+
+def test_rows_of_another_program_are_read_too(tmp_path):
+    """A file without times comes first."""
+    _write(tmp_path, "progress.csv", "rollout/return\n1.5\n2.5\n")
+    _write(tmp_path, "progress.host-7.csv", "time-step,timestamp,a\n0,11.0,5\n")
+    frame = rows.read(rows.files(tmp_path))
+    assert frame["rollout/return"].fillna(0).tolist() == [1.5, 2.5, 0]
+
+
+def test_floats_are_read_bit_equal(run_paths):
+    """Also the least ones, and those that lie between two others."""
+    values = [5e-324, 2.2250738585072014e-308, 1.7976931348623157e308, -0.0, 1e22, 0.1, 1 / 3, float("inf")]
+    generator = random.Random(0)
+    values += [generator.random() * 10.0 ** generator.randint(-300, 300) for _ in range(5000)]
+    writer = CsvWriter(run_paths.progress_csv)
+    for step, value in enumerate(values):
+        writer.write(Row(step, 1.0, {"a": value}))
+    frame = rows.read(rows.files(run_paths.log_dir))
+    assert [struct.pack("d", value) for value in frame["a"]] == [struct.pack("d", value) for value in values]
+
+
+def test_a_summary_counts_the_rows_of_all_files_and_tells_the_newest(two_files):
+    """The last step is that of the newest row; last values may come from rows before it."""
+    assert rows.summary(rows.files(two_files)) == (7, 3, {"a": 1.25, "b": 3, "c": "z"})
+
+
+def test_a_summary_counts_rows_not_lines(tmp_path):
+    """Texts of several lines, a stray quote, a row that is still being written, a blank line."""
+    text = 'time-step,timestamp,s\n0,1.0,"a\nb"\n1,2.0,"x\n2,3.0,y\n3,4.0,5"pipe\n\n4,5.0,"c ""d""\n"\n5,6.0,'
+    path = _write(tmp_path, "progress.csv", text)
+    assert rows.summary([path]) == (5, 4, {"s": 'c "d"\n'})
+
+
+def test_a_summary_of_many_rows_is_quick_and_of_files_that_are_none_is_empty(tmp_path):
+    """Whatever lies there, the answer comes; what cannot be read is left out."""
+    body = b"".join(b"%d,%d.5,0.25,text\n" % (n, n) for n in range(300_000))
+    (tmp_path / "progress.csv").write_bytes(b"time-step,timestamp,a,s\n" + body)
+    os.mkfifo(tmp_path / "progress.host-1.csv")
+    (tmp_path / "progress.host-2.csv").mkdir()
+    (tmp_path / "progress.host-3.csv").write_bytes(b"\0" * 100)
+    (tmp_path / "progress.host-4.csv").write_bytes(b"time-step,timestamp,a\n" + b"9" * 5000 + b",1.5,1\n")
+    with open(tmp_path / "progress.host-5.csv", "wb") as file:
+        file.truncate(1 << 40)
+    found = rows.files(tmp_path)
+    assert rows.summary(found[:-1]) == (300_001, 299_999, {"a": 0.25, "s": "text"})
+    assert rows.summary(found)[:2] == (None, 299_999)
+    assert rows.summary([]) == (0, None, {})
