@@ -88,7 +88,7 @@ def _last_rows(
     file: BinaryIO, begin: int, end: int, columns: list[str], starts: Callable[[bytes], bool]
 ) -> list[tuple[float, int, dict[str, Scalar]]]:
     """Read the last rows of a file; each with the latest time up to it, since clocks may be set back."""
-    found = []
+    found: list[tuple[float, int, dict[str, Scalar]]] = []
     size, most = _TAIL
     while not found:
         at = max(begin, end - size)
