@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from rla_hooks.texts import shown
+
 DEEPEST = 100  # levels of nesting
 _WORD = 2**63  # every format stores integers up to here
 KeyPath = tuple[Any, ...]  # the keys that lead to a value, from the outermost
@@ -141,7 +143,7 @@ def key_path_text(keys: KeyPath) -> str:
 
 
 def _short(key: Any) -> str:
-    text = repr(key)
+    text = shown(key)
     return text if len(text) <= 60 else text[:57] + "..."
 
 

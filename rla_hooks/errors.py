@@ -11,6 +11,8 @@ import warnings
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
+from rla_hooks.texts import text_of as text_of  # for those who word an error
+
 
 class RLAError(Exception):
     """Base class of every error that rla_hooks raises by itself.
@@ -185,18 +187,6 @@ class WarnOnce:
 
     def __getstate__(self) -> dict[str, object]:
         return self.__dict__ | {"_note": None}  # a copy belongs to another run, or to none
-
-
-def text_of(error: BaseException) -> str:
-    """Return the text of an error, or the name of its class where it has none.
-
-    >>> text_of(ValueError("no such optimizer")), text_of(MemoryError())
-    ('no such optimizer', 'MemoryError')
-    """
-    try:
-        return str(error) or type(error).__name__
-    except Exception:  # of the __str__ of a class of the user's
-        return type(error).__name__
 
 
 def nearest(word: object, known: Iterable[str]) -> str:

@@ -33,6 +33,7 @@ from rla_hooks.core.settings import Labels, RunSettings
 from rla_hooks.endings import ending_of
 from rla_hooks.errors import ConfigError, WarnOnce, did_you_mean
 from rla_hooks.parameters import config_fields, flat
+from rla_hooks.texts import text_of
 from rla_hooks.values import to_scalar
 
 __all__ = [
@@ -304,7 +305,7 @@ class FigureCalls:
             try:
                 figure = make(*arguments)
             except Exception as error:
-                message = f"the figure {name!r} was not made: {type(error).__name__}: {error}"
+                message = f"the figure {name!r} was not made: {type(error).__name__}: {text_of(error)}"
                 (warn or self._warn)(("figure", name), message)
                 continue
             if figure is not None:

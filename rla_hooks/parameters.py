@@ -10,55 +10,64 @@ import enum
 import functools
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from pathlib import PurePath
-from typing import Any
+from typing import Any, TypeVar
 
+from rla_hooks.texts import MAX_REPR, cut, shown, text_of
+from rla_hooks.values import flat_items
+
+MAX_PARAMETERS = 10_000  # names of all hyper-parameters of a run, nested ones with dots
 _MAX_ITEMS = 1000  # of one list or mapping among the hyper-parameters
+_MAX_VALUES = 20_000  # in one hyper-parameter, at all depths
+_MAX_TEXT = 100_000  # characters of a text
 _MAX_ARRAY = 100  # elements of an array that are worth reading as numbers
 _MAX_DEPTH = 20
 _MAX_BITS = 10_000  # of an int; Python does not print ints of more than 4300 digits
-_MAX_REPR = 1000  # characters
+_T = TypeVar("_T")
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
 def flatten(params: Mapping[str, Any]) -> dict[str, Any]:
     """Return one flat dict with dotted keys for nested configs.
 
-    Configs are mappings, dataclasses, namespaces, named tuples, and objects of pydantic, attrs and OmegaConf.
+    Configs are mappings, dataclasses, namespaces, named tuples, and objects of pydantic, attrs and OmegaConf. A nested
+    mapping of more than 1000 entries is data, such as a vocabulary, and stays one value.
 
     >>> flatten({"lr": 0.1, "net": {"width": 64}})
     {'lr': 0.1, 'net.width': 64}
     """
     flat: dict[str, Any] = {}
-    _flatten_into(flat, "", params, ())
+    _flatten_into(flat, None, params, ())
     return flat
 
 
-def _flatten_into(flat: dict[str, Any], prefix: str, value: Any, path: tuple[int, ...]) -> None:
-    fields = None if id(value) in path or len(path) > _MAX_DEPTH else config_fields(value)
+def _flatten_into(flat: dict[str, Any], prefix: str | None, value: Any, path: tuple[int, ...]) -> None:
+    is_plain = id(value) in path or len(path) > _MAX_DEPTH or (prefix is not None and _is_data(value))
+    fields = None if is_plain else config_fields(value)
     if not fields:
-        if prefix:
+        if prefix is not None:
             flat[prefix] = value
         return
     for key, child in fields:
-        _flatten_into(flat, f"{prefix}.{key}" if prefix else str(key), child, (*path, id(value)))
+        _flatten_into(flat, str(key) if prefix is None else f"{prefix}.{key}", child, (*path, id(value)))
+
+
+def _is_data(value: Any) -> bool:
+    try:
+        return isinstance(value, Mapping) and len(value) > _MAX_ITEMS
+    except Exception:  # proxies raise at the mere look at their class
+        return False
 
 
 def flat(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values without nesting: those of an inner dict become ``<key>/<inner key>``.
+    """Return the values without nesting: those of an inner mapping become ``<key>/<inner key>``.
 
     >>> flat({"loss": {"policy": 0.5, "value": 0.1}, "lr": 0.01})
     {'loss/policy': 0.5, 'loss/value': 0.1, 'lr': 0.01}
     """
-    result: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, dict):
-            result |= {f"{key}/{inner}": leaf for inner, leaf in flat(value).items()}
-        else:
-            result[str(key)] = value
-    return result
+    return {name: leaf for key, value in values.items() for name, leaf in flat_items(text_of(key), value)}
 
 
 def config_fields(value: Any) -> list[tuple[str, Any]] | None:
@@ -116,60 +125,82 @@ def _read(get: Callable[[Any, Any], Any], value: Any, key: Any) -> Any:
 def safe(value: Any) -> Any:
     """Return ``value`` in plain, JSON-able form: None, bool, int, float, str, list or dict. Never raises.
 
-    Objects become their ``repr`` without memory addresses, so that equal settings of two runs compare equal.
+    Objects become their ``repr`` without memory addresses, so that equal settings of two runs compare equal. Of long
+    lists and texts there is the beginning.
     """
-    return _safe(value, ())
+    return _Plain().of(value, ())
 
 
-def _safe(value: Any, path: tuple[int, ...]) -> Any:
-    if type(value) is int and value.bit_length() > _MAX_BITS:
-        return f"<int of {value.bit_length()} bits>"
-    if value is None or type(value) in (bool, int, float, str):
-        return value
-    if id(value) in path:
-        return "<recursive>"
-    if len(path) >= _MAX_DEPTH:
-        return "<too deep>"
-    try:
-        return _safe_object(value, (*path, id(value)))
-    except Exception as error:
-        return f"<{type(value).__name__}: {type(error).__name__} when read>"
+def safe_or_cut(value: Any) -> tuple[Any, bool]:
+    """Return what :func:`safe` returns, and whether that is only the beginning of ``value``."""
+    plain = _Plain()
+    return plain.of(value, ()), plain.is_cut
 
 
-def _safe_object(value: Any, path: tuple[int, ...]) -> Any:
-    fields = config_fields(value)
-    if fields is not None:
-        return {key: _safe(child, path) for key, child in fields[:_MAX_ITEMS]} | _more(len(fields))
-    if isinstance(value, enum.Enum):
-        return value.value if type(value.value) in (bool, int, float, str) else str(value)
-    if isinstance(value, (list, tuple, set, frozenset)):
-        items = value if isinstance(value, (list, tuple)) else sorted(value, key=_text)
-        plain = [_safe(item, path) for item in items[:_MAX_ITEMS]]
-        return [*plain, f"<{len(items) - _MAX_ITEMS} more>"] if len(items) > _MAX_ITEMS else plain
-    if isinstance(value, (str, int, float)):  # subclasses, numpy's float64 among them
-        return next(base(value) for base in (str, bool, int, float) if isinstance(value, base))
-    if isinstance(value, PurePath):
-        return str(value)
-    if isinstance(value, (datetime, date, time)):
-        return value.isoformat()
-    if isinstance(value, timedelta):
-        return str(value)
-    if isinstance(value, type) or callable(value):
-        return _name_of(value)
-    if callable(getattr(value, "tolist", None)) and hasattr(value, "shape"):
-        return _safe_array(value)
-    return _text(value)
+class _Plain:
+    """Converts one hyper-parameter, and counts its values, so that no more than _MAX_VALUES are kept."""
 
+    def __init__(self) -> None:
+        self._left = _MAX_VALUES
+        self.is_cut = False
 
-def _more(count: int) -> dict[str, str]:
-    return {"<more>": f"{count - _MAX_ITEMS} keys"} if count > _MAX_ITEMS else {}
+    def of(self, value: Any, path: tuple[int, ...]) -> Any:
+        """Return the plain form of a value; ``path``: the ids of the objects that it is inside of."""
+        self._left -= 1
+        if type(value) is int and value.bit_length() > _MAX_BITS:
+            return f"<int of {value.bit_length()} bits>"
+        if value is None or type(value) in (bool, int, float):
+            return value
+        if type(value) is str:
+            self.is_cut |= len(value) > _MAX_TEXT
+            return cut(value, _MAX_TEXT)
+        if id(value) in path:
+            return "<recursive>"
+        if len(path) >= _MAX_DEPTH:
+            return "<too deep>"
+        try:
+            return self._of_object(value, (*path, id(value)))
+        except Exception as error:
+            return f"<{type(value).__name__}: {type(error).__name__} when read>"
 
+    def _of_object(self, value: Any, path: tuple[int, ...]) -> Any:
+        fields = config_fields(value)
+        if fields is not None:
+            plain = {key: self.of(child, path) for key, child in self._first(fields)}
+            return plain | ({"<more>": f"{len(fields) - len(plain)} keys"} if len(plain) < len(fields) else {})
+        if isinstance(value, enum.Enum):
+            return value.value if type(value.value) in (bool, int, float, str) else str(value)
+        if isinstance(value, (list, tuple, set, frozenset)):
+            items = value if isinstance(value, (list, tuple)) else sorted(value, key=_text)
+            kept = [self.of(item, path) for item in self._first(items)]
+            return [*kept, f"<{len(items) - len(kept)} more>"] if len(kept) < len(items) else kept
+        if isinstance(value, (str, int, float)):  # subclasses, numpy's float64 among them
+            return self.of(next(base(value) for base in (str, bool, int, float) if isinstance(value, base)), path)
+        if isinstance(value, PurePath):
+            return str(value)
+        if isinstance(value, (datetime, date, time)):
+            return value.isoformat()
+        if isinstance(value, timedelta):
+            return str(value)
+        if isinstance(value, type) or callable(value):
+            return _name_of(value)
+        if callable(getattr(value, "tolist", None)) and hasattr(value, "shape"):
+            return self._of_array(value)
+        return _text(value)
 
-def _safe_array(value: Any) -> Any:
-    shape = tuple(int(side) for side in value.shape)
-    if math.prod(shape) > _MAX_ARRAY:
-        return f"{type(value).__name__}(shape={shape}, dtype={value.dtype})"
-    return _safe(value.tolist(), ())
+    def _first(self, items: Sequence[_T]) -> Iterator[_T]:
+        """Yield the items that are kept."""
+        for number, item in enumerate(items):
+            if number >= _MAX_ITEMS or self._left <= 0:
+                self.is_cut = True
+                return
+            yield item
+
+    def _of_array(self, value: Any) -> Any:
+        shape = tuple(int(side) for side in value.shape)
+        if math.prod(shape) > _MAX_ARRAY:
+            return f"{type(value).__name__}(shape={shape}, dtype={value.dtype})"
+        return self.of(value.tolist(), ())
 
 
 def _name_of(value: Any) -> str:
@@ -185,10 +216,4 @@ def _name_of(value: Any) -> str:
 
 def _text(value: Any) -> str:
     """``str`` of simple keys, else ``repr``, without memory addresses and not endless."""
-    if isinstance(value, str):
-        return str(value)
-    try:
-        text = _ADDRESS.sub("", repr(value))
-    except Exception as error:
-        text = f"<{type(value).__name__}: repr raises {type(error).__name__}>"
-    return text if len(text) <= _MAX_REPR else f"{text[:_MAX_REPR]}… ({len(text)} characters)"
+    return str(value) if isinstance(value, str) else cut(_ADDRESS.sub("", shown(value, _MAX_TEXT)), MAX_REPR)

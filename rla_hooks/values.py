@@ -7,9 +7,16 @@ a user passes in is ever changed.
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from rla_hooks.texts import cut, text_of
+
 Scalar = int | float | str
+WORD = 2**63  # event files, pandas and most other readers hold whole numbers below this
+MAX_TEXT = 10_000  # characters of a metric that is a text
+LARGE = 2**1023  # an int beyond it is no float; Python does not print ints of more than 4300 digits
+_MAX_DEPTH = 20  # of nested mappings
 
 
 def to_scalar(value: Any) -> Scalar:
@@ -60,3 +67,32 @@ def _scalar_of_array(value: Any) -> Scalar:
     if hasattr(type(item), "__float__") and not isinstance(item, complex):
         return float(item)  # the scalars of ml_dtypes, such as bfloat16
     raise TypeError(f"a {type(value).__name__} of {type(item).__name__} is no scalar")
+
+
+def flat_items(key: str, value: Any, depth: int = 0) -> Iterator[tuple[str, Any]]:
+    """Yield the pairs of a metric that may be a nested mapping: ``<key>/<inner key>``, at any depth.
+
+    A mapping nested deeper than 20 levels (which may contain itself) is yielded as it is.
+
+    >>> list(flat_items("loss", {"policy": 0.5, "critic": {"q": 2.0}}))
+    [('loss/policy', 0.5), ('loss/critic/q', 2.0)]
+    """
+    if depth < _MAX_DEPTH and isinstance(value, Mapping):
+        for inner, leaf in value.items():
+            yield from flat_items(f"{key}/{text_of(inner)}", leaf, depth + 1)
+    else:
+        yield key, value
+
+
+def bounded(value: Scalar) -> tuple[Scalar, str]:
+    """Return a scalar that every file can hold, and what was changed in it, as the end of a sentence; mostly nothing.
+
+    >>> bounded(0.5), bounded(-(10**5000))
+    ((0.5, ''), (-inf, 'has 16610 bits; as no float holds it, it is logged as -inf'))
+    """
+    if type(value) is int and not -LARGE < value < LARGE:
+        infinite = float("inf") if value > 0 else float("-inf")
+        return infinite, f"has {value.bit_length()} bits; as no float holds it, it is logged as {infinite}"
+    if type(value) is str and len(value) > MAX_TEXT:
+        return cut(value, MAX_TEXT), f"has {len(value)} characters; the first {MAX_TEXT} are logged"
+    return value, ""

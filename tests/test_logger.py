@@ -13,6 +13,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import types
 import warnings
 from collections import Counter
 from fractions import Fraction
@@ -102,7 +103,7 @@ def test_a_dump_of_nothing_writes_nothing_and_counts_nothing(logger, writer):
     assert logger.dump() == {}
     logger.log({})
     logger.log({"a": None})
-    logger.log({"time-step": 5, "timestamp": 3.0})
+    logger.log({"time-step": 5})
     assert (writer.rows, logger.rows, logger.next_step()) == ([], 0, 0)
 
 
@@ -137,9 +138,9 @@ def test_the_time_step_is_the_step_of_rows_that_are_given_none(logger, writer):
 
 
 def test_steps_of_many_kinds(logger, writer):
-    """Whole numbers of every origin; a float is cut; steps may be negative, repeat and go back."""
+    """Whole numbers of every origin, whole floats among them; steps may be negative, repeat and go back."""
     torch = pytest.importorskip("torch")
-    given = [np.int64(5), torch.tensor(6), 7.9, "8", True, -3, -3, 2**70, np.array([9]), Fraction(10)]
+    given = [np.int64(5), torch.tensor(6), 7.0, "8", True, -3, -3, 2**70, np.array([9]), Fraction(10)]
     for step in given:
         logger.log({"a": 1}, step=step)
     assert [step for step, _ in writer.rows] == [5, 6, 7, 8, 1, -3, -3, 2**70, 9, 10]
@@ -157,14 +158,48 @@ def test_a_step_that_is_no_number_warns_once_and_rows_are_counted(logger, writer
 
 
 def test_keys_named_like_our_own_columns(logger, writer):
-    """``time-step`` among the values is the step, unless one is given; ``timestamp`` is what the clock says."""
-    values = {"time-step": np.int32(5), "timestamp": "x", "a": 1}
+    """``time-step`` among the values is the step; what would be lost has another column, which is said once."""
+    values = {"time-step": np.int32(5), "a": 1}
     logger.log(values)
-    logger.log({"time-step": 5, "a": 1}, step=6)
+    logger.log({"time-step": 6, "a": 1}, step=6)
     logger.record("time-step", 7)
     logger.log({"a": 1})
     assert writer.rows == [(5, {"a": 1}), (6, {"a": 1}), (7, {"a": 1})]
-    assert len(values) == 3, "the caller's dict is left alone"
+    assert len(values) == 2, "the caller's dict is left alone"
+    with pytest.warns(RLAWarning) as caught:
+        for _ in range(2):
+            logger.log({"timestamp": 1000.5, "time-step": 3, "a": 1}, step=8)
+    assert [str(w.message) for w in caught] == [
+        "every row has a column 'timestamp': the metric is logged as 'timestamp_'.",
+        "every row has a column 'time-step': the metric is logged as 'time-step_'.",
+    ]
+    assert writer.rows[3:] == [(8, {"a": 1, "timestamp_": 1000.5, "time-step_": 3})] * 2
+
+
+def test_a_fraction_of_a_step_is_kept_beside_the_whole_step(logger, writer):
+    """Once one was given, rows with a float as step have it in the column ``step``; said once. No row is lost."""
+    logger.log({"a": 1}, step=1.0)
+    with pytest.warns(RLAWarning, match="the step 1.25 is no whole number: it is 1") as caught:
+        for step in (1.25, 1.5, np.float32(2.0), 3):
+            logger.log({"a": 1}, step=step)
+        logger.log({"a": 1, "step": 7}, step=3.5)
+    assert len(caught) == 1
+    exact = [(1, {}), (1, {"step": 1.25}), (1, {"step": 1.5}), (2, {"step": 2.0}), (3, {}), (3, {"step": 7})]
+    assert writer.rows == [(step, {"a": 1} | more) for step, more in exact]
+    with pytest.warns(RLAWarning, match="time step 0.5 was set: time steps are whole numbers"):
+        logger.time_step.set_time(0.5)
+
+
+def test_steps_too_large_for_a_file_are_counted(logger, writer):
+    """Python does not print ints of more than 4300 digits, and a counted row is better than none."""
+    with pytest.warns(RLAWarning, match="<int of 16610 bits> is too large for a file") as caught:
+        logger.log({"a": 1}, step=10**5000)
+        logger.log({"a": 1}, step=-(10**5000))
+        logger.write_media("t", Text("x"), step=10**5000)
+    logger.time_step.set_time(10**5000)
+    logger.log({"a": 1})
+    assert [step for step, _ in writer.rows][:2] == [0, 1] and len(caught) == 1
+    assert len(str(writer.rows[2][0])) == 308
 
 
 # --- values ---------------------------------------------------------------------------------------------------------
@@ -172,13 +207,87 @@ def test_keys_named_like_our_own_columns(logger, writer):
 
 def test_a_value_that_is_no_scalar_warns_once_by_key_and_drops_nothing_else(logger, writer):
     """Arrays, dicts and objects that raise are left out of the row by name."""
-    bad = {"array": np.zeros(3), "dict": {}, "raises": Raises(), "bytes": b"1", "complex": 1j, "type": int}
+    bad = {"array": np.zeros(3), "list": [1], "raises": Raises(), "bytes": b"1", "complex": 1j, "type": int}
     with pytest.warns(RLAWarning) as caught:
         for _ in range(3):
             logger.log({"a": 1, **bad, "none": None, "b": 2})
     assert [str(w.message).split("'")[1] for w in caught] == list(bad)
     assert "'array' was left out: a ndarray of shape (3,) is no scalar" in str(caught[0].message)
     assert writer.rows == [(step, {"a": 1, "b": 2}) for step in range(3)]
+
+
+def test_nested_mappings_are_flattened_in_every_way_in(logger, writer):
+    """log, record, record_all, record_mean and moving averages; keys of any kind; also in other mappings than dict."""
+    nested = {"policy": 0.5, "critic": types.MappingProxyType({1: 2.0, "none": None, "empty": {}})}
+    flat = {"loss/policy": 0.5, "loss/critic/1": 2.0}
+    logger.log({"loss": nested, "a": 1})
+    logger.record("loss", nested, exclude="other")
+    logger.dump()
+    logger.record_all({"ss": nested}, prefix="lo", exclude="list")
+    logger.record_mean("m", {"x": 1.0})
+    logger.record_mean("m", {"x": 3.0})
+    logger.record_moving_average("w", {"x": 1.0}, 1)
+    logger.dump()
+    rows = [flat | {"a": 1}, flat, {"m/x": 2.0, "w/x": 1.0}]
+    assert [values for _, values in writer.rows] == rows
+
+
+def test_a_mapping_that_contains_itself_warns_and_stops_nothing(logger, writer):
+    """Its plain values are logged, down to a depth."""
+    circle = {"a": 1}
+    circle["self"] = circle
+    with pytest.warns(RLAWarning, match="was left out: a dict is no scalar"):
+        logger.log({"x": circle})
+    assert writer.rows[0][1]["x/self/a"] == 1
+
+
+class Hostile:
+    """Every way to look at it raises."""
+
+    def __repr__(self):
+        raise RuntimeError("no repr")
+
+    __str__ = __repr__
+
+    @property
+    def item(self):
+        raise HostileError
+
+
+class HostileError(Exception):
+    def __str__(self):
+        raise RuntimeError("no str")
+
+
+def test_keys_and_values_whose_texts_raise_stop_nothing(logger, writer):
+    """Neither as a key, nor as a value, a step or a message; the rest of the row is kept."""
+    with pytest.warns(RLAWarning) as caught:
+        logger.log({Hostile(): 1.0, "a": 1, "b": Hostile()}, step=Hostile())
+        logger.record(Hostile(), 2.0)
+        logger.record(["no", "hash"], 2.0)
+        logger.record_mean(Hostile(), Hostile())
+        logger.record_moving_average("w", Hostile(), 3)
+        logger.dump()
+        logger.message(Hostile())
+    assert len(caught) == 4
+    name = "<Hostile: repr raises RuntimeError>"
+    assert writer.rows == [(0, {name: 1.0, "a": 1}), (1, {name: 2.0, "['no', 'hash']": 2.0})]
+
+
+def test_huge_numbers_and_texts_are_bounded(logger, writer):
+    """An int that no float holds is infinite, a long text is cut; each is said once; other large ints stay exact."""
+    with pytest.warns(RLAWarning) as caught:
+        for _ in range(2):
+            logger.log({"a": 1, "big": 10**5000, "small": -(10**5000), "exact": 2**100, "text": "x" * 10**6})
+    (_, values), _ = writer.rows
+    text = values.pop("text")
+    assert values == {"a": 1, "big": math.inf, "small": -math.inf, "exact": 2**100}
+    assert len(text) < 11_000 and text.endswith("… (1000000 characters)")
+    assert [str(w.message) for w in caught] == [
+        "'big' has 16610 bits; as no float holds it, it is logged as inf.",
+        "'small' has 16610 bits; as no float holds it, it is logged as -inf.",
+        "'text' has 1000000 characters; the first 10000 are logged.",
+    ]
 
 
 def test_keys_that_are_no_strings_are_written_as_text(logger, writer):

@@ -15,7 +15,7 @@ HEAVY = {"numpy", "pandas", "matplotlib", "torch", "tensorflow", "keras", "light
 
 # The layers, from the bottom up: a file imports from its own layer or from those below.
 FLOORS = [
-    """errors _version atomic delegation locks ranks values parameters encoding plaindata layout endings record
+    """errors _version atomic delegation locks ranks texts values parameters encoding plaindata layout endings record
     life smallfiles places reserve command""",
     """writers""",
     """config figures checkpoints snapshot""",

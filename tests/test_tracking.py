@@ -391,7 +391,7 @@ def test_all_mistakes_come_in_one_error_before_anything_is_created(track, tmp_pa
     assert not (tmp_path / "root").exists() and not (tmp_path / "rla_data").exists()
 
 
-@pytest.mark.parametrize("record", [["lrr"], "lrr", ["net"], ["net.depth"], [1]])
+@pytest.mark.parametrize("record", [["lrr"], "lrr", ["net"], ["net.depth"], [1], [["lr"]], [{"lr": 1}]])
 def test_a_record_key_that_is_no_parameter_is_refused(record, track, tmp_path):
     """Also a key of a nested config, a group of keys, and a number."""
     f = track(record=record)(lambda lr=1, net={"width": 2}: pytest.fail("called"))

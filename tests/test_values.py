@@ -19,7 +19,8 @@ import types
 import numpy as np
 import pytest
 
-from rla_hooks.parameters import flatten, safe
+from rla_hooks.core.hyper_parameters import HyperParameters
+from rla_hooks.parameters import flat, flatten, safe
 from rla_hooks.values import to_scalar
 
 
@@ -296,3 +297,37 @@ def test_values_are_left_as_they_are():
     safe(given)
     flatten(given)["a"].append(2)
     assert str(given["c"]) == str(before["c"]) and given["a"][2] == 2 and list(given) == ["a", "c"]
+
+
+# --- sizes ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_vocabulary_stays_one_hyper_parameter_of_which_the_beginning_is_kept():
+    """60,000 words make no 60,000 hyper-parameters; lists and texts are bounded, too, at every depth; it is told."""
+    parameters = HyperParameters(
+        {
+            "vocab": {f"word_{i}": i for i in range(60_000)},
+            "net": {"width": 64, "files": [f"{i}.png" for i in range(5000)]},
+            "deep": [[list(range(100))] * 1000] * 1000,
+            "text": "x" * 10**6,
+            "whole": list(range(1000)),
+        }
+    )
+    flat = parameters.flat()
+    assert list(flat) == ["vocab", "net.width", "net.files", "deep", "text", "whole"]
+    assert flat["vocab"].pop("<more>") == "59000 keys" and list(flat["vocab"])[:2] == ["word_0", "word_1"]
+    assert flat["net.files"][-1] == "<4000 more>" and len(flat["net.files"]) == 1001
+    assert len(json.dumps(flat)) < 1_000_000
+    assert parameters.shortened == ["vocab", "net.files", "deep", "text"]
+    many = HyperParameters({f"p{i}": i for i in range(10_005)})
+    assert len(many.flat()) == 10_001 and many.flat()["<more>"] == "5 hyper-parameters"
+
+
+def test_a_hyper_parameter_without_a_name_is_kept():
+    """The empty text is a key like others, at the top and below."""
+    assert flatten({"": 1, "a": {"": 2}}) == {"": 1, "a.": 2}
+
+
+def test_metrics_of_other_mappings_than_dict_are_flattened():
+    """By the kit for hooks, as by rla.log."""
+    assert flat({"a": types.MappingProxyType({1: {"x": 2}}), 3: 4}) == {"a/1/x": 2, "3": 4}

@@ -27,6 +27,7 @@ from rla_hooks.checkpoints import compare, plain, state_dicts
 from rla_hooks.checkpoints.compare import ArraySpec
 from rla_hooks.checkpoints.state_dicts import PrefixFilter, Target
 from rla_hooks.encoding import KeyPath, NotStorable
+from rla_hooks.texts import text_of
 
 _KINDS: tuple[type, ...] = ()
 if hasattr(keras, "Variable"):  # not in Keras 2, whose objects are TensorFlow's
@@ -99,7 +100,7 @@ def encode_object(value: Any, keys: KeyPath, prefix_filter: PrefixFilter) -> dic
         with _eagerly():
             return {part: [_entry(variable) for variable in variables] for part, variables in found.items()}
     except Exception as error:  # each backend of Keras raises other errors
-        raise NotStorable(keys, f"a {type(value)} cannot be read ({type(error).__name__}: {error})") from error
+        raise NotStorable(keys, f"a {type(value)} cannot be read ({type(error).__name__}: {text_of(error)})") from error
 
 
 def parts(value: Any, name: str, prefix_filter: PrefixFilter) -> dict[str, list[Any]]:

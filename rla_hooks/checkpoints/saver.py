@@ -13,6 +13,7 @@ from rla_hooks.checkpoints import arguments, backends, compare, staging, state_d
 from rla_hooks.checkpoints import manifest as manifests
 from rla_hooks.checkpoints.manifest import Entry, Manifest
 from rla_hooks.errors import CheckpointError, ConfigError, RLAError, WarnOnce, did_you_mean, warn
+from rla_hooks.texts import text_of
 
 
 class Saver:
@@ -253,5 +254,5 @@ def _checkpoint_errors(what: str) -> Iterator[None]:
     except (OSError, MemoryError, RLAError):
         raise
     except Exception as error:
-        text = " ".join(str(error).split())[:400]
+        text = " ".join(text_of(error).split())[:400]
         raise CheckpointError(f"{what}: {type(error).__name__}: {text}") from error

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from rla_hooks.checkpoints import compare
 from rla_hooks.encoding import Encoder, KeyPath, NotStorable
 from rla_hooks.errors import CheckpointError, did_you_mean
+from rla_hooks.texts import text_of
 
 
 class Target(NamedTuple):
@@ -89,7 +90,9 @@ def state_of(value: Any, keys: KeyPath) -> Any:
     try:
         return value.state_dict()
     except Exception as error:
-        raise NotStorable(keys, f"state_dict() of a {type(value)} raised {type(error).__name__}: {error}") from error
+        raise NotStorable(
+            keys, f"state_dict() of a {type(value)} raised {type(error).__name__}: {text_of(error)}"
+        ) from error
 
 
 def find(
@@ -142,7 +145,7 @@ def load_states(found: list[Target]) -> None:
                     value.load_state_dict(state)
             raise CheckpointError(
                 f"does not fit {target.name!r}, a {type(target.value).__name__} "
-                f"({type(error).__name__}: {error}). Make it as it was when the checkpoint was saved."
+                f"({type(error).__name__}: {text_of(error)}). Make it as it was when the checkpoint was saved."
             ) from error
 
 

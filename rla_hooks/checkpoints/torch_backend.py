@@ -19,6 +19,7 @@ from rla_hooks.checkpoints.compare import ArraySpec
 from rla_hooks.checkpoints.state_dicts import PrefixFilter, Target
 from rla_hooks.encoding import Encoder, KeyPath, NotStorable
 from rla_hooks.errors import CheckpointError
+from rla_hooks.texts import text_of
 
 
 def matches(models: Mapping[str, Any]) -> bool:
@@ -77,7 +78,7 @@ def restore(models: Mapping[str, Any], content: Mapping[str, Any], var_prefix: s
         try:
             target.value.load_state_dict(_selected(target.name, target.state, prefix_filter), strict=not var_prefix)
         except Exception as error:  # a module's own load_state_dict may raise anything
-            raise CheckpointError(f"does not fit {target.name!r}: {error}") from error
+            raise CheckpointError(f"does not fit {target.name!r}: {text_of(error)}") from error
     with torch.no_grad():
         for target in tensors:
             target.value.copy_(target.state)

@@ -14,6 +14,7 @@ from rla_hooks.core.logger import Logger
 from rla_hooks.core.settings import RunSettings
 from rla_hooks.errors import CheckpointError, ConfigError, RunError
 from rla_hooks.layout import path_within
+from rla_hooks.texts import shown, text_of
 from rla_hooks.writers.base import STEP
 
 if TYPE_CHECKING:
@@ -112,8 +113,8 @@ class RunCheckpoints:
         try:
             path = self._need_saver().save(model_dict, step, checkpoint_name)
         except (OSError, ConfigError, CheckpointError) as error:
-            what = str(error).rstrip(".")
-            message = f"the checkpoint of step {step} was not saved: {what}. The training goes on."
+            what = text_of(error).rstrip(".")
+            message = f"the checkpoint of step {shown(step)} was not saved: {what}. The training goes on."
             self._guard.warn("checkpoint", message)
             return None
         self._guard.warn.rearm("checkpoint")

@@ -8,7 +8,7 @@ from typing import Any
 from rla_hooks.core.guard import Guard
 from rla_hooks.core.handover import Ownership
 from rla_hooks.core.logger import Logger
-from rla_hooks.errors import ConfigError, text_of
+from rla_hooks.texts import shown, text_of
 from rla_hooks.writers.base import Image
 
 
@@ -45,11 +45,11 @@ class RunFigures:
         try:
             picture = saving.save(self.folder, name, figure, step, pretty)
         except OSError as error:  # one warning for all figures until one can be saved again
-            message = f"the figure {name!r} was not saved: {text_of(error)}. The training goes on."
+            message = f"the figure {shown(name)} was not saved: {text_of(error)}. The training goes on."
             self._guard.warn("figures", message)
             return None
-        except ConfigError as error:
-            self._guard.warn(("figure", name), f"the figure {name!r} was not saved: {error}")
+        except Exception as error:  # of the user's objects
+            self._guard.warn(("figure", shown(name)), f"the figure {shown(name)} was not saved: {text_of(error)}")
             return None
         self._guard.warn.rearm("figures")
         self._show(name, picture, step)
@@ -161,11 +161,11 @@ class RunFigures:
         step = options.pop("step", None)
         try:
             if not cover and saving.exists(self.folder, name, step, pretty):
-                message = f"the figure {name!r} is there already and stays. Pass cover=True to replace it."
-                self._guard.warn(("figure", name), message)
+                message = f"the figure {shown(name)} is there already and stays. Pass cover=True to replace it."
+                self._guard.warn(("figure", shown(name)), message)
                 return None
             figure = getattr(simple, kind)(**content, **options)
-        except ConfigError as error:
-            self._guard.warn(("figure", name), f"the figure {name!r} was not drawn: {error}")
+        except Exception as error:  # of the user's objects
+            self._guard.warn(("figure", shown(name)), f"the figure {shown(name)} was not drawn: {text_of(error)}")
             return None
         return self.save_figure(name, figure, step, pretty)

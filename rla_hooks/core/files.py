@@ -39,6 +39,7 @@ class RunFiles:
         self._settings, self._ownership, self._logger, self._guard = settings, ownership, logger, guard
         self._hyper_parameters, self._custom_data = hyper_parameters, custom_data
         self.record = record
+        self._told: set[str] = set()
 
     @property
     def _paths(self) -> RunPaths:
@@ -172,8 +173,15 @@ class RunFiles:
         with self._guard.warn_on_error("parameter.json"):
             parameters = archive.all_parameters(self._hyper_parameters.flat(), self._paths)
             write_json(self._paths.parameter_json, parameters)
+            if shortened := ", ".join(self._hyper_parameters.shortened[:10]):
+                self._tell_once(f"parameter.json has only the beginning of these long hyper-parameters: {shortened}")
             self._logger.write_media("hyperparameters", parameter_tables.text(parameters), step=0)
             self._logger.write_media("hyperparameters", parameter_tables.hparams(parameters), step=0)
+
+    def _tell_once(self, line: str) -> None:
+        if line not in self._told:
+            self._told.add(line)
+            self._logger.message(line)
 
     def save_progress(self) -> None:
         """Update the number of rows, the last values and the gaps in run.json."""

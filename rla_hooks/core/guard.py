@@ -8,7 +8,8 @@ from datetime import datetime, timezone
 from typing import Any
 
 from rla_hooks.core.logger import WARN, Logger
-from rla_hooks.errors import WarnOnce, text_of
+from rla_hooks.errors import WarnOnce
+from rla_hooks.texts import text_of
 
 _MAX_NOTES = 100  # warnings in run.json; further ones are counted there
 _MAX_TEXT = 2000  # characters of one

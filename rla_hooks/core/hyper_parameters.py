@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
-from rla_hooks.parameters import flatten, safe
+from rla_hooks.parameters import MAX_PARAMETERS, flatten, safe, safe_or_cut
 
 
 class HyperParameters:
@@ -21,11 +22,22 @@ class HyperParameters:
 
     def __init__(self, values: Mapping[str, Any]):
         self.values = dict(values)
+        self.shortened: list[str] = []  # names of those of which flat() returned only the beginning
         self._added: set[str] = set()  # names that were added after the start
 
     def flat(self) -> dict[str, Any]:
-        """Return them without nesting, with dotted keys, values converted to what JSON can hold."""
-        return {key: safe(value) for key, value in flatten(self.values).items()}
+        """Return them without nesting, with dotted keys, values converted to what JSON can hold.
+
+        There are at most 10,000, of long lists and texts the beginning: a vocabulary does not slow down the start.
+        """
+        every = flatten(self.values)
+        plain = {key: safe_or_cut(value) for key, value in islice(every.items(), MAX_PARAMETERS)}
+        self.shortened = [key for key, (_, is_cut) in plain.items() if is_cut]
+        values = {key: value for key, (value, _) in plain.items()}
+        if len(every) > len(values):
+            self.shortened.append("<more>")
+            values["<more>"] = f"{len(every) - len(values)} hyper-parameters"
+        return values
 
     def add(self, params: Mapping[str, Any]) -> bool:
         """Add hyper-parameters, and return whether :meth:`flat` has changed.

@@ -15,9 +15,11 @@ from typing import Any
 
 from rla_hooks import ranks
 from rla_hooks.core.gaps import Gap, Gaps
-from rla_hooks.errors import WarnOnce, text_of
+from rla_hooks.core.row_values import RowValues
+from rla_hooks.errors import WarnOnce
 from rla_hooks.parameters import safe
-from rla_hooks.values import Scalar, to_scalar
+from rla_hooks.texts import text_of
+from rla_hooks.values import LARGE, WORD, Scalar
 from rla_hooks.writers import copied_writers
 from rla_hooks.writers.base import STEP, TIME, Media, MediaEvent, Row, Writer
 
@@ -29,9 +31,13 @@ class TimeStepHolder:
 
     def __init__(self) -> None:
         self._time: int | None = None
+        self._warn = WarnOnce()
 
     def set_time(self, time: int) -> None:
-        self._time = int(time)
+        whole = int(time)
+        if whole != time:
+            self._warn("fraction", f"the time step {time} was set: time steps are whole numbers, so it is {whole}.")
+        self._time = max(1 - LARGE, min(whole, LARGE - 1))
 
     def get_time(self) -> int:
         """Return the time step; 0 while it is not set."""
@@ -41,7 +47,7 @@ class TimeStepHolder:
         self.add_time(1)
 
     def add_time(self, add: int) -> None:
-        self._time = self.get_time() + int(add)
+        self.set_time(self.get_time() + int(add))
 
     def clear(self) -> None:
         """Unset the time step: dumps count on from the last row."""
@@ -77,6 +83,7 @@ class Logger:
         self._recorded_at: dict[str, int] = {}
         self._windows: dict[str, deque[float]] = {}
         self._warn = WarnOnce()
+        self._odd = RowValues(self._warn)
         self._lock = threading.RLock()
         self._process = ranks.process_id
 
@@ -90,6 +97,11 @@ class Logger:
         """
         if self._process != ranks.process_id:  # before the lock, which a thread of the parent may have held at the fork
             return
+        key = text_of(key)
+        if isinstance(value, Mapping):
+            for inner, leaf in value.items():
+                self.record(f"{key}/{text_of(inner)}", leaf, exclude, freq)
+            return
         with self._lock:
             if freq is not None:
                 now, before = self.next_step(), self._recorded_at.get(key)
@@ -102,7 +114,12 @@ class Logger:
 
     def record_mean(self, key: str, value: Any, exclude: str | Iterable[str] | None = None) -> None:
         """Keep the mean of all values of ``key`` since the last dump. None is ignored."""
-        number = self._number(key, value)
+        key = text_of(key)
+        if isinstance(value, Mapping):
+            for inner, leaf in value.items():
+                self.record_mean(f"{key}/{text_of(inner)}", leaf, exclude)
+            return
+        number = self._odd.number(key, value)
         if number is None or self._process != ranks.process_id:
             return
         with self._lock:
@@ -122,7 +139,12 @@ class Logger:
         freq: int | None = None,
     ) -> None:
         """Keep the mean of the last ``record_len`` values of ``key``, once there are so many. None is ignored."""
-        number = self._number(key, value)
+        key = text_of(key)
+        if isinstance(value, Mapping):
+            for inner, leaf in value.items():
+                self.record_moving_average(f"{key}/{text_of(inner)}", leaf, record_len, ignore_nan, exclude, freq)
+            return
+        number = self._odd.number(key, value)
         if number is None or (ignore_nan and number != number) or self._process != ranks.process_id:
             return
         if not isinstance(record_len, int) or record_len < 1:
@@ -144,22 +166,13 @@ class Logger:
     ) -> None:
         """Record every value of a mapping."""
         for key, value in values.items():
-            self.record(f"{prefix}{key}", value, exclude)
+            self.record(f"{prefix}{text_of(key)}", value, exclude)
 
     def _exclude(self, key: str, exclude: str | Iterable[str] | None) -> None:
         if exclude:
             self._excluded[key] = frozenset((exclude,) if isinstance(exclude, str) else exclude)
         else:
             self._excluded.pop(key, None)
-
-    def _number(self, key: str, value: Any) -> float | None:
-        if value is None:  # a missing value
-            return None
-        try:
-            return float(to_scalar(value))
-        except Exception as error:
-            self._warn(("value", key), f"{key!r} was left out of a mean: {error}. Record numbers.")
-            return None
 
     @property
     def name_to_value(self) -> dict[str, Any]:
@@ -199,15 +212,15 @@ class Logger:
     ) -> dict[str, Scalar]:
         if self.level == DISABLED:
             return {}
-        if STEP in values or TIME in values:
-            values = dict(values)
-            values.pop(TIME, None)  # every row has one
-            given = values.pop(STEP, None)
-            step = given if step is None else step
         scalars = self._scalars(values)
+        if STEP in scalars or TIME in scalars:
+            step = self._odd.free_columns(scalars, step)
         if not scalars:
             return scalars
-        step = self.next_step() if step is None else self._checked_step(step)
+        if step is None:
+            step = self.next_step()
+        elif type(step) is not int or not -WORD <= step < WORD:
+            step = self._odd.step(step, self.next_step(), scalars)
         if self.before_row is not None:
             self._begin()
         row = Row(step, time.time(), scalars)
@@ -229,27 +242,11 @@ class Logger:
         scalars: dict[str, Scalar] = {}
         for key, value in values.items():
             kind = type(value)
-            if (kind is float or kind is int) and type(key) is str:
+            if (kind is float or (kind is int and -WORD < value < WORD)) and type(key) is str:
                 scalars[key] = value
             elif value is not None:  # None is a missing value
-                try:
-                    scalars[str(key)] = to_scalar(value)
-                except Exception as error:
-                    self._warn(
-                        ("value", key),
-                        f"{key!r} was left out: {error}. Log numbers, strings or tensors of one element; "
-                        "pictures by save_figure.",
-                    )
+                self._odd.convert(key, value, scalars)
         return scalars
-
-    def _checked_step(self, step: Any) -> int:
-        if type(step) is int:
-            return step
-        try:
-            return int(to_scalar(step))
-        except Exception:
-            self._warn("step", f"the step {step!r} is no number; the rows are counted instead.")
-            return self.next_step()
 
     @staticmethod
     def _without(row: Row, writer: str, excluded: Mapping[str, frozenset[str]]) -> Row | None:
@@ -265,7 +262,7 @@ class Logger:
         """Give a picture, a text or a histogram to the writers; those that cannot show it ignore it."""
         if self._process != ranks.process_id or self.level == DISABLED:
             return
-        step = self.current_step() if step is None else self._checked_step(step)
+        step = self.current_step() if step is None else self._odd.step(step, self.next_step())
         with self._lock:
             if self.before_row is not None:
                 self._begin()
@@ -344,6 +341,7 @@ class Logger:
     def warn_through(self, warn: WarnOnce) -> None:
         """Give warnings through ``warn``, which the parts of a run share."""
         self._warn = warn
+        self._odd = RowValues(warn)
 
     # --- life -----------------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from rla_hooks.config.checks import show, show_word
 from rla_hooks.core.hyper_parameters import HyperParameters
 from rla_hooks.errors import ConfigError, RunError, did_you_mean, warn
 from rla_hooks.places import main_script
+from rla_hooks.texts import shown
 from rla_hooks.writers import copied_writers
 from rla_hooks.writers.base import Writer
 
@@ -103,7 +104,8 @@ class RunSettings:
     def add_record_param(self, keys: str | Iterable[str] | None) -> None:
         """Add names of hyper-parameters that become part of the run's name; nested ones with dots: ``net.width``."""
         if not isinstance(keys, (str, Iterable, type(None))):
-            raise ConfigError(f"the record parameters are {keys!r}. Allowed: a list of names such as ['lr', 'seed'].")
+            message = f"the record parameters are {shown(keys)}. Allowed: a list of names such as ['lr', 'seed']."
+            raise ConfigError(message)
         for key in [keys] if isinstance(keys, str) else keys or ():
             if key not in self.hyper_param_record:
                 self.hyper_param_record.append(key)
@@ -156,9 +158,9 @@ class RunSettings:
         known = self.parameters() if self.hyper_param_record else {}
         names = ", ".join(known) or "there are none"
         return [
-            f"the record parameter {key!r} is no hyper-parameter. Known: {names}.{did_you_mean(key, known)}"
+            f"the record parameter {shown(key)} is no hyper-parameter. Known: {names}.{did_you_mean(key, known)}"
             for key in self.hyper_param_record
-            if key not in known
+            if not isinstance(key, str) or key not in known  # a list, say, is in no dict
         ]
 
     def _config(self) -> configs.Config:

@@ -28,6 +28,7 @@ from PIL import Image
 from rla_hooks import atomic
 from rla_hooks.errors import ConfigError, WarnOnce
 from rla_hooks.layout import PART_LIMIT, safe_part
+from rla_hooks.texts import shown, text_of
 
 _CHANNELS = (1, 3, 4)
 _PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")  # of PIL: what a PNG file holds as it is
@@ -116,7 +117,7 @@ def _path(folder: Path, name: str, step: int | None, pretty: bool) -> Path:
     parts = [part for part in name.split("/") if part not in ("", ".")] if isinstance(name, str) else []
     if not parts:
         raise ConfigError(
-            f"a figure's name is {name!r} ({type(name).__name__}). Allowed: a text that is not empty, with '/' for "
+            f"a figure's name is {shown(name)} ({type(name).__name__}). Allowed: a text, not empty, with '/' for "
             "sub-folders. Give a name such as 'learning_curve' or 'eval/returns'."
         )
     *folders, last = parts
@@ -139,7 +140,7 @@ def _step_text(step: Any) -> str:
         if int(step) == step:
             return f"-{int(step)}"
     raise ConfigError(
-        f"a figure's step is {step!r} ({type(step).__name__}). Allowed: a whole number or None. Give step=int(...)."
+        f"a figure's step is {shown(step)} ({type(step).__name__}). Allowed: a whole number or None: step=int(...)."
     )
 
 
@@ -165,8 +166,8 @@ def _render(figure: Figure, kind: str, dpi: int) -> bytes:
             FigureCanvasAgg(figure).print_figure(buffer, format=kind, dpi=dpi)
         except Exception as error:  # a figure runs its artists' code, and backends raise what they like
             raise ConfigError(
-                f"the figure cannot be drawn at dpi={dpi!r}: {type(error).__name__}: {error}. Allowed: a figure that "
-                f"matplotlib can write as {kind}. Try figure.savefig('test.{kind}') to see where it fails."
+                f"the figure cannot be drawn at dpi={dpi!r}: {type(error).__name__}: {text_of(error)}. Allowed: a "
+                f"figure that matplotlib can write as {kind}. Try figure.savefig('test.{kind}') to see where it fails."
             ) from error
         finally:
             figure.set_canvas(canvas)
@@ -195,7 +196,7 @@ def _pixels(thing: Any, subject: object) -> np.ndarray:
     try:
         array = as_array(thing)
     except Exception as error:  # foreign conversions raise what they like
-        raise _no_picture(thing, f"no array ({error})") from error
+        raise _no_picture(thing, f"no array ({text_of(error)})") from error
     said = f"of shape {array.shape}, dtype {array.dtype}"
     if array.ndim == 3 and array.shape[2] not in _CHANNELS and array.shape[0] in _CHANNELS:
         array = np.moveaxis(array, 0, -1)

@@ -21,6 +21,7 @@ from matplotlib.rcsetup import cycler
 
 from rla_hooks.errors import ConfigError
 from rla_hooks.figures.saving import as_array
+from rla_hooks.texts import shown, text_of
 
 _SIZE = (7.0, 4.4)  # inches; a legend comes on top
 _HUGE = 1e300  # beyond this the margins of an axis overflow a float
@@ -175,7 +176,7 @@ def _floats(what: str, value: Any, dimensions: int, allowed: str) -> np.ndarray:
 def _refused(what: str, value: Any, allowed: str) -> ConfigError:
     shape = f" of shape {tuple(value.shape)}" if hasattr(value, "shape") else ""
     return ConfigError(
-        f"{what} cannot be drawn: it is {value!r:.100} ({type(value).__name__}{shape}). Allowed: {allowed}."
+        f"{what} cannot be drawn: it is {shown(value, 100)} ({type(value).__name__}{shape}). Allowed: {allowed}."
     )
 
 
@@ -187,8 +188,8 @@ def _one_each(count: int, **options: Any) -> list[list[Any]]:
         entries = [None] * count if given is None else [given] if one else list(given)
         if len(entries) != count:
             raise ConfigError(
-                f"{what} has {len(entries)} entries where {count} are drawn: {given!r:.100}. Allowed: one for each. "
-                f"Give {count}, or leave {what} out."
+                f"{what} has {len(entries)} entries where {count} are drawn: {shown(given, 100)}. Allowed: one for "
+                f"each. Give {count}, or leave {what} out."
             )
         lists.append(entries)
     return lists
@@ -202,8 +203,8 @@ def _refusing(method: str, **options: Any) -> Iterator[None]:
     except (TypeError, ValueError, AttributeError) as error:
         given = {key: value for key, value in options.items() if value is not None}
         raise ConfigError(
-            f"{method} refuses {given!r:.200}: {error}. Allowed: matplotlib's styles such as 'x--', its colours, and "
-            f"the keywords of {method}. Correct or leave out what it names."
+            f"{method} refuses {shown(given, 200)}: {text_of(error)}. Allowed: matplotlib's styles such as 'x--', its "
+            f"colours, and the keywords of {method}. Correct or leave out what it names."
         ) from error
 
 

@@ -1,0 +1,86 @@
+"""What of a row's values is not plain: nested mappings, tensors, names of columns that every row has, odd steps.
+
+Each kind of trouble gives one warning for each metric; what can be kept is kept.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rla_hooks.errors import WarnOnce
+from rla_hooks.texts import shown, text_of
+from rla_hooks.values import LARGE, Scalar, bounded, flat_items, to_scalar
+from rla_hooks.writers.base import STEP, TIME
+
+EXACT_STEP = "step"  # the column of steps that are no whole numbers
+
+
+class RowValues:
+    """Converts what a plain number is not. ``warn``: the logger's."""
+
+    def __init__(self, warn: WarnOnce):
+        self._warn = warn
+        self._has_fractions = False  # whether a step was no whole number
+
+    def convert(self, key: Any, value: Any, scalars: dict[str, Scalar]) -> None:
+        """Add the scalars of a metric to those of its row: a nested mapping has several."""
+        for name, leaf in flat_items(text_of(key), value):
+            if leaf is None:  # a missing value
+                continue
+            try:
+                scalars[name], change = bounded(to_scalar(leaf))
+            except Exception as error:
+                message = f"{name!r} was left out: {text_of(error)}. Log numbers, strings or tensors of one element; "
+                self._warn(("value", name), f"{message}pictures by save_figure.")
+            else:
+                if change:
+                    self._warn(("bounded", name), f"{name!r} {change}.")
+
+    def number(self, key: Any, value: Any) -> float | None:
+        """Return a value as a float; None for a missing one, and, with a warning, for what is no number."""
+        if value is None:
+            return None
+        try:
+            return float(to_scalar(value))
+        except Exception as error:
+            self._warn(("value", key), f"{shown(key)} was left out of a mean: {text_of(error)}. Record numbers.")
+            return None
+
+    def free_columns(self, scalars: dict[str, Scalar], step: Any) -> Any:
+        """Return the row's step, and rename metrics that have the name of a column of every row: ``timestamp_``.
+
+        A metric ``time-step`` is the step of a row that is given none.
+        """
+        given = scalars.pop(STEP, None)
+        kept = {TIME: scalars.pop(TIME, None)}
+        if step is not None and not (type(step) is type(given) and step == given):
+            kept[STEP] = given
+        for name, value in kept.items():
+            if value is not None:
+                scalars[f"{name}_"] = value
+                self._warn(("column", name), f"every row has a column {name!r}: the metric is logged as '{name}_'.")
+        return given if step is None else step
+
+    def step(self, step: Any, counted: int, scalars: dict[str, Scalar] | None = None) -> int:
+        """Return the step as a whole number, or ``counted`` where it is none.
+
+        A row whose step is a fraction has it exactly in the column ``step``, and so have the rows after it that are
+        given a float.
+        """
+        try:
+            exact = to_scalar(step)
+            whole = int(exact)
+        except Exception:
+            self._warn("step", f"the step {shown(step)} is no number; the rows are counted instead.")
+            return counted
+        if not -LARGE < whole < LARGE:
+            self._warn("step", f"the step {shown(step)} is too large for a file; the rows are counted instead.")
+            return counted
+        if type(exact) is float and scalars is not None:
+            if whole != exact:
+                self._has_fractions = True
+                message = f"the step {exact} is no whole number: it is {whole}, and exact in the column {EXACT_STEP!r}."
+                self._warn("fraction", message)
+            if self._has_fractions:
+                scalars.setdefault(EXACT_STEP, exact)
+        return whole
