@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+import rla_hooks as rla
 from rla_hooks.errors import ConfigError
 from rla_hooks.snapshot import backup
 from rla_hooks.snapshot.backup import BackupReport, back_up, check, project_of
@@ -181,6 +182,33 @@ def test_the_home_and_the_temporary_folder_are_no_project(tmp_path, monkeypatch,
     assert project_of(script) is None
     _, found = saved(script=script)
     assert set(found) == {"train.py", "pkg/__init__.py", "pkg/a.py", "config.YAML", "Makefile"}
+
+
+def test_a_read_only_container_without_a_temporary_folder_loses_nothing(project, tmp_path):
+    """Only the log root can be written: code, commit and packages are kept all the same."""
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    script = (
+        "import tempfile, rla_hooks as rla\n"
+        "try: raise SystemExit(f'there is {tempfile.gettempdir()}')\n"
+        "except FileNotFoundError: pass\n"
+        f"with rla.run(task='t', log_root={str(logs)!r}): rla.save_checkpoint({{'x': 1}})\n"
+    )
+    (project / "train.py").write_text(script)
+    for arguments in (("init", "-q"), ("add", "-A"), ("commit", "-qm", "one")):
+        git(project, *arguments)
+    shell = 'mount --bind "$1" "$1"; for d in / /tmp /var/tmp; do mount -o remount,bind,ro $d; done; exec "$2" train.py'
+    command = ["unshare", "-m", "sh", "-c", shell, "sh", str(logs), sys.executable]
+    if shutil.which("unshare") is None or subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode:
+        pytest.skip("this user cannot make a mount namespace")
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True)
+    if "there is" in done.stderr:
+        pytest.skip("the file system cannot be made read-only here")
+    assert done.returncode == 0 and "RLAWarning" not in done.stderr, done.stderr
+    (run,) = rla.runs(logs)
+    assert run.status == "finished" and (run.code_dir / "train.py").read_text() == script
+    assert run.info["git"]["diff_complete"] and (run.code_dir / ".rla" / "packages.txt").stat().st_size
+    assert rla.latest_checkpoint(run)
 
 
 def test_without_a_script_the_working_directory_counts(project, saved, monkeypatch):

@@ -97,6 +97,8 @@ class RunFiles:
         left_out = {reason: len(names) for reason, names in report.left_out.items()}
         self.record.save(**origin, code={"files": report.files, "bytes": report.bytes, "left_out": left_out})
         self._logger.message(report.line())
+        if problem := (origin["git"] or {}).get("problem"):
+            self._logger.message(f"git: {problem}")
 
     # --- a run that another object or process has started -----------------------------------------------------------
 

@@ -64,13 +64,20 @@ def project_of(script: str | os.PathLike[str] | None) -> Path | None:
     the working directory. The home directory, a drive's root and the temporary folder are never a project.
     """
     folder = _folder_of(script)
-    never = {Path(os.path.realpath(place)) for place in (os.path.expanduser("~"), tempfile.gettempdir())}
+    never = {Path(os.path.realpath(place)) for place in (os.path.expanduser("~"), *_temporary_folder())}
     for candidate in (folder, *folder.parents):
         if candidate in never or candidate.parent == candidate:
             return None
         if any(os.path.exists(candidate / marker) for marker in MARKERS):
             return candidate
     return None
+
+
+def _temporary_folder() -> list[str]:
+    try:
+        return [tempfile.gettempdir()]
+    except OSError:
+        return []  # none can be written: a container with a read-only root
 
 
 def _folder_of(script: str | os.PathLike[str] | None) -> Path:

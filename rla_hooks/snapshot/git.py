@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import threading
@@ -37,10 +38,14 @@ _FOREIGN = (  # set where we run inside a git hook; they would point git at anot
 class GitCall:
     """One git command that runs in the background until :meth:`output` is asked for, once.
 
-    Several calls started one after the other run side by side: each costs some 5 ms, mostly waiting.
+    Several calls started one after the other run side by side: each costs some 5 ms, mostly waiting. ``errors``: the
+    output is what git complains of, too, also where it fails. ``status`` is known after that: git's own, below 0 where
+    git was ended, None where it could not be started.
     """
 
-    def __init__(self, arguments: list[str], folder: str | os.PathLike[str], timeout: float | None = None):
+    def __init__(self, arguments: list[str], folder: str | os.PathLike[str], errors: bool = False):
+        self.status: int | None = None
+        self._errors = errors
         command = ["git", "--no-pager", "-c", "core.fsmonitor=false", "-c", "core.quotePath=true", *arguments]
         self._process: subprocess.Popen[bytes] | None = None
         try:
@@ -50,12 +55,12 @@ class GitCall:
                 env=_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
+                stderr=subprocess.STDOUT if errors else subprocess.DEVNULL,
                 start_new_session=True,  # so that what git itself starts can be ended with it
             )
         except (OSError, ValueError):
             return
-        self._timer = threading.Timer(TIMEOUT if timeout is None else timeout, _end, [self._process])
+        self._timer = threading.Timer(TIMEOUT, _end, [self._process])
         self._timer.daemon = True
         self._timer.start()
 
@@ -69,9 +74,27 @@ class GitCall:
             cut = limit >= 0 and bool(pipe.read(1))
         if cut:
             _end(process)
-        status = process.wait()
+        self.status = process.wait()
         self._timer.cancel()
-        return out if cut or status == 0 else None
+        return out if cut or self._errors or self.status == 0 else None
+
+
+def reason_for_silence(call: GitCall, top: str) -> str:
+    """Why a call said nothing of the work tree ``top``, in words for people."""
+    if call.status is None:
+        return "git is not installed"
+    if call.status < 0:
+        return f"git did not answer within {TIMEOUT:g} seconds"
+    probe = GitCall(["rev-parse", "--git-dir"], top, errors=True)
+    said = probe.output() or b""
+    if probe.status == 0:
+        return "git failed"
+    if b"safe.directory" in said:
+        return (
+            "git refuses this work tree, since it belongs to another user. If you trust it: "
+            f"git config --global --add safe.directory {shlex.quote(top)}"
+        )
+    return f"git failed: {said.decode('utf-8', 'replace').strip().partition(chr(10))[0][:300]}"
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -91,6 +114,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def _environment() -> dict[str, str]:
     environment = {key: value for key, value in os.environ.items() if key not in _FOREIGN}
     quiet = {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1", "LC_ALL": "C"}
+    quiet["GIT_ALLOW_PROTOCOL"] = "none"  # for gits that do not know GIT_NO_LAZY_FETCH
     return environment | quiet
 
 

@@ -21,7 +21,8 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from rla_hooks.snapshot.filestore import FileStore
-from rla_hooks.snapshot.git import GitCall, excludes, top_of
+from rla_hooks.snapshot.git import GitCall, excludes, reason_for_silence, top_of
+from rla_hooks.snapshot.head import git_folder, head_of
 from rla_hooks.snapshot.sources import CACHES, is_cache, is_secret, is_secret_folder, run_folders
 
 DIFF, PACKAGES = "git.diff", "packages.txt"
@@ -49,8 +50,9 @@ def collect(
          "packages": "packages.txt"}
 
     ``git`` is None outside a work tree; ``branch`` is None where HEAD is detached, ``commit`` before the
-    first one. ``dirty``: whether the tree differs from the commit, untracked files included. Secrets are never
-    part of the diff. The files are shared with other runs through the store of ``log_root``.
+    first one. Where git does not answer, ``problem`` says why, and what is not known is None. ``dirty``: whether the
+    tree differs from the commit, untracked files included. Secrets are never part of the diff. The files are shared
+    with other runs through the store of ``log_root``.
     """
     store = FileStore.of(log_root)
     listed = "".join(f"{line}\n" for line in packages()).encode()
@@ -123,7 +125,8 @@ class _Repository:
         status_call = GitCall(_STATUS_CALL.split(), self._top)
         unwanted = excludes(self._top, CACHES, run_folders(self._top, self._log_root))
         untracked_call = GitCall(["ls-files", "-z", "-o", "--exclude-standard", *unwanted], self._top)
-        remote_call = GitCall(["config", "-z", "--local", "--get-regexp", r"^remote\..*\.url$"], self._top)
+        config = os.path.join(git_folder(self._top), "config")  # named, it is read also where git refuses the rest
+        remote_call = GitCall(["config", "-z", "--file", config, "--get-regexp", r"^remote\..*\.url$"], self._top)
         status = status_call.output()
         commit, branch, changed = _read_status(status or b"")
         listed = untracked_call.output()
@@ -137,6 +140,11 @@ class _Repository:
             "diff": None,
             "diff_complete": known and not (changed or untracked),
         }
+        if not known:
+            silent = status_call if status is None else untracked_call
+            about["problem"] = f"the uncommitted changes are not known: {reason_for_silence(silent, self._top)}"
+        if status is None:
+            about["commit"], about["branch"] = head_of(self._top)
         if commit is not None and (changed or untracked):
             notes: list[str] = []
             diff = self._diff(changed, untracked, notes)
