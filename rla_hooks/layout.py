@@ -24,6 +24,7 @@ import re
 import socket
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -37,6 +38,7 @@ KINDS = (LOG, RESULTS, CHECKPOINT, CODE, ARCHIVE)
 PART_LIMIT = 255  # bytes of one path part on ext4, XFS, APFS, NTFS and most others
 VALUE_LIMIT = 64  # bytes of one value in a run name: several values stay readable beside each other
 _DIGEST = 8
+_DEEPEST = 64  # parts of a run's name: beyond, nobody has grouped tasks
 _PLAIN = frozenset("-_.,+@(){}")
 _DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE | re.DOTALL)  # for Windows
 _DATE_FORMAT = "%Y/%m/%d/%H-%M-%S-%f"
@@ -261,21 +263,36 @@ def create(
 
 
 def run_names(log_root: Path, task: str | None = None) -> Iterator[str]:
-    """Yield the names of all runs below ``LOG_ROOT/log`` (of one task, and of tasks grouped in it), oldest first."""
+    """Yield the names of all runs below ``LOG_ROOT/log`` (of one task, and of tasks grouped in it).
+
+    They come in the order of the times in the names, which are local times of the machines that gave them: the order
+    of the starts is that of ``started`` in run.json. Folders that cannot be read, and circles of links, are passed over.
+    """
     root = log_root / LOG
     found = []
-    starts = [root] if task is None else [root / each for each in task_folders(task)]
-    for start in starts:
-        for folder, children, _ in os.walk(start):
-            relative = Path(folder).relative_to(root).as_posix()
-            for child in list(children):
-                try:
-                    time = parse(f"{relative}/{child}").time
-                except ValueError:
-                    continue
-                found.append((time, f"{relative}/{child}"))
-                children.remove(child)  # a run holds no runs
+    starts = {""} if task is None else {Path(each).as_posix() for each in task_folders(task)}
+    waiting = [start for start in starts if os.path.isdir(root / start)]
+    while waiting:
+        folder = waiting.pop()
+        for child, is_link in _folders_in(root / folder):
+            name = f"{folder}/{child}" if folder else child
+            try:
+                found.append((parse(name).time, name))  # a run holds no runs
+            except ValueError:
+                if not is_link and name.count("/") < _DEEPEST:
+                    waiting.append(name)
     yield from (name for _, name in sorted(found))
+
+
+def _folders_in(folder: Path) -> list[tuple[str, bool]]:
+    """Return the name of each folder in a folder, and whether it is a link."""
+    found = []
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            with suppress(OSError):
+                if entry.is_dir():
+                    found.append((entry.name, entry.is_symlink()))
+    return found
 
 
 def path_within(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> str | None:

@@ -21,11 +21,11 @@ _KINDS = {stat.S_IFIFO: "FIFO", stat.S_IFCHR: "device", stat.S_IFBLK: "device", 
 
 
 def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
-    """Open a regular file for reading. Raises OSError, or ValueError for anything else, which is not touched.
+    """Open a regular file for reading. Raises OSError; for anything else, which is not touched, one that is a ValueError.
 
     >>> open_regular("/dev/zero")
     Traceback (most recent call last):
-    ValueError: it is a device, not a regular file
+    io.UnsupportedOperation: it is a device, not a regular file
     """
     _check_regular(os.stat(path))  # before it is opened: opening a FIFO or a device can already do something
     descriptor = os.open(path, _FLAGS)
@@ -42,7 +42,7 @@ def _check_regular(status: os.stat_result) -> None:
     if kind == stat.S_IFDIR:
         raise IsADirectoryError("it is a folder")
     if kind != stat.S_IFREG:
-        raise ValueError(f"it is a {_KINDS.get(kind, 'special file')}, not a regular file")
+        raise io.UnsupportedOperation(f"it is a {_KINDS.get(kind, 'special file')}, not a regular file")
 
 
 def read_bytes(path: str | os.PathLike[str], limit: int = LIMIT) -> bytes:
@@ -67,7 +67,15 @@ def read_json(path: str | os.PathLike[str], limit: int = LIMIT) -> dict[str, Any
     ...     read_json(Path(folder, "run.json"))
     {'rows': 3, 'last': {'loss': nan}}
     """
-    data = read_bytes(path, limit)
+    return parse_object(read_bytes(path, limit))
+
+
+def parse_object(data: bytes) -> dict[str, Any]:
+    """Return the JSON object in ``data``. Raises ValueError where it holds something else, or too much.
+
+    >>> parse_object(b'{"rows": 3}')
+    {'rows': 3}
+    """
     if data.count(b",") + data.count(b"[") + data.count(b"{") > MAX_VALUES:
         raise ValueError(f"it holds more than {MAX_VALUES:,} values")
     try:

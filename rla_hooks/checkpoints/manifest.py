@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -26,10 +26,16 @@ from rla_hooks import atomic
 from rla_hooks.checkpoints import staging
 from rla_hooks.errors import warn
 from rla_hooks.locks import locked
+from rla_hooks.smallfiles import open_regular, parse_object, read_bytes
 
 FILE = "manifest.json"
 FORMAT = 2  # as format 1; but its run may have been written by several processes
+MISSING = "is missing"
 _BLOCK = 1 << 20
+_SPARSE = 1 << 30  # bytes; reading larger files that hold nothing would take minutes
+_ATTEMPTS = 100  # to find a checkpoint while a saver deletes them
+_MAX_KNOWN = 1000
+_known_whole: dict[Any, None] = {}  # files that were whole when this process last read them
 
 
 @dataclass(frozen=True)
@@ -75,18 +81,53 @@ class Manifest:
 
         What cannot be understood is left out with a warning. Changes nothing on disk.
         """
-        return self._read()[0]
+        try:
+            return self._read()[0]
+        except OSError as error:
+            self._warn(f"cannot be read ({error})")
+            return []
 
     def complete(self) -> list[Entry]:
         """Return the entries whose files are there in full size, oldest first. :meth:`trouble` checks contents."""
         return [entry for entry in self.entries() if self.has_size(entry)]
 
     def newest(self, name: str | None = None, step: int | None = None) -> Entry | None:
-        """Return the complete one that was written last, of this name and step where they are given; None without."""
-        for entry in reversed(self.complete()):
-            if name in (None, entry.name) and step in (None, entry.step):
-                return entry
-        return None
+        """Return the whole one that was written last, of this name and step where they are given; None without.
+
+        Its checksum is compared, which reads the file, once in this process. Damaged ones are passed over with a
+        warning, those that somebody has deleted without one.
+        """
+
+        def wanted(entries: list[Entry]) -> list[Entry]:
+            return [each for each in entries if name in (None, each.name) and step in (None, each.step)]
+
+        entry, problems = self.newest_whole(wanted, self._trouble_once)
+        for other, problem in problems:
+            if problem != MISSING:
+                instead = f"Step {entry.step} is taken instead" if entry else "There is no whole one before it"
+                warn(f"The checkpoint {self.folder / other.file} {problem}. {instead}.")
+        return entry
+
+    def newest_whole(
+        self, wanted: Callable[[list[Entry]], list[Entry]], trouble: Callable[[Entry], str | None] | None = None
+    ) -> tuple[Entry | None, list[tuple[Entry, str]]]:
+        """Return the last of the ``wanted`` entries that is whole, and what is wrong with those after it.
+
+        wanted: selects some of all entries. trouble: tells what is wrong with one, as :meth:`trouble` does. If files
+        disappear meanwhile, since a saver keeps only the newest ones, it looks again at what the manifest says then.
+        """
+        for attempt in range(_ATTEMPTS):
+            entries, problems = self.entries(), list[tuple[Entry, str]]()
+            for entry in reversed(wanted(entries)):
+                problem = (trouble or self.trouble)(entry)
+                if problem is None:
+                    return entry, problems
+                problems.append((entry, problem))
+                if problem == MISSING and attempt < _ATTEMPTS - 1 and self.entries() != entries:
+                    break
+            else:
+                break
+        return None, problems
 
     def add(
         self,
@@ -126,36 +167,57 @@ class Manifest:
 
     def trouble(self, entry: Entry) -> str | None:
         """Return what is wrong with the entry's file, as the end of a sentence; None when nothing is."""
+        path = self.folder / entry.file
         try:
-            size, crc = measure(self.folder / entry.file)
+            found = [file.stat() for file in staging.files_of(path)]
+            size = sum(each.st_size for each in found)
+            if size != entry.size:
+                return f"has {size} bytes instead of the {entry.size} that were written"
+            if size > _SPARSE and sum(getattr(each, "st_blocks", size) for each in found) * 512 < size // 100:
+                return f"is a sparse file: next to none of its {size} bytes were written"
+            crc = measure(path)[1]
         except FileNotFoundError:
-            return "is missing"
+            return MISSING
         except OSError as error:
             return f"cannot be read ({error})"
-        if size != entry.size:
-            return f"has {size} bytes instead of the {entry.size} that were written"
-        if crc != entry.crc32c:
-            return f"has changed since it was written (crc32c {crc} instead of {entry.crc32c})"
-        return None
+        return None if crc == entry.crc32c else f"has changed since it was written (crc32c {crc}, not {entry.crc32c})"
+
+    def _trouble_once(self, entry: Entry) -> str | None:
+        """As :meth:`trouble`; a file that was whole is not read again as long as nobody has changed it."""
+        try:
+            found = [file.stat() for file in staging.files_of(self.folder / entry.file)]
+        except OSError:
+            return self.trouble(entry)
+        key = str(self.folder), entry, tuple((each.st_ino, each.st_size, each.st_mtime_ns) for each in found)
+        problem = None if key in _known_whole else self.trouble(entry)
+        if problem is None:
+            _known_whole[key] = None
+            while len(_known_whole) > _MAX_KNOWN:
+                _known_whole.pop(next(iter(_known_whole)), None)
+        return problem
 
     def _read(self) -> tuple[list[Entry], str | None]:
-        """Return the entries, and what is wrong with the manifest."""
+        """Return the entries, and what is wrong with the manifest. Raises OSError if it cannot be read now."""
         try:
-            text = self.path.read_bytes()
-            if not text:  # its first saver has just made it, to lock it
+            data = read_bytes(self.path)
+            if not data:  # its first saver has just made it, to lock it
                 return [], None
-            content = json.loads(text)
+            content = parse_object(data)
         except (FileNotFoundError, NotADirectoryError):
             return [], None
-        except (ValueError, RecursionError, IsADirectoryError) as error:
+        except (ValueError, IsADirectoryError) as error:
             return [], self._warn(f"is damaged ({error})")
-        if not isinstance(content, dict) or not isinstance(content.get("checkpoints"), list):
+        number, listed = content.get("format"), content.get("checkpoints")
+        if not isinstance(listed, list):
             return [], self._warn("holds no list of checkpoints")
-        if content.get("format") not in range(1, FORMAT + 1):
-            return [], self._warn(f"has format {content.get('format')!r}; this version reads formats 1 to {FORMAT}")
-        good = [entry for entry in map(_entry, content["checkpoints"]) if entry]
-        if len(good) < len(content["checkpoints"]):
-            return good, self._warn(f"has {len(content['checkpoints']) - len(good)} entries that cannot be used")
+        if type(number) is not int or number < 1:
+            return [], self._warn(f"has format {str(number)[:40]!r}; this version reads formats 1 to {FORMAT}")
+        good = [entry for entry in map(_entry, listed) if entry]
+        if number > FORMAT:
+            newer = f"has format {number}; this version knows formats 1 to {FORMAT}, and reads it as far as it can"
+            return good, self._warn(newer)
+        if len(good) < len(listed):
+            return good, self._warn(f"has {len(listed) - len(good)} entries that cannot be used")
         return good, None
 
     def _warn(self, problem: str) -> str:
@@ -204,7 +266,7 @@ def measure(path: Path) -> tuple[int, str]:
     for file in staging.files_of(path):
         if file != path:
             crc = google_crc32c.extend(crc, file.relative_to(path).as_posix().encode("utf-8", "surrogateescape"))
-        with open(file, "rb") as stream:
+        with open_regular(file) as stream:
             while block := stream.read(_BLOCK):
                 size += len(block)
                 crc = google_crc32c.extend(crc, block)

@@ -16,6 +16,9 @@ from rla_hooks.errors import CheckpointError, ConfigError, RLAError, WarnOnce, d
 from rla_hooks.texts import text_of
 
 
+_ATTEMPTS = 10  # to load a checkpoint while another process deletes them
+
+
 class Saver:
     """Writes ``<name>-<step>.pt`` (torch), ``.pkl`` (plain data) and so on into a run's checkpoint folder.
 
@@ -153,17 +156,27 @@ class Saver:
         step = None if step is None else arguments.checked_step(step)
         arguments.checked_name(name, step or 0)
         models = self.objects if into is None else arguments.checked_models(into, "into")
-        entry = self._chosen(step, name)
-        path = self.folder / entry.file
-        try:
-            with _checkpoint_errors("cannot be restored"):
-                implementation = backends.backend_named(entry.file).implementation()
-                content = implementation.load(path, bool(weights_only))
-                if models or getattr(implementation, "restores_without_objects", False):
-                    implementation.restore(models or {}, content, self.var_prefix)
-        except CheckpointError as error:
-            raise CheckpointError(f"{path} {error}") from error
-        return entry.step, content
+        for attempt in range(_ATTEMPTS):
+            entry = self._chosen(step, name)
+            path = self.folder / entry.file
+            try:
+                return entry.step, self._load_file(path, models, weights_only)
+            except (OSError, CheckpointError) as error:
+                # Another process, which keeps only the newest ones, has deleted it since it was chosen.
+                if attempt < _ATTEMPTS - 1 and not os.path.lexists(path):
+                    continue
+                if isinstance(error, CheckpointError):
+                    raise CheckpointError(f"{path} {error}") from error
+                raise
+        raise AssertionError("the last attempt returns or raises")
+
+    def _load_file(self, path: Path, models: Mapping[str, Any] | None, weights_only: bool) -> dict[str, Any]:
+        with _checkpoint_errors("cannot be restored"):
+            implementation = backends.backend_named(path.name).implementation()
+            content = implementation.load(path, bool(weights_only))
+            if models or getattr(implementation, "restores_without_objects", False):
+                implementation.restore(models or {}, content, self.var_prefix)
+        return content
 
     def steps(self, name: str = "checkpoint") -> list[int]:
         """Return the steps of the complete checkpoints of a name, in the order of writing."""
@@ -215,18 +228,18 @@ class Saver:
 
     def _chosen(self, step: int | None, name: str) -> Entry:
         """Return the entry to load. Raises CheckpointError when there is none that is whole."""
-        entries = self.manifest.entries()
-        wanted = [entry for entry in entries if entry.name == name and step in (None, entry.step)]
-        wanted = [entry for entry in wanted if "writer" not in entry.info] or wanted
-        problems: list[str] = []
-        for entry in reversed(wanted):
-            problem = self.manifest.trouble(entry)
-            if problem is None:
-                for line in problems:
-                    warn(f"{line}. Step {entry.step} is loaded instead.")
-                return entry
-            problems.append(f"The checkpoint {self.folder / entry.file} {problem}")
-        raise CheckpointError(self._none_whole(step, name, problems, entries))
+
+        def wanted(entries: list[Entry]) -> list[Entry]:
+            named = [entry for entry in entries if entry.name == name and step in (None, entry.step)]
+            return [entry for entry in named if "writer" not in entry.info] or named
+
+        entry, found = self.manifest.newest_whole(wanted)
+        problems = [f"The checkpoint {self.folder / other.file} {problem}" for other, problem in found]
+        if entry is None:
+            raise CheckpointError(self._none_whole(step, name, problems, self.manifest.entries()))
+        for line in problems:
+            warn(f"{line}. Step {entry.step} is loaded instead.")
+        return entry
 
     def _none_whole(self, step: int | None, name: str, problems: list[str], entries: list[Entry]) -> str:
         named = f"{name!r}" + ("" if step is None else f" of step {step}")
