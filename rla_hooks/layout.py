@@ -265,8 +265,8 @@ def create(
 def run_names(log_root: Path, task: str | None = None) -> Iterator[str]:
     """Yield the names of all runs below ``LOG_ROOT/log`` (of one task, and of tasks grouped in it).
 
-    They come in the order of the times in the names, which are local times of the machines that gave them: the order
-    of the starts is that of ``started`` in run.json. Folders that cannot be read, and circles of links, are passed over.
+    They come in the order of the times in the names, which are local times of the machines that gave them; the order
+    of the starts is that of ``started`` in run.json. What cannot be read is passed over, and so are circles of links.
     """
     root = log_root / LOG
     found = []

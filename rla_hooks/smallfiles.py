@@ -21,7 +21,7 @@ _KINDS = {stat.S_IFIFO: "FIFO", stat.S_IFCHR: "device", stat.S_IFBLK: "device", 
 
 
 def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
-    """Open a regular file for reading. Raises OSError; for anything else, which is not touched, one that is a ValueError.
+    """Open a regular file for reading. Raises OSError; io.UnsupportedOperation for another, which is not touched.
 
     >>> open_regular("/dev/zero")
     Traceback (most recent call last):
@@ -46,7 +46,7 @@ def _check_regular(status: os.stat_result) -> None:
 
 
 def read_bytes(path: str | os.PathLike[str], limit: int = LIMIT) -> bytes:
-    """Return the content of a regular file of at most ``limit`` bytes. Raises OSError, or ValueError for any other."""
+    """Return the content of a regular file of at most ``limit`` bytes. Raises OSError, else ValueError."""
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
         data = b"" if size > limit else file.read(limit + 1)  # more than the size: it may grow, and in /proc it is 0

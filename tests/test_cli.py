@@ -1,6 +1,9 @@
 """The command ``rla``, as typed in a terminal."""
 
+import contextlib
 import json
+import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -36,13 +39,13 @@ def log_root(tmp_path_factory):
     return root
 
 
-def _rla(*arguments):
-    environment = {"COLUMNS": "200", "PATH": ""}
+def _rla(*arguments, **environment):
+    environment = {"COLUMNS": "200", "PATH": "", **environment}
     return subprocess.run([RLA, *map(str, arguments)], capture_output=True, text=True, env=environment)
 
 
 def test_runs_are_listed_with_status_and_rows(log_root):
-    """One line a run, oldest first; markup in names is shown, not obeyed; a killed run's rows are counted."""
+    """One line a run, oldest first; markup in names is shown, not obeyed; a killed run's rows come from its files."""
     done = _rla("runs", "--log-root", log_root)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()[1:]
@@ -72,3 +75,91 @@ def test_mistakes_are_one_line(log_root, tmp_path):
     assert done.stderr == "rla: no run has 'nothing like it' in its name. See them all: rla runs\n"
     assert "no runs" in _rla("runs", "--log-root", tmp_path).stdout
     assert list(tmp_path.iterdir()) == []
+
+
+EVIL = "\x1b]0;PWNED\x07\x1b[31mred\u202e"
+
+
+@pytest.fixture(scope="module")
+def hostile_root(tmp_path_factory):
+    """Runs of somebody who wants the terminal, or has file names of another encoding."""
+    root = tmp_path_factory.mktemp("hostile") / f"root{EVIL}"
+
+    @rla.track(record=["info"], task=f"task{EVIL}", log_root=root, writers=["csv"], backup="none")
+    def train(info):
+        rla.log({"loss": 0.5}, step=0)
+        return rla.current_run()
+
+    first, run = train("plain"), train(EVIL)
+    content = json.loads((run.log_dir / "run.json").read_text())
+    content |= {"last_step": f"x\udcff{EVIL}", "rows": {"a": [EVIL]}, "warnings": [{"text": "a"}, {"text": "b"}]}
+    (run.log_dir / "run.json").write_text(json.dumps(content))
+    (run.log_dir / f"file{EVIL}").write_text("")
+    with contextlib.suppress(OSError):  # macOS takes UTF-8 only
+        Path(os.fsdecode(os.fsencode(run.log_dir) + b"/caf\xe9")).write_text("")
+    (first.log_dir / "run.json").write_text(json.dumps({"format": 99, "status": f"new{EVIL}"}))
+    return root
+
+
+@pytest.mark.parametrize("encoding", ["utf-8:strict", "ascii:strict", "latin-1:strict"])
+@pytest.mark.parametrize("arguments", [["runs"], ["show"], ["show", "info=plain"], ["show", EVIL]])
+def test_nothing_is_printed_raw(arguments, encoding, hostile_root):
+    """No control character of a name, a file or an argument reaches the terminal, and none of them is an error."""
+    done = _rla(*arguments, "--log-root", hostile_root, PYTHONIOENCODING=encoding, FORCE_COLOR="", TERM="xterm")
+    assert done.returncode == (2 if EVIL in arguments else 0) and "Traceback" not in done.stderr
+    output = done.stdout + done.stderr
+    assert "PWNED" in output or "plain" in arguments[-1]
+    assert not [character for character in output if not character.isprintable() and character != "\n"]
+
+
+def test_the_number_of_warnings_is_shown(hostile_root):
+    """Those that run.json holds, since Python may show none of them."""
+    head, _, line = _rla("runs", "--log-root", hostile_root).stdout.splitlines()
+    at = head.index("warnings")
+    assert line[at : at + 2] == "2 "
+
+
+@pytest.mark.parametrize("columns", ["20", "60", "300"])
+def test_in_a_pipe_a_run_is_one_line(columns, log_root):
+    """Whatever the terminal's width, nothing is cut, so that grep finds runs by what they were given."""
+    lines = _rla("runs", "--log-root", log_root, COLUMNS=columns).stdout.splitlines()
+    assert len(lines) == 5 and all(line == line.rstrip() for line in lines)
+    assert [info for info in ("[bold]good[/]", "bad", "dead", "broken") if f"info={info}" in "".join(lines)]
+    (name,) = (run.name for run in rla.runs(log_root) if run.record["info"] == "bad")
+    assert f"/{name}\n" in _rla("show", "info=bad", "--log-root", log_root, COLUMNS=columns).stdout
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a shell")
+@pytest.mark.parametrize("command", ["runs", "show"])
+@pytest.mark.parametrize("reader", ["head -1", "true"])
+def test_a_pipe_that_is_closed_early_is_no_error(command, reader, log_root):
+    """As with `rla runs | head -1`: no traceback, also not at the end of Python."""
+    line = f"{shlex.quote(str(RLA))} {command} --log-root {shlex.quote(str(log_root))} | {reader}"
+    done = subprocess.run(line, shell=True, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a shell")
+def test_printed_paths_can_be_pasted_into_a_shell(log_root):
+    """A run's name has ampersands, which end a command; a task may have blanks and quotes."""
+    shown = _rla("show", "info=bad", "--log-root", log_root).stdout
+    (path,) = (line.partition("the run: ")[2] for line in shown.splitlines() if line.startswith("the run: "))
+    done = subprocess.run(f"cd {path} && ls", shell=True, capture_output=True, text=True)
+    assert "progress.csv" in done.stdout.split(), done.stderr
+
+
+def test_a_tree_is_bounded(tmp_path):
+    """Thousands of files, folders in folders in folders, links in a circle: some lines, and how many more there are."""
+
+    @rla.track(log_root=tmp_path, task="t", writers=["csv"], backup="none")
+    def train():
+        return rla.current_run()
+
+    run = train()
+    deep = run.log_dir.joinpath(*["deep"] * 30)
+    deep.mkdir(parents=True)
+    (deep / "circle").symlink_to(run.log_dir)
+    for number in range(1000):
+        (run.results_dir / f"{number:04}").touch()
+    lines = _rla("show", "--log-root", tmp_path).stdout.splitlines()
+    assert len(lines) < 60 and any("... 992 more" in line for line in lines) and "circle" not in "".join(lines)

@@ -15,8 +15,9 @@ HEAVY = {"numpy", "pandas", "matplotlib", "torch", "tensorflow", "keras", "light
 
 # The layers, from the bottom up: a file imports from its own layer or from those below.
 FLOORS = [
-    """errors _version atomic delegation locks ranks texts values parameters encoding plaindata layout endings record
-    life smallfiles places reserve command""",
+    """errors _version atomic delegation locks ranks texts values parameters encoding plaindata layout
+    endings record places reserve command
+    life smallfiles printing""",
     """writers""",
     """config figures checkpoints snapshot""",
     """query core""",

@@ -26,6 +26,7 @@ from rla_hooks import atomic
 from rla_hooks.checkpoints import staging
 from rla_hooks.errors import warn
 from rla_hooks.locks import locked
+from rla_hooks.printing import printable
 from rla_hooks.smallfiles import open_regular, parse_object, read_bytes
 
 FILE = "manifest.json"
@@ -105,7 +106,7 @@ class Manifest:
         for other, problem in problems:
             if problem != MISSING:
                 instead = f"Step {entry.step} is taken instead" if entry else "There is no whole one before it"
-                warn(f"The checkpoint {self.folder / other.file} {problem}. {instead}.")
+                warn(f"The checkpoint {printable(self.folder / other.file)} {problem}. {instead}.")
         return entry
 
     def newest_whole(
@@ -211,7 +212,7 @@ class Manifest:
         if not isinstance(listed, list):
             return [], self._warn("holds no list of checkpoints")
         if type(number) is not int or number < 1:
-            return [], self._warn(f"has format {str(number)[:40]!r}; this version reads formats 1 to {FORMAT}")
+            return [], self._warn(f"has format {ascii(number)[:40]}; this version reads formats 1 to {FORMAT}")
         good = [entry for entry in map(_entry, listed) if entry]
         if number > FORMAT:
             newer = f"has format {number}; this version knows formats 1 to {FORMAT}, and reads it as far as it can"
@@ -222,7 +223,7 @@ class Manifest:
 
     def _warn(self, problem: str) -> str:
         rest = "Checkpoints that it does not list are neither loaded nor deleted; their files are untouched."
-        warn(f"{self.path} {problem}. {rest}")
+        warn(f"{printable(self.path)} {problem}. {rest}")
         return problem
 
     def _take(self) -> list[Entry]:

@@ -15,7 +15,6 @@ from rla_hooks.checkpoints.manifest import Entry, Manifest
 from rla_hooks.errors import CheckpointError, ConfigError, RLAError, WarnOnce, did_you_mean, warn
 from rla_hooks.texts import text_of
 
-
 _ATTEMPTS = 10  # to load a checkpoint while another process deletes them
 
 

@@ -3,27 +3,28 @@
 rla runs                     the runs, newest last
 rla show                     the folders of the newest run, and how to open it in TensorBoard
 rla show 21-22-16            those of the run whose name contains this text
+
+What stands in names and files is printed on one line and without control characters, whoever has written it.
 """
 
 from __future__ import annotations
 
-import shlex
+import io
+import os
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console
-from rich.filesize import decimal
-from rich.markup import escape
-from rich.table import Table
-from rich.tree import Tree
 
-from rla_hooks.endings import KILLED, RUNNING
+from rla_hooks.cli.folders import print_run
 from rla_hooks.errors import RLAError
-from rla_hooks.layout import KINDS, LOG, RunPaths
+from rla_hooks.printing import printable
 from rla_hooks.query import SavedRun, runs
 
-_MAX_ENTRIES = 8  # of one folder in the tree: a project may have thousands of files
+_MAX_CELL = 500  # characters, of a table in which anything may stand
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Look at the runs of a log root.")
 LogRoot = Annotated[Path | None, typer.Option(help="The log root; else that of the config found from here.")]
@@ -32,16 +33,36 @@ Task = Annotated[str | None, typer.Option(help="Only runs of this task.")]
 
 @app.command("runs")
 def list_runs(log_root: LogRoot = None, task: Task = None) -> None:
-    """List runs, newest last, with what is wrong with damaged ones."""
-    table = Table("started", "task", "status", "rows", "step", "record", box=None, pad_edge=False)
+    """List runs, newest last, one a line, with the number of warnings and with what is wrong with damaged ones."""
     found = runs(log_root, task)
-    for run in found:
-        status = run.status if not run.problems else f"{run.status} ({'; '.join(run.problems)})"
-        record = " ".join(f"{key}={value}" for key, value in run.record.items())
-        started = "/".join(run.name.split("/")[-4:]).partition("_")[0]
-        cells = (started, run.task, status, _rows(run), run.info.get("last_step"), record)
-        table.add_row(*("" if cell is None else escape(str(cell)) for cell in cells))
-    Console().print(table if found else "There are no runs here.")
+    if not found:
+        print("There are no runs here.")
+        return
+    head = ("started", "task", "status", "rows", "step", "warnings", "record")
+    lines = [head, *(tuple(_cell(cell) for cell in _cells(run)) for run in found)]
+    widths = [max(cell_len(line[column]) for line in lines) for column in range(len(head) - 1)]
+    for line in lines:
+        padded = [cell + " " * (width - cell_len(cell)) for cell, width in zip(line, widths, strict=False)]
+        print("  ".join([*padded, *line[len(widths) :]]).rstrip())
+
+
+def _cells(run: SavedRun) -> list[Any]:
+    warnings = run.info.get("warnings")
+    record = " ".join(f"{key}={value}" for key, value in run.record.items())
+    return [
+        "/".join(run.name.split("/")[-4:]).partition("_")[0],
+        run.task,
+        run.status,
+        run.info.get("rows"),
+        run.info.get("last_step"),
+        len(warnings) if isinstance(warnings, list) and warnings else None,
+        f"{record}  ({'; '.join(run.problems)})" if run.problems else record,
+    ]
+
+
+def _cell(value: Any) -> str:
+    text = "" if value is None else value if isinstance(value, str) else repr(value)
+    return printable(text if len(text) <= _MAX_CELL else f"{text[:_MAX_CELL]}...")
 
 
 @app.command("show")
@@ -53,53 +74,20 @@ def show(run: Annotated[str, typer.Argument(help="A part of the run's name.")] =
     print_run(matching[-1].paths)
 
 
-def print_run(paths: RunPaths) -> None:
-    """Print the folders of a run as a tree, and the command that opens its task in TensorBoard."""
-    console = Console(highlight=False, soft_wrap=True)
-    if not console.is_terminal:
-        console.width = 1000  # a file or a pipe has no edge that names must be cut at
-    console.print(run_tree(paths))
-    task = paths.name.rsplit("/", 4)[0]
-    command = shlex.join(["tensorboard", "--logdir", str(paths.log_root / LOG / task)])
-    console.print(f"\nsee the curves: {escape(command)}")
-
-
-def run_tree(paths: RunPaths) -> Tree:
-    """Return the five folders of a run as a rich tree."""
-    tree = Tree(f"{escape(str(paths.log_root))}", guide_style="dim")
-    for kind in KINDS:
-        folder = paths.log_root / kind / paths.name
-        if folder.is_dir():
-            _add_entries(tree.add(f"[bold]{kind}[/]/[dim]{escape(paths.name)}[/]"), folder)
-    return tree
-
-
-def _add_entries(branch: Tree, folder: Path) -> None:
-    entries = sorted(folder.iterdir(), key=lambda entry: (entry.is_dir(), entry.name))
-    for entry in entries[:_MAX_ENTRIES]:
-        if entry.is_dir() and not entry.is_symlink():
-            _add_entries(branch.add(f"[bold]{escape(entry.name)}[/]/"), entry)
-        else:
-            branch.add(f"{escape(entry.name)} [dim]{decimal(entry.lstat().st_size)}[/]")
-    if len(entries) > _MAX_ENTRIES:
-        branch.add(f"[dim]... {len(entries) - _MAX_ENTRIES} more[/]")
-
-
-def _rows(run: SavedRun) -> int | None:
-    """The number of rows: as in run.json, or if the run has not ended, the lines of progress.csv below the header."""
-    if run.status not in (RUNNING, KILLED):
-        return run.info.get("rows")
-    try:
-        with run.paths.progress_csv.open("rb") as file:
-            return max(0, sum(1 for _ in file) - 1)
-    except OSError:
-        return 0
-
-
 def main() -> None:
     """Run the command. A mistake of the user is reported in a line, without a traceback."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal or a pipe may take ASCII only
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except RLAError as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red]rla:[/] {escape(str(error))}")
+        console = Console(stderr=True, highlight=False, soft_wrap=True)
+        console.print("[red]rla:[/]", end=" ")
+        console.print(printable(error), markup=False)
         raise SystemExit(2) from None
+    except BrokenPipeError:  # the other end has read enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python writes at its own end
+        raise SystemExit(1) from None

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import time
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from urllib.parse import unquote
 
 from rla_hooks.config.reading import log_root_of
 from rla_hooks.delegation import value_of
+from rla_hooks.endings import KILLED, RUNNING, SEVERITY
 from rla_hooks.errors import ConfigError, RLAError
 from rla_hooks.layout import RunPaths, check_task, parse, run_names
-from rla_hooks.life import read_status
+from rla_hooks.life import STALE_AFTER, is_running, read_status
 from rla_hooks.query import rows
-from rla_hooks.smallfiles import read_json
+from rla_hooks.record import FORMAT
+from rla_hooks.smallfiles import parse_object, read_bytes
 
 if TYPE_CHECKING:
     import pandas
 
 UNKNOWN = "unknown"
+_NOT_YET = "is missing", "is empty"  # the files of a run that is just starting
 _FOLDER = "Of this run; see rla_hooks.layout."
 
 
@@ -36,7 +41,11 @@ class HasCheckpoints(Protocol):
 class SavedRun:
     """A run as read from its folders. ``problems`` lists what is damaged; everything else can be read.
 
-    ``name``, ``task``, ``status``; ``hparams``: parameter.json; ``info``: run.json; ``paths``: where its files are.
+    ``name``, ``task``; ``status``: ``running``, ``finished``, ``pruned``, ``interrupted``, ``failed``; ``killed`` if it
+    did not end and its process is gone; ``running (silent since 2026-01-31 12:00 UTC)`` if it runs, or ran, in a
+    container or on another host, and has written nothing for ten minutes; ``unknown`` where run.json is damaged.
+    ``hparams``: parameter.json; ``info``: run.json, and what rows a run
+    has that did not end; ``paths``: where its files are.
 
     >>> import rla_hooks as rla
     >>> @rla.track(record=["lr"], task="demo", writers=["csv"], backup="none")
@@ -56,8 +65,21 @@ class SavedRun:
     task: str
     status: str
     hparams: dict[str, Any] = field(repr=False)
-    info: dict[str, Any] = field(repr=False)  # run.json
+    run_json: dict[str, Any] = field(repr=False)  # its content, as it stands there
     problems: tuple[str, ...] = ()
+
+    @functools.cached_property
+    def info(self) -> dict[str, Any]:
+        """run.json; for a run that is running or was killed with ``rows``, ``last_step`` and ``last`` of its files."""
+        if not is_running(self.status) and self.status != KILLED:
+            return self.run_json
+        files = rows.files(self.log_dir)
+        if not files:  # it has other writers
+            return self.run_json
+        found, noted = rows.summary(files), self.run_json.get("last")
+        last = {**(noted if isinstance(noted, dict) else {}), **found.last}
+        count = self.run_json.get("rows") if found.rows is None else found.rows
+        return self.run_json | {"rows": count, "last_step": found.last_step, "last": last}
 
     @property
     def record(self) -> dict[str, str]:
@@ -84,7 +106,7 @@ class SavedRun:
 
 
 def runs(log_root: str | os.PathLike[str] | None = None, task: str | None = None) -> list[SavedRun]:
-    """Return the saved runs of a log root, newest last.
+    """Return the saved runs of a log root, newest last: in the order in which they started, in whatever time zone.
 
     log_root: by default that of the config (see :func:`rla_hooks.config.load`). task: only runs of this task. A damaged
     run is listed, too, with what is wrong in ``problems``; so are runs of the original RLA.
@@ -99,31 +121,69 @@ def runs(log_root: str | os.PathLike[str] | None = None, task: str | None = None
     [(0, 0.0), (1, 10.0), (2, 20.0)]
     """
     root = log_root_of(log_root)
-    return [_read(RunPaths(root, name)) for name in run_names(root, task)]
+    found = [_read(RunPaths(root, name)) for name in run_names(root, task)]
+    return sorted(found, key=lambda run: (_start_of(run), run.name))
+
+
+def _start_of(run: SavedRun) -> float:
+    """When a run started, in seconds since 1970: as run.json says; else the time in its name, read as local time."""
+    with suppress(KeyError, ValueError, OverflowError, OSError):
+        return datetime.fromisoformat(str(run.run_json["started"])).timestamp()
+    with suppress(ValueError, OverflowError, OSError):
+        return parse(run.name).time.timestamp()
+    return 0.0  # the year 1
 
 
 def _read(paths: RunPaths) -> SavedRun:
-    problems: list[str] = []
-    info: dict[str, Any] = {}
-    hparams: dict[str, Any] = {}
+    # A run writes run.json first, then parameter.json. Read the other way round, what a run that is just starting
+    # has not written yet can be told from what somebody has lost.
+    hparams, lost = _load(paths.parameter_json)
+    info, damage = _load(paths.run_json)
     status = UNKNOWN
-    with _noting(problems, paths.run_json):
-        info = read_json(paths.run_json)
-        status = read_status(info, (paths.log_dir, paths.tensorboard_dir, paths.checkpoint_dir))
-    with _noting(problems, paths.parameter_json):
-        hparams = read_json(paths.parameter_json)
-    return SavedRun(paths, paths.name, _task(paths.name, info), status, hparams, info, tuple(problems))
+    if damage is None:
+        status, damage = _status(info, paths)
+        hparams, lost = _load(paths.parameter_json) if lost else (hparams, lost)
+    elif damage.endswith(_NOT_YET) and lost is not None and lost.endswith(_NOT_YET) and _is_young(paths):
+        status, damage = RUNNING, None
+    if lost is not None and lost.endswith(_NOT_YET) and is_running(status) and _is_young(paths):
+        lost = None
+    problems = tuple(problem for problem in (damage, lost) if problem)
+    return SavedRun(paths, paths.name, _task(paths.name, info), status, hparams, info, problems)
 
 
-@contextmanager
-def _noting(problems: list[str], path: Path) -> Iterator[None]:
-    """Add to the problems why a file cannot be read."""
+def _load(path: Path) -> tuple[dict[str, Any], str | None]:
+    """Return the content of a file, and why it cannot be read."""
     try:
-        yield
+        data = read_bytes(path)
+        return (parse_object(data), None) if data else ({}, f"{path.name} {_NOT_YET[1]}")
     except FileNotFoundError:
-        problems.append(f"{path.name} is missing")
+        return {}, f"{path.name} {_NOT_YET[0]}"
     except (OSError, ValueError) as error:
-        problems.append(f"{path.name} cannot be read: {error}")
+        return {}, f"{path.name} cannot be read: {error}"
+
+
+def _status(info: dict[str, Any], paths: RunPaths) -> tuple[str, str | None]:
+    """Return the status in a run.json, and what is wrong with it."""
+    number, status = info.get("format"), info.get("status")
+    newer = None
+    if isinstance(number, int) and number > FORMAT:
+        newer = (
+            f"run.json has format {str(number)[:40]}; this version knows formats 1 to {FORMAT}: read as far as known"
+        )
+        if isinstance(status, str) and status not in SEVERITY:
+            return status, newer
+    try:
+        return read_status(info, (paths.log_dir, paths.tensorboard_dir, paths.checkpoint_dir)), newer
+    except ValueError as error:
+        return UNKNOWN, f"run.json cannot be read: {error}"
+
+
+def _is_young(paths: RunPaths) -> bool:
+    """Whether files were made in the run's folder moments ago, so that it may just be starting."""
+    try:
+        return abs(time.time() - paths.log_dir.stat().st_mtime) < STALE_AFTER
+    except OSError:
+        return False
 
 
 def _task(name: str, info: dict[str, Any]) -> str:
