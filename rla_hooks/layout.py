@@ -18,6 +18,7 @@ systems; what is cut ends in ``~`` and eight hexadecimal digits of its SHA-256.
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import re
@@ -235,10 +236,12 @@ def create(
     ``log/<run name>`` is created exclusively: of several processes that start in the same microsecond one gets the
     name, and the others use the next microsecond. If the name was ``planned``, somebody may have put a file there
     already (LightningCLI its config.yaml); then the folder in ``archive_tester/`` is the one to be created exclusively.
-    Raises :class:`ConfigError` if the log root cannot be written.
+    Raises :class:`ConfigError` if the log root cannot be written, which the user can mend; OSError if the disk is full
+    or fails. No empty folders of the run are left then.
     """
     check_task(task)
     time = now or datetime.now()
+    paths: RunPaths | None = None
     try:
         for kind in KINDS:  # what is in the way of one of them shows before the run's name is taken
             (Path(log_root) / kind).mkdir(parents=True, exist_ok=True)
@@ -249,10 +252,14 @@ def create(
                 break
             except FileExistsError:
                 time += timedelta(microseconds=1)
-        others = (paths.log_dir, paths.results_dir, paths.checkpoint_dir, paths.code_dir, paths.archive_dir)
-        for folder in (*others, paths.tensorboard_dir):
+        for folder in _folders(paths):
             folder.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:  # ValueError: a path with a NUL
+        for folder in reversed(_folders(paths) if paths else ()):
+            with suppress(OSError):  # not there, or not empty
+                folder.rmdir()
+        if isinstance(error, OSError) and error.errno in _DISK_FAILS:
+            raise
         where = f" ({error.filename})" if isinstance(error, OSError) else ""
         reason = getattr(error, "strerror", None) or error
         raise ConfigError(
@@ -260,6 +267,19 @@ def create(
             "Allowed: a folder this user may create files in. Set LOG_ROOT in rla_config.yaml or pass log_root=."
         ) from error
     return paths
+
+
+# Not the user's mistake: no room or inodes, within the quota or at all; a disk, a server or a connection that is gone.
+_DISK_FAILS = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENXIO, errno.ENODEV, errno.ENOMEM, errno.ENFILE, errno.EMFILE),
+    *(errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ECONNABORTED),
+}
+
+
+def _folders(paths: RunPaths) -> tuple[Path, ...]:
+    """The folders of a run, in the order in which they are made."""
+    others = (paths.results_dir, paths.checkpoint_dir, paths.code_dir, paths.archive_dir)
+    return (paths.log_dir, *others, paths.tensorboard_dir)
 
 
 def run_names(log_root: Path, task: str | None = None) -> Iterator[str]:

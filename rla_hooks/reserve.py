@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 from rla_hooks import atomic, ranks
 
 SIZE = 16 << 10  # bytes of each file, and so of the longest content
+_CUT = {"error": 4000, "warnings": 5, "gaps": 20}  # characters, or elements
 FULL = (errno.ENOSPC, errno.EDQUOT)  # no blocks or inodes are left, on the disk or for this user
 
 
@@ -54,15 +56,18 @@ class Reserve:
                     self._discard(self._files.pop())
                     raise
 
-    def write_json(self, content: Any) -> None:
-        """Write ``content`` to ``path``, complete or not at all. Raises OSError where that fails."""
+    def write_json(self, content: Mapping[str, Any]) -> None:
+        """Write ``content`` to ``path``, complete or not at all. Raises OSError where that fails.
+
+        With the reserve, a long traceback and long lists are cut at their beginnings, as far as needed.
+        """
         try:
             atomic.write_json(self.path, content)
         except OSError as error:
             if error.errno not in FULL or not self._files or self._process != ranks.process_id:
                 raise
-            data = atomic.json_bytes(content)
-            if len(data) > SIZE:
+            data = _fitting(content)
+            if data is None:
                 raise
             self._replace(data)
 
@@ -99,3 +104,13 @@ class Reserve:
         with suppress(OSError):
             file.unlink(missing_ok=True)
         atomic.release_name(file)
+
+
+def _fitting(content: Mapping[str, Any]) -> bytes | None:
+    """Return the content as JSON of at most ``SIZE`` bytes, and None if it is too long even when it is cut."""
+    short, data = dict(content), atomic.json_bytes(content)
+    for key, kept in _CUT.items():
+        if len(data) > SIZE and isinstance(short.get(key), (str, list)):
+            short[key] = short[key][-kept:]
+            data = atomic.json_bytes(short)
+    return data if len(data) <= SIZE else None

@@ -57,6 +57,19 @@ def test_a_disk_without_inodes_does_not_stop_it(tmp_path, mounted):
         assert json.loads(path.read_text()) == {"n": number}
 
 
+def test_a_content_that_is_too_long_is_cut(small_disk):
+    """The end of a traceback and of a list tells most; what is short stays whole."""
+    path = small_disk / "run.json"
+    reserve = Reserve(path)
+    reserve.keep()
+    fill(small_disk)
+    content = {"status": "failed", "error": "x" * 99_000 + "the cause", "warnings": ["w" * 200] * 90 + ["last"]}
+    reserve.write_json(content)
+    read = json.loads(path.read_text())
+    assert (read["status"], len(read["error"]), read["error"][-9:]) == ("failed", 4000, "the cause")
+    assert (len(read["warnings"]), read["warnings"][-1]) == (5, "last")
+
+
 def test_without_room_for_it_or_with_too_much_content_the_old_file_stays(small_disk):
     """The error is that of the disk, and nothing half made is left."""
     path = small_disk / "run.json"

@@ -163,9 +163,9 @@ class RunCheckpoints:
         file = path_within(path, self.folder)
         if file is None:
             raise ValueError(f"the checkpoint {path} is not in the run's checkpoint folder {self.folder}")
-        listed = next((entry for entry in manifest.entries() if entry.file == file), None)
-        if listed is None or listed.time < path.stat().st_mtime or not manifest.has_size(listed):
-            with self._guard.warn_on_error("the list of checkpoints"):
+        with self._guard.warn_on_error("the list of checkpoints"):
+            listed = next((entry for entry in manifest.entries() if entry.file == file), None)
+            if listed is None or listed.time < path.stat().st_mtime or not manifest.has_size(listed):
                 manifest.add(file, name, self._logger.current_step() if step is None else step)
 
     def forget_deleted_checkpoints(self) -> None:
@@ -175,7 +175,7 @@ class RunCheckpoints:
         from rla_hooks.checkpoints.manifest import Manifest
 
         manifest = Manifest(self.folder)
-        gone = [entry for entry in manifest.entries() if not os.path.lexists(manifest.folder / entry.file)]
-        if gone:
-            with self._guard.warn_on_error("the list of checkpoints"):
+        with self._guard.warn_on_error("the list of checkpoints"):
+            gone = [entry for entry in manifest.entries() if not os.path.lexists(manifest.folder / entry.file)]
+            if gone:
                 manifest.forget(*gone)

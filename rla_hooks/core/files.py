@@ -76,12 +76,23 @@ class RunFiles:
     def describe(self) -> None:
         """Write parameter.json, labels.json, the code backup and tester.pkl, at the start of the run."""
         self.save_parameters()
-        with self._guard.warn_on_error("labels.json"):
-            if labels := self._settings.labels.as_dict():
-                write_json(self._paths.labels_json, labels)
+        self._save_labels()
         with self._guard.warn_on_error("the code backup"):
             self._back_up_code()
         self.archive()
+
+    def _save_labels(self) -> None:
+        with self._guard.warn_on_error("labels.json"):
+            if labels := self._settings.labels.as_dict():
+                write_json(self._paths.labels_json, labels)
+
+    def save_missing(self) -> None:
+        """Write the small files that could not be written at the start, if there is room now."""
+        if self._ownership.ends_run:
+            if not self._paths.parameter_json.exists():
+                self.save_parameters()
+            if not self._paths.labels_json.exists():
+                self._save_labels()
 
     def _back_up_code(self) -> None:
         """Copy the project's code, and note the state of git, Python and packages in run.json."""

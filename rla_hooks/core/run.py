@@ -38,6 +38,7 @@ from rla_hooks.core.summary_writer import SummaryWriter
 from rla_hooks.core.timers import TimeTracker
 from rla_hooks.delegation import of_part, value_of
 from rla_hooks.endings import FAILED, FINISHED, INTERRUPTED, RUNNING, check_ending
+from rla_hooks.errors import text_of
 from rla_hooks.parameters import safe
 from rla_hooks.record import Claim, RunRecord
 from rla_hooks.writers import make_writers
@@ -167,7 +168,14 @@ class Run:
             self.follow(handover.run_of_writing_rank())
             return
         planned_at = self.ownership.planned_at
-        paths = layout.create(*self.settings.check_place(), planned_at, planned_at is not None)
+        place = self.settings.check_place()
+        try:
+            paths = layout.create(*place, planned_at, planned_at is not None)
+        except OSError as error:  # a full disk, or one that fails: the training can do without
+            ending = "The training goes on untracked: nothing of this run is saved"
+            self.guard.warn("start", f"the log root {str(place[0])!r} cannot be written: {text_of(error)}. {ending}.")
+            self.follow(None)
+            return
         self._open_files(paths)  # before another thread can see that the run has started
         self.ownership.begin(paths)
         handover.export_to_child_ranks(paths)
@@ -389,6 +397,7 @@ class Run:
         self.logger.write_media("hyperparameters", Ending(self.record.status != FAILED, time.time()), step=0)
         self.logger.close()
         self.files.save_progress()
+        self.files.save_missing()
         self.files.archive()
         self.record.keep_room(False)
         registry.forget(self)
