@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rla_hooks.errors import ConfigError, did_you_mean
+from rla_hooks.masking import mask_text
 
 RUNNING, FINISHED, PRUNED, INTERRUPTED, FAILED = "running", "finished", "pruned", "interrupted", "failed"
 KILLED = "killed"
@@ -118,7 +119,7 @@ def _attribute(error: BaseException, name: str) -> Any:
 
 
 def traceback_of(error: BaseException) -> str:
-    """Return the traceback as Python prints it, cut in the middle if it is very long. Never raises."""
+    """Return the traceback as Python prints it, secrets masked, cut in the middle if it is long. Never raises."""
     kind, trace = type(error), _TRACEBACK.__get__(error)
     try:
         text = "".join(traceback.format_exception(kind, error, trace))
@@ -129,4 +130,6 @@ def traceback_of(error: BaseException) -> str:
             text = ""
         text += f"{kind.__module__}.{kind.__qualname__}: its text cannot be shown\n"
     text = text.encode("utf-8", "backslashreplace").decode()  # lone surrogates can be in no file
-    return text if len(text) <= MAX_ERROR else f"{text[: MAX_ERROR // 2]}\n[...]\n{text[-MAX_ERROR // 2 :]}"
+    if len(text) > MAX_ERROR:
+        text = f"{text[: MAX_ERROR // 2]}\n[...]\n{text[-MAX_ERROR // 2 :]}"
+    return mask_text(text)

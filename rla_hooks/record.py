@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import socket
 import time
 import traceback
@@ -31,13 +30,11 @@ from rla_hooks.command import command_line
 from rla_hooks.endings import KILLED, RUNNING, SEVERITY, traceback_of
 from rla_hooks.life import is_gone, namespace, process_identity, read_status
 from rla_hooks.locks import locked
+from rla_hooks.masking import masked_command
 from rla_hooks.reserve import Reserve
 
 FORMAT = 2
 load = read_json  # of a run.json; raises OSError, or ValueError where it holds something else
-# Not tokens and tokenizers, which are hyper-parameters.
-_SECRET_OPTION = re.compile(r"(token(?!s|i[sz])|passw|secret|api[-_]?key|credential)", re.IGNORECASE)
-_URL_PASSWORD = re.compile(r"(://[^/:@\s]*:)[^/@\s]+@")
 
 
 class RunRecord:
@@ -60,7 +57,7 @@ class RunRecord:
             "seconds": None,
             **this_process(),
             "owner": this_process(),
-            "command": _without_secrets(command_line()),
+            "command": masked_command(command_line()),
             "folder": _working_directory(),
             "python": platform.python_version(),
             "rows": 0,
@@ -238,20 +235,3 @@ def _working_directory() -> str | None:
         return os.getcwd()
     except FileNotFoundError:  # somebody removed it
         return None
-
-
-def _without_secrets(arguments: list[str]) -> list[str]:
-    """Mask secrets, since run.json gets shared: in ``--api-key KEY``, ``db.password=...`` and in URLs."""
-    masked, hide = [], False
-    for argument in map(str, arguments):
-        option, equals, _ = argument.partition("=")
-        is_option = argument.startswith("-")
-        secret = bool(_SECRET_OPTION.search(option))
-        if secret and equals:
-            masked.append(f"{option}=***")
-        elif hide and not is_option:
-            masked.append("***")
-        else:
-            masked.append(_URL_PASSWORD.sub(r"\1***@", argument))
-        hide = secret and is_option and not equals
-    return masked

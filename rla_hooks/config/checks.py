@@ -13,8 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from rla_hooks.errors import did_you_mean
-
-HIDDEN = "***"
+from rla_hooks.masking import MASK
 
 
 class Mistake(Exception):
@@ -59,7 +58,7 @@ def text(value: Any) -> str:
 def secret(value: Any) -> str:
     """Like ``text``, but a mistake does not show the value."""
     if not isinstance(value, str):
-        raise Mistake(f"is {HIDDEN} ({type(value).__name__}). Allowed: a text; put it in quotes.")
+        raise Mistake(f"is {MASK} ({type(value).__name__}). Allowed: a text; put it in quotes.")
     return value
 
 

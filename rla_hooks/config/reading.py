@@ -33,6 +33,7 @@ from typing import Any, NamedTuple
 
 from rla_hooks.config import checks
 from rla_hooks.errors import ConfigError, nearest
+from rla_hooks.masking import MASK, mask_value
 from rla_hooks.places import find, main_script, working_directory
 from rla_hooks.writers import WRITERS
 from rla_hooks.writers.base import Writer
@@ -103,15 +104,12 @@ class Config:
 
 
 def hide_secrets(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a copy of a config mapping that may be printed and stored, with stars in place of the password.
+    """Return a copy of a config mapping that may be printed and stored, with stars in place of secrets.
 
     >>> hide_secrets({"REMOTE_SETTING": {"username": "me", "password": "1234"}})
     {'REMOTE_SETTING': {'username': 'me', 'password': '***'}}
     """
-    shown = dict(raw)
-    remote = shown.get("REMOTE_SETTING")
-    if isinstance(remote, Mapping) and remote.get("password"):
-        shown["REMOTE_SETTING"] = {**remote, "password": checks.HIDDEN}
+    shown: dict[str, Any] = mask_value("config", raw)
     return shown
 
 
@@ -184,7 +182,7 @@ def _check(raw: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
             for inner_key, inner_value in value.items():
                 _check_entry(f"{key}.", inner_key, inner_value, found, problems)
         elif not _left_out(value):
-            shown = checks.HIDDEN if key == "REMOTE_SETTING" else checks.show(value)
+            shown = MASK if key == "REMOTE_SETTING" else checks.show(value)
             problems.append(f"{key} is {shown}. Allowed: a mapping with the keys {', '.join(inner)}.")
     _move_ignore_file(found)
     return found

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
+from rla_hooks.masking import mask_value
 from rla_hooks.parameters import MAX_PARAMETERS, flatten, safe, safe_or_cut
 
 
 class HyperParameters:
-    """Keeps the user's objects unchanged; :meth:`flat` returns what is written to parameter.json.
+    """Keeps the user's objects unchanged; :meth:`flat` returns what is written to parameter.json, secrets masked.
 
     >>> parameters = HyperParameters({"lr": 0.1})
     >>> parameters.add({"lr": 0.3, "width": 64})
@@ -26,10 +27,14 @@ class HyperParameters:
         self._added: set[str] = set()  # names that were added after the start
 
     def flat(self) -> dict[str, Any]:
-        """Return them without nesting, with dotted keys, values converted to what JSON can hold.
+        """Return them without nesting, with dotted keys, values converted to what JSON can hold, secrets masked.
 
         There are at most 10,000, of long lists and texts the beginning: a vocabulary does not slow down the start.
         """
+        return {key: mask_value(key, value) for key, value in self.plain().items()}
+
+    def plain(self) -> dict[str, Any]:
+        """Return what :meth:`flat` does, with the secrets in it, for copies of the run in other processes."""
         every = flatten(self.values)
         plain = {key: safe_or_cut(value) for key, value in islice(every.items(), MAX_PARAMETERS)}
         self.shortened = [key for key, (_, is_cut) in plain.items() if is_cut]
@@ -47,7 +52,8 @@ class HyperParameters:
         before = _as_text(self.flat())
         for key, value in params.items():
             known = key in self.values and key not in self._added
-            differs = known and _as_text(safe(self.values[key])) != _as_text(safe(value))
+            # Compared as they are written: of a loaded run, what is secret is not known.
+            differs = known and _as_text(_written(key, self.values[key])) != _as_text(_written(key, value))
             name = f"module.{key}" if differs else str(key)
             self.values[name] = value
             if not known or differs:
@@ -55,7 +61,11 @@ class HyperParameters:
         return _as_text(self.flat()) != before
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"values": self.flat()}  # the user's objects belong to this process
+        return self.__dict__ | {"values": self.plain()}  # the user's objects belong to this process
+
+
+def _written(key: str, value: Any) -> Any:
+    return mask_value(str(key), safe(value))
 
 
 def _as_text(parameters: Any) -> str:

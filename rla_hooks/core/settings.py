@@ -13,6 +13,7 @@ from rla_hooks import layout
 from rla_hooks.config.checks import show, show_word
 from rla_hooks.core.hyper_parameters import HyperParameters
 from rla_hooks.errors import ConfigError, RunError, did_you_mean, warn
+from rla_hooks.masking import mask_value
 from rla_hooks.places import main_script
 from rla_hooks.texts import shown
 from rla_hooks.writers import copied_writers
@@ -46,7 +47,8 @@ class Labels:
         """Return the content of labels.json; an empty dict if there are no labels."""
         if not self.tags and self.note is None and self.group is None:
             return {}
-        return {"format": 1, "tags": list(dict.fromkeys(self.tags)), "note": self.note, "group": self.group}
+        labels = {"tags": list(dict.fromkeys(self.tags)), "note": self.note, "group": self.group}
+        return {"format": 1, **mask_value("labels", labels)}
 
 
 @dataclass
@@ -126,7 +128,7 @@ class RunSettings:
         return [each for each in self.config.writers if isinstance(each, str)] if self.config else []
 
     def parameters(self) -> dict[str, Any]:
-        """Return the hyper-parameters without nesting, with dotted keys, as in parameter.json."""
+        """Return the hyper-parameters as in parameter.json: without nesting, with dotted keys, secrets masked."""
         return HyperParameters(self.hyper_param).flat()
 
     def check(self) -> dict[str, Any]:
@@ -195,4 +197,5 @@ class RunSettings:
         config = self.config
         if config is not None:
             config = replace(config, writers=tuple(copied_writers(config.writers)))
-        return self.__dict__ | {"hyper_param": self.parameters(), "log_callback": None, "config": config}
+        parameters = HyperParameters(self.hyper_param).plain()
+        return self.__dict__ | {"hyper_param": parameters, "log_callback": None, "config": config}

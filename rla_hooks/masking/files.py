@@ -36,7 +36,8 @@ _CODE = word_set(
     ".ts .tsx .mjs .rb .php .swift .cs .proto .cmake .sql .jinja .j2 .html .css"
 )
 _SETTINGS = word_set(
-    ".yaml .yml .json .jsonc .toml .ini .cfg .conf .config .properties .env .gin .plist .tf .hcl .sh .bash .zsh .ps1 .bat"
+    ".yaml .yml .json .jsonc .toml .ini .cfg .conf .config .properties .env .gin .plist .tf .hcl .sh .bash .zsh .ps1 "
+    ".bat"
 )
 _SECRET_BY_WORDS = word_set(".txt .yaml .yml .json .toml .ini .cfg .conf .properties .csv .xml .plist .dat")
 
