@@ -18,7 +18,7 @@ FLOORS = [
     """errors _version atomic delegation locks ranks texts values parameters encoding plaindata layout
     endings record places reserve command masking
     life smallfiles printing""",
-    """writers""",
+    """writers rowfiles""",
     """config figures checkpoints snapshot""",
     """query core""",
     """tester tracking face hooks testing __init__""",

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from urllib.parse import unquote
 
+from rla_hooks import rowfiles
 from rla_hooks.config.reading import log_root_of
 from rla_hooks.delegation import value_of
 from rla_hooks.endings import KILLED, RUNNING, SEVERITY
 from rla_hooks.errors import ConfigError, RLAError
 from rla_hooks.layout import RunPaths, check_task, parse, run_names
 from rla_hooks.life import STALE_AFTER, is_running, read_status
-from rla_hooks.query import rows
 from rla_hooks.record import FORMAT
 from rla_hooks.smallfiles import parse_object, read_bytes
 
@@ -73,10 +73,10 @@ class SavedRun:
         """run.json; for a run that is running or was killed with ``rows``, ``last_step`` and ``last`` of its files."""
         if not is_running(self.status) and self.status != KILLED:
             return self.run_json
-        files = rows.files(self.log_dir)
+        files = rowfiles.files(self.log_dir)
         if not files:  # it has other writers
             return self.run_json
-        found, noted = rows.summary(files), self.run_json.get("last")
+        found, noted = rowfiles.summary(files), self.run_json.get("last")
         last = {**(noted if isinstance(noted, dict) else {}), **found.last}
         count = self.run_json.get("rows") if found.rows is None else found.rows
         return self.run_json | {"rows": count, "last_step": found.last_step, "last": last}
@@ -100,7 +100,7 @@ class SavedRun:
         installed.
         """
         try:
-            return rows.read(rows.files(self.log_dir))
+            return rowfiles.read(rowfiles.files(self.log_dir))
         except ModuleNotFoundError as error:
             raise RLAError("metrics() needs pandas. Install it: pip install 'rla-hooks[pandas]'") from error
 

@@ -8,7 +8,7 @@ import struct
 
 import pytest
 
-from rla_hooks.query import rows
+from rla_hooks import rowfiles
 from rla_hooks.writers.base import Row
 from rla_hooks.writers.csv_writer import CsvWriter
 
@@ -27,17 +27,17 @@ def two_files(tmp_path):
 
 
 def test_the_files_of_a_run_are_those_of_its_processes(tmp_path):
-    """A copy that somebody made beside is not read as a process's rows."""
+    """A copy that somebody made beside is not read as a process's rowfiles."""
     names = ["progress.csv", "progress.a.b-c-12.csv", "progress.host-7-2.csv", "progress.host-7.csv"]
     for name in [*names, "progress.old.csv", "progress copy.csv", "progress.csv~", "progress.torn-1.txt", "log.txt"]:
         _write(tmp_path, name, "")
-    assert [path.name for path in rows.files(tmp_path)] == names
-    assert rows.files(tmp_path / "missing") == []
+    assert [path.name for path in rowfiles.files(tmp_path)] == names
+    assert rowfiles.files(tmp_path / "missing") == []
 
 
 def test_files_are_joined_by_time_and_each_keeps_its_order(two_files):
     """Every row stands under its own columns, whatever the clock of its process did."""
-    frame = rows.read(rows.files(two_files))
+    frame = rowfiles.read(rowfiles.files(two_files))
     assert list(frame.columns) == ["time-step", "timestamp", "a", "b", "c"]
     assert list(frame["timestamp"]) == [10.0, 11.0, 12.0, 13.0, 12.5, 14.0, 15.0]
     assert frame["c"].dropna().tolist() == ["x", "y", "z"]
@@ -48,7 +48,7 @@ def test_rows_of_another_program_are_read_too(tmp_path):
     """A file without times comes first."""
     _write(tmp_path, "progress.csv", "rollout/return\n1.5\n2.5\n")
     _write(tmp_path, "progress.host-7.csv", "time-step,timestamp,a\n0,11.0,5\n")
-    frame = rows.read(rows.files(tmp_path))
+    frame = rowfiles.read(rowfiles.files(tmp_path))
     assert frame["rollout/return"].fillna(0).tolist() == [1.5, 2.5, 0]
 
 
@@ -60,20 +60,20 @@ def test_floats_are_read_bit_equal(run_paths):
     writer = CsvWriter(run_paths.progress_csv)
     for step, value in enumerate(values):
         writer.write(Row(step, 1.0, {"a": value}))
-    frame = rows.read(rows.files(run_paths.log_dir))
+    frame = rowfiles.read(rowfiles.files(run_paths.log_dir))
     assert [struct.pack("d", value) for value in frame["a"]] == [struct.pack("d", value) for value in values]
 
 
 def test_a_summary_counts_the_rows_of_all_files_and_tells_the_newest(two_files):
     """The last step is that of the newest row; last values may come from rows before it."""
-    assert rows.summary(rows.files(two_files)) == (7, 3, {"a": 1.25, "b": 3, "c": "z"})
+    assert rowfiles.summary(rowfiles.files(two_files)) == (7, 3, {"a": 1.25, "b": 3, "c": "z"})
 
 
 def test_a_summary_counts_rows_not_lines(tmp_path):
     """Texts of several lines, a stray quote, a row that is still being written, a blank line."""
     text = 'time-step,timestamp,s\n0,1.0,"a\nb"\n1,2.0,"x\n2,3.0,y\n3,4.0,5"pipe\n\n4,5.0,"c ""d""\n"\n5,6.0,'
     path = _write(tmp_path, "progress.csv", text)
-    assert rows.summary([path]) == (5, 4, {"s": 'c "d"\n'})
+    assert rowfiles.summary([path]) == (5, 4, {"s": 'c "d"\n'})
 
 
 def test_a_summary_of_many_rows_is_quick_and_of_files_that_are_none_is_empty(tmp_path):
@@ -86,7 +86,7 @@ def test_a_summary_of_many_rows_is_quick_and_of_files_that_are_none_is_empty(tmp
     (tmp_path / "progress.host-4.csv").write_bytes(b"time-step,timestamp,a\n" + b"9" * 5000 + b",1.5,1\n")
     with open(tmp_path / "progress.host-5.csv", "wb") as file:
         file.truncate(1 << 40)
-    found = rows.files(tmp_path)
-    assert rows.summary(found[:-1]) == (300_001, 299_999, {"a": 0.25, "s": "text"})
-    assert rows.summary(found)[:2] == (None, 299_999)
-    assert rows.summary([]) == (0, None, {})
+    found = rowfiles.files(tmp_path)
+    assert rowfiles.summary(found[:-1]) == (300_001, 299_999, {"a": 0.25, "s": "text"})
+    assert rowfiles.summary(found)[:2] == (None, 299_999)
+    assert rowfiles.summary([]) == (0, None, {})
