@@ -1,4 +1,4 @@
-"""Texts of objects of any kind, for messages and files: never endless, and never an error of the object's own."""
+"""Texts of objects of any kind, for messages, files and terminals: never endless, never an error of the object."""
 
 from __future__ import annotations
 
@@ -50,13 +50,49 @@ def text_of(value: object) -> str:
     return text or type(value).__name__ if is_error else text
 
 
-def shell_path(path: str | os.PathLike[str]) -> str:
-    """Return a path so that it can be pasted into a shell: in quotes where it needs them.
+def printable(text: object) -> str:
+    r"""Return a text on one line, with escapes for what would control a terminal, turn the line round, or be invisible.
 
-    >>> shell_path("rla_data/log/a"), shell_path("rla_data/log/&lr=0.1")
-    ('rla_data/log/a', "'rla_data/log/&lr=0.1'")
+    Bytes of a file name that are no UTF-8, and parts of characters, become escapes, too: every terminal and file takes
+    the result.
+
+    >>> print(printable("\x1b[31mred\nnext \u202egnp.exe caf\udce9"))
+    \x1b[31mred\nnext \u202egnp.exe caf\xe9
+    """
+    string = str(text)
+    return string if string.isprintable() else "".join(map(_escape, string))
+
+
+def _escape(character: str) -> str:
+    if character.isprintable():
+        return character
+    if "\udc80" <= character <= "\udcff":  # a byte of a file name that is no UTF-8
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode()
+
+
+def shell_path(path: str | os.PathLike[str]) -> str:
+    r"""Return a path so that it can be pasted into a shell: in quotes where it needs them.
+
+    A name with control characters is written as ``$'...'``, which bash, zsh and ksh take.
+
+    >>> print(shell_path("rla_data/log/a"), shell_path("rla_data/log/&lr=0.1"), shell_path("a\x1bb's"))
+    rla_data/log/a 'rla_data/log/&lr=0.1' $'a\033b\'s'
     """
     text = os.fspath(path)
+    if not text.isprintable():
+        return "$'" + "".join(map(_shell_escape, text)) + "'"
     if os.name != "nt":
         return shlex.quote(text)
     return f'"{text}"' if any(mark in text for mark in " &()^;,=") else text
+
+
+def _shell_escape(character: str) -> str:
+    if character in "\\'":
+        return "\\" + character
+    if character.isprintable():
+        return character
+    # Three octal digits end by themselves; \x would take a digit that follows, in some shells.
+    is_byte = "\udc80" <= character <= "\udcff"  # of a file name that is no UTF-8
+    data = bytes([ord(character) - 0xDC00]) if is_byte else character.encode("utf-8", "surrogatepass")
+    return "".join(f"\\{byte:03o}" for byte in data)

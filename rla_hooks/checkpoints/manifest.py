@@ -26,8 +26,8 @@ from rla_hooks import atomic
 from rla_hooks.checkpoints import staging
 from rla_hooks.errors import warn
 from rla_hooks.locks import locked
-from rla_hooks.printing import printable
 from rla_hooks.smallfiles import open_regular, parse_object, read_bytes
+from rla_hooks.texts import printable
 
 FILE = "manifest.json"
 FORMAT = 2  # as format 1; but its run may have been written by several processes

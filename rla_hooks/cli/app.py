@@ -21,8 +21,8 @@ from rich.console import Console
 
 from rla_hooks.cli.folders import print_run
 from rla_hooks.errors import RLAError
-from rla_hooks.printing import printable
 from rla_hooks.query import SavedRun, runs
+from rla_hooks.texts import printable
 
 _MAX_CELL = 500  # characters, of a table in which anything may stand
 

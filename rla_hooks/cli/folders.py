@@ -12,7 +12,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from rla_hooks.layout import KINDS, LOG, RunPaths
-from rla_hooks.printing import printable, shell_word
+from rla_hooks.texts import printable, shell_path
 
 _MAX_ENTRIES = 8  # of one folder in the tree: a project may have thousands of files
 _MAX_SCANNED = 10_000
@@ -26,8 +26,8 @@ def print_run(paths: RunPaths) -> None:
     console = Console(highlight=False, soft_wrap=True, width=100_000)
     console.print(run_tree(paths))
     task = paths.name.rsplit("/", 4)[0]
-    command = f"tensorboard --logdir {shell_word(paths.log_root / LOG / task)}"
-    console.print(f"\nthe run: {shell_word(paths.log_dir)}\nsee the curves: {command}", markup=False)
+    command = f"tensorboard --logdir {shell_path(paths.log_root / LOG / task)}"
+    console.print(f"\nthe run: {shell_path(paths.log_dir)}\nsee the curves: {command}", markup=False)
 
 
 def run_tree(paths: RunPaths) -> Tree:
