@@ -11,6 +11,7 @@ The keys have RLA's names. All are optional; null and the empty string mean "not
       lib_dir: ./build/lib/
       ignore_code_paths: [.gitignore]    # files of Git's ignore rules
       max_file_mb: 10
+      data_files: false                  # whether folders of data and other tools' outputs are copied, too
     IGNORE_RULE: ["*.mp4", "data/"]      # more lines of Git's ignore rules
     DL_FRAMEWORK: torch                  # torch or tensorflow
     TABLES_PER_SECOND: 2                 # the most tables on stdout and in log.txt
@@ -58,6 +59,7 @@ _KEYS = {
     "BACKUP_CONFIG.lib_dir": _Key("lib_dir", checks.path),
     "BACKUP_CONFIG.ignore_code_paths": _Key("ignore_files", checks.paths),
     "BACKUP_CONFIG.max_file_mb": _Key("max_file_mb", checks.positive),
+    "BACKUP_CONFIG.data_files": _Key("data_files", checks.flag),
     "IGNORE_RULE": _Key("ignore", checks.rules),
     "DL_FRAMEWORK": _Key("dl_framework", checks.one_of(FRAMEWORKS)),
     "TABLES_PER_SECOND": _Key("tables_per_second", checks.positive),
@@ -89,6 +91,7 @@ class Config:
     ignore: tuple[str, ...] = ()  # lines of Git's ignore rules, beside those that git uses
     ignore_files: tuple[str, ...] = ()  # absolute paths of files with such lines; checked when a run starts
     max_file_mb: float = 10.0
+    data_files: bool = False
     dl_framework: str | None = None  # "torch", "tensorflow" or None
     tables_per_second: float = 2.0
     send_log_file: bool = False

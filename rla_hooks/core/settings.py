@@ -186,6 +186,7 @@ class RunSettings:
             "ignore_files": config.ignore_files,
             "run_files": self.run_files,
             "max_file_mb": config.max_file_mb,
+            "data_files": config.data_files,
         }
 
     def of_run(self) -> RunSettings:

@@ -22,6 +22,7 @@ from typing import Any
 from rla_hooks.atomic import write_bytes
 from rla_hooks.errors import ConfigError, did_you_mean
 from rla_hooks.places import is_installed, working_directory
+from rla_hooks.snapshot import bulk
 from rla_hooks.snapshot.filestore import FileStore, SourceError
 from rla_hooks.snapshot.sources import LINK, SECRET, SPECIAL, UNREADABLE, Search, is_secret
 from rla_hooks.snapshot.trees import read_lines
@@ -54,7 +55,11 @@ class BackupReport:
             return "code: not backed up"
         text = f"code: {self.files} file{'s' * (self.files != 1)}, {self.bytes / _MB:.1f} MB"
         groups = [_few(reason, paths) for reason, paths in sorted(self.left_out.items()) if paths]
-        return f"{text}; left out {', '.join(groups)}" if groups else text
+        if groups:
+            text += f"; left out {', '.join(groups)}"
+        if bulk.DATA in self.left_out or bulk.OUTPUT in self.left_out:
+            text += f"; {bulk.KEY}: true copies data and output folders"
+        return text
 
 
 def project_of(script: str | os.PathLike[str] | None) -> Path | None:
@@ -101,6 +106,7 @@ class BackupRequest:
     ignore_files: Sequence[str] = ()  # files of such lines; both also hold for files that git tracks
     run_files: Sequence[Path] = ()  # copied to the top of the run's code folder
     max_file_mb: float = 1.0  # larger files stay out; a megabyte has 2**20 bytes
+    data_files: bool = False  # whether folders of data and other tools' outputs are copied, too
 
     @cached_property
     def root(self) -> Path:
@@ -189,6 +195,7 @@ def back_up(code_dir: Path, log_root: Path, **wanted: Any) -> BackupReport:
         too_large=f"over {given.max_file_mb:g} MB",
         ignore=[*(line for name in given.ignore_files for line in read_lines(given.path(name))), *given.ignore],
         sources_only=given.loose,
+        data_files=given.data_files,
         left_out=report.left_out,
     )
     found = dict(_files(given, search))
@@ -266,7 +273,7 @@ def _write_left_out(code_dir: Path, left_out: dict[str, list[str]]) -> None:
 
 def _few(reason: str, paths: list[str]) -> str:
     """Return a reason with the number of files and the first paths: ``2 secrets (.env, key.pem)``."""
-    plural = "s" * (len(paths) > 1 and reason in (SECRET, LINK, SPECIAL))
+    plural = "s" * (len(paths) > 1 and reason in (SECRET, LINK, SPECIAL, bulk.DATA, bulk.OUTPUT))
     names = ", ".join(_printable(path) for path in sorted(paths)[:3])
     return f"{len(paths)} {reason}{plural} ({names}{', ...' if len(paths) > 3 else ''})"
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from rla_hooks.snapshot.bulk import without_data
 from rla_hooks.snapshot.filestore import FileStore
 from rla_hooks.snapshot.git import GitCall, excludes, reason_for_silence, top_of
 from rla_hooks.snapshot.head import git_folder, head_of
@@ -130,23 +131,23 @@ class _Repository:
         status = status_call.output()
         commit, branch, changed = _read_status(status or b"")
         listed = untracked_call.output()
-        untracked = self._wanted(listed or b"")
+        untracked, data = without_data(self._wanted(listed or b""), self._size)
         known = status is not None and listed is not None
         about: dict[str, Any] = {
             "commit": commit,
             "branch": branch,
-            "dirty": bool(changed or untracked) if known else None,
+            "dirty": bool(changed or untracked or data) if known else None,
             "remote": _remote(remote_call.output() or b""),
             "diff": None,
-            "diff_complete": known and not (changed or untracked),
+            "diff_complete": known and not (changed or untracked or data),
         }
         if not known:
             silent = status_call if status is None else untracked_call
             about["problem"] = f"the uncommitted changes are not known: {reason_for_silence(silent, self._top)}"
         if status is None:
             about["commit"], about["branch"] = head_of(self._top)
-        if commit is not None and (changed or untracked):
-            notes: list[str] = []
+        if commit is not None and (changed or untracked or data):
+            notes = [f"{_quoted(folder or '.')}/ ({count} untracked data files)" for folder, count in data]
             diff = self._diff(changed, untracked, notes)
             head = "".join(f"# left out: {note}\n" for note in notes).encode("utf-8", "backslashreplace")
             about["diff"] = _save(store, target / DIFF, head + diff)
@@ -168,7 +169,7 @@ class _Repository:
             if _is_hidden(path):
                 kept_out.append(path)
                 notes.append(f"{_quoted(path)} (may hold a secret)")
-            elif _size(os.path.join(self._top, path)) > MAX_DIFF:
+            elif self._size(path) > MAX_DIFF:
                 kept_out.append(path)
                 notes.append(f"{_quoted(path)} (too large)")
         diff = self._tracked_diff(kept_out, notes) if len(changed) > len(kept_out) else b""
@@ -185,6 +186,12 @@ class _Repository:
                 pieces.append(piece)
                 room -= len(piece)
         return b"".join(pieces)
+
+    def _size(self, path: str) -> int:
+        try:
+            return os.lstat(os.path.join(self._top, path)).st_size
+        except OSError:
+            return 0  # deleted
 
     def _tracked_diff(self, kept_out: list[str], notes: list[str]) -> bytes:
         names = [f":(top,exclude,literal){path}" for path in kept_out]
@@ -257,13 +264,6 @@ def _is_hidden(path: str) -> bool:
 def _is_cached(path: str) -> bool:
     *folders, name = path.split("/")
     return is_cache(name, False) or any(is_cache(folder, True) for folder in folders)
-
-
-def _size(path: str) -> int:
-    try:
-        return os.lstat(path).st_size
-    except OSError:
-        return 0  # deleted
 
 
 def _addition(path: str, data: bytes, mode: bytes) -> bytes:

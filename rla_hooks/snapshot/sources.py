@@ -12,9 +12,10 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from rla_hooks.snapshot.bulk import DATA, OUTPUT, DataFiles, is_data, is_output
 from rla_hooks.snapshot.filestore import STORE
 from rla_hooks.snapshot.git import is_inside
-from rla_hooks.snapshot.trees import Rules, ignored, tree_of
+from rla_hooks.snapshot.trees import GitTree, PatternTree, Rules, ignored, tree_of
 
 SECRET, UNREADABLE, LINK, SPECIAL = "secret", "unreadable", "link", "special file"
 RLA_TREES = ("log", "results", "checkpoint", "code", "archive_tester")
@@ -93,6 +94,18 @@ def run_folders(start: str, log_root: str) -> list[str]:
 
 
 @dataclass
+class _Folder:
+    """A folder on the way. ``names`` and ``tracked`` (of them) are known once it is looked into."""
+
+    path: str
+    relative: str
+    tree: GitTree | PatternTree
+    output: str = ""  # the output folder of another tool that it is in, of which only what git tracks is source
+    names: set[str] = field(default_factory=set)
+    tracked: set[str] = field(default_factory=set)
+
+
+@dataclass
 class Search:
     """The rules of one backup. ``project`` and ``log_root`` are absolute paths without links."""
 
@@ -101,6 +114,7 @@ class Search:
     max_bytes: float
     too_large: str = "too large"  # the reason written for files over max_bytes
     ignore: Sequence[str] = ()  # lines as in a .gitignore; they hold for what git tracks, too
+    data_files: bool = False  # whether data files and other tools' outputs stay in, however many they are
     sources_only: bool = False  # no project marker: only packages and files that look like source
     left_out: dict[str, list[str]] = field(default_factory=dict)
 
@@ -116,31 +130,50 @@ class Search:
         base = self.project if is_inside(start, self.project) else start
         extra = [Rules.of(base, self.ignore)] if self.ignore else []
         skipped = run_folders(start, self.log_root)
-        stack = [(start, "", tree_of(start, base, CACHES, skipped))]
+        data: DataFiles[tuple[str, str]] = DataFiles()
+        stack = [_Folder(start, "", tree_of(start, base, CACHES, skipped))]
         while stack:
-            folder, relative, tree = stack.pop()
-            try:
-                names = tree.names(folder)
-                if names is None:
-                    tree = tree_of(folder, folder, CACHES, skipped)
-                    names = tree.names(folder) or set()
-            except OSError:
-                self._leave(UNREADABLE, shown, relative + "/")
-                continue
-            if relative and self._is_foreign(folder, names):
+            at = stack.pop()
+            if not self._look_into(at, skipped, shown):
                 continue
             below = []
-            for name, path, inner, state in self._entries(folder, relative, names, shown):
+            for name, path, inner, state in self._entries(at, data, shown):
                 is_folder = stat.S_ISDIR(state.st_mode)
                 if path in skipped or ignored(extra, path, is_folder):
                     continue
-                if not is_folder:
-                    yield from self._file(path, inner, state, shown)
-                elif is_secret_folder(name):
+                if is_folder and is_secret_folder(name):
                     self._leave(SECRET, shown, inner + "/")
+                elif is_folder:
+                    below.append(_Folder(path, inner, at.tree, at.output))
+                elif name in at.tracked or not is_data(name):
+                    yield from self._file(path, inner, state, shown)
                 else:
-                    below.append((path, inner, tree))
+                    for found in self._file(path, inner, state, shown):
+                        data.add(inner, state.st_size, found)
             stack.extend(reversed(below))
+        yield from data.kept()
+        for folder, count in data.left_out():
+            self._leave(DATA, shown, f"{folder or '.'}/ ({count} files)")
+
+    def _look_into(self, at: _Folder, skipped: Sequence[str], shown: str) -> bool:
+        """Read the names in a folder; False where nothing in it is source."""
+        try:
+            names = at.tree.names(at.path)
+            if names is None:
+                at.tree = tree_of(at.path, at.path, CACHES, skipped)
+                names = at.tree.names(at.path) or set()
+        except OSError:
+            self._leave(UNREADABLE, shown, at.relative + "/")
+            return False
+        if at.relative and self._is_foreign(at.path, names):
+            return False
+        at.names, at.tracked = names, names if self.data_files else at.tree.tracked(at.path)
+        if at.relative and not at.output and is_output(at.relative, names):
+            at.output = at.relative
+        if at.output and not names <= at.tracked:
+            at.names = names & at.tracked
+            self._leave(OUTPUT, shown, at.output + "/", once=True)
+        return True
 
     def _is_foreign(self, folder: str, names: set[str]) -> bool:
         """Whether a folder is an environment, the code of all runs of another log root, or in no package."""
@@ -149,14 +182,17 @@ class Search:
         return self.sources_only and "__init__.py" not in names
 
     def _entries(
-        self, folder: str, relative: str, names: set[str], shown: str
+        self, at: _Folder, data: DataFiles[tuple[str, str]], shown: str
     ) -> Iterator[tuple[str, str, str, os.stat_result]]:
         """What may be source in a folder: name, path, relative path and what os.lstat says of it."""
         # Another log root, of another config or made by RLA itself.
-        old_runs = RLA_TREES if names.issuperset(["archive_tester", "code", "log"]) else ()
-        for name in sorted(names):
-            path = os.path.join(folder, name)
-            inner = f"{relative}/{name}" if relative else name
+        old_runs = RLA_TREES if at.names.issuperset(["archive_tester", "code", "log"]) else ()
+        for name in sorted(at.names):
+            path = os.path.join(at.path, name)
+            inner = f"{at.relative}/{name}" if at.relative else name
+            if data.is_full(inner) and name not in at.tracked and is_data(name) and not at.tree.is_folder(path):
+                data.add(inner)  # it stays out anyway: no need to look at each of a million files
+                continue
             try:
                 state = os.lstat(path)
             except FileNotFoundError:
@@ -199,5 +235,7 @@ class Search:
         hidden = any(is_cache(part, True) or is_secret_folder(part) for part in folders)
         return None if hidden or is_cache(name, False) or is_secret(name) else target
 
-    def _leave(self, reason: str, shown: str, relative: str) -> None:
-        self.left_out.setdefault(reason, []).append("/".join(part for part in (shown, relative) if part))
+    def _leave(self, reason: str, shown: str, relative: str, once: bool = False) -> None:
+        paths, path = self.left_out.setdefault(reason, []), "/".join(part for part in (shown, relative) if part)
+        if not once or path not in paths:
+            paths.append(path)

@@ -54,7 +54,7 @@ def tree_of(start: str, base: str, caches: Iterable[str] = (), skipped: Iterable
     if start == top or GitCall(["check-ignore", "-q", "--no-index", "."], start).output() is None:
         caches = set(caches).difference(start.split(os.sep))
         options = ["--cached", "--others", "--exclude-standard", *excludes(top, caches, skipped)]
-        listing = GitCall(["ls-files", "-z", *options], start).output()
+        listing = GitCall(["ls-files", "-t", "-z", *options], start).output()
         if listing is not None:
             return GitTree(start, listing)
     return PatternTree(start, top)
@@ -65,20 +65,39 @@ class GitTree:
 
     def __init__(self, start: str, listing: bytes):
         self._start = start
+        self._tracked: dict[str, set[str]] = {"": set()}
         self._folders: dict[str, set[str]] = {"": set()}
-        for path in map(os.fsdecode, listing.split(b"\0")):
-            path = path.rstrip("/")
-            while path:
-                folder, _, name = path.rpartition("/")
-                names = self._folders.setdefault(folder, set())
-                if name in names:
-                    break
-                names.add(name)
-                path = folder
+        self._repositories: set[str] = set()
+        for line in map(os.fsdecode, listing.split(b"\0")):
+            path = line[2:].rstrip("/")  # after a letter and a blank; "?" is what git does not track
+            _enter(path, self._folders)
+            if line.endswith("/"):
+                self._repositories.add(path)
+            if line[:1] != "?":
+                _enter(path, self._tracked)
 
     def names(self, folder: str) -> set[str] | None:
         """The names in a folder; None for another repository, which git lists by its name alone."""
         return self._folders.get(below(folder, self._start))
+
+    def tracked(self, folder: str) -> set[str]:
+        """Those of the names that git tracks, or that have something tracked below them."""
+        return self._tracked.get(below(folder, self._start), set())
+
+    def is_folder(self, path: str) -> bool:
+        short = below(path, self._start)
+        return short in self._folders or short in self._repositories
+
+
+def _enter(path: str, folders: dict[str, set[str]]) -> None:
+    """Add a path, and the folders above it, to the names in each folder."""
+    while path:
+        folder, _, name = path.rpartition("/")
+        names = folders.setdefault(folder, set())
+        if name in names:
+            break
+        names.add(name)
+        path = folder
 
 
 class PatternTree:
@@ -116,6 +135,13 @@ class PatternTree:
                 if is_folder:
                     self._rules[path] = rules
         return kept
+
+    def tracked(self, folder: str) -> set[str]:
+        """Nothing that is known."""
+        return set()
+
+    def is_folder(self, path: str) -> bool:
+        return path in self._rules
 
 
 def read_lines(path: str | os.PathLike[str]) -> list[str]:
