@@ -11,8 +11,6 @@ import warnings
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
-from rla_hooks.texts import text_of as text_of  # for those who word an error
-
 
 class RLAError(Exception):
     """Base class of every error that rla_hooks raises by itself.
@@ -154,7 +152,7 @@ class WarnOnce:
     """
 
     def __init__(self) -> None:
-        self._note: Note | None = None
+        self.note: Note | None = None  # see note_to
         self._seen: set[object] = set()
         self._given: dict[object, int] = {}  # the number of warnings of each kind
 
@@ -169,12 +167,12 @@ class WarnOnce:
         self._given[kind] = given + 1
         if given + 1 == _MAX_WARNINGS:
             message += f" (This is warning {_MAX_WARNINGS} of its kind; further ones are not shown.)"
-        warn(message, self._note)
+        warn(message, self.note)
         return True
 
     def note_to(self, note: Note) -> None:
         """Keep the texts by ``note``: those of one run, which need not be the current one; see :func:`warn`."""
-        self._note = note
+        self.note = note
 
     def rearm(self, subject: object) -> None:
         """Forget a subject, since its trouble is over: the next warning about it is shown."""
@@ -186,7 +184,7 @@ class WarnOnce:
         self._given.clear()
 
     def __getstate__(self) -> dict[str, object]:
-        return self.__dict__ | {"_note": None}  # a copy belongs to another run, or to none
+        return self.__dict__ | {"note": None}  # a copy belongs to another run, or to none
 
 
 def nearest(word: object, known: Iterable[str]) -> str:

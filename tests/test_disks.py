@@ -18,6 +18,7 @@ import pytest
 
 import rla_hooks as rla
 from rla_hooks.errors import ConfigError
+from rla_hooks.tester import Tester
 
 pytestmark = pytest.mark.usefixtures("quiet")
 
@@ -235,6 +236,26 @@ def test_trouble_at_the_start_stops_no_training(kind, mounted, read_rows, warnin
         == (info["rows"])
     )
     assert json.loads((run.log_dir / "parameter.json").read_text()) == {"late": 100}
+
+
+def test_a_loaded_run_states_its_gap_though_it_ends_on_a_full_disk(mounted, read_rows, warnings_as_text):
+    """Its rows and its gap are added to those of the run; what kept room for that is removed."""
+    disk = FullTmpfs(mounted)
+    with rla.run(task="t", log_root=disk.folder / "logs", backup="none", writers=["csv"]) as run:
+        rla.log({"a": 1}, step=0)
+    loaded = Tester.load(run.pkl_file)
+    loaded.log({"a": 2}, step=1)
+    disk.spoil()
+    for step in range(2, 400):
+        loaded.log({"a": step, "text": "x" * 100}, step=step)
+    loaded.finish()
+    assert_one_a_kind(warnings_as_text)
+    warnings_as_text.clear()
+    info = info_of(run)
+    (gap,) = info["gaps"]
+    rows = sum(len(read_rows(path)) for path in run.log_dir.glob("progress*.csv"))
+    assert (info["status"], info["rows"], info["last_step"]) == ("finished", 400, 399) and rows + gap["rows"] == 400
+    assert not list(run.log_dir.glob(".*.tmp"))
 
 
 def test_what_a_full_disk_refused_at_the_start_is_written_at_the_end(mounted, warnings_as_text):

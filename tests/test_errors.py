@@ -15,7 +15,6 @@ from rla_hooks.errors import (
     RunError,
     WarnOnce,
     did_you_mean,
-    text_of,
 )
 
 
@@ -77,16 +76,6 @@ def test_warnings_of_one_kind_are_bounded_and_so_is_the_memory():
     warn.forget_all()
     with pytest.warns(RLAWarning):
         assert warn(("value", 1), "again")
-
-
-def test_text_of_an_error_is_never_empty_and_never_raises():
-    """Whatever class of error a user's code has."""
-
-    class Silent(Exception):
-        def __str__(self):
-            raise ValueError
-
-    assert [text_of(error) for error in (ValueError("a"), Silent(), MemoryError())] == ["a", "Silent", "MemoryError"]
 
 
 @pytest.mark.parametrize(

@@ -223,7 +223,7 @@ class Saver:
         news = [line for line in left_out if line not in self._left_out]
         self._left_out.update(news)
         if news:
-            warn(f"Left out of the checkpoint (this is said once): {compare.shorten(news, shown=10)}")
+            warn(f"Left out of the checkpoint (this is said once): {compare.shorten(news, shown=10)}", self._warn.note)
 
     def _chosen(self, step: int | None, name: str) -> Entry:
         """Return the entry to load. Raises CheckpointError when there is none that is whole."""
@@ -237,7 +237,7 @@ class Saver:
         if entry is None:
             raise CheckpointError(self._none_whole(step, name, problems, self.manifest.entries()))
         for line in problems:
-            warn(f"{line}. Step {entry.step} is loaded instead.")
+            warn(f"{line}. Step {entry.step} is loaded instead.", self._warn.note)
         return entry
 
     def _none_whole(self, step: int | None, name: str, problems: list[str], entries: list[Entry]) -> str:

@@ -166,6 +166,7 @@ class RunFigures:
                 return None
             figure = getattr(simple, kind)(**content, **options)
         except Exception as error:  # of the user's objects
-            self._guard.warn(("figure", shown(name)), f"the figure {shown(name)} was not drawn: {text_of(error)}")
+            subject = "figures" if isinstance(error, OSError) else ("figure", shown(name))
+            self._guard.warn(subject, f"the figure {shown(name)} was not drawn: {text_of(error)}")
             return None
         return self.save_figure(name, figure, step, pretty)

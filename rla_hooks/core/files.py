@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -88,11 +89,10 @@ class RunFiles:
 
     def save_missing(self) -> None:
         """Write the small files that could not be written at the start, if there is room now."""
-        if self._ownership.ends_run:
-            if not self._paths.parameter_json.exists():
-                self.save_parameters()
-            if not self._paths.labels_json.exists():
-                self._save_labels()
+        if not os.path.lexists(self._paths.parameter_json):
+            self.save_parameters()
+        if not os.path.lexists(self._paths.labels_json):
+            self._save_labels()
 
     def _back_up_code(self) -> None:
         """Copy the project's code, and note the state of git, Python and packages in run.json."""
@@ -133,7 +133,9 @@ class RunFiles:
         """Decide whether this process owns progress.csv and log.txt: see :meth:`RunRecord.claim`."""
         if self.record is not None:
             with self._guard.warn_on_error("run.json"):
-                return self.record.claim(self._progress_in_files)
+                claim = self.record.claim(self._progress_in_files)
+                self.record.keep_room(True)
+                return claim
         return Claim.GUEST
 
     def _progress_in_files(self) -> Progress:
@@ -220,8 +222,8 @@ class RunFiles:
     def report(self, status: str, error: BaseException | None) -> None:
         """Note how the training ended in the run.json that another process writes, if it exists."""
         paths = self._ownership.paths
-        if paths is not None and paths.run_json.exists():
-            with self._guard.warn_on_error("run.json"):
+        with self._guard.warn_on_error("run.json"):
+            if paths is not None and paths.run_json.exists():
                 report_in_file(paths.run_json, status, error)
 
     def __getstate__(self) -> dict[str, Any]:

@@ -10,6 +10,9 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from rla_hooks.masking import mask_text
+from rla_hooks.texts import cut
+
 _MAX_GAPS = 100  # of one process in run.json; then the last one of the writer goes on
 _SAME_TROUBLE = 60.0  # seconds of good writing after which the next trouble is another one
 _SAVE_EVERY = 1.0  # seconds
@@ -62,7 +65,7 @@ class Gaps:
             self.open[writer] = trouble
         if step is not None:
             if trouble.gap is None:
-                trouble.gap = self._gap(writer, reason[:_MAX_REASON], step)
+                trouble.gap = self._gap(writer, mask_text(cut(reason, _MAX_REASON)), step)
             trouble.gap.missing_rows += 1
             trouble.gap.last_step = step
         return news

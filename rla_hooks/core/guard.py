@@ -9,7 +9,8 @@ from typing import Any
 
 from rla_hooks.core.logger import WARN, Logger
 from rla_hooks.errors import WarnOnce
-from rla_hooks.texts import text_of
+from rla_hooks.masking import mask_text
+from rla_hooks.texts import cut, text_of
 
 _MAX_NOTES = 100  # warnings in run.json; further ones are counted there
 _MAX_TEXT = 2000  # characters of one
@@ -42,14 +43,14 @@ class Guard:
         logger.warn_through(self.warn)
 
     def note(self, message: str) -> None:
-        """Keep a warning that was given about the run."""
+        """Keep a warning that was given about the run, without secrets: its files get shared."""
+        text = mask_text(cut(message, _MAX_TEXT))
         if len(self._notes) < _MAX_NOTES:
-            text = message if len(message) <= _MAX_TEXT else f"{message[:_MAX_TEXT]}..."
             self._notes.append({"time": datetime.now(timezone.utc).isoformat(timespec="microseconds"), "text": text})
         else:
             self._further += 1
         if self._logger is not None:
-            self._logger.message(f"warning: {message}", level=WARN, exclude="stdout")  # stderr has shown it there
+            self._logger.message(f"warning: {text}", level=WARN, exclude="stdout")  # stderr has shown it there
         if self._noted is not None and not self._further:
             self._noted()
 

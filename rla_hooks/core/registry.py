@@ -86,9 +86,12 @@ def current() -> Any:
 def _note_of_current() -> Note | None:
     """What keeps a warning that comes from outside of a run's parts; None where no run is open."""
     run = current()
-    if run is not None:
-        return cast(Note, run.guard.note)
-    return _keep_nothing if _open else None
+    if run is None:
+        loaded = guests()
+        if len(loaded) != 1:
+            return _keep_nothing if _open or loaded else None
+        run = loaded[0]
+    return cast(Note, run.guard.note)
 
 
 def _keep_nothing(message: str) -> None:

@@ -38,9 +38,9 @@ from rla_hooks.core.summary_writer import SummaryWriter
 from rla_hooks.core.timers import TimeTracker
 from rla_hooks.delegation import of_part, value_of
 from rla_hooks.endings import FAILED, FINISHED, INTERRUPTED, RUNNING, check_ending
-from rla_hooks.errors import text_of
 from rla_hooks.parameters import safe
 from rla_hooks.record import Claim, RunRecord
+from rla_hooks.texts import text_of
 from rla_hooks.writers import make_writers
 from rla_hooks.writers.base import Ending, Writer
 
@@ -269,6 +269,8 @@ class Run:
         registry.forget_planned(self)
         self.flush()
         self.logger.close()
+        if self.record is not None:
+            self.record.keep_room(False)
 
     def quiet_stdout(self) -> None:
         """Print no tables, since the framework shows a progress bar, unless the user has named the writer stdout."""
