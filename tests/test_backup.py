@@ -285,7 +285,7 @@ SECRETS = (
 ).split()
 NO_SECRETS = (
     ".env.example .env.sample .env.template id_rsa.pub secrets.py secret.py credentials.py environment.py "
-    "env keys.py monkey.py env.py secretary.txt my_secrets.txt"
+    "env keys.py monkey.py env.py secretary.txt tokens.txt keyboard.json"
 ).split()
 
 

@@ -16,7 +16,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rla_hooks.masking.files import is_secret_file, is_secret_folder, masked_file
+from rla_hooks.masking.files import is_secret_file, is_secret_folder, kind_of_text, masked_file
 from rla_hooks.masking.names import ALONE, HOLDER, IF_RANDOM, NO, is_harmless, is_random, is_secret_name, secrecy_of
 from rla_hooks.masking.texts import MASK, holds_private_key, mask_text
 
@@ -26,6 +26,7 @@ __all__ = [
     "is_secret_file",
     "is_secret_folder",
     "is_secret_name",
+    "kind_of_text",
     "mask_text",
     "mask_value",
     "masked_command",

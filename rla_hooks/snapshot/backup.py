@@ -5,7 +5,7 @@
     code/.store/...                      each content once for all runs (see filestore.py)
 
 What git ignores is left out, exactly as git would; the log root, caches, virtual environments, secrets and
-large files are left out always.
+large files are left out always. Of a file with a password or a token in it there is a copy in which that is masked.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from rla_hooks.atomic import write_bytes
 from rla_hooks.errors import ConfigError, did_you_mean
+from rla_hooks.masking import is_secret_file, masked_file
 from rla_hooks.places import is_installed, working_directory
 from rla_hooks.snapshot import bulk
 from rla_hooks.snapshot.filestore import FileStore, SourceError
-from rla_hooks.snapshot.sources import LINK, SECRET, SPECIAL, UNREADABLE, Search, is_secret
+from rla_hooks.snapshot.sources import LINK, MASKED, SECRET, SPECIAL, UNREADABLE, Search
 from rla_hooks.snapshot.trees import read_lines
 
 MODES = ("source", "lib", "none")
@@ -234,7 +235,7 @@ def _free_name(name: str, taken: dict[str, str], path: str) -> str:
 def _add_run_file(found: dict[str, str], path: Path, search: Search) -> None:
     """Add a file that was requested by name: ignore rules do not apply, but secrets and large files are left out."""
     real = os.path.realpath(path)
-    if is_secret(path.name):
+    if is_secret_file(path.name):
         search.left_out.setdefault(SECRET, []).append(path.name)
         return
     for _, source in search.find(real, path.name):
@@ -251,7 +252,9 @@ def _copy(found: dict[str, str], code_dir: str, store: FileStore, report: Backup
             if folder not in made:
                 os.makedirs(folder, exist_ok=True)
                 made.add(folder)
-            size = store.put(source, target)
+            size = store.put(source, target, partial(_kept, report, relative))
+        except _PrivateKey:
+            report.left_out.setdefault(SECRET, []).append(relative)
         except SourceError:
             report.left_out.setdefault(UNREADABLE, []).append(relative)
         except OSError as error:
@@ -261,6 +264,20 @@ def _copy(found: dict[str, str], code_dir: str, store: FileStore, report: Backup
         else:
             report.files += 1
             report.bytes += size
+
+
+class _PrivateKey(Exception):
+    """The file is one, whatever its name."""
+
+
+def _kept(report: BackupReport, relative: str, data: bytes) -> bytes:
+    """What the backup keeps of a file: all but the secrets in it."""
+    kept = masked_file(relative, data)
+    if kept is None:
+        raise _PrivateKey
+    if kept is not data:
+        report.left_out.setdefault(MASKED, []).append(relative)
+    return kept
 
 
 def _write_left_out(code_dir: Path, left_out: dict[str, list[str]]) -> None:
@@ -273,7 +290,7 @@ def _write_left_out(code_dir: Path, left_out: dict[str, list[str]]) -> None:
 
 def _few(reason: str, paths: list[str]) -> str:
     """Return a reason with the number of files and the first paths: ``2 secrets (.env, key.pem)``."""
-    plural = "s" * (len(paths) > 1 and reason in (SECRET, LINK, SPECIAL, bulk.DATA, bulk.OUTPUT))
+    plural = "s" * (len(paths) > 1 and reason in (SECRET, MASKED, LINK, SPECIAL, bulk.DATA, bulk.OUTPUT))
     names = ", ".join(_printable(path) for path in sorted(paths)[:3])
     return f"{len(paths)} {reason}{plural} ({names}{', ...' if len(paths) > 3 else ''})"
 

@@ -16,7 +16,7 @@ import hashlib
 import os
 import stat
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -50,12 +50,18 @@ class FileStore:
         """The store that all runs of a log root share."""
         return cls(Path(log_root) / "code" / STORE)
 
-    def put(self, source: str | os.PathLike[str], target: str | os.PathLike[str]) -> int:
+    def put(
+        self,
+        source: str | os.PathLike[str],
+        target: str | os.PathLike[str],
+        kept: Callable[[bytes], bytes] = lambda data: data,
+    ) -> int:
         """Make ``target`` a read-only copy of the regular file ``source``; returns its size in bytes.
 
         The folder of ``target`` must be there; a file at ``target`` is replaced. What is hashed is what is
-        stored, even where the file changes meanwhile. The umask holds as for every new file. Raises
-        SourceError where ``source`` is no readable regular file.
+        stored, even where the file changes meanwhile. The umask holds as for every new file. ``kept``: returns what
+        is stored of a file's content; content that is in the store already is not asked about again. Raises
+        SourceError where ``source`` is no readable regular file, and what ``kept`` raises.
         """
         descriptor, state = _opened(source)
         try:
@@ -66,6 +72,8 @@ class FileStore:
             data = b"".join(pieces)
         finally:
             os.close(descriptor)
+        if not os.path.exists(self._stored(hashlib.sha256(data).hexdigest(), executable)):
+            data = kept(data)
         self.put_bytes(data, target, executable)
         return len(data)
 

@@ -20,11 +20,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from rla_hooks.masking import is_secret_file, mask_text
 from rla_hooks.snapshot.bulk import without_data
 from rla_hooks.snapshot.filestore import FileStore
 from rla_hooks.snapshot.git import GitCall, excludes, reason_for_silence, top_of
 from rla_hooks.snapshot.head import git_folder, head_of
-from rla_hooks.snapshot.sources import CACHES, is_cache, is_secret, is_secret_folder, run_folders
+from rla_hooks.snapshot.masked_diff import masked_diff
+from rla_hooks.snapshot.sources import CACHES, is_cache, run_folders
 
 DIFF, PACKAGES = "git.diff", "packages.txt"
 MAX_DIFF = 8 * 2**20  # bytes, of the whole git.diff
@@ -104,7 +106,8 @@ def without_credentials(url: str) -> str:
     if "::" in url.partition("/")[0]:
         return url.partition("::")[0] + "::"  # a helper program's own words, which may hold anything
     if "://" not in url:
-        return url
+        user, at, place = url.rpartition("@")
+        return f"{user.partition(':')[0]}{at}{place}"
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -112,7 +115,7 @@ def without_credentials(url: str) -> str:
     user, _, host = parts.netloc.rpartition("@")
     if parts.scheme in ("ssh", "git+ssh", "ssh+git") and user:
         host = f"{user.partition(':')[0]}@{host}"
-    return urlunsplit((parts.scheme, host, parts.path, "", ""))
+    return mask_text(urlunsplit((parts.scheme, host, parts.path, "", "")))
 
 
 class _Repository:
@@ -166,7 +169,7 @@ class _Repository:
         """What turns the commit into the tree; ``notes`` gets a line for all that is missing."""
         kept_out = []
         for path in changed:
-            if _is_hidden(path):
+            if is_secret_file(path):
                 kept_out.append(path)
                 notes.append(f"{_quoted(path)} (may hold a secret)")
             elif self._size(path) > MAX_DIFF:
@@ -185,7 +188,7 @@ class _Repository:
             else:
                 pieces.append(piece)
                 room -= len(piece)
-        return b"".join(pieces)
+        return masked_diff(b"".join(pieces), notes)
 
     def _size(self, path: str) -> int:
         try:
@@ -210,7 +213,7 @@ class _Repository:
 
     def _new_file(self, path: str) -> tuple[bytes | None, str]:
         """An untracked file as a diff, or the reason why there is none."""
-        if _is_hidden(path):
+        if is_secret_file(path):
             return None, "may hold a secret"
         full = os.path.join(self._top, path)
         try:
@@ -254,11 +257,6 @@ def _remote(listing: bytes) -> str | None:
     if not urls:
         return None
     return without_credentials(urls.get("remote.origin.url") or next(iter(urls.values())))
-
-
-def _is_hidden(path: str) -> bool:
-    *folders, name = path.split("/")
-    return is_secret(name) or any(map(is_secret_folder, folders))
 
 
 def _is_cached(path: str) -> bool:

@@ -7,17 +7,17 @@ should know of are listed by reason in a dict; caches, virtual environments and 
 from __future__ import annotations
 
 import os
-import re
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from rla_hooks.masking import is_secret_file, is_secret_folder
 from rla_hooks.snapshot.bulk import DATA, OUTPUT, DataFiles, is_data, is_output
 from rla_hooks.snapshot.filestore import STORE
 from rla_hooks.snapshot.git import is_inside
 from rla_hooks.snapshot.trees import GitTree, PatternTree, Rules, ignored, tree_of
 
-SECRET, UNREADABLE, LINK, SPECIAL = "secret", "unreadable", "link", "special file"
+SECRET, MASKED, UNREADABLE, LINK, SPECIAL = "secret", "masked value", "unreadable", "link", "special file"
 RLA_TREES = ("log", "results", "checkpoint", "code", "archive_tester")
 
 
@@ -31,18 +31,6 @@ CACHES = _words(
     ".tox .nox .hypothesis .eggs .rla"
 )
 _ENVIRONMENTS = _words("pyvenv.cfg conda-meta")
-_SECRET_FOLDERS = _words(".aws .ssh .gnupg .kube .docker .azure .gcloud")
-_SECRETS = _words(
-    ".env .env.* *.env .envrc *.pem *.key *.p12 *.pfx *.keystore *.jks *.ppk *.kdbx id_rsa id_dsa id_ecdsa "
-    "id_ed25519 .netrc _netrc .npmrc .pypirc .pgpass .my.cnf .s3cfg .boto .dockercfg .git-credentials "
-    ".htpasswd kubeconfig credentials credentials.* .credentials secret secrets secret.* secrets.* "
-    "service-account*.json service_account*.json client_secret*.json application_default_credentials.json"
-)
-_NO_SECRETS = _words(
-    ".env.example .env.sample .env.template example.env sample.env template.env "
-    "credentials.py secret.py secrets.py credentials.pyi secret.pyi secrets.pyi "
-    "credentials.pyx secret.pyx secrets.pyx"
-)
 _SOURCE_SUFFIXES = _words(
     ".py .pyx .pxd .pyi .yaml .yml .toml .cfg .ini .json .sh .bash .bat .ps1 .md .rst .txt .ipynb .gin .xml "
     ".urdf .mjcf .c .cc .cpp .cxx .h .hh .hpp .cu .cuh .rs .go .jl .lua .m .r .java .js .ts .proto .cmake "
@@ -51,34 +39,11 @@ _SOURCE_SUFFIXES = _words(
 _SOURCE_NAMES = _words("makefile dockerfile license cmakelists.txt")
 
 
-def _one_of(globs: Iterable[str]) -> re.Pattern[str]:
-    return re.compile("|".join(re.escape(glob).replace(r"\*", ".*") for glob in globs), re.DOTALL)
-
-
-_IS_SECRET = _one_of(_SECRETS)
-_IS_NO_SECRET = _one_of(_NO_SECRETS)
-
-
-def is_secret(name: str) -> bool:
-    """Whether a file of this name (its last part) may hold a password or a key.
-
-    >>> is_secret(".env"), is_secret(".env.example"), is_secret("id_rsa.pub")
-    (True, False, False)
-    """
-    name = name.lower()
-    return bool(_IS_SECRET.fullmatch(name)) and not _IS_NO_SECRET.fullmatch(name)
-
-
 def is_cache(name: str, folder: bool) -> bool:
     """Whether a folder or file of this name is made by tools and never a part of the source."""
     if folder:
         return name in CACHES or name.endswith(".egg-info")
     return name.endswith((".pyc", ".pyo")) or name == ".git"
-
-
-def is_secret_folder(name: str) -> bool:
-    """Whether a folder of this name holds keys by custom (``.ssh``, ``.aws``)."""
-    return name.lower() in _SECRET_FOLDERS
 
 
 def is_source(name: str) -> bool:
@@ -208,7 +173,7 @@ class Search:
         name = os.path.basename(path)
         if self.sources_only and relative and not is_source(name):
             return
-        if is_secret(name):
+        if is_secret_file(relative or name):
             return self._leave(SECRET, shown, relative)
         try:
             if stat.S_ISLNK(state.st_mode):
@@ -231,9 +196,10 @@ class Search:
             return None
         if is_inside(target, self.log_root) and not is_inside(self.project, self.log_root):
             return None
-        *folders, name = os.path.relpath(target, self.project).split(os.sep)
-        hidden = any(is_cache(part, True) or is_secret_folder(part) for part in folders)
-        return None if hidden or is_cache(name, False) or is_secret(name) else target
+        inner = os.path.relpath(target, self.project)
+        *folders, name = inner.split(os.sep)
+        is_made = is_cache(name, False) or any(is_cache(part, True) for part in folders)
+        return None if is_made or is_secret_file(inner) else target
 
     def _leave(self, reason: str, shown: str, relative: str, once: bool = False) -> None:
         paths, path = self.left_out.setdefault(reason, []), "/".join(part for part in (shown, relative) if part)
