@@ -79,14 +79,15 @@ class RLAWarning(UserWarning):
     """Trouble that does not stop a training: something was left out or could not be written.
 
     Python's warning filters apply to it. Whatever they say, a warning about a run also stands in its log.txt and in
-    ``warnings`` of its run.json. While a run is open, a filter that makes it an error (``python -W error``) stops no
-    training: the warning is printed on stderr instead. Outside of runs, such a filter raises it:
+    ``warnings`` of its run.json. A filter that makes it an error (``python -W error``) stops nothing: it is printed on
+    stderr instead. A test of yours can look at what was given:
 
-    >>> with warnings.catch_warnings():
-    ...     warnings.simplefilter("error", RLAWarning)
+    >>> with warnings.catch_warnings(record=True) as given:
+    ...     warnings.simplefilter("always", RLAWarning)
     ...     WarnOnce()("disk", "the disk is full")
-    Traceback (most recent call last):
-    rla_hooks.errors.RLAWarning: the disk is full
+    True
+    >>> [str(warning.message) for warning in given]
+    ['the disk is full']
     """
 
 
@@ -101,7 +102,7 @@ _note_of_current_run: Callable[[], Note | None] = _no_run
 
 
 def set_note_finder(find: Callable[[], Note | None]) -> None:
-    """Let ``find`` say who keeps a warning that no run gives by itself; None: no run is open here."""
+    """Let ``find`` say who keeps a warning that no run gives by itself; None: nobody."""
     global _note_of_current_run
     _note_of_current_run = find
 
@@ -109,18 +110,17 @@ def set_note_finder(find: Callable[[], Note | None]) -> None:
 def warn(message: str, note: Note | None = None) -> None:
     """Give an :class:`RLAWarning` at the line of the program that led here, not at one of ours.
 
-    note: keeps the text; by default that of the current run. Nothing is raised then, whatever Python's filters say.
+    note: keeps the text; by default that of the current run. Nothing is raised, whatever Python's filters say: they
+    would stop a training in the middle.
     """
     frame, level = sys._getframe(1), 2
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _OURS:
         frame, level = frame.f_back, level + 1
-    note = note or _note_of_current_run()
     try:
         warnings.warn(message, RLAWarning, stacklevel=level)
     except Exception:  # a filter makes it an error, or the program's own showwarning raises
-        if note is None:
-            raise
         _print_as_text(message)
+    note = note or _note_of_current_run()
     if note is not None:
         note(message)
 

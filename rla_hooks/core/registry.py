@@ -84,18 +84,9 @@ def current() -> Any:
 
 
 def _note_of_current() -> Note | None:
-    """What keeps a warning that comes from outside of a run's parts; None where no run is open."""
-    run = current()
-    if run is None:
-        loaded = guests()
-        if len(loaded) != 1:
-            return _keep_nothing if _open or loaded else None
-        run = loaded[0]
-    return cast(Note, run.guard.note)
-
-
-def _keep_nothing(message: str) -> None:
-    """Of several runs side by side, none is known to be meant; the training of none may be stopped."""
+    """What keeps a warning that comes from outside of a run's parts: the current run, or the one that is planned."""
+    run = current() or (_planned[0] if len(_planned) == 1 else None)
+    return cast(Note, run.guard.note) if run is not None else None
 
 
 set_note_finder(_note_of_current)
