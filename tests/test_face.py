@@ -112,3 +112,24 @@ def test_no_public_name_is_hidden_by_a_module():
     """A submodule of the same name would take a public name's place as soon as somebody imports it."""
     modules = {path.stem for path in Path(rla.__file__).parent.glob("*.py")}
     assert not modules & set(rla.__all__)
+
+
+@pytest.mark.parametrize(
+    "before", ["", "import rla_hooks.core.logger", "import rla_hooks.easy_log", "import rla_hooks.core.run"]
+)
+def test_rlas_own_line_gives_rlas_logger(before, tmp_path):
+    """``from rla_hooks import logger``, in whatever order modules are imported; it is loaded on first use."""
+    code = f"""
+import sys, rla_hooks
+assert "rla_hooks.easy_log.logger" not in sys.modules
+{before}
+from rla_hooks import logger
+from rla_hooks.easy_log import logger as same
+assert logger is same is rla_hooks.logger and "logger" in dir(rla_hooks)
+with rla_hooks.run(task="t", log_root={str(tmp_path)!r}, writers=["csv"], backup="none"):
+    logger.record_tabular("a", 1)
+    logger.dump_tabular()
+print(rla_hooks.runs({str(tmp_path)!r})[0].metrics()["a"].tolist())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.split("\n")[-2] == "[1]", done.stderr

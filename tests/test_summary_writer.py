@@ -20,11 +20,6 @@ def run(tmp_path, quiet):
     tester.finish()
 
 
-class Unprintable:
-    def __str__(self):
-        raise RuntimeError("no")
-
-
 def read(run):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -121,6 +116,7 @@ def test_tensors_of_torch_are_shown(run):
     run.add_image("image", torch.ones(1, 2, 2, requires_grad=True), 1)
     run.add_video("video", torch.zeros(1, 2, 3, 4, 4), 1)
     run.add_scalar("x", torch.tensor(2.0), torch.tensor(5))
+    run.flush()
     shown = read(run)
     assert shown.Histograms("weights")[0].histogram_value.sum == 4
     assert [(event.step, event.value) for event in shown.Scalars("x")] == [(5, 2.0)]
@@ -192,7 +188,6 @@ def test_text_and_hyperparameters(run):
         lambda run: run.add_video("x", np.zeros((0, 4, 4, 3))),
         lambda run: run.add_figure("x", "no figure"),
         lambda run: run.add_scalar("x", object()),
-        lambda run: run.add_text("x", Unprintable()),
     ],
 )
 def test_what_cannot_be_shown_gives_one_warning(run, add):
@@ -201,3 +196,50 @@ def test_what_cannot_be_shown_gives_one_warning(run, add):
         add(run)
     add(run)
     assert list(run.results_dir.iterdir()) == []
+
+
+def _methods_of(kind):
+    return {name for name in dir(kind) if not name.startswith("_") and callable(getattr(kind, name))}
+
+
+def test_all_words_of_summary_writer_exist(run):
+    """Of torch's writer and of tensorboardX's; what a run has no place for warns once, here, and takes everything."""
+    torch = pytest.importorskip("torch.utils.tensorboard")
+    words = _methods_of(torch.SummaryWriter) | {"add_image_with_boxes", "export_scalars_to_json", "add_openvino_graph"}
+    assert not words - set(dir(rla.Run))
+    missing = {name for name in words if "no place" in str(getattr(getattr(rla.Run, name), "__doc__", ""))}
+    assert not missing
+    for name in ("add_audio", "add_embedding", "add_graph", "add_mesh", "add_onnx_graph", "add_pr_curve", "add_tensor"):
+        with pytest.warns(RLAWarning, match=f"^{name} has no effect") as caught:
+            getattr(run, name)("tag", object(), global_step=1, anything=2)
+        assert caught[0].filename == __file__
+        getattr(run, name)()
+    silent = rla.Run.silent()
+    silent.add_audio("x", 1)
+    assert silent.get_logdir() is None
+
+
+def test_a_run_is_used_like_a_writer(run):
+    """get_logdir, logdir, file_writer, close and with: the run goes on after each."""
+    with run.run as writer:
+        writer.add_scalar("a", 1.0, 0)
+        assert writer is run.run and writer.file_writer is writer
+        assert writer.get_logdir() == writer.logdir == str(run.log_dir)
+    writer.add_scalar("a", 2.0, 1)
+    writer.close()
+    assert [event.value for event in read(run).Scalars("a")] == [1.0, 2.0]
+    assert run.status == "running"
+
+
+def test_walltime_is_the_time_of_the_row(run):
+    """Of add_scalars, text and histograms, too."""
+    run.add_scalar("a", 1.0, 0, 1000.0)
+    run.add_scalars("m", {"x": {"y": 1.0}}, 0, 2000.0)
+    run.add_text("t", "x" * 2_000_000, 0, 3000.0)
+    run.add_histogram("h", [1.0], 0, walltime=4000.0)
+    shown = read(run)
+    assert shown.Scalars("a")[0].wall_time == 1000.0
+    assert shown.Scalars("m/x/y")[0].wall_time == 2000.0
+    assert shown.Histograms("h")[0].wall_time == 4000.0
+    (text,) = shown.Tensors("t")
+    assert text.wall_time == 3000.0 and len(text.tensor_proto.string_val[0]) < 1_000_100

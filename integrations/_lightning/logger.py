@@ -22,6 +22,10 @@ from rla_hooks.writers.base import Graph
 Logger: Any = object  # in place of Lightning's: no framework is imported here
 
 
+# What needs no run that has started: closing one that nothing was written to must not start it.
+_OF_A_PLANNED_RUN = {"close", "flush", "get_logdir", "log_dir", "logdir", "name", "paths", "status", "task_name"}
+
+
 class Experiment:
     """``logger.experiment``: a proxy for the run, which starts when one of its attributes is first used."""
 
@@ -31,7 +35,13 @@ class Experiment:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or not hasattr(self._handle.resolve(), name):  # hasattr() starts no run
             raise AttributeError(f"the run has no {name!r}")
-        return getattr(self._handle.ensure_started(), name)
+        return getattr(self._handle.resolve() if name in _OF_A_PLANNED_RUN else self._handle.ensure_started(), name)
+
+    def __enter__(self) -> Experiment:
+        return self
+
+    def __exit__(self, *exc_info: Any) -> None:
+        self.close()
 
     def __repr__(self) -> str:
         return f"Experiment({self._handle.resolve()!r})"
@@ -70,6 +80,7 @@ class LoggerHooks(Logger):
         self._module: weakref.ref[Any] | None = None
         self._warn = WarnOnce()
         self.handle = hooks.attach_or_plan(own)
+        self._experiment = Experiment(self.handle)
         self.handle.resolve().quiet_stdout()
 
     # --- where ----------------------------------------------------------------------------------------------------
@@ -109,7 +120,7 @@ class LoggerHooks(Logger):
 
     def get_experiment(self) -> Experiment:
         """Lightning calls this twice in every fit, test and predict; so nothing is created here."""
-        return Experiment(self.handle)
+        return self._experiment
 
     # --- what -----------------------------------------------------------------------------------------------------
 
@@ -120,8 +131,6 @@ class LoggerHooks(Logger):
         """
         # The mapping is other loggers' too.
         values = {f"{self._prefix}{key}": value for key, value in metrics.items()} if self._prefix else dict(metrics)
-        if dict in map(type, values.values()):
-            values = hooks.flat(values)
         module = self._module() if self._module else None
         trainer = getattr(module, "_trainer", None)
         if trainer is not None:

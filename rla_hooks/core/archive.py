@@ -13,8 +13,8 @@ from typing import Any
 
 from rla_hooks import plaindata
 from rla_hooks.atomic import read_json, write_bytes
-from rla_hooks.core.logger import TimeStepHolder
 from rla_hooks.core.settings import RunSettings
+from rla_hooks.core.time_step import TimeStepHolder
 from rla_hooks.errors import ConfigError, RunError
 from rla_hooks.layout import ARCHIVE, RunPaths, check_task
 

@@ -107,6 +107,7 @@ class RunCheckpoints:
                 "it was saved as 'model'.",
             )
             model_dict = {"model": model_dict}
+        self._logger.write_scalar_row()
         step = self._logger.current_step() if step is None else step
         for key, value in (related_variable or {}).items():
             self._custom_data[key] = value
@@ -159,6 +160,7 @@ class RunCheckpoints:
             return
         from rla_hooks.checkpoints.manifest import Manifest
 
+        self._logger.write_scalar_row()
         manifest = Manifest(self.folder)
         file = path_within(path, self.folder)
         if file is None:

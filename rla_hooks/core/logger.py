@@ -15,47 +15,18 @@ from typing import Any
 
 from rla_hooks import ranks
 from rla_hooks.core.gaps import Gap, Gaps
-from rla_hooks.core.row_values import RowValues
+from rla_hooks.core.row_values import EXACT_STEP, RowValues, record_each
+from rla_hooks.core.scalar_row import ScalarRow, wall_time
+from rla_hooks.core.time_step import TimeStepHolder
 from rla_hooks.errors import WarnOnce
-from rla_hooks.parameters import safe
 from rla_hooks.texts import text_of
-from rla_hooks.values import LARGE, WORD, Scalar
+from rla_hooks.values import WORD, Scalar
 from rla_hooks.writers import copied_writers
 from rla_hooks.writers.base import STEP, TIME, Media, MediaEvent, Row, Writer
 
+_Row = dict[str, Scalar]
+_Excluded = Mapping[str, frozenset[str]] | None  # by key, the writers that do not get it
 DEBUG, INFO, WARN, ERROR, DISABLED, BACKUP = 10, 20, 30, 40, 50, 60
-
-
-class TimeStepHolder:
-    """The time step of dumps that are given none. While it is not set, dumps count 0, 1, 2..."""
-
-    def __init__(self) -> None:
-        self._time: int | None = None
-        self._warn = WarnOnce()
-
-    def set_time(self, time: int) -> None:
-        whole = int(time)
-        if whole != time:
-            self._warn("fraction", f"the time step {time} was set: time steps are whole numbers, so it is {whole}.")
-        self._time = max(1 - LARGE, min(whole, LARGE - 1))
-
-    def get_time(self) -> int:
-        """Return the time step; 0 while it is not set."""
-        return 0 if self._time is None else self._time
-
-    def inc_time(self) -> None:
-        self.add_time(1)
-
-    def add_time(self, add: int) -> None:
-        self.set_time(self.get_time() + int(add))
-
-    def clear(self) -> None:
-        """Unset the time step: dumps count on from the last row."""
-        self._time = None
-
-    @property
-    def is_set(self) -> bool:
-        return self._time is not None
 
 
 class Logger:
@@ -84,6 +55,7 @@ class Logger:
         self._windows: dict[str, deque[float]] = {}
         self._warn = WarnOnce()
         self._odd = RowValues(self._warn)
+        self._scalar_row = ScalarRow()
         self._lock = threading.RLock()
         self._process = ranks.process_id
 
@@ -99,9 +71,7 @@ class Logger:
             return
         key = text_of(key)
         if isinstance(value, Mapping):
-            for inner, leaf in value.items():
-                self.record(f"{key}/{text_of(inner)}", leaf, exclude, freq)
-            return
+            return record_each(self.record, key, value, exclude, freq)
         with self._lock:
             if freq is not None:
                 now, before = self.next_step(), self._recorded_at.get(key)
@@ -116,9 +86,7 @@ class Logger:
         """Keep the mean of all values of ``key`` since the last dump. None is ignored."""
         key = text_of(key)
         if isinstance(value, Mapping):
-            for inner, leaf in value.items():
-                self.record_mean(f"{key}/{text_of(inner)}", leaf, exclude)
-            return
+            return record_each(self.record_mean, key, value, exclude)
         number = self._odd.number(key, value)
         if number is None or self._process != ranks.process_id:
             return
@@ -141,17 +109,11 @@ class Logger:
         """Keep the mean of the last ``record_len`` values of ``key``, once there are so many. None is ignored."""
         key = text_of(key)
         if isinstance(value, Mapping):
-            for inner, leaf in value.items():
-                self.record_moving_average(f"{key}/{text_of(inner)}", leaf, record_len, ignore_nan, exclude, freq)
-            return
+            return record_each(self.record_moving_average, key, value, record_len, ignore_nan, exclude, freq)
         number = self._odd.number(key, value)
         if number is None or (ignore_nan and number != number) or self._process != ranks.process_id:
             return
-        if not isinstance(record_len, int) or record_len < 1:
-            self._warn(
-                ("record_len", key),
-                f"{key!r} has record_len={record_len!r}. Allowed: a whole number above 0; its values are left out.",
-            )
+        if not self._odd.is_length(key, record_len):
             return
         with self._lock:
             window = self._windows.get(key)
@@ -181,7 +143,7 @@ class Logger:
 
     # --- dump -----------------------------------------------------------------------------------------------------
 
-    def log(self, values: Mapping[str, Any], step: int | None = None) -> None:
+    def log(self, values: Mapping[str, Any], step: int | None = None, walltime: float | None = None) -> None:
         """Record ``values``, and dump everything that is recorded as one row. Arguments: those of ``rla.log``."""
         if self._process != ranks.process_id:
             return
@@ -190,7 +152,7 @@ class Logger:
                 self.record_all(values)
                 self.dump(step)
             else:
-                self._dump(values, step)
+                self._dump(values, step, None, walltime)
 
     def dump(self, step: int | None = None) -> dict[str, Scalar]:
         """Write everything recorded since the last dump as one row, and return its values; no row if there are none."""
@@ -201,17 +163,53 @@ class Logger:
             self._values, self._counts, self._excluded = {}, {}, {}
             return self._dump(values, step, excluded)
 
+    def add_scalar(self, key: str, value: Any, step: Any = None, walltime: Any = None) -> None:
+        """Add a value to the open row, if that is of this step and has no such value; else write that and open one.
+
+        walltime: the time of the row, in seconds since the epoch, if the value opens it; by default that of this call.
+        """
+        if self._process != ranks.process_id or self.level == DISABLED:
+            return
+        scalars = self._scalars({key: value})  # now: a warning points at this call, and no tensor is kept
+        if not scalars:
+            return
+        with self._lock:
+            if self._values:  # what is recorded is waiting for a row
+                return self.log(scalars, step)
+            row, more = self._scalar_row, _Row()
+            if step is not None:
+                step = self._odd.step(step, self.next_step(), more)
+            given = step, self.next_step() if step is None and self.time_step.is_set else more.get(EXACT_STEP)
+            if not row.takes(scalars, given):
+                self.write_scalar_row()
+                row.open(self.next_step() if step is None else step, given, wall_time(walltime, time.time()))
+            row.values.update(scalars | more)
+
+    def write_scalar_row(self) -> None:
+        """Write the row that :meth:`add_scalar` has left open, if there is one."""
+        row = self._scalar_row
+        if not row.is_open or self._process != ranks.process_id:
+            return
+        with self._lock:
+            rows = self.rows
+            try:
+                row.is_open = False  # before it is written, which asks for it
+                self._dump(row.values, row.step, at=row.time)
+            except BaseException:  # Ctrl-C: the next row or the end writes it
+                row.is_open = self.rows == rows
+                raise
+
     def next_step(self) -> int:
         """Return the step of a dump that is given none: the time step if set, else the last row's plus 1, or 0."""
         if self.time_step.is_set:
             return self.time_step.get_time()
         return 0 if self.last_step is None else self.last_step + 1
 
-    def _dump(
-        self, values: Mapping[str, Any], step: int | None, excluded: Mapping[str, frozenset[str]] | None = None
-    ) -> dict[str, Scalar]:
+    def _dump(self, values: Mapping[str, Any], step: Any, excluded: _Excluded = None, at: float | None = None) -> _Row:
         if self.level == DISABLED:
             return {}
+        if self._scalar_row.is_open:
+            self.write_scalar_row()
         scalars = self._scalars(values)
         if STEP in scalars or TIME in scalars:
             step = self._odd.free_columns(scalars, step)
@@ -223,7 +221,7 @@ class Logger:
             step = self._odd.step(step, self.next_step(), scalars)
         if self.before_row is not None:
             self._begin()
-        row = Row(step, time.time(), scalars)
+        row = Row(step, time.time() if at is None else at, scalars)
         for writer in self.output_formats:
             self._write(writer, self._without(row, writer.name, excluded) if excluded else row)
         self.rows += 1
@@ -258,19 +256,21 @@ class Logger:
 
     # --- media and messages ---------------------------------------------------------------------------------------
 
-    def write_media(self, tag: str, content: Media, step: int | None = None) -> None:
+    def write_media(self, tag: str, content: Media, step: int | None = None, walltime: Any = None) -> None:
         """Give a picture, a text or a histogram to the writers; those that cannot show it ignore it."""
         if self._process != ranks.process_id or self.level == DISABLED:
             return
+        self.write_scalar_row()
         step = self.current_step() if step is None else self._odd.step(step, self.next_step())
         with self._lock:
             if self.before_row is not None:
                 self._begin()
             for writer in self.output_formats:
-                self._write(writer, MediaEvent(step, time.time(), tag, content))
+                self._write(writer, MediaEvent(step, wall_time(walltime, time.time()), tag, content))
 
     def current_step(self) -> int:
         """Return the present step: the time step if it is set, else that of the last row, else 0."""
+        self.write_scalar_row()
         return self.time_step.get_time() if self.time_step.is_set else self.last_step or 0
 
     def message(self, *args: Any, level: int = INFO, exclude: str | None = None) -> None:
@@ -280,10 +280,7 @@ class Logger:
         """
         if level < self.level or self.level == DISABLED or self._process != ranks.process_id:
             return
-        try:
-            text = " ".join(map(str, args))
-        except Exception:  # of an argument's __str__
-            text = " ".join(str(safe(arg)) for arg in args)
+        text = " ".join(map(text_of, args))
         with self._lock:
             for writer in self.output_formats:
                 show = getattr(writer, "message", None)
@@ -349,6 +346,7 @@ class Logger:
         """Write to these writers from now on, and count from no rows; the time step stays as it is."""
         self.output_formats, self.dir = list(writers), str(dir)
         self.rows, self.last_step, self.last_values, self._gaps = 0, None, {}, Gaps()
+        self._scalar_row = ScalarRow()
         self._lock, self._process = threading.RLock(), ranks.process_id  # a planned run may start in a forked child
 
     def detach(self) -> None:
@@ -359,6 +357,7 @@ class Logger:
         """Write in this forked process, too: open the files again, and use a new lock, which no thread holds."""
         self._lock, self._process = threading.RLock(), ranks.process_id
         self.output_formats = copied_writers(self.output_formats)
+        self._scalar_row = ScalarRow()
         self.before_row = self.on_row = self.on_recovery = None
 
     def set_level(self, level: int) -> None:
@@ -369,10 +368,11 @@ class Logger:
         return self.dir
 
     def flush(self) -> None:
-        """Show the last table now. Rows are written to the operating system already."""
+        """Show the last table now. Rows are written to the operating system already, but for that of add_scalar."""
         if self._process != ranks.process_id:
             return
         with self._lock:
+            self.write_scalar_row()
             for writer in self.output_formats:
                 flush = getattr(writer, "flush", None)
                 if callable(flush):
@@ -383,6 +383,7 @@ class Logger:
         if self._process != ranks.process_id:
             return
         with self._lock:
+            self.write_scalar_row()
             for writer in self.output_formats:
                 self._call_writer(writer, writer.close)
 

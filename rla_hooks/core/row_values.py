@@ -5,6 +5,7 @@ Each kind of trouble gives one warning for each metric; what can be kept is kept
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from rla_hooks.errors import WarnOnce
@@ -46,6 +47,16 @@ class RowValues:
             self._warn(("value", key), f"{shown(key)} was left out of a mean: {text_of(error)}. Record numbers.")
             return None
 
+    def is_length(self, key: str, record_len: Any) -> bool:
+        """Whether a moving average can be over so many values; if not, warn."""
+        if isinstance(record_len, int) and record_len > 0:
+            return True
+        message = (
+            f"{key!r} has record_len={shown(record_len)}. Allowed: a whole number above 0; its values are left out."
+        )
+        self._warn(("record_len", key), message)
+        return False
+
     def free_columns(self, scalars: dict[str, Scalar], step: Any) -> Any:
         """Return the row's step, and rename metrics that have the name of a column of every row: ``timestamp_``.
 
@@ -84,3 +95,9 @@ class RowValues:
             if self._has_fractions:
                 scalars.setdefault(EXACT_STEP, exact)
         return whole
+
+
+def record_each(record: Callable[..., None], key: str, values: Mapping[Any, Any], *options: Any) -> None:
+    """Record the values of a nested mapping: ``<key>/<inner key>``."""
+    for name, leaf in flat_items(key, values):
+        record(name, "<nested too deeply>" if isinstance(leaf, Mapping) else leaf, *options)

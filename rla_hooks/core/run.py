@@ -32,9 +32,11 @@ from rla_hooks.core.files import RunFiles
 from rla_hooks.core.guard import Guard
 from rla_hooks.core.handover import Ownership, State
 from rla_hooks.core.hyper_parameters import HyperParameters
-from rla_hooks.core.logger import WARN, Logger, TimeStepHolder
+from rla_hooks.core.logger import WARN, Logger
 from rla_hooks.core.settings import RunSettings
+from rla_hooks.core.summary_words import SummaryWords
 from rla_hooks.core.summary_writer import SummaryWriter
+from rla_hooks.core.time_step import TimeStepHolder
 from rla_hooks.core.timers import TimeTracker
 from rla_hooks.delegation import of_part, value_of
 from rla_hooks.endings import FAILED, FINISHED, INTERRUPTED, RUNNING, check_ending
@@ -48,7 +50,7 @@ _LOADED_AT_ONCE = 16  # runs that were loaded and have files open; an evaluation
 _FOLDER = "One of the run's paths; None before the run has a name, and if tracking is off."
 
 
-class Run:
+class Run(SummaryWords):
     """One run. While it is open, a full disk or a bad value gives one warning and does not stop the training.
 
     >>> run = Run.silent()          # what code gets if tracking is off: it accepts every call and writes nothing
@@ -335,15 +337,6 @@ class Run:
     simple_plot = of_part("figures", RunFigures.simple_plot)
     simple_scatter = of_part("figures", RunFigures.simple_scatter)
     simple_hist = of_part("figures", RunFigures.simple_hist)
-    add_scalar = of_part("tensorboard", SummaryWriter.add_scalar)
-    add_scalars = of_part("tensorboard", SummaryWriter.add_scalars)
-    add_text = of_part("tensorboard", SummaryWriter.add_text)
-    add_figure = of_part("tensorboard", SummaryWriter.add_figure)
-    add_image = of_part("tensorboard", SummaryWriter.add_image)
-    add_images = of_part("tensorboard", SummaryWriter.add_images)
-    add_histogram = of_part("tensorboard", SummaryWriter.add_histogram)
-    add_video = of_part("tensorboard", SummaryWriter.add_video)
-    add_hparams = of_part("tensorboard", SummaryWriter.add_hparams)
 
     # --- end ------------------------------------------------------------------------------------------------------
 

@@ -1,13 +1,13 @@
-"""The methods of torch's SummaryWriter, such as ``add_scalar``, on a run.
+"""The methods of torch's and tensorboardX's SummaryWriter, such as ``add_scalar``, on a run.
 
 ``logger.experiment`` of the Lightning integration has them, too. Without a step, a row gets the step after the last
-row's, and a picture that of the last row.
+row's, and a picture that of the last row. What a run has no place for, such as ``add_audio``, warns once.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,7 +17,10 @@ from rla_hooks.core.guard import Guard
 from rla_hooks.core.handover import Ownership
 from rla_hooks.core.logger import Logger
 from rla_hooks.errors import ConfigError
+from rla_hooks.texts import cut, shown, text_of
 from rla_hooks.writers.base import Histogram, Text
+
+MAX_SHOWN = 1_000_000  # characters of a text in TensorBoard
 
 
 class WrittenRun(Protocol):
@@ -30,6 +33,19 @@ class WrittenRun(Protocol):
 
     def log(self, values: Mapping[str, Any], step: int | None = None) -> None: ...
     def add_hyper_params(self, params: Mapping[str, Any]) -> None: ...
+    def flush(self) -> None: ...
+
+
+def _unsupported(word: str, advice: str = "") -> Callable[..., None]:
+    """Return a method that takes everything, gives one warning and does nothing."""
+
+    def method(self: Any, *arguments: Any, **options: Any) -> None:
+        if self._run.ownership.is_writing:
+            self._run.guard.warn(("word", word), f"{word} has no effect: a run has no place for it. {advice}".strip())
+
+    method.__name__ = word
+    method.__doc__ = f"Warn once that nothing is shown. {advice}".strip()
+    return method
 
 
 class SummaryWriter:
@@ -38,20 +54,38 @@ class SummaryWriter:
     def __init__(self, run: WrittenRun):
         self._run = run
 
-    def add_scalar(self, tag: str, scalar_value: Any, global_step: int | None = None, walltime: Any = None) -> None:
-        """Log a row of one value."""
-        self._run.log({tag: scalar_value}, global_step)
+    def add_scalar(
+        self, /, tag: str, scalar_value: Any, global_step: int | None = None, walltime: Any = None, **options: Any
+    ) -> None:
+        """Log one value. Consecutive calls of one step make one row.
+
+        The row is written by a call of another step or with a tag that it has, by any other call that writes, by
+        ``flush``, a checkpoint and the end of the run. walltime: the row's time, in seconds since the epoch.
+
+        >>> import rla_hooks as rla
+        >>> with rla.run(task="demo", writers=["csv"], backup="none") as run:
+        ...     for step in range(2):
+        ...         run.add_scalar("loss", 0.5, step)
+        ...         run.add_scalar("return", 3.0, step)
+        >>> rla.runs()[-1].metrics()[["time-step", "loss", "return"]].values.tolist()
+        [[0.0, 0.5, 3.0], [1.0, 0.5, 3.0]]
+        """
+        self._run.ownership.need_started("add_scalar")
+        self._run.logger.add_scalar(tag, scalar_value, global_step, walltime)
 
     def add_scalars(
         self, main_tag: str, tag_scalar_dict: Mapping[str, Any], global_step: int | None = None, walltime: Any = None
     ) -> None:
         """Log a row of several values, as ``<main_tag>/<key>``."""
-        self._run.log({f"{main_tag}/{key}": value for key, value in tag_scalar_dict.items()}, global_step)
+        self._run.ownership.need_started("add_scalars")
+        self._run.logger.log({main_tag: tag_scalar_dict}, global_step, walltime)
 
     def add_text(self, tag: str, text_string: Any, global_step: int | None = None, walltime: Any = None) -> None:
         """Show a text (Markdown) in TensorBoard's Text tab."""
         with self._showing("text", tag):
-            self._run.logger.write_media(tag, Text(str(text_string)), global_step)
+            self._run.logger.write_media(
+                text_of(tag), Text(cut(text_of(text_string), MAX_SHOWN)), global_step, walltime
+            )
 
     def add_figure(
         self, tag: str, figure: Any, global_step: int | None = None, close: bool = True, walltime: Any = None
@@ -98,7 +132,8 @@ class SummaryWriter:
         values, and at most ``max_bins``.
         """
         with self._showing("histogram", tag):
-            self._run.logger.write_media(tag, _histogram(_array(values), bins, max_bins), global_step)
+            content = _histogram(_array(values), bins, max_bins)
+            self._run.logger.write_media(text_of(tag), content, global_step, walltime)
 
     def add_video(
         self, tag: str, vid_tensor: Any, global_step: int | None = None, fps: float = 4, walltime: Any = None
@@ -113,18 +148,54 @@ class SummaryWriter:
         return None
 
     def add_hparams(
-        self, /, hparam_dict: Mapping[str, Any], metric_dict: Mapping[str, Any] | None = None, **options: Any
+        self,
+        /,
+        hparam_dict: Mapping[str, Any],
+        metric_dict: Mapping[str, Any] | None = None,
+        *unused: Any,
+        **options: Any,
     ) -> None:
         """Add hyper-parameters to the run's, and log the metrics as a row."""
         self._run.add_hyper_params(hparam_dict)
         if metric_dict:
             self._run.log(metric_dict, options.get("global_step"))
 
+    # --- the writer itself ----------------------------------------------------------------------------------------
+
+    def get_logdir(self) -> str | None:
+        """Return the run's log folder as a text; None if tracking is off."""
+        paths = self._run.ownership.paths
+        return None if paths is None else str(paths.log_dir)
+
+    def close(self) -> None:
+        """Write the row that ``add_scalar`` has left open. The run goes on: ``finish``, or its owner, ends it."""
+        self._run.flush()
+
+    # --- what a run has no place for ------------------------------------------------------------------------------
+
+    add_audio = _unsupported("add_audio", "Save the file in run.results_dir.")
+    add_custom_scalars = _unsupported("add_custom_scalars")
+    add_custom_scalars_marginchart = _unsupported("add_custom_scalars_marginchart")
+    add_custom_scalars_multilinechart = _unsupported("add_custom_scalars_multilinechart")
+    add_embedding = _unsupported("add_embedding", "Show a projection by add_figure.")
+    add_graph = _unsupported("add_graph", "With Lightning, RLALogger(log_graph=True) shows it.")
+    add_histogram_raw = _unsupported("add_histogram_raw", "add_histogram shows the values themselves.")
+    add_image_with_boxes = _unsupported("add_image_with_boxes", "Draw the boxes, and show them by add_image.")
+    add_mesh = _unsupported("add_mesh", "Show a picture of it by add_image.")
+    add_onnx_graph = _unsupported("add_onnx_graph")
+    add_openvino_graph = _unsupported("add_openvino_graph")
+    add_pr_curve = _unsupported("add_pr_curve", "Draw it, and show it by add_figure.")
+    add_pr_curve_raw = _unsupported("add_pr_curve_raw", "Draw it, and show it by add_figure.")
+    add_summary = _unsupported("add_summary")
+    add_event = _unsupported("add_event")
+    add_tensor = _unsupported("add_tensor", "Save it by save_checkpoint.")
+    export_scalars_to_json = _unsupported("export_scalars_to_json", "All rows are in progress.csv.")
+
     @contextmanager
     def _showing(self, kind: str, tag: str) -> Iterator[None]:
         """Give one warning for what cannot be shown or saved; the training goes on."""
-        self._run.ownership.need_started(f"adding the {kind} {tag!r}")
-        with self._run.guard.warn_on_error(f"the {kind} {tag!r}", "was not shown", ending="", kind=kind):
+        self._run.ownership.need_started(f"adding the {kind} {shown(tag)}")
+        with self._run.guard.warn_on_error(f"the {kind} {shown(tag)}", "was not shown", ending="", kind=kind):
             yield
 
 

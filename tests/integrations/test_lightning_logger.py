@@ -164,6 +164,9 @@ def test_a_logger_and_a_callback_that_only_exist_leave_nothing(namespace, here, 
     for _ in range(2):
         assert hasattr(logger, "experiment") and repr(logger.experiment)
         assert not hasattr(logger.experiment, "add_everything")
+    with logger.experiment as experiment:
+        experiment.flush()
+    assert experiment is logger.experiment and experiment.get_logdir() == str(experiment.log_dir) == logger.log_dir
     assert os.path.isabs(logger.save_dir) and logger.log_dir and logger.version and logger.root_dir
     copy.deepcopy(logger), copy.deepcopy(callback)
     logger.save(), logger.finalize("success"), logger.finalize("failed"), logger.finalize("who knows")
@@ -675,10 +678,16 @@ def test_the_experiment_is_the_run_with_tensorboards_words(namespace, here, only
         experiment.add_figure("fig", Figure(), 1)
         experiment.add_image("img", torch.zeros(3, 4, 4), 1)
         experiment.add_custom_data("kept", 1)
+        experiment.add_scalar("other", 3.0, 9)
+        experiment.add_scalar("third", 4.0, 9)
+        with pytest.warns(RLAWarning, match="add_audio has no effect") as caught:
+            experiment.add_audio("sound", torch.zeros(1, 10), 1)
+        assert caught[0].filename == __file__
 
     namespace.trainer(logger=namespace.logger()).fit(namespace.Module(at="on_train_epoch_end", act=act))
     run = only_run()
     assert [row["time-step"] for row in metrics_of(run, read_rows) if "mine" in row] == ["4"]
+    assert [row["third"] for row in metrics_of(run, read_rows) if "other" in row] == ["4.0"]
     assert disk.files(run.results_dir) == ["fig-1.png", "img-1.png"]
     tags = events_of(run).Tags()
     assert "weights" in tags["histograms"] and {"fig", "img"} <= set(tags["images"])
