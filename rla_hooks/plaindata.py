@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import datetime
 import io
+import math
 import pickle
 import sys
 from collections import OrderedDict, deque
@@ -22,6 +23,7 @@ from typing import Any
 
 from rla_hooks.encoding import DEEPEST, Encoder, KeyPath, NotStorable
 from rla_hooks.errors import RLAError
+from rla_hooks.texts import printable
 
 _TAG = "__rla__"
 _NUMPY_KINDS = "biufcSUmM"
@@ -49,7 +51,8 @@ def loads(data: bytes) -> Any:
     [1, (2.5, 'x')]
     """
     try:
-        return _decode(_Unpickler(io.BytesIO(data)).load(), set())
+        _check_steps(data)
+        return _Decoder(len(data)).decode(_Unpickler(io.BytesIO(data)).load())
     except (PlainDataError, MemoryError):
         raise
     except Exception as error:  # a damaged pickle can raise nearly anything
@@ -126,53 +129,122 @@ def _encode_numpy(value: Any, keys: KeyPath) -> Any:
     return _TAG, name, value.dtype.str, tuple(value.shape), value.tobytes()
 
 
+# The steps of a pickle that :func:`pack` makes, with the number of bytes that follow each; and those that are followed
+# by a count of so many bytes, and then by as many bytes as it says. See pickletools.
+_FIXED = dict.fromkeys(b".(N\x88\x89]ae)t\x85\x86\x87}su\x8f\x90\x91\x94", 0)
+_FIXED |= dict.fromkeys(b"\x80Kh", 1) | dict.fromkeys(b"M", 2) | dict.fromkeys(b"Jj", 4) | dict.fromkeys(b"\x95G", 8)
+_COUNTED = dict.fromkeys(b"\x8a\x8cC", 1) | dict.fromkeys(b"\x8bXB", 4) | dict.fromkeys(b"\x8d\x8e\x96", 8)
+
+
+def _check_steps(data: bytes) -> None:
+    """Raise PlainDataError unless ``data`` consists of steps that :func:`pack` makes.
+
+    Python's unpickler believes every count: a few bytes make it reserve all memory, for a text that is not there or for
+    the number of a reference. Here nothing of the data is built.
+    """
+    at, size, fixed, counted = 0, len(data), _FIXED, _COUNTED
+    while at < size:
+        step = data[at]
+        if step in fixed:
+            at += 1 + fixed[step]
+        elif step in counted:
+            begin = at + 1 + counted[step]
+            at = begin + int.from_bytes(data[at + 1 : begin], "little")
+        else:
+            raise PlainDataError(_refusal(data))
+        if step == pickle.STOP[0]:
+            return
+    raise PlainDataError(f"These {size} bytes are no plain data of rla_hooks: they have no end. They are damaged.")
+
+
+def _refusal(data: bytes) -> str:
+    """Say why data with steps that :func:`pack` does not make is refused."""
+    import pickletools
+
+    texts: list[str] = []
+    for step, argument, _ in pickletools.genops(data):
+        if step.name in ("GLOBAL", "INST", "STACK_GLOBAL"):
+            name = ".".join(texts[-2:]) if step.name == "STACK_GLOBAL" else str(argument).replace(" ", ".")
+            return (
+                f"The data asks for {printable(name[:200])}. Plain data needs no class or function, so nothing was "
+                "loaded and nothing of it was run. Do not trust where it came from."
+            )
+        if step.name in ("PERSID", "BINPERSID"):
+            return "The data points to an object outside of it. Plain data never does; nothing was loaded."
+        if isinstance(argument, str):
+            texts = [*texts[-1:], argument]
+    return f"These {len(data)} bytes are no plain data of rla_hooks. Another program wrote them."
+
+
 class _Unpickler(pickle.Unpickler):
+    """A second guard: nothing that asks for a class comes here."""
+
     def find_class(self, module: str, name: str) -> Any:
-        raise PlainDataError(
-            f"The data asks for {module}.{name}. Plain data needs no class or function, so nothing was loaded "
-            "and nothing of it was run. Do not trust where it came from."
-        )
-
-    def persistent_load(self, pid: Any) -> Any:
-        raise PlainDataError("The data points to an object outside of it. Plain data never does; nothing was loaded.")
+        raise PlainDataError(f"The data asks for {module}.{name}. Plain data needs no class or function.")
 
 
-def _decode(value: Any, ancestors: set[int]) -> Any:
-    kind = type(value)
-    if kind in Encoder.scalars:
-        return value
-    if kind not in (dict, list, tuple, set, frozenset):
-        raise PlainDataError(f"The data holds a {kind}, which plain data never does.")
-    if id(value) in ancestors or len(ancestors) > 3 * DEEPEST:  # a tag takes up to three levels
-        raise PlainDataError("The data contains itself or is nested too deeply. It is damaged.")
-    ancestors.add(id(value))
-    try:
-        if kind is dict:
-            return {_decode(key, ancestors): _decode(part, ancestors) for key, part in value.items()}
-        parts = [_decode(part, ancestors) for part in value]
-        if kind is tuple and parts and type(value[0]) is str and value[0] == _TAG:
-            return _untag(parts)
-        return parts if kind is list else kind(parts)
-    finally:
-        ancestors.discard(id(value))
+class _Decoder:
+    """Builds the content from builtins and tagged tuples.
 
+    What :func:`pack` wrote has at least one byte for each value. A pickle can also refer to a value again, and a few
+    bytes of lists in lists would become more values than any memory holds: so there are at most as many as bytes.
+    """
 
-def _untag(parts: list[Any]) -> Any:
-    name, *content = parts[1:]
-    if name not in _UNTAG:
-        raise PlainDataError(f"The data holds a {name!r}, which this version of rla_hooks does not know. Update it.")
-    return _UNTAG[name](*content)
+    def __init__(self, size: int):
+        self._left = size
+        self._ancestors: set[int] = set()
 
+    def decode(self, value: Any) -> Any:
+        self._spend(1)
+        kind = type(value)
+        if kind in Encoder.scalars:
+            return value
+        if kind not in (dict, list, tuple, set, frozenset):
+            raise PlainDataError(f"The data holds a {kind}, which plain data never does.")
+        if id(value) in self._ancestors or len(self._ancestors) > 3 * DEEPEST:  # a tag takes up to three levels
+            raise PlainDataError("The data contains itself or is nested too deeply. It is damaged.")
+        self._ancestors.add(id(value))
+        try:
+            if kind is dict:
+                return {self.decode(key): self.decode(part) for key, part in value.items()}
+            parts = [self.decode(part) for part in value]
+            if kind is tuple and parts and type(value[0]) is str and value[0] == _TAG:
+                return self._untag(parts)
+            return parts if kind is list else kind(parts)
+        finally:
+            self._ancestors.discard(id(value))
 
-def _array(dtype: str, shape: tuple[int, ...], data: bytes) -> Any:
-    import numpy as np
+    def _untag(self, parts: list[Any]) -> Any:
+        name, *content = parts[1:]
+        if name in ("ndarray", "scalar"):
+            array = self._array(*content)
+            return array if name == "ndarray" else array[()]
+        if name not in _UNTAG:
+            raise PlainDataError(
+                f"The data holds a {name!r}, which this version of rla_hooks does not know. Update it."
+            )
+        return _UNTAG[name](*content)
 
-    kind = np.dtype(dtype)
-    if kind.kind not in _NUMPY_KINDS:
-        raise PlainDataError(f"The data holds an array of dtype {dtype!r}, which plain data never does.")
-    if not data or not kind.itemsize:  # frombuffer refuses to read nothing; an empty np.str_ has no size
+    def _array(self, dtype: str, shape: tuple[int, ...], data: bytes) -> Any:
+        import numpy as np
+
+        kind = np.dtype(dtype)
+        if kind.kind not in _NUMPY_KINDS:
+            raise PlainDataError(f"The data holds an array of dtype {dtype!r}, which plain data never does.")
+        if data and kind.itemsize:
+            self._spend(len(data))
+            return np.frombuffer(data, kind).reshape(shape).copy()
+        # frombuffer refuses to read nothing; an empty np.str_ has no size
+        number = math.prod(shape)
+        if number and kind.itemsize:
+            raise PlainDataError(f"The data holds an array of shape {shape} without its numbers. It is damaged.")
+        self._spend(number)
         return np.zeros(shape, kind)
-    return np.frombuffer(data, kind).reshape(shape).copy()
+
+    def _spend(self, number: int) -> None:
+        self._left -= number
+        if self._left < 0:
+            raise PlainDataError("The data refers to its own parts again and again, which plain data never does.")
 
 
 _UNTAG: dict[str, Callable[..., Any]] = {
@@ -185,6 +257,4 @@ _UNTAG: dict[str, Callable[..., Any]] = {
     "timedelta": datetime.timedelta,
     "path": Path,
     "complex": complex,
-    "ndarray": _array,
-    "scalar": lambda dtype, shape, data: _array(dtype, shape, data)[()],
 }

@@ -8,6 +8,7 @@ import shutil
 
 import pytest
 
+from rla_hooks import plaindata
 from rla_hooks.core import archive
 from rla_hooks.errors import RLAError, RunError
 from rla_hooks.tester import Tester
@@ -55,6 +56,30 @@ def test_a_damaged_file_is_a_clear_error(keep, saved):
     saved.write_bytes(data[:keep])
     with pytest.raises(RunError, match="no archived Tester"):
         Tester.load(saved)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs FIFOs")
+@pytest.mark.parametrize("kind", ["FIFO", "device", "sparse"])
+def test_what_is_no_file_of_ours_is_refused_at_once(kind, saved):
+    """Neither waits for a writer, nor fills the memory."""
+    saved.unlink()
+    if kind == "FIFO":
+        os.mkfifo(saved)
+    elif kind == "device":
+        saved.symlink_to("/dev/zero")
+    else:
+        saved.touch()
+        os.truncate(saved, 1 << 40)
+    with pytest.raises(RunError, match=r"no archived Tester.*(not a regular file|1,099,511,627,776 bytes)"):
+        Tester.load(saved.parent)
+
+
+def test_custom_data_beyond_the_limit_costs_only_itself(tmp_path, monkeypatch):
+    """What could not be read again is not written, and that is said."""
+    monkeypatch.setattr(archive, "_LIMIT", 1000)
+    left_out = archive.save(tmp_path / "tester.pkl", CONTENT, {"buffer": b"x" * 2000, "best": 1.5})
+    assert len(left_out) == 1 and left_out[0].startswith("the custom data, which has 2,")
+    assert plaindata.loads((tmp_path / "tester.pkl").read_bytes())["custom_data"] == {}
 
 
 CONTENT = {

@@ -11,6 +11,7 @@ import pickle
 import pickletools
 import subprocess
 import sys
+import tracemalloc
 from collections import OrderedDict, deque
 from pathlib import Path
 
@@ -276,6 +277,57 @@ def test_damaged_data_gives_one_kind_of_error(data):
     """Whatever is wrong with the bytes, the error is a PlainDataError and comes soon."""
     with pytest.raises(PlainDataError):
         loads(data)
+
+
+def _laughs(levels):
+    """Lists of twice the list before: some bytes that stand for 2 ** levels values."""
+    content = ["ha"]
+    for _ in range(levels):
+        content = [content, content]
+    return content
+
+
+def _arrays(number):
+    data = bytes(100_000)
+    return [("__rla__", "ndarray", "|u1", (100_000,), data) for _ in range(number)]
+
+
+EXPLOSIONS = {
+    "a billion laughs": pickle.dumps(_laughs(60)),
+    "a billion laughs in tuples": pickle.dumps({"custom": tuple(_laughs(25))}),
+    "one array a thousand times": pickle.dumps(_arrays(1000)),
+    "an array without its numbers": pickle.dumps(("__rla__", "ndarray", "<f8", (10**6, 10**6), b"")),
+    "a million texts without a size": pickle.dumps(("__rla__", "ndarray", "<U0", (10**6, 10**6), b"")),
+    "the number of a reference": b"\x80\x05]r" + (50_000_000).to_bytes(4, "little") + b".",
+    "a long text that is not there": b"\x80\x05\x8d" + (1 << 40).to_bytes(8, "little") + b"abc.",
+    "long bytes that are not there": b"\x80\x05\x8e" + (1 << 30).to_bytes(8, "little") + b"abc.",
+    "a long bytearray that is not there": b"\x80\x05\x96" + (1 << 30).to_bytes(8, "little") + b"abc.",
+    "a frame that is not there": b"\x80\x05\x95" + (1 << 62).to_bytes(8, "little") + b"N.",
+    "a number of a million digits": b"L" + b"9" * 10**6 + b"L\n.",
+}
+
+
+@pytest.mark.parametrize("case", EXPLOSIONS)
+def test_some_bytes_do_not_become_all_memory(case):
+    """What refers to itself again and again, or believes in bytes that are not there, is refused at once."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(PlainDataError, match=r"plain data|damaged"):
+            loads(EXPLOSIONS[case])
+        assert tracemalloc.get_traced_memory()[1] < 20 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_what_is_stored_twice_is_no_explosion():
+    """Equal and shared values of a real program: each is written, so each may be read."""
+    shared, array = [1.5] * 1000, np.arange(1000)
+    content = {"same": [shared] * 50, "arrays": [array] * 50, "bytes": [b"x" * 1000] * 50, "none": [None] * 10_000}
+    back = loads(dumps(content))
+    assert back["same"] == content["same"] and back["bytes"] == content["bytes"] and back["none"] == content["none"]
+    assert all((each == array).all() for each in back["arrays"])
+    flags = loads(dumps([np.bool_(True), np.uint8(0), np.zeros(0), np.zeros((3, 0)), np.str_("")] * 100))
+    assert len(flags) == 500 and flags[3].shape == (3, 0) and flags[4] == ""
 
 
 def test_every_flipped_byte_is_data_or_an_error():

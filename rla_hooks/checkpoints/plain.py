@@ -12,6 +12,7 @@ from rla_hooks.checkpoints.state_dicts import PrefixFilter, is_array
 from rla_hooks.encoding import KeyPath
 from rla_hooks.errors import CheckpointError
 from rla_hooks.plaindata import PlainDataError, PlainEncoder, loads, pack
+from rla_hooks.smallfiles import open_regular
 
 
 def matches(models: Mapping[str, Any]) -> bool:
@@ -33,7 +34,8 @@ def save(path: Path, content: Any) -> None:
 def load(path: Path, weights_only: bool) -> dict[str, Any]:
     """Return the content; foreign code never runs, whatever ``weights_only`` says."""
     try:
-        content = loads(path.read_bytes())
+        with open_regular(path) as file:
+            content = loads(file.read())
     except PlainDataError as error:
         raise CheckpointError(f"was refused: {error}") from error
     if not isinstance(content, dict):

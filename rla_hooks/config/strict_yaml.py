@@ -13,6 +13,7 @@ import yaml
 
 from rla_hooks.config import checks
 from rla_hooks.errors import ConfigError
+from rla_hooks.smallfiles import read_bytes
 
 
 class _Loader(yaml.SafeLoader):
@@ -38,7 +39,7 @@ def read_mapping(path: Path, origin: str) -> Mapping[Any, Any]:
     ``origin`` is a sentence, without its full stop, that says why this file is read. Raises :class:`ConfigError`.
     """
     try:
-        data = path.read_bytes()
+        data = read_bytes(path)
     except FileNotFoundError:
         raise ConfigError(f"{path} is missing. {origin}: correct the path, or make the file.") from None
     except (OSError, ValueError) as error:

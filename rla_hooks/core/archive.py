@@ -17,8 +17,10 @@ from rla_hooks.core.settings import RunSettings
 from rla_hooks.core.time_step import TimeStepHolder
 from rla_hooks.errors import ConfigError, RunError
 from rla_hooks.layout import ARCHIVE, RunPaths, check_task
+from rla_hooks.smallfiles import read_bytes
 
 FORMAT = 1
+_LIMIT = 1 << 29  # bytes; a file that says it is larger, as a sparse one may, would fill the memory
 _FIELDS: dict[str, type | tuple[type, ...]] = {
     "name": str,
     "task": str,
@@ -36,7 +38,11 @@ def save(path: Path, content: Mapping[str, Any], custom_data: Mapping[str, Any])
     """Write tester.pkl. Returns a line for each part of the custom data that is no plain data and is left out."""
     left_out: list[str] = []
     encoded = plaindata.encode({"format": FORMAT, **content, "custom_data": dict(custom_data)}, left_out)
-    write_bytes(path, plaindata.pack(encoded), sync=False)
+    data = plaindata.pack(encoded)
+    if len(data) > _LIMIT:
+        left_out.append(f"the custom data, which has {len(data):,} bytes; at most {_LIMIT:,} are stored")
+        data = plaindata.pack({**encoded, "custom_data": {}})
+    write_bytes(path, data, sync=False)
     return left_out
 
 
@@ -88,8 +94,8 @@ def load(path: Path) -> tuple[dict[str, Any], RunPaths]:
     if path.is_dir():
         path = path / "tester.pkl"
     try:
-        content = plaindata.loads(path.read_bytes())
-    except plaindata.PlainDataError as error:
+        content = plaindata.loads(read_bytes(path, _LIMIT))
+    except ValueError as error:
         raise RunError(f"{path} is no archived Tester of rla_hooks: {error}") from error
     wrong = _what_is_wrong(content)
     if wrong:
