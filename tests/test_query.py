@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pickle
 import shutil
+import subprocess
+import sys
 
 import pytest
 
 import rla_hooks as rla
+from rla_hooks import layout
 from rla_hooks.errors import ConfigError, RLAError, RLAWarning
+from rla_hooks.record import FORMAT, RunRecord
 from rla_hooks.tester import Tester
 
 pytestmark = pytest.mark.usefixtures("quiet")
+needs_posix = pytest.mark.skipif(os.name != "posix", reason="needs FIFOs, devices and signals")
 
 
 @pytest.fixture
@@ -213,3 +219,166 @@ def test_the_latest_checkpoint(run, root):
     with pytest.warns(RLAWarning):
         assert rla.latest_checkpoint(saved) is None
     assert rla.latest_checkpoint(Tester()) is None
+
+
+@needs_posix
+@pytest.mark.parametrize("name", ["run.json", "parameter.json"])
+@pytest.mark.parametrize("kind", ["FIFO", "device", "link to a device", "sparse", "circle of links"])
+def test_what_is_no_file_hides_no_other_run(name, kind, run, root):
+    """A FIFO waits for a writer, a device never ends, a sparse file fills the memory: none of them is read."""
+    run("t", number=1), run("t", number=2)
+    path = rla.runs(root)[0].log_dir / name
+    path.unlink()
+    if kind == "FIFO":
+        os.mkfifo(path)
+    elif kind == "sparse":
+        path.touch()
+        os.truncate(path, 1 << 40)
+    else:
+        path.symlink_to({"circle of links": path}.get(kind, "/dev/zero"))
+    first, second = rla.runs(root)
+    assert (second.problems, second.status, second.hparams["number"]) == ((), "finished", 2)
+    assert len(first.problems) == 1 and name in first.problems[0]
+
+
+@pytest.fixture
+def deep_folder(root):
+    """A folder of more levels than Python has of calls, and than a path has of letters."""
+    top = root / "log" / "t" / "deep"
+    top.mkdir(parents=True)
+    descriptor = os.open(top, os.O_RDONLY)
+    for _ in range(3000):
+        os.mkdir("deep", dir_fd=descriptor)
+        inner = os.open("deep", os.O_RDONLY, dir_fd=descriptor)
+        os.close(descriptor)
+        descriptor = inner
+    os.close(descriptor)
+    yield top
+    subprocess.run(["rm", "-rf", top], check=True)
+
+
+@needs_posix
+def test_odd_folders_hide_no_run(deep_folder, run, root):
+    """Folders that no path reaches, links in a circle, names that are no UTF-8, thousands of levels."""
+    name = run("t", number=1).name
+    (root / "log" / "circle").symlink_to(root / "log")
+    (root / "log" / "t" / "11-00-00-000000_ip_").symlink_to(root / "log" / "t" / "11-00-00-000000_ip_")
+    assert [each.name for each in rla.runs(root)] == [name]
+    with contextlib.suppress(OSError):  # macOS takes UTF-8 only
+        os.makedirs(os.fsencode(root / "log" / name.rpartition("/")[0]) + b"/10-00-00-000000_1.1.1.1_&name=caf\xe9")
+        assert [each.record["name"] for each in rla.runs(root) if each.name != name] == ["caf\udce9"]
+    assert name in [each.name for each in rla.runs(root)]
+
+
+TRAIN = """
+import sys
+import rla_hooks as rla
+with rla.run(task="t", log_root=sys.argv[1], backup="none", writers=["csv"], hyper_parameters={"n": int(sys.argv[2])}):
+    rla.log({"a": 1})
+"""
+
+
+def test_the_order_is_that_of_utc(root):
+    """Three machines in three time zones share a disk: their names say local times, run.json says when it was."""
+    zones = ["Asia/Shanghai", "UTC", "America/New_York"]
+    for number, zone in enumerate(zones):
+        command = [sys.executable, "-c", TRAIN, root, str(number)]
+        subprocess.run(command, check=True, env={**os.environ, "TZ": zone}, capture_output=True)
+    found = rla.runs(root)
+    assert [each.hparams["n"] for each in found] == [0, 1, 2]
+    assert sorted(found, key=lambda each: each.name) == found[::-1], "the names say another order"
+    for damage in ("nonsense", None, 7, "0001-01-01T00:00:00"):
+        content = json.loads(found[0].paths.run_json.read_text()) | {"started": damage}
+        found[0].paths.run_json.write_text(json.dumps(content))
+        assert len(rla.runs(root)) == 3
+
+
+def test_the_night_the_clocks_go_back(root):
+    """02:50 in summer time is before 02:10 in winter time; without run.json the name is read as local time."""
+    for leaf, started in [
+        ("02-50-00-000000", "2026-10-25T00:50:00+00:00"),
+        ("02-10-00-000000", "2026-10-25T01:10:00Z"),
+    ]:
+        folder = root / "log" / "t" / "2026" / "10" / "25" / f"{leaf}_ip"
+        folder.mkdir(parents=True)
+        content = {"format": 2, "status": "finished", "started": started.replace("Z", "+00:00")}
+        (folder / "run.json").write_text(json.dumps(content))
+    (root / "log" / "t" / "2026" / "10" / "26" / "00-00-00-000000_ip").mkdir(parents=True)
+    assert [each.name[-18:-10] for each in rla.runs(root)] == ["02-50-00", "02-10-00", "00-00-00"]
+
+
+def test_a_run_that_is_just_starting_is_running(root):
+    """Its folder is there before its files. Much later, the same folder is a damaged run."""
+    paths = layout.create(root, "t", {})
+    (paths.log_dir / "config.yaml").write_text("of LightningCLI")
+    (found,) = rla.runs(root)
+    assert (found.status, found.problems, found.info) == ("running", (), {})
+    paths.run_json.touch()  # locked, and not written yet
+    assert rla.runs(root)[0].problems == ()
+    RunRecord(paths.run_json, name=paths.name, task="t").save()
+    (found,) = rla.runs(root)
+    assert (found.status, found.problems, found.info["rows"]) == ("running", (), 0)
+    os.utime(paths.log_dir, (0, 0))
+    assert rla.runs(root)[0].problems == ("parameter.json is missing",)
+    paths.run_json.unlink()
+    os.utime(paths.log_dir, (0, 0))
+    assert rla.runs(root)[0].status == "unknown" and len(rla.runs(root)[0].problems) == 2
+
+
+STARTING = """
+import sys
+import rla_hooks as rla
+for number in range(60):
+    with rla.run(task="t", log_root=sys.argv[1], backup="none", writers=["csv"]):
+        rla.log({"a": 1})
+"""
+
+
+def test_no_run_looks_damaged_while_it_starts(root):
+    """However the reader and sixty runs meet: every one of them is whole at every moment."""
+    with subprocess.Popen([sys.executable, "-c", STARTING, root]) as starting:
+        while starting.poll() is None:
+            assert [each.problems for each in rla.runs(root) if each.problems] == []
+    assert [each.status for each in rla.runs(root)] == ["finished"] * 60
+
+
+KILLED = """
+import os, signal, sys
+import rla_hooks as rla
+with rla.run(task="t", log_root=sys.argv[1], backup="none", writers=["csv"]):
+    for step in range(5):
+        rla.log({"loss": 1 / (step + 1), "rare": 7.0} if step == 0 else {"loss": 1 / (step + 1)}, step=10 * step)
+    print("running", flush=True)
+    sys.stdin.readline()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@needs_posix
+def test_a_run_that_did_not_end_shows_what_its_files_hold(root):
+    """Rows, step and last values come from progress.csv, while it runs and when it was killed."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED, root], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "running\n"
+    (running,) = rla.runs(root)
+    process.communicate("\n")
+    (killed,) = rla.runs(root)
+    assert (running.status, killed.status) == ("running", "killed")
+    for each in (running, killed):
+        assert (each.info["rows"], each.info["last_step"], each.info["last"]) == (5, 40, {"loss": 0.2, "rare": 7.0})
+
+
+def test_a_newer_run_is_read_as_far_as_known(run, root):
+    """Its format is named; status words that this version does not know are shown as they are."""
+    run("t", {"a": 1}, number=1)
+    path = rla.runs(root)[0].paths.run_json
+    for status, shown in (("finished", "finished"), ("preempted", "preempted"), ([], "unknown")):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 99, "novel": 1, "status": status}))
+        (found,) = rla.runs(root)
+        assert found.status == shown and found.info["novel"] == 1 and found.hparams == {"number": 1}
+        assert len(found.problems) == 1
+    path.write_text(json.dumps({"format": 99, "status": "finished"}))
+    assert rla.runs(root)[0].problems == (
+        f"run.json has format 99; this version knows formats 1 to {FORMAT}: read as far as known",
+    )

@@ -1,0 +1,190 @@
+"""Reading the list of checkpoints: whatever lies in the folder, and while a saver deletes the oldest ones."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import warnings
+
+import pytest
+
+import rla_hooks as rla
+from rla_hooks.checkpoints import Manifest, Saver, latest
+from rla_hooks.errors import CheckpointError, RLAWarning
+
+needs_posix = pytest.mark.skipif(os.name != "posix", reason="needs FIFOs and devices")
+
+
+@pytest.fixture
+def paths(tmp_path):
+    """Three checkpoints, of steps 1 to 3."""
+    saver = Saver(tmp_path, max_to_keep=None)
+    return [saver.save({"x": list(range(100)), "step": step}, step) for step in (1, 2, 3)]
+
+
+def alter(path):
+    data = bytearray(path.read_bytes())
+    data[-3] ^= 1
+    path.write_bytes(data)
+
+
+def replace_by(make):
+    def replace(path):
+        path.unlink()
+        make(path)
+
+    return replace
+
+
+DAMAGES = {
+    "one bit": alter,
+    "cut": lambda path: os.truncate(path, 10),
+    "FIFO": replace_by(os.mkfifo),
+    "device": replace_by(lambda path: path.symlink_to("/dev/zero")),
+    "folder": replace_by(lambda path: path.mkdir()),
+}
+
+
+@needs_posix
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_the_latest_is_never_a_damaged_one(damage, paths, tmp_path):
+    """Also with its size unchanged: the one before it is taken, and a warning says why."""
+    assert latest(tmp_path) == paths[2]
+    DAMAGES[damage](paths[2])
+    with pytest.warns(RLAWarning, match=r"checkpoint-3.pkl .* Step 2 is taken instead"):
+        assert latest(tmp_path) == paths[1]
+    with pytest.warns(RLAWarning, match=r"checkpoint-3.pkl .* Step 2 is loaded instead"):
+        assert Saver(tmp_path).load()[0] == 2
+
+
+def test_without_a_whole_one_there_is_none(paths, tmp_path):
+    """Every damaged one is named; those that somebody has deleted are no reason for a warning."""
+    paths[0].unlink()
+    paths[1].unlink()
+    alter(paths[2])
+    with pytest.warns(RLAWarning, match="no whole one before it") as caught:
+        assert latest(tmp_path) is None
+    assert len(caught) == 1
+
+
+@needs_posix
+def test_a_device_with_a_matching_entry_is_refused(paths, tmp_path):
+    """A manifest can list anything: a device has no bytes, and never ends."""
+    content = json.loads((tmp_path / "manifest.json").read_text())
+    content["checkpoints"][2] |= {"size": 0, "crc32c": "00000000"}
+    (tmp_path / "manifest.json").write_text(json.dumps(content))
+    replace_by(lambda path: path.symlink_to("/dev/zero"))(paths[2])
+    with pytest.warns(RLAWarning, match="cannot be read .*it is a device"):
+        assert latest(tmp_path) == paths[1]
+
+
+@needs_posix
+def test_a_sparse_file_with_a_matching_entry_is_refused(paths, tmp_path):
+    """Its terabyte takes no space, and reading it would take an hour."""
+    content = json.loads((tmp_path / "manifest.json").read_text())
+    content["checkpoints"][2]["size"] = 1 << 40
+    (tmp_path / "manifest.json").write_text(json.dumps(content))
+    os.truncate(paths[2], 1 << 40)
+    with pytest.warns(RLAWarning, match="is a sparse file"):
+        assert latest(tmp_path) == paths[1]
+
+
+def test_a_whole_file_is_read_once_until_it_changes(paths, tmp_path, monkeypatch):
+    """Asking again for the newest of a large checkpoint costs nothing; a change is noticed."""
+    read = []
+    trouble = Manifest.trouble
+    monkeypatch.setattr(Manifest, "trouble", lambda self, entry: read.append(entry.step) or trouble(self, entry))
+    assert [latest(tmp_path) for _ in range(3)] == [paths[2]] * 3
+    assert read == [3]
+    alter(paths[2])
+    with pytest.warns(RLAWarning):
+        assert latest(tmp_path) == paths[1]
+
+
+NO_MANIFESTS = {
+    "FIFO": os.mkfifo if os.name == "posix" else None,
+    "device": lambda path: path.symlink_to("/dev/zero"),
+    "sparse": lambda path: (path.touch(), os.truncate(path, 1 << 40)),
+    "folder": lambda path: path.mkdir(),
+    "no text": lambda path: path.write_bytes(b"\xff\xfe"),
+    "deep": lambda path: path.write_text("[" * 100_000),
+    "no format": lambda path: path.write_text('{"checkpoints": []}'),
+    "odd format": lambda path: path.write_text('{"format": "\\u001b[31m", "checkpoints": []}'),
+}
+
+
+@needs_posix
+@pytest.mark.parametrize("kind", NO_MANIFESTS)
+def test_a_manifest_that_is_none_is_a_warning(kind, tmp_path):
+    """Reading it neither hangs nor raises, and prints nothing raw."""
+    folder = tmp_path / "checkpoint\x1b[31m"
+    folder.mkdir()
+    NO_MANIFESTS[kind](folder / "manifest.json")
+    with pytest.warns(RLAWarning, match="manifest.json .*neither loaded nor deleted") as caught:
+        assert latest(folder) is None
+    assert "\x1b" not in str(caught[0].message)
+
+
+def test_a_newer_manifest_is_read_as_far_as_known(paths, tmp_path):
+    """Its checkpoints are found and loaded, with a warning; saving into it keeps it aside as it was."""
+    content = json.loads((tmp_path / "manifest.json").read_text())
+    content |= {"format": 7, "novel": [1]}
+    content["checkpoints"][2]["novel"] = True
+    content["checkpoints"].append({"another": "kind"})
+    newer = json.dumps(content)
+    (tmp_path / "manifest.json").write_text(newer)
+    with pytest.warns(RLAWarning, match="has format 7; this version knows formats 1 to 2, and reads it as far"):
+        assert latest(tmp_path) == paths[2]
+    with pytest.warns(RLAWarning, match="has format 7"):
+        assert Saver(tmp_path, max_to_keep=None).load()[1]["step"] == 3
+    with pytest.warns(RLAWarning, match="has format 7"):
+        Saver(tmp_path, max_to_keep=None).save({"x": 4}, 4)
+    assert (tmp_path / "manifest.json.damaged-1").read_text() == newer
+    assert [entry.step for entry in Manifest(tmp_path).entries()] == [1, 2, 3, 4]
+
+
+SAVING = """
+import sys
+from rla_hooks.checkpoints import Saver
+saver, step = Saver(sys.argv[1], max_to_keep=1), 0
+while True:
+    saver.save({"x": list(range(1000)), "step": step}, step)
+    step += 1
+"""
+
+
+def test_a_reader_gets_a_checkpoint_while_others_are_deleted(tmp_path):
+    """With max_to_keep=1 the only one is deleted at any moment: there is always one, it is whole, and never older."""
+    with subprocess.Popen([sys.executable, "-c", SAVING, tmp_path]) as saving, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            while latest(tmp_path) is None:
+                assert saving.poll() is None
+            before, end = -1, time.monotonic() + 2
+            while time.monotonic() < end:
+                step, content = Saver(tmp_path).load()
+                assert content["step"] == step >= before and latest(tmp_path) is not None
+                before = step
+            assert before > 3
+        finally:
+            saving.send_signal(signal.SIGKILL if os.name == "posix" else signal.SIGTERM)
+
+
+def test_a_step_that_was_deleted_is_a_clear_error(paths, tmp_path):
+    """Nothing is waited for."""
+    paths[1].unlink()
+    with pytest.raises(CheckpointError, match=r"checkpoint-2.pkl is missing. There are complete ones of steps 1, 3"):
+        Saver(tmp_path).load(2)
+
+
+def test_an_unreadable_manifest_is_a_warning(paths, tmp_path):
+    """A folder of somebody else hides no other run."""
+    if os.name != "posix" or os.geteuid() == 0:
+        pytest.skip("root may read everything")
+    (tmp_path / "manifest.json").chmod(0)
+    with pytest.warns(RLAWarning, match="cannot be read"):
+        assert rla.latest_checkpoint(tmp_path) is None
