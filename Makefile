@@ -13,7 +13,7 @@ PYTHONS = 3.10 3.13
 PIP = PYTHONWARNINGS=ignore $(BIN)/python -m pip --disable-pip-version-check install --quiet
 DEMO_PIP = $(subst $(BIN)/,$(DEMO)/bin/,$(PIP))
 
-.PHONY: help demo quickstart test core core-tests $(PYTHONS:%=core-%) lint types docs bench wheel check clean
+.PHONY: help demo quickstart test core core-tests $(PYTHONS:%=core-%) lint types docs bench kills wheel check clean
 .DEFAULT_GOAL := help
 
 help:
@@ -23,6 +23,7 @@ help:
 	@echo "make lint   check style and types"
 	@echo "make docs   build the docs site and check its links: build/docs/index.html"
 	@echo "make bench  measure speed against references"
+	@echo "make kills  kill, interrupt and starve trainings by the hundred, and tell what was lost"
 	@echo "make check  lint, types, docs, test, core, and the built wheel in a bare environment: what CI runs"
 
 $(READY): setup.cfg pyproject.toml tests/constraints.txt
@@ -105,6 +106,10 @@ docs: $(READY)
 bench: $(READY)
 	@echo "==> measuring; every figure is a ratio against a reference in the same run"
 	@$(BIN)/python tests/benchmarks/run.py
+
+kills: $(READY)
+	@echo "==> attacking running trainings; a few minutes, as root also on a small disk"
+	@$(BIN)/python tests/benchmarks/kills.py
 
 wheel: $(READY)
 	@echo "==> building the wheel and trying it in a bare environment"

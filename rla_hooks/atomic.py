@@ -91,6 +91,14 @@ def is_abandoned(name: str) -> bool:
     return pid == os.getpid() or not is_alive(pid)  # our own number, on a name not in use, was an earlier process's
 
 
+def sweep(folder: Path) -> None:
+    """Remove the temporary files and folders in a folder whose processes have died on this machine. Never raises."""
+    with suppress(OSError):
+        for name in filter(is_abandoned, os.listdir(folder)):
+            with suppress(OSError):
+                remove(folder / name)
+
+
 def remove(path: Path) -> None:
     """Remove a file or a folder that we wrote. No error where there is none."""
     if path.is_dir() and not path.is_symlink():

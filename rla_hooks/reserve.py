@@ -38,12 +38,14 @@ class Reserve:
     def __init__(self, path: Path):
         self.path = path
         self._files: list[Path] = []
+        self._is_kept = False
         self._process = ranks.process_id
 
     def keep(self) -> None:
         """Make the files, as far as there is room for them."""
         if self._process != ranks.process_id:
             self._files, self._process = [], ranks.process_id  # those of the parent
+        self._is_kept = True
         with suppress(OSError):
             while len(self._files) < 2:
                 file = atomic.temporary_name(self.path.parent)
@@ -61,6 +63,9 @@ class Reserve:
 
         With the reserve, a long traceback and long lists are cut at their beginnings, as far as needed.
         """
+        if self._is_scarce() and (data := _fitting(content)) is not None:
+            self._replace(data)
+            return
         try:
             atomic.write_json(self.path, content)
         except OSError as error:
@@ -70,6 +75,16 @@ class Reserve:
             if data is None:
                 raise
             self._replace(data)
+
+    def _is_scarce(self) -> bool:
+        """Whether one of the two files is all there is, since run.json has the room of the other.
+
+        That room must not go for a temporary file that happens to fit this time.
+        """
+        if not self._is_kept or self._process != ranks.process_id or len(self._files) != 1:
+            return False
+        self.keep()
+        return len(self._files) == 1
 
     def _replace(self, data: bytes) -> None:
         file = self._files.pop()
@@ -91,6 +106,7 @@ class Reserve:
 
     def drop(self) -> None:
         """Remove the files: the run has ended."""
+        self._is_kept = False
         while self._files:
             file = self._files.pop()
             if self._process == ranks.process_id:
@@ -98,7 +114,7 @@ class Reserve:
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy keeps no room: the files are the original's."""
-        return {"path": self.path, "_files": [], "_process": self._process}
+        return {"path": self.path, "_files": [], "_is_kept": False, "_process": self._process}
 
     def _discard(self, file: Path) -> None:
         with suppress(OSError):

@@ -112,7 +112,7 @@ def test_the_file_of_another_process_is_taken_up(tmp_path):
     content = record.load(path)
     assert {key: content[key] for key in noted} == noted and content["status"] == "finished"
     length = datetime.fromisoformat(content["ended"]) - datetime.fromisoformat(noted["started"])
-    assert content["seconds"] == pytest.approx(length.total_seconds(), abs=0.001)
+    assert content["seconds"] == pytest.approx(length.total_seconds(), abs=1)  # of two clocks
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "7", '{"a": \x00}', "[" * 100_000, "\udc80"])

@@ -42,6 +42,20 @@ def test_a_full_disk_does_not_stop_it_however_often(small_disk):
     assert os.listdir(small_disk) == ["run.json"]
 
 
+def test_a_disk_that_is_full_again_does_not_stop_it(small_disk):
+    """A write for which there was room does not use up what is kept for the next ones."""
+    path, ballast = small_disk / "run.json", small_disk / "ballast"
+    reserve = Reserve(path)
+    reserve.keep()
+    for number in range(1, 10):
+        if number % 3:
+            fill(small_disk)
+        else:
+            ballast.unlink()
+        reserve.write_json({"n": number})
+        assert json.loads(path.read_text()) == {"n": number}
+
+
 def test_a_disk_without_inodes_does_not_stop_it(tmp_path, mounted):
     """A temporary file needs one, a reserve has one."""
     disk = mounted("tmpfs", "size=1m,nr_inodes=8")

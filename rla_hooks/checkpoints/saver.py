@@ -115,7 +115,7 @@ class Saver:
         step = arguments.checked_step(step)
         arguments.checked_name(name, step)
         self.folder.mkdir(parents=True, exist_ok=True)
-        staging.sweep(self.folder)
+        atomic.sweep(self.folder)
         with atomic.temporary_in(self.folder) as temporary_folder:
             temporary_folder.mkdir()
             temporary = temporary_folder / f"{name}-{step}{suffix}"

@@ -1,22 +1,14 @@
-"""Lists and syncs the files of a checkpoint, and removes temporary files of killed processes.
+"""Lists and syncs the files of a checkpoint.
 
 A checkpoint is written in a temporary folder: see :mod:`rla_hooks.atomic`.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 from pathlib import Path
 
 from rla_hooks import atomic
-
-
-def sweep(folder: Path) -> None:
-    """Remove the temporary files and folders in a folder whose processes have died on this machine."""
-    for name in filter(atomic.is_abandoned, os.listdir(folder)):
-        with contextlib.suppress(OSError):
-            atomic.remove(folder / name)
 
 
 def files_of(path: Path) -> list[Path]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rla_hooks._version import __version__
-from rla_hooks.atomic import read_json, write_json
+from rla_hooks.atomic import read_json, sweep, write_json
 from rla_hooks.core import archive
 from rla_hooks.core.custom_data import CustomData
 from rla_hooks.core.guard import Guard
@@ -130,13 +130,20 @@ class RunFiles:
         return self.record is not None and self.record.content["owner"] == this_process()
 
     def claim(self) -> Claim:
-        """Decide whether this process owns progress.csv and log.txt: see :meth:`RunRecord.claim`."""
+        """Decide whether this process owns progress.csv and log.txt: see :meth:`RunRecord.claim`.
+
+        Where a killed run goes on, temporary files that the kill has left are removed.
+        """
+        claim = Claim.GUEST
         if self.record is not None:
             with self._guard.warn_on_error("run.json"):
                 claim = self.record.claim(self._progress_in_files)
                 self.record.keep_room(True)
-                return claim
-        return Claim.GUEST
+        if claim is Claim.NEW_LIFE:
+            paths = self._paths
+            for folder in (paths.log_dir, paths.checkpoint_dir, paths.results_dir, paths.archive_dir):
+                sweep(folder)
+        return claim
 
     def _progress_in_files(self) -> Progress:
         from rla_hooks import rowfiles  # late: few runs come here
