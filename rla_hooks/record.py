@@ -128,6 +128,10 @@ class RunRecord:
             self.counted, self._rows_written = rows, self.content["rows"]
             self._listed = self._listed | {name: list(own) for name, own in lists.items()}
 
+    def skip_inherited(self, rows: int) -> None:
+        """Count from ``rows`` on, and list nothing twice: this is a copy, and the original adds what was before."""
+        self.counted, self._listed = rows, {}
+
     def _last_step(self, own: int | None) -> int | None:
         """The step of the last row; where other processes have logged, too, the greatest."""
         noted = self.content["last_step"]

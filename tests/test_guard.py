@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import pickle
 import warnings
 
@@ -140,6 +141,53 @@ def test_warnings_of_a_run_stand_in_its_files(tmp_path):
     log = (run.log_dir / "log.txt").read_text()
     assert all(f"warning: {text}\n" in log for text in texts)
     assert json.loads((run.log_dir / "run.json").read_text())["warnings"] == noted
+
+
+class BrokenWriter:
+    """It never writes, so all rows are missing there."""
+
+    name = "broken"
+
+    def write(self, item):
+        raise OSError("full")
+
+    def close(self):
+        pass
+
+
+def test_a_copy_lists_its_own_gaps_and_warnings_and_none_twice(tmp_path, warnings_as_text):
+    """Whichever of the two saves its numbers first, and last."""
+    run = rla.start(task="t", log_root=tmp_path, backup="none", writers=[BrokenWriter()])
+    for _ in range(3):
+        run.log({"a": 1})
+    twin = copy.deepcopy(run)
+    twin.log({"a": 1})
+    twin.flush()
+    run.log({"a": 1})
+    run.flush()
+    twin.log({"a": 1})
+    twin.flush()
+    run.finish()
+    info = json.loads((run.log_dir / "run.json").read_text())
+    assert sorted(gap["rows"] for gap in info["gaps"]) == [2, 4] and info["rows"] == 6
+    assert len(info["warnings"]) == len(warnings_as_text) == 1
+    warnings_as_text.clear()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_warning_in_a_forked_child_changes_no_number_of_its_parent(tmp_path, warnings_as_text):
+    """The child prints it; the run's files are its parent's."""
+    run = rla.start(task="t", log_root=tmp_path, backup="none", writers=["csv"])
+    run.log({"a": 1})
+    child = os.fork()
+    if child == 0:
+        run.log(5)
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert json.loads((run.log_dir / "run.json").read_text())["rows"] == 0
+    run.finish()
+    info = json.loads((run.log_dir / "run.json").read_text())
+    assert (info["rows"], info["warnings"]) == (1, [])
 
 
 def test_outside_of_runs_nothing_is_raised_either(warnings_as_text):

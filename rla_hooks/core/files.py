@@ -160,9 +160,11 @@ class RunFiles:
         return step if isinstance(step, int) else None
 
     def skip_inherited_rows(self) -> None:
-        """Count only rows that this copy logs itself; the original adds the earlier ones to run.json."""
+        """Count only rows, gaps and warnings of this copy itself; the original adds the earlier ones to run.json."""
+        self._logger.forget_gaps()
+        self._guard.forget_notes()
         if self.record is not None:
-            self.record.counted = self._logger.rows
+            self.record.skip_inherited(self._logger.rows)
 
     # --- while the run is open ------------------------------------------------------------------------------------
 
@@ -210,7 +212,7 @@ class RunFiles:
 
     def save_progress(self) -> None:
         """Update the number of rows, the last values and the gaps in run.json."""
-        if self.record is not None:
+        if self.record is not None and self._ownership.is_writing:
             logger = self._logger
             with self._guard.warn_on_error("run.json"):
                 lists = {"gaps": logger.gaps_as_dicts(), "warnings": self._guard.notes()}

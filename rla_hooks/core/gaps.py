@@ -90,6 +90,12 @@ class Gaps:
         missing = f"; {trouble.gap.missing_rows} rows are missing" if trouble.gap is not None else ""
         return f"{writer}: writing works again{missing}"
 
+    def forget(self) -> None:
+        """Begin a new list; the troubles go on, and are no news."""
+        self.gaps = []
+        for trouble in (*self.open.values(), *self._over.values()):
+            trouble.gap = None
+
     def should_save(self) -> bool:
         """Whether it is time to note the gaps in run.json: at most once a second, however often trouble comes."""
         now = time.monotonic()

@@ -61,6 +61,10 @@ class Guard:
         further = f"{self._further} further warnings: see log.txt"
         return [*self._notes, {"time": self._notes[-1]["time"], "text": further}]
 
+    def forget_notes(self) -> None:
+        """List only what comes from now on: this is a copy, or a forked child."""
+        self._notes, self._further = [], 0
+
     @contextmanager
     def warn_on_error(
         self,

@@ -335,6 +335,10 @@ class Logger:
     def gaps_as_dicts(self) -> list[dict[str, Any]]:
         return [gap.as_dict() for gap in self._gaps.gaps]
 
+    def forget_gaps(self) -> None:
+        """Count only what is missing from now on: this is a copy, or a forked child. What was told stays told."""
+        self._gaps.forget()
+
     def warn_through(self, warn: WarnOnce) -> None:
         """Give warnings through ``warn``, which the parts of a run share."""
         self._warn = warn
