@@ -91,6 +91,7 @@ def track(
         return functools.partial(track, **options, backup=backup, tags=tags, note=note, group=group)
     _check_trackable(function)
     source = _source_of(function)
+    text = None if source else _text_of(function)
     signature = inspect.signature(function)
     hidden = _receiver(function, signature)
     task_name = task if task is not None else _default_task(function, source)
@@ -99,7 +100,12 @@ def track(
         bound = _bind(function, signature, args, kwargs)
         bound.apply_defaults()
         return _running(
-            RunSettings(script=source, hyper_param=_parameters(bound, hidden), labels=Labels(tags, note, group)),
+            RunSettings(
+                script=source,
+                function_source=text,
+                hyper_param=_parameters(bound, hidden),
+                labels=Labels(tags, note, group),
+            ),
             record,
             (task_name, config, log_root),
             {"writers": writers, "backup": backup},
@@ -291,6 +297,15 @@ def _source_of(function: Callable[..., Any]) -> str | None:
     """Return the file of the function; None for what was typed into a notebook or given by ``python -c``."""
     source = inspect.getsourcefile(function)
     return source if source and os.path.isfile(source) else None
+
+
+def _text_of(function: Callable[..., Any]) -> str | None:
+    """Return the source of a function in a notebook; None where it is not known."""
+    if handover.is_off():
+        return None
+    from rla_hooks.snapshot.session import function_source
+
+    return function_source(function)
 
 
 def _default_task(function: Callable[..., Any], source: str | None) -> str:

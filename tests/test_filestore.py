@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import stat
 import subprocess
 import sys
 import textwrap
@@ -225,3 +226,34 @@ def test_eight_processes_share_one_store(tmp_path):
         assert len({copy.stat().st_ino for copy in copies}) == 1
     assert len(_objects(FileStore(tmp_path / "store"))) == 40
     assert len(list(tmp_path.glob("run*/*"))) == len(list(tmp_path.glob("run*/.*"))) + 320
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions of POSIX")
+@pytest.mark.parametrize("size", [10, 33 * 2**20], ids=["small", "large"])
+def test_a_copy_may_be_read_by_nobody_who_may_not_read_the_original(tmp_path, size):
+    """A private file stays private, in the store too, beside a public one of the same content."""
+    before = os.umask(0)
+    try:
+        store = FileStore(tmp_path / ".store")
+        content = b"x" * size
+        for mode, kept in (
+            (0o600, 0o400),
+            (0o644, 0o444),
+            (0o640, 0o440),
+            (0o700, 0o500),
+            (0o755, 0o555),
+            (0o200, 0o400),
+        ):
+            source = _write(tmp_path / f"source{mode}", content)
+            source.chmod(mode)
+            if mode == 0o200 and os.geteuid():
+                continue  # only root can read it
+            for number in (1, 2):
+                copy = tmp_path / f"{number} copy of {mode}"
+                store.put(source, copy)
+                assert stat.S_IMODE(copy.stat().st_mode) == kept
+        modes = sorted(stat.S_IMODE(file.stat().st_mode) for file in store.root.iterdir())
+        assert modes == [0o400, 0o440, 0o444, 0o500, 0o555]
+        assert (tmp_path / "1 copy of 384").samefile(tmp_path / "2 copy of 384")
+    finally:
+        os.umask(before)

@@ -196,6 +196,22 @@ def test_secrets_do_not_enter_the_diff(project, look):
     assert (project / "train.py").read_text() == "lr = 3\n"
 
 
+@pytest.mark.skipif(os.name == "nt", reason="permissions of POSIX")
+@pytest.mark.parametrize("changed", [True, False], ids=["changed", "new"])
+def test_the_diff_of_a_private_file_is_private(project, tmp_path, changed):
+    """Its content is in there; the diff of public files is public."""
+    for number, (name, mode) in enumerate((("public.py", 0o644), ("private.py", 0o600))):
+        (project / name).write_text("1\n")
+        (project / name).chmod(mode)
+        if changed:
+            git(project, "add", name)
+            git(project, "commit", "-qm", name)
+            (project / name).write_text("2\n")
+        collect(project, tmp_path / str(number), tmp_path / "logs")
+        found = (tmp_path / str(number) / "git.diff").stat().st_mode
+        assert bool(found & 0o044) is (mode == 0o644)
+
+
 def test_only_secrets_changed(project, look):
     """Where all changes are secret the diff holds the note alone."""
     (project / "token.key").write_text("1\n")

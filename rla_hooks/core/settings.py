@@ -68,6 +68,7 @@ class RunSettings:
     labels: Labels = field(default_factory=Labels)
     parent: str | None = None  # the name of the run that this one was started in
     script: Path_ | None = None  # the file whose project is backed up; None: the main script
+    function_source: str | None = None  # the text of the tracked function, if it is in no file
     run_files: list[Path] = field(default_factory=list)  # further files to back up
     log_callback: Callable[[dict[str, Any]], None] | None = None  # called with the values of every row
     default_writers: bool = True  # whether the user has named none
@@ -187,6 +188,7 @@ class RunSettings:
             "run_files": self.run_files,
             "max_file_mb": config.max_file_mb,
             "data_files": config.data_files,
+            "function_source": self.function_source,
         }
 
     def of_run(self) -> RunSettings:

@@ -2,6 +2,7 @@
 
     code/<run name>/<project files>      as they were when the run started
     code/<run name>/.rla/left_out.txt    what is missing there, and why
+    code/<run name>/.rla/session.py      what was typed into a notebook or at a prompt (see session.py)
     code/.store/...                      each content once for all runs (see filestore.py)
 
 What git ignores is left out, exactly as git would; the log root, caches, virtual environments, secrets and
@@ -25,6 +26,8 @@ from rla_hooks.masking import is_secret_file, masked_file
 from rla_hooks.places import is_installed, working_directory
 from rla_hooks.snapshot import bulk
 from rla_hooks.snapshot.filestore import FileStore, SourceError
+from rla_hooks.snapshot.loaded import loaded_files
+from rla_hooks.snapshot.session import FUNCTION, SESSION, session_source
 from rla_hooks.snapshot.sources import LINK, MASKED, SECRET, SPECIAL, UNREADABLE, Search
 from rla_hooks.snapshot.trees import read_lines
 
@@ -45,6 +48,8 @@ class BackupReport:
     bytes: int = 0
     left_out: dict[str, list[str]] = field(default_factory=dict)
     mode: str = "source"
+    typed: list[str] = field(default_factory=list)  # files of code that was typed into a notebook or at a prompt
+    unmarked: str | None = None  # the folder that was searched where no project was found
 
     def line(self) -> str:
         """One line for people.
@@ -55,11 +60,18 @@ class BackupReport:
         if self.mode == "none":
             return "code: not backed up"
         text = f"code: {self.files} file{'s' * (self.files != 1)}, {self.bytes / _MB:.1f} MB"
+        if self.typed:
+            text += f"; typed code: {', '.join(self.typed)}"
         groups = [_few(reason, paths) for reason, paths in sorted(self.left_out.items()) if paths]
         if groups:
             text += f"; left out {', '.join(groups)}"
         if bulk.DATA in self.left_out or bulk.OUTPUT in self.left_out:
             text += f"; {bulk.KEY}: true copies data and output folders"
+        if self.unmarked is not None:
+            text += (
+                f"; {_printable(self.unmarked)} has no project marker ({', '.join(MARKERS[:2])}, ...): packages, files "
+                "that look like source beside the script, and loaded modules only"
+            )
         return text
 
 
@@ -107,6 +119,7 @@ class BackupRequest:
     ignore_files: Sequence[str] = ()  # files of such lines; both also hold for files that git tracks
     run_files: Sequence[Path] = ()  # copied to the top of the run's code folder
     max_file_mb: float = 1.0  # larger files stay out; a megabyte has 2**20 bytes
+    function_source: str | None = None  # of a tracked function that is in no file
     data_files: bool = False  # whether folders of data and other tools' outputs are copied, too
 
     @cached_property
@@ -118,7 +131,8 @@ class BackupRequest:
 
     @property
     def loose(self) -> bool:
-        """Whether no project was found; then only packages and source-like files at ``root`` are copied."""
+        """Whether no project was found; then only packages, source-like files at ``root`` and what has been imported
+        from below it are copied."""
         marked = self.project_root is not None or project_of(self.script) is not None
         return self.mode == "source" and not self.dirs and not marked
 
@@ -200,9 +214,15 @@ def back_up(code_dir: Path, log_root: Path, **wanted: Any) -> BackupReport:
         left_out=report.left_out,
     )
     found = dict(_files(given, search))
+    if given.loose:
+        report.unmarked = str(given.root)
+        for file in loaded_files(str(given.root)):
+            found.update(search.loaded(file))
     for path in given.run_files:
         _add_run_file(found, Path(path), search)
-    _copy(found, str(code_dir), FileStore.of(log_root), report)
+    store = FileStore.of(log_root)
+    _copy(found, str(code_dir), store, report)
+    _write_typed(Path(code_dir) / NOTES, store, given, report)
     _write_left_out(Path(code_dir), report.left_out)
     return report
 
@@ -278,6 +298,15 @@ def _kept(report: BackupReport, relative: str, data: bytes) -> bytes:
     if kept is not data:
         report.left_out.setdefault(MASKED, []).append(relative)
     return kept
+
+
+def _write_typed(notes: Path, store: FileStore, given: BackupRequest, report: BackupReport) -> None:
+    """Write the code that is in no file."""
+    for name, text in ((SESSION, session_source()), (FUNCTION, given.function_source)):
+        if text:
+            notes.mkdir(parents=True, exist_ok=True)
+            store.put_bytes(text.encode("utf-8", "backslashreplace"), notes / name)
+            report.typed.append(f"{NOTES}/{name}")
 
 
 def _write_left_out(code_dir: Path, left_out: dict[str, list[str]]) -> None:

@@ -2,6 +2,7 @@
 
     LOG_ROOT/code/.store/<sha256>     a file's content, read-only
     LOG_ROOT/code/.store/<sha256>x    the same, of an executable file
+    LOG_ROOT/code/.store/<sha256>-400 the same, of a private file: copies may be read by whom the original may be
 
 A run's file and the stored file are hard links to the same data. A run can be deleted like any folder; a stored
 file that no run uses any more has a link count of one. The store may be deleted at any time: the runs keep their
@@ -59,38 +60,38 @@ class FileStore:
         """Make ``target`` a read-only copy of the regular file ``source``; returns its size in bytes.
 
         The folder of ``target`` must be there; a file at ``target`` is replaced. What is hashed is what is
-        stored, even where the file changes meanwhile. The umask holds as for every new file. ``kept``: returns what
-        is stored of a file's content; content that is in the store already is not asked about again. Raises
-        SourceError where ``source`` is no readable regular file, and what ``kept`` raises.
+        stored, even where the file changes meanwhile. The permissions are those of ``source`` without writing, and the
+        umask holds as for every new file. ``kept``: returns what is stored of a file's content; content that is in the
+        store already is not asked about again. Raises SourceError where ``source`` is no readable regular file, and
+        what ``kept`` raises.
         """
         descriptor, state = _opened(source)
         try:
-            executable = bool(state.st_mode & 0o111)
+            mode = readable(state.st_mode)
             pieces = _pieces(descriptor, state.st_size, source)
             if state.st_size > _IN_MEMORY:
-                return self._write(pieces, os.fspath(target), executable)
+                return self._write(pieces, os.fspath(target), mode)
             data = b"".join(pieces)
         finally:
             os.close(descriptor)
-        if not os.path.exists(self._stored(hashlib.sha256(data).hexdigest(), executable)):
+        if not os.path.exists(self._stored(hashlib.sha256(data).hexdigest(), mode)):
             data = kept(data)
-        self.put_bytes(data, target, executable)
+        self.put_bytes(data, target, mode)
         return len(data)
 
-    def put_bytes(self, data: bytes, target: str | os.PathLike[str], executable: bool = False) -> None:
-        """Make ``target`` a read-only file of ``data``, shared with every other one of the same content."""
+    def put_bytes(self, data: bytes, target: str | os.PathLike[str], mode: int = 0o444) -> None:
+        """Make ``target`` a read-only file of ``data``, shared with every other one of the same content and mode."""
         target = os.fspath(target)
-        stored = self._stored(hashlib.sha256(data).hexdigest(), executable)
+        stored = self._stored(hashlib.sha256(data).hexdigest(), mode)
         with suppress(FileExistsError):
             if _shares(stored, target, len(data)):
                 return
-        self._write([data], target, executable)
+        self._write([data], target, mode)
 
-    def _write(self, pieces: Iterable[bytes], target: str, executable: bool) -> int:
+    def _write(self, pieces: Iterable[bytes], target: str, mode: int) -> int:
         """Write ``target`` itself, which no other process does, and bring it into the store once it is whole."""
         digest = hashlib.sha256()
         size = 0
-        mode = 0o555 if executable else 0o444
         try:
             descriptor = os.open(target, _NEW, mode)
         except FileExistsError:
@@ -108,7 +109,7 @@ class FileStore:
             raise
         finally:
             os.close(descriptor)
-        self._publish(target, self._stored(digest.hexdigest(), executable), size)
+        self._publish(target, self._stored(digest.hexdigest(), mode), size)
         return size
 
     def _publish(self, target: str, stored: str, size: int) -> None:
@@ -131,8 +132,17 @@ class FileStore:
         except OSError:
             pass
 
-    def _stored(self, digest: str, executable: bool) -> str:
-        return os.path.join(self._place, digest + "x" * executable)
+    def _stored(self, digest: str, mode: int) -> str:
+        return os.path.join(self._place, digest + {0o444: "", 0o555: "x"}.get(mode, f"-{mode:03o}"))
+
+
+def readable(mode: int) -> int:
+    """The permissions of a copy: those of the original without writing, and reading for its owner.
+
+    >>> oct(readable(0o100644)), oct(readable(0o100600)), oct(readable(0o100755))
+    ('0o444', '0o400', '0o555')
+    """
+    return mode & 0o555 | 0o400
 
 
 def _shares(stored: str, target: str, size: int) -> bool:

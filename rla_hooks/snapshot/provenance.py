@@ -16,13 +16,14 @@ import re
 import stat
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from rla_hooks.masking import is_secret_file, mask_text
 from rla_hooks.snapshot.bulk import without_data
-from rla_hooks.snapshot.filestore import FileStore
+from rla_hooks.snapshot.filestore import FileStore, readable
 from rla_hooks.snapshot.git import GitCall, excludes, reason_for_silence, top_of
 from rla_hooks.snapshot.head import git_folder, head_of
 from rla_hooks.snapshot.masked_diff import masked_diff
@@ -153,7 +154,7 @@ class _Repository:
             notes = [f"{_quoted(folder or '.')}/ ({count} untracked data files)" for folder, count in data]
             diff = self._diff(changed, untracked, notes)
             head = "".join(f"# left out: {note}\n" for note in notes).encode("utf-8", "backslashreplace")
-            about["diff"] = _save(store, target / DIFF, head + diff)
+            about["diff"] = _save(store, target / DIFF, head + diff, self._permissions([*changed, *untracked]))
             about["diff_complete"] = known and not notes and about["diff"] is not None
         return about
 
@@ -189,6 +190,15 @@ class _Repository:
                 pieces.append(piece)
                 room -= len(piece)
         return masked_diff(b"".join(pieces), notes)
+
+    def _permissions(self, paths: list[str]) -> int:
+        """Those of a file that holds parts of all these: a private file stays private."""
+        mode = 0o444
+        for path in paths:
+            with suppress(OSError):  # deleted
+                state = os.lstat(os.path.join(self._top, path))
+                mode &= readable(state.st_mode) if stat.S_ISREG(state.st_mode) else mode
+        return mode
 
     def _size(self, path: str) -> int:
         try:
@@ -301,11 +311,11 @@ def _version_in(metadata: str) -> str:
         return ""
 
 
-def _save(store: FileStore, path: Path, data: bytes) -> str | None:
+def _save(store: FileStore, path: Path, data: bytes, mode: int = 0o444) -> str | None:
     """The file's name, or None where the disk refused."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        store.put_bytes(data, path)
+        store.put_bytes(data, path, mode)
     except OSError:
         return None
     return path.name

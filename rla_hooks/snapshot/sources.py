@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 
 from rla_hooks.masking import is_secret_file, is_secret_folder
 from rla_hooks.snapshot.bulk import DATA, OUTPUT, DataFiles, is_data, is_output
@@ -119,6 +120,16 @@ class Search:
         yield from data.kept()
         for folder, count in data.left_out():
             self._leave(DATA, shown, f"{folder or '.'}/ ({count} files)")
+
+    def loaded(self, path: str) -> Iterator[tuple[str, str]]:
+        """The pair of a file below the project that the program has loaded: it need not look like source."""
+        relative = os.path.relpath(path, self.project).replace(os.sep, "/")
+        is_found_already = "/" not in relative and is_source(relative)
+        if is_found_already or (self.ignore and ignored([Rules.of(self.project, self.ignore)], path, False)):
+            return
+        with suppress(OSError):
+            if self._link_target(path) is not None:
+                yield from replace(self, sources_only=False)._file(path, relative, os.lstat(path), "")
 
     def _look_into(self, at: _Folder, skipped: Sequence[str], shown: str) -> bool:
         """Read the names in a folder; False where nothing in it is source."""

@@ -1,0 +1,91 @@
+"""The code of a session that has no file: the cells of a notebook, and what was typed at Python's prompt.
+
+    code/<run name>/.rla/session.py     what has run in the session until the run's start, in cells ``# %% [number]``
+    code/<run name>/.rla/function.py    the tracked function
+
+Secrets in them are masked. A run's own cell is among the cells, since IPython and Python note a cell before it runs.
+"""
+
+from __future__ import annotations
+
+import inspect
+import linecache
+import os
+import sys
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+from rla_hooks.masking import kind_of_text, mask_text
+
+SESSION, FUNCTION = "session.py", "function.py"
+_MAX_CHARACTERS = 4_000_000  # of a session, the last ones
+
+
+def session_source() -> str | None:
+    """Return what has run in this session, as a Python file in cells; None if the program has a file, or is ``-c``.
+
+    Also None, in Python before 3.13, where the prompt has no readline.
+    """
+    cells = _notebook_cells()
+    if cells is None and hasattr(sys, "ps1"):  # Python's own prompt
+        cells = _prompt_cells() or _prompt_lines()
+    if not cells:
+        return None
+    text = "\n".join(f"# %% [{number}]\n{cell.rstrip()}\n" for number, cell in cells)
+    return _masked(text[-_MAX_CHARACTERS:])
+
+
+def function_source(function: Callable[..., Any]) -> str | None:
+    """Return the source of a function that is in no file; None where nobody knows it (``python -c``, ``exec``)."""
+    try:
+        return _masked(inspect.getsource(function))
+    except (OSError, TypeError, SyntaxError, IndexError):
+        return None
+
+
+def _masked(code: str) -> str:
+    return mask_text(code, kind_of_text(SESSION))
+
+
+def _notebook_cells() -> list[tuple[int, str]] | None:
+    """The cells that have run in this session of IPython, as they were typed; None if it is no such session."""
+    ipython = sys.modules.get("IPython")
+    try:
+        shell = ipython.get_ipython() if ipython is not None else None
+        if shell is None:
+            return None
+        typed = getattr(shell.history_manager, "input_hist_raw", None) or shell.user_ns.get("In", [])
+        return [(number, str(cell)) for number, cell in enumerate(typed) if str(cell).strip()]
+    except Exception:  # a shell of another make
+        return None
+
+
+def _prompt_cells() -> list[tuple[int, str]]:
+    """What was typed at the prompt of Python 3.13 or newer, which keeps it for its tracebacks."""
+    cells: list[tuple[int, str]] = []
+    for number in count():
+        lines = linecache.getlines(f"<python-input-{number}>")
+        if not lines:
+            return cells
+        cells.append((number, "".join(lines)))
+    return cells
+
+
+def _prompt_lines() -> list[tuple[int, str]]:
+    """What was typed at the prompt before: readline's list without the lines of earlier sessions, which it begins with.
+
+    Where it cannot be told which these are, nothing is returned: they are not this run's.
+    """
+    readline = sys.modules.get("readline")
+    if readline is None:
+        return []
+    length = readline.get_current_history_length()
+    lines = [readline.get_history_item(number) or "" for number in range(1, length + 1)]
+    try:
+        with open(os.path.expanduser("~/.python_history"), encoding="utf-8", errors="replace") as file:
+            earlier = file.read().splitlines()
+    except OSError:
+        earlier = []
+    typed = lines[len(earlier) :]
+    return [(0, "\n".join(typed))] if typed and lines[: len(earlier)] == earlier else []
