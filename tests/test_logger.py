@@ -423,7 +423,7 @@ def test_trouble_warns_once_counts_a_gap_and_leaves_the_other_writers_alone(logg
     """Whatever a writer raises; trouble that comes back soon is the same trouble."""
     other, recovered = ListWriter("other"), []
     logger.output_formats.append(other)
-    logger.on_recovery = lambda: recovered.append(len(logger.gaps))
+    logger.on_recovery = lambda: recovered.append(len(logger.missing.gaps))
     with pytest.warns(RLAWarning, match=r"list: (broken pipe|'3')\. The training goes on") as caught:
         for step, error in enumerate([None, OSError("broken pipe"), ValueError("2"), None, KeyError("3"), None]):
             writer.broken = error
@@ -431,7 +431,7 @@ def test_trouble_warns_once_counts_a_gap_and_leaves_the_other_writers_alone(logg
     assert [step for step, _ in writer.rows] == [0, 3, 5]
     assert [step for step, _ in other.rows] == list(range(6))
     names = ("writer", "rows", "first_step", "last_step", "reason")
-    assert logger.gaps_as_dicts() == [
+    assert logger.missing.as_dicts() == [
         dict(zip(names, ("list", 3, 1, 4, "broken pipe"))),
     ]
     assert len(caught) == 1 and recovered == [1]
@@ -452,7 +452,7 @@ def test_a_write_of_nothing_is_no_recovery(logger, writer):
     with pytest.warns(RLAWarning) as caught:
         for _ in range(4):
             logger.log({"a": 1})
-    assert len(caught) == 1 and [gap.missing_rows for gap in logger.gaps] == [2]
+    assert len(caught) == 1 and [gap.missing_rows for gap in logger.missing.gaps] == [2]
 
 
 def test_a_closed_stdout_warns_once(run_paths, monkeypatch):
@@ -495,8 +495,8 @@ def test_a_full_disk_costs_the_rows_of_that_time_and_nothing_else(small_disk, re
     for step in range(610, 620):
         log(step, late=2.5)
     logger.close()
-    gaps = {gap.writer: gap for gap in logger.gaps}
-    assert len(logger.gaps) == 3
+    gaps = {gap.writer: gap for gap in logger.missing.gaps}
+    assert len(logger.missing.gaps) == 3
     everything = set(range(100, 620))
     csv_steps = [int(row["time-step"]) for row in read_rows(paths.progress_csv)]
     assert csv_steps == sorted(everything - set(range(gaps["csv"].first_step, gaps["csv"].last_step + 1)))
@@ -531,7 +531,7 @@ def test_two_threads_lose_no_row(on_disk, run_paths, clone, read_rows, read_scal
         thread.join()
     rows = read_rows(run_paths.progress_csv)
     scalars = read_scalars(run_paths.tensorboard_dir)
-    assert len(rows) == 4001 and on_disk.gaps == []
+    assert len(rows) == 4001 and on_disk.missing.gaps == []
     for number in (0, 1):
         key, late = f"value{number}", f"late{number}"
         assert [row[key] for row in rows if key in row] == [str(step) for step in range(2000)]

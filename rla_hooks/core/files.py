@@ -161,7 +161,7 @@ class RunFiles:
 
     def skip_inherited_rows(self) -> None:
         """Count only rows, gaps and warnings of this copy itself; the original adds the earlier ones to run.json."""
-        self._logger.forget_gaps()
+        self._logger.missing.forget()
         self._guard.forget_notes()
         if self.record is not None:
             self.record.skip_inherited(self._logger.rows)
@@ -215,7 +215,7 @@ class RunFiles:
         if self.record is not None and self._ownership.is_writing:
             logger = self._logger
             with self._guard.warn_on_error("run.json"):
-                lists = {"gaps": logger.gaps_as_dicts(), "warnings": self._guard.notes()}
+                lists = {"gaps": logger.missing.as_dicts(), "warnings": self._guard.notes()}
                 self.record.save_progress(logger.rows, logger.last_step, logger.last_values, **lists)
 
     def archive(self) -> None:

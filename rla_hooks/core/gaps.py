@@ -17,6 +17,7 @@ _MAX_GAPS = 100  # of one process in run.json; then the last one of the writer g
 _SAME_TROUBLE = 60.0  # seconds of good writing after which the next trouble is another one
 _SAVE_EVERY = 1.0  # seconds
 _MAX_REASON = 500  # characters
+_GOES_ON = "The training goes on; what is logged is missing there until writing works again; run.json counts the rows"
 
 
 @dataclass
@@ -53,8 +54,8 @@ class Gaps:
         self._over: dict[str, _Trouble] = {}
         self._saved = 0.0
 
-    def failed(self, writer: str, reason: str, step: int | None) -> bool:
-        """Count a row that is missing; return whether this is news. ``step``: of the row, None if it is no row."""
+    def failed(self, writer: str, reason: str, step: int | None) -> str | None:
+        """Count a row that is missing; return a warning if this is news. ``step``: of the row, None if it is no row."""
         trouble = self.open.get(writer)
         news = False
         if trouble is None:
@@ -68,7 +69,7 @@ class Gaps:
                 trouble.gap = self._gap(writer, mask_text(cut(reason, _MAX_REASON)), step)
             trouble.gap.missing_rows += 1
             trouble.gap.last_step = step
-        return news
+        return f"{writer}: {reason}. {_GOES_ON}." if news else None
 
     def _gap(self, writer: str, reason: str, step: int) -> Gap:
         if len(self.gaps) >= _MAX_GAPS:
@@ -90,8 +91,12 @@ class Gaps:
         missing = f"; {trouble.gap.missing_rows} rows are missing" if trouble.gap is not None else ""
         return f"{writer}: writing works again{missing}"
 
+    def as_dicts(self) -> list[dict[str, Any]]:
+        """Return the gaps as they are kept in run.json."""
+        return [gap.as_dict() for gap in self.gaps]
+
     def forget(self) -> None:
-        """Begin a new list; the troubles go on, and are no news."""
+        """Begin a new list, in a copy or a forked child; the troubles go on, and are no news."""
         self.gaps = []
         for trouble in (*self.open.values(), *self._over.values()):
             trouble.gap = None

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rla_hooks import ranks
-from rla_hooks.core.gaps import Gap, Gaps
+from rla_hooks.core.gaps import Gaps
 from rla_hooks.core.row_values import EXACT_STEP, RowValues, record_each
 from rla_hooks.core.scalar_row import ScalarRow, wall_time
 from rla_hooks.core.time_step import TimeStepHolder
@@ -33,7 +33,7 @@ class Logger:
     """Collects values and gives rows to the writers. Several threads may use it; a forked child writes nothing.
 
     A writer that raises (on a full disk, say) does not stop the training: it gives one warning, the missing rows are
-    counted in :attr:`gaps`, and each further row is tried again.
+    counted in :attr:`missing`, and each further row is tried again.
     """
 
     def __init__(self, writers: Iterable[Writer] = (), dir: str | Path | None = None):
@@ -47,7 +47,7 @@ class Logger:
         self.before_row: Callable[[], None] | None = None  # called once
         self.on_row: Callable[[dict[str, Scalar]], None] | None = None
         self.on_recovery: Callable[[], None] | None = None
-        self._gaps = Gaps()
+        self.missing = Gaps()
         self._values: dict[str, Any] = {}
         self._counts: dict[str, int] = {}
         self._excluded: dict[str, frozenset[str]] = {}
@@ -297,7 +297,7 @@ class Logger:
         except Exception as error:
             self._failed(writer, error, row.step if isinstance(row, Row) else None)
         else:
-            if self._gaps.open and written is not False:
+            if self.missing.open and written is not False:
                 self._recovered(writer)
 
     def _call_writer(self, writer: Writer, action: Callable[..., object], *args: Any) -> None:
@@ -308,36 +308,19 @@ class Logger:
 
     def _failed(self, writer: Writer, error: Exception, step: int | None) -> None:
         """Count a row of ``step`` that is missing; None: a picture, a line of text, or the end of a file."""
-        reason = text_of(error)
-        if self._gaps.failed(writer.name, reason, step):
-            subject = ("writer", writer.name)
-            self._warn.rearm(subject)
-            self._warn(
-                subject,
-                f"{writer.name}: {reason}. The training goes on; what is logged is missing there until writing works "
-                "again, and run.json counts the rows.",
-            )
+        news = self.missing.failed(writer.name, text_of(error), step)
+        if news:
+            self._warn.rearm(("writer", writer.name))
+            self._warn(("writer", writer.name), news)
 
     def _recovered(self, writer: Writer) -> None:
-        if writer.name not in self._gaps.open:
+        if writer.name not in self.missing.open:
             return
-        news = self._gaps.recovered(writer.name)
+        news = self.missing.recovered(writer.name)
         if news:
             self.message(news, level=WARN)
-        if self._gaps.should_save() and self.on_recovery is not None:
+        if self.missing.should_save() and self.on_recovery is not None:
             self.on_recovery()
-
-    @property
-    def gaps(self) -> list[Gap]:
-        """The rows that writers could not write."""
-        return self._gaps.gaps
-
-    def gaps_as_dicts(self) -> list[dict[str, Any]]:
-        return [gap.as_dict() for gap in self._gaps.gaps]
-
-    def forget_gaps(self) -> None:
-        """Count only what is missing from now on: this is a copy, or a forked child. What was told stays told."""
-        self._gaps.forget()
 
     def warn_through(self, warn: WarnOnce) -> None:
         """Give warnings through ``warn``, which the parts of a run share."""
@@ -349,7 +332,7 @@ class Logger:
     def attach(self, writers: Iterable[Writer], dir: str | Path) -> None:
         """Write to these writers from now on, and count from no rows; the time step stays as it is."""
         self.output_formats, self.dir = list(writers), str(dir)
-        self.rows, self.last_step, self.last_values, self._gaps = 0, None, {}, Gaps()
+        self.rows, self.last_step, self.last_values, self.missing = 0, None, {}, Gaps()
         self._scalar_row = ScalarRow()
         self._lock, self._process = threading.RLock(), ranks.process_id  # a planned run may start in a forked child
 
