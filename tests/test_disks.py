@@ -5,10 +5,8 @@ The training goes on, one warning tells each kind of trouble, and what is missin
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import resource
 import struct
 import subprocess
 from pathlib import Path
@@ -20,6 +18,8 @@ import rla_hooks as rla
 from rla_hooks.errors import ConfigError
 from rla_hooks.tester import Tester
 
+fcntl = pytest.importorskip("fcntl")
+resource = pytest.importorskip("resource")
 pytestmark = pytest.mark.usefixtures("quiet")
 
 _EXT4_SHUTDOWN = 0x8004587D  # ioctl: every further access fails with EIO
@@ -296,7 +296,7 @@ def test_few_file_handles_cost_what_needs_one_and_it_goes_on_later(tmp_path, rea
     run = rla.start(task="t", log_root=tmp_path, backup="none", writers=["csv", "tensorboard", "log"])
     train(run, range(10))
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    highest = max(int(name) for name in os.listdir("/proc/self/fd"))
+    highest = max(int(name) for name in os.listdir("/dev/fd"))
     resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 1, before[1]))
     taken = []
     try:
