@@ -203,6 +203,8 @@ class CallbackHooks(ModelCheckpoint):
         if path_within(filepath, str(self.dirpath)) is None:
             return
         super()._remove_checkpoint(trainer, filepath)
+        if trainer.is_global_zero:
+            checkpoints.remove_empty_folders(str(self.dirpath), filepath)
         if self._run is not None and trainer.is_global_zero:
             self._run.forget_deleted_checkpoints()
 

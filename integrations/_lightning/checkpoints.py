@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rla_hooks.errors import did_you_mean
-from rla_hooks.hooks import Run
+from rla_hooks.hooks import Run, to_scalar
 from rla_hooks.layout import path_within
 
 # What a ModelCheckpoint knows about its files (2.6).
@@ -18,10 +18,32 @@ FILES += ["last_model_path"]
 
 
 def list_checkpoint(run: Run, checkpoint: Any) -> None:
-    """List what a ModelCheckpoint has just saved, if it is in the run's checkpoint folder."""
+    """List what a ModelCheckpoint has just saved, if it is in the run's checkpoint folder.
+
+    The best one of a monitored metric has the name "best"; ``info`` says the metric and the score.
+    """
     path, folder = getattr(checkpoint, "_last_checkpoint_saved", ""), run.checkpoint_dir
-    if path and folder and run.is_writing and path_within(path, folder):
-        run.register_checkpoint(Path(path), getattr(checkpoint, "_last_global_step_saved", None))
+    if not path or not folder or not run.is_writing or not path_within(path, folder):
+        return
+    name = "checkpoint"
+    info: dict[str, Any] = {"writer": "lightning"}
+    score = checkpoint.best_k_models.get(path) if checkpoint.monitor else None
+    if score is not None:
+        name = "best" if path == checkpoint.best_model_path else name
+        info |= {"monitor": checkpoint.monitor, "score": float(to_scalar(score))}
+    run.register_checkpoint(Path(path), getattr(checkpoint, "_last_global_step_saved", None), name, info)
+
+
+def remove_empty_folders(folder: str, deleted: str) -> None:
+    """Remove the folders of a deleted file, up to ``folder``, that are empty now: a monitor may have a slash."""
+    top = Path(folder).absolute()
+    for parent in Path(deleted).absolute().parents:
+        if top not in parent.parents:
+            return
+        try:
+            parent.rmdir()
+        except OSError:  # there is something in it
+            return
 
 
 def forget_files(checkpoint: Any) -> None:

@@ -59,7 +59,7 @@ def restore(
 
     found = state_dicts.targets(models, content, is_wanted)
     arrays = [target for target in found if is_array(target.value)]
-    compare.check([problem for target in arrays if (problem := _problem(target))])
+    compare.check([line for target in arrays if (line := problem(target))])
     state_dicts.load_states([target for target in found if not is_array(target.value)])
     for target in arrays:
         target.value[...] = target.state
@@ -79,7 +79,8 @@ class Collector(PlainEncoder):
         return super().encode_leaf(value, keys)
 
 
-def _problem(target: state_dicts.Target) -> str | None:
+def problem(target: state_dicts.Target) -> str | None:
+    """Return why the file does not fit an array; None if it does."""
     import numpy as np
 
     name, own, stored = repr(target.name), target.value, target.state

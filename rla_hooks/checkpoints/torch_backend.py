@@ -1,4 +1,4 @@
-"""Checkpoints of torch: modules, optimizers, schedulers, tensors and plain data, by ``torch.save``.
+"""Checkpoints of torch: modules, optimizers, schedulers, tensors, numpy arrays and plain data, by ``torch.save``.
 
 Everything in the file can be read with ``torch.load(path, weights_only=True)``, also without rla_hooks.
 """
@@ -14,10 +14,10 @@ from typing import Any, BinaryIO, cast
 
 import torch
 
-from rla_hooks.checkpoints import compare, state_dicts
+from rla_hooks.checkpoints import compare, plain, state_dicts, torch_arrays, torch_names
 from rla_hooks.checkpoints.compare import ArraySpec
 from rla_hooks.checkpoints.state_dicts import PrefixFilter, Target
-from rla_hooks.encoding import Encoder, KeyPath, NotStorable
+from rla_hooks.encoding import Encoder, KeyPath
 from rla_hooks.errors import CheckpointError
 from rla_hooks.texts import text_of
 
@@ -58,22 +58,29 @@ def load(path: Path, weights_only: bool) -> dict[str, Any]:
         raise CheckpointError(f"cannot be read by torch {torch.__version__}: {_cause(error)}") from error
     if not isinstance(content, dict):
         raise CheckpointError(f"holds a {type(content)} instead of a dict. rla_hooks did not write it.")
-    return content
+    decoded: dict[str, Any] = torch_arrays.decode(content)
+    return decoded
 
 
 def restore(models: Mapping[str, Any], content: Mapping[str, Any], var_prefix: str) -> None:
-    """Restore modules, optimizers, schedulers and tensors in place. Other data stays as it is.
+    """Restore modules, optimizers, schedulers, tensors and numpy arrays in place. Other data stays as it is.
 
-    Names and shapes are compared before anything changes.
+    Names and shapes are compared before anything changes. A module fits, whether it is compiled or in a DataParallel,
+    or was so when it was saved.
     """
     prefix_filter = PrefixFilter(var_prefix)
-    found = state_dicts.targets(models, content, lambda value: _is_tensor(value) or state_dicts.takes_state(value))
+    found = state_dicts.targets(models, content, _is_wanted)
+    found = [torch_names.fitted(each) if isinstance(each.value, torch.nn.Module) else each for each in found]
     modules = [target for target in found if isinstance(target.value, torch.nn.Module)]
     tensors = [target for target in found if _is_tensor(target.value)]
+    arrays = [_with_array(target) for target in found if state_dicts.is_array(target.value)]
     problems = [line for target in (*modules, *tensors) for line in _problems(target, prefix_filter)]
+    problems += [line for target in arrays if (line := plain.problem(target))]
     compare.check(problems + prefix_filter.problems())
     # What can still fail comes first; modules whose names and shapes fit come last.
-    state_dicts.load_states([each for each in found if not isinstance(each.value, (torch.nn.Module, torch.Tensor))])
+    in_place = (torch.nn.Module, torch.Tensor)
+    others = [each for each in found if not isinstance(each.value, in_place) and not state_dicts.is_array(each.value)]
+    state_dicts.load_states(others)
     for target in modules:
         try:
             target.value.load_state_dict(_selected(target.name, target.state, prefix_filter), strict=not var_prefix)
@@ -82,6 +89,17 @@ def restore(models: Mapping[str, Any], content: Mapping[str, Any], var_prefix: s
     with torch.no_grad():
         for target in tensors:
             target.value.copy_(target.state)
+    for target in arrays:
+        target.value[...] = target.state
+
+
+def _is_wanted(value: Any) -> bool:
+    return _is_tensor(value) or state_dicts.is_array(value) or state_dicts.takes_state(value)
+
+
+def _with_array(target: Target) -> Target:
+    """A tensor in the file is restored into an array, too: it was saved as one before arrays could be."""
+    return target._replace(state=target.state.numpy()) if _is_tensor(target.state) else target
 
 
 class _Collector(Encoder):
@@ -107,8 +125,8 @@ class _Collector(Encoder):
         if kind in (torch.Size, torch.dtype, torch.device):
             return value
         if _is_tensor(value):
-            plain = value.detach()
-            return plain if type(plain) is torch.Tensor else plain.as_subclass(torch.Tensor)
+            tensor = value.detach()
+            return tensor if type(tensor) is torch.Tensor else tensor.as_subclass(torch.Tensor)
         if state_dicts.has_state(value):
             with self.entered(value, keys):
                 state = state_dicts.state_of(value, keys)
@@ -116,7 +134,7 @@ class _Collector(Encoder):
                     state = _selected(state_dicts.dotted(keys), state, self.prefix_filter)
                 return self.encode(state, keys)
         if state_dicts.is_array(value):
-            raise NotStorable(keys, "a numpy array cannot be stored here. Pass torch.as_tensor(...) of it.")
+            return torch_arrays.encode(value, keys)
         return _numpy_scalar(value)
 
     def encode_container(self, value: Any, keys: KeyPath) -> Any:
@@ -163,16 +181,22 @@ def _numpy_scalar(value: Any) -> Any:
     numpy = sys.modules.get("numpy")
     if numpy is None or not isinstance(value, numpy.generic):
         return NotImplemented
-    plain = value.item()
-    return plain if type(plain) in (bool, int, float, complex, str, bytes) and _is_readable(plain) else NotImplemented
+    item = value.item()
+    return item if type(item) in (bool, int, float, complex, str, bytes) and _is_readable(item) else NotImplemented
 
 
 def _selected(key: str, state: Mapping[str, Any], prefix_filter: PrefixFilter) -> OrderedDict[str, Any]:
-    """Return those parameters of a module that the prefix selects."""
-    selected = OrderedDict((name, value) for name, value in state.items() if prefix_filter.selects(key, str(name)))
+    """Return those parameters of a module that the prefix selects, whether it is compiled or not."""
+    names = [name for name in state if _selects(prefix_filter, key, str(name))]
+    selected = OrderedDict((name, state[name]) for name in names)
     if hasattr(state, "_metadata"):
         selected._metadata = state._metadata  # type: ignore[attr-defined]
     return selected
+
+
+def _selects(prefix_filter: PrefixFilter, key: str, name: str) -> bool:
+    unwrapped = torch_names.unwrapped(name)
+    return prefix_filter.selects(key, name) or (unwrapped != name and prefix_filter.selects(key, unwrapped))
 
 
 def _problems(target: Target, prefix_filter: PrefixFilter) -> list[str]:

@@ -150,11 +150,17 @@ class RunCheckpoints:
         step = ckp_index if step is None else step
         return self._need_saver().load(step, checkpoint_name, objects, weights_only)
 
-    def register_checkpoint(self, path: Path, step: int | None = None, name: str = "checkpoint") -> None:
+    def register_checkpoint(
+        self,
+        path: Path,
+        step: int | None = None,
+        name: str = "checkpoint",
+        info: Mapping[str, Any] | None = None,
+    ) -> None:
         """Add a file or folder that a framework has written to the manifest, or update it there if it has changed.
 
         path: in the run's checkpoint folder; ValueError if it is not. step: by default that of the last row. name: that
-        of the checkpoint.
+        of the checkpoint. info: what else is known of it, such as ``{"writer": "my hook", "score": 0.5}``.
         """
         if not self._ownership.is_writing or self.folder is None:
             return
@@ -168,7 +174,7 @@ class RunCheckpoints:
         with self._guard.warn_on_error("the list of checkpoints"):
             listed = next((entry for entry in manifest.entries() if entry.file == file), None)
             if listed is None or listed.time < path.stat().st_mtime or not manifest.has_size(listed):
-                manifest.add(file, name, self._logger.current_step() if step is None else step)
+                manifest.add(file, name, self._logger.current_step() if step is None else step, info=info)
 
     def forget_deleted_checkpoints(self) -> None:
         """Remove from the manifest the files that a framework has deleted."""

@@ -28,9 +28,9 @@ def ours(caught):
     return [str(each.message) for each in caught if isinstance(each.message, RLAWarning)]
 
 
-def set_scores(model, scores):
-    """Make ``score`` come out as these, one an epoch."""
-    model.on_train_epoch_end = lambda: model.log("score", float(scores[model.trainer.current_epoch]))
+def set_scores(model, scores, name="score"):
+    """Make the metric come out as these, one an epoch."""
+    model.on_train_epoch_end = lambda: model.log(name, float(scores[model.trainer.current_epoch]))
     return model
 
 
@@ -232,6 +232,43 @@ def test_a_score_that_is_nan_costs_no_checkpoint(namespace, here, only_run, disk
     model = set_scores(namespace.Module(), [float("nan"), 2, float("nan")])
     namespace.trainer(logger=namespace.logger(), callbacks=[callback], max_epochs=3).fit(model)
     assert disk.checkpoints(only_run()) == ["epoch=1-step=8.ckpt"]
+
+
+def test_the_best_checkpoint_is_found_by_its_name_and_has_its_score(namespace, here, only_run):
+    """Also after worse ones; the metric's name may have a slash, which makes folders: none is left behind empty."""
+    from rla_hooks.checkpoints import Manifest
+
+    callback = namespace.RLACallback(
+        "val/score", mode="max", save_top_k=2, save_last=True, filename="{epoch}-{val/score:.1f}"
+    )
+    model = set_scores(namespace.Module(), [1, 4, 3, 2], name="val/score")
+    namespace.trainer(logger=namespace.logger(), callbacks=[callback], max_epochs=4).fit(model)
+    run = only_run()
+    best = rla.latest_checkpoint(run, "best")
+    assert str(best) == callback.best_model_path and best.parent.name == "epoch=1-val"
+    entries = {entry.file: entry for entry in Manifest(run.checkpoint_dir).complete()}
+    assert entries["epoch=1-val/score=4.0.ckpt"].info == {"writer": "lightning", "monitor": "val/score", "score": 4.0}
+    other = entries["epoch=2-val/score=3.0.ckpt"]
+    assert (other.name, other.info["score"]) == ("checkpoint", 3.0)
+    assert entries["last.ckpt"].info == {"writer": "lightning"}
+    assert rla.latest_checkpoint(run) == run.checkpoint_dir / "last.ckpt"
+    assert all(any(folder.iterdir()) for folder in run.checkpoint_dir.iterdir() if folder.is_dir())
+
+
+def test_checkpoints_of_lightning_are_counted_apart(namespace, here, only_run):
+    """max_to_keep of the program's own saver deletes none of them, and load_checkpoint takes the program's."""
+
+    @rla.track(log_root=here / "root", writers=["csv"], backup="none")
+    def main():
+        rla.new_saver(max_to_keep=1)
+        callback = namespace.RLACallback(save_top_k=-1, every_n_epochs=1)
+        namespace.trainer(callbacks=[callback], max_epochs=2).fit(namespace.Module())
+        rla.save_checkpoint({"weights": [1.0]}, step=3)
+        namespace.trainer(callbacks=[namespace.RLACallback()], max_epochs=1).fit(namespace.Module())
+        return rla.load_checkpoint()
+
+    assert main() == (3, {"weights": [1.0]})
+    assert len(list(only_run().checkpoint_dir.glob("*.ckpt"))) >= 2
 
 
 # --- with other loggers, with none ------------------------------------------------------------------------------------
