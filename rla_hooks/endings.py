@@ -14,7 +14,8 @@ import signal
 import sys
 import traceback
 from collections.abc import Iterator
-from typing import Any
+from types import FrameType
+from typing import Any, cast
 
 from rla_hooks.errors import ConfigError, did_you_mean
 from rla_hooks.masking import mask_text
@@ -31,7 +32,13 @@ _CAUSE, _CONTEXT = BaseException.__dict__["__cause__"], BaseException.__dict__["
 _TRACEBACK = BaseException.__dict__["__traceback__"]
 _CODE = SystemExit.__dict__["code"]
 _BY_SIGNAL = (128 + signal.SIGINT, 128 + signal.SIGTERM)  # exit codes that say "ended by this signal"
-ErrorTypes = tuple[type[BaseException], ...]
+ErrorTypes = type[BaseException] | tuple[type[BaseException], ...]
+
+
+def is_error_types(value: object) -> bool:
+    """Whether a value is a type of exceptions, or a tuple of some."""
+    types = value if isinstance(value, tuple) else (value,)
+    return all(isinstance(each, type) and issubclass(each, BaseException) for each in types)
 
 
 def check_ending(status: str) -> None:
@@ -83,7 +90,7 @@ def _ending_of_exit(error: BaseException) -> str:
 
 def _is_pruned(kind: type[BaseException], pruned_by: ErrorTypes) -> bool:
     """By name, so that Optuna is not imported; a copy of the class that was loaded again is found, too."""
-    if any(issubclass(kind, named) for named in pruned_by):
+    if issubclass(kind, pruned_by):
         return True
     names = [(vars(base).get("__module__"), base.__name__) for base in kind.__mro__[:-1]]
     return ("optuna.exceptions", "TrialPruned") in names
@@ -118,17 +125,46 @@ def _attribute(error: BaseException, name: str) -> Any:
         return None
 
 
-def traceback_of(error: BaseException) -> str:
-    """Return the traceback as Python prints it, secrets masked, cut in the middle if it is long. Never raises."""
-    kind, trace = type(error), _TRACEBACK.__get__(error)
+def signal_of(error: BaseException) -> str | None:
+    """Return the name of the signal that an exception stands for, or None.
+
+    >>> signal_of(KeyboardInterrupt()), signal_of(SystemExit(143)), signal_of(ValueError())
+    ('SIGINT', 'SIGTERM', None)
+    """
+    for each in _members(error):
+        is_exit = type(each) is SystemExit
+        for link in _causes(each) if is_exit else [each]:
+            if issubclass(type(link), KeyboardInterrupt):
+                return "SIGINT"
+        if is_exit and type(_CODE.__get__(each)) is int and _CODE.__get__(each) in _BY_SIGNAL:
+            return signal.Signals(_CODE.__get__(each) - 128).name
+    return None
+
+
+def traceback_of(error: BaseException | str, frame: FrameType | None = None) -> str:
+    """Return the traceback as Python prints it, secrets masked, cut in the middle if it is long. Never raises.
+
+    frame: that of the line that will raise ``error``, which has no traceback yet. A text counts as a traceback.
+    """
+    kind, it = type(error), cast(Any, error)
+    if issubclass(kind, str):
+        return _cut(it)
+    trace = _TRACEBACK.__get__(it)
     try:
-        text = "".join(traceback.format_exception(kind, error, trace))
+        parts = traceback.format_exception(kind, it, trace)
+        if frame is not None:
+            parts[-1:-1] = ["Traceback (most recent call last):\n", *traceback.format_stack(frame)]
+        text = "".join(parts)
     except BaseException:  # of its __str__, or of what hangs on it
         try:
             text = "".join(["Traceback (most recent call last):\n", *traceback.format_tb(trace)])
         except BaseException:
             text = ""
         text += f"{kind.__module__}.{kind.__qualname__}: its text cannot be shown\n"
+    return _cut(text)
+
+
+def _cut(text: str) -> str:
     text = text.encode("utf-8", "backslashreplace").decode()  # lone surrogates can be in no file
     if len(text) > MAX_ERROR:
         text = f"{text[: MAX_ERROR // 2]}\n[...]\n{text[-MAX_ERROR // 2 :]}"

@@ -114,7 +114,8 @@ class OwnRun:
         tags = () if options["tags"] is None else options["tags"]
         labels = Labels(tags, options["note"], options["group"])
         settings = RunSettings(hyper_param=dict(record or {}), hyper_param_record=list(record or ()), labels=labels)
-        problems += labels.problems()
+        settings.independent, settings.pruned_by = options["independent"] or False, options["pruned_by"] or ()
+        problems += settings.own_problems()
         task = self.default_task if options["task"] is None else options["task"]
         where, writers, backup = (options["config"], options["log_root"]), options["writers"], options["backup"]
         settings.configure(task, *where, writers=writers, backup=backup, problems=problems)

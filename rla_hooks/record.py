@@ -5,7 +5,7 @@
      "host": "...", "pid": 4242, "process": "...", "owner": {...}, "command": [...], "folder": "...", "parent": null,
      "python": "3.11.7", "rla_hooks": "0.1.0", "git": {...}, "code": {...},
      "rows": 97, "last_step": 99, "last": {"perf/return": 500.0}, "gaps": [], "warnings": [], "notes": [],
-     "restarts": [], "error": null}
+     "restarts": [], "error": null, "signal": null}
 
 The status words are in :mod:`rla_hooks.endings`. ``pid`` and ``process`` are those of the process that ends the run;
 ``owner`` is the one that writes progress.csv and log.txt. Processes that change the file hold its lock, and add their
@@ -18,16 +18,16 @@ import os
 import platform
 import socket
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from enum import Enum
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rla_hooks import outcome
 from rla_hooks.atomic import read_json
 from rla_hooks.command import command_line
-from rla_hooks.endings import KILLED, RUNNING, SEVERITY, traceback_of
+from rla_hooks.endings import KILLED, RUNNING
 from rla_hooks.life import is_gone, namespace, process_identity, read_status
 from rla_hooks.locks import locked
 from rla_hooks.masking import masked_command
@@ -48,6 +48,9 @@ class RunRecord:
         self._listed: dict[str, list[Any]] = {}  # what of this process is in the file's lists
         self._clock = time.monotonic()
         self._reserve = Reserve(path)
+        self.notes: list[dict[str, str]] = []  # of this object, for the file
+        self._revoked: list[outcome.Report] = []
+        self._attempt: tuple[dict[str, Any], int, dict[str, list[Any]]] | None = None  # a write that may have failed
         self.content: dict[str, Any] = {
             "format": FORMAT,
             **content,
@@ -68,6 +71,7 @@ class RunRecord:
             "notes": [],
             "restarts": [],
             "error": None,
+            "signal": None,
         }
 
     @classmethod
@@ -81,17 +85,38 @@ class RunRecord:
         owner = {key: content.get(key) for key in this_process()}  # of format 1
         new = record.content | {"owner": owner} | content
         record.content = new | {"format": max(FORMAT, _number(content.get("format")))}
-        record._clock -= max(0.0, time.time() - datetime.fromisoformat(str(content["started"])).timestamp())
+        started = datetime.fromisoformat(str(content["started"])).timestamp()
+        record._clock = time.monotonic() - max(0.0, time.time() - started)
         return record
 
     @property
     def status(self) -> str:
         return str(self.content["status"])
 
-    def end(self, status: str, error: BaseException | None = None) -> bool:
-        """Set the status if it is worse than the present one; return whether it was. The end time is always set."""
+    def end(
+        self,
+        status: str,
+        error: BaseException | str | None = None,
+        signal: str | None = None,
+        revocable: bool = False,
+    ) -> bool:
+        """Set the status if it is worse than the present one; return whether it was. The end time is always set.
+
+        error: or its traceback. signal: the name of the one that ended the run. revocable: it is only a report, which
+        :meth:`revoke_report` may take back.
+        """
+        self._catch_up()
         self.content |= {"ended": _iso(time.time()), "seconds": round(time.monotonic() - self._clock, 3)}
-        return _note(self.content, status, error)
+        return outcome.note(self.content, status, error, signal, revocable)
+
+    def revoke_report(self, error: BaseException | str | None = None) -> None:
+        """Keep a reported failure as a note only, since the run itself ends by ``error``, or well, or goes on."""
+        self._catch_up()
+        taken_back = outcome.revoke(self.content, error)
+        if taken_back is not None:
+            report, kept = taken_back
+            self._revoked.append(report)
+            self.notes = [*self.notes, kept] if kept else self.notes  # a copy has the same list
 
     def save(self, **content: Any) -> None:
         """Write run.json with ``content``; keep what other processes wrote. On OSError the old file stays."""
@@ -112,8 +137,10 @@ class RunRecord:
 
         rows, last_step, last: of this process since its start. lists: all its ``gaps``, ``warnings`` and ``notes``.
         """
+        lists["notes"] = self.notes
         with locked(self.path):
             noted = self._catch_up()
+            self._finish_attempt(noted)
             progress: dict[str, Any] = {}
             if rows > self.counted:
                 progress["rows"] = _number(self.content["rows"]) + rows - self.counted
@@ -122,11 +149,22 @@ class RunRecord:
             for name, own in lists.items():
                 listed = self._listed.get(name, [])
                 progress[name] = [each for each in self.content[name] if each not in listed] + own
-            if noted != self.content | progress:
-                self._reserve.write_json(self.content | progress)
-            self.content |= progress
-            self.counted, self._rows_written = rows, self.content["rows"]
-            self._listed = self._listed | {name: list(own) for name, own in lists.items()}
+            attempted = self.content | progress
+            self._attempt = attempted, rows, {name: list(own) for name, own in lists.items()}
+            if noted != attempted:
+                self._reserve.write_json(attempted)
+            self._finish_attempt(attempted)
+
+    def _finish_attempt(self, noted: dict[str, Any]) -> None:
+        """Count what was written: now, or before Ctrl-C came between the writing and the counting."""
+        if self._attempt is None:
+            return
+        attempted, rows, lists = self._attempt
+        if all(attempted[key] == noted.get(key) for key in ("rows", "gaps", "notes")):
+            self.content |= {key: attempted[key] for key in ("rows", "last", "last_step", *lists)}
+            self.counted, self._rows_written = rows, attempted["rows"]
+            self._listed = self._listed | lists
+        self._attempt = None
 
     def skip_inherited(self, rows: int) -> None:
         """Count from ``rows`` on, and list nothing twice: this is a copy, and the original adds what was before."""
@@ -169,9 +207,7 @@ class RunRecord:
         except (OSError, ValueError):  # the first time, or somebody has damaged it
             return {}
         known = ["rows", "last_step", "last", "gaps", "warnings", "notes", "restarts", "owner", *this_process()]
-        worse = SEVERITY.get(noted.get("status", ""), 0) - SEVERITY[self.status]
-        if worse > 0 or (worse == 0 and noted.get("error")):  # one that was noted before, and maybe added to
-            known += ["status", "error"]
+        known += outcome.news(self.content, noted, self._revoked)
         if self.content["ended"] is None:
             known += ["ended", "seconds"]
         self.content |= {key: noted[key] for key in known if key in noted}
@@ -184,6 +220,9 @@ class Progress(NamedTuple):
     rows: int
     last_step: int | None
     last: dict[str, Any]
+
+
+Ended = tuple[str, BaseException | str | None, str | None]  # status, error or its traceback, name of a signal
 
 
 class Claim(Enum):
@@ -206,28 +245,17 @@ def _number(value: Any) -> int:
     return value if isinstance(value, int) else 0
 
 
-def _note(content: dict[str, Any], status: str, error: BaseException | None) -> bool:
-    if SEVERITY[status] <= SEVERITY[content["status"]]:
-        return False
-    content["status"] = status
-    if error is not None:
-        content["error"] = traceback_of(error)
-    return True
-
-
-def report_in_file(path: Path, status: str, error: BaseException | None) -> None:
+def report_in_file(path: Path, end: Ended, revocable: bool = False) -> None:
     """Set the status in the run.json of another process. Raises OSError if it is missing, ValueError if damaged.
 
     A further rank's error is appended: the first one is often only the lost connection to the rank that failed.
     """
-    record = RunRecord.existing(path)
-    before = record.content["error"]
-    if record.end(status, error):
-        record.save()
-    elif error is not None and status == record.status and before is not None:
-        news = traceback.format_exception_only(type(error), error)[-1].strip() not in before
-        if news:
-            record.save(error=f"{before}\n{traceback_of(error)}")
+    with locked(path):  # several ranks fail at the same moment
+        record, (status, error, _) = RunRecord.existing(path), end
+        if record.end(*end, revocable=revocable):
+            record.save()
+        elif error is not None and outcome.add_error(record.content, status, error):
+            record.save(error=record.content["error"])
 
 
 def _iso(seconds: float) -> str:

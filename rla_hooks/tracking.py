@@ -10,15 +10,16 @@ import functools
 import inspect
 import os
 import reprlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ContextDecorator
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from rla_hooks.core import handover, registry
 from rla_hooks.core.settings import Config, Labels, Path_, RunSettings, Writers
-from rla_hooks.endings import FINISHED, ending_of
-from rla_hooks.errors import ConfigError
+from rla_hooks.endings import ErrorTypes
+from rla_hooks.errors import ConfigError, RunError
 from rla_hooks.parameters import config_fields
 from rla_hooks.places import main_script
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 #: Names of options that rla.run will have: hyper-parameters of these names must be passed in ``hyper_parameters``.
-RESERVED = ("resume", "independent", "pruned_by", "allow", "same_code", "from_start")
+RESERVED = ("resume", "allow", "same_code", "from_start")
 
 
 @overload
@@ -45,6 +46,8 @@ def track(
     tags: Sequence[str] = (),
     note: str | None = None,
     group: str | None = None,
+    independent: bool = False,
+    pruned_by: ErrorTypes = (),
 ) -> Callable[[F], F]: ...
 def track(
     function: Callable[..., Any] | None = None,
@@ -59,6 +62,8 @@ def track(
     tags: Sequence[str] = (),
     note: str | None = None,
     group: str | None = None,
+    independent: bool = False,
+    pruned_by: ErrorTypes = (),
 ) -> Any:
     """Make every call of a function a run.
 
@@ -87,8 +92,15 @@ def track(
     {'lr': 0.1, 'steps': 3}
     """
     if function is None:
-        options = {"record": record, "task": task, "config": config, "log_root": log_root, "writers": writers}
-        return functools.partial(track, **options, backup=backup, tags=tags, note=note, group=group)
+        options: dict[str, Any] = {
+            "record": record,
+            "task": task,
+            "config": config,
+            "log_root": log_root,
+            "writers": writers,
+        }
+        options |= {"backup": backup, "independent": independent, "pruned_by": pruned_by}
+        return functools.partial(track, **options, tags=tags, note=note, group=group)
     _check_trackable(function)
     source = _source_of(function)
     text = None if source else _text_of(function)
@@ -96,20 +108,19 @@ def track(
     hidden = _receiver(function, signature)
     task_name = task if task is not None else _default_task(function, source)
 
-    def tracking(args: tuple[Any, ...], kwargs: dict[str, Any]) -> AbstractContextManager[Run]:
+    def tracking(args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Block:
         bound = _bind(function, signature, args, kwargs)
         bound.apply_defaults()
-        return _running(
-            RunSettings(
-                script=source,
-                function_source=text,
-                hyper_param=_parameters(bound, hidden),
-                labels=Labels(tags, note, group),
-            ),
-            record,
-            (task_name, config, log_root),
-            {"writers": writers, "backup": backup},
+        settings = RunSettings(
+            script=source,
+            function_source=text,
+            hyper_param=_parameters(bound, hidden),
+            labels=Labels(tags, note, group),
+            independent=independent,
+            pruned_by=pruned_by,
         )
+        where, options = (task_name, config, log_root), {"writers": writers, "backup": backup}
+        return _Block(lambda: _configure(settings, record, where, options))
 
     if inspect.iscoroutinefunction(function):
 
@@ -131,7 +142,6 @@ def track(
     return tracked
 
 
-@contextmanager
 def run(
     task: str | None = None,
     record: str | Sequence[str] = (),
@@ -142,9 +152,11 @@ def run(
     tags: Sequence[str] = (),
     note: str | None = None,
     group: str | None = None,
+    independent: bool = False,
+    pruned_by: ErrorTypes = (),
     hyper_parameters: Mapping[str, Any] | None = None,
     **more: Any,
-) -> Iterator[Run]:
+) -> _Block:
     """Make a block of code a run: what :func:`track` does to a function.
 
     task: by default the script's name, ``run`` in a notebook. more: hyper-parameters; those with the name of an option
@@ -160,15 +172,16 @@ def run(
     >>> run.status
     'finished'
     """
-    settings, problems = _settings_of(hyper_parameters, more, Labels(tags, note, group))
-    where, options = (_task_or_script(task), config, log_root), {"writers": writers, "backup": backup}
-    if handover.is_off():
-        from rla_hooks.core.run import Run
 
-        yield Run.silent()
-        return
-    with _running(settings, record, where, options, problems) as running:
-        yield running
+    def configured() -> RunSettings | None:
+        settings, problems = _settings_of(hyper_parameters, more, Labels(tags, note, group))
+        settings.independent, settings.pruned_by = independent, pruned_by
+        if handover.is_off():
+            return None
+        where, options = (_task_or_script(task), config, log_root), {"writers": writers, "backup": backup}
+        return _configure(settings, record, where, options, problems)
+
+    return _Block(configured)
 
 
 def start(
@@ -181,6 +194,8 @@ def start(
     tags: Sequence[str] = (),
     note: str | None = None,
     group: str | None = None,
+    independent: bool = False,
+    pruned_by: ErrorTypes = (),
     hyper_parameters: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> Run:
@@ -199,6 +214,7 @@ def start(
     from rla_hooks.core.run import Run
 
     settings, problems = _settings_of(hyper_parameters, more, Labels(tags, note, group))
+    settings.independent, settings.pruned_by = independent, pruned_by
     if handover.is_off():
         return Run.silent()
     where, options = (_task_or_script(task), config, log_root), {"writers": writers, "backup": backup}
@@ -208,27 +224,51 @@ def start(
     return started
 
 
-@contextmanager
-def _running(
-    settings: RunSettings,
-    record: str | Sequence[str],
-    where: tuple[str | None, Config | None, Path_ | None],
-    options: Mapping[str, Any],
-    problems: Sequence[str] = (),
-) -> Iterator[Run]:
-    """Start a run for the time of a block; it ends with the block, with the status of what leaves the block."""
-    from rla_hooks.core.run import Run
+class _Block(ContextDecorator):
+    """A call or a block that is a run. No generator: the exception that leaves the block is not touched at all."""
 
-    _configure(settings, record, where, options, problems)
-    running = Run(settings)
-    with registry.entered(running) as here:
+    def __init__(self, configured: Callable[[], RunSettings | None]):
+        self._configured = configured
+        self._here: registry.Entered | None = None
+
+    def _recreate_cm(self) -> _Block:
+        return _Block(self._configured)  # as a decorator: a run for each call
+
+    def __enter__(self) -> Run:
+        from rla_hooks.core.run import Run
+
+        settings = self._configured()
+        if settings is None:  # tracking is off
+            return Run.silent()
+        if self._here is not None:
+            raise RunError("this block has been entered before. Call rla.run(...) again for a further run.")
+        running = Run(settings)
+        self._here = registry.enter_block(running)
         try:
             running.begin()
-            yield running
         except BaseException as error:
-            here.run.finish(ending_of(error), error)
+            self._end(error)
             raise
-        here.run.finish(FINISHED)
+        return running
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._here is not None:
+            self._end(error)
+
+    def _end(self, error: BaseException | None) -> None:
+        """End the run. What interrupts that, Ctrl-C say, is raised only if no other exception is on its way."""
+        here = self._here
+        assert here is not None
+        try:
+            here.run.ending.end_block(error)
+        except BaseException:
+            here.run.ending.end_block(error)  # does what is left to do
+            if error is None:
+                raise
+        finally:
+            registry.leave_block(here)
 
 
 def _configure(
@@ -236,16 +276,17 @@ def _configure(
     record: str | Sequence[str],
     where: tuple[str | None, Config | None, Path_ | None],
     options: Mapping[str, Any],
-    problems: Sequence[str],
-) -> None:
+    problems: Sequence[str] = (),
+) -> RunSettings:
     """Check all settings, or raise one ConfigError, and set the parent: the run that is current here."""
     settings.add_record_param(record)
     try:
         settings.configure(*where, **options, problems=problems)
     except ConfigError as error:
-        raise ConfigError([*error.problems, *settings.record_problems(), *settings.labels.problems()]) from None
+        raise ConfigError([*error.problems, *settings.own_problems()]) from None
     around = registry.enclosing()
     settings.parent = around.name if around else None
+    return settings
 
 
 def _settings_of(

@@ -16,7 +16,7 @@ HEAVY = {"numpy", "pandas", "matplotlib", "torch", "tensorflow", "keras", "light
 # The layers, from the bottom up: a file imports from its own layer or from those below.
 FLOORS = [
     """errors _version atomic delegation locks ranks texts values parameters encoding plaindata layout
-    endings record places reserve command masking life smallfiles""",
+    endings outcome record places reserve command masking life smallfiles""",
     """writers rowfiles""",
     """config figures checkpoints snapshot""",
     """query core""",

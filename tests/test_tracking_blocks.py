@@ -134,7 +134,9 @@ def test_an_ending_is_one_of_the_known_words(saved):
     """A typo is told, and ends nothing."""
     with rla.run(**QUICK) as run:
         for end in (run.finish, run.report):
-            with pytest.raises(ConfigError, match=r"'finishd'. Known: finished, interrupted, failed. Did you mean"):
+            with pytest.raises(
+                ConfigError, match=r"'finishd'. Known: finished, pruned, interrupted, failed. Did you mean"
+            ):
                 end("finishd")
         assert run.status == "running"
 

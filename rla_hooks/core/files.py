@@ -17,7 +17,7 @@ from rla_hooks.core.logger import Logger
 from rla_hooks.core.settings import RunSettings
 from rla_hooks.layout import RunPaths
 from rla_hooks.life import process_identity, read_status
-from rla_hooks.record import Claim, Progress, RunRecord, report_in_file, this_process
+from rla_hooks.record import Claim, Ended, Progress, RunRecord, report_in_file, this_process
 from rla_hooks.writers import parameter_tables
 
 
@@ -228,12 +228,12 @@ class RunFiles:
             for place in archive.save(self._paths.tester_pkl, content, self._custom_data):
                 self._guard.warn(("custom data", place), f"tester.pkl does without {place}")
 
-    def report(self, status: str, error: BaseException | None) -> None:
+    def report(self, end: Ended, revocable: bool) -> None:
         """Note how the training ended in the run.json that another process writes, if it exists."""
         paths = self._ownership.paths
         with self._guard.warn_on_error("run.json"):
             if paths is not None and paths.run_json.exists():
-                report_in_file(paths.run_json, status, error)
+                report_in_file(paths.run_json, end, revocable)
 
     def __getstate__(self) -> dict[str, Any]:
         raise TypeError("the files of a run are not copied; its copy makes its own")

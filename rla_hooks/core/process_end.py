@@ -1,4 +1,4 @@
-"""Ends the open runs when the process ends: after its last line, by an exception, or by a signal."""
+"""Ends the open runs when the process ends: after its last line, by an exception, by an exit code, or by a signal."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ from types import FrameType, TracebackType
 from typing import Any, Protocol
 
 from rla_hooks import ranks
-from rla_hooks.endings import FINISHED, INTERRUPTED, ending_of
+from rla_hooks.core import notebook, program_exit
+from rla_hooks.core.program_exit import ProgramEnd
+from rla_hooks.endings import FINISHED, INTERRUPTED, ending_of, signal_of
 
 
-class Ending(Protocol):
-    """What can be ended."""
+class EndingRun(Protocol):
+    """What this module uses of a run: core/ending.py."""
 
-    def finish(self, status: str = ..., error: BaseException | None = None) -> None: ...
-    def report(self, status: str, error: BaseException | None = None) -> None: ...
+    @property
+    def ending(self) -> Any: ...
 
 
-Runs = Callable[[], Sequence[Ending]]
+Runs = Callable[[], Sequence[EndingRun]]
 
 _hooked = 0  # the id of the process that the handlers below were registered in
 _runs: Runs = tuple  # gives the runs to end; none before the first watch
@@ -33,6 +35,8 @@ def watch(runs: Runs) -> None:
     global _hooked, _runs
     _runs = runs
     _catch_sigterm()
+    program_exit.watch()
+    notebook.watch(runs)
     if _hooked == ranks.process_id:
         return
     _hooked = ranks.process_id
@@ -44,8 +48,8 @@ def watch(runs: Runs) -> None:
 
     def excepthook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         """End the runs that no decorator or block ends, with the exception that ends the program."""
-        for run in _runs():
-            run.finish(ending_of(error), error)
+        if not program_exit.is_shell():  # there, the session goes on
+            _end(_runs, ProgramEnd(ending_of(error), error, signal_of(error)))
         previous(kind, error, trace)
 
     sys.excepthook = excepthook
@@ -53,18 +57,26 @@ def watch(runs: Runs) -> None:
 
 def release() -> None:
     """No run is open any more: restore the default handler of SIGTERM, unless the program has set another one."""
+    program_exit.release()
     if _in_main_thread() and signal.getsignal(signal.SIGTERM) is _on_sigterm:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def end_all(runs: Runs) -> None:
-    """Finish the runs that ``runs()`` returns, as after the last line of a program."""
-    for run in runs():
-        run.finish(FINISHED)
+    """End the runs that ``runs()`` returns, as after the last line of a program."""
+    _end(runs, ProgramEnd(FINISHED))
 
 
 def _at_exit() -> None:
-    end_all(_runs)
+    _end(_runs, program_exit.how())
+
+
+def _end(runs: Runs, end: ProgramEnd) -> None:
+    for run in runs():
+        try:
+            run.ending.end_with_process(end)
+        except BaseException:  # Ctrl-C: the others end, too, and so does the process
+            continue
 
 
 def _catch_sigterm() -> None:
@@ -74,12 +86,12 @@ def _catch_sigterm() -> None:
 
 
 def _on_sigterm(number: int, frame: FrameType | None) -> Any:
+    name = signal.Signals(number).name
     if signal.getsignal(number) is not _on_sigterm:  # called by a framework's handler, which will stop the training
         for run in _runs():
-            run.report(INTERRUPTED)
+            run.ending.report(INTERRUPTED, None, name)
         return
-    for run in _runs():
-        run.finish(INTERRUPTED)
+    _end(_runs, ProgramEnd(INTERRUPTED, None, name))
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)  # so that the process dies of the signal, as its parent expects
 

@@ -16,8 +16,6 @@ was opened in the same thread or in the main thread.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
@@ -44,8 +42,8 @@ class Registered(Protocol):
     def logger(self) -> Any: ...
     @property
     def guard(self) -> Any: ...
-    def finish(self, status: str = ..., error: BaseException | None = None) -> None: ...
-    def report(self, status: str, error: BaseException | None = None) -> None: ...
+    @property
+    def ending(self) -> Any: ...
 
 
 @dataclass
@@ -140,22 +138,19 @@ def open_count() -> int:
     return len(_open)
 
 
-@contextmanager
-def entered(run: Registered) -> Iterator[Entered]:
-    """Make ``run`` the current one of this thread or asyncio task during the block; :func:`replace` may change it.
+def enter_block(run: Registered) -> Entered:
+    """Make ``run`` the current one of this thread or asyncio task until :func:`leave_block`; :func:`replace` swaps it.
 
     A run that ``rla.start`` opens inside the block, and that is not finished there, stays current after the block.
-    The block may end after one that was begun later, or in another thread or task than it began in, as generators do.
     """
     here = Entered(run, _entered.get(), until_finish=False)
+    run.ending.in_block = True
     _entered.set(here)
-    try:
-        yield here
-    finally:
-        _leave_block(here)
+    return here
 
 
-def _leave_block(here: Entered) -> None:
+def leave_block(here: Entered) -> None:
+    """The block has ended: maybe after one that began later, or in another thread or task, as those of generators."""
     inner = _entered.get()
     if inner is here:
         _entered.set(here.outer)
@@ -174,6 +169,7 @@ def replace(old: Registered, new: Registered) -> None:
     while here is not None:
         if here.run is old:
             here.run = new
+            new.ending.in_block = old.ending.in_block
             if here.until_finish:
                 _started.add(new)
         here = here.outer

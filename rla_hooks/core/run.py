@@ -16,8 +16,7 @@ from __future__ import annotations
 
 import copy
 import os
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from rla_hooks.config import Config
 from rla_hooks.core import archive, handover, registry
 from rla_hooks.core.checkpoints import RunCheckpoints
 from rla_hooks.core.custom_data import CustomData
+from rla_hooks.core.ending import RunEnd
 from rla_hooks.core.figures import RunFigures
 from rla_hooks.core.files import RunFiles
 from rla_hooks.core.guard import Guard
@@ -39,12 +39,12 @@ from rla_hooks.core.summary_writer import SummaryWriter
 from rla_hooks.core.time_step import TimeStepHolder
 from rla_hooks.core.timers import TimeTracker
 from rla_hooks.delegation import of_part, value_of
-from rla_hooks.endings import FAILED, FINISHED, INTERRUPTED, RUNNING, check_ending
+from rla_hooks.endings import RUNNING
 from rla_hooks.parameters import safe
 from rla_hooks.record import Claim, RunRecord
 from rla_hooks.texts import text_of
 from rla_hooks.writers import make_writers
-from rla_hooks.writers.base import Ending, Writer
+from rla_hooks.writers.base import Writer
 
 _LOADED_AT_ONCE = 16  # runs that were loaded and have files open; an evaluation may load a thousand
 _FOLDER = "One of the run's paths; None before the run has a name, and if tracking is off."
@@ -68,7 +68,8 @@ class Run(SummaryWords):
         self.custom_data = CustomData()
         self.timers = TimeTracker()
         self.rla_tester: Any = None  # the Tester for this run; made on first use by rla_hooks.tester
-        self._at_end: list[Callable[[], object]] = []
+        self.ending = RunEnd(self, self._rejoin, self._pause)
+        self.by_user = False  # whether the user has opened the run, rather than a hook
         self._owns_files = True  # whether progress.csv and log.txt are this process's
         self._quiet = False  # whether no tables are printed, because of a framework's progress bar
         self._make_parts()
@@ -166,6 +167,7 @@ class Run(SummaryWords):
 
     def begin(self) -> None:
         """Start this run, which is configured or planned. Raises ConfigError before anything is created."""
+        self.by_user = self.ownership.planned_at is None
         if handover.writing_disabled():
             self.follow(handover.run_of_writing_rank())
             return
@@ -340,9 +342,9 @@ class Run(SummaryWords):
 
     # --- end ------------------------------------------------------------------------------------------------------
 
-    def at_end(self, action: Callable[[], object]) -> None:
-        """Call ``action`` when the run ends, unless it is interrupted; for figures that are drawn once, at the end."""
-        self._at_end.append(action)
+    at_end = of_part("ending", RunEnd.at_end)
+    report = of_part("ending", RunEnd.report)
+    finish = of_part("ending", RunEnd.finish)
 
     def flush(self) -> None:
         """Show the last table and update run.json, at a pause of the training. Rows are written already."""
@@ -350,67 +352,21 @@ class Run(SummaryWords):
         if self.is_writing:
             self.files.save_progress()
 
-    def report(self, status: str, error: BaseException | None = None) -> None:
-        """Record in run.json how the training has ended; the run stays open. Of several statuses the worst is kept.
-
-        status: ``finished``, ``interrupted`` or ``failed``. On a rank that does not write, this changes the run.json of
-        the writing rank, which may be about to die. Raises ConfigError if ``status`` is none of these.
-        """
-        check_ending(status)
-        self._rejoin()
-        if self.ownership.ends_run and self.record is not None:
-            self.record.end(status, error)
-            self.files.save_progress()
-        elif not handover.is_off():
-            self.files.report(status, error)
-
-    def finish(self, status: str = FINISHED, error: BaseException | None = None) -> None:
-        """End the run. Of several statuses the worst is kept; a second call with the same one does nothing.
-
-        status: ``finished``, ``interrupted`` or ``failed``. error: its traceback is kept in run.json. Rows that are
-        logged afterwards are still appended. A copy, a loaded run, or the run in a child process that trains only
-        updates the numbers in run.json. Raises ConfigError if ``status`` is not one of these.
-        """
-        check_ending(status)
-        registry.leave(self)
-        self._rejoin()
-        if not self.ownership.ends_run or self.record is None:
-            if self.state is State.GUEST:
-                self._pause()
-            else:
-                self.flush()
-            handover.forget_writing_rank()
-            return
-        actions, self._at_end = self._at_end, []
-        if status != INTERRUPTED:  # then there is no time
-            for action in actions:
-                with self.guard.warn_on_error("what was left for the end"):
-                    action()
-        if not self.record.end(status, error) and self.state is State.ENDED:
-            return
-        self.ownership.end()
-        self.logger.write_media("hyperparameters", Ending(self.record.status != FAILED, time.time()), step=0)
-        self.logger.close()
-        self.files.save_progress()
-        self.files.save_missing()
-        self.files.archive()
-        self.record.keep_room(False)
-        registry.forget(self)
-
     # --- copies ---------------------------------------------------------------------------------------------------
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy appends to the run and does not end it. It does not take over callbacks, models and figures."""
-        left = ("files", "checkpoints", "figures", "tensorboard")
+        left = ("ending", "files", "checkpoints", "figures", "tensorboard")
         # Copies, since copy.copy would share them: neither counts the other's rows, nor gets its hyper-parameters.
         own: dict[str, Any] = {"record": copy.copy(self.record), "logger": copy.deepcopy(self.logger)}
         own |= {"hyper_parameters": copy.copy(self.hyper_parameters), "ownership": self.ownership.of_copy()}
-        own |= {"rla_tester": None, "_at_end": [], "guard": copy.deepcopy(self.guard)}
+        own |= {"rla_tester": None, "guard": copy.deepcopy(self.guard)}
         return {key: value for key, value in self.__dict__.items() if key not in left} | own
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         record = state.pop("record")
         self.__dict__.update(state)
+        self.ending = RunEnd(self, self._rejoin, self._pause)
         self._make_parts(record)
         if self.ownership.arrived():
             registry.register_planned(self)

@@ -12,6 +12,7 @@ from rla_hooks import config as configs
 from rla_hooks import layout
 from rla_hooks.config.checks import show, show_word
 from rla_hooks.core.hyper_parameters import HyperParameters
+from rla_hooks.endings import ErrorTypes, is_error_types
 from rla_hooks.errors import ConfigError, RunError, did_you_mean, warn
 from rla_hooks.masking import mask_value
 from rla_hooks.places import main_script
@@ -66,6 +67,8 @@ class RunSettings:
     hyper_param_record: list[str] = field(default_factory=list)  # names of those that are part of the run's name
     config: configs.Config | None = None
     labels: Labels = field(default_factory=Labels)
+    independent: bool = False  # whether it is recorded whatever the process's rank is
+    pruned_by: ErrorTypes = ()  # exceptions that end it as pruned
     parent: str | None = None  # the name of the run that this one was started in
     script: Path_ | None = None  # the file whose project is backed up; None: the main script
     function_source: str | None = None  # the text of the tracked function, if it is in no file
@@ -135,7 +138,7 @@ class RunSettings:
     def check(self) -> dict[str, Any]:
         """Return the values of the record parameters, or raise one ConfigError with everything that is wrong."""
         config = self._config()
-        problems = [*self.record_problems(), *self.labels.problems()]
+        problems = self.own_problems()
         if config.backup != "none":
             from rla_hooks.snapshot import backup
 
@@ -155,6 +158,15 @@ class RunSettings:
         record_values = self.check()
         assert self.config is not None and self.task_name is not None
         return self.config.log_root, self.task_name, record_values
+
+    def own_problems(self) -> list[str]:
+        """Return a line for each mistake that does not come from the config."""
+        problems = [*self.record_problems(), *self.labels.problems()]
+        if not isinstance(self.independent, bool):
+            problems.append(f"independent is {show(self.independent)}. Allowed: True, False.")
+        if not is_error_types(self.pruned_by):
+            problems.append(f"pruned_by is {show_word(self.pruned_by)}. Allowed: types of exceptions: (StoppedEarly,).")
+        return problems
 
     def record_problems(self) -> list[str]:
         """Return a line for each record parameter that is no hyper-parameter."""
@@ -200,5 +212,9 @@ class RunSettings:
         config = self.config
         if config is not None:
             config = replace(config, writers=tuple(copied_writers(config.writers)))
-        parameters = HyperParameters(self.hyper_param).plain()
-        return self.__dict__ | {"hyper_param": parameters, "log_callback": None, "config": config}
+        return self.__dict__ | {
+            "hyper_param": HyperParameters(self.hyper_param).plain(),
+            "log_callback": None,
+            "pruned_by": (),  # a copy does not end the run
+            "config": config,
+        }

@@ -1,0 +1,81 @@
+"""How a run ended, as it stands in run.json: ``status``, ``error``, ``signal``, ``reported``, ``notes``.
+
+    "status": "failed", "error": "Traceback ...", "signal": null,
+    "reported": true        so says a framework's hook, or a child process; the last word may still be another
+
+All functions take the content of a run.json and change nothing but these keys.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+from rla_hooks.endings import FAILED, PRUNED, RUNNING, SEVERITY, traceback_of
+
+Report = tuple[Any, Any]  # the status and the error of one that was taken back
+
+
+def note(
+    content: dict[str, Any],
+    status: str,
+    error: BaseException | str | None = None,
+    signal: str | None = None,
+    revocable: bool = False,
+) -> bool:
+    """Set the status if it is worse than the present one; return whether it was."""
+    if SEVERITY[status] <= SEVERITY[content["status"]]:
+        if error is not None and not revocable and content.get("reported") and add_error(content, status, error):
+            content.pop("reported")  # whoever ends the run may know more than the one who reported
+        return False
+    content["status"] = status
+    if error is not None:
+        content["error"] = traceback_of(error)
+    if signal is not None:
+        content["signal"] = signal
+    content.pop("reported", None)
+    if revocable:
+        content["reported"] = True
+    return True
+
+
+def add_error(content: dict[str, Any], status: str, error: BaseException | str) -> bool:
+    """Append the error of a further process that ended with the same status; return whether it says anything new."""
+    before, text = content["error"], traceback_of(error)
+    if status != content["status"] or not isinstance(before, str) or last_line(text) in before:
+        return False
+    content["error"] = f"{before}\n{text}"
+    return True
+
+
+def revoke(content: dict[str, Any], error: BaseException | str | None) -> tuple[Report, dict[str, str] | None] | None:
+    """Take back a failure that was only reported, since the run itself says how it ended: by ``error``, or well.
+
+    Return what was taken back, and a note that keeps it; no note if it is the error that ended the run. None if there
+    is nothing to take back: an interrupted training was interrupted.
+    """
+    status, text = content["status"], content["error"]
+    if not content.pop("reported", False) or status not in (FAILED, PRUNED):
+        return None
+    content |= {"status": RUNNING, "error": None, "ended": None, "seconds": None}
+    is_same = error is not None and last_line(traceback_of(error)) == last_line(str(text))
+    now = datetime.now(timezone.utc).isoformat(timespec="microseconds")
+    kept = None if is_same else {"time": now, "text": f"{status}, as a hook reported: {text or 'no error given'}"}
+    return (status, text), kept
+
+
+def news(own: dict[str, Any], noted: dict[str, Any], revoked: list[Report]) -> list[str]:
+    """Return the keys of ``noted``, the file as another process may have left it, that are to be taken over."""
+    status = noted.get("status", "")
+    if noted.get("reported") and (status, noted.get("error")) in revoked:
+        return []
+    worse = SEVERITY.get(status, 0) - SEVERITY[own["status"]]
+    error = noted.get("error")
+    if worse == 0 and error:  # noted before, and maybe added to: there, or here
+        worse = not str(own["error"]).startswith(str(error))
+    return ["status", "error", "signal", "reported"] if worse > 0 else []
+
+
+def last_line(text: str) -> str:
+    """Return the last line of a traceback, which names the error."""
+    return text.rstrip().rpartition("\n")[2].strip()
