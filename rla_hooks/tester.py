@@ -29,6 +29,7 @@ from rla_hooks.core.handover import State
 from rla_hooks.core.run import Run
 from rla_hooks.core.settings import Config, Path_, RunSettings, Writers
 from rla_hooks.errors import RunError, did_you_mean
+from rla_hooks.places import working_directory
 
 _LATER_SPELLING = {"task_table_name": "task_name", "rla_config": "private_config_path", "data_root": "log_root"}
 
@@ -106,9 +107,9 @@ class Tester:
         )
         config = self.settings.config
         if ignore_file_path and config is not None:
-            config.ignore_files = (*config.ignore_files, os.path.abspath(ignore_file_path))
+            config.ignore_files = (*config.ignore_files, os.path.abspath(working_directory() / ignore_file_path))
         files = [run_file] if isinstance(run_file, (str, os.PathLike)) else run_file or []
-        self.settings.run_files = [Path(os.path.abspath(file)) for file in files]
+        self.settings.run_files = [Path(os.path.abspath(working_directory() / file)) for file in files]
         self.settings.log_callback = log_callback_fn
 
     def set_hyper_param(self, **params: Any) -> None:

@@ -135,3 +135,24 @@ def test_a_reader_takes_a_log_root_as_a_run_does(tmp_path, monkeypatch):
     assert rla.runs(tmp_path / "link")[0].paths.log_root == tmp_path / "link"
     with pytest.raises(rla.ConfigError, match="log_root is '\\$NOT_SET', and there is no environment variable"):
         rla.runs("$NOT_SET")
+
+
+def test_further_files_of_a_tester_start_where_hydra_was_started(tmp_path):
+    """As all paths do that RLA's configure takes."""
+    pytest.importorskip("hydra")
+    (tmp_path / "notes.bin").write_text("x")
+    (tmp_path / "rules").write_text("*.bak\n")
+    (tmp_path / "old.bak").touch()
+    (tmp_path / "train.py").write_text(
+        "import hydra\nfrom rla_hooks.easy_log.tester import tester\n"
+        "@hydra.main(version_base=None)\n"
+        "def main(cfg):\n"
+        "    tester.configure('t', log_root='logs', run_file='notes.bin', ignore_file_path='rules', code_root='.')\n"
+        "    tester.log_files_gen()\n"
+        "main()\n"
+    )
+    command = [sys.executable, "train.py", "hydra.job.chdir=true", "hydra.run.dir=job"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    code = rla.runs(tmp_path / "logs")[0].code_dir
+    assert (code / "notes.bin").exists() and not (code / "old.bak").exists()
