@@ -18,7 +18,8 @@ from typing import Any
 
 from rla_hooks.masking.files import is_secret_file, is_secret_folder, kind_of_text, masked_file
 from rla_hooks.masking.names import ALONE, HOLDER, IF_RANDOM, NO, is_harmless, is_random, is_secret_name, secrecy_of
-from rla_hooks.masking.texts import MASK, holds_private_key, mask_text
+from rla_hooks.masking.pairs import MASK
+from rla_hooks.masking.texts import holds_private_key, mask_text
 
 __all__ = [
     "MASK",

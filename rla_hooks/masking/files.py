@@ -8,7 +8,8 @@ import re
 from functools import lru_cache
 
 from rla_hooks.masking.names import ALONE, YES, secrecy_of, word_set, words_of
-from rla_hooks.masking.texts import Kind, holds_private_key, mask_text
+from rla_hooks.masking.pairs import Kind
+from rla_hooks.masking.texts import holds_private_key, mask_text
 
 MAX_TEXT = 2**20  # bytes; what is larger is hardly written by a person, and is not looked into
 

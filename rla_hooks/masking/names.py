@@ -115,7 +115,10 @@ _HARMLESS = re.compile(
     r"[*.xX]*|none|null|nil|true|false|yes|no|on|off|undefined|nan|todo|redacted|"
     r"[+-]?\d{1,3}|[+-]?\d{0,9}\.\d{1,30}(e[+-]?\d{1,3})?|[+-]?\d{1,9}e[+-]?\d{1,3}|"
     r"<[^<>\s]{0,99}>|\[[\w /]{0,30}\]|\{[\w.!:\[\]]{0,99}\}|%\(\w{0,99}\)s|%[sr]|%\w{1,99}%|"
-    r"\$\w*[({].{0,200}|(?-i:\$[A-Z_][A-Z0-9_]*)|(os\.)?(environ|getenv)\b.{0,200}",
+    r"\$\w*[({].{0,200}|(?-i:\$[A-Z_][A-Z0-9_]*)|(os\.)?(environ|getenv)\b.{0,200}|"
+    r"(~|\.{1,2}|/[\w.-]{1,99}|[a-z]:)([/\\][\w .-]{1,99}){1,20}|"
+    r"(bearer|basic|digest|token|apikey)( (\{[^{}]{0,99}\}|<[^<>]{0,99}>|\$\S{0,99}|%s))?|"
+    r"[\w./~-]{1,200}\.(json|ya?ml|toml|ini|cfg|txt|env|pem|key|p12)",
     re.IGNORECASE | re.DOTALL,
 )
 _DIGEST = re.compile(r"[0-9a-f-]{7,128}", re.IGNORECASE)  # git's hashes, checksums, uuids, dates
@@ -123,7 +126,7 @@ _LETTER_DIGIT_LETTER = re.compile(r"[A-Za-z][0-9]+[A-Za-z]")
 
 
 def is_harmless(text: str) -> bool:
-    """Whether a text can be no secret whatever its name: nothing, a switch, a small number, a variable's name."""
+    """Whether a text can be no secret whatever its name: nothing, a switch, a small number, a variable, a path."""
     return bool(_HARMLESS.fullmatch(text.strip()))
 
 
