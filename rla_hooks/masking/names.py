@@ -45,7 +45,9 @@ _OF_PASSES = word_set(  # of "pass" as a word for a password, but not of a forwa
     "admin database db email ftp http imap ldap login mail mongo mysql my pg postgres proxy redis root rsync sftp "
     "smtp ssh sudo user vault vpn wifi"
 )
-_COUNTS = word_set("avg has hide is len max mean min n no num number per require show total")
+_COUNTS = word_set(
+    "allow avg disable enable has hide is len max mean min n no num number per require show total with without"
+)
 _AFTER = word_set(
     "backup bak base base64 b64 dev new old plain plaintext prod production raw staging str string val value"
 )

@@ -39,6 +39,7 @@ _VALUE = re.compile(
     re.VERBOSE,
 )
 _MORE_WORDS = re.compile(r"(?:[ \t]{1,4}[^\s#,{}\[\]\"'][^\s,{}\"']{0,99}){0,20}")
+_NO_WORD = re.compile(r"(?=\D{0,99}\d)(?=[^A-Za-z]{0,99}[A-Za-z])\S{8,}")  # a "token" that prose and code do not have
 _TYPES = word_set("str string bytes int float bool any optional union list dict none object secretstr type")
 
 
@@ -120,13 +121,13 @@ class _Found(NamedTuple):
 def _is_secret_value(found: _Found, kind: Kind) -> bool:
     """Whether the value after a name is to be masked."""
     text = found.text
-    if is_harmless(text):
-        return False
+    if is_harmless(text) or found.before.endswith("::" if found.separator != ":" else ":"):
+        return False  # the latter is a part of another name, as in arn:aws:...:secret:my-name
     if found.before.endswith("login(") or (found.before.endswith(("?", "&")) and found.secrecy >= ALONE):
         return not found.bare or "?" in found.before
     if found.secrecy == IF_RANDOM and not is_random(text):
         return False
-    if found.secrecy == ALONE and not is_random(text) and not re.fullmatch(r"(?=\D*\d)\S{16,}", text):
+    if found.secrecy == ALONE and not is_random(text) and not _NO_WORD.fullmatch(text):
         return False
     if found.bare and found.value.string.startswith(("(", "[", "{"), found.value.end()):
         return False  # a call, an index, a template

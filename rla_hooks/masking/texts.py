@@ -44,6 +44,7 @@ _NO_BLANK = r"[^\s\"'`<>"  # the start of a class of characters
 _USER_INFO = re.compile(
     rf"(?P<info>{_NO_BLANK}/?#]{{1,300}}|{_NO_BLANK}/:@]{{0,100}}:(?!\d{{0,5}}[/?#]){_NO_BLANK}@]{{1,300}})@"
 )
+_TEMPLATE = re.compile(r"\{[\w.]{0,99}\}|%s|\$\{")
 _PLAIN_USERS = word_set("git hg svn anonymous")
 _KEY_START = re.compile(
     r"-----BEGIN (?:[A-Z0-9]{1,20} ){0,3}PRIVATE KEY(?: BLOCK)?-----(?:\\[nr]|[\s\"'+,\\>|-]){1,40}"
@@ -103,7 +104,7 @@ def _users_in_addresses(text: str) -> Iterator[tuple[int, int]]:
                 yield start, end
         elif is_random(user) or password in ("", "x-oauth-basic"):
             yield start, end
-        elif not is_harmless(password):
+        elif not is_harmless(password) and not _TEMPLATE.search(password):
             yield start + len(user) + 1, end
 
 
