@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import os
 import pty
 import select
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 import types
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -42,38 +44,74 @@ def check(cells: str, function: str) -> None:
     compile(cells, "session.py", "exec")
 
 
-def test_the_cells_of_a_real_notebook_are_saved(tmp_path):
-    """IPython's own shell runs them."""
-    pytest.importorskip("IPython")
-    code = (
-        "from IPython.core.interactiveshell import InteractiveShell\n"
-        f"shell = InteractiveShell.instance()\n"
-        f"for cell in {CELLS!r}: shell.run_cell(cell, store_history=True).raise_error()\n"
-    )
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
-    check(*saved())
+class Shell:
+    """IPython's interface: a cell is noted, then runs under a name that linecache knows, and is told to who asks."""
 
+    def __init__(self) -> None:
+        self.typed = [""]
+        self.user_ns: dict[str, object] = {"In": self.typed, "__name__": "__main__"}
+        self.history_manager = types.SimpleNamespace(input_hist_raw=self.typed)
+        self.events = types.SimpleNamespace(register=lambda event, call: self.calls.append(call))
+        self.calls: list[Callable[[object], object]] = []
 
-def test_the_cells_of_a_notebook_are_saved(monkeypatch):
-    """A shell with IPython's interface: it notes a cell, then runs it under a name that linecache knows."""
-    import linecache
-
-    typed = [""]
-    names: dict[str, object] = {"In": typed, "__name__": "__main__"}
-    shell = types.SimpleNamespace(user_ns=names, history_manager=types.SimpleNamespace(input_hist_raw=typed))
-    monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: shell))
-    for number, cell in enumerate(CELLS, 1):
-        typed.append(cell)
-        name = f"<ipython-input-{number}>"
+    def run_cell(self, cell: str) -> None:
+        self.typed.append(cell)
+        name = f"<ipython-input-{len(self.typed) - 1}>"
         linecache.cache[name] = (len(cell), None, cell.splitlines(keepends=True), name)
-        exec(compile(cell, name, "exec"), names)
-    check(*saved())
+        exec(compile(cell, name, "exec"), self.user_ns)
+        for call in self.calls:
+            call(types.SimpleNamespace(error_in_exec=None))
 
 
-@pytest.mark.parametrize("shell", [None, 3, types.SimpleNamespace(), types.SimpleNamespace(history_manager=None)])
-def test_a_shell_of_another_make_costs_nothing(monkeypatch, shell):
+@pytest.fixture(params=["IPython", "its interface"])
+def shell(request, monkeypatch):
+    """Runs cells: IPython's own shell, where it is installed, and one of its interface."""
+    if request.param == "IPython":
+        from_ipython = pytest.importorskip("IPython.core.interactiveshell").InteractiveShell
+        real = from_ipython.instance()
+        yield lambda cell: real.run_cell(cell, store_history=True).raise_error()
+        from_ipython.clear_instance()
+    else:
+        played = Shell()
+        monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: played))
+        yield played.run_cell
+
+
+def test_the_cells_of_a_notebook_and_the_function_are_saved(shell):
+    """Without empty cells and secrets; both are Python."""
+    for cell in CELLS:
+        shell(cell)
+    run = rla.runs("logs")[-1]
+    assert ".rla/session.py, .rla/function.py" in run.paths.log_txt.read_text()
+    cells, function = ((run.code_dir / ".rla" / name).read_text() for name in ("session.py", "function.py"))
+    assert cells.startswith("# %% [1]\nimport rla_hooks as rla\nlr = 0.1\n")
+    assert "# %% [2]" not in cells and cells.count("# %% ") == 3
+    assert "sk-proj-abc" not in cells and cells.endswith("main(lr)\n")
+    assert function.rstrip() == CELLS[2]
+    compile(cells, "session.py", "exec")
+
+
+def test_cells_that_run_after_the_start_are_saved_too(shell):
+    """After each that logs to the run, for the kernel may be killed, and at the end."""
+
+    def cells() -> int:
+        (run,) = rla.runs("logs")
+        return (run.code_dir / ".rla" / "session.py").read_text().count("# %% ")
+
+    shell("import rla_hooks as rla\nrun = rla.start(task='t', log_root='logs', writers=[])")
+    assert cells() == 1
+    shell("x = 1")
+    shell("rla.log({'x': x}, step=0)")
+    assert cells() == 3
+    shell("y = 2")
+    shell("run.finish()")
+    assert cells() == 5
+
+
+@pytest.mark.parametrize("other", [None, 3, types.SimpleNamespace(), types.SimpleNamespace(history_manager=None)])
+def test_a_shell_of_another_make_costs_nothing(monkeypatch, other):
     """No shell, or one without a history."""
-    monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: shell))
+    monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: other))
     assert session.session_source() is None
 
 
@@ -98,7 +136,7 @@ def test_what_was_typed_at_pythons_prompt_is_saved(tmp_path):
     assert os.waitpid(process, 0)[1] == 0
     text = (rla.runs(tmp_path / "logs")[0].code_dir / ".rla" / "session.py").read_text()
     code = [line for line in text.splitlines() if line and not line.startswith("# %%")]
-    assert code == [lines[0], "password = '***'; lr = 0.1", lines[2]]
+    assert code == [lines[0], "password = '***'; lr = 0.1", *lines[2:4]]
 
 
 def _read_until(terminal: int, end: bytes) -> None:

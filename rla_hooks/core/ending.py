@@ -121,6 +121,7 @@ class RunEnd:
         record, before, self._rows_before = self._record(), self._rows_before, self._run.logger.rows
         if record is None or self.in_block or before == self._rows_before:
             return
+        self._run.files.save_session()
         if error is None:
             record.revoke_report()
             self._run.files.save_progress()
@@ -176,6 +177,7 @@ class RunEnd:
             run.logger.close,
             run.files.save_progress,
             run.files.save_missing,
+            run.files.save_session,
             run.files.archive,
             functools.partial(record.keep_room, False),
             functools.partial(registry.forget, run),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -110,6 +111,13 @@ class RunFiles:
         self._logger.message(report.line())
         if problem := (origin["git"] or {}).get("problem"):
             self._logger.message(f"git: {problem}")
+
+    def save_session(self) -> None:
+        """Keep what has run in this notebook, or was typed at the prompt, since the start of the run."""
+        session: Any = sys.modules.get("rla_hooks.snapshot.session")  # the code backup of the start has imported it
+        if session is not None and (self._paths.code_dir / session.NOTES / session.SESSION).exists():
+            with self._guard.warn_on_error("the code backup"):
+                session.save(self._paths.code_dir / session.NOTES)
 
     # --- a run that another object or process has started -----------------------------------------------------------
 

@@ -24,15 +24,14 @@ from rla_hooks.atomic import write_bytes
 from rla_hooks.errors import ConfigError, did_you_mean
 from rla_hooks.masking import is_secret_file, masked_file
 from rla_hooks.places import is_installed, working_directory
-from rla_hooks.snapshot import bulk
+from rla_hooks.snapshot import bulk, session
 from rla_hooks.snapshot.filestore import FileStore, SourceError
 from rla_hooks.snapshot.loaded import loaded_files
-from rla_hooks.snapshot.session import FUNCTION, SESSION, session_source
 from rla_hooks.snapshot.sources import LINK, MASKED, SECRET, SPECIAL, UNREADABLE, Search
 from rla_hooks.snapshot.trees import read_lines
 
 MODES = ("source", "lib", "none")
-NOTES = ".rla"  # the folder in a run's code that holds what is no code of the user
+NOTES = session.NOTES
 MARKERS = (".git", "pyproject.toml", "setup.py", "setup.cfg", "rla_config.yaml")
 _MB = 2**20
 _NAME = "name not possible here"
@@ -302,11 +301,12 @@ def _kept(report: BackupReport, relative: str, data: bytes) -> bytes:
 
 def _write_typed(notes: Path, store: FileStore, given: BackupRequest, report: BackupReport) -> None:
     """Write the code that is in no file."""
-    for name, text in ((SESSION, session_source()), (FUNCTION, given.function_source)):
-        if text:
-            notes.mkdir(parents=True, exist_ok=True)
-            store.put_bytes(text.encode("utf-8", "backslashreplace"), notes / name)
-            report.typed.append(f"{NOTES}/{name}")
+    if session.save(notes):
+        report.typed.append(f"{NOTES}/{session.SESSION}")
+    if given.function_source:
+        notes.mkdir(parents=True, exist_ok=True)
+        store.put_bytes(given.function_source.encode("utf-8", "backslashreplace"), notes / session.FUNCTION)
+        report.typed.append(f"{NOTES}/{session.FUNCTION}")
 
 
 def _write_left_out(code_dir: Path, left_out: dict[str, list[str]]) -> None:

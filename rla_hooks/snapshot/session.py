@@ -1,9 +1,10 @@
 """The code of a session that has no file: the cells of a notebook, and what was typed at Python's prompt.
 
-    code/<run name>/.rla/session.py     what has run in the session until the run's start, in cells ``# %% [number]``
+    code/<run name>/.rla/session.py     what has run in the session until the run's end, in cells ``# %% [number]``
     code/<run name>/.rla/function.py    the tracked function
 
-Secrets in them are masked. A run's own cell is among the cells, since IPython and Python note a cell before it runs.
+Secrets in them are masked. IPython and Python note a cell before it runs, so that of the run's start is among them;
+session.py is written then, after each cell that logs to the run, and at the end.
 """
 
 from __future__ import annotations
@@ -14,12 +15,24 @@ import os
 import sys
 from collections.abc import Callable
 from itertools import count
+from pathlib import Path
 from typing import Any
 
+from rla_hooks.atomic import write_bytes
 from rla_hooks.masking import kind_of_text, mask_text
 
+NOTES = ".rla"  # the folder in a run's code that holds what is no code of the user
 SESSION, FUNCTION = "session.py", "function.py"
 _MAX_CHARACTERS = 4_000_000  # of a session, the last ones
+
+
+def save(notes: Path) -> bool:
+    """Write session.py into the folder ``notes``; return whether there is such a session. Raises OSError."""
+    text = session_source()
+    if text is not None:
+        notes.mkdir(parents=True, exist_ok=True)
+        write_bytes(notes / SESSION, text.encode("utf-8", "backslashreplace"), sync=False)
+    return text is not None
 
 
 def session_source() -> str | None:
