@@ -163,3 +163,19 @@ def test_a_tree_is_bounded(tmp_path):
         (run.results_dir / f"{number:04}").touch()
     lines = _rla("show", "--log-root", tmp_path).stdout.splitlines()
     assert len(lines) < 60 and any("... 992 more" in line for line in lines) and "circle" not in "".join(lines)
+
+
+def test_the_path_that_a_run_prints_can_be_pasted(tmp_path, capsys):
+    """At its start, and where the user asks for its folders."""
+    with rla.run(
+        task="my task",
+        log_root=tmp_path,
+        writers=["stdout"],
+        backup="none",
+        record=["lr"],
+        hyper_parameters={"lr": 0.1},
+    ) as run:
+        run.print_log_dir()
+    lines = capsys.readouterr().out.splitlines()
+    shown = {line.partition(": ")[0]: line.partition(": ")[2] for line in lines}
+    assert shlex.split(shown["run"]) == shlex.split(shown["log_dir"]) == [str(run.log_dir)]

@@ -382,3 +382,19 @@ def test_a_newer_run_is_read_as_far_as_known(run, root):
     assert rla.runs(root)[0].problems == (
         f"run.json has format 99; this version knows formats 1 to {FORMAT}: read as far as known",
     )
+
+
+@needs_posix
+@pytest.mark.parametrize("name", ["run.json", "parameter.json", "progress.csv", "log.txt"])
+def test_a_run_with_a_fifo_is_loaded_without_waiting(name, run, root):
+    """What lies in place of a file is not waited for; rows go into files of the process's own."""
+    run("t", {"a": 1}, writers=["csv", "log"], number=1)
+    (saved,) = rla.runs(root)
+    (saved.log_dir / name).unlink()
+    os.mkfifo(saved.log_dir / name)
+    code = "import sys, rla_hooks as rla\nt = rla.Tester.load(sys.argv[1])\nt.log({'a': 2})\nt.finish()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, saved.paths.archive_dir], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr

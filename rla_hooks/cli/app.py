@@ -38,12 +38,17 @@ def list_runs(log_root: LogRoot = None, task: Task = None) -> None:
     if not found:
         print("There are no runs here.")
         return
-    head = ("started", "task", "status", "rows", "step", "warnings", "record")
-    lines = [head, *(tuple(_cell(cell) for cell in _cells(run)) for run in found)]
-    widths = [max(cell_len(line[column]) for line in lines) for column in range(len(head) - 1)]
-    for line in lines:
-        padded = [cell + " " * (width - cell_len(cell)) for cell, width in zip(line, widths, strict=False)]
-        print("  ".join([*padded, *line[len(widths) :]]).rstrip())
+    head = ["started", "task", "status", "rows", "step", "warnings", "record"]
+    columns = [
+        list(column) for column in zip(head, *([_cell(cell) for cell in _cells(run)] for run in found), strict=True)
+    ]
+    if not any(columns[5][1:]):
+        del columns[5]  # in a narrow terminal it would take the place of something else
+    for column in columns[:-1]:
+        width = max(map(cell_len, column))
+        column[:] = [cell + " " * (width - cell_len(cell)) for cell in column]
+    for line in zip(*columns, strict=True):
+        print("  ".join(line).rstrip())
 
 
 def _cells(run: SavedRun) -> list[Any]:

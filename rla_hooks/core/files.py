@@ -19,6 +19,7 @@ from rla_hooks.core.settings import RunSettings
 from rla_hooks.layout import RunPaths
 from rla_hooks.life import process_identity, read_status
 from rla_hooks.record import Claim, Ended, Progress, RunRecord, report_in_file, this_process
+from rla_hooks.texts import shell_path
 from rla_hooks.writers import parameter_tables
 
 
@@ -199,7 +200,8 @@ class RunFiles:
         """Write the paths of the run's folders to the console and to log.txt."""
         paths = self._ownership.paths
         for kind in ("log_dir", "tester_pkl", "checkpoint_dir", "results_dir", "code_dir"):
-            self._logger.message(f"{kind.replace('tester_pkl', 'pkl_file')}: {getattr(paths, kind, None)}")
+            path = shell_path(getattr(paths, kind)) if paths else None
+            self._logger.message(f"{kind.replace('tester_pkl', 'pkl_file')}: {path}")
 
     def save_parameters(self) -> None:
         """Write parameter.json, and the tables of hyper-parameters in TensorBoard."""

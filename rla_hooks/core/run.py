@@ -42,7 +42,7 @@ from rla_hooks.delegation import of_part, value_of
 from rla_hooks.endings import RUNNING
 from rla_hooks.parameters import safe
 from rla_hooks.record import Claim, RunRecord
-from rla_hooks.texts import text_of
+from rla_hooks.texts import shell_path, text_of
 from rla_hooks.writers import make_writers
 from rla_hooks.writers.base import Writer
 
@@ -185,7 +185,7 @@ class Run(SummaryWords):
         handover.export_to_child_ranks(paths)
         self.files.begin()
         registry.register_open(self)
-        self.logger.message(f"run: {paths.log_dir}")
+        self.logger.message(f"run: {shell_path(paths.log_dir)}")
         self.files.describe()
 
     def plan(self, tell: bool = True) -> None:

@@ -18,6 +18,7 @@ class AppendFile:
     def __init__(self, path: str):
         self.path = path
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+        flags |= getattr(os, "O_NONBLOCK", 0)  # a FIFO that lies there would wait for a reader; to a file it is nothing
         self._descriptor = -1
         self._descriptor = os.open(path, flags, 0o666)
         self._looked = 0.0
