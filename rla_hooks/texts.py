@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from datetime import timedelta
 
 MAX_REPR = 1000  # characters
 
@@ -96,3 +97,12 @@ def _shell_escape(character: str) -> str:
     is_byte = "\udc80" <= character <= "\udcff"  # of a file name that is no UTF-8
     data = bytes([ord(character) - 0xDC00]) if is_byte else character.encode("utf-8", "surrogatepass")
     return "".join(f"\\{byte:03o}" for byte in data)
+
+
+def duration(seconds: float) -> str:
+    """Return a duration for people.
+
+    >>> duration(3.14159), duration(75), duration(90_061)
+    ('3.1 s', '0:01:15', '1 day, 1:01:01')
+    """
+    return f"{seconds:.1f} s" if seconds < 60 else str(timedelta(seconds=round(seconds)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import io
 import math
@@ -9,7 +10,9 @@ import os
 import pickle
 import re
 import struct
+import subprocess
 import sys
+import textwrap
 
 import numpy as np
 import pandas
@@ -441,6 +444,73 @@ def test_a_burst_of_rows_shows_few_tables_and_the_last_one_at_close(name, run_pa
     writer.close()
     writer.close()
     assert read_steps(name) == [0, 250, 500, 750, 999]
+
+
+@pytest.mark.parametrize("name", ["stdout", "log"])
+def test_tables_become_rarer_as_a_run_grows_older(name, run_paths, read_steps, monkeypatch):
+    """A week of rows, one in five seconds, makes some thousands of tables, at least one a minute, and the last one."""
+    now = 1000.0
+    monkeypatch.setattr("rla_hooks.writers.human_writer.time.monotonic", lambda: now)
+    writer = _writer(name, run_paths, rate=2.0)
+    shown = []
+    monkeypatch.setattr(writer, "_show", shown.append)
+    times = []
+    for step in range(7 * 24 * 720):
+        now += 5.0
+        if writer.write(_row(step)):
+            times.append(step)
+    writer.close()
+    assert times[:100] == list(range(100)) and len(times) < 16_000
+    assert max(np.diff(times)) == 12
+    assert f"{7 * 24 * 720 - 1}" in shown[-1]
+
+
+def test_a_copied_writer_of_an_old_run_shows_its_first_table_at_once(monkeypatch):
+    """The clock of the process that it comes from says nothing here."""
+    monkeypatch.setattr("rla_hooks.writers.human_writer.time.monotonic", lambda: 1e9)
+    writer = StdoutWriter(2.0)
+    writer.write(_row(0))
+    copied = pickle.dumps(writer)
+    monkeypatch.setattr("rla_hooks.writers.human_writer.time.monotonic", lambda: 5.0)
+    assert pickle.loads(copied).write(_row(1)) is True
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no pseudo-terminal")
+def test_tables_do_not_tear_a_progress_bar(tmp_path):
+    """On a real terminal: no table begins behind a bar of tqdm, and the bar goes on below it."""
+    pytest.importorskip("tqdm")
+    import pty
+
+    script = textwrap.dedent(
+        f"""
+        import time, tqdm, rla_hooks as rla
+        with rla.run(task="t", log_root={str(tmp_path)!r}, writers=["stdout"], backup="none"):
+            for outer in tqdm.trange(2, ncols=50, mininterval=0):
+                for inner in tqdm.trange(12, ncols=50, mininterval=0, leave=False):
+                    rla.log({{"loss": 1.0}})
+                    time.sleep(0.05)
+        """
+    )
+    master, terminal = pty.openpty()
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=terminal, stderr=terminal)
+    os.close(terminal)
+    seen = b""
+    with contextlib.suppress(OSError):  # the end of a terminal
+        while piece := os.read(master, 1 << 16):
+            seen += piece
+    os.close(master)
+    assert process.wait() == 0
+    lines = [line.split("\r")[-1] for line in seen.decode().replace("\r\n", "\n").split("\n")]
+    assert seen.count(b"%|") > 20 and sum(line.startswith("| loss") for line in lines) >= 3
+    assert not [line for line in lines if "%|" in line and ("---" in line or "loss" in line or "run:" in line)]
+
+
+def test_another_module_of_the_name_tqdm_changes_nothing(monkeypatch, capsys):
+    """Or one that is half imported."""
+    for module in (None, object()):
+        monkeypatch.setitem(sys.modules, "tqdm", module)
+        StdoutWriter().message("a line")
+    assert capsys.readouterr().out == "a line\na line\n"
 
 
 def test_a_table_that_could_not_be_shown_is_shown_later(run_paths):

@@ -41,6 +41,7 @@ class EndingRun(registry.Registered, Protocol):
     guard: Guard
     files: RunFiles
     by_user: bool
+    is_quiet: bool
 
     @property
     def logger(self) -> Logger: ...
@@ -174,6 +175,7 @@ class RunEnd:
         media = Ending(record.status != FAILED, time.time())
         for step in (
             functools.partial(run.logger.write_media, "hyperparameters", media, step=0),
+            functools.partial(run.files.tell_end, run.is_quiet),
             run.logger.close,
             run.files.save_progress,
             run.files.save_missing,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from rla_hooks._version import __version__
@@ -19,8 +20,9 @@ from rla_hooks.core.settings import RunSettings
 from rla_hooks.layout import RunPaths
 from rla_hooks.life import process_identity, read_status
 from rla_hooks.record import Claim, Ended, Progress, RunRecord, report_in_file, this_process
-from rla_hooks.texts import shell_path
+from rla_hooks.texts import duration, shell_path
 from rla_hooks.writers import parameter_tables
+from rla_hooks.writers.human_writer import print_text
 
 
 class RunFiles:
@@ -227,6 +229,26 @@ class RunFiles:
             with self._guard.warn_on_error("run.json"):
                 lists = {"gaps": logger.missing.as_dicts(), "warnings": self._guard.notes()}
                 self.record.save_progress(logger.rows, logger.last_step, logger.last_values, **lists)
+
+    def tell_start(self, quiet: bool) -> None:
+        """Say where the run is. ``quiet``: on stdout, too, though no tables go there because of a progress bar."""
+        self._tell(f"run: {shell_path(self._paths.log_dir)}", quiet)
+
+    def tell_end(self, quiet: bool) -> None:
+        """Show the last table, and say how the run has ended: status, rows, time, and its folder."""
+        assert self.record is not None
+        self._logger.flush()
+        content = self.record.content
+        rows = content["rows"] + self._logger.rows - self.record.counted
+        time = f" in {duration(content['seconds'])}" if content["seconds"] is not None else ""
+        told = f"{self.record.status}: {rows} row{'s' * (rows != 1)}{time}, {shell_path(self._paths.log_dir)}"
+        self._tell(told, quiet)
+
+    def _tell(self, line: str, quiet: bool) -> None:
+        self._logger.message(line)
+        if quiet:
+            with suppress(Exception):  # a closed stdout
+                print_text(f"{line}\n")
 
     def archive(self) -> None:
         """Write tester.pkl, which ``Run.open`` reads."""

@@ -42,7 +42,7 @@ from rla_hooks.delegation import of_part, value_of
 from rla_hooks.endings import RUNNING
 from rla_hooks.parameters import safe
 from rla_hooks.record import Claim, RunRecord
-from rla_hooks.texts import shell_path, text_of
+from rla_hooks.texts import text_of
 from rla_hooks.writers import make_writers
 from rla_hooks.writers.base import Writer
 
@@ -71,7 +71,7 @@ class Run(SummaryWords):
         self.ending = RunEnd(self, self._rejoin, self._pause)
         self.by_user = False  # whether the user has opened the run, rather than a hook
         self._owns_files = True  # whether progress.csv and log.txt are this process's
-        self._quiet = False  # whether no tables are printed, because of a framework's progress bar
+        self.is_quiet = False  # whether no tables are printed, because of a framework's progress bar
         self._make_parts()
 
     def _make_parts(self, record: RunRecord | None = None) -> None:
@@ -185,7 +185,7 @@ class Run(SummaryWords):
         handover.export_to_child_ranks(paths)
         self.files.begin()
         registry.register_open(self)
-        self.logger.message(f"run: {shell_path(paths.log_dir)}")
+        self.files.tell_start(self.is_quiet)
         self.files.describe()
 
     def plan(self, tell: bool = True) -> None:
@@ -250,7 +250,7 @@ class Run(SummaryWords):
     def _writers(self, paths: layout.RunPaths, own: bool) -> list[Writer]:
         config = self.settings.config
         assert config is not None
-        wanted = [writer for writer in config.writers if not (self._quiet and writer == "stdout")]
+        wanted = [writer for writer in config.writers if not (self.is_quiet and writer == "stdout")]
         return make_writers(wanted, paths, config.tables_per_second, own)
 
     def _claim_files(self) -> bool:
@@ -269,6 +269,7 @@ class Run(SummaryWords):
 
     def _pause(self) -> None:
         """Write what is left to write, and keep no file open, until the next row."""
+        self.logger.write_scalar_row()
         self.logger.before_row = self._begin_writing
         registry.forget_planned(self)
         self.flush()
@@ -279,7 +280,7 @@ class Run(SummaryWords):
     def quiet_stdout(self) -> None:
         """Print no tables, since the framework shows a progress bar, unless the user has named the writer stdout."""
         if self.settings.default_writers:
-            self._quiet = True
+            self.is_quiet = True
             self.logger.output_formats = [each for each in self.logger.output_formats if each.name != "stdout"]
 
     # --- rows and data --------------------------------------------------------------------------------------------

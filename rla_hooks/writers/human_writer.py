@@ -3,7 +3,8 @@
     | time-step   | 17     |
     | perf/return | 195.2  |
 
-People read tables, files keep rows: at most a few tables a second are shown, and always the last one.
+People read tables, files keep rows: at most a few tables a second are shown, and always the last one. The older a run
+is, the rarer they are, down to one a minute: the log.txt of a week has some thousands.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from rla_hooks.values import Scalar
@@ -19,6 +22,8 @@ from rla_hooks.writers.appendfile import AppendFile
 from rla_hooks.writers.base import STEP, MediaEvent, Row
 
 _MAX_WIDTH = 60  # columns of a key or a value on the screen
+_YOUNG = 500.0  # seconds in which a run shows the most tables; at twice the age there are half as many, and so on
+_RAREST = 60.0  # seconds between two tables
 
 
 class _TableWriter:
@@ -28,6 +33,7 @@ class _TableWriter:
 
     def __init__(self, tables_per_second: float = DEFAULT_TABLES_PER_SECOND):
         self.tables_per_second = tables_per_second
+        self._started = time.monotonic()
         self._next = 0.0
         self._waiting: Row | None = None
 
@@ -38,7 +44,7 @@ class _TableWriter:
         now = time.monotonic()
         if now < self._next:
             return False
-        self._next = now + 1 / self.tables_per_second
+        self._next = now + _interval(1 / self.tables_per_second, now - self._started)
         self._show(table(row))
         self._waiting = None
         return True
@@ -56,6 +62,10 @@ class _TableWriter:
     def close(self) -> None:
         self.flush()
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._next, self._started = 0.0, time.monotonic()  # clocks of another process say nothing here
+
     def _show(self, text: str) -> None:
         raise NotImplementedError
 
@@ -66,14 +76,35 @@ class StdoutWriter(_TableWriter):
     name = "stdout"
 
     def _show(self, text: str) -> None:
-        if sys.stdout is None:  # python started without one: pythonw, or a daemon
-            return
+        print_text(text)
+
+
+def print_text(text: str) -> None:
+    """Write on standard output, above progress bars of tqdm, which are drawn again."""
+    if sys.stdout is None:  # python started without one: pythonw, or a daemon
+        return
+    with _bars_aside():
         try:
             sys.stdout.write(text)
         except UnicodeEncodeError:
             encoding = sys.stdout.encoding or "ascii"
             sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
         sys.stdout.flush()
+
+
+@contextmanager
+def _bars_aside() -> Iterator[None]:
+    """Clear the bars of tqdm on this terminal during the block, if the program has tqdm."""
+    with ExitStack() as stack:
+        with suppress(Exception):  # half imported, or another module of that name
+            # Without tqdm's lock, which a process that was killed may hold for ever; at worst a bar is drawn twice.
+            stack.enter_context(sys.modules["tqdm"].tqdm.external_write_mode(sys.stdout, nolock=True))
+        yield
+
+
+def _interval(shortest: float, age: float) -> float:
+    """Seconds until the next table of a run of this age."""
+    return min(shortest * max(1.0, age / _YOUNG), max(shortest, _RAREST))
 
 
 class LogWriter(_TableWriter):
@@ -100,7 +131,7 @@ class LogWriter(_TableWriter):
                 self._file = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_file": None, "_waiting": None, "_next": 0.0}
+        return self.__dict__ | {"_file": None, "_waiting": None}
 
 
 def table(row: Row) -> str:
