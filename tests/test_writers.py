@@ -485,10 +485,9 @@ def test_tables_do_not_tear_a_progress_bar(tmp_path):
         f"""
         import time, tqdm, rla_hooks as rla
         with rla.run(task="t", log_root={str(tmp_path)!r}, writers=["stdout"], backup="none"):
-            for outer in tqdm.trange(2, ncols=50, mininterval=0):
-                for inner in tqdm.trange(12, ncols=50, mininterval=0, leave=False):
-                    rla.log({{"loss": 1.0}})
-                    time.sleep(0.05)
+            for step in tqdm.trange(20, ncols=50, mininterval=0, disable=False):
+                rla.log({{"loss": 1.0}})
+                time.sleep(0.06)
         """
     )
     master, terminal = pty.openpty()
