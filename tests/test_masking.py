@@ -489,3 +489,15 @@ def test_the_same_file_is_masked_again(log_root, tmp_path):
         assert (tmp_path / f"root/code/{number}/setup.cfg").read_text() == "password = ***\n"
     stored = [path.read_text() for path in (tmp_path / "root/code/.store").iterdir()]
     assert stored == ["password = ***\n"]
+
+
+def test_a_config_in_an_older_store_is_masked(tmp_path):
+    """Stores made before secrets were masked have the config's password; new runs do not share that file."""
+    from rla_hooks.snapshot import backup
+    from rla_hooks.snapshot.filestore import FileStore
+
+    (tmp_path / "rla_config.yaml").write_text("REMOTE_SETTING: {password: hunter2}\n")
+    (tmp_path / "root/code/old").mkdir(parents=True)
+    FileStore.of(tmp_path / "root").put(tmp_path / "rla_config.yaml", tmp_path / "root/code/old/rla_config.yaml")
+    backup.back_up(tmp_path / "root/code/new", tmp_path / "root", project_root=tmp_path)
+    assert (tmp_path / "root/code/new/rla_config.yaml").read_text() == "REMOTE_SETTING: {password: ***}\n"

@@ -271,7 +271,9 @@ def _copy(found: dict[str, str], code_dir: str, store: FileStore, report: Backup
             if folder not in made:
                 os.makedirs(folder, exist_ok=True)
                 made.add(folder)
-            size = store.put(source, target, partial(_kept, report, relative))
+            # An older version has stored a config with the password in it.
+            is_config = os.path.basename(relative).startswith("rla_config.")
+            size = store.put(source, target, partial(_kept, report, relative), is_config)
         except _PrivateKey:
             report.left_out.setdefault(SECRET, []).append(relative)
         except SourceError:

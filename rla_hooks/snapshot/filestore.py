@@ -56,14 +56,15 @@ class FileStore:
         source: str | os.PathLike[str],
         target: str | os.PathLike[str],
         kept: Callable[[bytes], bytes] = lambda data: data,
+        ask_always: bool = False,
     ) -> int:
         """Make ``target`` a read-only copy of the regular file ``source``; returns its size in bytes.
 
         The folder of ``target`` must be there; a file at ``target`` is replaced. What is hashed is what is
         stored, even where the file changes meanwhile. The permissions are those of ``source`` without writing, and the
-        umask holds as for every new file. ``kept``: returns what is stored of a file's content; content that is in the
-        store already is not asked about again. Raises SourceError where ``source`` is no readable regular file, and
-        what ``kept`` raises.
+        umask holds as for every new file. ``kept``: returns what is stored of a file's content; unless ``ask_always``,
+        content that is in the store already is not asked about again, which takes longer than all else. Raises
+        SourceError where ``source`` is no readable regular file, and what ``kept`` raises.
         """
         descriptor, state = _opened(source)
         try:
@@ -74,7 +75,7 @@ class FileStore:
             data = b"".join(pieces)
         finally:
             os.close(descriptor)
-        if not os.path.exists(self._stored(hashlib.sha256(data).hexdigest(), mode)):
+        if ask_always or not os.path.exists(self._stored(hashlib.sha256(data).hexdigest(), mode)):
             data = kept(data)
         self.put_bytes(data, target, mode)
         return len(data)
