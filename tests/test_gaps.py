@@ -30,7 +30,7 @@ def test_a_disk_that_takes_four_rows_of_five_gives_one_gap_and_one_line(clock):
         elif "csv" in found.open:
             lines.append(found.recovered("csv"))
     assert ranges(found) == [("csv", 20, 0, 95)]
-    assert news == [f"csv: full. {gaps._GOES_ON}."] + [None] * 19
+    assert news == [f"csv: full. The training goes on{gaps._MISSING}."] + [None] * 19
     assert lines == ["csv: writing works again; 1 rows are missing"] + [None] * 19
 
 

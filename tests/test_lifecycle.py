@@ -7,10 +7,12 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import rla_hooks as rla
+from rla_hooks import testing
 from rla_hooks.core import process_end, registry
 from rla_hooks.errors import RLAError, RunError
 from rla_hooks.tester import Tester
@@ -380,3 +382,36 @@ def test_an_open_run_is_seen_running(tmp_path):
     assert [saved.status for saved in rla.runs(tmp_path / "root")] == ["running"]
     run.finish()
     assert [saved.status for saved in rla.runs(tmp_path / "root")] == ["finished"]
+
+
+@pytest.mark.parametrize("end", ["", "raise ValueError", "import os; os.kill(os.getpid(), 15)", "run.finish()"])
+def test_rows_after_the_end_are_counted_and_change_nothing_else(tmp_path, end):
+    """Without a flush, however the process ends: the status stays that of the run's own end."""
+    source = f"""
+import rla_hooks as rla
+run = rla.start(task="t", log_root={str(tmp_path)!r}, backup="none", writers=["csv"])
+run.log({{"a": 1}})
+run.finish()
+run.log({{"a": 2}})
+run.log({{"a": 3}})
+{end}
+"""
+    subprocess.run([sys.executable, "-c", source], capture_output=True)
+    (found,) = rla.runs(tmp_path)
+    assert (found.status, found.info["rows"], found.info["last"]) == ("finished", 3, {"a": 3})
+    assert found.info["error"] is None and found.info["last_step"] == 2
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs Linux's list of open files")
+def test_a_sweep_with_rows_after_the_ends_keeps_few_files_open(tmp_path):
+    """And all rows are counted, though the process goes on."""
+    runs = []
+    for _ in range(40):
+        runs.append(rla.start(task="t", log_root=tmp_path, backup="none", writers=["csv"]))
+        runs[-1].finish()
+        runs[-1].log({"a": 1})
+    open_files = [Path(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd")]
+    csvs = [file for file in open_files if file.is_symlink() and str(file.readlink()).endswith("progress.csv")]
+    assert len(csvs) <= 16
+    testing.reset()
+    assert [json.loads((run.log_dir / "run.json").read_text())["rows"] for run in runs] == [1] * 40

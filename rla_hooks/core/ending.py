@@ -30,6 +30,7 @@ from rla_hooks.endings import FAILED, FINISHED, INTERRUPTED, RUNNING, SEVERITY, 
 from rla_hooks.record import RunRecord
 from rla_hooks.writers.base import Ending
 
+_LATE_AT_ONCE = 16  # runs with rows after their end that have files open; a sweep may have a thousand
 _TRIES = 5  # of a step that Ctrl-C interrupts
 
 
@@ -106,6 +107,7 @@ class RunEnd:
     def end_with_process(self, end: ProgramEnd) -> None:
         """End the run, unless that is done, since the process ends."""
         if self._run.ownership.state is State.ENDED:
+            _surely(self.count_late_rows)
             return
         if self._begun is not None:  # the process dies in the middle of it
             end = self._begun
@@ -141,6 +143,7 @@ class RunEnd:
             self._leave(end)
             return
         if self._closed and self._begun is None and SEVERITY[end.status] <= SEVERITY[record.status]:
+            self.count_late_rows()
             return
         self._begun = self._begun or end
         late = _surely(functools.partial(self._note, record, end, last_word))
@@ -186,7 +189,23 @@ class RunEnd:
         ):
             late = _surely(step) or late
         self._closed = True
+        run.logger.before_row = self._late_row
         return late
+
+    def _late_row(self) -> None:
+        """A row is logged after the end: the process's end, at the latest, counts it, and changes nothing else."""
+        late = [run for run in registry.guests() if run.ownership.state is State.ENDED]
+        for run in late[: 1 - _LATE_AT_ONCE]:
+            run.ending.count_late_rows()
+        registry.register_planned(self._run)
+
+    def count_late_rows(self) -> None:
+        """Note in run.json what was logged after the end, and keep no file open until the next row."""
+        run = self._run
+        run.logger.before_row = self._late_row
+        registry.forget_planned(run)
+        run.flush()
+        run.logger.close()
 
     def _leave(self, end: ProgramEnd) -> None:
         """The end of an object that does not end the run: a copy, a loaded run, a child process, another rank."""

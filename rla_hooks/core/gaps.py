@@ -17,7 +17,7 @@ _MAX_GAPS = 100  # of one process in run.json; then the last one of the writer g
 _SAME_TROUBLE = 60.0  # seconds of good writing after which the next trouble is another one
 _SAVE_EVERY = 1.0  # seconds
 _MAX_REASON = 500  # characters
-_GOES_ON = "The training goes on; what is logged is missing there until writing works again; run.json counts the rows"
+_MISSING = "; rows are missing there until writing works again, and run.json counts them"
 
 
 @dataclass
@@ -69,7 +69,9 @@ class Gaps:
                 trouble.gap = self._gap(writer, mask_text(cut(reason, _MAX_REASON)), step)
             trouble.gap.missing_rows += 1
             trouble.gap.last_step = step
-        return f"{writer}: {reason}. {_GOES_ON}." if news else None
+        if not news:
+            return None
+        return f"{writer}: {reason}. The training goes on{'' if step is None else _MISSING}."
 
     def _gap(self, writer: str, reason: str, step: int) -> Gap:
         if len(self.gaps) >= _MAX_GAPS:
