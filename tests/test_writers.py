@@ -479,7 +479,9 @@ def test_a_copied_writer_of_an_old_run_shows_its_first_table_at_once(monkeypatch
 def test_tables_do_not_tear_a_progress_bar(tmp_path):
     """On a real terminal: no table begins behind a bar of tqdm, and the bar goes on below it."""
     pytest.importorskip("tqdm")
+    import fcntl
     import pty
+    import termios
 
     script = textwrap.dedent(
         f"""
@@ -491,6 +493,7 @@ def test_tables_do_not_tear_a_progress_bar(tmp_path):
         """
     )
     master, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))  # tqdm shows no bar without rows
     process = subprocess.Popen([sys.executable, "-c", script], stdout=terminal, stderr=terminal)
     os.close(terminal)
     seen = b""
