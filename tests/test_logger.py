@@ -22,6 +22,7 @@ import numpy as np
 import pandas
 import pytest
 
+import rla_hooks as rla
 from rla_hooks import layout, ranks
 from rla_hooks.core.logger import DEBUG, DISABLED, ERROR, INFO, WARN, Logger
 from rla_hooks.errors import RLAWarning
@@ -288,6 +289,16 @@ def test_huge_numbers_and_texts_are_bounded(logger, writer):
         "'small' has 16610 bits; as no float holds it, it is logged as -inf.",
         "'text' has 1000000 characters; the first 10000 are logged.",
     ]
+
+
+def test_run_json_stays_small_whatever_is_logged(tmp_path):
+    """Long texts as last values, ten thousands of keys and long messages do not burst the files."""
+    with rla.run(task="t", log_root=tmp_path, writers=["log"], backup="none") as run:
+        rla.log({f"text{i}": "x" * 10_000 for i in range(100)} | {f"k{i}": i for i in range(10_000)})
+        run.logger.message("y" * 10**7)
+    (saved,) = rla.runs(tmp_path)
+    assert saved.status == "finished" and len(saved.info["last"]) == 10_000
+    assert saved.paths.run_json.stat().st_size < 1_000_000 and saved.paths.log_txt.stat().st_size < 2_000_000
 
 
 def test_keys_that_are_no_strings_are_written_as_text(logger, writer):

@@ -321,6 +321,9 @@ def test_a_vocabulary_stays_one_hyper_parameter_of_which_the_beginning_is_kept()
     assert parameters.shortened == ["vocab", "net.files", "deep", "text"]
     many = HyperParameters({f"p{i}": i for i in range(10_005)})
     assert len(many.flat()) == 10_001 and many.flat()["<more>"] == "5 hyper-parameters"
+    long = HyperParameters({f"p{i}": "x" * 10**5 for i in range(1000)} | {"last": 1})
+    assert len(json.dumps(long.flat())) < 11_000_000 and long.flat()["last"] == 1
+    assert long.flat()["p999"] == "<left out: the hyper-parameters are too long>" and len(long.shortened) == 900
 
 
 def test_a_hyper_parameter_without_a_name_is_kept():

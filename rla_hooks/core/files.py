@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from itertools import islice
 from typing import Any
 
 from rla_hooks._version import __version__
@@ -20,9 +21,12 @@ from rla_hooks.core.settings import RunSettings
 from rla_hooks.layout import RunPaths
 from rla_hooks.life import process_identity, read_status
 from rla_hooks.record import Claim, Ended, Progress, RunRecord, report_in_file, this_process
-from rla_hooks.texts import duration, shell_path
+from rla_hooks.texts import cut, duration, shell_path
 from rla_hooks.writers import parameter_tables
 from rla_hooks.writers.human_writer import print_text
+
+_MAX_LAST = 10_000  # metrics whose last value is in run.json
+_MAX_TEXT = 1000  # characters of one that is a text
 
 
 class RunFiles:
@@ -228,7 +232,9 @@ class RunFiles:
             logger = self._logger
             with self._guard.warn_on_error("run.json"):
                 lists = {"gaps": logger.missing.as_dicts(), "warnings": self._guard.notes()}
-                self.record.save_progress(logger.rows, logger.last_step, logger.last_values, **lists)
+                values = islice(logger.last_values.items(), _MAX_LAST)
+                last = {key: cut(value, _MAX_TEXT) if type(value) is str else value for key, value in values}
+                self.record.save_progress(logger.rows, logger.last_step, last, **lists)
 
     def tell_start(self, quiet: bool) -> None:
         """Say where the run is. ``quiet``: on stdout, too, though no tables go there because of a progress bar."""

@@ -9,6 +9,9 @@ from typing import Any
 
 from rla_hooks.masking import mask_value
 from rla_hooks.parameters import MAX_PARAMETERS, flatten, safe, safe_or_cut
+from rla_hooks.texts import text_of
+
+_MAX_TEXT = 10_000_000  # characters of all hyper-parameters; readers of parameter.json have a limit, too
 
 
 class HyperParameters:
@@ -36,9 +39,16 @@ class HyperParameters:
     def plain(self) -> dict[str, Any]:
         """Return what :meth:`flat` does, with the secrets in it, for copies of the run in other processes."""
         every = flatten(self.values)
-        plain = {key: safe_or_cut(value) for key, value in islice(every.items(), MAX_PARAMETERS)}
-        self.shortened = [key for key, (_, is_cut) in plain.items() if is_cut]
-        values = {key: value for key, (value, _) in plain.items()}
+        values: dict[str, Any] = {}
+        self.shortened, room = [], _MAX_TEXT
+        for key, value in islice(every.items(), MAX_PARAMETERS):
+            plain, is_cut = safe_or_cut(value)
+            if isinstance(plain, (str, list, dict)):
+                room -= len(plain) if isinstance(plain, str) else len(json.dumps(plain))
+                if room < 0:
+                    plain, is_cut = "<left out: the hyper-parameters are too long>", True
+            values[key] = plain
+            self.shortened += [key] if is_cut else []
         if len(every) > len(values):
             self.shortened.append("<more>")
             values["<more>"] = f"{len(every) - len(values)} hyper-parameters"
@@ -54,7 +64,7 @@ class HyperParameters:
             known = key in self.values and key not in self._added
             # Compared as they are written: of a loaded run, what is secret is not known.
             differs = known and _as_text(_written(key, self.values[key])) != _as_text(_written(key, value))
-            name = f"module.{key}" if differs else str(key)
+            name = f"module.{key}" if differs else text_of(key)
             self.values[name] = value
             if not known or differs:
                 self._added.add(name)
@@ -65,7 +75,7 @@ class HyperParameters:
 
 
 def _written(key: str, value: Any) -> Any:
-    return mask_value(str(key), safe(value))
+    return mask_value(text_of(key), safe(value))
 
 
 def _as_text(parameters: Any) -> str:

@@ -19,13 +19,14 @@ from rla_hooks.core.row_values import EXACT_STEP, RowValues, record_each
 from rla_hooks.core.scalar_row import ScalarRow, wall_time
 from rla_hooks.core.time_step import TimeStepHolder
 from rla_hooks.errors import WarnOnce
-from rla_hooks.texts import text_of
+from rla_hooks.texts import cut, text_of
 from rla_hooks.values import WORD, Scalar
 from rla_hooks.writers import copied_writers
 from rla_hooks.writers.base import STEP, TIME, Media, MediaEvent, Row, Writer
 
 _Row = dict[str, Scalar]
 _Excluded = Mapping[str, frozenset[str]] | None  # by key, the writers that do not get it
+_MAX_MESSAGE = 100_000  # characters
 DEBUG, INFO, WARN, ERROR, DISABLED, BACKUP = 10, 20, 30, 40, 50, 60
 
 
@@ -280,7 +281,7 @@ class Logger:
         """
         if level < self.level or self.level == DISABLED or self._process != ranks.process_id:
             return
-        text = " ".join(map(text_of, args))
+        text = cut(" ".join(map(text_of, args)), _MAX_MESSAGE)
         with self._lock:
             for writer in self.output_formats:
                 show = getattr(writer, "message", None)
