@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import Any
 
-from rla_hooks.core.logger import WARN, Logger
+from rla_hooks.core.logger import ERROR, Logger
 from rla_hooks.errors import WarnOnce
 from rla_hooks.masking import mask_text
 from rla_hooks.texts import cut, text_of
@@ -50,7 +50,7 @@ class Guard:
         else:
             self._further += 1
         if self._logger is not None:
-            self._logger.message(f"warning: {text}", level=WARN, exclude="stdout")  # stderr has shown it there
+            self._logger.message(f"warning: {text}", level=ERROR, exclude="stdout")  # stderr has shown it there
         if self._noted is not None and not self._further:
             self._noted()
 
