@@ -7,16 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rla_hooks.masking import (
-    MASK,
-    holds_private_key,
-    is_secret_file,
-    is_secret_name,
-    mask_text,
-    mask_value,
-    masked_command,
-    masked_file,
-)
+from rla_hooks.masking import MASK, holds_private_key, is_secret_name, mask_text, mask_value, masked_command
+from rla_hooks.masking.files import is_secret_file, masked_file
 
 SECRET_NAMES = """
     api_key apiKey API_KEY api-key apikey --api-key openai_api_key OPENAI_API_KEY --wandb-key wandb_key X-Api-Key

@@ -5,6 +5,8 @@
     mask_text("GET https://me:1234@host/?token=ab12")  GET https://me:***@host/?token=***
     masked_command(["train.py", "--api-key", "1234"])  ["train.py", "--api-key", "***"]
 
+Names are judged in names.py, texts in texts.py and pairs.py, files in files.py.
+
 A masked value is for people: nothing may pass :data:`MASK` back to a function or a command. Both mistakes count, so a
 name decides by its last word (``token_dim`` is no token), some names only where the value looks random (``key``), and
 what cannot be a secret (None, True, 0.1, 3, ``${HF_TOKEN}``) stays. Every rule takes linear time.
@@ -16,23 +18,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rla_hooks.masking.files import is_secret_file, is_secret_folder, kind_of_text, masked_file
 from rla_hooks.masking.names import ALONE, HOLDER, IF_RANDOM, NO, is_harmless, is_random, is_secret_name, secrecy_of
 from rla_hooks.masking.pairs import MASK
 from rla_hooks.masking.texts import holds_private_key, mask_text
 
-__all__ = [
-    "MASK",
-    "holds_private_key",
-    "is_secret_file",
-    "is_secret_folder",
-    "is_secret_name",
-    "kind_of_text",
-    "mask_text",
-    "mask_value",
-    "masked_command",
-    "masked_file",
-]
+__all__ = ["MASK", "holds_private_key", "is_secret_name", "mask_text", "mask_value", "masked_command"]
 
 
 def mask_value(name: str, value: Any) -> Any:

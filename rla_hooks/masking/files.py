@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import os
 import re
 from functools import lru_cache
@@ -45,6 +44,8 @@ _SECRET_BY_WORDS = word_set(".txt .yaml .yml .json .toml .ini .cfg .conf .proper
 
 @lru_cache(maxsize=1)
 def _names() -> re.Pattern[str]:
+    import fnmatch  # here, since a run without a code backup needs none
+
     return re.compile("|".join(map(fnmatch.translate, _NAMES)))
 
 

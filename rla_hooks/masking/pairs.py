@@ -54,6 +54,8 @@ def places(text: str, sign: str) -> Iterator[int]:
 def mask_pairs(text: str, kind: Kind) -> str:
     """Mask the values of secret names. What is kept of a value is looked into for further names."""
     lowered = text.lower() if "\u0130" not in text else text.replace("\u0130", "I").lower()  # all else keeps its place
+    if not any(sign in text for sign in "=:-") and "bearer" not in lowered:
+        return text
     pieces, position = [], 0
     looked = 0  # up to where names were looked at
     seen = [0] * (HOLDER + 1)  # up to where long values of names of each secrecy were looked at: linear time

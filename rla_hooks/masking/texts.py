@@ -85,6 +85,8 @@ def _masked(text: str, spans: Iterable[tuple[int, int]]) -> str:
 
 
 def _tokens(text: str) -> list[tuple[int, int]]:
+    if len(text) < 200 and all(len(word) < 14 for word in text.split()):
+        return []  # most hyper-parameters
     starts, forms = _forms()
     found = [forms.match(text, place) for start in starts for place in places(text, start)]
     return sorted(match.span() for match in found if match and len(set(match[0][8:])) > 1)  # sk-xxxxxxxxxxxxxxxxx stays

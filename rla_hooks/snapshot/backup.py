@@ -22,7 +22,7 @@ from typing import Any
 
 from rla_hooks.atomic import write_bytes
 from rla_hooks.errors import ConfigError, did_you_mean
-from rla_hooks.masking import is_secret_file, masked_file
+from rla_hooks.masking.files import is_secret_file, masked_file
 from rla_hooks.places import is_installed, working_directory
 from rla_hooks.snapshot import bulk, session
 from rla_hooks.snapshot.filestore import FileStore, SourceError

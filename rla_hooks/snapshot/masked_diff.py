@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from rla_hooks.masking import holds_private_key, kind_of_text, mask_text
+from rla_hooks.masking import holds_private_key, mask_text
+from rla_hooks.masking.files import kind_of_text
 
 _HEADER = re.compile(rb"^diff --git ", re.MULTILINE)
 

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from rla_hooks.masking import is_secret_file, mask_text
+from rla_hooks.masking import mask_text
+from rla_hooks.masking.files import is_secret_file
 from rla_hooks.snapshot.bulk import without_data
 from rla_hooks.snapshot.filestore import FileStore, readable
 from rla_hooks.snapshot.git import GitCall, excludes, reason_for_silence, top_of

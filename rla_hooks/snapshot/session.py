@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from rla_hooks.atomic import write_bytes
-from rla_hooks.masking import kind_of_text, mask_text
+from rla_hooks.masking import mask_text
+from rla_hooks.masking.files import kind_of_text
 
 NOTES = ".rla"  # the folder in a run's code that holds what is no code of the user
 SESSION, FUNCTION = "session.py", "function.py"

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from rla_hooks.masking import is_secret_file, is_secret_folder
+from rla_hooks.masking.files import is_secret_file, is_secret_folder
 from rla_hooks.snapshot.bulk import DATA, OUTPUT, DataFiles, is_data, is_output
 from rla_hooks.snapshot.filestore import STORE
 from rla_hooks.snapshot.git import is_inside
