@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import linecache
 import os
-import pty
 import select
 import subprocess
 import sys
@@ -117,6 +116,7 @@ def test_a_shell_of_another_make_costs_nothing(monkeypatch, other):
 
 def test_what_was_typed_at_pythons_prompt_is_saved(tmp_path):
     """On a real terminal; what earlier sessions have left in the history is not this run's."""
+    pty = pytest.importorskip("pty")
     (tmp_path / ".python_history").write_text("earlier = 'session'\nof = 'mine'\n")
     lines = [
         "import rla_hooks as rla",

@@ -7,7 +7,6 @@ every run seconds. Source beside them stays in, however many files it has. So do
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -36,7 +35,8 @@ def is_data(name: str) -> bool:
     >>> is_data("00001.png"), is_data("labels.json"), is_data("train.py"), is_data("Makefile")
     (True, True, False, False)
     """
-    return os.path.splitext(name)[1].lower() not in _WRITTEN and name.lower() not in _WRITTEN_NAMES
+    name = name.lower()
+    return f".{name.rpartition('.')[2]}" not in _WRITTEN and name not in _WRITTEN_NAMES
 
 
 def is_output(path: str, names: Iterable[str] = ()) -> bool:
@@ -86,11 +86,11 @@ class DataFiles(Generic[Item]):
         group = self._groups.setdefault(_top(path), _Group())
         group.files += 1
         group.bytes += size
-        folder = os.path.dirname(path)
+        folder = path.rpartition("/")[0]
         if group.common is None:
             group.common = folder
-        elif group.common != folder:
-            group.common = os.path.commonpath([group.common, folder]) if group.common and folder else ""
+        while group.common and folder != group.common and not folder.startswith(f"{group.common}/"):
+            group.common = group.common.rpartition("/")[0]
         if group.is_full:
             group.kept.clear()
         elif item is not None:
@@ -117,14 +117,14 @@ def without_data(paths: Iterable[str], size_of: Callable[[str], int]) -> tuple[l
     paths = list(paths)
     names: dict[str, list[str]] = {}
     for path in paths:
-        names.setdefault(os.path.dirname(path), []).append(path)
+        names.setdefault(path.rpartition("/")[0], []).append(path)
     verdicts = {"": False}
 
     def within_output(folder: str) -> bool:
         unknown = []
         while folder not in verdicts:
             unknown.append(folder)
-            folder = os.path.dirname(folder)
+            folder = folder.rpartition("/")[0]
         inside = verdicts[folder]
         for each in reversed(unknown):
             inside = verdicts[each] = inside or is_output(each, names.get(each, ()))
@@ -132,9 +132,10 @@ def without_data(paths: Iterable[str], size_of: Callable[[str], int]) -> tuple[l
 
     kept, data = [], DataFiles[str]()
     for path in paths:
-        if within_output(os.path.dirname(path)):
+        folder, _, name = path.rpartition("/")
+        if within_output(folder):
             continue
-        if is_data(os.path.basename(path)):
+        if is_data(name):
             data.add(path, 0 if data.is_full(path) else size_of(path), path)
         else:
             kept.append(path)
