@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from rla_hooks.endings import KILLED, RUNNING, SEVERITY
+from rla_hooks.texts import shown
 
 STALE_AFTER = 600.0  #: seconds; a run elsewhere that has written nothing for longer is shown as silent
 _SILENT = " (silent since "
@@ -38,7 +39,7 @@ def read_status(content: Mapping[str, Any], folders: Iterable[Path] = ()) -> str
     """
     status = content.get("status")
     if not isinstance(status, str) or status not in SEVERITY:
-        raise ValueError(f"run.json has the status {status!r}. Known: {', '.join(SEVERITY)}.")
+        raise ValueError(f"run.json has the status {shown(status, 100)}. Known: {', '.join(SEVERITY)}.")
     if status != RUNNING:
         return status
     lives = _lives(content)

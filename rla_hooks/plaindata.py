@@ -23,7 +23,7 @@ from typing import Any
 
 from rla_hooks.encoding import DEEPEST, Encoder, KeyPath, NotStorable
 from rla_hooks.errors import RLAError
-from rla_hooks.texts import printable
+from rla_hooks.texts import cut, printable, shown
 
 _TAG = "__rla__"
 _NUMPY_KINDS = "biufcSUmM"
@@ -57,7 +57,7 @@ def loads(data: bytes) -> Any:
         raise
     except Exception as error:  # a damaged pickle can raise nearly anything
         raise PlainDataError(
-            f"These {len(data)} bytes are no plain data of rla_hooks ({type(error).__name__}: {error}). "
+            f"These {len(data)} bytes are no plain data of rla_hooks ({type(error).__name__}: {cut(str(error), 200)}). "
             "They are damaged, or another program wrote them."
         ) from error
 
@@ -221,7 +221,7 @@ class _Decoder:
             return array if name == "ndarray" else array[()]
         if name not in _UNTAG:
             raise PlainDataError(
-                f"The data holds a {name!r}, which this version of rla_hooks does not know. Update it."
+                f"The data holds a {shown(name, 100)}, which this version of rla_hooks does not know. Update it."
             )
         return _UNTAG[name](*content)
 
@@ -230,14 +230,16 @@ class _Decoder:
 
         kind = np.dtype(dtype)
         if kind.kind not in _NUMPY_KINDS:
-            raise PlainDataError(f"The data holds an array of dtype {dtype!r}, which plain data never does.")
+            raise PlainDataError(f"The data holds an array of dtype {shown(dtype, 100)}, which plain data never does.")
         if data and kind.itemsize:
             self._spend(len(data))
             return np.frombuffer(data, kind).reshape(shape).copy()
         # frombuffer refuses to read nothing; an empty np.str_ has no size
         number = math.prod(shape)
         if number and kind.itemsize:
-            raise PlainDataError(f"The data holds an array of shape {shape} without its numbers. It is damaged.")
+            raise PlainDataError(
+                f"The data holds an array of shape {shown(shape, 100)} without its numbers. It is damaged."
+            )
         self._spend(number)
         return np.zeros(shape, kind)
 

@@ -163,3 +163,15 @@ def test_find_needs_the_whole_time(saved, tmp_path):
         archive.find("2026/01/31/12-00-00-000002", "group", root)
     with pytest.raises(RLAError):
         archive.find("2026/01/31/12-00-00-000002", "../t", root)
+
+
+@pytest.mark.parametrize("field", ["name", "task", "writers", "parent", "hyper_param_record", "format"])
+@pytest.mark.parametrize("value", ["\x1b[31m" * 10_000, ["\x1b[31m" * 10_000], {"\x1b[31m": 1}, "../..", b"\xff", None])
+def test_what_an_error_says_of_a_foreign_file_is_short_and_harmless(field, value, saved):
+    """The file may hold anything; its error goes to a terminal."""
+    content = plaindata.loads(saved.read_bytes())
+    saved.write_bytes(plaindata.dumps(content | {field: value}))
+    try:
+        Tester.load(saved).finish()
+    except RunError as error:
+        assert str(error).isprintable() and len(str(error)) < 3000

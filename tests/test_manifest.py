@@ -188,3 +188,22 @@ def test_an_unreadable_manifest_is_a_warning(paths, tmp_path):
     (tmp_path / "manifest.json").chmod(0)
     with pytest.warns(RLAWarning, match="cannot be read"):
         assert rla.latest_checkpoint(tmp_path) is None
+
+
+@needs_posix
+def test_a_folder_without_a_bottom_is_no_checkpoint(paths, tmp_path):
+    """Thousands of levels are more than Python has of calls."""
+    paths[2].unlink()
+    paths[2].mkdir()
+    descriptor = os.open(paths[2], os.O_RDONLY)
+    try:
+        for _ in range(1200):
+            os.mkdir("d", dir_fd=descriptor)
+            inner = os.open("d", os.O_RDONLY, dir_fd=descriptor)
+            os.close(descriptor)
+            descriptor = inner
+        with pytest.warns(RLAWarning, match=r"checkpoint-3.pkl .* Step 2 is taken instead"):
+            assert latest(tmp_path) == paths[1]
+    finally:
+        os.close(descriptor)
+        subprocess.run(["rm", "-rf", paths[2]], check=True)

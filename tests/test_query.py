@@ -9,6 +9,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -247,7 +248,7 @@ def deep_folder(root):
     top = root / "log" / "t" / "deep"
     top.mkdir(parents=True)
     descriptor = os.open(top, os.O_RDONLY)
-    for _ in range(3000):
+    for _ in range(1500):
         os.mkdir("deep", dir_fd=descriptor)
         inner = os.open("deep", os.O_RDONLY, dir_fd=descriptor)
         os.close(descriptor)
@@ -398,3 +399,18 @@ def test_a_run_with_a_fifo_is_loaded_without_waiting(name, run, root):
     )
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("key", ["task", "started", "status", "host", "process", "pid_namespace", "format", "last"])
+@pytest.mark.parametrize("value", ["x" * 10**7, 10**30, ["x"] * 10**5, {"a": {"b": {}}}, None])
+def test_odd_values_of_run_json_are_survived_soon(key, value, run, root):
+    """Whatever stands under a key that is looked at: the run is listed, and the next one is whole."""
+    run("t", {"a": 1}, number=1), run("t", {"a": 2}, number=2)
+    path = rla.runs(root)[0].paths.run_json
+    content = json.loads(path.read_text()) | {"status": "running", "pid": 2**22 + 1}
+    path.write_text(json.dumps(content | {key: value}))
+    begin = time.process_time()
+    found = sorted(rla.runs(root), key=lambda each: each.name)
+    assert [each.hparams["number"] for each in found] == [1, 2] and found[1].problems == ()
+    assert found[0].task == "t" and all(len(problem) < 1000 for problem in found[0].problems)
+    assert found[0].info["last"] is not None and time.process_time() - begin < 2

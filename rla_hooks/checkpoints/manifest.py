@@ -163,7 +163,7 @@ class Manifest:
         """Return whether the entry's file is there and as large as it was written."""
         try:
             return sum(file.stat().st_size for file in staging.files_of(self.folder / entry.file)) == entry.size
-        except OSError:
+        except (OSError, RecursionError):
             return False
 
     def trouble(self, entry: Entry) -> str | None:
@@ -179,15 +179,15 @@ class Manifest:
             crc = measure(path)[1]
         except FileNotFoundError:
             return MISSING
-        except OSError as error:
-            return f"cannot be read ({error})"
+        except (OSError, RecursionError) as error:  # folders in folders, thousands of levels deep
+            return f"cannot be read ({printable(error)})"
         return None if crc == entry.crc32c else f"has changed since it was written (crc32c {crc}, not {entry.crc32c})"
 
     def _trouble_once(self, entry: Entry) -> str | None:
         """As :meth:`trouble`; a file that was whole is not read again as long as nobody has changed it."""
         try:
             found = [file.stat() for file in staging.files_of(self.folder / entry.file)]
-        except OSError:
+        except (OSError, RecursionError):
             return self.trouble(entry)
         key = str(self.folder), entry, tuple((each.st_ino, each.st_size, each.st_mtime_ns) for each in found)
         problem = None if key in _known_whole else self.trouble(entry)

@@ -13,7 +13,7 @@ from rla_hooks.checkpoints import arguments, backends, compare, staging, state_d
 from rla_hooks.checkpoints import manifest as manifests
 from rla_hooks.checkpoints.manifest import Entry, Manifest
 from rla_hooks.errors import CheckpointError, ConfigError, RLAError, WarnOnce, did_you_mean, warn
-from rla_hooks.texts import text_of
+from rla_hooks.texts import printable, text_of
 
 _ATTEMPTS = 10  # to load a checkpoint while another process deletes them
 
@@ -165,7 +165,7 @@ class Saver:
                 if attempt < _ATTEMPTS - 1 and not os.path.lexists(path):
                     continue
                 if isinstance(error, CheckpointError):
-                    raise CheckpointError(f"{path} {error}") from error
+                    raise CheckpointError(f"{printable(path)} {error}") from error
                 raise
         raise AssertionError("the last attempt returns or raises")
 
@@ -233,7 +233,7 @@ class Saver:
             return [entry for entry in named if "writer" not in entry.info] or named
 
         entry, found = self.manifest.newest_whole(wanted)
-        problems = [f"The checkpoint {self.folder / other.file} {problem}" for other, problem in found]
+        problems = [f"The checkpoint {printable(self.folder / other.file)} {problem}" for other, problem in found]
         if entry is None:
             raise CheckpointError(self._none_whole(step, name, problems, self.manifest.entries()))
         for line in problems:
@@ -249,7 +249,7 @@ class Saver:
             text += f"There are complete ones of steps {', '.join(map(str, steps))}. "
             text += "Pass one of these, or None for the newest."
         elif names and name not in names:
-            text += f"There are checkpoints named {', '.join(names)}.{did_you_mean(name, names)}"
+            text += f"There are checkpoints named {printable(', '.join(names))}.{did_you_mean(name, names)}"
         else:
             text += "No other is there: save one first, or look into another run."
         return text

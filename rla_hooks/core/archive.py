@@ -18,6 +18,7 @@ from rla_hooks.core.time_step import TimeStepHolder
 from rla_hooks.errors import ConfigError, RunError
 from rla_hooks.layout import ARCHIVE, RunPaths, check_task
 from rla_hooks.smallfiles import read_bytes
+from rla_hooks.texts import cut, printable, shown
 
 FORMAT = 1
 _LIMIT = 1 << 29  # bytes; a file that says it is larger, as a sparse one may, would fill the memory
@@ -79,7 +80,7 @@ def settings_of(content: Mapping[str, Any], paths: RunPaths) -> RunSettings:
     try:
         settings.configure(content["task"], config, paths.log_root, writers=content["writers"], backup="none")
     except ConfigError as error:
-        raise RunError(f"{paths.tester_pkl} is no archived Tester of rla_hooks: {error}") from error
+        raise _refused(paths.tester_pkl, error) from error
     assert settings.config is not None
     settings.config.raw = content["private_config"]
     return settings
@@ -96,25 +97,31 @@ def load(path: Path) -> tuple[dict[str, Any], RunPaths]:
     try:
         content = plaindata.loads(read_bytes(path, _LIMIT))
     except ValueError as error:
-        raise RunError(f"{path} is no archived Tester of rla_hooks: {error}") from error
+        raise _refused(path, error) from error
     wrong = _what_is_wrong(content)
     if wrong:
-        raise RunError(f"{path} is no archived Tester of rla_hooks: {wrong}")
+        raise _refused(path, wrong)
     depth = content["name"].count("/") + 1
     root = path.parents[min(depth + 1, len(path.parents) - 1)]
     if path.parent != root / ARCHIVE / content["name"]:
+        name = printable(content["name"][:500])
         raise RunError(
-            f"{path} does not stand at <log root>/{ARCHIVE}/{content['name']}/tester.pkl, so the other folders of its "
+            f"{printable(path)} does not stand at <log root>/{ARCHIVE}/{name}/tester.pkl, so the other folders of its "
             "run cannot be found. Move all folders of a run together."
         )
     return content, RunPaths(root, content["name"])
+
+
+def _refused(path: Path, why: object) -> RunError:
+    """The error for a file that may hold anything, on one line."""
+    return RunError(f"{printable(path)} is no archived Tester of rla_hooks: {printable(cut(str(why), 1000))}")
 
 
 def _what_is_wrong(content: Any) -> str | None:
     if not isinstance(content, dict):
         return f"it holds a {type(content).__name__}"
     if content.get("format") != FORMAT:
-        return f"its format is {content.get('format')!r}, this version reads {FORMAT}"
+        return f"its format is {shown(content.get('format'), 50)}, this version reads {FORMAT}"
     wrong = [name for name, kind in _FIELDS.items() if not isinstance(content.get(name), kind)]
     return f"damaged fields: {', '.join(wrong)}" if wrong else None
 

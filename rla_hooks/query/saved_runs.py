@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import pandas
 
 UNKNOWN = "unknown"
+_LONGEST_TASK = 10_000  # characters; folders have at most 4096 bytes
 _NOT_YET = "is missing", "is empty"  # the files of a run that is just starting
 _FOLDER = "Of this run; see rla_hooks.layout."
 
@@ -127,8 +128,10 @@ def runs(log_root: str | os.PathLike[str] | None = None, task: str | None = None
 
 def _start_of(run: SavedRun) -> float:
     """When a run started, in seconds since 1970: as run.json says; else the time in its name, read as local time."""
-    with suppress(KeyError, ValueError, OverflowError, OSError):
-        return datetime.fromisoformat(str(run.run_json["started"])).timestamp()
+    started = run.run_json.get("started")
+    with suppress(ValueError, OverflowError, OSError):
+        if isinstance(started, str):
+            return datetime.fromisoformat(started).timestamp()
     with suppress(ValueError, OverflowError, OSError):
         return parse(run.name).time.timestamp()
     return 0.0  # the year 1
@@ -168,7 +171,7 @@ def _status(info: dict[str, Any], paths: RunPaths) -> tuple[str, str | None]:
     newer = None
     if isinstance(number, int) and number > FORMAT:
         newer = (
-            f"run.json has format {str(number)[:40]}; this version knows formats 1 to {FORMAT}: read as far as known"
+            f"run.json has format {ascii(number)[:40]}; this version knows formats 1 to {FORMAT}: read as far as known"
         )
         if isinstance(status, str) and status not in SEVERITY:
             return status, newer
@@ -189,9 +192,10 @@ def _is_young(paths: RunPaths) -> bool:
 def _task(name: str, info: dict[str, Any]) -> str:
     """The task as the user wrote it; its folders have it in escaped form."""
     folders, written = parse(name).task, info.get("task")
-    with suppress(ConfigError):
-        if check_task(written) == folders:
-            return str(written)
+    if isinstance(written, str) and len(written) <= _LONGEST_TASK:
+        with suppress(ConfigError):
+            if check_task(written) == folders:
+                return written
     return unquote(folders)
 
 
