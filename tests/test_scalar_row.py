@@ -235,5 +235,31 @@ def test_every_ending_but_sigkill_writes_the_open_row(end, tmp_path):
     assert frame[["a", "b"]].values.tolist() == [[1.0, 1.0]] * (2 if end == "kill -9" else 3)
 
 
+@pytest.mark.parametrize("end", ["", "run.finish()", "run.finish(); run.flush()", "os.kill(os.getpid(), 15)"])
+@pytest.mark.parametrize("kind", ["loaded", "ended", "copied", "block"])
+def test_a_row_that_is_opened_last_is_written_by_whatever_run_it_is(kind, end, tmp_path):
+    """Of a loaded run, after the end, of a copy, and of a block: the process's end writes and counts it."""
+    make = {
+        "loaded": "run.finish(); run = rla.Tester.load(run.pkl_file).run",
+        "ended": "run.finish()",
+        "copied": "import copy; run = copy.deepcopy(run)",
+        "block": "run.finish(); block = rla.run(**options); run = block.__enter__()",
+    }[kind]
+    script = textwrap.dedent(
+        f"""
+        import os, rla_hooks as rla
+        options = dict(task="t", log_root={str(tmp_path)!r}, writers=["csv"], backup="none")
+        run = rla.start(**options)
+        {make}
+        run.add_scalar("a", 1.0, 5)
+        {end}
+        """
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert "Error" not in done.stderr
+    run = rla.runs(tmp_path)[-1]
+    assert run.metrics()["a"].tolist() == [1.0] and run.info["rows"] == 1
+
+
 def _default_sigint():
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -202,6 +202,7 @@ class RunEnd:
     def count_late_rows(self) -> None:
         """Note in run.json what was logged after the end, and keep no file open until the next row."""
         run = self._run
+        run.logger.write_scalar_row()
         run.logger.before_row = self._late_row
         registry.forget_planned(run)
         run.flush()

@@ -183,6 +183,8 @@ class Logger:
             given = step, self.next_step() if step is None and self.time_step.is_set else more.get(EXACT_STEP)
             if not row.takes(scalars, given):
                 self.write_scalar_row()
+                if self.before_row is not None:  # the end of the process must know of it
+                    self._begin()
                 row.open(self.next_step() if step is None else step, given, wall_time(walltime, time.time()))
             row.values.update(scalars | more)
 

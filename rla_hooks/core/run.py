@@ -371,7 +371,14 @@ class Run(SummaryWords):
         self._make_parts(record)
         if self.ownership.arrived():
             registry.register_planned(self)
+        else:
+            self.logger.before_row = self._first_row_of_copy
         self.files.skip_inherited_rows()
+
+    def _first_row_of_copy(self) -> None:
+        """The end of the process counts the rows of a copy, too."""
+        if self.state is State.GUEST:
+            registry.register_planned(self)
 
     def __repr__(self) -> str:
         return f"Run({self.name or self.task_name or 'not configured'!r}, {self.status or self.state.value})"
