@@ -6,15 +6,17 @@ import errno
 import json
 import math
 import os
+import shutil
 import stat
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
 from rla_hooks import atomic
-from rla_hooks.atomic import is_abandoned, replacing, write_bytes, write_json
+from rla_hooks.atomic import is_abandoned, replacing, temporary_in, write_bytes, write_json
 
 
 @pytest.mark.parametrize("sync", [True, False])
@@ -136,3 +138,27 @@ def test_content_that_is_no_json_leaves_the_old_file(tmp_path):
     with pytest.raises(TypeError):
         write_json(tmp_path / "file", {"x": object()})
     assert json.loads((tmp_path / "file").read_text()) == [1] and len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_temporary_file_of_another_container_is_left_alone(tmp_path):
+    """Containers may have the host's name, and numbers of their own: one that is free here may be in use there."""
+    if shutil.which("unshare") is None or os.geteuid() != 0:
+        pytest.skip("only root can make a PID namespace")
+    code = (
+        "import os, sys, time; from pathlib import Path; from rla_hooks.atomic import temporary_in\n"
+        "os.getpid = lambda: 2**22 - 2  # no process here has it\n"
+        "with temporary_in(Path(sys.argv[1])) as path: print(path.name, flush=True); sys.stdin.read()"
+    )
+    command = ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", code, tmp_path]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as container:
+        name = container.stdout.readline().strip()
+        if not name:
+            pytest.skip("a PID namespace cannot be made here")
+        assert not is_abandoned(name)
+        container.stdin.close()
+    assert is_abandoned(name.replace(name.split("-")[1], _counted_here()))
+
+
+def _counted_here():
+    with temporary_in(Path(".")) as path:
+        return path.name.split("-")[1]

@@ -203,7 +203,8 @@ def latest_checkpoint(run: HasCheckpoints | str | os.PathLike[str], name: str | 
     """Return the path of the newest complete checkpoint of a run, or None if there is none.
 
     run: a saved run, an open one, or the path of a checkpoint folder. name: only checkpoints that were saved under this
-    name, such as "best".
+    name, such as "best". The checksum is compared, which reads the file, once in a process; a damaged checkpoint is
+    passed over with a warning.
 
     >>> import rla_hooks as rla
     >>> @rla.track(task="demo", writers=["csv"], backup="none")
