@@ -144,6 +144,11 @@ CODE = [
     ('wandb.login(key="0123456789abcdef0123456789abcdef01234567")', 'wandb.login(key="***")'),
     ('requests.get("https://h/?token=abcdef")', 'requests.get("https://h/?token=***")'),
     (f'TOKEN = "{GITHUB}"', 'TOKEN = "***"'),
+    ('os.environ.setdefault("WANDB_API_KEY", "abc123")', 'os.environ.setdefault("WANDB_API_KEY", "***")'),
+    ('key = os.getenv("OPENAI_API_KEY", "abc123")', 'key = os.getenv("OPENAI_API_KEY", "***")'),
+    ('add_argument("--api-key", type=str, default="abc123")', 'add_argument("--api-key", type=str, default="***")'),
+    ('config.get("password", None), config.get("token", "unk"), x.get("password")', None),
+    ('add_argument("--password", help="the password"); add_argument("--lr", default="x1y2z3")', None),
     ("password = swordfish", None),
     ('parser.add_argument("--password", "-p", help="the password")', None),
     ('click.option("--token", "--hf-token")', None),
@@ -163,6 +168,7 @@ CONFIG = [
     ("token: ${{ secrets.GH }}", None),
     ("password: ${oc.env:PW}", None),
     ('{"token": "hello", "tokens": ["a"], "pad_token": "[PAD]"}', None),
+    ("api_key: your-key-here\npassword: YOUR_PASSWORD\ntoken: put-it-here", None),
     ("# token: what the tokenizer makes", None),
 ]
 

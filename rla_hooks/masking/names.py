@@ -119,6 +119,7 @@ _HARMLESS = re.compile(
     r"<[^<>\s]{0,99}>|\[[\w /]{0,30}\]|\{[\w.!:\[\]]{0,99}\}|%\(\w{0,99}\)s|%[sr]|%\w{1,99}%|"
     r"\$\w*[({].{0,200}|(?-i:\$[A-Z_][A-Z0-9_]*)|(os\.)?(environ|getenv)\b.{0,200}|"
     r"(~|\.{1,2}|/[\w.-]{1,99}|[a-z]:)([/\\][\w .-]{1,99}){1,20}|"
+    r"your[-_ ][\w -]{0,60}|\w[\w-]{0,60}[-_]here|"
     r"(bearer|basic|digest|token|apikey)( (\{[^{}]{0,99}\}|<[^<>]{0,99}>|\$\S{0,99}|%s))?|"
     r"[\w./~-]{1,200}\.(json|ya?ml|toml|ini|cfg|txt|env|pem|key|p12)",
     re.IGNORECASE | re.DOTALL,

@@ -27,9 +27,11 @@ _RUN = re.compile(r"[\w.-]*")
 _SEPARATOR = re.compile(
     r"""(?P<pair>\\?["'`]?\]?[ \t]{0,8}(?:={1,3}|:=|=>|:)[ \t]{0,8}
         (?:(?<=[: ])(?:str|bytes|Any|Optional|Union|SecretStr)\b[\w.\[\], |]{0,40}=[ \t]{0,8})?)
+    | (?P<default>["'](?:,[^\n()]{0,200}?)?,[ \t]{0,4}default[ \t]{0,4}=[ \t]{0,4})(?=["'])
     | (?:["'],[ \t]{0,4}(?=["'])|[ \t]{1,4}(?=[\w"'-]))""",
     re.VERBOSE,
 )
+_CALL = re.compile(r"\b(?:get|getenv|putenv|setenv|setdefault)\([\"']$")  # whose second argument is the value
 _BEARER = re.compile(r"[ \t]{1,4}([\w.~+/=-]{16,4000})")
 _VALUE = re.compile(
     r"""(?P<letter>[rbufRBUF]{0,2})(?:"(?P<double>(?:[^"\\\n]|\\.){1,4000})|'(?P<single>(?:[^'\\\n]|\\.){1,4000}))
@@ -54,7 +56,7 @@ def places(text: str, sign: str) -> Iterator[int]:
 def mask_pairs(text: str, kind: Kind) -> str:
     """Mask the values of secret names. What is kept of a value is looked into for further names."""
     lowered = text.lower() if "\u0130" not in text else text.replace("\u0130", "I").lower()  # all else keeps its place
-    if not any(sign in text for sign in "=:-") and "bearer" not in lowered:
+    if not any(sign in text for sign in "=:-,") and "bearer" not in lowered:
         return text
     pieces, position = [], 0
     looked = 0  # up to where names were looked at
@@ -85,16 +87,17 @@ def _value_after(text: str, start: int, end: int, kind: Kind, seen: list[int]) -
     secrecy, separator = secrecy_of(name), _SEPARATOR.match(text, end)
     if separator is None or secrecy == NO or end < seen[secrecy]:
         return None
-    is_option = separator["pair"] is None
     value = _VALUE.match(text, separator.end())
-    if value is None or (
-        is_option and (kind == "code" or not name.startswith("-") or value[0].strip("\"'").startswith("-"))
-    ):
+    if value is None:
         return None
     first, last = value.span(value.lastgroup or 0)
     if last - first > 200:
         seen[secrecy] = last
     before = text[max(0, start - 200) : start].rpartition("\n")[2]
+    if separator.lastgroup is None and not _CALL.search(before):
+        is_option = name.startswith("-") and kind != "code"
+        if not is_option or value[0].strip("\"'").startswith("-"):
+            return None
     if not _is_secret_value(_Found(before, name, separator["pair"] or "", value, secrecy), kind):
         return None
     if kind == "config" and value.lastgroup == "bare" and (separator["pair"] or "=")[-1] != "=":
