@@ -48,6 +48,16 @@ def test_the_config_of_the_main_script_is_found_from_elsewhere(tmp_path, elsewhe
     assert not list(elsewhere.iterdir())
 
 
+def test_a_link_to_the_main_script_leads_to_its_config(tmp_path, elsewhere, write_config):
+    """The project is where the file is, as for the code backup."""
+    write_config(tmp_path / "project", "LOG_ROOT: ./runs\nLOG_USED: [csv]\n")
+    (tmp_path / "project" / "train.py").write_text(TRAIN.format(options=""))
+    (elsewhere / "link.py").symlink_to(tmp_path / "project" / "train.py")
+    subprocess.run([sys.executable, "link.py"], cwd=elsewhere, check=True)
+    (run,) = rla.runs(tmp_path / "project" / "runs")
+    assert (run.code_dir / "train.py").is_file()
+
+
 def test_the_default_log_root_stands_beside_the_config_of_the_main_script(tmp_path, elsewhere, write_config):
     """As it does for who starts the program in the project."""
     write_config(tmp_path / "project", "LOG_USED: [csv]\n")

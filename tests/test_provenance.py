@@ -14,6 +14,7 @@ import pytest
 
 from rla_hooks.snapshot import git as _git
 from rla_hooks.snapshot import provenance
+from rla_hooks.snapshot.backup import back_up
 from rla_hooks.snapshot.provenance import collect, packages, without_credentials
 
 SETTINGS = {
@@ -236,6 +237,17 @@ def test_the_log_root_and_caches_are_no_untracked_files(project, tmp_path):
     (project / "rla data").mkdir()
     (project / "rla data" / "mine.py").write_text("1\n")
     assert collect(project, log_root / "code" / "run" / ".rla", log_root)["git"]["dirty"] is True
+
+
+def test_a_link_to_the_log_root_is_no_untracked_file(project, tmp_path):
+    """Nor is it news for the backup; a link elsewhere is."""
+    (tmp_path / "scratch").mkdir()
+    (project / "logs").symlink_to(tmp_path / "scratch")
+    assert collect(project, tmp_path / "target", project / "logs")["git"]["dirty"] is False
+    report = back_up(project / "logs" / "code" / "run", project / "logs", project_root=project)
+    assert report.left_out == {}
+    (project / "data").symlink_to(tmp_path)
+    assert collect(project, tmp_path / "target", project / "logs")["git"]["dirty"] is True
 
 
 def test_a_project_that_is_its_own_log_root(project):

@@ -281,7 +281,7 @@ def _read(given: object, here: Path, try_script: bool) -> tuple[Mapping[str, Any
         found, origin = find(here), "It was found upwards from the working directory"
         script = main_script() if try_script and found is None else None
         if script is not None:
-            found, origin = find(script.parent), "It was found upwards from the main script"
+            found, origin = find(Path(os.path.realpath(script)).parent), "It was found upwards from the main script"
     if found is None:
         return {}, None, False
     from rla_hooks.config.strict_yaml import read_mapping  # loads PyYAML, which a run without a file does not need

@@ -137,6 +137,7 @@ class _Repository:
         commit, branch, changed = _read_status(status or b"")
         listed = untracked_call.output()
         untracked, data = without_data(self._wanted(listed or b""), self._size)
+        untracked = [path for path in untracked if not self._is_log_root(path)]
         known = status is not None and listed is not None
         about: dict[str, Any] = {
             "commit": commit,
@@ -191,6 +192,11 @@ class _Repository:
                 pieces.append(piece)
                 room -= len(piece)
         return masked_diff(b"".join(pieces), notes)
+
+    def _is_log_root(self, path: str) -> bool:
+        """Whether a path is a link to the log root, which git takes for a file."""
+        full = os.path.join(self._top, path)
+        return os.path.islink(full) and os.path.realpath(full) == self._log_root
 
     def _permissions(self, paths: list[str]) -> int:
         """Those of a file that holds parts of all these: a private file stays private."""

@@ -188,6 +188,8 @@ class Search:
             return self._leave(SECRET, shown, relative)
         try:
             if stat.S_ISLNK(state.st_mode):
+                if os.path.realpath(path) == self.log_root:
+                    return  # to a large disk, say; it is no news that runs are left out
                 target = self._link_target(path)
                 if target is None:
                     return self._leave(LINK, shown, relative)
