@@ -16,8 +16,8 @@ import pytest
 
 import rla_hooks as rla
 from rla_hooks.errors import ConfigError
-from rla_hooks.snapshot import backup
-from rla_hooks.snapshot.backup import BackupReport, back_up, check, project_of
+from rla_hooks.snapshot.backup import BackupReport, back_up, check
+from rla_hooks.snapshot.request import project_of
 
 
 @pytest.fixture(autouse=True)
@@ -155,17 +155,6 @@ def test_run_files_stand_at_the_top(project, saved, tmp_path):
         "skipped.py": b"skipped.py",
     }
     assert report.left_out == {"secret": [".env"]}
-
-
-@pytest.mark.parametrize("marker", backup.MARKERS)
-def test_the_project_is_the_nearest_folder_with_a_marker(tmp_path, monkeypatch, marker):
-    """A script deep inside belongs to it, by link too."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
-    fill(tmp_path, "outer/setup.py", "outer/project/deep/er/train.py", "bin/x")
-    fill(tmp_path / "outer/project", marker)
-    (tmp_path / "bin/train").symlink_to(tmp_path / "outer/project/deep/er/train.py")
-    for script in (tmp_path / "outer/project/deep/er/train.py", tmp_path / "bin/train"):
-        assert project_of(script) == (tmp_path / "outer/project").resolve()
 
 
 @pytest.mark.parametrize("place", ["home", "temporary"])

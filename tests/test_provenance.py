@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import platform
 import re
@@ -15,7 +14,7 @@ import pytest
 from rla_hooks.snapshot import git as _git
 from rla_hooks.snapshot import provenance
 from rla_hooks.snapshot.backup import back_up
-from rla_hooks.snapshot.provenance import collect, packages, without_credentials
+from rla_hooks.snapshot.provenance import collect, without_credentials
 
 SETTINGS = {
     "GIT_CONFIG_GLOBAL": os.devnull,
@@ -430,34 +429,3 @@ def test_the_only_remote_need_not_be_called_origin(project, look):
     """Any remote is better than none."""
     git(project, "remote", "add", "upstream", "https://host/up.git")
     assert look(project)[0]["git"]["remote"] == "https://host/up.git"
-
-
-def test_the_packages_are_those_importlib_finds(look):
-    """Names and versions agree with importlib.metadata, sorted, a line each."""
-
-    def normal(name):
-        return re.sub(r"[-_.]+", "-", name).lower()
-
-    expected = {}
-    for found in importlib.metadata.distributions():
-        if found.metadata["Name"] and found.version:
-            expected.setdefault(normal(found.metadata["Name"]), found.version)
-    assert packages() == [f"{name}=={version}" for name, version in sorted(expected.items())]
-    assert any(line.startswith("pytest==") for line in packages())
-
-
-def test_the_packages_file(tmp_path, look, monkeypatch):
-    """The first of two versions on the path counts; a development install tells its version in PKG-INFO."""
-    for name in (
-        "one/My_Lib.sub-1.0+cpu.dist-info",
-        "two/my_lib.sub-2.0.dist-info",
-        "two/dev.egg-info",
-        "two/x.dist-info",
-    ):
-        (tmp_path / name).mkdir(parents=True)
-    (tmp_path / "two/dev.egg-info/PKG-INFO").write_text("Metadata-Version: 2.1\nName: dev\nVersion: 3.1\n")
-    (tmp_path / "two/old-0.1-py3.11.egg-info").write_text("Metadata-Version: 1.0\n")
-    monkeypatch.setattr("sys.path", [str(tmp_path / "one"), str(tmp_path / "two"), str(tmp_path / "no.zip")])
-    look(None)
-    text = (tmp_path / "rla_data/code/run/.rla/packages.txt").read_text()
-    assert text == "dev==3.1\nmy-lib-sub==1.0+cpu\nold==0.1\n"

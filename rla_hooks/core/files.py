@@ -107,11 +107,11 @@ class RunFiles:
         assert self._settings.config is not None and self.record is not None
         if self._settings.config.backup == "none":
             return
-        from rla_hooks.snapshot import backup, provenance
+        from rla_hooks.snapshot import backup, provenance, request
 
         paths, options = self._paths, self._settings.backup_options()
         report = backup.back_up(paths.code_dir, paths.log_root, **options)
-        project = options["project_root"] or backup.project_of(options["script"])
+        project = options["project_root"] or request.project_of(options["script"])
         origin = provenance.collect(project, paths.code_dir / backup.NOTES, paths.log_root)
         left_out = {reason: len(names) for reason, names in report.left_out.items()}
         self.record.save(**origin, code={"files": report.files, "bytes": report.bytes, "left_out": left_out})

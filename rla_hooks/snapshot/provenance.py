@@ -3,8 +3,7 @@
     code/<run name>/.rla/git.diff        `git apply` of this file to the commit restores the work tree
     code/<run name>/.rla/packages.txt    name==version, a line each
 
-Nothing here raises or delays a run: what cannot be found out is None. This file is a little longer than others, since
-the two files and the parsing of what git prints belong together.
+Nothing here raises or delays a run: what cannot be found out is None.
 """
 
 from __future__ import annotations
@@ -14,8 +13,6 @@ import os
 import platform
 import re
 import stat
-import sys
-from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -28,6 +25,7 @@ from rla_hooks.snapshot.filestore import FileStore, readable
 from rla_hooks.snapshot.git import GitCall, excludes, reason_for_silence, top_of
 from rla_hooks.snapshot.head import git_folder, head_of
 from rla_hooks.snapshot.masked_diff import masked_diff
+from rla_hooks.snapshot.packages import packages
 from rla_hooks.snapshot.sources import CACHES, is_cache, run_folders
 
 DIFF, PACKAGES = "git.diff", "packages.txt"
@@ -72,29 +70,6 @@ def collect(
         "platform": platform.platform(),
         "packages": _save(store, Path(target) / PACKAGES, listed),
     }
-
-
-def packages(path: Iterable[str] | None = None) -> list[str]:
-    """The installed distributions as sorted ``name==version``, of ``sys.path`` or the folders given.
-
-    Names are normalised (PEP 503). Read from the names of the metadata folders, which takes a millisecond
-    where importlib.metadata opens hundreds of files; as there, the first one on the path counts.
-    """
-    found: dict[str, str] = {}
-    for folder in dict.fromkeys(sys.path if path is None else path):
-        try:
-            entries = sorted(os.listdir(folder or "."))
-        except OSError:
-            continue
-        for entry in entries:
-            stem, suffix = os.path.splitext(entry)
-            if suffix in (".dist-info", ".egg-info"):
-                name, _, version = stem.partition("-")
-                version = version.partition("-")[0] or _version_in(os.path.join(folder, entry))
-                name = re.sub(r"[-_.]+", "-", name).lower()
-                if name and version:
-                    found.setdefault(name, version)
-    return [f"{name}=={version}" for name, version in sorted(found.items())]
 
 
 def without_credentials(url: str) -> str:
@@ -306,16 +281,6 @@ def _quoted(path: str) -> str:
         special.get(byte) or (chr(byte) if 32 <= byte < 127 else f"\\{byte:03o}") for byte in os.fsencode(path)
     )
     return text if text == path else f'"{text}"'
-
-
-def _version_in(metadata: str) -> str:
-    """The version of an egg-info without one in its name, as development installs leave it."""
-    file = os.path.join(metadata, "PKG-INFO") if os.path.isdir(metadata) else metadata
-    try:
-        with open(file, encoding="utf-8", errors="replace") as lines:
-            return next((line[8:].strip() for line in lines if line.startswith("Version:")), "")
-    except OSError:
-        return ""
 
 
 def _save(store: FileStore, path: Path, data: bytes, mode: int = 0o444) -> str | None:
