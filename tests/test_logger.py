@@ -187,8 +187,23 @@ def test_a_fraction_of_a_step_is_kept_beside_the_whole_step(logger, writer):
     assert len(caught) == 1
     exact = [(1, {}), (1, {"step": 1.25}), (1, {"step": 1.5}), (2, {"step": 2.0}), (3, {}), (3, {"step": 7})]
     assert writer.rows == [(step, {"a": 1} | more) for step, more in exact]
-    with pytest.warns(RLAWarning, match="time step 0.5 was set: time steps are whole numbers"):
-        logger.time_step.set_time(0.5)
+
+
+def test_odd_time_steps_warn_once_and_stop_nothing(logger):
+    """A fraction is cut; what is no number is ignored."""
+    holder = logger.time_step
+    holder.set_time(np.float32(4096.0))
+    with pytest.warns(RLAWarning) as caught:
+        for _ in range(2):
+            holder.set_time(4097.5)
+            holder.add_time(Hostile())
+            for odd in ("x", math.nan, math.inf, None, [1], Hostile(), np.zeros(2)):
+                holder.set_time(odd)
+    assert [str(w.message) for w in caught] == [
+        "the time step 4097.5 was set; it is cut to 4097.",
+        "<Hostile: repr raises RuntimeError> is no number to add to the time step; it stays 4097.",
+    ]
+    assert holder.get_time() == 4097
 
 
 def test_steps_too_large_for_a_file_are_counted(logger, writer):

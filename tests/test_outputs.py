@@ -143,7 +143,7 @@ def test_a_lone_model_is_saved_with_one_warning(run):
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"step": -1}, {"step": "x"}, {"checkpoint_name": "../x"}, {"model_dict": {1: 2}}]
+    "arguments", [{"step": -1}, {"step": 2**63}, {"checkpoint_name": "../x"}, {"model_dict": {1: 2}}]
 )
 def test_a_checkpoint_that_cannot_be_saved_stops_no_training(arguments, run):
     """A bad step, name or key in the middle of a training gives a warning, and the next save works."""
@@ -293,3 +293,10 @@ def test_figures_take_rlas_positional_order(run):
     assert path.read_bytes().startswith(b"%PDF")
     assert run.simple_hist("h", curves, ["a", "b"], False, "x", "y", ["r", "b"], ["-", "--"], True).suffix == ".png"
     assert run.simple_scatter("s", [np.ones((3, 2))], ["a"], False, "x", "y", True).suffix == ".png"
+
+
+def test_a_step_that_is_a_float_costs_no_checkpoint(run):
+    """4096.0 comes from a config; a fraction is cut, and said."""
+    assert run.save_checkpoint({"a": 1}, step=4096.0).name == "checkpoint-4096.pkl"
+    with pytest.warns(RLAWarning, match="the step <object object"):
+        assert run.save_checkpoint({"a": 1}, step=object()) is not None

@@ -431,6 +431,12 @@ def test_tables_are_aligned_also_with_chinese():
     assert table(Row(3, 0.0, {"loss": 0.333})) == plain
 
 
+def test_a_table_of_very_many_metrics_has_the_first_of_them():
+    """Ten thousand keys make no log.txt of gigabytes."""
+    text = table(Row(1, 0.0, {f"k{i}": i for i in range(10_000)}))
+    assert text.count("\n") == 204 and "| …         | 9800 more |" in text
+
+
 @pytest.mark.parametrize("name", ["stdout", "log"])
 def test_a_burst_of_rows_shows_few_tables_and_the_last_one_at_close(name, run_paths, read_steps, monkeypatch):
     """Of 1,000 rows in two seconds five tables are shown."""

@@ -14,7 +14,7 @@ from rla_hooks.core.logger import Logger
 from rla_hooks.core.settings import RunSettings
 from rla_hooks.errors import CheckpointError, ConfigError, RunError
 from rla_hooks.layout import path_within
-from rla_hooks.texts import shown, text_of
+from rla_hooks.texts import text_of
 from rla_hooks.writers.base import STEP
 
 if TYPE_CHECKING:
@@ -107,15 +107,14 @@ class RunCheckpoints:
                 "it was saved as 'model'.",
             )
             model_dict = {"model": model_dict}
-        self._logger.write_scalar_row()
-        step = self._logger.current_step() if step is None else step
+        step = self._logger.current_step(step)
         for key, value in (related_variable or {}).items():
             self._custom_data[key] = value
         try:
             path = self._need_saver().save(model_dict, step, checkpoint_name)
         except (OSError, ConfigError, CheckpointError) as error:
             what = text_of(error).rstrip(".")
-            message = f"the checkpoint of step {shown(step)} was not saved: {what}. The training goes on."
+            message = f"the checkpoint of step {step} was not saved: {what}. The training goes on."
             self._guard.warn("checkpoint", message)
             return None
         self._guard.warn.rearm("checkpoint")
@@ -166,7 +165,7 @@ class RunCheckpoints:
             return
         from rla_hooks.checkpoints.manifest import Manifest
 
-        self._logger.write_scalar_row()
+        step = self._logger.current_step(step)
         manifest = Manifest(self.folder)
         file = path_within(path, self.folder)
         if file is None:
@@ -174,7 +173,7 @@ class RunCheckpoints:
         with self._guard.warn_on_error("the list of checkpoints"):
             listed = next((entry for entry in manifest.entries() if entry.file == file), None)
             if listed is None or listed.time < path.stat().st_mtime or not manifest.has_size(listed):
-                manifest.add(file, name, self._logger.current_step() if step is None else step, info=info)
+                manifest.add(file, name, step, info=info)
 
     def forget_deleted_checkpoints(self) -> None:
         """Remove from the manifest the files that a framework has deleted."""

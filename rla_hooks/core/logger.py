@@ -264,16 +264,18 @@ class Logger:
         if self._process != ranks.process_id or self.level == DISABLED:
             return
         self.write_scalar_row()
-        step = self.current_step() if step is None else self._odd.step(step, self.next_step())
+        step = self.current_step(step)
         with self._lock:
             if self.before_row is not None:
                 self._begin()
             for writer in self.output_formats:
                 self._write(writer, MediaEvent(step, wall_time(walltime, time.time()), tag, content))
 
-    def current_step(self) -> int:
-        """Return the present step: the time step if it is set, else that of the last row, else 0."""
+    def current_step(self, given: Any = None) -> int:
+        """Return ``given`` as a whole number; by default the time step if it is set, else the last row's, else 0."""
         self.write_scalar_row()
+        if given is not None:
+            return self._odd.step(given, self.next_step())
         return self.time_step.get_time() if self.time_step.is_set else self.last_step or 0
 
     def message(self, *args: Any, level: int = INFO, exclude: str | None = None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rla_hooks.errors import WarnOnce
+from rla_hooks.texts import shown
 from rla_hooks.values import LARGE
 
 
@@ -14,9 +15,15 @@ class TimeStepHolder:
         self._warn = WarnOnce()
 
     def set_time(self, time: int) -> None:
-        whole = int(time)
-        if whole != time:
-            self._warn("fraction", f"the time step {time} was set: time steps are whole numbers, so it is {whole}.")
+        """Set the time step. A fraction is cut, what is no number is ignored; each warns once."""
+        try:
+            whole = int(time)
+            is_exact = bool(whole == time)
+        except Exception:  # of the user's object
+            self._warn("number", f"the time step {shown(time)} is no number; it stays {self._time}.")
+            return
+        if not is_exact:
+            self._warn("fraction", f"the time step {shown(time)} was set; it is cut to {shown(whole)}.")
         self._time = max(1 - LARGE, min(whole, LARGE - 1))
 
     def get_time(self) -> int:
@@ -27,7 +34,11 @@ class TimeStepHolder:
         self.add_time(1)
 
     def add_time(self, add: int) -> None:
-        self.set_time(self.get_time() + int(add))
+        """Add to the time step, as :meth:`set_time` sets it."""
+        try:
+            self.set_time(self.get_time() + add)
+        except Exception:  # of the user's object
+            self._warn("number", f"{shown(add)} is no number to add to the time step; it stays {self._time}.")
 
     def clear(self) -> None:
         """Unset the time step: dumps count on from the last row."""

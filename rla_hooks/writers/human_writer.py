@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from itertools import islice
 from typing import Any
 
 from rla_hooks.values import Scalar
@@ -22,6 +23,7 @@ from rla_hooks.writers.appendfile import AppendFile
 from rla_hooks.writers.base import STEP, MediaEvent, Row
 
 _MAX_WIDTH = 60  # columns of a key or a value on the screen
+_MAX_LINES = 200  # of a table
 _YOUNG = 500.0  # seconds in which a run shows the most tables; at twice the age there are half as many, and so on
 _RAREST = 60.0  # seconds between two tables
 
@@ -137,7 +139,9 @@ class LogWriter(_TableWriter):
 def table(row: Row) -> str:
     """Return the row as an aligned table, in the order in which its values were recorded."""
     cells = [(STEP, str(row.step))]
-    cells += [(_fit(key), _fit(_shown(value))) for key, value in row.values.items()]
+    cells += [(_fit(key), _fit(_shown(value))) for key, value in islice(row.values.items(), _MAX_LINES)]
+    if len(row.values) > _MAX_LINES:
+        cells.append(("…", f"{len(row.values) - _MAX_LINES} more"))
     key_width = max(_width(key) for key, _ in cells)
     value_width = max(_width(value) for _, value in cells)
     rule = "-" * (key_width + value_width + 7) + "\n"
