@@ -60,6 +60,8 @@ def is_secret_file(path: str) -> bool:
     *folders, name = path.replace(os.sep, "/").split("/")
     if any(map(is_secret_folder, folders)):
         return True
+    if os.path.splitext(name)[1].lower() in _CODE:
+        return False  # at once, since most files are code
     in_folder = any(folder.lower() in _FOLDERS_OF_DATA for folder in folders)
     return any(_is_secret_name_of_file(each, in_folder) for each in _originals(name))
 
