@@ -44,7 +44,9 @@ def _before_hydra(here: str) -> str | None:
 def main_script() -> Path | None:
     """The file of the program; None in a notebook, an interactive session, and for an installed command (pytest)."""
     file = getattr(sys.modules.get("__main__"), "__file__", None)
-    return Path(os.path.abspath(file)) if file and not is_installed(file) else None
+    if not file or file.startswith("<") or is_installed(file):  # "<stdin>": python - < train.py
+        return None
+    return Path(os.path.abspath(file))
 
 
 def is_installed(file: str | os.PathLike[str]) -> bool:

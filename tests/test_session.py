@@ -149,6 +149,22 @@ def _read_until(terminal: int, end: bytes) -> None:
                 return
 
 
+@pytest.mark.skipif(not hasattr(os, "pread"), reason="Windows")
+def test_a_program_on_standard_input_is_saved_or_told(tmp_path):
+    """A file can be read again, a pipe cannot."""
+    code = "import rla_hooks as rla, sys\npassword = 'hunter2'\n"
+    code += "with rla.run(log_root=sys.argv[1], writers=['log']): pass\n"
+    (tmp_path / "train.txt").write_text(code)
+    for name in ("file", "pipe"):
+        with open(tmp_path / "train.txt", "rb") as file:
+            stdin = {"stdin": file} if name == "file" else {"input": file.read()}
+            subprocess.run([sys.executable, "-", name], cwd=tmp_path, check=True, capture_output=True, **stdin)
+    (file,), (pipe,) = rla.runs("file"), rla.runs("pipe")
+    text = (file.code_dir / ".rla" / "session.py").read_text()
+    assert text == "# %% [0]\n" + code.replace("hunter2", "***") and file.task == pipe.task == "run"
+    assert "1 program read from a pipe (<stdin>)" in pipe.paths.log_txt.read_text()
+
+
 def test_a_program_with_a_file_has_no_session(tmp_path):
     """Nor has one of ``python -c``, whose command run.json keeps."""
     (tmp_path / "train.py").write_text("import rla_hooks as rla\nwith rla.run(task='a', log_root='logs'): pass\n")

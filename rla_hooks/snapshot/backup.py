@@ -32,6 +32,7 @@ from rla_hooks.snapshot.trees import read_lines
 NOTES = session.NOTES
 _MB = 2**20
 _NAME = "name not possible here"
+_PIPED = "program read from a pipe"
 _BAD_NAME = frozenset([errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ])
 
 
@@ -191,6 +192,8 @@ def _write_typed(notes: Path, store: FileStore, given: BackupRequest, report: Ba
     """Write the code that is in no file."""
     if session.save(notes):
         report.typed.append(f"{NOTES}/{session.SESSION}")
+    elif session.is_standard_input():
+        report.left_out.setdefault(_PIPED, []).append("<stdin>")
     if given.function_source:
         notes.mkdir(parents=True, exist_ok=True)
         store.put_bytes(given.function_source.encode("utf-8", "backslashreplace"), notes / session.FUNCTION)

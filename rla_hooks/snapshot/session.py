@@ -1,4 +1,4 @@
-"""The code of a session that has no file: the cells of a notebook, and what was typed at Python's prompt.
+"""The code that has no file: the cells of a notebook, what was typed at Python's prompt, ``python - < program``.
 
     code/<run name>/.rla/session.py     what has run in the session until the run's end, in cells ``# %% [number]``
     code/<run name>/.rla/function.py    the tracked function
@@ -12,6 +12,7 @@ from __future__ import annotations
 import inspect
 import linecache
 import os
+import stat
 import sys
 from collections.abc import Callable
 from itertools import count
@@ -44,6 +45,8 @@ def session_source() -> str | None:
     cells = _notebook_cells()
     if cells is None and hasattr(sys, "ps1"):  # Python's own prompt
         cells = _prompt_cells() or _prompt_lines()
+    elif cells is None and is_standard_input():
+        cells = _piped()
     if not cells:
         return None
     text = "\n".join(f"# %% [{number}]\n{cell.rstrip()}\n" for number, cell in cells)
@@ -73,6 +76,22 @@ def _notebook_cells() -> list[tuple[int, str]] | None:
         return [(number, str(cell)) for number, cell in enumerate(typed) if str(cell).strip()]
     except Exception:  # a shell of another make
         return None
+
+
+def is_standard_input() -> bool:
+    """Whether the program is what Python reads from its standard input, and nobody types it."""
+    return getattr(sys.modules.get("__main__"), "__file__", None) == "<stdin>" and not hasattr(sys, "ps1")
+
+
+def _piped() -> list[tuple[int, str]]:
+    """The whole program, if the standard input is a file; what came through a pipe is gone."""
+    try:
+        state = os.fstat(0)
+        if not stat.S_ISREG(state.st_mode):
+            return []
+        return [(0, os.pread(0, min(state.st_size, _MAX_CHARACTERS), 0).decode("utf-8", "replace"))]
+    except (OSError, AttributeError):  # closed; Windows has no pread
+        return []
 
 
 def _prompt_cells() -> list[tuple[int, str]]:
