@@ -42,15 +42,13 @@ def read_status(content: Mapping[str, Any], folders: Iterable[Path] = ()) -> str
         raise ValueError(f"run.json has the status {shown(status, 100)}. Known: {', '.join(SEVERITY)}.")
     if status != RUNNING:
         return status
-    lives = _lives(content)
-    if lives is not None:
-        return RUNNING if lives else KILLED
-    written = last_write(folders)
-    if written is None or not time.time() - written > STALE_AFTER:
-        return RUNNING
-    if _has_restarted(content):
+    folders = tuple(folders)
+    if is_gone(content, folders):
         return KILLED
-    return f"{RUNNING}{_SILENT}{datetime.fromtimestamp(written, timezone.utc):%Y-%m-%d %H:%M} UTC)"
+    since = silent_since(content, folders)
+    if since is None:
+        return RUNNING
+    return f"{RUNNING}{_SILENT}{datetime.fromtimestamp(since, timezone.utc):%Y-%m-%d %H:%M} UTC)"
 
 
 def is_running(status: str) -> bool:
@@ -62,9 +60,27 @@ def is_running(status: str) -> bool:
     return status.partition(_SILENT)[0] == RUNNING
 
 
-def is_gone(process: Mapping[str, Any]) -> bool:
-    """Whether a process, noted as in run.json, has ended; False where that cannot be seen from here."""
-    return _lives(process) is False
+def is_gone(process: Mapping[str, Any], folders: Iterable[Path] = ()) -> bool:
+    """Whether a process, noted as in run.json, has ended; False where that cannot be seen from here.
+
+    folders: those it writes to. If it wrote nothing since the machine of its name was started again, it is gone, too.
+    """
+    lives = _lives(process)
+    if lives is not None or not _is_of_earlier_boot(process):
+        return lives is False
+    written, started = last_write(folders), _boot_time()
+    return written is not None and started is not None and written < started
+
+
+def silent_since(process: Mapping[str, Any], folders: Iterable[Path]) -> float | None:
+    """Return when a process that cannot be seen from here last wrote to the folders, in seconds since 1970.
+
+    None if that was within the last :data:`STALE_AFTER` seconds, if it never did, and for a process that can be seen.
+    """
+    if _lives(process) is not None:
+        return None
+    written = last_write(folders)
+    return written if written is not None and time.time() - written > STALE_AFTER else None
 
 
 def _lives(content: Mapping[str, Any]) -> bool | None:
@@ -82,12 +98,19 @@ def _lives(content: Mapping[str, Any]) -> bool | None:
     return None if not alive and pid == 1 and here is not None else alive
 
 
-def _has_restarted(content: Mapping[str, Any]) -> bool:
-    """Whether the machine of this name has been started again since; then its processes are gone."""
-    noted, boot = content.get("pid_namespace"), _boot()
-    if content.get("host") != socket.gethostname() or not isinstance(noted, str) or boot is None:
-        return False
-    return noted.partition("/")[0] != boot
+def _is_of_earlier_boot(process: Mapping[str, Any]) -> bool:
+    """Whether a process was of this host, or of one of the same name, but not since it was started last."""
+    noted, boot = process.get("pid_namespace"), _boot()
+    is_here = process.get("host") == socket.gethostname() and isinstance(noted, str) and boot is not None
+    return is_here and str(noted).partition("/")[0] != boot
+
+
+def _boot_time() -> float | None:
+    """When this machine was started, in seconds since 1970."""
+    try:
+        return time.time() - float(Path("/proc/uptime").read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 def last_write(folders: Iterable[Path]) -> float | None:

@@ -18,17 +18,17 @@ import os
 import platform
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timezone
 from enum import Enum
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rla_hooks import outcome
+from rla_hooks import life, outcome
 from rla_hooks.atomic import read_json
 from rla_hooks.command import command_line
 from rla_hooks.endings import KILLED, RUNNING
-from rla_hooks.life import is_gone, namespace, process_identity, read_status
+from rla_hooks.life import namespace, process_identity, read_status
 from rla_hooks.locks import locked
 from rla_hooks.masking import masked_command
 from rla_hooks.reserve import Reserve
@@ -178,27 +178,37 @@ class RunRecord:
             return own
         return noted if own is None else max(own, noted)
 
-    def claim(self, count: Callable[[], Progress]) -> Claim:
+    def claim(self, count: Callable[[], Progress], folders: Iterable[Path] = ()) -> Claim:
         """Make this process the owner of the run's files, where it is or where the owner has died in the middle.
 
         A killed run begins a new life with it; then ``count`` gives the rows in its files, which run.json cannot know.
+        So does a run of another container or host that has been silent in its ``folders`` for
+        :data:`~rla_hooks.life.STALE_AFTER` seconds; as nobody can see that its process is gone, its files stay its own.
         On OSError this process is a guest.
         """
         with locked(self.path):
             self._catch_up()
-            owner, me = self.content["owner"], this_process()
+            folders, me = tuple(folders), this_process()
+            owner = self.content["owner"]
             if owner == me:
                 return Claim.OWNER
-            if self.status != RUNNING or not is_gone(owner):
+            if not isinstance(owner, Mapping):  # somebody has damaged it
+                owner = {}
+            is_gone = life.is_gone(owner, folders)
+            if self.status != RUNNING or not (is_gone or life.silent_since(owner, folders) is not None):
                 return Claim.GUEST
-            killed = read_status(self.content) == KILLED
-            change: dict[str, Any] = {"owner": me}
+            killed = life.is_gone(self.content, folders) or life.silent_since(self.content, folders) is not None
+            if not (is_gone or killed):
+                return Claim.GUEST
+            change: dict[str, Any] = {"owner": me} if is_gone else {}
             if killed:
                 last_life = {key: self.content[key] for key in me} | {"status": KILLED, "taken_up": _iso(time.time())}
                 change |= me | {"restarts": [*self.content["restarts"], last_life]} | count()._asdict()
             self._reserve.write_json(self.content | change)
             self.content |= change
-            return Claim.NEW_LIFE if killed else Claim.OWNER
+            if not killed:
+                return Claim.OWNER
+            return Claim.NEW_LIFE if is_gone else Claim.NEW_LIFE_BESIDE
 
     def _catch_up(self) -> dict[str, Any]:
         """Read run.json, and take over what other processes wrote (a failed rank, a child that trains); return it."""
@@ -231,6 +241,7 @@ class Claim(Enum):
     GUEST = "another process, which lives or has ended the run, owns the files"
     OWNER = "this process owns the files; the run ends with whoever started it"
     NEW_LIFE = "the run was killed, and goes on in this process"
+    NEW_LIFE_BESIDE = "the run has been silent for long, and goes on in this process, in files of its own"
 
 
 def this_process() -> dict[str, Any]:

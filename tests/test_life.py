@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -106,11 +107,21 @@ def test_only_what_the_training_writes_breaks_the_silence(dead, folder):
 
 
 @needs_proc
-def test_after_a_restart_of_the_machine_a_silent_run_is_killed(dead, folder):
-    """Another boot of the host of this name: its processes are gone. Two machines may share a name, so not at once."""
+def test_after_a_restart_of_the_machine_its_runs_are_killed(dead, folder):
+    """Another boot of the host of this name: what wrote nothing since is gone. Two machines may share a name."""
     content = HERE | dead | {"pid_namespace": "another-boot/" + life.pid_namespace()}
-    assert read_status(content, [folder(0)]) == "running"
-    assert read_status(content, [folder(2 * STALE_AFTER)]) == "killed"
+    up = float(Path("/proc/uptime").read_text().split()[0])
+    assert read_status(content, [folder(0)]) == "running" and not life.is_gone(content, [folder(0)])
+    assert read_status(content, [folder(up + 60)]) == "killed" and life.is_gone(content, [folder(up + 60)])
+    assert read_status(content | {"host": "elsewhere"}, [folder(up + STALE_AFTER)]).startswith("running (silent")
+    assert read_status(content) == "running"
+
+
+def test_a_process_that_can_be_seen_is_never_silent(folder):
+    """A training may log once an hour."""
+    content = HERE | {"pid": os.getpid(), "process": life.process_identity(os.getpid())}
+    assert read_status(content, [folder(86400)]) == "running"
+    assert life.silent_since(content, [folder(86400)]) is None and not life.is_gone(content, [folder(86400)])
 
 
 @needs_proc
@@ -163,3 +174,38 @@ def test_a_run_in_another_pid_namespace(tmp_path):
         os.utime(file, (0, 86400))
     (run,) = rla.runs(tmp_path)
     assert run.status == "running (silent since 1970-01-02 00:00 UTC)"
+
+
+@pytest.mark.usefixtures("quiet")
+def test_a_silent_run_of_another_container_goes_on(tmp_path):
+    """It ends with the process that goes on, with all rows; the files stay those of the process that is not seen."""
+    with rla.run(task="t", log_root=tmp_path, backup="none", writers=["csv"]) as run:
+        rla.log({"a": 1.0}, step=0)
+    content = json.loads(run.paths.run_json.read_text())
+    gone = {"host": "3f2a9c0d1e77", "pid_namespace": "another-boot/pid:[1]", "pid": 1, "process": "another-boot/7"}
+    content |= gone | {"owner": gone, "status": "running", "ended": None, "seconds": None, "rows": 0}
+    run.paths.run_json.write_text(json.dumps(content))
+    code = (
+        "import sys; from rla_hooks import Tester\n"
+        "t = Tester.load(sys.argv[1]); t.log({'a': 2.0}, step=1); t.log({'a': 3.0}, step=2)\n"
+        "t.finish(); print(t.status)"
+    )
+
+    def go_on():
+        command = [sys.executable, "-c", code, run.paths.archive_dir]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1]
+
+    for file in (run.paths.run_json, run.paths.progress_csv):
+        os.utime(file, (time.time() - 2 * STALE_AFTER,) * 2)
+    assert rla.runs(tmp_path)[0].status.startswith("running (silent since")
+    before = run.paths.progress_csv.read_bytes()
+    assert go_on() == "finished"
+    (saved,) = rla.runs(tmp_path)
+    assert (saved.status, saved.info["rows"], saved.info["last_step"]) == ("finished", 3, 2)
+    assert [each["host"] for each in saved.info["restarts"]] == ["3f2a9c0d1e77"]
+    assert run.paths.progress_csv.read_bytes().startswith(before)
+    assert saved.info["owner"] == gone
+    content = json.loads(run.paths.run_json.read_text()) | gone | {"owner": gone, "status": "running"}
+    run.paths.run_json.write_text(json.dumps(content))
+    go_on()
+    assert rla.runs(tmp_path)[0].status == "running", "it wrote a moment ago, so it is not taken up"

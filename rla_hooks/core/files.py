@@ -152,9 +152,11 @@ class RunFiles:
         claim = Claim.GUEST
         if self.record is not None:
             with self._guard.warn_on_error("run.json"):
-                claim = self.record.claim(self._progress_in_files)
+                paths = self._paths
+                folders = (paths.log_dir, paths.tensorboard_dir, paths.checkpoint_dir)
+                claim = self.record.claim(self._progress_in_files, folders)
                 self.record.keep_room(True)
-        if claim is Claim.NEW_LIFE:
+        if claim in (Claim.NEW_LIFE, Claim.NEW_LIFE_BESIDE):
             paths = self._paths
             for folder in (paths.log_dir, paths.checkpoint_dir, paths.results_dir, paths.archive_dir):
                 sweep(folder)

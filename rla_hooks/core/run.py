@@ -256,9 +256,9 @@ class Run(SummaryWords):
     def _claim_files(self) -> bool:
         """Return whether this process owns the run's files. If the run was killed, it goes on here."""
         claim = self.files.claim()
-        if claim is Claim.NEW_LIFE:
+        if claim in (Claim.NEW_LIFE, Claim.NEW_LIFE_BESIDE):
             self.ownership.take_up()
-        return claim is not Claim.GUEST
+        return claim in (Claim.OWNER, Claim.NEW_LIFE)
 
     def _begin_writing(self) -> None:
         """A loaded run gets its first row: from now on, the end of the process updates its run.json."""
