@@ -20,7 +20,7 @@ SECRET_NAMES = """
     session_token OAuthToken use_auth_token credentials creds --cred --bearer authorization Authorization
     +env.api_key ++db.password REMOTE_SETTING.password secrets.openai credentials.user api_keys.anthropic
     passwords[0] password_old PROD_PASSWORD db_password_prod password2 api_key_1 jwt NEPTUNE_API_TOKEN
-    CLEARML_API_SECRET_KEY KAGGLE_KEY NPM_TOKEN tokens/hf_token env/DB/password
+    CLEARML_API_SECRET_KEY KAGGLE_KEY NPM_TOKEN tokens/hf_token env/DB/password wandb.key openai.key
 """.split()
 OTHER_NAMES = """
     num_tokens max_tokens max_new_tokens n_tokens tokens tokenizer tokenizer_name token_dim token_embedding
@@ -31,7 +31,7 @@ OTHER_NAMES = """
     password_file passes num_passes forward_pass pass_rate bypass compass passenger_count author authors authority
     auth_method auth_type access accessible private is_private hidden_size lr seed batch_size n_secrets num_api_keys
     max_password credential_type api_key_name api_url api_version username user ftp_server encoder decoder top_p
-    top_k env_name pwd_change path parametrisation
+    top_k env_name pwd_change model.key pad.token path parametrisation
 """.split()
 
 
@@ -213,6 +213,7 @@ def test_other_objects_are_kept():
     """What is no plain data is the same object, and a list that holds itself comes to an end."""
     thing = object()
     assert mask_value("password", thing) is thing
+    assert mask_value("x", ["-a", 1, None, ("-b", 2.5)]) == ["-a", 1, None, ("-b", 2.5)]
     endless = []
     endless.append(endless)
     mask_value("x", endless)
@@ -224,12 +225,17 @@ COMMANDS = [
     (["wandb.api_key=K", "+db.password=K=K"], ["wandb.api_key=***", "+db.password=***"]),
     (["--password", "-S3CRET", "x"], ["--password", "***", "x"]),
     (["--api-keys", "a1", "b2", "--lr", "1"], ["--api-keys", "***", "***", "--lr", "1"]),
-    (["-p", "S3CRET", "--key", "S3CRET", "--login", "user:S3CRET"], ["-p", "***", "--key", "***", "--login", "***"]),
+    (
+        ["-p", "S3CRET", "--key", "S3CRET", "--login", "user:S3CRET"],
+        ["-p", "***", "--key", "***", "--login", "user:***"],
+    ),
     (["HF_TOKEN=hf_abc", "python", "train.py"], ["HF_TOKEN=***", "python", "train.py"]),
     (["--header", "Authorization: Bearer S3CRET"], ["--header", "Authorization: ***"]),
     (["--config", '{"api_key": "S3CRET"}'], ["--config", '{"api_key": "***"}']),
     (["--url", "https://h/x?api_key=S3CRET&b=1"], ["--url", "https://h/x?api_key=***&b=1"]),
     (["--token", "--token=K"], ["--token", "--token=***"]),
+    (["curl", "-u", "me:hunter2", "--user", "1000:1000"], ["curl", "-u", "me:***", "--user", "1000:1000"]),
+    (["python", "-u", "train.py", "--user", "me"], None),
     (["--use-secret", "--lr", "1"], None),
     (["--use-auth-token", "true", "--token", "0.1"], None),
     (["--max-tokens", "512", "--tokenizer=bert", "pad_token=<pad>"], None),

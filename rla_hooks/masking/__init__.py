@@ -44,17 +44,22 @@ def _masked(secrecy: int, value: Any, depth: int) -> Any:
     if type(value) is int:
         return MASK if abs(value) >= 1000 and secrecy >= ALONE else value
     if depth > 100:
-        return value
+        return MASK  # too deep to be looked into
     if isinstance(value, Mapping):
         return {
-            key: _masked(secrecy if secrecy == HOLDER else secrecy_of(str(key)), child, depth + 1)
+            key: _masked(secrecy if secrecy == HOLDER else _secrecy_of_key(key), child, depth + 1)
             for key, child in value.items()
         }
     if type(value) in (list, tuple):
-        if secrecy < ALONE and any(isinstance(each, str) and each.startswith("-") for each in value):
+        texts = [each for each in value if isinstance(each, str)]
+        if secrecy < ALONE and len(texts) == len(value) and any(each.startswith("-") for each in texts):
             return type(value)(masked_command(value))
         return type(value)(_masked(secrecy, each, depth + 1) for each in value)
     return value
+
+
+def _secrecy_of_key(key: Any) -> int:
+    return secrecy_of(key) if isinstance(key, str) else NO
 
 
 def _masked_text_value(secrecy: int, text: str) -> str:
@@ -66,6 +71,8 @@ def _masked_text_value(secrecy: int, text: str) -> str:
 _OPTION = re.compile(r"--?[A-Za-z][\w.-]*|/[A-Za-z][\w-]*")
 _FLAG = re.compile(r"--.*|-[A-Za-z]|-[a-z][a-z-]+", re.DOTALL)
 _ASSIGNED = re.compile(r"([-+~]{0,2}[A-Za-z_][\w./@:\[\]-]{0,199}?)(:?=)(.*)", re.DOTALL)
+_LOGIN_OPTIONS = ("-u", "--user", "--login", "--auth", "--userpwd")
+_LOGIN = re.compile(r"([\w.@+-]{1,99}):(?!\d+$|//)\S+")
 
 
 def masked_command(arguments: Sequence[Any]) -> list[str]:
@@ -74,11 +81,12 @@ def masked_command(arguments: Sequence[Any]) -> list[str]:
     >>> masked_command(["train.py", "--api-key", "1234", "db.password=1234", "--max-tokens=512"])
     ['train.py', '--api-key', '***', 'db.password=***', '--max-tokens=512']
     """
-    masked = []
+    masked: list[str] = []
     waiting, many = NO, False  # how secret the next argument is; whether all up to the next option are
     for argument in map(str, arguments):
         if waiting and not _FLAG.fullmatch(argument):
-            masked.append(_masked_text_value(waiting, argument))
+            login = _LOGIN.fullmatch(argument) if waiting == IF_RANDOM and masked[-1] in _LOGIN_OPTIONS else None
+            masked.append(f"{login[1]}:{MASK}" if login else _masked_text_value(waiting, argument))
             waiting = waiting if many else NO
             continue
         waiting = NO

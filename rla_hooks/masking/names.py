@@ -51,7 +51,7 @@ _COUNTS = word_set(
 _AFTER = word_set(
     "backup bak base base64 b64 dev new old plain plaintext prod production raw staging str string val value"
 )
-_VAGUE = word_set("auth k key login p pass pat pin sig signature u userpwd")
+_VAGUE = word_set("auth k key login p pass pat pin sig signature u user userpwd")
 _HOLDERS = word_set("secret secrets credential credentials cred creds passwords apikeys")
 
 # How secret a name is. ALONE: "token" by itself, also a word of prose and of code. HOLDER: "secrets", and all in it.
@@ -79,7 +79,11 @@ def secrecy_of(name: str) -> int:
         return NO
     if any(map(_holds_secrets, parts)):
         return HOLDER
-    return _of_last_part(parts[-1])
+    own = _of_last_part(parts[-1])
+    if len(parts) > 1 and len(parts[-1]) == 1:  # wandb.key is a wandb key, pad.token a padding token
+        whole = _of_last_part([parts[-2][-1], *parts[-1]])
+        return whole if whole in (NO, YES) else own
+    return own
 
 
 def words_of(part: str) -> list[str]:
