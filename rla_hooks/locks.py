@@ -12,6 +12,7 @@ import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 try:
     import fcntl
@@ -122,5 +123,14 @@ def _after_fork_in_child() -> None:
     _held.__dict__.clear()
 
 
-if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+def new_in_child(variables: dict[str, Any], name: str) -> None:
+    """Give forked children a lock of their own in place of the module's: a thread that they lack may hold that one.
+
+    variables: the ``globals()`` of the module that has the lock between threads; it must look the lock up at each use.
+    """
+    if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+        os.register_at_fork(after_in_child=lambda: variables.update({name: threading.RLock()}))
+
+
+if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)

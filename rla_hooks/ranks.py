@@ -9,7 +9,10 @@ from __future__ import annotations
 import json
 import os
 
+from rla_hooks.errors import ConfigError
+
 _RANK_VARIABLES = (
+    "RLA_RANK",  # the user's word goes before any launcher's
     "RANK",
     "SLURM_PROCID",
     "OMPI_COMM_WORLD_RANK",
@@ -33,12 +36,28 @@ if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
 
 
 def global_rank() -> int:
-    """Return this process's global rank as its launcher set it, or 0."""
-    for variable in _RANK_VARIABLES:
-        value = os.environ.get(variable, "")
-        if value.isdecimal():
-            return int(value)
+    """Return this process's global rank as RLA_RANK says it, else as its launcher set it, else 0.
+
+    Raises ConfigError if RLA_RANK is no number.
+    """
+    variable = _variable()
+    if variable is not None:
+        return int(os.environ[variable])
     return 0 if _is_chief(os.environ.get("TF_CONFIG", "")) else 1
+
+
+def source() -> str:
+    """Return where the rank comes from, for a message: ``SLURM_PROCID=3``, ``TF_CONFIG``."""
+    variable = _variable()
+    return "TF_CONFIG" if variable is None else f"{variable}={os.environ[variable]}"
+
+
+def _variable() -> str | None:
+    """The name of the environment variable that says the rank."""
+    own = os.environ.get("RLA_RANK", "")
+    if own and not own.isdecimal():
+        raise ConfigError(f"RLA_RANK is {own!r}. Allowed: a whole number; 0 is the rank that records runs.")
+    return next((name for name in _RANK_VARIABLES if os.environ.get(name, "").isdecimal()), None)
 
 
 def _is_chief(tf_config: str) -> bool:

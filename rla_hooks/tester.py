@@ -24,12 +24,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from rla_hooks.core import archive, handover, registry
+from rla_hooks.core import archive, handover, registry, silent
 from rla_hooks.core.handover import State
 from rla_hooks.core.run import Run
 from rla_hooks.core.settings import Config, Path_, RunSettings, Writers
 from rla_hooks.errors import RunError, did_you_mean
 from rla_hooks.places import working_directory
+from rla_hooks.layout import RunPaths
 
 _LATER_SPELLING = {"task_table_name": "task_name", "rla_config": "private_config_path", "data_root": "log_root"}
 
@@ -284,6 +285,10 @@ def needed_run(what: str) -> Run:
         return run
     if handover.writing_disabled():
         return process_tester()._run
+    parents = silent.run_of_parent() if not registry.open_count() else None
+    if parents is not None:
+        silent.tell_child()
+        return _silent_run(parents)
     if registry.open_count():
         raise RunError(
             f"{what} does not know which of the {registry.open_count()} open runs is meant: this thread was started "
@@ -293,6 +298,12 @@ def needed_run(what: str) -> Run:
         f"{what} was called outside a run. Decorate your function with @rla.track, or call tester.configure(...) "
         "and tester.log_files_gen() first."
     )
+
+
+@functools.lru_cache(maxsize=8)
+def _silent_run(paths: RunPaths) -> Run:
+    """In a worker process: the run of the process that has started this one."""
+    return Run.silent(paths)
 
 
 class _TesterModule(ModuleType):

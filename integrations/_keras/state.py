@@ -136,7 +136,7 @@ class StepClock:
         self._now = 0
         self._began = False
         self._taken: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
-        self._lock = threading.Lock()  # batch hooks may be called from several threads
+        self._lock = threading.RLock()  # batch hooks may be called from several threads
 
     def step(self, model: Any, taken: int) -> int:
         """Return the time step where ``model`` has taken so many iterations.

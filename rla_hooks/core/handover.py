@@ -25,18 +25,18 @@ The six states of a run, as this process sees it:
 from __future__ import annotations
 
 import base64
-import json
 import os
 import threading
 from contextlib import AbstractContextManager
 from datetime import datetime
 from enum import Enum
-from pathlib import Path
 from typing import Any
 
 from rla_hooks import ranks
+from rla_hooks.core import silent
 from rla_hooks.errors import ConfigError, RunError, did_you_mean
 from rla_hooks.layout import RunPaths
+from rla_hooks.locks import new_in_child
 
 
 class State(Enum):
@@ -161,18 +161,10 @@ def one_at_a_time() -> AbstractContextManager[Any]:
     return _starting
 
 
-def _after_fork_in_child() -> None:
-    global _starting
-    _starting = threading.RLock()  # a thread that is not in this process may hold the other one
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+new_in_child(globals(), "_starting")
 
 
 # --- between processes ------------------------------------------------------------------------------------------------
-
-RANKS_VARIABLE = "RLA_RUN_OF_RANK_ZERO"
 
 
 def is_off() -> bool:
@@ -183,34 +175,28 @@ def is_off() -> bool:
     return mode == "off"
 
 
-def writing_disabled() -> bool:
-    """Whether this process must not start runs: tracking is off, or another rank writes."""
-    return is_off() or not ranks.is_writer_rank()
+def writing_disabled(independent: bool = False) -> bool:
+    """Whether this process must not start runs: tracking is off, or another rank writes.
+
+    independent: of a run that has nothing to do with those of other ranks.
+    """
+    return is_off() or not (independent or ranks.is_writer_rank())
 
 
 def export_to_child_ranks(paths: RunPaths | None) -> None:
-    """Put the run's name into the environment, for processes that a launcher starts: all ranks share one run.
-
-    None removes it.
-    """
-    if paths is None:
-        os.environ.pop(RANKS_VARIABLE, None)
-    else:
-        os.environ[RANKS_VARIABLE] = json.dumps([str(paths.log_root), paths.name])
+    """Put the run's name where processes that start from here find it: all ranks share one run. None removes it."""
+    silent.export(paths)
 
 
 def run_of_writing_rank() -> RunPaths | None:
     """Return, on a rank that does not write, the paths of the run of the writing rank; None if they are not known."""
-    if ranks.is_writer_rank():
+    if is_off() or ranks.is_writer_rank():
         return None
-    try:
-        log_root, name = json.loads(os.environ[RANKS_VARIABLE])
-        return RunPaths(Path(log_root), name)
-    except (KeyError, ValueError, TypeError):
-        return None
+    silent.tell_rank()
+    return silent.exported()
 
 
 def forget_writing_rank() -> None:
     """On a rank that does not write, forget the name of the last run, so that the next one does not get it."""
     if not ranks.is_writer_rank():
-        export_to_child_ranks(None)
+        silent.export(None)

@@ -23,6 +23,7 @@ from typing import Any, Protocol, cast
 from rla_hooks.core import handover, process_end
 from rla_hooks.errors import Note, set_note_finder
 from rla_hooks.layout import RunPaths
+from rla_hooks.locks import new_in_child
 
 
 class Registered(Protocol):
@@ -60,6 +61,7 @@ _open: dict[Registered, threading.Thread] = {}  # oldest first, with the thread 
 _started: set[Registered] = set()  # those that rla.start has made current in their thread
 _planned: list[Registered] = []  # planned, loaded, or begun by another process: to be finished at the process's end
 _lock = threading.RLock()
+new_in_child(globals(), "_lock")
 
 
 def current() -> Any:

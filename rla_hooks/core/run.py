@@ -168,7 +168,7 @@ class Run(SummaryWords):
     def begin(self) -> None:
         """Start this run, which is configured or planned. Raises ConfigError before anything is created."""
         self.by_user = self.ownership.planned_at is None
-        if handover.writing_disabled():
+        if self._is_disabled():
             self.follow(handover.run_of_writing_rank())
             return
         planned_at = self.ownership.planned_at
@@ -195,7 +195,7 @@ class Run(SummaryWords):
         process. The run ends with this process; or with the process that starts it, if that is not a child of this one.
         ``tell``: pass the name on, in the environment, to processes that a launcher starts from here.
         """
-        if handover.writing_disabled():
+        if self._is_disabled():
             self.follow(handover.run_of_writing_rank())
             return
         now = datetime.now()
@@ -204,6 +204,9 @@ class Run(SummaryWords):
         registry.register_planned(self)
         if tell:
             handover.export_to_child_ranks(paths)
+
+    def _is_disabled(self) -> bool:
+        return handover.writing_disabled(self.settings.independent)
 
     def follow(self, paths: layout.RunPaths | None) -> None:
         """Write nothing from now on, since another rank does; ``paths``: the folders of its run, if known."""
@@ -215,7 +218,7 @@ class Run(SummaryWords):
 
         For a training in child processes. Does nothing if tracking is off, or if another rank writes.
         """
-        if handover.writing_disabled():
+        if self._is_disabled():
             return
         with handover.one_at_a_time():
             if self.state in (State.CONFIGURED, State.PLANNED):
@@ -231,7 +234,7 @@ class Run(SummaryWords):
 
     def _rejoin(self) -> bool:
         """Join the run, and return True, if a copy of this planned run has been started, in a child process say."""
-        if self.state is not State.PLANNED or self.paths is None or handover.writing_disabled():
+        if self.state is not State.PLANNED or self.paths is None or self._is_disabled():
             return False
         if not self.files.take_up(self.ownership.id):
             return False

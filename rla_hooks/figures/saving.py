@@ -28,6 +28,7 @@ from PIL import Image
 from rla_hooks import atomic
 from rla_hooks.errors import ConfigError, WarnOnce
 from rla_hooks.layout import PART_LIMIT, safe_part
+from rla_hooks.locks import new_in_child
 from rla_hooks.texts import shown, text_of
 
 _CHANNELS = (1, 3, 4)
@@ -36,6 +37,7 @@ _PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")  # of PIL: what a PNG 
 warn_once = WarnOnce()
 forget_state = warn_once.forget_all  # between two tests
 _drawing = threading.RLock()  # matplotlib's settings and Python's warning filters belong to the whole process
+new_in_child(globals(), "_drawing")
 
 
 @dataclass

@@ -5,11 +5,13 @@ To add an output format, add a file with a class like :class:`Writer`, and a lin
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
+from rla_hooks.locks import new_in_child
 from rla_hooks.values import Scalar
 
 STEP, TIME = "time-step", "timestamp"
@@ -121,7 +123,8 @@ class Writer(Protocol):
 
 
 _locks: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
-_locks_lock = threading.Lock()
+_locks_lock = threading.RLock()  # re-entrant, too
+new_in_child(globals(), "_locks_lock")
 
 
 def lock_of(path: str) -> Any:
@@ -131,3 +134,7 @@ def lock_of(path: str) -> Any:
     """
     with _locks_lock:
         return _locks.setdefault(path, threading.RLock())
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+    os.register_at_fork(after_in_child=_locks.clear)  # the parent's threads may hold them
