@@ -90,7 +90,7 @@ def _ending_of_exit(error: BaseException) -> str:
 
 def _is_pruned(kind: type[BaseException], pruned_by: ErrorTypes) -> bool:
     """By name, so that Optuna is not imported; a copy of the class that was loaded again is found, too."""
-    if issubclass(kind, pruned_by):
+    if is_error_types(pruned_by) and issubclass(kind, pruned_by):
         return True
     names = [(vars(base).get("__module__"), base.__name__) for base in kind.__mro__[:-1]]
     return ("optuna.exceptions", "TrialPruned") in names

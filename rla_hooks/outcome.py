@@ -25,17 +25,13 @@ def note(
 ) -> bool:
     """Set the status if it is worse than the present one; return whether it was."""
     if SEVERITY[status] <= SEVERITY[content["status"]]:
-        if error is not None and not revocable and content.get("reported") and add_error(content, status, error):
-            content.pop("reported")  # whoever ends the run may know more than the one who reported
+        if error is not None and not revocable and content.get("reported"):
+            add_error(content, status, error)  # whoever ends the run may know more than the one who reported
         return False
-    content["status"] = status
-    if error is not None:
-        content["error"] = traceback_of(error)
-    if signal is not None:
-        content["signal"] = signal
-    content.pop("reported", None)
-    if revocable:
-        content["reported"] = True
+    new: dict[str, Any] = {"status": status, "reported": revocable}
+    new |= {} if error is None else {"error": traceback_of(error)}
+    new |= {} if signal is None else {"signal": signal}
+    content.update(new)  # at once: Ctrl-C may come at any line
     return True
 
 
@@ -44,7 +40,7 @@ def add_error(content: dict[str, Any], status: str, error: BaseException | str) 
     before, text = content["error"], traceback_of(error)
     if status != content["status"] or not isinstance(before, str) or last_line(text) in before:
         return False
-    content["error"] = f"{before}\n{text}"
+    content.update({"error": f"{before}\n{text}", "reported": False})
     return True
 
 
@@ -55,12 +51,12 @@ def revoke(content: dict[str, Any], error: BaseException | str | None) -> tuple[
     is nothing to take back: an interrupted training was interrupted.
     """
     status, text = content["status"], content["error"]
-    if not content.pop("reported", False) or status not in (FAILED, PRUNED):
+    if not content.get("reported") or status not in (FAILED, PRUNED):
         return None
-    content |= {"status": RUNNING, "error": None, "ended": None, "seconds": None}
     is_same = error is not None and last_line(traceback_of(error)) == last_line(str(text))
     now = datetime.now(timezone.utc).isoformat(timespec="microseconds")
     kept = None if is_same else {"time": now, "text": f"{status}, as a hook reported: {text or 'no error given'}"}
+    content.update({"status": RUNNING, "error": None, "ended": None, "seconds": None, "reported": False})
     return (status, text), kept
 
 

@@ -5,7 +5,7 @@
      "host": "...", "pid": 4242, "process": "...", "owner": {...}, "command": [...], "folder": "...", "parent": null,
      "python": "3.11.7", "rla_hooks": "0.1.0", "git": {...}, "code": {...},
      "rows": 97, "last_step": 99, "last": {"perf/return": 500.0}, "gaps": [], "warnings": [], "notes": [],
-     "restarts": [], "error": null, "signal": null}
+     "restarts": [], "error": null, "signal": null, "reported": false}
 
 The status words are in :mod:`rla_hooks.endings`. ``pid`` and ``process`` are those of the process that ends the run;
 ``owner`` is the one that writes progress.csv and log.txt. Processes that change the file hold its lock, and add their
@@ -72,6 +72,7 @@ class RunRecord:
             "restarts": [],
             "error": None,
             "signal": None,
+            "reported": False,
         }
 
     @classmethod
@@ -115,8 +116,8 @@ class RunRecord:
         taken_back = outcome.revoke(self.content, error)
         if taken_back is not None:
             report, kept = taken_back
-            self._revoked.append(report)
             self.notes = [*self.notes, kept] if kept else self.notes  # a copy has the same list
+            self._revoked.append(report)
 
     def save(self, **content: Any) -> None:
         """Write run.json with ``content``; keep what other processes wrote. On OSError the old file stays."""

@@ -24,13 +24,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from rla_hooks.core import archive, handover, registry, silent
+from rla_hooks.core import archive, handover, not_writing, registry
 from rla_hooks.core.handover import State
 from rla_hooks.core.run import Run
 from rla_hooks.core.settings import Config, Path_, RunSettings, Writers
+from rla_hooks.endings import ErrorTypes
 from rla_hooks.errors import RunError, did_you_mean
-from rla_hooks.places import working_directory
 from rla_hooks.layout import RunPaths
+from rla_hooks.places import working_directory
 
 _LATER_SPELLING = {"task_table_name": "task_name", "rla_config": "private_config_path", "data_root": "log_root"}
 
@@ -90,13 +91,16 @@ class Tester:
         *,
         writers: Writers | None = None,
         backup: str | None = None,
+        independent: bool = False,
+        pruned_by: ErrorTypes = (),
         **later_spelling: Any,
     ) -> None:
         """Set the task and the config. Everything but the task has a default; nothing is created yet.
 
         RLA's later names of arguments are accepted, too: ``task_table_name``, ``rla_config``, ``data_root``.
         run_file: further files to back up. ignore_file_path: a file of Git's ignore rules. code_root: the project's
-        folder. log_callback_fn: called with every row. is_master_node: ignored; RLA has it. Raises
+        folder. log_callback_fn: called with every row. is_master_node: ignored; RLA has it.
+        independent, pruned_by: as in ``rla.track``. Raises
         :class:`~rla_hooks.errors.ConfigError` with all mistakes.
         """
         given: dict[str, Any] = {"task_name": task_name, "private_config_path": private_config_path}
@@ -112,6 +116,7 @@ class Tester:
         files = [run_file] if isinstance(run_file, (str, os.PathLike)) else run_file or []
         self.settings.run_files = [Path(os.path.abspath(working_directory() / file)) for file in files]
         self.settings.log_callback = log_callback_fn
+        self.settings.independent, self.settings.pruned_by = independent, pruned_by
 
     def set_hyper_param(self, **params: Any) -> None:
         """Set the hyper-parameters of the next run. The objects are kept as they are and never changed."""
@@ -250,7 +255,7 @@ def _one_spelling(given: dict[str, Any], later: dict[str, Any]) -> list[str]:
     for name, value in later.items():
         if name not in _LATER_SPELLING:
             known = [*given, *_LATER_SPELLING, "ignore_file_path", "run_file", "code_root"]
-            known += ["log_callback_fn", "writers", "backup"]
+            known += ["log_callback_fn", "writers", "backup", "independent", "pruned_by"]
             problems.append(f"configure got {name!r}. Known: {', '.join(known)}.{did_you_mean(name, known)}")
         elif given[_LATER_SPELLING[name]] is not None:
             problems.append(f"configure got both {name!r} and {_LATER_SPELLING[name]!r}; they are one thing. Give one.")
@@ -285,9 +290,9 @@ def needed_run(what: str) -> Run:
         return run
     if handover.writing_disabled():
         return process_tester()._run
-    parents = silent.run_of_parent() if not registry.open_count() else None
+    parents = not_writing.run_of_parent() if not registry.open_count() else None
     if parents is not None:
-        silent.tell_child()
+        not_writing.tell_child()
         return _silent_run(parents)
     if registry.open_count():
         raise RunError(

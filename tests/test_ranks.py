@@ -8,6 +8,7 @@ import os
 import pytest
 
 from rla_hooks import ranks
+from rla_hooks.errors import ConfigError
 
 VARIABLES = ["RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "JSM_NAMESPACE_RANK", "LOCAL_RANK"]
 WORKERS = {"worker": ["a:1", "b:1"]}
@@ -15,7 +16,7 @@ WORKERS = {"worker": ["a:1", "b:1"]}
 
 @pytest.fixture(autouse=True)
 def _bare_environment(monkeypatch):
-    for variable in [*VARIABLES, "TF_CONFIG"]:
+    for variable in [*VARIABLES, "RLA_RANK", "TF_CONFIG"]:
         monkeypatch.delenv(variable, raising=False)
 
 
@@ -40,6 +41,17 @@ def test_a_rank_that_is_no_number_is_passed_over(monkeypatch, odd):
     assert ranks.global_rank() == 0
     monkeypatch.setenv("SLURM_PROCID", "2")
     assert ranks.global_rank() == 2
+
+
+def test_the_users_word_goes_before_every_launcher(monkeypatch):
+    """RLA_RANK=0 makes tasks of one srun independent; what is no number is told, and where a rank comes from."""
+    monkeypatch.setenv("SLURM_PROCID", "3")
+    assert ranks.source() == "SLURM_PROCID=3"
+    monkeypatch.setenv("RLA_RANK", "0")
+    assert ranks.global_rank() == 0 and ranks.source() == "RLA_RANK=0"
+    monkeypatch.setenv("RLA_RANK", "zero")
+    with pytest.raises(ConfigError, match=r"RLA_RANK is 'zero'. Allowed: a whole number"):
+        ranks.global_rank()
 
 
 def test_the_global_rank_goes_before_the_local_one(monkeypatch):

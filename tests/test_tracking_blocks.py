@@ -367,7 +367,8 @@ def test_mode_off_gives_a_silent_run(tmp_path, monkeypatch):
 def test_a_process_that_is_not_the_writing_rank_is_silent(tmp_path, monkeypatch):
     """Rank 1 of a launcher takes everything, writes nothing, and does not raise."""
     monkeypatch.setenv("RANK", "1")
-    with rla.run("task", lr=1) as run:
+    told = r"rank 1 \(RANK=1\) and records no run.*RLA_RANK=0 or pass independent=True"
+    with pytest.warns(RLAWarning, match=told), rla.run("task", lr=1) as run:
         rla.log({"a": 1})
         assert run.status is None
     started = rla.start("task", lr=1)

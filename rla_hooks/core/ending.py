@@ -229,4 +229,5 @@ def _surely(step: Callable[[], object]) -> BaseException | None:
             return late
         except BaseException as error:  # Ctrl-C, or a signal
             late = error
+            late.__traceback__ = None  # its frames hold files open, and their locks
     return late

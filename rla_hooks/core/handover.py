@@ -33,7 +33,7 @@ from enum import Enum
 from typing import Any
 
 from rla_hooks import ranks
-from rla_hooks.core import silent
+from rla_hooks.core import not_writing
 from rla_hooks.errors import ConfigError, RunError, did_you_mean
 from rla_hooks.layout import RunPaths
 from rla_hooks.locks import new_in_child
@@ -185,18 +185,18 @@ def writing_disabled(independent: bool = False) -> bool:
 
 def export_to_child_ranks(paths: RunPaths | None) -> None:
     """Put the run's name where processes that start from here find it: all ranks share one run. None removes it."""
-    silent.export(paths)
+    not_writing.export(paths)
 
 
 def run_of_writing_rank() -> RunPaths | None:
     """Return, on a rank that does not write, the paths of the run of the writing rank; None if they are not known."""
     if is_off() or ranks.is_writer_rank():
         return None
-    silent.tell_rank()
-    return silent.exported()
+    not_writing.tell_rank()
+    return not_writing.exported()
 
 
 def forget_writing_rank() -> None:
     """On a rank that does not write, forget the name of the last run, so that the next one does not get it."""
     if not ranks.is_writer_rank():
-        silent.export(None)
+        not_writing.export(None)

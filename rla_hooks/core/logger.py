@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rla_hooks import ranks
-from rla_hooks.core import silent
+from rla_hooks.core import not_writing
 from rla_hooks.core.gaps import Gaps
 from rla_hooks.core.row_values import EXACT_STEP, RowValues, record_each
 from rla_hooks.core.scalar_row import ScalarRow, wall_time
@@ -148,7 +148,7 @@ class Logger:
     def log(self, values: Mapping[str, Any], step: int | None = None, walltime: float | None = None) -> None:
         """Record ``values``, and dump everything that is recorded as one row. Arguments: those of ``rla.log``."""
         if self._process != ranks.process_id:
-            silent.tell_child()
+            not_writing.tell_child()
             return
         with self._lock:
             if self._values:
@@ -160,7 +160,7 @@ class Logger:
     def dump(self, step: int | None = None) -> dict[str, Scalar]:
         """Write everything recorded since the last dump as one row, and return its values; no row if there are none."""
         if self._process != ranks.process_id:
-            silent.tell_child()
+            not_writing.tell_child()
             return {}
         with self._lock:
             values, excluded = self._values, self._excluded
