@@ -78,6 +78,17 @@ def _without_last_dot(escaped: str) -> str:
     return f"{escaped[:-1]}%2E" if escaped.endswith(".") else escaped
 
 
+def portable(name: str) -> str:
+    """Escape in the name of a file what Windows refuses and what the locale cannot write; all else stays as it is.
+
+    >>> portable("best:1"), portable("my best"), portable("aux.1")
+    ('best%3A1', 'my best', '%61ux.1')
+    """
+    utf8 = sys.getfilesystemencoding() == "utf-8"
+    escaped = "".join(_percent(c) if c in '<>:"|?*' or not (utf8 or c.isascii()) else c for c in name)
+    return _percent(escaped[0]) + escaped[1:] if _DEVICE.fullmatch(escaped) else escaped
+
+
 def _cap(escaped: str, original: str, limit: int) -> str:
     """Cut at ``limit`` bytes, with a digest of the whole, so that two long texts do not become one name."""
     data = escaped.encode("utf-8")

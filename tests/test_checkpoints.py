@@ -825,6 +825,16 @@ def test_an_old_one_that_cannot_be_deleted_warns_once(tmp_path):
 # --- arguments ----------------------------------------------------------------------------------------------
 
 
+def test_a_name_that_windows_refuses_is_escaped_in_the_file_only(tmp_path):
+    """The checkpoint keeps its name; blanks and letters stay in the file's, too."""
+    saver = Saver(tmp_path)
+    assert [saver.save({"w": [step]}, step, name).name for step, name in enumerate(["best:1", "aux.2", "a ü?"])] == [
+        *("best%3A1-0.pkl", "%61ux.2-1.pkl", "a ü%3F-2.pkl")
+    ]
+    assert saver.load(name="best:1") == (0, {"w": [0]}) and saver.steps("a ü?") == [2]
+    assert latest(tmp_path, "aux.2").name == "%61ux.2-1.pkl"
+
+
 @pytest.mark.parametrize("count", [0, -1, True, False, 1.5, "3", [], float("nan"), np.array([1, 2])])
 def test_max_to_keep_must_be_a_positive_whole_number(tmp_path, count):
     """Anything else is an error that says what to pass, and no folder is made."""

@@ -83,7 +83,8 @@ def test_a_locale_without_utf8_makes_names_that_everybody_reads(tmp_path):
         "import rla_hooks as rla\n"
         "with rla.run(task='prüfung/训练', record=['info'], log_root='größe', backup='none', info='ö') as run:\n"
         "    rla.log({'verlust/损失': 1.0, 'text': '训'}, step=0)\n"
-        "    assert rla.save_checkpoint({'w': 1}) is not None\n"
+        "    assert rla.save_checkpoint({'w': 1}, checkpoint_name='größe') is not None\n"
+        "    assert rla.load_checkpoint(checkpoint_name='größe')[1] == {'w': 1}\n"
         "assert len(rla.runs('größe', 'prüfung/训练')) == len(rla.runs('größe')) == int(__import__('sys').argv[1])\n"
     )
     (tmp_path / "train.py").write_text(code, encoding="utf-8")

@@ -10,6 +10,7 @@ from typing import Any
 
 from rla_hooks.checkpoints import backends
 from rla_hooks.errors import CheckpointError, ConfigError
+from rla_hooks.layout import portable
 
 
 def checked_count(count: Any) -> int | None:
@@ -67,7 +68,7 @@ def checked_name(name: Any, step: int) -> None:
         wrong = "must be a text that is not empty"
     elif name.startswith(".") or any(mark in name for mark in "/\\") or not name.isprintable():
         wrong = "must not begin with a dot nor hold '/', '\\' or characters that cannot be printed"
-    elif len(f"{name}-{step}".encode()) > 230:  # a file name has 255 bytes; some are kept for suffixes
+    elif len(f"{portable(name)}-{step}".encode()) > 230:  # a file name has 255 bytes; some are kept for suffixes
         wrong = "must have at most 210 bytes"
     if wrong:
         raise ConfigError(f"The checkpoint name {shown(name)} {wrong}. Pass one such as 'checkpoint' or 'best'.")

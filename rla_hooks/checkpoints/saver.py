@@ -13,6 +13,7 @@ from rla_hooks.checkpoints import arguments, backends, compare, staging, state_d
 from rla_hooks.checkpoints import manifest as manifests
 from rla_hooks.checkpoints.manifest import Entry, Manifest
 from rla_hooks.errors import CheckpointError, ConfigError, RLAError, WarnOnce, did_you_mean, warn
+from rla_hooks.layout import portable
 from rla_hooks.texts import printable, text_of
 
 _ATTEMPTS = 10  # to load a checkpoint while another process deletes them
@@ -118,12 +119,12 @@ class Saver:
         atomic.sweep(self.folder)
         with atomic.temporary_in(self.folder) as temporary_folder:
             temporary_folder.mkdir()
-            temporary = temporary_folder / f"{name}-{step}{suffix}"
+            temporary = temporary_folder / f"{portable(name)}-{step}{suffix}"
             write(temporary)
             staging.sync(temporary)
             measured = manifests.measure(temporary)
             with self.manifest.locked():
-                path = self._unused(f"{name}-{step}", suffix)
+                path = self._unused(f"{portable(name)}-{step}", suffix)
                 os.replace(temporary, path)
                 try:
                     new = self.manifest.add(path.name, name, step, measured, info)
