@@ -25,12 +25,11 @@ def list_checkpoint(run: Run, checkpoint: Any) -> None:
     path, folder = getattr(checkpoint, "_last_checkpoint_saved", ""), run.checkpoint_dir
     if not path or not folder or not run.is_writing or not path_within(path, folder):
         return
-    name = "checkpoint"
+    name, monitor = "checkpoint", getattr(checkpoint, "monitor", None)
     info: dict[str, Any] = {"writer": "lightning"}
-    score = checkpoint.best_k_models.get(path) if checkpoint.monitor else None
-    if score is not None:
+    if monitor is not None and path in checkpoint.best_k_models:
         name = "best" if path == checkpoint.best_model_path else name
-        info |= {"monitor": checkpoint.monitor, "score": float(to_scalar(score))}
+        info |= {"monitor": monitor, "score": float(to_scalar(checkpoint.best_k_models[path]))}
     run.register_checkpoint(Path(path), getattr(checkpoint, "_last_global_step_saved", None), name, info)
 
 

@@ -360,7 +360,8 @@ logger.finalize("success")
 import rla_hooks; print(rla_hooks.runs("root")[0].status)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=here)
-    assert done.stdout.split()[-1:] == ["running"], done.stderr
+    start, status, end = done.stdout.splitlines()
+    assert (start[:5], status, end[:9]) == ("run: ", "running", "finished:"), done.stderr
     assert only_run().status == "finished" and only_run().info["last"] == {"a": 1.0}
 
 
@@ -746,7 +747,7 @@ def test_many_checkpoints_cost_no_more_each_than_few(namespace, here):
     logger.log_metrics({"x": 1.0})
     folder = Path(logger.version)
     seen = []
-    logger.run.register_checkpoint = lambda path, step=None: seen.append((path.name, step))
+    logger.run.register_checkpoint = lambda path, step=None, *more: seen.append((path.name, step))
     for number in range(5):
         (folder / f"{number}.ckpt").write_bytes(b"x")
         logger.after_save_checkpoint(
@@ -840,7 +841,7 @@ def test_finalize_never_raises(namespace, here, only_run, monkeypatch):
     shutil.rmtree(here / "root")
     with pytest.warns(RLAWarning, match=r"run\.json could not be written"):
         logger.finalize("failed")
-    with pytest.warns(RLAWarning, match=r"tester\.pkl could not be written"):
+    with pytest.warns(RLAWarning, match="could not be written"):
         logger.experiment.finish()
 
 
