@@ -28,6 +28,7 @@ from rla_hooks.snapshot.loaded import loaded_files
 from rla_hooks.snapshot.request import MARKERS, BackupRequest
 from rla_hooks.snapshot.sources import LINK, MASKED, SECRET, SPECIAL, UNREADABLE, Search
 from rla_hooks.snapshot.trees import read_lines
+from rla_hooks.texts import printable
 
 NOTES = session.NOTES
 _MB = 2**20
@@ -66,7 +67,7 @@ class BackupReport:
             text += f"; {bulk.KEY}: true copies data and output folders"
         if self.unmarked is not None:
             text += (
-                f"; {_printable(self.unmarked)} has no project marker ({', '.join(MARKERS[:2])}, ...): packages, files "
+                f"; {printable(self.unmarked)} has no project marker ({', '.join(MARKERS[:2])}, ...): packages, files "
                 "that look like source beside the script, and loaded modules only"
             )
         return text
@@ -201,7 +202,7 @@ def _write_typed(notes: Path, store: FileStore, given: BackupRequest, report: Ba
 
 
 def _write_left_out(code_dir: Path, left_out: dict[str, list[str]]) -> None:
-    lines = [f"{reason}\t{_printable(path)}\n" for reason, paths in sorted(left_out.items()) for path in sorted(paths)]
+    lines = [f"{reason}\t{printable(path)}\n" for reason, paths in sorted(left_out.items()) for path in sorted(paths)]
     if lines:
         notes = code_dir / NOTES
         notes.mkdir(parents=True, exist_ok=True)
@@ -211,11 +212,5 @@ def _write_left_out(code_dir: Path, left_out: dict[str, list[str]]) -> None:
 def _few(reason: str, paths: list[str]) -> str:
     """Return a reason with the number of files and the first paths: ``2 secrets (.env, key.pem)``."""
     plural = "s" * (len(paths) > 1 and reason in (SECRET, MASKED, LINK, SPECIAL, bulk.DATA, bulk.OUTPUT))
-    names = ", ".join(_printable(path) for path in sorted(paths)[:3])
+    names = ", ".join(printable(path) for path in sorted(paths)[:3])
     return f"{len(paths)} {reason}{plural} ({names}{', ...' if len(paths) > 3 else ''})"
-
-
-def _printable(path: str) -> str:
-    """A path on one line, whatever its name holds."""
-    text = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
