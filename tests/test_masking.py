@@ -158,6 +158,7 @@ CODE = [
 ]
 CONFIG = [
     ("password: hunter2", "password: ***"),
+    ("password: 20242024", "password: ***"),
     ("password: correct horse battery  # old", "password: ***  # old"),
     (
         "REMOTE_SETTING: {username: me, password: 'HUNTER2', port: 22}",
@@ -169,6 +170,7 @@ CONFIG = [
     ("password: ${oc.env:PW}", None),
     ('{"token": "hello", "tokens": ["a"], "pad_token": "[PAD]"}', None),
     ("api_key: your-key-here\npassword: YOUR_PASSWORD\ntoken: put-it-here", None),
+    ('{"password": 2771, "secret": 11233, "monkey": 1}', None),
     ("# token: what the tokenizer makes", None),
 ]
 

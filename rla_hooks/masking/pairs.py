@@ -134,6 +134,8 @@ def _is_secret_value(found: _Found, kind: Kind) -> bool:
         return False
     if found.secrecy == ALONE and not is_random(text) and not _NO_WORD.fullmatch(text):
         return False
+    if found.bare and text.isdigit() and found.separator.startswith(('"', "'")):
+        return False  # a vocabulary: {"password": 2771}
     if found.bare and found.value.string.startswith(("(", "[", "{"), found.value.end()):
         return False  # a call, an index, a template
     if kind == "config" and "#" not in found.before:
