@@ -98,15 +98,16 @@ def test_hydras_own_handler(program):
     assert (code, run.status) == (1, "failed") and "ValueError: diverged" in run.info["error"], said
 
 
-def test_an_interactive_shell_that_shows_an_error(program):
+@pytest.mark.parametrize("prompt", ["sys.ps1 = '>>> '", ""])
+def test_an_interactive_shell_that_shows_an_error(prompt, program):
     """Python's own prompt, and shells made of the module code: the session goes on, and the run tells the error."""
     shell = """
 import code, sys
-sys.ps1 = ">>> "  # as every interactive shell does
+PROMPT
 shell = code.InteractiveInterpreter({"__name__": "__main__"})
 shell.runcode(compile('''BEFORE''', "<cell 1>", "exec"))
 shell.runcode(compile('''BODY''', "<cell 2>", "exec"))
-""".replace("BEFORE", OPENED.replace("BODY", ""))
+""".replace("PROMPT", prompt).replace("BEFORE", OPENED.replace("BODY", ""))
     code, said, run = program("rla.log({'a': 2})\\n1 / 0", shell)
     assert (code, run.status, run.info["rows"]) == (0, "failed", 2), said
     assert "ZeroDivisionError" in run.info["error"]

@@ -111,7 +111,9 @@ def how() -> ProgramEnd:
         return ProgramEnd(ending_of(handled), handled, signal_of(handled))
     shown = getattr(sys, "last_value", None)
     if _main is None or _main_process != ranks.process_id or not _was_left(_main):
-        if is_shell() and not notebook.is_watched() and shown is not None and shown is not _shown_before:
+        if (
+            shown is not None and shown is not _shown_before and not notebook.is_watched()
+        ):  # by a shell of the program's
             return ProgramEnd(ending_of(shown), shown, signal_of(shown), in_shell=True)
         return ProgramEnd(FINISHED, in_shell=is_shell())
     if shown is not None and _passed(shown, _main):
