@@ -9,6 +9,7 @@ import sys
 import pytest
 
 import rla_hooks as rla
+from rla_hooks import hooks
 
 pytestmark = pytest.mark.usefixtures("quiet")
 
@@ -141,3 +142,17 @@ def test_independent_must_be_true_or_false():
     """Told before anything is created."""
     with pytest.raises(rla.ConfigError, match="independent is 'yes'"), rla.run(independent="yes", backup="none"):
         pass
+
+
+def test_a_hook_may_be_independent_and_know_what_is_pruned(monkeypatch):
+    """Options of a run that a hook opens by itself: it records on every rank, and the user's exceptions prune it."""
+    monkeypatch.setenv("SLURM_PROCID", "3")
+    own = hooks.OwnRun("Hook", independent=True, pruned_by=KeyError, backup="none", writers=["csv"], log_root="root")
+    run = hooks.attach_or_plan(own).ensure_started()
+    run.log({"a": 1})
+    error = KeyError("too slow")
+    run.report(hooks.ending_of(error), error)
+    run.finish()
+    (saved,) = rla.runs("root")
+    assert (saved.status, saved.info["rows"]) == ("pruned", 1) and "too slow" in saved.info["error"]
+    assert hooks.OwnRun("Hook", independent=3).problems() == ["independent is 3 (int). Allowed: True, False."]

@@ -26,7 +26,17 @@ from rla_hooks.core.handover import Ownership, State
 from rla_hooks.core.logger import Logger
 from rla_hooks.core.program_exit import ProgramEnd
 from rla_hooks.core.settings import RunSettings
-from rla_hooks.endings import FAILED, FINISHED, INTERRUPTED, RUNNING, SEVERITY, check_ending, ending_of, signal_of
+from rla_hooks.endings import (
+    FAILED,
+    FINISHED,
+    INTERRUPTED,
+    PRUNED,
+    RUNNING,
+    SEVERITY,
+    check_ending,
+    ending_of,
+    signal_of,
+)
 from rla_hooks.record import RunRecord
 from rla_hooks.writers.base import Ending
 
@@ -76,6 +86,8 @@ class RunEnd:
         """
         check_ending(status)
         self._rejoin()
+        if error is not None and ending_of(error, self._run.settings.pruned_by) == PRUNED:
+            status = PRUNED  # hooks do not know what the user calls so
         self._report(ProgramEnd(status, error, signal), self._run.by_user)
 
     def _report(self, end: ProgramEnd, revocable: bool) -> None:
