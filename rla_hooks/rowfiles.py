@@ -19,7 +19,17 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from rla_hooks.smallfiles import open_regular
 from rla_hooks.values import Scalar
-from rla_hooks.writers.csv_format import STEP, TIME, cells_of, count_rows, read_header, row_starts, rows_of
+from rla_hooks.writers.csv_format import (
+    MORE,
+    STEP,
+    TIME,
+    cells_of,
+    count_rows,
+    from_more,
+    read_header,
+    row_starts,
+    rows_of,
+)
 
 if TYPE_CHECKING:
     import pandas
@@ -97,6 +107,7 @@ def _last_rows(
         for cells in rows_of(data[data.find(b"\n") + 1 :] if at > begin else data, starts):
             values = {name: _value(cell) for name, cell in zip(columns, cells) if cell}
             with suppress(KeyError, TypeError, ValueError, OverflowError):  # no row, or a step beyond all bounds
+                values |= from_more(values.pop(MORE, None))
                 found.append((float(values.pop(TIME)), int(values.pop(STEP)), values))
         if at == begin or size >= most:
             break
@@ -138,7 +149,7 @@ def _read_one(path: Path) -> pandas.DataFrame:
     try:
         with open_regular(path) as file:
             # Only what the writer means by it is a missing value: "None", "NA" and the like are texts.
-            return pandas.read_csv(
+            frame = pandas.read_csv(
                 file,
                 encoding_errors="backslashreplace",
                 low_memory=False,
@@ -148,6 +159,13 @@ def _read_one(path: Path) -> pandas.DataFrame:
             )
     except (FileNotFoundError, pandas.errors.EmptyDataError):
         return pandas.DataFrame()
+    if MORE not in frame:
+        return frame
+    more = pandas.DataFrame(map(from_more, frame.pop(MORE)), index=frame.index)
+    known = [name for name in more if name in frame]
+    for name in known:
+        frame[name] = frame[name].fillna(more[name])
+    return pandas.concat([frame, more.drop(columns=known)], axis=1)
 
 
 def _times(frame: pandas.DataFrame) -> pandas.Series[float]:

@@ -11,12 +11,13 @@ from typing import TypeVar
 from rla_hooks.layout import RunPaths
 from rla_hooks.writers.base import Writer
 
-#: The file and class of each format, imported on first use, and the arguments of the class, from a run's paths.
-WRITERS: dict[str, tuple[str, str, Callable[[RunPaths, float], tuple[object, ...]]]] = {
-    "csv": ("csv_writer", "CsvWriter", lambda paths, rate: (paths.progress_csv,)),
-    "tensorboard": ("tensorboard_writer", "TensorBoardWriter", lambda paths, rate: (paths.tensorboard_dir,)),
-    "stdout": ("human_writer", "StdoutWriter", lambda paths, rate: (rate,)),
-    "log": ("human_writer", "LogWriter", lambda paths, rate: (paths.log_txt, rate)),
+#: The file and class of each format, imported on first use, and the arguments of the class: from a run's paths, the
+#: tables per second, and whether the run's files are this process's own.
+WRITERS: dict[str, tuple[str, str, Callable[[RunPaths, float, bool], tuple[object, ...]]]] = {
+    "csv": ("csv_writer", "CsvWriter", lambda paths, rate, own: (paths.progress_csv, own)),
+    "tensorboard": ("tensorboard_writer", "TensorBoardWriter", lambda paths, rate, own: (paths.tensorboard_dir,)),
+    "stdout": ("human_writer", "StdoutWriter", lambda paths, rate, own: (rate,)),
+    "log": ("human_writer", "LogWriter", lambda paths, rate, own: (paths.log_txt, rate, own)),
 }
 DEFAULT_TABLES_PER_SECOND = 2.0
 
@@ -37,7 +38,7 @@ def make_writers(
         if isinstance(each, str):
             module, name, arguments = WRITERS[each]
             kind = getattr(importlib.import_module(f"rla_hooks.writers.{module}"), name)
-            each = kind(*arguments(paths, tables_per_second))
+            each = kind(*arguments(paths, tables_per_second, own))
         writers.append(each)
     return writers
 
@@ -46,7 +47,10 @@ _W = TypeVar("_W", bound=str | Writer)
 
 
 def copied_writers(writers: Iterable[_W]) -> list[_W]:
-    """Return copies of writers, without open files; names stay names. A writer that cannot be pickled is left out."""
+    """Return copies of writers, without open files; names stay names. A writer that cannot be pickled is left out.
+
+    A copy in another process writes to files of its own.
+    """
     copies = []
     for writer in writers:
         with suppress(Exception):

@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, BinaryIO
 
 STEP, TIME = "time-step", "timestamp"
+MORE = "more as JSON"  # the column of late keys that are too many for columns of their own
 MAX_HEADER = 16 << 20  # bytes; a first line that is longer is no header
 # A quoted cell, and the quote that ends it if there is one. Elsewhere in a cell a quote is a character like others.
 _QUOTED_CELL = re.compile(rb'(?:\A|,)"[^"]*(?:""[^"]*)*("?)')
+_BLANK_LINES = re.compile(rb"\n\n+")
 _NUMBER = re.compile(rb"[-+]?\d+(\.\d*)?([eE][-+]?\d+)?")
 
 
@@ -29,6 +33,23 @@ def quoted(text: str) -> str:
 
 
 CELL: dict[type, Callable[[Any], str]] = {float: repr, int: repr, str: quoted}
+
+
+def more_of(values: Mapping[str, Any]) -> str:
+    """Return the values of late keys as one cell."""
+    return quoted(json.dumps(values))
+
+
+def from_more(cell: object) -> dict[str, Any]:
+    """Return the values of late keys that a cell holds; none where it is damaged.
+
+    >>> from_more('{"loss/17": 0.5}'), from_more("{"), from_more(None)
+    ({'loss/17': 0.5}, {}, {})
+    """
+    with suppress(ValueError, RecursionError):
+        values = json.loads(cell) if isinstance(cell, str) else {}
+        return values if isinstance(values, dict) else {}
+    return {}
 
 
 def line_of(cells: Iterable[str]) -> bytes:
@@ -148,7 +169,7 @@ def count_rows(file: BinaryIO, starts: Callable[[bytes], bool]) -> int:
     while data := file.read(1 << 20):
         data += file.readline(MAX_HEADER)
         if not inside and b'"' not in data:
-            rows += data.count(b"\n") - data.count(b"\n\n")
+            rows += data.count(b"\n") - sum(len(blank) - 1 for blank in _BLANK_LINES.findall(data))
             continue
         for line in lines_of(data):
             if inside and starts(line):  # the quote before it was a stray one

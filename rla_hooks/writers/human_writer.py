@@ -21,6 +21,7 @@ from rla_hooks.values import Scalar
 from rla_hooks.writers import DEFAULT_TABLES_PER_SECOND
 from rla_hooks.writers.appendfile import AppendFile
 from rla_hooks.writers.base import STEP, MediaEvent, Row
+from rla_hooks.writers.destination import Destination, destination_of, this_process
 
 _MAX_WIDTH = 60  # columns of a key or a value on the screen
 _MAX_LINES = 200  # of a table
@@ -110,30 +111,52 @@ def _interval(shortest: float, age: float) -> float:
 
 
 class LogWriter(_TableWriter):
-    """Appends tables and messages to log.txt."""
+    """Appends tables and messages to log.txt, or to a file of this process beside it: see ``destination.py``."""
 
     name = "log"
 
-    def __init__(self, path: str | os.PathLike[str], tables_per_second: float = DEFAULT_TABLES_PER_SECOND):
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        tables_per_second: float = DEFAULT_TABLES_PER_SECOND,
+        own: bool = True,
+    ):
         super().__init__(tables_per_second)
         self.path = os.fspath(path)
-        self._file: AppendFile | None = None
+        self._owner = this_process() if own else None
+        self._place: Destination = destination_of(self.path, own)
 
     def _show(self, text: str) -> None:
-        if self._file is None or self._file.gone(time.time()):
-            self._file = AppendFile(self.path)
-        self._file.append(text.encode("utf-8", "backslashreplace"))
+        place = self._place
+        with place.lock:
+            file: AppendFile | None = place.open
+            if file is None or not file.look(time.time()):
+                file = self._opened()
+            file.append(text.encode("utf-8", "backslashreplace"))
+
+    def _opened(self) -> AppendFile:
+        place = self._place
+        file = None
+        if place.path is not None:
+            with suppress(IsADirectoryError, PermissionError):
+                file = AppendFile(place.path)
+        if file is None:
+            file = place.create_beside()
+        place.open, place.path = file, file.path
+        return file
 
     def close(self) -> None:
         try:
             super().close()
         finally:
-            if self._file is not None:
-                self._file.close()
-                self._file = None
+            self._place.open = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_file": None, "_waiting": None}
+        return self.__dict__ | {"_place": None, "_waiting": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._place = destination_of(self.path, self._owner == this_process())
 
 
 def table(row: Row) -> str:

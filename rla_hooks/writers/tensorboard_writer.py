@@ -18,6 +18,9 @@ _counter = itertools.count()
 # folder -> the file that its writers share; it closes with the last of them
 _open_files: weakref.WeakValueDictionary[str, AppendFile] = weakref.WeakValueDictionary()
 
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+    os.register_at_fork(after_in_child=_open_files.clear)  # those of the parent
+
 
 class TensorBoardWriter:
     """Appends events to a file in ``folder``. Each time it is opened again, it starts another file.
@@ -88,7 +91,7 @@ def _new_file(folder: str) -> AppendFile:
     now = time.time_ns()
     second, nanosecond = divmod(now, 10**9)
     name = f"{second:010d}.{nanosecond:09d}.{socket.gethostname()}.{os.getpid()}.{next(_counter)}"
-    file = AppendFile(os.path.join(folder, f"events.out.tfevents.{name}"))
+    file = AppendFile(os.path.join(folder, f"events.out.tfevents.{name}"), new=True)
     try:
         file.append(file_version(now / 1e9))
     except OSError:

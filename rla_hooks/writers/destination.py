@@ -1,0 +1,95 @@
+"""Which file this process writes to: the run's, or one of its own beside it.
+
+No two processes write to the same file. The process that owns the run writes progress.csv and log.txt. Any other one
+makes ``progress.<host>-<pid>.csv`` and ``log.<host>-<pid>.txt``, exclusively; ``-2`` follows where a name is taken, by
+an earlier process of the same number say. So does the owner where another program writes to progress.csv. All writers
+of one process, a writer and its copies, share the file.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import socket
+import threading
+import weakref
+from typing import Any
+
+from rla_hooks.errors import WarnOnce
+from rla_hooks.layout import safe_part
+from rla_hooks.writers.appendfile import AppendFile
+from rla_hooks.writers.base import lock_of
+
+_HOST_LIMIT = 160  # bytes: a file name has at most 255
+_process = ""
+
+
+def this_process() -> str:
+    """Name this process among all others; a forked child gets another name.
+
+    >>> this_process() == this_process()
+    True
+    """
+    return _process
+
+
+class Destination:
+    """What the writers of one file share in this process.
+
+    lock: to be held while writing. path: the file, once it is known; None for a process that has not made its own yet.
+    open: the open file, or what holds it; None while it is closed. A new one replaces it in one step.
+    """
+
+    def __init__(self, base: str, own: bool):
+        self.base = base  # the run's file
+        self.lock = lock_of(base)
+        self.path = base if own else None
+        self.open: Any = None
+        self.warn = WarnOnce()
+
+    def create_beside(self) -> AppendFile:
+        """Create a file of this process's own beside the run's. Raises OSError."""
+        stem, suffix = os.path.splitext(self.base)
+        stem = f"{stem}.{safe_part(socket.gethostname(), _HOST_LIMIT)}-{os.getpid()}"
+        for number in itertools.count(1):
+            try:
+                return AppendFile(f"{stem}{f'-{number}' if number > 1 else ''}{suffix}", new=True)
+            except FileExistsError:
+                pass
+        raise AssertionError("unreachable")
+
+    def leave(self) -> None:
+        """Make a file of its own for this process, a forked child: the open one is the parent's."""
+        self.lock, self.path, self.open = lock_of(self.base), None, None
+
+
+# (the run's file, own) -> what its writers share; it goes, and its file closes, with the last of them
+_destinations: weakref.WeakValueDictionary[tuple[str, bool], Any] = weakref.WeakValueDictionary()
+_registry = threading.RLock()  # re-entrant, for signal handlers
+
+
+def destination_of(base: str, own: bool, kind: type[Destination] = Destination) -> Any:
+    """Return the Destination of ``kind`` that all writers of the file ``base`` in this process share.
+
+    own: whether the file is this process's; else it gets one beside it.
+    """
+    with _registry:
+        destination = _destinations.get((base, own))
+        if destination is None:
+            destination = _destinations[base, own] = kind(base, own)
+        return destination
+
+
+def _begin_process() -> None:
+    global _process, _registry
+    _process, _registry = os.urandom(8).hex(), threading.RLock()
+    inherited = list(_destinations.values())
+    _destinations.clear()
+    for destination in inherited:  # writers of the parent's that are used in this child
+        destination.leave()
+        _destinations[destination.base, False] = destination
+
+
+_begin_process()
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+    os.register_at_fork(after_in_child=_begin_process)
