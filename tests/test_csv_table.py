@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from rla_hooks.query import rows
+from rla_hooks import rowfiles as rows
 from rla_hooks.writers.base import Row
 from rla_hooks.writers.csv_writer import CsvWriter
 
@@ -129,7 +129,7 @@ def _raise(error):
 
 @pytest.mark.parametrize("error, own", [(KeyboardInterrupt, True), (MemoryError, False)])
 @pytest.mark.parametrize("situation", SITUATIONS)
-@pytest.mark.filterwarnings("ignore::rla_hooks.errors.RLAWarning")
+@pytest.mark.filterwarnings("ignore::rla_hooks.errors.RLAWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_error_at_any_line_of_a_write_loses_no_row(error, situation, own, tmp_path, few_lines):
     """Ctrl-C and a lack of memory may come anywhere; the next row is written, and no row is lost, twice or garbage."""
     number = 0
@@ -154,7 +154,7 @@ def test_an_error_at_any_line_of_a_write_loses_no_row(error, situation, own, tmp
 
 @pytest.mark.parametrize("keys, own", [((), True), (("signal",), True), (("signal",), False)])
 @pytest.mark.parametrize("situation", SITUATIONS)
-@pytest.mark.filterwarnings("ignore::rla_hooks.errors.RLAWarning")
+@pytest.mark.filterwarnings("ignore::rla_hooks.errors.RLAWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_signal_handler_that_logs_at_any_call_of_a_write_loses_no_row(situation, keys, own, tmp_path, few_lines):
     """Its row, which may bring a key, and the row that it has interrupted stand in the file, each once."""
     number = 0
