@@ -144,8 +144,7 @@ class Checkpoints:
 
 def newest_whole(manifest: Manifest, name: str) -> Entry | None:
     """Return the entry of that name that was written last and is not damaged."""
-    entries = (entry for entry in reversed(manifest.complete()) if entry.name == name)
-    return next((entry for entry in entries if manifest.trouble(entry) is None), None)
+    return manifest.newest_whole(lambda entries: [entry for entry in entries if entry.name == name])[0]
 
 
 def _higher_is_better(model: Any, metric: str) -> bool:
