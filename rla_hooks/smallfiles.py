@@ -6,6 +6,7 @@ number and depth has a limit, far beyond what a run writes, that a sparse file o
 
 from __future__ import annotations
 
+import codecs
 import io
 import json
 import os
@@ -17,6 +18,8 @@ MAX_VALUES = 2_000_000  # of a JSON file: an empty list of two bytes takes 64 in
 MAX_DEPTH = 200  # levels of a JSON file: everybody who walks through it later does so by recursion
 _MAX_DIGITS = 4000  # Python itself refuses longer integers, or takes minutes
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+# Looked up here: Ctrl-C in the middle of the first look-up would leave the process without this encoding.
+_UTF_8 = codecs.lookup("utf-8-sig").name
 _KINDS = {stat.S_IFIFO: "FIFO", stat.S_IFCHR: "device", stat.S_IFBLK: "device", stat.S_IFSOCK: "socket"}
 
 
@@ -79,7 +82,7 @@ def parse_object(data: bytes) -> dict[str, Any]:
     if data.count(b",") + data.count(b"[") + data.count(b"{") > MAX_VALUES:
         raise ValueError(f"it holds more than {MAX_VALUES:,} values")
     try:
-        content = json.loads(data.decode("utf-8-sig"), parse_int=_integer)  # editors may add a mark at the beginning
+        content = json.loads(data.decode(_UTF_8), parse_int=_integer)  # editors may add a mark at the beginning
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     if not isinstance(content, dict):

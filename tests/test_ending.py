@@ -155,6 +155,25 @@ def test_the_signal_that_ended_a_run_is_recorded(body, name):
     assert last().info["signal"] == name and last().status == ("failed" if name is None else "interrupted")
 
 
+@posix
+@pytest.mark.parametrize("how", ["start", "run"])
+def test_ctrl_c_while_the_run_starts_leaves_no_running_run(how):
+    """run.json is there already, and the rest of the start takes its time: the code backup, say."""
+    program = f"""
+import os, signal
+import rla_hooks as rla
+from rla_hooks.core.files import RunFiles
+RunFiles.describe = lambda self: os.kill(os.getpid(), signal.SIGINT)
+try:
+    rla.{how}("t", log_root="root", writers=["csv"], backup="none"){".__enter__()" if how == "run" else ""}
+except KeyboardInterrupt:
+    os._exit(7)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 7, done.stderr
+    assert (last().status, last().info["signal"]) == ("interrupted", "SIGINT")
+
+
 # --- the user's exceptions --------------------------------------------------------------------------------------------
 
 

@@ -183,10 +183,14 @@ class Run(SummaryWords):
         self._open_files(paths)  # before another thread can see that the run has started
         self.ownership.begin(paths)
         handover.export_to_child_ranks(paths)
-        self.files.begin()
-        registry.register_open(self)
-        self.files.tell_start(self.is_quiet)
-        self.files.describe()
+        try:
+            self.files.begin()
+            registry.register_open(self)
+            self.files.tell_start(self.is_quiet)
+            self.files.describe()
+        except BaseException as error:  # Ctrl-C: run.json must not go on saying that it runs
+            self.ending.end_block(error)
+            raise
 
     def plan(self, tell: bool = True) -> None:
         """Choose the run's name and create nothing: :meth:`adopt` starts the run when it is first needed.
