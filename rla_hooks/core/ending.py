@@ -215,6 +215,8 @@ class RunEnd:
         """Note in run.json what was logged after the end, and keep no file open until the next row."""
         run = self._run
         run.logger.write_scalar_row()
+        if run.logger.before_row is not None:  # nothing was logged since then
+            return
         run.logger.before_row = self._late_row
         registry.forget_planned(run)
         run.flush()
