@@ -203,7 +203,7 @@ def test_a_silent_run_of_another_container_goes_on(tmp_path):
     (saved,) = rla.runs(tmp_path)
     assert (saved.status, saved.info["rows"], saved.info["last_step"]) == ("finished", 3, 2)
     assert [each["host"] for each in saved.info["restarts"]] == ["3f2a9c0d1e77"]
-    assert run.paths.progress_csv.read_bytes().startswith(before)
+    assert run.paths.progress_csv.read_bytes() == before and len(list(saved.log_dir.glob("progress.*-*.csv"))) == 1
     assert saved.info["owner"] == gone
     content = json.loads(run.paths.run_json.read_text()) | gone | {"owner": gone, "status": "running"}
     run.paths.run_json.write_text(json.dumps(content))
