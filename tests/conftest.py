@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import heapq
 import io
 import os
 import shutil
@@ -130,9 +131,18 @@ def small_disk(mounted):
 
 @pytest.fixture
 def read_rows():
-    """Read a progress.csv with the csv module: one dict a row, without the cells that are empty."""
+    """Read a progress.csv with the csv module: one dict a row, without the cells that are empty.
+
+    The rows that other processes have written to files beside it are among them, by time.
+    """
 
     def read(path: Path) -> list[dict[str, str]]:
+        beside = sorted(path.parent.glob("progress.*-*.csv")) if path.name == "progress.csv" else []
+        files = [read_one(path)] if path.exists() or not beside else []
+        files += map(read_one, beside)
+        return list(heapq.merge(*files, key=lambda row: float(row["timestamp"]))) if beside else files[0]
+
+    def read_one(path: Path) -> list[dict[str, str]]:
         text = path.read_bytes().decode("utf-8")
         assert text == "" or text.endswith("\n"), "the last row is torn"
         rows = csv.DictReader(io.StringIO(text, newline=""))

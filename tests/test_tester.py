@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import csv
 import gc
+import heapq
 import json
 import os
 import pickle
@@ -44,8 +45,9 @@ def ready(tmp_path):
 
 
 def rows_of(tester):
-    with open(tester.log_dir / "progress.csv", newline="") as file:
-        return list(csv.DictReader(file))
+    """The rows of all processes, by time."""
+    files = [list(csv.DictReader(path.open(newline=""))) for path in tester.log_dir.glob("progress*.csv")]
+    return list(heapq.merge(*files, key=lambda row: float(row["timestamp"])))
 
 
 def parameters_of(tester):
