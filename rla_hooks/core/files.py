@@ -20,6 +20,7 @@ from rla_hooks.core.logger import Logger
 from rla_hooks.core.settings import RunSettings
 from rla_hooks.layout import RunPaths
 from rla_hooks.life import process_identity, read_status
+from rla_hooks.locks import locked
 from rla_hooks.record import Claim, Ended, Progress, RunRecord, report_in_file, this_process
 from rla_hooks.texts import cut, duration, shell_path
 from rla_hooks.writers import parameter_tables
@@ -216,8 +217,9 @@ class RunFiles:
         if not self._ownership.is_writing:
             return
         with self._guard.warn_on_error("parameter.json"):
-            parameters = archive.all_parameters(self._hyper_parameters.flat(), self._paths)
-            write_json(self._paths.parameter_json, parameters)
+            with locked(self._paths.parameter_json):
+                parameters = archive.all_parameters(self._hyper_parameters.flat(), self._paths)
+                write_json(self._paths.parameter_json, parameters)
             if shortened := ", ".join(self._hyper_parameters.shortened[:10]):
                 self._tell_once(f"parameter.json has only the beginning of these long hyper-parameters: {shortened}")
             self._logger.write_media("hyperparameters", parameter_tables.text(parameters), step=0)
