@@ -183,8 +183,38 @@ def test_ctrl_c_in_the_middle_of_its_writing_loses_nothing(logger, writer):
     logger.add_scalar("a", 1.0, 0)
     with pytest.raises(KeyboardInterrupt):
         logger.add_scalar("a", 2.0, 1)
+    logger.add_scalar("b", 3.0, 0)
     logger.close()
-    assert writer.rows == [(0, {"a": 1.0})]
+    assert writer.rows == [(0, {"a": 1.0, "b": 3.0})]
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer that interrupts")
+def test_a_signal_handler_that_logs_loses_and_mixes_nothing(logger, writer):
+    """At any line of add_scalar: each value is in exactly one row, of its step."""
+    ticks = iter(range(10**9))
+
+    def tick(number, frame):
+        step = next(ticks)
+        logger.add_scalar("tick", float(step), 10**6 + step)
+        if step % 2:
+            logger.log({"other": float(step)}, 2 * 10**6 + step)
+
+    before = signal.signal(signal.SIGALRM, tick)
+    signal.setitimer(signal.ITIMER_REAL, 0.0003, 0.0003)
+    try:
+        for step in range(5000):
+            logger.add_scalar("a", float(step), step)
+            logger.add_scalar("b", float(step), step)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    logger.flush()
+    seen = [(key, step, value) for step, values in writer.rows for key, value in values.items()]
+    ticked = next(ticks)
+    expected = [(key, step, float(step)) for key in "ab" for step in range(5000)]
+    expected += [("tick", 10**6 + step, float(step)) for step in range(ticked)]
+    expected += [("other", 2 * 10**6 + step, float(step)) for step in range(1, ticked, 2)]
+    assert sorted(seen) == sorted(expected) and ticked > 10
 
 
 def test_threads_lose_no_value(logger, writer):

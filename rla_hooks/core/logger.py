@@ -188,22 +188,28 @@ class Logger:
                 self.write_scalar_row()
                 if self.before_row is not None:  # the end of the process must know of it
                     self._begin()
-                row.open(self.next_step() if step is None else step, given, wall_time(walltime, time.time()))
+                row = ScalarRow(self.next_step() if step is None else step, given, wall_time(walltime, time.time()))
+                while self._scalar_row.open:  # a signal handler that logs has opened it
+                    self.write_scalar_row()
+                self._scalar_row = row
             row.values.update(scalars | more)
+            if row.lacks(scalars):  # a signal handler that logs has written it in between
+                self._dump(scalars | more, row.step, at=row.time)
 
     def write_scalar_row(self) -> None:
         """Write the row that :meth:`add_scalar` has left open, if there is one."""
-        row = self._scalar_row
-        if not row.is_open or self._process != ranks.process_id:
+        if not self._scalar_row.open or self._process != ranks.process_id:
             return
         with self._lock:
-            rows = self.rows
-            try:
-                row.is_open = False  # before it is written, which asks for it
-                self._dump(row.values, row.step, at=row.time)
-            except BaseException:  # Ctrl-C: the next row or the end writes it
-                row.is_open = self.rows == rows
-                raise
+            row = self._scalar_row
+            if values := row.close():
+                rows = self.rows
+                try:
+                    self._dump(values, row.step, at=row.time)
+                except BaseException:  # Ctrl-C: the next row or the end writes it
+                    if self.rows == rows and self._scalar_row is row:
+                        row.open.append(row.values)
+                    raise
 
     def next_step(self) -> int:
         """Return the step of a dump that is given none: the time step if set, else the last row's plus 1, or 0."""
@@ -214,7 +220,7 @@ class Logger:
     def _dump(self, values: Mapping[str, Any], step: Any, excluded: _Excluded = None, at: float | None = None) -> _Row:
         if self.level == DISABLED:
             return {}
-        if self._scalar_row.is_open:
+        if self._scalar_row.open:
             self.write_scalar_row()
         scalars = self._scalars(values)
         if STEP in scalars or TIME in scalars:

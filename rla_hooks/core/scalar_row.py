@@ -17,22 +17,36 @@ from rla_hooks.values import Scalar, to_scalar
 
 
 class ScalarRow:
-    """The open row of one logger, if there is one. It stays with the original: a copy has none."""
+    """A row that is open, or that was. It stays with the original logger: a copy has none.
 
-    def __init__(self) -> None:
-        self.is_open = False
+    given: the step as the caller gave it, to find calls of the same step by; None makes a row that is not open. A
+    signal handler that logs may come at any line; so a row is closed by one call of C, ``pop``.
+    """
+
+    def __init__(self, step: int = 0, given: object = None, time: float = 0.0):
         self.values: dict[str, Scalar] = {}
-        self.step = 0
-        self.time = 0.0  # seconds since the epoch, of the first value
-        self._given: object = None  # what makes two calls ones of the same step
-
-    def open(self, step: int, given: object, time: float) -> None:
-        """Start a row of ``step``. given: the step as the caller gave it, to find calls of the same step by."""
-        self.values, self.step, self.time, self._given, self.is_open = {}, step, time, given, True
+        self.open = [] if given is None else [self.values]
+        self.step = step
+        self.time = time  # seconds since the epoch, of the first value
+        self._given = given
+        self._written: dict[str, Scalar] = {}
 
     def takes(self, values: Mapping[str, Scalar], given: object) -> bool:
         """Whether the row is open, is of this step, and has none of these names."""
-        return self.is_open and self._given == given and not self.values.keys() & values.keys()
+        return bool(self.open) and self._given == given and not self.values.keys() & values.keys()
+
+    def close(self) -> dict[str, Scalar]:
+        """Take no more values, and return those there are: none if the row is not open."""
+        try:
+            values = self.open.pop()
+        except IndexError:
+            return {}
+        self._written = dict(values)
+        return self._written
+
+    def lacks(self, values: Mapping[str, Scalar]) -> bool:
+        """Whether the row was closed before it had these values."""
+        return not self.open and not values.keys() <= self._written.keys()
 
     def __reduce__(self) -> Any:
         return ScalarRow, ()
