@@ -25,8 +25,10 @@ def note(
 ) -> bool:
     """Set the status if it is worse than the present one; return whether it was."""
     if SEVERITY[status] <= SEVERITY[content["status"]]:
-        if error is not None and not revocable and content.get("reported"):
-            add_error(content, status, error)  # whoever ends the run may know more than the one who reported
+        if status == content["status"] and not revocable and content.get("reported"):
+            if error is not None:
+                add_error(content, status, error)  # a rank has told the reason, say, and this one what followed from it
+            content["reported"] = False
         return False
     new: dict[str, Any] = {"status": status, "reported": revocable}
     new |= {} if error is None else {"error": traceback_of(error)}
@@ -45,7 +47,7 @@ def add_error(content: dict[str, Any], status: str, error: BaseException | str) 
 
 
 def revoke(content: dict[str, Any], error: BaseException | str | None) -> tuple[Report, dict[str, str] | None] | None:
-    """Take back a failure that was only reported, since the run itself says how it ended: by ``error``, or well.
+    """Take back a failure that was only reported, since the run itself did not fail: it ended by ``error``, or well.
 
     Return what was taken back, and a note that keeps it; no note if it is the error that ended the run. None if there
     is nothing to take back: an interrupted training was interrupted.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -292,8 +293,18 @@ def test_a_reported_failure_that_the_process_dies_of_stays():
     assert last().status == "failed" and "out of memory" in last().info["error"]
 
 
+@posix
+def test_a_launchers_sigterm_does_not_hide_what_another_rank_has_reported():
+    """Rank one fails, so the launcher ends rank zero."""
+    program = "import os, signal, rla_hooks as rla\n"
+    program += "with rla.run('t', log_root='root', writers=['csv'], backup='none') as run:\n"
+    program += "    run.report('failed', ValueError('boom on rank 1'))\n    os.kill(os.getpid(), signal.SIGTERM)"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True).returncode == -signal.SIGTERM
+    assert last().status == "failed" and "boom on rank 1" in last().info["error"]
+
+
 def test_what_leaves_the_run_goes_before_what_was_reported():
-    """The same exception is no note beside itself; another one is the error; an interruption was one."""
+    """The same exception is told once; another one follows it; an interruption was one, whatever the end is."""
     with pytest.raises(ValueError), rla.run(**QUICK) as run:
         error = ValueError("boom")
         run.report("failed", error)
@@ -302,7 +313,11 @@ def test_what_leaves_the_run_goes_before_what_was_reported():
     with pytest.raises(ValueError), rla.run(**QUICK) as run:
         run.report("failed", RuntimeError("out of memory"))
         raise ValueError("boom")
-    assert "out of memory" in last().info["notes"][0]["text"] and last().info["error"].endswith("ValueError: boom\n")
+    assert "out of memory" in last().info["error"] and last().info["error"].endswith("ValueError: boom\n")
+    with pytest.raises(KeyboardInterrupt), rla.run(**QUICK) as run:
+        run.report("failed", RuntimeError("out of memory"))
+        raise KeyboardInterrupt
+    assert last().status == "interrupted" and "out of memory" in last().info["notes"][0]["text"]
     with rla.run(**QUICK) as run:
         run.report("interrupted")
     assert last().status == "interrupted"

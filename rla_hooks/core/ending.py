@@ -112,6 +112,11 @@ class RunEnd:
         check_ending(status)
         self._end(ProgramEnd(status, error, None if error is None else signal_of(error)), last_word=True)
 
+    def report_signal(self, name: str) -> None:
+        """A framework's handler has got this signal, and will stop the training."""
+        if self._run.ownership.state is not State.ENDED:
+            self.report(INTERRUPTED, None, name)
+
     def end_block(self, error: BaseException | None) -> None:
         """End the run with its tracked call or block, which ``error`` leaves, or nothing."""
         self.finish(FINISHED if error is None else ending_of(error, self._run.settings.pruned_by), error)
@@ -129,12 +134,14 @@ class RunEnd:
             end = ProgramEnd(FINISHED)  # what was reported is known better
         elif isinstance(end.error, BaseException):
             end = end._replace(status=ending_of(end.error, self._run.settings.pruned_by))
-        self._end(end, last_word=not end.in_shell)
+        # A launcher that ends this process, by SIGTERM, does so because of the failure that another rank has reported.
+        self._end(end, last_word=end.status == FINISHED and not end.in_shell)
 
     def after_cell(self, error: BaseException | None) -> None:
         """A cell of a notebook has ended, by ``error`` or well. It counts if it has opened the run, or logged to it."""
         record, before, self._rows_before = self._record(), self._rows_before, self._run.logger.rows
-        if record is None or self.in_block or before == self._rows_before:
+        is_over = self._run.ownership.state is State.ENDED
+        if record is None or is_over or self.in_block or before == self._rows_before:
             return
         self._run.files.save_session()
         if error is None:
@@ -166,7 +173,7 @@ class RunEnd:
     def _note(self, record: RunRecord, end: ProgramEnd, last_word: bool) -> None:
         """Write the ending to run.json; to be called again if Ctrl-C has come in between."""
         is_news = self._run.ownership.state is not State.ENDED
-        if last_word and self._run.by_user:
+        if last_word and self._run.by_user and end.status != FAILED:
             record.revoke_report(end.error)
         if is_news or SEVERITY[end.status] > SEVERITY[record.status]:
             record.end(*end[:3])

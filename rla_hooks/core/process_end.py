@@ -89,7 +89,7 @@ def _on_sigterm(number: int, frame: FrameType | None) -> Any:
     name = signal.Signals(number).name
     if signal.getsignal(number) is not _on_sigterm:  # called by a framework's handler, which will stop the training
         for run in _runs():
-            run.ending.report(INTERRUPTED, None, name)
+            run.ending.report_signal(name)
         return
     _end(_runs, ProgramEnd(INTERRUPTED, None, name))
     signal.signal(number, signal.SIG_DFL)
