@@ -10,7 +10,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -114,6 +114,12 @@ def _is_file_of(descriptor: int, path: str) -> bool:
         return False
 
 
+def in_forked_child(action: Callable[[], object]) -> None:
+    """Call ``action`` in each child that is forked from here, before anything else of it runs."""
+    if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+        os.register_at_fork(after_in_child=action)
+
+
 def _after_fork_in_child() -> None:
     """The locks stay with the parent. Were the files not closed here, they would stay locked after its death."""
     for file in _files:
@@ -128,9 +134,7 @@ def new_in_child(variables: dict[str, Any], name: str) -> None:
 
     variables: the ``globals()`` of the module that has the lock between threads; it must look the lock up at each use.
     """
-    if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
-        os.register_at_fork(after_in_child=lambda: variables.update({name: threading.RLock()}))
+    in_forked_child(lambda: variables.update({name: threading.RLock()}))
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+in_forked_child(_after_fork_in_child)

@@ -8,10 +8,10 @@ All functions take the content of a run.json and change nothing but these keys.
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from typing import Any
 
 from rla_hooks.endings import FAILED, PRUNED, RUNNING, SEVERITY, traceback_of
+from rla_hooks.texts import iso_time
 
 Report = tuple[Any, Any]  # the status and the error of one that was taken back
 
@@ -56,8 +56,8 @@ def revoke(content: dict[str, Any], error: BaseException | str | None) -> tuple[
     if not content.get("reported") or status not in (FAILED, PRUNED):
         return None
     is_same = error is not None and last_line(traceback_of(error)) == last_line(str(text))
-    now = datetime.now(timezone.utc).isoformat(timespec="microseconds")
-    kept = None if is_same else {"time": now, "text": f"{status}, as a hook reported: {text or 'no error given'}"}
+    told = f"{status}, as a hook reported: {text or 'no error given'}"
+    kept = None if is_same else {"time": iso_time(), "text": told}
     content.update({"status": RUNNING, "error": None, "ended": None, "seconds": None, "reported": False})
     return (status, text), kept
 

@@ -15,7 +15,7 @@ from datetime import date, datetime, time, timedelta
 from pathlib import PurePath
 from typing import Any, TypeVar
 
-from rla_hooks.texts import MAX_REPR, cut, shown, text_of
+from rla_hooks.texts import MAX_BITS, MAX_REPR, cut, shown, text_of
 from rla_hooks.values import flat_items
 
 MAX_PARAMETERS = 10_000  # names of all hyper-parameters of a run, nested ones with dots
@@ -24,7 +24,6 @@ _MAX_VALUES = 20_000  # in one hyper-parameter, at all depths
 _MAX_TEXT = 100_000  # characters of a text
 _MAX_ARRAY = 100  # elements of an array that are worth reading as numbers
 _MAX_DEPTH = 20
-_MAX_BITS = 10_000  # of an int; Python does not print ints of more than 4300 digits
 _T = TypeVar("_T")
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
@@ -147,8 +146,8 @@ class _Plain:
     def of(self, value: Any, path: tuple[int, ...]) -> Any:
         """Return the plain form of a value; ``path``: the ids of the objects that it is inside of."""
         self._left -= 1
-        if type(value) is int and value.bit_length() > _MAX_BITS:
-            return f"<int of {value.bit_length()} bits>"
+        if type(value) is int and value.bit_length() > MAX_BITS:
+            return shown(value)
         if value is None or type(value) in (bool, int, float):
             return value
         if type(value) is str:

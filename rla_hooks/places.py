@@ -1,4 +1,4 @@
-"""Where a program stands: its main script, the folder that relative paths start at, the nearest config file."""
+"""Where a program stands: its main script or shell, the folder that relative paths start at, the nearest config."""
 
 from __future__ import annotations
 
@@ -47,6 +47,13 @@ def main_script() -> Path | None:
     if not file or file.startswith("<") or is_installed(file):  # "<stdin>": python - < train.py
         return None
     return Path(os.path.abspath(file))
+
+
+def ipython_shell() -> Any:
+    """The running shell of IPython, which a notebook has, too; None elsewhere."""
+    with suppress(Exception):  # IPython is half imported, or another module has its name
+        return sys.modules["IPython"].get_ipython()
+    return None
 
 
 def is_installed(file: str | os.PathLike[str]) -> bool:

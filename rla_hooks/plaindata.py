@@ -25,8 +25,8 @@ from rla_hooks.encoding import DEEPEST, Encoder, KeyPath, NotStorable
 from rla_hooks.errors import RLAError
 from rla_hooks.texts import cut, printable, shown
 
-_TAG = "__rla__"
-_NUMPY_KINDS = "biufcSUmM"
+TAG = "__rla__"
+NUMPY_KINDS = "biufcSUmM"  # numbers, text and dates: nothing that holds objects
 
 
 class PlainDataError(RLAError, ValueError):
@@ -84,7 +84,7 @@ class PlainEncoder(Encoder):
         if kind in _TAGGERS:
             return _TAGGERS[kind](value)
         if isinstance(value, PurePath):
-            return _TAG, "path", str(value)
+            return TAG, "path", str(value)
         if kind.__module__.partition(".")[0] == "numpy" and "numpy" in sys.modules:
             return _encode_numpy(value, keys)
         return NotImplemented
@@ -92,21 +92,21 @@ class PlainEncoder(Encoder):
     def encode_container(self, value: Any, keys: KeyPath) -> Any:
         kind = type(value)
         if kind is OrderedDict:
-            return _TAG, "OrderedDict", dict(self.encode_items(value, keys))
+            return TAG, "OrderedDict", dict(self.encode_items(value, keys))
         if kind is deque:
-            return _TAG, "deque", list(self.encode_elements(value, keys)), value.maxlen
+            return TAG, "deque", list(self.encode_elements(value, keys)), value.maxlen
         encoded = super().encode_container(value, keys)
         # A tuple that looks like one of our tags is wrapped, so that it comes back as it was.
-        looks_tagged = kind is tuple and encoded and type(encoded[0]) is str and encoded[0] == _TAG
-        return (_TAG, "tuple", *encoded) if looks_tagged else encoded
+        looks_tagged = kind is tuple and encoded and type(encoded[0]) is str and encoded[0] == TAG
+        return (TAG, "tuple", *encoded) if looks_tagged else encoded
 
 
 _TAGGERS: dict[type, Callable[[Any], Any]] = {
-    datetime.datetime: lambda value: (_TAG, "datetime", value.isoformat()),
-    datetime.date: lambda value: (_TAG, "date", value.isoformat()),
-    datetime.time: lambda value: (_TAG, "time", value.isoformat()),
-    datetime.timedelta: lambda value: (_TAG, "timedelta", value.days, value.seconds, value.microseconds),
-    complex: lambda value: (_TAG, "complex", value.real, value.imag),  # pickle would store its class
+    datetime.datetime: lambda value: (TAG, "datetime", value.isoformat()),
+    datetime.date: lambda value: (TAG, "date", value.isoformat()),
+    datetime.time: lambda value: (TAG, "time", value.isoformat()),
+    datetime.timedelta: lambda value: (TAG, "timedelta", value.days, value.seconds, value.microseconds),
+    complex: lambda value: (TAG, "complex", value.real, value.imag),  # pickle would store its class
 }
 
 
@@ -120,13 +120,13 @@ def _encode_numpy(value: Any, keys: KeyPath) -> Any:
         name = "ndarray"
     else:
         return NotImplemented
-    if value.dtype.kind not in _NUMPY_KINDS or value.dtype.hasobject:
+    if value.dtype.kind not in NUMPY_KINDS or value.dtype.hasobject:
         raise NotStorable(
             keys,
             f"a numpy {name} of dtype {value.dtype} cannot be stored here. Numbers, text and dates can: "
             "convert it with astype, or store its fields one by one.",
         )
-    return _TAG, name, value.dtype.str, tuple(value.shape), value.tobytes()
+    return TAG, name, value.dtype.str, tuple(value.shape), value.tobytes()
 
 
 # The steps of a pickle that :func:`pack` makes, with the number of bytes that follow each; and those that are followed
@@ -208,7 +208,7 @@ class _Decoder:
             if kind is dict:
                 return {self.decode(key): self.decode(part) for key, part in value.items()}
             parts = [self.decode(part) for part in value]
-            if kind is tuple and parts and type(value[0]) is str and value[0] == _TAG:
+            if kind is tuple and parts and type(value[0]) is str and value[0] == TAG:
                 return self._untag(parts)
             return parts if kind is list else kind(parts)
         finally:
@@ -229,7 +229,7 @@ class _Decoder:
         import numpy as np
 
         kind = np.dtype(dtype)
-        if kind.kind not in _NUMPY_KINDS:
+        if kind.kind not in NUMPY_KINDS:
             raise PlainDataError(f"The data holds an array of dtype {shown(dtype, 100)}, which plain data never does.")
         if data and kind.itemsize:
             self._spend(len(data))

@@ -10,6 +10,7 @@ import json
 import os
 
 from rla_hooks.errors import ConfigError
+from rla_hooks.locks import in_forked_child
 
 _RANK_VARIABLES = (
     "RLA_RANK",  # the user's word goes before any launcher's
@@ -31,8 +32,7 @@ def _after_fork_in_child() -> None:
     process_id = os.getpid()
 
 
-if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+in_forked_child(_after_fork_in_child)
 
 
 def global_rank() -> int:

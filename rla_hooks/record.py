@@ -19,7 +19,7 @@ import platform
 import socket
 import time
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime, timezone
+from datetime import datetime
 from enum import Enum
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,6 +32,7 @@ from rla_hooks.life import namespace, process_identity, read_status
 from rla_hooks.locks import locked
 from rla_hooks.masking import masked_command
 from rla_hooks.reserve import Reserve
+from rla_hooks.texts import iso_time
 
 FORMAT = 2
 load = read_json  # of a run.json; raises OSError, or ValueError where it holds something else
@@ -55,7 +56,7 @@ class RunRecord:
             "format": FORMAT,
             **content,
             "status": RUNNING,
-            "started": _iso(time.time()),
+            "started": iso_time(),
             "ended": None,
             "seconds": None,
             **this_process(),
@@ -107,7 +108,7 @@ class RunRecord:
         :meth:`revoke_report` may take back.
         """
         self._catch_up()
-        self.content |= {"ended": _iso(time.time()), "seconds": round(time.monotonic() - self._clock, 3)}
+        self.content |= {"ended": iso_time(), "seconds": round(time.monotonic() - self._clock, 3)}
         return outcome.note(self.content, status, error, signal, revocable)
 
     def revoke_report(self, error: BaseException | str | None = None) -> None:
@@ -203,7 +204,7 @@ class RunRecord:
                 return Claim.GUEST
             change: dict[str, Any] = {"owner": me} if is_gone else {}
             if killed:
-                last_life = {key: self.content[key] for key in me} | {"status": KILLED, "taken_up": _iso(time.time())}
+                last_life = {key: self.content[key] for key in me} | {"status": KILLED, "taken_up": iso_time()}
                 change |= me | {"restarts": [*self.content["restarts"], last_life]} | count()._asdict()
             self._reserve.write_json(self.content | change)
             self.content |= change
@@ -268,10 +269,6 @@ def report_in_file(path: Path, end: Ended, revocable: bool = False) -> None:
             record.save()
         elif error is not None and outcome.add_error(record.content, status, error):
             record.save(error=record.content["error"])
-
-
-def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="microseconds")
 
 
 def _working_directory() -> str | None:

@@ -19,10 +19,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from rla_hooks.smallfiles import open_regular
 from rla_hooks.values import Scalar
+from rla_hooks.writers.base import STEP, TIME
 from rla_hooks.writers.csv_format import (
     MORE,
-    STEP,
-    TIME,
     cells_of,
     count_rows,
     from_more,

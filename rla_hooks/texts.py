@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import shlex
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 
 MAX_REPR = 1000  # characters
+MAX_BITS = 10_000  # of an int that is shown; Python does not print ints of more than 4300 digits
 
 
 def cut(text: str, limit: int) -> str:
@@ -24,7 +25,7 @@ def shown(value: object, limit: int = MAX_REPR) -> str:
     >>> shown("a"), shown(10**5000)
     ("'a'", '<int of 16610 bits>')
     """
-    if type(value) is int and value.bit_length() > 10_000:  # Python does not print ints of more than 4300 digits
+    if type(value) is int and value.bit_length() > MAX_BITS:
         return f"<int of {value.bit_length()} bits>"
     try:
         text = repr(value)
@@ -106,3 +107,13 @@ def duration(seconds: float) -> str:
     ('3.1 s', '0:01:15', '1 day, 1:01:01')
     """
     return f"{seconds:.1f} s" if seconds < 60 else str(timedelta(seconds=round(seconds)))
+
+
+def iso_time(seconds: float | None = None) -> str:
+    """Return a time, given in seconds since 1970 and by default now, as the files of a run have it: in UTC.
+
+    >>> iso_time(0.5)
+    '1970-01-01T00:00:00.500000+00:00'
+    """
+    time = datetime.now(timezone.utc) if seconds is None else datetime.fromtimestamp(seconds, timezone.utc)
+    return time.isoformat(timespec="microseconds")

@@ -92,15 +92,9 @@ def track(
     {'lr': 0.1, 'steps': 3}
     """
     if function is None:
-        options: dict[str, Any] = {
-            "record": record,
-            "task": task,
-            "config": config,
-            "log_root": log_root,
-            "writers": writers,
-        }
-        options |= {"backup": backup, "independent": independent, "pruned_by": pruned_by}
-        return functools.partial(track, **options, tags=tags, note=note, group=group)
+        options: dict[str, Any] = {"record": record, "task": task, "config": config, "log_root": log_root}
+        options |= {"writers": writers, "backup": backup, "tags": tags, "note": note, "group": group}
+        return functools.partial(track, **options, independent=independent, pruned_by=pruned_by)
     _check_trackable(function)
     source = _source_of(function)
     text = None if source else _text_of(function)
@@ -174,10 +168,10 @@ def run(
     """
 
     def configured() -> RunSettings | None:
-        settings, problems = _settings_of(hyper_parameters, more, Labels(tags, note, group))
-        settings.independent, settings.pruned_by = independent, pruned_by
         if handover.is_off():
             return None
+        settings, problems = _settings_of(hyper_parameters, more, Labels(tags, note, group))
+        settings.independent, settings.pruned_by = independent, pruned_by
         where, options = (_task_or_script(task), config, log_root), {"writers": writers, "backup": backup}
         return _configure(settings, record, where, options, problems)
 
@@ -213,12 +207,12 @@ def start(
     """
     from rla_hooks.core.run import Run
 
-    settings, problems = _settings_of(hyper_parameters, more, Labels(tags, note, group))
-    settings.independent, settings.pruned_by = independent, pruned_by
-    if handover.is_off():
+    labels = tags, note, group
+    settings = run(
+        task, record, config, log_root, writers, backup, *labels, independent, pruned_by, hyper_parameters, **more
+    ).configured()
+    if settings is None:
         return Run.silent()
-    where, options = (_task_or_script(task), config, log_root), {"writers": writers, "backup": backup}
-    _configure(settings, record, where, options, problems)
     started = Run.start(settings)
     registry.enter_until_finish(started)
     return started
@@ -228,17 +222,17 @@ class _Block(ContextDecorator):
     """A call or a block that is a run. No generator: the exception that leaves the block is not touched at all."""
 
     def __init__(self, configured: Callable[[], RunSettings | None]):
-        self._configured = configured
+        self.configured = configured  # returns the checked settings; None if tracking is off
         self._here: registry.Entered | None = None
 
     def _recreate_cm(self) -> _Block:
-        return _Block(self._configured)  # as a decorator: a run for each call
+        return _Block(self.configured)  # as a decorator: a run for each call
 
     def __enter__(self) -> Run:
         from rla_hooks.core.run import Run
 
-        settings = self._configured()
-        if settings is None:  # tracking is off
+        settings = self.configured()
+        if settings is None:
             return Run.silent()
         if self._here is not None:
             raise RunError("this block has been entered before. Call rla.run(...) again for a further run.")

@@ -8,6 +8,7 @@ import operator
 from collections.abc import Mapping
 from typing import Any
 
+from rla_hooks import texts
 from rla_hooks.checkpoints import backends
 from rla_hooks.errors import CheckpointError, ConfigError
 from rla_hooks.layout import portable
@@ -77,6 +78,5 @@ def checked_name(name: Any, step: int) -> None:
 def shown(value: Any) -> str:
     """Return a value as a text for an error: a short one in full, others by their type."""
     if value is None or isinstance(value, (bool, int, float, str)):
-        text = repr(value)
-        return text if len(text) <= 80 else text[:77] + "..."
+        return texts.shown(value, 80)
     return f"a {type(value)}"

@@ -13,7 +13,6 @@ incomplete, or not written by this run; it is neither read nor deleted. A checkp
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -27,7 +26,7 @@ from rla_hooks.checkpoints import staging
 from rla_hooks.errors import warn
 from rla_hooks.locks import locked
 from rla_hooks.smallfiles import open_regular, parse_object, read_bytes
-from rla_hooks.texts import printable
+from rla_hooks.texts import printable, shown
 
 FILE = "manifest.json"
 FORMAT = 2  # as format 1; but its run may have been written by several processes
@@ -212,7 +211,7 @@ class Manifest:
         if not isinstance(listed, list):
             return [], self._warn("holds no list of checkpoints")
         if type(number) is not int or number < 1:
-            return [], self._warn(f"has format {ascii(number)[:40]}; this version reads formats 1 to {FORMAT}")
+            return [], self._warn(f"has format {shown(number, 40)}; this version reads formats 1 to {FORMAT}")
         good = [entry for entry in map(_entry, listed) if entry]
         if number > FORMAT:
             newer = f"has format {number}; this version knows formats 1 to {FORMAT}, and reads it as far as it can"
@@ -238,8 +237,7 @@ class Manifest:
 
     def _write(self, entries: list[Entry], sync: bool = True) -> None:
         content = {"format": FORMAT, "checkpoints": [asdict(entry) for entry in entries]}
-        text = json.dumps(content, indent=2) + "\n"
-        atomic.write_bytes(self.path, text.encode(), sync)
+        atomic.write_json(self.path, content, sync)
 
 
 def latest(folder: str | os.PathLike[str], name: str | None = None) -> Path | None:

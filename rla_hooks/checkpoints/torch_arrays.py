@@ -15,9 +15,7 @@ import torch
 
 from rla_hooks.encoding import KeyPath, NotStorable
 from rla_hooks.errors import CheckpointError
-
-_TAG = "__rla__"
-_KINDS = "biufcSUmM"  # numbers, text and dates: nothing that holds objects
+from rla_hooks.plaindata import NUMPY_KINDS, TAG
 
 
 def encode(array: Any, keys: KeyPath) -> Any:
@@ -26,7 +24,7 @@ def encode(array: Any, keys: KeyPath) -> Any:
 
     if type(array) not in (np.ndarray, np.memmap):
         raise NotStorable(keys, f"a {type(array)} cannot be stored here. Pass numpy.asarray(...) of its parts.")
-    if array.dtype.kind not in _KINDS or array.dtype.hasobject:
+    if array.dtype.kind not in NUMPY_KINDS or array.dtype.hasobject:
         raise NotStorable(
             keys,
             f"a numpy array of dtype {array.dtype} cannot be stored here. Numbers, text and dates can: convert it with "
@@ -38,12 +36,12 @@ def encode(array: Any, keys: KeyPath) -> Any:
         content = torch.from_numpy(plain)
     except (TypeError, ValueError):  # torch knows no such type: texts, dates, the other order of bytes
         content = torch.frombuffer(bytearray(plain.tobytes()), dtype=torch.uint8) if plain.size else torch.empty(0)
-    return _TAG, "ndarray", array.dtype.str, list(array.shape), content
+    return TAG, "ndarray", array.dtype.str, list(array.shape), content
 
 
 def decode(content: Any) -> Any:
     """Return the content of a file with the arrays as they were. Raises CheckpointError for one that is damaged."""
-    if type(content) is tuple and len(content) == 5 and type(content[0]) is str and content[:2] == (_TAG, "ndarray"):
+    if type(content) is tuple and len(content) == 5 and type(content[0]) is str and content[:2] == (TAG, "ndarray"):
         return _array(*content[2:])
     if isinstance(content, (dict, OrderedDict)):
         for key, value in content.items():
@@ -60,7 +58,7 @@ def _array(dtype: Any, shape: Any, content: Any) -> Any:
 
     try:
         kind = np.dtype(dtype)
-        if kind.kind not in _KINDS or kind.hasobject:
+        if kind.kind not in NUMPY_KINDS or kind.hasobject:
             raise ValueError(f"its dtype is {dtype!r}")
         if not content.numel() or not kind.itemsize:
             return np.zeros(shape, kind)

@@ -22,7 +22,7 @@ from rich.console import Console
 from rla_hooks.cli.folders import print_run
 from rla_hooks.errors import RLAError
 from rla_hooks.query import SavedRun, runs
-from rla_hooks.texts import printable
+from rla_hooks.texts import cut, printable
 
 _MAX_CELL = 500  # characters, of a table in which anything may stand
 
@@ -67,7 +67,7 @@ def _cells(run: SavedRun) -> list[Any]:
 
 def _cell(value: Any) -> str:
     text = "" if value is None else value if isinstance(value, str) else repr(value)
-    return printable(text if len(text) <= _MAX_CELL else f"{text[:_MAX_CELL]}...")
+    return printable(cut(text, _MAX_CELL))
 
 
 @app.command("show")

@@ -148,7 +148,7 @@ class RunEnd:
             record.revoke_report()
             self._run.files.save_progress()
         else:
-            self._report(ProgramEnd(ending_of(error, self._run.settings.pruned_by), error, signal_of(error)), True)
+            self._report(ProgramEnd.by(error, self._run.settings.pruned_by), True)
 
     # --- the end --------------------------------------------------------------------------------------------------
 

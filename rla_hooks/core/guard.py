@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timezone
 from typing import Any
 
 from rla_hooks.core.logger import ERROR, Logger
 from rla_hooks.errors import WarnOnce
 from rla_hooks.masking import mask_text
-from rla_hooks.texts import cut, text_of
+from rla_hooks.texts import cut, iso_time, text_of
 
 _MAX_NOTES = 100  # warnings in run.json; further ones are counted there
 _MAX_TEXT = 2000  # characters of one
@@ -46,7 +45,7 @@ class Guard:
         """Keep a warning that was given about the run, without secrets: its files get shared."""
         text = mask_text(cut(message, _MAX_TEXT))
         if len(self._notes) < _MAX_NOTES:
-            self._notes.append({"time": datetime.now(timezone.utc).isoformat(timespec="microseconds"), "text": text})
+            self._notes.append({"time": iso_time(), "text": text})
         else:
             self._further += 1
         if self._logger is not None:

@@ -35,10 +35,9 @@ def export(paths: RunPaths | None) -> None:
         os.environ.pop(RANKS_VARIABLE, None)
     else:
         os.environ[RANKS_VARIABLE] = text
+    # There, too: a fork server has the environment of the time when it was started. A child leaves its parent's run.
     config = _config_of_multiprocessing()
-    if config is not None and not (
-        text is None and _is_child()
-    ):  # a fork server, which has the environment of the time when it was started
+    if config is not None and (text is not None or not _is_child()):
         config[_IN_CONFIG] = text
 
 

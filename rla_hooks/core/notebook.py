@@ -6,19 +6,20 @@ cell that logs to the run and ends well takes the failure back: it is kept as a 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from rla_hooks.places import ipython_shell
 
-class InNotebook(Protocol):
-    """What this module uses of a run: core/ending.py."""
+
+class EndingRun(Protocol):
+    """What this module and process_end use of a run: core/ending.py."""
 
     @property
     def ending(self) -> Any: ...
 
 
-Runs = Callable[[], Sequence[InNotebook]]
+Runs = Callable[[], Sequence[EndingRun]]
 
 _shell: Any = None  # the one that has been asked to call after_cell
 _runs: Runs = tuple  # gives the open runs
@@ -27,8 +28,7 @@ _runs: Runs = tuple  # gives the open runs
 def watch(runs: Runs) -> None:
     """Where this is a notebook, learn how its cells end."""
     global _shell, _runs
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
+    shell = ipython_shell()
     _runs = runs
     if shell is not None and shell is not _shell:
         shell.events.register("post_run_cell", after_cell)

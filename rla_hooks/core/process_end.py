@@ -7,24 +7,14 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
 from types import FrameType, TracebackType
-from typing import Any, Protocol
+from typing import Any
 
 from rla_hooks import ranks
 from rla_hooks.core import notebook, program_exit
+from rla_hooks.core.notebook import Runs
 from rla_hooks.core.program_exit import ProgramEnd
-from rla_hooks.endings import FINISHED, INTERRUPTED, ending_of, signal_of
-
-
-class EndingRun(Protocol):
-    """What this module uses of a run: core/ending.py."""
-
-    @property
-    def ending(self) -> Any: ...
-
-
-Runs = Callable[[], Sequence[EndingRun]]
+from rla_hooks.endings import FINISHED, INTERRUPTED
 
 _hooked = 0  # the id of the process that the handlers below were registered in
 _runs: Runs = tuple  # gives the runs to end; none before the first watch
@@ -49,7 +39,7 @@ def watch(runs: Runs) -> None:
     def excepthook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         """End the runs that no decorator or block ends, with the exception that ends the program."""
         if not program_exit.is_shell():  # there, the session goes on
-            _end(_runs, ProgramEnd(ending_of(error), error, signal_of(error)))
+            _end(_runs, ProgramEnd.by(error))
         previous(kind, error, trace)
 
     sys.excepthook = excepthook

@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 
 from rla_hooks import ranks
 from rla_hooks.core import notebook
-from rla_hooks.endings import FINISHED, ending_of, signal_of, traceback_of
+from rla_hooks.endings import FINISHED, ErrorTypes, ending_of, signal_of, traceback_of
 
 
 class ProgramEnd(NamedTuple):
@@ -37,6 +37,11 @@ class ProgramEnd(NamedTuple):
     signal: str | None = None
     in_shell: bool = False  # of an interactive session, in which cells may fail and the program ends well
     is_guess: bool = False  # SystemExit has left the program, of unknown code
+
+    @classmethod
+    def by(cls, error: BaseException, pruned_by: ErrorTypes = (), in_shell: bool = False) -> ProgramEnd:
+        """The end by an exception."""
+        return cls(ending_of(error, pruned_by), error, signal_of(error), in_shell)
 
 
 _main: FrameType | None = None  # of the main script
@@ -108,16 +113,14 @@ def how() -> ProgramEnd:
     """Return how the program ends; to be called when it does."""
     handled = sys.exc_info()[1]  # multiprocessing ends a child while it handles the exception that ends it
     if handled is not None:
-        return ProgramEnd(ending_of(handled), handled, signal_of(handled))
+        return ProgramEnd.by(handled)
     shown = getattr(sys, "last_value", None)
     if _main is None or _main_process != ranks.process_id or not _was_left(_main):
-        if (
-            shown is not None and shown is not _shown_before and not notebook.is_watched()
-        ):  # by a shell of the program's
-            return ProgramEnd(ending_of(shown), shown, signal_of(shown), in_shell=True)
+        if shown is not None and shown is not _shown_before and not notebook.is_watched():
+            return ProgramEnd.by(shown, in_shell=True)  # in a shell that the program has opened
         return ProgramEnd(FINISHED, in_shell=is_shell())
     if shown is not None and _passed(shown, _main):
-        return ProgramEnd(ending_of(shown), shown, signal_of(shown))
+        return ProgramEnd.by(shown)
     return _last_exit or _explicit_exit(_main)
 
 

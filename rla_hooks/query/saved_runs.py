@@ -21,6 +21,7 @@ from rla_hooks.layout import RunPaths, check_task, parse, run_names
 from rla_hooks.life import STALE_AFTER, is_running, read_status
 from rla_hooks.record import FORMAT
 from rla_hooks.smallfiles import parse_object, read_bytes
+from rla_hooks.texts import shown
 
 if TYPE_CHECKING:
     import pandas
@@ -45,8 +46,8 @@ class SavedRun:
     ``name``, ``task``; ``status``: ``running``, ``finished``, ``pruned``, ``interrupted``, ``failed``; ``killed`` if it
     did not end and its process is gone; ``running (silent since 2026-01-31 12:00 UTC)`` if it runs, or ran, in a
     container or on another host, and has written nothing for ten minutes; ``unknown`` where run.json is damaged.
-    ``hparams``: parameter.json; ``info``: run.json, and what rows a run
-    has that did not end; ``paths``: where its files are.
+    ``hparams``: parameter.json; ``info``: run.json, and of a run that did not end what rows it has; ``paths``: where
+    its files are.
 
     >>> import rla_hooks as rla
     >>> @rla.track(record=["lr"], task="demo", writers=["csv"], backup="none")
@@ -171,7 +172,7 @@ def _status(info: dict[str, Any], paths: RunPaths) -> tuple[str, str | None]:
     newer = None
     if isinstance(number, int) and number > FORMAT:
         newer = (
-            f"run.json has format {ascii(number)[:40]}; this version knows formats 1 to {FORMAT}: read as far as known"
+            f"run.json has format {shown(number, 40)}; this version knows formats 1 to {FORMAT}: read as far as known"
         )
         if isinstance(status, str) and status not in SEVERITY:
             return status, newer

@@ -11,17 +11,19 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from rla_hooks.masking.names import word_set
+
 MAX_FILES, MAX_BYTES = 500, 20 * 2**20
 DATA, OUTPUT = "data folder", "output folder"  # reasons why something is left out
 KEY = "BACKUP_CONFIG.data_files"
-OUTPUTS = frozenset(
+OUTPUTS = word_set(
     "wandb mlruns mlartifacts lightning_logs tb_logs tensorboard_logs outputs multirun runs checkpoints ray_results "
-    "catboost_info .aim .neptune .guild .dvc/cache .dvc/tmp".split()
+    "catboost_info .aim .neptune .guild .dvc/cache .dvc/tmp"
 )
-_WRITTEN = frozenset(
+WRITTEN = word_set(
     ".py .pyx .pxd .pyi .ipynb .c .cc .cpp .cxx .h .hh .hpp .cu .cuh .rs .go .jl .lua .m .r .java .js .ts .proto "
     ".cmake .sh .bash .bat .ps1 .sql .yaml .yml .toml .cfg .ini .conf .gin .jsonnet .libsonnet .jinja .j2 .md .rst "
-    ".urdf .mjcf".split()
+    ".urdf .mjcf"
 )
 _PROGRAMS = (".py", ".ipynb", ".sh", ".bash")
 _WRITTEN_NAMES = frozenset(["makefile", "dockerfile", "license", ".gitignore", ".gitattributes", ".gitmodules"])
@@ -36,7 +38,7 @@ def is_data(name: str) -> bool:
     (True, True, False, False)
     """
     name = name.lower()
-    return f".{name.rpartition('.')[2]}" not in _WRITTEN and name not in _WRITTEN_NAMES
+    return f".{name.rpartition('.')[2]}" not in WRITTEN and name not in _WRITTEN_NAMES
 
 
 def is_output(path: str, names: Iterable[str] = ()) -> bool:

@@ -22,6 +22,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from rla_hooks.atomic import TEMPORARY_SUFFIX
+from rla_hooks.layout import CODE
 
 STORE = ".store"
 _IN_MEMORY = 32 * 2**20  # bytes; larger files are read in pieces
@@ -49,7 +50,7 @@ class FileStore:
     @classmethod
     def of(cls, log_root: str | os.PathLike[str]) -> FileStore:
         """The store that all runs of a log root share."""
-        return cls(Path(log_root) / "code" / STORE)
+        return cls(Path(log_root) / CODE / STORE)
 
     def put(
         self,

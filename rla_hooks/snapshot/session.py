@@ -22,6 +22,7 @@ from typing import Any
 from rla_hooks.atomic import write_bytes
 from rla_hooks.masking import mask_text
 from rla_hooks.masking.files import kind_of_text
+from rla_hooks.places import ipython_shell
 
 NOTES = ".rla"  # the folder in a run's code that holds what is no code of the user
 SESSION, FUNCTION = "session.py", "function.py"
@@ -67,11 +68,10 @@ def _masked(code: str) -> str:
 
 def _notebook_cells() -> list[tuple[int, str]] | None:
     """The cells that have run in this session of IPython, as they were typed; None if it is no such session."""
-    ipython = sys.modules.get("IPython")
+    shell = ipython_shell()
+    if shell is None:
+        return None
     try:
-        shell = ipython.get_ipython() if ipython is not None else None
-        if shell is None:
-            return None
         typed = getattr(shell.history_manager, "input_hist_raw", None) or shell.user_ns.get("In", [])
         return [(number, str(cell)) for number, cell in enumerate(typed) if str(cell).strip()]
     except Exception:  # a shell of another make

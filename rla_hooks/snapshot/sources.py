@@ -12,32 +12,24 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
+from rla_hooks.layout import ARCHIVE, CODE, KINDS, LOG
 from rla_hooks.masking.files import is_secret_file, is_secret_folder
-from rla_hooks.snapshot.bulk import DATA, OUTPUT, DataFiles, is_data, is_output
+from rla_hooks.masking.names import word_set
+from rla_hooks.snapshot.bulk import DATA, OUTPUT, WRITTEN, DataFiles, is_data, is_output
 from rla_hooks.snapshot.filestore import STORE
 from rla_hooks.snapshot.git import is_inside
 from rla_hooks.snapshot.trees import GitTree, PatternTree, Rules, ignored, tree_of
 
 SECRET, MASKED, UNREADABLE, LINK, SPECIAL = "secret", "masked value", "unreadable", "link", "special file"
-RLA_TREES = ("log", "results", "checkpoint", "code", "archive_tester")
-
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
 
 # "venv" alone is no reason: people also name their vectorised environments so. pyvenv.cfg tells.
-CACHES = _words(
+CACHES = word_set(
     ".git .hg .svn __pycache__ .venv node_modules .mypy_cache .pytest_cache .ruff_cache .ipynb_checkpoints "
     ".tox .nox .hypothesis .eggs .rla"
 )
-_ENVIRONMENTS = _words("pyvenv.cfg conda-meta")
-_SOURCE_SUFFIXES = _words(
-    ".py .pyx .pxd .pyi .yaml .yml .toml .cfg .ini .json .sh .bash .bat .ps1 .md .rst .txt .ipynb .gin .xml "
-    ".urdf .mjcf .c .cc .cpp .cxx .h .hh .hpp .cu .cuh .rs .go .jl .lua .m .r .java .js .ts .proto .cmake "
-    ".conf .jsonnet .libsonnet .jinja .j2 .sql"
-)
-_SOURCE_NAMES = _words("makefile dockerfile license cmakelists.txt")
+_ENVIRONMENTS = word_set("pyvenv.cfg conda-meta")
+_SOURCE_SUFFIXES = WRITTEN | word_set(".json .txt .xml")
+_SOURCE_NAMES = word_set("makefile dockerfile license cmakelists.txt")
 
 
 def is_cache(name: str, folder: bool) -> bool:
@@ -55,7 +47,7 @@ def is_source(name: str) -> bool:
 
 def run_folders(start: str, log_root: str) -> list[str]:
     """The folders of runs that a walk from ``start`` does not enter: the log root, or its trees within it."""
-    folders = [log_root, *(os.path.join(log_root, tree) for tree in RLA_TREES)]
+    folders = [log_root, *(os.path.join(log_root, tree) for tree in KINDS)]
     return [folder for folder in folders if not is_inside(start, folder)]
 
 
@@ -153,7 +145,7 @@ class Search:
 
     def _is_foreign(self, folder: str, names: set[str]) -> bool:
         """Whether a folder is an environment, the code of all runs of another log root, or in no package."""
-        if not names.isdisjoint(_ENVIRONMENTS) or (STORE in names and os.path.basename(folder) == "code"):
+        if not names.isdisjoint(_ENVIRONMENTS) or (STORE in names and os.path.basename(folder) == CODE):
             return True
         return self.sources_only and "__init__.py" not in names
 
@@ -162,7 +154,7 @@ class Search:
     ) -> Iterator[tuple[str, str, str, os.stat_result]]:
         """What may be source in a folder: name, path, relative path and what os.lstat says of it."""
         # Another log root, of another config or made by RLA itself.
-        old_runs = RLA_TREES if at.names.issuperset(["archive_tester", "code", "log"]) else ()
+        old_runs = KINDS if at.names.issuperset([ARCHIVE, CODE, LOG]) else ()
         for name in sorted(at.names):
             path = os.path.join(at.path, name)
             inner = f"{at.relative}/{name}" if at.relative else name

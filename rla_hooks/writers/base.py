@@ -5,13 +5,12 @@ To add an output format, add a file with a class like :class:`Writer`, and a lin
 
 from __future__ import annotations
 
-import os
 import threading
 import weakref
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
-from rla_hooks.locks import new_in_child
+from rla_hooks.locks import in_forked_child, new_in_child
 from rla_hooks.values import Scalar
 
 STEP, TIME = "time-step", "timestamp"
@@ -136,5 +135,4 @@ def lock_of(path: str) -> Any:
         return _locks.setdefault(path, threading.RLock())
 
 
-if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
-    os.register_at_fork(after_in_child=_locks.clear)  # the parent's threads may hold them
+in_forked_child(_locks.clear)  # the parent's threads may hold them

@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, BinaryIO
 
-STEP, TIME = "time-step", "timestamp"
+from rla_hooks.writers.base import STEP, TIME
+
 MORE = "more as JSON"  # the column of late keys that are too many for columns of their own
 MAX_HEADER = 16 << 20  # bytes; a first line that is longer is no header
 # A quoted cell, and the quote that ends it if there is one. Elsewhere in a cell a quote is a character like others.

@@ -16,10 +16,9 @@ from pathlib import Path
 
 from rla_hooks.atomic import sweep, temporary_in
 from rla_hooks.writers.appendfile import AppendFile
+from rla_hooks.writers.base import STEP, TIME
 from rla_hooks.writers.csv_format import (
     MORE,
-    STEP,
-    TIME,
     as_read,
     cells_of,
     ends_inside,
@@ -30,12 +29,11 @@ from rla_hooks.writers.csv_format import (
     row_starts,
     whole_rows,
 )
-from rla_hooks.writers.destination import Destination
+from rla_hooks.writers.destination import Destination, create_numbered
 
 _MAX_PLANS = 256  # sets of keys that are remembered; more would be a leak, and is met by planning again
 _MAX_COPIES = 256  # of a file, for late keys; then further ones share a column: else copying would never end
 _TAIL = 64 << 10, 64 << 20  # bytes from the end that hold the last row: at first, and at most
-_TORN_FILES = 1000
 
 
 class Sheet:
@@ -139,14 +137,7 @@ class Table(Destination):
     def _set_aside(self, file: AppendFile, torn: bytes) -> None:
         """Keep a torn end in a file beside, and cut it off: the next row would continue it."""
         stem = os.path.splitext(file.path)[0]
-        for number in range(1, _TORN_FILES):
-            try:
-                kept = AppendFile(f"{stem}.torn-{number}.txt", new=True)
-                break
-            except FileExistsError:
-                pass
-        else:
-            kept = AppendFile(f"{stem}.torn-{_TORN_FILES}.txt")
+        kept = create_numbered(lambda number: f"{stem}.torn-{number}.txt")
         kept.append(torn)
         kept.close()
         file.cut(file.end - len(torn))

@@ -20,7 +20,7 @@ from typing import Any
 from rla_hooks.writers.base import MediaEvent, Row
 from rla_hooks.writers.csv_format import CELL, line_of, more_of
 from rla_hooks.writers.csv_table import Sheet, Table
-from rla_hooks.writers.destination import destination_of, this_process
+from rla_hooks.writers.destination import destination_of, process_token
 
 
 class CsvWriter:
@@ -34,7 +34,7 @@ class CsvWriter:
 
     def __init__(self, path: str | os.PathLike[str], own: bool = True):
         self.path = os.fspath(path)
-        self._owner = this_process() if own else None
+        self._owner = process_token() if own else None
         self._table: Table = destination_of(self.path, own, Table)
 
     def write(self, row: Row | MediaEvent) -> bool:
@@ -75,7 +75,7 @@ class CsvWriter:
         return {"path": self.path, "owner": self._owner}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(state["path"], state["owner"] == this_process())  # type: ignore[misc]
+        self.__init__(state["path"], state["owner"] == process_token())  # type: ignore[misc]
 
 
 def _placed(row: Row, cells: Iterable[str], sheet: Sheet, keys: Sequence[str], plan: Sequence[int]) -> bytes:

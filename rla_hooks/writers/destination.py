@@ -8,29 +8,30 @@ of one process, a writer and its copies, share the file.
 
 from __future__ import annotations
 
-import itertools
 import os
 import socket
 import threading
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 from rla_hooks.errors import WarnOnce
 from rla_hooks.layout import safe_part
+from rla_hooks.locks import in_forked_child
 from rla_hooks.writers.appendfile import AppendFile
 from rla_hooks.writers.base import lock_of
 
 _HOST_LIMIT = 160  # bytes: a file name has at most 255
-_process = ""
+_token = ""
 
 
-def this_process() -> str:
-    """Name this process among all others; a forked child gets another name.
+def process_token() -> str:
+    """Return a random text that no other process has; a forked child gets another one.
 
-    >>> this_process() == this_process()
+    >>> process_token() == process_token()
     True
     """
-    return _process
+    return _token
 
 
 class Destination:
@@ -51,16 +52,21 @@ class Destination:
         """Create a file of this process's own beside the run's. Raises OSError."""
         stem, suffix = os.path.splitext(self.base)
         stem = f"{stem}.{safe_part(socket.gethostname(), _HOST_LIMIT)}-{os.getpid()}"
-        for number in itertools.count(1):
-            try:
-                return AppendFile(f"{stem}{f'-{number}' if number > 1 else ''}{suffix}", new=True)
-            except FileExistsError:
-                pass
-        raise AssertionError("unreachable")
+        return create_numbered(lambda number: f"{stem}{f'-{number}' if number > 1 else ''}{suffix}")
 
     def leave(self) -> None:
         """Make a file of its own for this process, a forked child: the open one is the parent's."""
         self.lock, self.path, self.open = lock_of(self.base), None, None
+
+
+def create_numbered(path_of: Callable[[int], str]) -> AppendFile:
+    """Create the first of ``path_of(1)``, ``path_of(2)`` and so on that is not there yet. Raises OSError."""
+    number = 1
+    while True:
+        try:
+            return AppendFile(path_of(number), new=True)
+        except FileExistsError:
+            number += 1
 
 
 # (the run's file, own) -> what its writers share; it goes, and its file closes, with the last of them
@@ -81,8 +87,8 @@ def destination_of(base: str, own: bool, kind: type[Destination] = Destination) 
 
 
 def _begin_process() -> None:
-    global _process, _registry
-    _process, _registry = os.urandom(8).hex(), threading.RLock()
+    global _token, _registry
+    _token, _registry = os.urandom(8).hex(), threading.RLock()
     inherited = list(_destinations.values())
     _destinations.clear()
     for destination in inherited:  # writers of the parent's that are used in this child
@@ -91,5 +97,4 @@ def _begin_process() -> None:
 
 
 _begin_process()
-if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
-    os.register_at_fork(after_in_child=_begin_process)
+in_forked_child(_begin_process)

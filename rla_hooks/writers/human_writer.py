@@ -21,7 +21,7 @@ from rla_hooks.values import Scalar
 from rla_hooks.writers import DEFAULT_TABLES_PER_SECOND
 from rla_hooks.writers.appendfile import AppendFile
 from rla_hooks.writers.base import STEP, MediaEvent, Row
-from rla_hooks.writers.destination import Destination, destination_of, this_process
+from rla_hooks.writers.destination import Destination, destination_of, process_token
 
 _MAX_WIDTH = 60  # columns of a key or a value on the screen
 _MAX_LINES = 200  # of a table
@@ -123,7 +123,7 @@ class LogWriter(_TableWriter):
     ):
         super().__init__(tables_per_second)
         self.path = os.fspath(path)
-        self._owner = this_process() if own else None
+        self._owner = process_token() if own else None
         self._place: Destination = destination_of(self.path, own)
 
     def _show(self, text: str) -> None:
@@ -156,7 +156,7 @@ class LogWriter(_TableWriter):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        self._place = destination_of(self.path, self._owner == this_process())
+        self._place = destination_of(self.path, self._owner == process_token())
 
 
 def table(row: Row) -> str:

@@ -9,6 +9,7 @@ import time
 import weakref
 from typing import Any
 
+from rla_hooks.locks import in_forked_child
 from rla_hooks.writers.appendfile import AppendFile
 from rla_hooks.writers.base import MediaEvent, Row, lock_of
 from rla_hooks.writers.events import ScalarLayout, file_version, media_record
@@ -17,9 +18,7 @@ _MAX_LAYOUTS = 256
 _counter = itertools.count()
 # folder -> the file that its writers share; it closes with the last of them
 _open_files: weakref.WeakValueDictionary[str, AppendFile] = weakref.WeakValueDictionary()
-
-if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
-    os.register_at_fork(after_in_child=_open_files.clear)  # those of the parent
+in_forked_child(_open_files.clear)  # those of the parent
 
 
 class TensorBoardWriter:
