@@ -62,6 +62,13 @@ def test_what_interrupts_the_end_changes_nothing_about_it(error):
     assert drawn == [] and run.status == last().status == "finished" and rla.current_run() is None
 
 
+@pytest.fixture
+def quick_disk():
+    """A folder in memory where there is one: many files, and a disk makes each wait."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as folder:
+        yield folder
+
+
 # Sends Ctrl-C at a line of what ends a run, and again some lines later; one run for each choice of lines.
 SWEEP = """
 import os, signal, sys
@@ -106,10 +113,9 @@ print(total)
 
 @posix
 @pytest.mark.parametrize("kind, status", [("error", "failed"), ("well", "finished")])
-def test_ctrl_c_at_any_line_of_the_end(kind, status, tmp_path):
+def test_ctrl_c_at_any_line_of_the_end(kind, status, tmp_path, quick_disk):
     """Once, and once more some lines later: the status, the error and the rows are there."""
-    if os.path.isdir("/dev/shm"):  # many files, and a disk makes each wait
-        (tmp_path / "root").symlink_to(tempfile.mkdtemp(dir="/dev/shm"))
+    (tmp_path / "root").symlink_to(quick_disk)
     command = [sys.executable, "-c", SWEEP, kind, "(10**9, 1, 17)", "6"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stderr
