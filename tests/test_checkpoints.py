@@ -875,7 +875,20 @@ def test_other_names_are_fine(tmp_path, name):
 
 
 @pytest.mark.parametrize(
-    "step", [-1, True, 1.0, "1", None, np.bool_(True), np.array([1, 2]), np.float64(1), 2**63, 10**5000, object()]
+    "step",
+    [
+        -1,
+        True,
+        1.0,
+        "1",
+        None,
+        np.bool_(True),
+        np.array([1, 2]),
+        np.float64(1),
+        2**63,
+        pytest.param(10**5000, id="many digits"),
+        object(),
+    ],
 )
 def test_steps_must_be_whole_numbers_from_zero(tmp_path, step):
     """Other steps are refused before anything is made."""
