@@ -33,6 +33,7 @@ docs/lightning
 docs/keras
 docs/settings
 docs/layout
+docs/reliability
 docs/security
 docs/rla
 docs/examples

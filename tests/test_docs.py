@@ -137,3 +137,26 @@ def test_the_paths_exist(page):
     named = _paths(page)
     assert len(named) >= 10
     assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+# --- tests ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_reliability_page_names_tests_that_exist():
+    """A promise whose test was renamed or removed is one that nobody checks."""
+    names = re.findall(r"`((?:test_\w+\.py)?(?:::\w+)?)`", (ROOT / "docs" / "reliability.md").read_text())
+    assert len(names) > 30
+    file = ""
+    for name in filter(None, names):
+        named, _, function = name.partition("::")
+        file = named or file
+        text = (ROOT / "tests" / file).read_text()
+        assert not function or f"def {function}(" in text, f"tests/{file} has no {function}"
+
+
+def test_the_reliability_page_names_all_attacks():
+    """With the rounds that ``make kills`` runs."""
+    page = (ROOT / "docs" / "reliability.md").read_text()
+    script = (ROOT / "tests" / "benchmarks" / "kills.py").read_text()
+    attacks = re.findall(r"(\w+): (\d+)", script.partition("ATTACKS = {")[2].partition("}")[0])
+    assert attacks == re.findall(r"^\| `(\w+)`: .*\| (\d+) \| nothing \|$", page, re.MULTILINE)
