@@ -6,13 +6,17 @@ import csv
 import io
 import os
 import random
+import shutil
 import signal
+import subprocess
 import sys
 import time
+import warnings
 
 import pytest
 
 from rla_hooks import rowfiles as rows
+from rla_hooks.errors import RLAWarning
 from rla_hooks.writers.base import Row
 from rla_hooks.writers.csv_writer import CsvWriter
 
@@ -197,4 +201,160 @@ def test_signals_at_random_moments_lose_no_row(tmp_path):
     assert log.tried > 300
     found = log.check()
     assert len(found) == log.tried
+    assert [path.name for path in tmp_path.iterdir()] == ["progress.csv"]
+
+
+# --- what others do to the file -------------------------------------------------------------------------------------
+
+
+def _empty(path):
+    os.truncate(path, 0)
+
+
+def _replace_by_copy(path):
+    shutil.copy(path, path.with_name("copy"))
+    os.replace(path.with_name("copy"), path)
+
+
+def _save_in_place(path):
+    path.write_text(path.read_text().rstrip("\n"))
+
+
+def _replace_after_link(path):
+    path.with_name("link").unlink(missing_ok=True)
+    os.link(path, path.with_name("link"))
+    _replace_by_copy(path)
+
+
+def _move_away(path):
+    path.rename(path.with_name("moved"))
+
+
+CHANGES = [_empty, _replace_by_copy, _save_in_place, _replace_after_link, _move_away, os.unlink]
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.002])
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_somebody_does_to_the_file_costs_no_row_that_comes_after_it(change, pause, tmp_path):
+    """It is noticed at the next row and told once; all rows from then on stand under a header, late keys included."""
+    log = Log(tmp_path)
+    for _ in range(20):
+        log.write("a")
+        time.sleep(pause)
+    change(log.path)
+    if change in (_empty, _move_away, os.unlink):
+        log.returned.clear()
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        for _ in range(20):
+            log.write("a")
+        log.write("late")
+        change(log.path)
+        if change in (_empty, _move_away, os.unlink):
+            log.returned.clear()
+        log.write("a")
+    assert len(told) == 1 and "was deleted, replaced or changed" in str(told[0].message)
+    log.check()
+    assert not list(tmp_path.glob("progress.*-*"))
+
+
+def test_another_program_that_opens_the_file_anew_and_this_one_destroy_nothing_of_each_other(tmp_path):
+    """As the loggers of stable-baselines3 and baselines do, before the first row or later."""
+    for when in ("before", "later"):
+        folder = tmp_path / when
+        folder.mkdir()
+        log = Log(folder)
+        if when == "later":
+            log.write("a")
+        log.returned.clear()
+        with open(log.path, "w") as other, pytest.warns(RLAWarning, match="another program"):
+            log.write("a")
+            for step in range(3):
+                other.write(f"rollout/return\n{step}\n")
+                other.flush()
+                log.write("a", "late")
+        assert log.path.read_text() == "".join(f"rollout/return\n{step}\n" for step in range(3))
+        log.path.unlink()
+        log.check()
+        assert len(log.returned) == 4
+
+
+def test_a_file_without_the_columns_of_a_run_is_left_alone(tmp_path):
+    """Somebody else's table stays as it is."""
+    (tmp_path / "progress.csv").write_text("rollout/return\n1.5\n")
+    log = Log(tmp_path)
+    with pytest.warns(RLAWarning, match="another program"):
+        log.write("a")
+    assert (tmp_path / "progress.csv").read_text() == "rollout/return\n1.5\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs")
+@pytest.mark.parametrize("make", [os.mkdir, lambda path: os.mkfifo(path)])
+def test_what_is_no_file_is_neither_waited_for_nor_touched(make, tmp_path):
+    """The rows go to a file beside it."""
+    make(tmp_path / "progress.csv")
+    log = Log(tmp_path)
+    with pytest.warns(RLAWarning, match="cannot be opened"):
+        log.write("a")
+    assert len(list(tmp_path.glob("progress.*-*.csv"))) == 1
+
+
+# --- a file that goes on --------------------------------------------------------------------------------------------
+
+
+def test_a_stray_quote_costs_no_row(tmp_path):
+    """Not those after it, and not the row itself."""
+    lines = ["time-step,timestamp,i,note\n", *(f"{n},{n}.000000,{n},x\n" for n in range(5000))]
+    lines[3] = lines[3].replace(",x", ',"x')
+    (tmp_path / "progress.csv").write_text("".join(lines))
+    CsvWriter(tmp_path / "progress.csv").write(Row(5000, 6000.0, {"i": 5000, "note": "x"}))
+    assert (tmp_path / "progress.csv").read_text() == "".join(lines) + "5000,6000.000000,5000,x\n"
+
+
+def test_a_last_row_that_an_editor_left_without_its_newline_is_kept(tmp_path):
+    """It has a cell for each column, so it is no torn one."""
+    (tmp_path / "progress.csv").write_text("time-step,timestamp,i\n0,1.0,0\n1,2.0,1")
+    CsvWriter(tmp_path / "progress.csv").write(Row(2, 3.0, {"i": 2}))
+    assert (tmp_path / "progress.csv").read_text() == "time-step,timestamp,i\n0,1.0,0\n1,2.0,1\n2,3.000000,2\n"
+
+
+def test_a_torn_row_of_a_long_file_is_found_from_its_end(tmp_path):
+    """The rows before it are kept."""
+    path = tmp_path / "progress.csv"
+    body = b"".join(b"%d,%d.5,0.25\n" % (n, n) for n in range(1_000_000))
+    path.write_bytes(b"time-step,timestamp,a\n" + body + b'7,1.5,"x\ny')
+    writer = CsvWriter(path)
+    with pytest.warns(RLAWarning, match="torn row"):
+        writer.write(Row(8, 2.0, {"a": 1.5}))
+    assert path.read_bytes() == b"time-step,timestamp,a\n" + body + b"8,2.000000,1.5\n"
+    assert (tmp_path / "progress.torn-1.txt").read_bytes() == b'7,1.5,"x\ny'
+
+
+def test_late_keys_beyond_256_share_a_column_and_are_read_under_their_own(tmp_path):
+    """The file is copied no more than so often, and its rows do not grow wider without end."""
+    writer = CsvWriter(tmp_path / "progress.csv")
+    for step in range(600):
+        writer.write(Row(step, float(step), {"i": step, f'key "{step}"': step + 0.1, "text": "a,b"}))
+    frame = rows.read(rows.files(tmp_path))
+    assert frame["i"].tolist() == list(range(600)) and set(frame["text"]) == {"a,b"}
+    for step in (0, 255, 256, 300, 599):
+        assert frame[f'key "{step}"'].dropna().to_dict() == {step: step + 0.1}
+    assert rows.summary(rows.files(tmp_path))[:2] == (600, 599)
+    assert rows.summary(rows.files(tmp_path)).last['key "599"'] == 599.1
+    CsvWriter(tmp_path / "progress.csv").write(Row(600, 600.0, {"i": 600, "key of the next process": 1.5}))
+    assert rows.read(rows.files(tmp_path))["key of the next process"].dropna().tolist() == [1.5]
+    assert [path.name for path in tmp_path.iterdir()] == ["progress.csv"]
+
+
+def test_a_temporary_copy_that_a_kill_has_left_is_swept_when_the_run_goes_on(tmp_path):
+    """The process that has made it is gone."""
+    code = (
+        "import os, sys; from pathlib import Path; from rla_hooks import atomic; "
+        "atomic.temporary_name(Path(sys.argv[1])).write_text('half a copy'); os._exit(0)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, timeout=60)
+    (left,) = tmp_path.iterdir()
+    assert left.suffix == ".tmp"
+    (tmp_path / "progress.csv").write_text("time-step,timestamp,i\n0,1.0,0\n")
+    CsvWriter(tmp_path / "progress.csv").write(Row(1, 2.0, {"i": 1}))
     assert [path.name for path in tmp_path.iterdir()] == ["progress.csv"]

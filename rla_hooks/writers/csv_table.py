@@ -34,6 +34,7 @@ from rla_hooks.writers.destination import Destination, create_numbered
 _MAX_PLANS = 256  # sets of keys that are remembered; more would be a leak, and is met by planning again
 _MAX_COPIES = 256  # of a file, for late keys; then further ones share a column: else copying would never end
 _TAIL = 64 << 10, 64 << 20  # bytes from the end that hold the last row: at first, and at most
+_ANOTHER = "another program"
 
 
 class Sheet:
@@ -73,7 +74,7 @@ class Table(Destination):
         sheet = self._at_path() or Sheet(self.create_beside(), ())
         if before is not None:
             sheet = self._with_unseen_rows(before, sheet)
-            if not self._silent:
+            if not self._silent and _ANOTHER not in self.news:
                 self._tell_change(sheet)
         return self._become(before, sheet)
 
@@ -149,7 +150,7 @@ class Table(Destination):
 
     def _left_to_others(self, why: str) -> None:
         self._note(
-            "another program",
+            _ANOTHER,
             f"{self.path} {why}: the rows of this run go to a file beside it, and metrics() reads both. "
             "Give other loggers a folder of their own.",
         )

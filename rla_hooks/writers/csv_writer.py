@@ -13,7 +13,7 @@ they read back bit-equal; NaN and infinities are ``nan``, ``inf`` and ``-inf``.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -41,11 +41,6 @@ class CsvWriter:
         if not isinstance(row, Row):
             return False
         values = row.values
-        cells: Iterable[str]
-        if str in map(type, values.values()):
-            cells = [CELL[type(value)](value) for value in values.values()]
-        else:
-            cells = map(repr, values.values())
         table = self._table
         with table.lock:
             sheet = table.open
@@ -57,9 +52,12 @@ class CsvWriter:
             except KeyError:
                 sheet, plan = table.planned(keys)
             if plan is None:
-                line = f"{row.step},{row.time:.6f},{','.join(cells)}\n".encode("utf-8", "backslashreplace")
+                cells = ",".join(map(repr, values.values()))
+                if "'" in cells or '"' in cells:  # there is a text, which is quoted otherwise
+                    cells = ",".join([CELL[type(value)](value) for value in values.values()])
+                line = f"{row.step},{row.time:.6f},{cells}\n".encode("utf-8", "backslashreplace")
             else:
-                line = _placed(row, cells, sheet, keys, plan)
+                line = _placed(row, sheet, keys, plan)
             sheet.file.append(line)
             if table.open is not sheet:  # a signal handler has been here
                 table.rescue(sheet, line)
@@ -78,9 +76,10 @@ class CsvWriter:
         self.__init__(state["path"], state["owner"] == process_token())  # type: ignore[misc]
 
 
-def _placed(row: Row, cells: Iterable[str], sheet: Sheet, keys: Sequence[str], plan: Sequence[int]) -> bytes:
+def _placed(row: Row, sheet: Sheet, keys: Sequence[str], plan: Sequence[int]) -> bytes:
     """Return a row whose cells stand in the columns of ``plan``."""
     placed = [""] * len(sheet.columns)
+    cells = [CELL[type(value)](value) for value in row.values.values()]
     for column, cell in zip(plan, (str(row.step), f"{row.time:.6f}", *cells)):
         placed[column] = cell
     if sheet.more is not None and sheet.more in plan:
