@@ -47,6 +47,11 @@ def temporary_name(folder: Path) -> Path:
     return temporary
 
 
+def is_temporary(name: str) -> bool:
+    """Whether a file of this name is one that :func:`temporary_name` has named: no file of the run."""
+    return _TEMPORARY.fullmatch(name) is not None
+
+
 def release_name(temporary: Path) -> None:
     """Say that this process does not use a temporary path any more."""
     _in_use.discard(temporary.name)

@@ -119,7 +119,7 @@ def warn(message: str, note: Note | None = None) -> None:
     try:
         warnings.warn(message, RLAWarning, stacklevel=level)
     except Exception:  # a filter makes it an error, or the program's own showwarning raises
-        _print_as_text(message)
+        _print_as_text(message, frame.f_code.co_filename, frame.f_lineno)
     note = note or _note_of_current_run()
     if note is not None:
         note(message)
@@ -128,10 +128,10 @@ def warn(message: str, note: Note | None = None) -> None:
 _OURS = ("rla_hooks", "contextlib")  # a warning often comes out of a context manager
 
 
-def _print_as_text(message: str) -> None:
-    """Print a warning that Python's filters do not let pass as one; the training goes on."""
+def _print_as_text(message: str, file: str, line: int) -> None:
+    """Print a warning that Python's filters do not let pass as one, as Python would; the training goes on."""
     with suppress(Exception):  # a closed stderr, or none
-        print(f"RLAWarning: {message}", file=sys.stderr)
+        print(warnings.formatwarning(message, RLAWarning, file, line), end="", file=sys.stderr)
 
 
 _MAX_WARNINGS = 20  # of one kind of subject: ten thousand bad keys must not give as many warnings

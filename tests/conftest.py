@@ -40,7 +40,7 @@ def warnings_as_text(monkeypatch):
     Tests of such warnings take this list and clear it.
     """
     texts: list[str] = []
-    monkeypatch.setattr(errors, "_print_as_text", texts.append)
+    monkeypatch.setattr(errors, "_print_as_text", lambda text, file, line: texts.append(text))
     yield texts
     assert texts == []
 

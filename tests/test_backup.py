@@ -643,6 +643,7 @@ def test_all_mistakes_are_told_at_once_and_nothing_is_created(project, tmp_path)
         ({"max_file_mb": float("nan")}, "max_file_mb is nan"),
         ({"max_file_mb": "1"}, "max_file_mb is '1'"),
         ({"dirs": ["a\0b"]}, "backup_code_dir has"),
+        ({"ignore_files": ["missing"]}, "ignore_code_paths has 'missing'"),
     ],
 )
 def test_each_mistake_has_its_message(project, settings, word):
@@ -665,6 +666,6 @@ def test_the_line_stays_one_line(capsys):
         1, 0, {"secret": ["b\n", "a", "c", "d"], "link": ["x"], "over 1 MB": [os.fsdecode(b"\xe9"), "中"]}
     )
     line = report.line()
-    assert line == "code: 1 file, 0.0 MB; left out 1 link (x), 2 over 1 MB (中, \\xe9), 4 secrets (a, b\\n, c, ...)"
+    assert line == "code: 1 file, 0 kB; left out 1 link (x), 2 over 1 MB (中, \\xe9), 4 secrets (a, b\\n, c, ...)"
     print(line)
     assert capsys.readouterr().out.count("\n") == 1

@@ -68,12 +68,24 @@ def test_show_names_the_folders_and_the_command(log_root):
     assert "info=bad" in _rla("show", "info=bad", "--log-root", log_root).stdout
 
 
+def test_show_leaves_out_temporary_files(tmp_path):
+    """A run that goes on keeps room for its ending in hidden files; they say nothing to a user."""
+    running = rla.start(task="t", log_root=tmp_path, writers=["csv"], backup="none")
+    assert [path.name for path in running.log_dir.iterdir() if path.name.endswith(".tmp")]
+    shown = _rla("show", "--log-root", tmp_path).stdout
+    running.finish()
+    assert "run.json" in shown and ".tmp" not in shown
+
+
 def test_mistakes_are_one_line(log_root, tmp_path):
     """What the user can mend comes without a traceback; a log root without runs is no mistake."""
     done = _rla("show", "nothing like it", "--log-root", log_root)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "rla: no run has 'nothing like it' in its name. See them all: rla runs\n"
-    assert "no runs" in _rla("runs", "--log-root", tmp_path).stdout
+    assert _rla("runs", "--log-root", tmp_path).stdout == f"no runs in {tmp_path}. Another log root: --log-root\n"
+    assert "no runs of the task 'x' in" in _rla("runs", "--log-root", tmp_path, "--task", "x").stdout
+    empty = _rla("show", "--log-root", tmp_path)
+    assert (empty.returncode, empty.stderr) == (2, f"rla: no runs in {tmp_path}. Another log root: --log-root\n")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -183,6 +183,9 @@ def test_trouble_in_the_middle_costs_the_rows_of_that_time(kind, mounted, read_r
     assert [warning["text"] for warning in info["warnings"]] == texts
     assert run.checkpoint_dir.joinpath("checkpoint-400.pkl").is_file()
     assert not [name for name in os.listdir(run.log_dir) if name.endswith(".tmp")]
+    *_, last = (run.log_dir / "log.txt").read_text().splitlines()
+    assert last.startswith(f"finished: {info['rows']} rows in ")
+    assert missing == 0 or f", but {missing} rows are missing in csv, " in last
 
 
 @all_disks

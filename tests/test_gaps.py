@@ -31,7 +31,8 @@ def test_a_disk_that_takes_four_rows_of_five_gives_one_gap_and_one_line(clock):
             lines.append(found.recovered("csv"))
     assert ranges(found) == [("csv", 20, 0, 95)]
     assert news == [f"csv: full. The training goes on{gaps._MISSING}."] + [None] * 19
-    assert lines == ["csv: writing works again; 1 rows are missing"] + [None] * 19
+    assert lines == ["csv: writing works again; 1 row is missing"] + [None] * 19
+    assert found.as_text() == "20 rows are missing in csv"
 
 
 def test_trouble_after_a_good_minute_is_another_gap(clock):

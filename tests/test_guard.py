@@ -64,8 +64,9 @@ def test_a_warning_as_an_error_is_printed_on_stderr(capsys, monkeypatch):
     """Also where there is no stderr to print on."""
     monkeypatch.undo()  # of the fixture that catches it
     guard = Guard()
-    guard.warn("a", "first")
-    assert capsys.readouterr().err == "RLAWarning: first\n"
+    guard.warn("a", "first")  # this line
+    told = capsys.readouterr().err
+    assert told.startswith(f"{__file__}:") and "RLAWarning: first\n" in told and "# this line" in told
     monkeypatch.setattr("sys.stderr", None)
     guard.warn("b", "second")
 

@@ -22,7 +22,8 @@ from rich.console import Console
 from rla_hooks.cli.folders import print_run
 from rla_hooks.errors import RLAError
 from rla_hooks.query import SavedRun, runs
-from rla_hooks.texts import cut, printable
+from rla_hooks.query.saved_runs import log_root_of
+from rla_hooks.texts import cut, printable, shell_path
 
 _MAX_CELL = 500  # characters, of a table in which anything may stand
 
@@ -36,7 +37,7 @@ def list_runs(log_root: LogRoot = None, task: Task = None) -> None:
     """List runs, newest last, one a line, with the number of warnings and with what is wrong with damaged ones."""
     found = runs(log_root, task)
     if not found:
-        print("There are no runs here.")
+        print(_none(log_root, task))
         return
     head = ["started", "task", "status", "rows", "step", "warnings", "record"]
     columns = [
@@ -49,6 +50,13 @@ def list_runs(log_root: LogRoot = None, task: Task = None) -> None:
         column[:] = [cell + " " * (width - cell_len(cell)) for cell in column]
     for line in zip(*columns, strict=True):
         print("  ".join(line).rstrip())
+
+
+def _none(log_root: Path | None, task: str | None = None) -> str:
+    """Say that there are no runs, and where they were looked for."""
+    of_task = "" if task is None else f" of the task {task!r}"
+    root = shell_path(log_root_of(log_root))
+    return printable(f"no runs{of_task} in {root}. Another log root: --log-root")
 
 
 def _cells(run: SavedRun) -> list[Any]:
@@ -73,7 +81,10 @@ def _cell(value: Any) -> str:
 @app.command("show")
 def show(run: Annotated[str, typer.Argument(help="A part of the run's name.")] = "", log_root: LogRoot = None) -> None:
     """Show the folders of a run, the newest one unless a part of another's name is given."""
-    matching = [saved for saved in runs(log_root) if run in saved.name]
+    found = runs(log_root)
+    if not found:
+        raise RLAError(_none(log_root))
+    matching = [saved for saved in found if run in saved.name]
     if not matching:
         raise RLAError(f"no run has {run!r} in its name. See them all: rla runs")
     print_run(matching[-1].paths)

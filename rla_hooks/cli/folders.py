@@ -11,6 +11,7 @@ from rich.filesize import decimal
 from rich.text import Text
 from rich.tree import Tree
 
+from rla_hooks.atomic import is_temporary
 from rla_hooks.layout import KINDS, LOG, RunPaths
 from rla_hooks.texts import printable, shell_path
 
@@ -46,7 +47,7 @@ def _add_entries(branch: Tree, folder: Path, lines_left: list[int], level: int) 
     """Add the first entries of a folder, and of the folders in it, as far as lines and levels are left."""
     try:
         with os.scandir(folder) as scan:
-            found = list(islice(scan, _MAX_SCANNED))
+            found = [entry for entry in islice(scan, _MAX_SCANNED) if not is_temporary(entry.name)]
     except OSError as error:
         branch.add(Text(f"cannot be read: {error.strerror}", "dim"))
         return

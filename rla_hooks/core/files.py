@@ -251,7 +251,10 @@ class RunFiles:
         content = self.record.content
         rows = content["rows"] + self._logger.rows - self.record.counted
         time = f" in {duration(content['seconds'])}" if content["seconds"] is not None else ""
-        told = f"{self.record.status}: {rows} row{'s' * (rows != 1)}{time}, {shell_path(self._paths.log_dir)}"
+        told = f"{self.record.status}: {rows} row{'s' * (rows != 1)}{time}, "
+        if missing := self._logger.missing.as_text():
+            told += f"but {missing}, "
+        told += shell_path(self._paths.log_dir)
         self._tell(told, quiet)
 
     def _tell(self, line: str, quiet: bool) -> None:

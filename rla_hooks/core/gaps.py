@@ -45,6 +45,10 @@ class _Trouble:
     told: bool = False  # whether that was told
 
 
+def _rows(count: int) -> str:
+    return "1 row is" if count == 1 else f"{count} rows are"
+
+
 class Gaps:
     """The gaps of one run in this process. ``open`` holds the writers that are in trouble now, by name."""
 
@@ -90,8 +94,16 @@ class Gaps:
         if trouble.told:
             return None
         trouble.told = True
-        missing = f"; {trouble.gap.missing_rows} rows are missing" if trouble.gap is not None else ""
+        gap = trouble.gap
+        missing = f"; {_rows(gap.missing_rows)} missing" if gap is not None else ""
         return f"{writer}: writing works again{missing}"
+
+    def as_text(self) -> str:
+        """Return for people how many rows of this process are missing: ``12 rows are missing in csv``, or ``""``."""
+        rows: dict[str, int] = {}
+        for gap in self.gaps:
+            rows[gap.writer] = rows.get(gap.writer, 0) + gap.missing_rows
+        return ", ".join(f"{_rows(count)} missing in {writer}" for writer, count in rows.items())
 
     def as_dicts(self) -> list[dict[str, Any]]:
         """Return the gaps as they are kept in run.json."""

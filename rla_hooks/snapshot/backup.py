@@ -57,7 +57,8 @@ class BackupReport:
         """
         if self.mode == "none":
             return "code: not backed up"
-        text = f"code: {self.files} file{'s' * (self.files != 1)}, {self.bytes / _MB:.1f} MB"
+        size = f"{self.bytes / _MB:.1f} MB" if self.bytes >= _MB / 10 else f"{-(-self.bytes // 1024)} kB"
+        text = f"code: {self.files} file{'s' * (self.files != 1)}, {size}"
         if self.typed:
             text += f"; typed code: {', '.join(self.typed)}"
         groups = [_few(reason, paths) for reason, paths in sorted(self.left_out.items()) if paths]
@@ -67,8 +68,8 @@ class BackupReport:
             text += f"; {bulk.KEY}: true copies data and output folders"
         if self.unmarked is not None:
             text += (
-                f"; {printable(self.unmarked)} has no project marker ({', '.join(MARKERS[:2])}, ...): packages, files "
-                "that look like source beside the script, and loaded modules only"
+                f"; only source files and imported modules: {printable(self.unmarked)} has no project marker "
+                f"({', '.join(MARKERS[:2])}, ...)"
             )
         return text
 

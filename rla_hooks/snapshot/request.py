@@ -100,7 +100,7 @@ class BackupRequest:
                 yield from self._missing("lib_dir", [self.lib_dir])
             else:
                 yield f"lib_dir is {self.lib_dir!r}, but backup_code_by is 'lib'. Give the library's folder."
-            yield from self._missing("IGNORE_RULE", self.ignore_files, files_only=True)
+            yield from self._missing("ignore_code_paths", self.ignore_files, files_only=True)
         for line in self.ignore:
             if not isinstance(line, str):
                 yield f"IGNORE_RULE has {line!r}. Give lines of text, as in a .gitignore."
