@@ -20,9 +20,9 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from rla_hooks.cli.folders import print_run
+from rla_hooks.config.reading import log_root_of
 from rla_hooks.errors import RLAError
 from rla_hooks.query import SavedRun, runs
-from rla_hooks.query.saved_runs import log_root_of
 from rla_hooks.texts import cut, printable, shell_path
 
 _MAX_CELL = 500  # characters, of a table in which anything may stand
