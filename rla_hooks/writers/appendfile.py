@@ -13,6 +13,7 @@ from contextlib import suppress
 
 _LOOK_AGAIN = 0.1  # seconds after which ``gone`` asks the system again
 _LOOK_AT_PATH = 0.001  # the same for ``is_as_left``
+_lseek, _END = os.lseek, os.SEEK_END  # looked up once: they are used at every row
 _FLAGS = os.O_RDWR | os.O_APPEND | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _FLAGS |= getattr(os, "O_NONBLOCK", 0)  # somebody may have put a FIFO there
 
@@ -133,7 +134,7 @@ class AppendFile:
         if 0 <= now - self._looked < _LOOK_AT_PATH:
             end = self.end  # before the call, after which a signal handler may append
             try:
-                return os.lseek(self._descriptor, 0, os.SEEK_END) == end
+                return _lseek(self._descriptor, 0, _END) == end
             except OSError:
                 return False
         return self.look(now)
