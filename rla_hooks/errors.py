@@ -152,7 +152,7 @@ class WarnOnce:
     """
 
     def __init__(self) -> None:
-        self.note: Note | None = None  # see note_to
+        self.note: Note | None = None  # keeps the texts, for one run, which need not be the current one; see warn
         self._seen: set[object] = set()
         self._given: dict[object, int] = {}  # the number of warnings of each kind
 
@@ -169,10 +169,6 @@ class WarnOnce:
             message += f" (This is warning {_MAX_WARNINGS} of its kind; further ones are not shown.)"
         warn(message, self.note)
         return True
-
-    def note_to(self, note: Note) -> None:
-        """Keep the texts by ``note``: those of one run, which need not be the current one; see :func:`warn`."""
-        self.note = note
 
     def rearm(self, subject: object) -> None:
         """Forget a subject, since its trouble is over: the next warning about it is shown."""

@@ -8,12 +8,7 @@
       archive_tester/<run name>/tester.pkl
 
 A run name is ``<task>/<YYYY>/<mm>/<dd>/<HH-MM-SS-ffffff>_<ip>_&<key>=<value>&<key>=<value>``. All trees carry the
-same run name. This module alone builds, escapes, caps, creates and parses names.
-
-Names are escaped as in URLs: what could leave the folder, split the name, trouble a shell or be refused by Windows
-becomes ``%XX`` (the bytes of its UTF-8 form); letters and digits of every script stay readable, except where the
-locale's encoding of file names is not UTF-8. A part of a path has at most 255 bytes, the limit of the common file
-systems; what is cut ends in ``~`` and eight hexadecimal digits of its SHA-256.
+same run name. This module alone builds, creates and parses names; :mod:`rla_hooks.filenames` makes their parts.
 """
 
 from __future__ import annotations
@@ -21,9 +16,7 @@ from __future__ import annotations
 import errno
 import functools
 import os
-import re
 import socket
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,72 +25,14 @@ from pathlib import Path
 from typing import Any
 
 from rla_hooks.errors import ConfigError
+from rla_hooks.filenames import PART_LIMIT, VALUE_LIMIT, cap, part_of_pair, percent
+from rla_hooks.filenames import safe_part as safe_part
 
 LOG, RESULTS, CHECKPOINT, CODE, ARCHIVE = "log", "results", "checkpoint", "code", "archive_tester"
 KINDS = (LOG, RESULTS, CHECKPOINT, CODE, ARCHIVE)
 
-PART_LIMIT = 255  # bytes of one path part on ext4, XFS, APFS, NTFS and most others
-VALUE_LIMIT = 64  # bytes of one value in a run name: several values stay readable beside each other
-_DIGEST = 8
 _DEEPEST = 64  # parts of a run's name: beyond, nobody has grouped tasks
-_PLAIN = frozenset("-_.,+@(){}")
-_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE | re.DOTALL)  # for Windows
 _DATE_FORMAT = "%Y/%m/%d/%H-%M-%S-%f"
-
-
-def safe_part(text: object, limit: int = PART_LIMIT) -> str:
-    """Return ``text`` as one path part: safe, readable, never empty, at most ``limit`` bytes.
-
-    >>> safe_part("ALE/Pong-v5"), safe_part("cuda:0"), safe_part(""), safe_part("v1."), safe_part("aux")
-    ('ALE%2FPong-v5', 'cuda%3A0', '%00', 'v1%2E', '%61ux')
-    """
-    text = str(text)
-    escaped = _escaped(text) or "%00"
-    if set(escaped) == {"."}:
-        escaped = escaped.replace(".", "%2E")
-    elif _DEVICE.fullmatch(escaped):  # Windows takes "aux" and "aux.txt" in every folder for a device
-        escaped = _percent(escaped[0]) + escaped[1:]
-    return _cap(_without_last_dot(escaped), text, limit)
-
-
-def _escaped(text: str) -> str:
-    return "".join(char if char in _PLAIN or _is_letter(char) else _percent(char) for char in text)
-
-
-def _is_letter(character: str) -> bool:
-    """Whether it is a letter or digit that a name may have; in another encoding than UTF-8 others read another one."""
-    return character.isalnum() and (character.isascii() or sys.getfilesystemencoding() == "utf-8")
-
-
-def _percent(character: str) -> str:
-    return "".join(f"%{byte:02X}" for byte in character.encode("utf-8", "surrogatepass"))
-
-
-def _without_last_dot(escaped: str) -> str:
-    """Windows drops a dot at the end of a name."""
-    return f"{escaped[:-1]}%2E" if escaped.endswith(".") else escaped
-
-
-def portable(name: str) -> str:
-    """Escape in the name of a file what Windows refuses and what the locale cannot write; all else stays as it is.
-
-    >>> portable("best:1"), portable("my best"), portable("aux.1")
-    ('best%3A1', 'my best', '%61ux.1')
-    """
-    utf8 = sys.getfilesystemencoding() == "utf-8"
-    escaped = "".join(_percent(c) if c in '<>:"|?*' or not (utf8 or c.isascii()) else c for c in name)
-    return _percent(escaped[0]) + escaped[1:] if _DEVICE.fullmatch(escaped) else escaped
-
-
-def _cap(escaped: str, original: str, limit: int) -> str:
-    """Cut at ``limit`` bytes, with a digest of the whole, so that two long texts do not become one name."""
-    data = escaped.encode("utf-8")
-    if len(data) <= limit:
-        return escaped
-    import hashlib  # here, and urllib below: each would take a tenth of the start of a run
-
-    digest = hashlib.sha256(original.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGEST]
-    return data[: limit - _DIGEST - 1].decode("utf-8", "ignore") + "~" + digest
 
 
 def check_task(task: object) -> str:
@@ -128,22 +63,16 @@ def task_folders(task: str) -> set[str]:
     was not UTF-8, letters were escaped.
     """
     now = check_task(task)
-    ascii_only = "".join(char if char.isascii() else _percent(char) for char in now)
+    ascii_only = "".join(char if char.isascii() else percent(char) for char in now)
     spellings = {now, ascii_only, now.replace("%3A", ":"), task}
     return {os.fsdecode(each.encode("utf-8", "surrogatepass")) for each in spellings}
 
 
 def run_leaf(time: datetime, ip: str, record: Mapping[str, Any]) -> str:
     """Return the last part of a run name: ``<HH-MM-SS-ffffff>_<ip>_&<key>=<value>...``."""
-    info = "".join(f"&{_info_part(key)}={_info_part(value)}" for key, value in record.items())
+    info = "".join(f"&{part_of_pair(key)}={part_of_pair(value)}" for key, value in record.items())
     leaf = f"{time:%H-%M-%S-%f}_{safe_part(ip, VALUE_LIMIT)}" + (f"_{info}" if info else "")
-    return _cap(leaf, leaf, PART_LIMIT)
-
-
-def _info_part(value: object) -> str:
-    """A key or a value of a run name. It is no name by itself, so that ``aux`` may stay as it is."""
-    text = str(value)
-    return _cap(_without_last_dot(_escaped(text)), text, VALUE_LIMIT)
+    return cap(leaf, leaf, PART_LIMIT)
 
 
 @dataclass(frozen=True)
@@ -158,7 +87,7 @@ class RunName:
 
 def parse(name: str) -> RunName:
     """Parse a run name, also one that the original RLA wrote (blanks for ``_``). Raises ValueError if it is none."""
-    from urllib.parse import unquote
+    from urllib.parse import unquote  # late: it would take a tenth of the start of a run
 
     *task, year, month, day, leaf = name.split("/")
     clock, ip, info = _split_leaf(leaf)

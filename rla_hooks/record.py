@@ -35,6 +35,7 @@ from rla_hooks.reserve import Reserve
 from rla_hooks.texts import iso_time
 
 FORMAT = 2
+_PROCESS = ("host", "pid", "process", "pid_namespace")  # what identifies a process
 load = read_json  # of a run.json; raises OSError, or ValueError where it holds something else
 
 
@@ -52,6 +53,7 @@ class RunRecord:
         self.notes: list[dict[str, str]] = []  # of this object, for the file
         self._revoked: list[outcome.Report] = []
         self._attempt: tuple[dict[str, Any], int, dict[str, list[Any]]] | None = None  # a write that may have failed
+        me = this_process()
         self.content: dict[str, Any] = {
             "format": FORMAT,
             **content,
@@ -59,8 +61,8 @@ class RunRecord:
             "started": iso_time(),
             "ended": None,
             "seconds": None,
-            **this_process(),
-            "owner": this_process(),
+            **me,
+            "owner": me,
             "command": masked_command(command_line()),
             "folder": _working_directory(),
             "python": platform.python_version(),
@@ -84,7 +86,7 @@ class RunRecord:
         """
         record, content = cls(path), read_json(path)
         read_status(content)
-        owner = {key: content.get(key) for key in this_process()}  # of format 1
+        owner = {key: content.get(key) for key in _PROCESS}  # of format 1
         new = record.content | {"owner": owner} | content
         record.content = new | {"format": max(FORMAT, _number(content.get("format")))}
         started = datetime.fromisoformat(str(content["started"])).timestamp()
@@ -204,7 +206,7 @@ class RunRecord:
                 return Claim.GUEST
             change: dict[str, Any] = {"owner": me} if is_gone else {}
             if killed:
-                last_life = {key: self.content[key] for key in me} | {"status": KILLED, "taken_up": iso_time()}
+                last_life = {key: self.content[key] for key in _PROCESS} | {"status": KILLED, "taken_up": iso_time()}
                 change |= me | {"restarts": [*self.content["restarts"], last_life]} | count()._asdict()
             self._reserve.write_json(self.content | change)
             self.content |= change
@@ -218,7 +220,7 @@ class RunRecord:
             noted = read_json(self.path)
         except (OSError, ValueError):  # the first time, or somebody has damaged it
             return {}
-        known = ["rows", "last_step", "last", "gaps", "warnings", "notes", "restarts", "owner", *this_process()]
+        known = ["rows", "last_step", "last", "gaps", "warnings", "notes", "restarts", "owner", *_PROCESS]
         known += outcome.news(self.content, noted, self._revoked)
         if self.content["ended"] is None:
             known += ["ended", "seconds"]
@@ -249,8 +251,7 @@ class Claim(Enum):
 def this_process() -> dict[str, Any]:
     """Return what identifies this process: ``host``, ``pid``, ``process`` (boot and start time), ``pid_namespace``."""
     pid = os.getpid()
-    own = {"host": socket.gethostname(), "pid": pid, "process": process_identity(pid)}
-    return own | {"pid_namespace": namespace()}
+    return dict(zip(_PROCESS, (socket.gethostname(), pid, process_identity(pid), namespace())))
 
 
 def _number(value: Any) -> int:

@@ -41,10 +41,15 @@ class Reserve:
         self._is_kept = False
         self._process = ranks.process_id
 
+    @property
+    def _is_own(self) -> bool:
+        """Whether the files are this process's, rather than those of the one that it was forked from."""
+        return self._process == ranks.process_id
+
     def keep(self) -> None:
         """Make the files, as far as there is room for them."""
-        if self._process != ranks.process_id:
-            self._files, self._process = [], ranks.process_id  # those of the parent
+        if not self._is_own:
+            self._files, self._process = [], ranks.process_id
         self._is_kept = True
         with suppress(OSError):
             while len(self._files) < 2:
@@ -69,7 +74,7 @@ class Reserve:
         try:
             atomic.write_json(self.path, content)
         except OSError as error:
-            if error.errno not in FULL or not self._files or self._process != ranks.process_id:
+            if error.errno not in FULL or not self._files or not self._is_own:
                 raise
             data = _fitting(content)
             if data is None:
@@ -81,7 +86,7 @@ class Reserve:
 
         That room must not go for a temporary file that happens to fit this time.
         """
-        if not self._is_kept or self._process != ranks.process_id or len(self._files) != 1:
+        if not self._is_kept or not self._is_own or len(self._files) != 1:
             return False
         self.keep()
         return len(self._files) == 1
@@ -109,7 +114,7 @@ class Reserve:
         self._is_kept = False
         while self._files:
             file = self._files.pop()
-            if self._process == ranks.process_id:
+            if self._is_own:
                 self._discard(file)
 
     def __getstate__(self) -> dict[str, Any]:

@@ -194,3 +194,14 @@ def run_example(tmp_path):
         return made, done
 
     return run
+
+
+@pytest.fixture
+def odd_texts():
+    """Texts that somebody may take for a task, a value or a name."""
+    return [
+        *["a", "ALE/Pong-v5", "../x", "..", ".", "...", "", " ", "a b", "a\nb", "\0", "a\0b", "/", "\\", "C:\\x", "~"],
+        *["~root", "-rf", "a&b=c", "50%", "%2F", "%", "诗", "\udc80", "\ud800", "🙂", "é" * 300, "x" * 300],
+        *["x" * 10_000, "/" * 100, "a.b", ".hidden", "1e-3", "None", "{'a': 1}", "a" * 255, "a" * 256, "诗" * 85],
+        *["诗" * 86, "CON", "a;b|c>d<e*f?g\"h'i`j$k!", "\u202e"],
+    ]  # fmt: skip

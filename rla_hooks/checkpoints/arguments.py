@@ -11,7 +11,7 @@ from typing import Any
 from rla_hooks import texts
 from rla_hooks.checkpoints import backends
 from rla_hooks.errors import CheckpointError, ConfigError
-from rla_hooks.layout import portable
+from rla_hooks.filenames import portable
 
 
 def checked_count(count: Any) -> int | None:

@@ -13,7 +13,7 @@ from rla_hooks.checkpoints import arguments, backends, compare, staging, state_d
 from rla_hooks.checkpoints import manifest as manifests
 from rla_hooks.checkpoints.manifest import Entry, Manifest
 from rla_hooks.errors import CheckpointError, ConfigError, RLAError, WarnOnce, did_you_mean, warn
-from rla_hooks.layout import portable
+from rla_hooks.filenames import portable
 from rla_hooks.texts import printable, text_of
 
 _ATTEMPTS = 10  # to load a checkpoint while another process deletes them

@@ -30,7 +30,7 @@ class Guard:
 
     def _reset(self, warn: WarnOnce) -> None:
         self.warn = warn
-        self.warn.note_to(self.note)
+        self.warn.note = self.note
         self._notes: list[dict[str, Any]] = []
         self._further = 0
         self._logger: Logger | None = None

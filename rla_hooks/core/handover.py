@@ -61,7 +61,7 @@ class Ownership:
         self.id = new_id()  # in run.json: copies of a planned run find by it that one of them has started
         self.planned_at: datetime | None = None
         self._state = state
-        self._planner: int | None = None  # the process that planned the run
+        self.planner: int | None = None  # the process that planned the run
         self._process = ranks.process_id  # the process that the state is about
 
     @property
@@ -84,12 +84,7 @@ class Ownership:
     @property
     def is_of_parent(self) -> bool:
         """Whether the parent of this process has planned the run, so that the parent will end it."""
-        return self._planner not in (None, ranks.process_id) and self._planner == os.getppid()
-
-    @property
-    def planner(self) -> int | None:
-        """The id of the process that planned the run; None if it was not planned."""
-        return self._planner
+        return self.planner not in (None, ranks.process_id) and self.planner == os.getppid()
 
     def need_started(self, what: str) -> None:
         """Raise RunError, which says what to call first, if the run has not started though tracking is on."""
@@ -100,7 +95,7 @@ class Ownership:
 
     def plan(self, paths: RunPaths, now: datetime) -> None:
         self.paths, self.planned_at = paths, now
-        self._state, self._planner = State.PLANNED, ranks.process_id
+        self._state, self.planner = State.PLANNED, ranks.process_id
 
     def begin(self, paths: RunPaths) -> None:
         """The run has started in this process: it owns the run, unless the parent process has planned it."""
@@ -109,7 +104,7 @@ class Ownership:
 
     def rejoin(self) -> None:
         """A copy of this planned run has been started, in this process or in another one."""
-        self._become(State.OWNER if self._planner == ranks.process_id else State.GUEST)
+        self._become(State.OWNER if self.planner == ranks.process_id else State.GUEST)
 
     def take_up(self) -> None:
         """The run was killed, and goes on here."""
@@ -183,20 +178,15 @@ def writing_disabled(independent: bool = False) -> bool:
     return is_off() or not (independent or ranks.is_writer_rank())
 
 
-def export_to_child_ranks(paths: RunPaths | None) -> None:
-    """Put the run's name where processes that start from here find it: all ranks share one run. None removes it."""
-    not_writing.export(paths)
-
-
 def run_of_writing_rank() -> RunPaths | None:
     """Return, on a rank that does not write, the paths of the run of the writing rank; None if they are not known."""
     if is_off() or ranks.is_writer_rank():
         return None
     not_writing.tell_rank()
-    return not_writing.exported()
+    return not_writing.exported_run()
 
 
 def forget_writing_rank() -> None:
     """On a rank that does not write, forget the name of the last run, so that the next one does not get it."""
     if not ranks.is_writer_rank():
-        not_writing.export(None)
+        not_writing.export_run(None)

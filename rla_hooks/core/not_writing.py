@@ -24,7 +24,7 @@ _told: set[tuple[str, int]] = set()  # what was told, and in which process
 _shared: mmap.mmap | None = None  # one byte that forked children share: whether one of them has been told
 
 
-def export(paths: RunPaths | None) -> None:
+def export_run(paths: RunPaths | None) -> None:
     """Tell processes that start from here which run is open: ranks that a launcher starts, and workers. None: none."""
     global _shared
     if _shared is None and hasattr(os, "fork"):
@@ -41,7 +41,7 @@ def export(paths: RunPaths | None) -> None:
         config[_IN_CONFIG] = text
 
 
-def exported() -> RunPaths | None:
+def exported_run() -> RunPaths | None:
     """Return the run that the process which started this one has told of; None if there was none."""
     text = os.environ.get(RANKS_VARIABLE) or (_config_of_multiprocessing() or {}).get(_IN_CONFIG)
     try:
@@ -53,7 +53,7 @@ def exported() -> RunPaths | None:
 
 def run_of_parent() -> RunPaths | None:
     """Return the run of the parent, in a process that multiprocessing has started; None elsewhere."""
-    return (_inherited or exported()) if _is_child() else None
+    return (_inherited or exported_run()) if _is_child() else None
 
 
 def _is_child() -> bool:
@@ -68,7 +68,7 @@ def _config_of_multiprocessing() -> dict[str, Any] | None:
     return config if isinstance(config, dict) else None
 
 
-_inherited = exported()  # before this process starts a run of its own
+_inherited = exported_run()  # before this process starts a run of its own
 
 
 def tell_rank() -> None:

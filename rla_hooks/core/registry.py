@@ -20,7 +20,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
-from rla_hooks.core import handover, process_end
+from rla_hooks.core import not_writing, process_end
 from rla_hooks.errors import Note, set_note_finder
 from rla_hooks.layout import RunPaths
 from rla_hooks.locks import new_in_child
@@ -234,7 +234,7 @@ def forget(run: Registered) -> None:
     with _lock:
         _open.pop(run, None)
         around = next(reversed(_open), None)
-        handover.export_to_child_ranks(around.paths if around is not None else None)
+        not_writing.export_run(around.paths if around is not None else None)
         if not _open and not _planned:
             process_end.release()
 
@@ -251,6 +251,6 @@ def reset() -> None:
         _open.clear()
         _started.clear()
         _planned.clear()
-        handover.export_to_child_ranks(None)
+        not_writing.export_run(None)
         process_end.release()
     _entered.set(None)

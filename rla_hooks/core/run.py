@@ -23,7 +23,7 @@ from typing import Any
 
 from rla_hooks import layout
 from rla_hooks.config import Config
-from rla_hooks.core import archive, handover, registry
+from rla_hooks.core import archive, handover, not_writing, registry
 from rla_hooks.core.checkpoints import RunCheckpoints
 from rla_hooks.core.custom_data import CustomData
 from rla_hooks.core.ending import RunEnd
@@ -182,7 +182,7 @@ class Run(SummaryWords):
             return
         self._open_files(paths)  # before another thread can see that the run has started
         self.ownership.begin(paths)
-        handover.export_to_child_ranks(paths)
+        not_writing.export_run(paths)
         try:
             self.files.begin()
             registry.register_open(self)
@@ -207,7 +207,7 @@ class Run(SummaryWords):
         self.ownership.plan(paths, now)
         registry.register_planned(self)
         if tell:
-            handover.export_to_child_ranks(paths)
+            not_writing.export_run(paths)
 
     def _is_disabled(self) -> bool:
         return handover.writing_disabled(self.settings.independent)

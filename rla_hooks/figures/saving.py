@@ -27,7 +27,7 @@ from PIL import Image
 
 from rla_hooks import atomic
 from rla_hooks.errors import ConfigError, WarnOnce
-from rla_hooks.layout import PART_LIMIT, safe_part
+from rla_hooks.filenames import PART_LIMIT, safe_part
 from rla_hooks.locks import new_in_child
 from rla_hooks.texts import shown, text_of
 

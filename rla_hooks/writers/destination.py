@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rla_hooks.errors import WarnOnce
-from rla_hooks.layout import safe_part
+from rla_hooks.filenames import safe_part
 from rla_hooks.locks import in_forked_child
 from rla_hooks.writers.appendfile import AppendFile
 from rla_hooks.writers.base import lock_of
