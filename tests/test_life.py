@@ -168,6 +168,7 @@ def test_a_run_in_another_pid_namespace(tmp_path):
         assert content["pid"] != container.pid and content["pid_namespace"] != life.namespace()
         assert run.status == "running"
         container.kill()
+        container.wait()  # only then is its standard input closed, at which the program would end well
     (run,) = rla.runs(tmp_path)
     assert run.status == "running"
     for file in run.log_dir.rglob("*"):
