@@ -9,8 +9,11 @@ They are joined by time when they are read, and the rows of each file keep their
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import re
+import warnings
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from itertools import accumulate
@@ -25,9 +28,12 @@ from rla_hooks.writers.csv_format import (
     cells_of,
     count_rows,
     from_more,
+    line_of,
+    quoted,
     read_header,
     row_starts,
     rows_of,
+    whole_rows,
 )
 
 if TYPE_CHECKING:
@@ -143,21 +149,14 @@ def read(files: Iterable[Path]) -> pandas.DataFrame:
 def _read_one(path: Path) -> pandas.DataFrame:
     import pandas
 
-    # Version 3 reads floats exactly by itself, and warns about the option; version 2 does not.
-    exact: dict[str, Any] = {} if int(pandas.__version__.partition(".")[0]) >= 3 else {"float_precision": "round_trip"}
     try:
         with open_regular(path) as file:
-            # Only what the writer means by it is a missing value: "None", "NA" and the like are texts.
-            frame = pandas.read_csv(
-                file,
-                encoding_errors="backslashreplace",
-                low_memory=False,
-                keep_default_na=False,
-                na_values=["", "nan"],
-                **exact,
-            )
+            columns = cells_of(read_header(file))
+            frame = _parsed(file, columns)
     except (FileNotFoundError, pandas.errors.EmptyDataError):
         return pandas.DataFrame()
+    if "" in columns:
+        frame = frame.rename(columns={f"Unnamed: {columns.index('')}": ""})
     if MORE not in frame:
         return frame
     more = pandas.DataFrame(map(from_more, frame.pop(MORE)), index=frame.index)
@@ -165,6 +164,72 @@ def _read_one(path: Path) -> pandas.DataFrame:
     for name in known:
         frame[name] = frame[name].fillna(more[name])
     return pandas.concat([frame, more.drop(columns=known)], axis=1)
+
+
+def _parsed(file: BinaryIO, columns: list[str]) -> pandas.DataFrame:
+    """Parse a file of rows; where pandas cannot, or the last row is torn, what is damaged is left out."""
+    import pandas
+
+    # Version 3 reads floats exactly by itself, and warns about the option; version 2 does not.
+    exact: dict[str, Any] = {} if int(pandas.__version__.partition(".")[0]) >= 3 else {"float_precision": "round_trip"}
+
+    def parsed(source: Any) -> pandas.DataFrame:
+        # Only what the writer means by it is a missing value: "None", "NA" and the like are texts.
+        return pandas.read_csv(
+            source,
+            encoding_errors="backslashreplace",
+            index_col=False,  # or rows that are longer than the header would be shifted
+            low_memory=False,
+            keep_default_na=False,
+            na_values=["", "nan"],
+            **exact,
+        )
+
+    whole = WithoutNuls(file)
+    with warnings.catch_warnings(), suppress(pandas.errors.ParserError, pandas.errors.ParserWarning):
+        warnings.simplefilter("error", pandas.errors.ParserWarning)  # of rows that are cut to the header's length
+        frame = parsed(io.BufferedReader(whole))
+        if whole.last == b"\n":
+            return frame
+    data, starts = io.BufferedReader(WithoutNuls(file)).read(), row_starts(columns)
+    rows = rows_of(data[: whole_rows(data, starts)], starts)
+    lines = [line_of(map(quoted, columns)), *(line_of(map(quoted, cells[: len(columns)])) for cells in rows)]
+    return parsed(io.BytesIO(b"".join(lines)))
+
+
+class WithoutNuls(io.RawIOBase):
+    """The bytes of a file from its beginning, without NULs: no row has any, but a disk that was damaged or a hole does.
+
+    ``last``: the last byte that was read.
+    """
+
+    def __init__(self, file: BinaryIO):
+        self._file = file
+        self.last = b""
+        file.seek(0)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while data := self._file.read(len(buffer)):
+            if kept := data.replace(b"\0", b""):
+                buffer[: len(kept)] = kept
+                self.last = kept[-1:]
+                return len(kept)
+            if not self._pass_hole():
+                break
+        return 0
+
+    def _pass_hole(self) -> bool:
+        """Go to the end of a hole, which may have any size; return whether there is something behind it."""
+        try:
+            self._file.seek(self._file.tell(), os.SEEK_DATA)
+        except AttributeError:  # Windows
+            return True
+        except OSError as error:
+            return error.errno != errno.ENXIO
+        return True
 
 
 def _times(frame: pandas.DataFrame) -> pandas.Series[float]:

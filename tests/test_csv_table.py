@@ -358,3 +358,28 @@ def test_a_temporary_copy_that_a_kill_has_left_is_swept_when_the_run_goes_on(tmp
     (tmp_path / "progress.csv").write_text("time-step,timestamp,i\n0,1.0,0\n")
     CsvWriter(tmp_path / "progress.csv").write(Row(1, 2.0, {"i": 1}))
     assert [path.name for path in tmp_path.iterdir()] == ["progress.csv"]
+
+
+def test_a_file_with_a_column_twice_is_left_alone(tmp_path):
+    """Somebody has edited it: rows go beside it, where each of their values has a column."""
+    (tmp_path / "progress.csv").write_text("time-step,timestamp,a,a\n0,10.0,1,2\n")
+    writer = CsvWriter(tmp_path / "progress.csv")
+    with pytest.warns(match="written by another program"):
+        for step in (1, 2):
+            writer.write(Row(step, 10.0 + step, {"a": 0.5, "late": 0.25}))
+    assert rows.read(rows.files(tmp_path))["late"].dropna().tolist() == [0.25, 0.25]
+
+
+def test_keys_and_texts_of_any_length_stand_in_one_file(tmp_path):
+    """The module csv reads no cell of more than 131,072 characters; and the names of others may have commas."""
+    writer = CsvWriter(tmp_path / "progress.csv")
+    keys = ["a, b", "x" * 1_000_000, 'c "d", e', "late", "later"]
+    for step, key in enumerate(keys):
+        writer.write(Row(step, 10.0 + step, {key: "y," * 100_000, "n": step}))
+    writer.close()
+    writer = CsvWriter(tmp_path / "progress.csv")
+    writer.write(Row(9, 20.0, {"a, b": 0.5, "latest": 0.25}))
+    assert os.listdir(tmp_path) == ["progress.csv"]
+    frame = rows.read(rows.files(tmp_path))
+    assert [frame[key].count() for key in keys] == [2, 1, 1, 1, 1] and frame["n"].dropna().tolist() == [0, 1, 2, 3, 4]
+    assert rows.summary(rows.files(tmp_path)).last == {"a, b": 0.5, "latest": 0.25}

@@ -90,3 +90,49 @@ def test_a_summary_of_many_rows_is_quick_and_of_files_that_are_none_is_empty(tmp
     assert rowfiles.summary(found[:-1]) == (300_001, 299_999, {"a": 0.25, "s": "text"})
     assert rowfiles.summary(found)[:2] == (None, 299_999)
     assert rowfiles.summary([]) == (0, None, {})
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(lambda data: data + b'3,13.0,5.0,"torn', id="torn in a text"),
+        pytest.param(lambda data: data + b"3,13", id="torn in a number"),
+        pytest.param(lambda data: data + bytes(5000), id="NULs of a power cut"),
+        pytest.param(lambda data: data[:60] + bytes(5000) + data[60:], id="NULs in the middle"),
+        pytest.param(lambda data: data + bytes(range(256)) * 3, id="garbage"),
+        pytest.param(lambda data: data.replace(b'0.5,"b, b"', b"0.5,b, b"), id="a row with too many cells"),
+        pytest.param(lambda data: data.replace(b"\n", b",9,9\n").replace(b",9,9\n", b"\n", 1), id="all too many"),
+    ],
+)
+def test_what_is_damaged_hides_no_other_row(damage, tmp_path):
+    """After a power cut, or somebody's editor: the whole rows are read, with their values under their names."""
+    data = b'time-step,timestamp,a,t\n0,10.0,0.25,"a, a"\n1,11.0,0.5,"b, b"\n2,12.0,0.75,"c, c"\n'
+    path = tmp_path / "progress.csv"
+    path.write_bytes(damage(data))
+    frame = rowfiles.read([path])
+    assert frame["time-step"].tolist() == [0, 1, 2] and frame["a"].tolist() == [0.25, 0.5, 0.75]
+
+
+def test_a_huge_hole_in_a_file_costs_nothing(tmp_path):
+    """100 GB that are none, in the middle and at the end."""
+    path = tmp_path / "progress.csv"
+    path.write_text("time-step,timestamp,a\n0,10.0,0.25\n")
+    os.truncate(path, 100 << 30)
+    assert rowfiles.read([path])["a"].tolist() == [0.25]
+    with path.open("ab") as file:
+        file.write(b"\n1,11.0,0.5\n")
+    assert rowfiles.read([path])["a"].tolist() == [0.25, 0.5]
+
+
+@pytest.mark.parametrize("late_keys", [0, 300])
+def test_odd_keys_read_back_under_one_name(late_keys, run_paths):
+    """Also those that come so late that they share a column."""
+    writer = CsvWriter(run_paths.progress_csv)
+    keys = ["", " ", "nan", "a,b", 'q"', "new\nline", "\0", "\ud800", "more", "#", "x" * 1_000_000]
+    for number, key in enumerate([f"late/{number}" for number in range(late_keys)] + keys):
+        writer.write(Row(number, 10.0 + number, {key: number + 0.5}))
+    writer.close()
+    frame = rowfiles.read([run_paths.progress_csv])
+    for number, key in enumerate(keys, late_keys):
+        name = key.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
+        assert frame[name].dropna().tolist() == [number + 0.5], repr(key[:20])

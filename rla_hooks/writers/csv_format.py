@@ -21,6 +21,7 @@ MORE = "more as JSON"  # the column of late keys that are too many for columns o
 MAX_HEADER = 16 << 20  # bytes; a first line that is longer is no header
 # A quoted cell, and the quote that ends it if there is one. Elsewhere in a cell a quote is a character like others.
 _QUOTED_CELL = re.compile(rb'(?:\A|,)"[^"]*(?:""[^"]*)*("?)')
+_CELL = re.compile(r'(?:"([^"]*(?:""[^"]*)*)"|([^,\r\n]*))(,|\r|\n|\Z)')
 _BLANK_LINES = re.compile(rb"\n\n+")
 _NUMBER = re.compile(rb"[-+]?\d+(\.\d*)?([eE][-+]?\d+)?")
 
@@ -73,7 +74,12 @@ def cells_of(line: bytes) -> list[str]:
     try:
         return next(csv.reader(io.StringIO(text, newline="")), [])
     except csv.Error:  # a NUL on Python 3.10, or a cell of more than 131,072 characters
-        return text.rstrip("\r\n").split(",")
+        cells: list[str] = []
+        for match in _CELL.finditer(text):
+            cells.append(match[2] if match[1] is None else match[1].replace('""', '"'))
+            if match[3] != ",":
+                break
+        return cells
 
 
 def read_header(file: BinaryIO) -> bytes:

@@ -112,7 +112,7 @@ class Table(Destination):
         with open(file.path, "rb") as old:
             header = read_header(old)
             columns = cells_of(header)
-            if header and (STEP not in columns or TIME not in columns):
+            if (header and not {STEP, TIME} <= set(columns)) or len(set(columns)) < len(columns):
                 return None
             starts = row_starts(columns)
             size, most = _TAIL

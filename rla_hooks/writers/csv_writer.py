@@ -18,7 +18,7 @@ from contextlib import suppress
 from typing import Any
 
 from rla_hooks.writers.base import MediaEvent, Row
-from rla_hooks.writers.csv_format import CELL, line_of, more_of
+from rla_hooks.writers.csv_format import CELL, as_read, line_of, more_of
 from rla_hooks.writers.csv_table import Sheet, Table
 from rla_hooks.writers.destination import destination_of, process_token
 
@@ -84,5 +84,5 @@ def _placed(row: Row, sheet: Sheet, keys: Sequence[str], plan: Sequence[int]) ->
         placed[column] = cell
     if sheet.more is not None and sheet.more in plan:
         late = [key for key, column in zip(keys, plan[2:]) if column == sheet.more]
-        placed[sheet.more] = more_of({key: row.values[key] for key in late})
+        placed[sheet.more] = more_of({as_read(key): row.values[key] for key in late})
     return line_of(placed)
