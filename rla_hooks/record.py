@@ -25,13 +25,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rla_hooks import life, outcome
-from rla_hooks.atomic import read_json
 from rla_hooks.command import command_line
 from rla_hooks.endings import KILLED, RUNNING
 from rla_hooks.life import namespace, process_identity, read_status
 from rla_hooks.locks import locked
 from rla_hooks.masking import masked_command
 from rla_hooks.reserve import Reserve
+from rla_hooks.smallfiles import read_json
 from rla_hooks.texts import iso_time
 
 FORMAT = 2

@@ -82,7 +82,7 @@ def _closed(log):
 @pytest.fixture
 def few_lines(monkeypatch):
     """The lines of a write are the same each time, however many files this process has open."""
-    monkeypatch.setattr("rla_hooks.writers.csv_table._is_written_elsewhere", lambda file: False)
+    monkeypatch.setattr("rla_hooks.writers.appendfile.AppendFile.is_written_elsewhere", lambda file: False)
 
 
 SITUATIONS = [_plain, _late, _late_again, _deleted, _closed]

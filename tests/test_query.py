@@ -248,7 +248,7 @@ def deep_folder(root):
     top = root / "log" / "t" / "deep"
     top.mkdir(parents=True)
     descriptor = os.open(top, os.O_RDONLY)
-    for _ in range(1500):
+    for _ in range(1100):
         os.mkdir("deep", dir_fd=descriptor)
         inner = os.open("deep", os.O_RDONLY, dir_fd=descriptor)
         os.close(descriptor)

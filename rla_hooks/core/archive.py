@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from rla_hooks import plaindata
-from rla_hooks.atomic import read_json, write_bytes
+from rla_hooks.atomic import write_bytes
 from rla_hooks.core.settings import RunSettings
 from rla_hooks.core.time_step import TimeStepHolder
 from rla_hooks.errors import ConfigError, RunError
 from rla_hooks.layout import ARCHIVE, RunPaths, check_task
-from rla_hooks.smallfiles import read_bytes
+from rla_hooks.smallfiles import read_bytes, read_json
 from rla_hooks.texts import cut, printable, shown
 
 FORMAT = 1

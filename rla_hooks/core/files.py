@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 from rla_hooks._version import __version__
-from rla_hooks.atomic import read_json, sweep, write_json
+from rla_hooks.atomic import sweep, write_json
 from rla_hooks.core import archive
 from rla_hooks.core.custom_data import CustomData
 from rla_hooks.core.guard import Guard
@@ -22,6 +22,7 @@ from rla_hooks.layout import RunPaths
 from rla_hooks.life import process_identity, read_status
 from rla_hooks.locks import locked
 from rla_hooks.record import Claim, Ended, Progress, RunRecord, report_in_file, this_process
+from rla_hooks.smallfiles import read_json
 from rla_hooks.texts import cut, duration, shell_path
 from rla_hooks.writers import parameter_tables
 from rla_hooks.writers.human_writer import print_text

@@ -99,14 +99,13 @@ def _remember_exit(code: Any) -> None:
 def _frame_of_main() -> FrameType | None:
     """The frame of the main script; where there is none, the outermost frame of the main thread."""
     frame = sys._current_frames().get(threading.main_thread().ident or 0)
-    found = frame
-    is_script = False
+    outermost = of_script = None
     while frame is not None:
-        of_script = frame.f_code.co_name == "<module>" and frame.f_globals.get("__name__") == "__main__"
-        if of_script or not is_script:
-            found, is_script = frame, is_script or of_script
+        outermost = frame
+        if frame.f_code.co_name == "<module>" and frame.f_globals.get("__name__") == "__main__":
+            of_script = frame
         frame = frame.f_back
-    return found
+    return of_script or outermost
 
 
 def how() -> ProgramEnd:

@@ -173,6 +173,25 @@ class AppendFile:
         except FileNotFoundError:
             return False
 
+    def is_written_elsewhere(self) -> bool:
+        """Whether this process has the file open for writing at a place of its own, as the loggers of others do."""
+        try:
+            import fcntl
+
+            descriptors = [int(name) for name in os.listdir("/dev/fd")]
+            ours = os.stat(self.path)
+        except (ImportError, OSError, ValueError):
+            return False
+        for descriptor in descriptors:
+            try:
+                status, flags = os.fstat(descriptor), fcntl.fcntl(descriptor, fcntl.F_GETFL)
+            except OSError:
+                continue
+            writes = flags & os.O_ACCMODE != os.O_RDONLY and not flags & os.O_APPEND
+            if writes and stat.S_ISREG(status.st_mode) and os.path.samestat(status, ours):
+                return True
+        return False
+
     def take_place_of(self, old: AppendFile, size: int) -> bool:
         """Move this file to the path of ``old``, whose descriptor is one of this file from now on.
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import io
 import os
-import stat
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -101,7 +100,7 @@ class Table(Destination):
             self._left_to_others("cannot be opened for writing")
             return None
         sweep(Path(self.path).parent)
-        columns = None if _is_written_elsewhere(file) else self._columns_of(file)
+        columns = None if file.is_written_elsewhere() else self._columns_of(file)
         if columns is None:
             self._left_to_others("is written by another program")
             return None
@@ -286,23 +285,3 @@ def _check_room(path: str, size: int) -> None:
 def _is_row(data: bytes, width: int) -> bool:
     """Whether the end of a file without a newline is a whole row: one that was written has a cell for each column."""
     return not ends_inside(data, False) and b"\r" not in data and b"\0" not in data and len(cells_of(data)) == width
-
-
-def _is_written_elsewhere(file: AppendFile) -> bool:
-    """Whether this process has the file open for writing at a place of its own, as the loggers of others do."""
-    try:
-        import fcntl
-
-        descriptors = [int(name) for name in os.listdir("/dev/fd")]
-        ours = os.stat(file.path)
-    except (ImportError, OSError, ValueError):
-        return False
-    for descriptor in descriptors:
-        try:
-            status, flags = os.fstat(descriptor), fcntl.fcntl(descriptor, fcntl.F_GETFL)
-        except OSError:
-            continue
-        writes = flags & os.O_ACCMODE != os.O_RDONLY and not flags & os.O_APPEND
-        if writes and stat.S_ISREG(status.st_mode) and (status.st_dev, status.st_ino) == (ours.st_dev, ours.st_ino):
-            return True
-    return False

@@ -17,6 +17,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from itertools import islice
 from typing import Any
 
+from rla_hooks.texts import printable
 from rla_hooks.values import Scalar
 from rla_hooks.writers import DEFAULT_TABLES_PER_SECOND
 from rla_hooks.writers.appendfile import AppendFile
@@ -177,7 +178,7 @@ def _shown(value: Scalar) -> str:
 
 
 def _fit(text: str) -> str:
-    text = text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    text = printable(text)
     return text if len(text) <= _MAX_WIDTH else text[: _MAX_WIDTH // 2] + "…" + text[-_MAX_WIDTH // 2 + 1 :]
 
 
