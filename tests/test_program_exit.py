@@ -8,6 +8,7 @@ import sys
 import pytest
 
 import rla_hooks as rla
+from rla_hooks.testing import reset
 
 OPENED = """
 import sys, threading
@@ -115,6 +116,7 @@ shell.runcode(compile('''BODY''', "<cell 2>", "exec"))
 
 def test_sys_exit_is_put_back_when_no_run_is_open(tmp_path):
     """While a run is open it is wrapped, with its own name and docstring; what the program puts there stays."""
+    reset(runs=True)  # of the tests before
     before = sys.exit
     with rla.run("t", log_root=tmp_path, writers=[], backup="none"):
         assert sys.exit is not before and sys.exit.__name__ == "exit"

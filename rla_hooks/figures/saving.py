@@ -142,7 +142,8 @@ def _step_text(step: Any) -> str:
         if int(step) == step:
             return f"-{int(step)}"
     raise ConfigError(
-        f"a figure's step is {shown(step)} ({type(step).__name__}). Allowed: a whole number or None: step=int(...)."
+        f"a figure's step is {shown(step)} ({type(step).__name__}). "
+        "Allowed: a whole number or None. Give step=int(...)."
     )
 
 
