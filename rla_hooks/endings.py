@@ -25,7 +25,7 @@ KILLED = "killed"
 #: Of two endings the worse one is kept: that of the greater number.
 SEVERITY = {RUNNING: 0, FINISHED: 1, PRUNED: 2, INTERRUPTED: 3, FAILED: 4}
 ENDINGS = (FINISHED, PRUNED, INTERRUPTED, FAILED)
-MAX_ERROR = 100_000  # characters of a traceback; an endless recursion has a long one
+_MAX_ERROR = 100_000  # characters of a traceback; an endless recursion has a long one
 _MAX_LINKS = 10_000  # exceptions of one group that are looked at
 _GROUP: Any = getattr(builtins, "BaseExceptionGroup", ())  # from Python 3.11 on
 _CAUSE, _CONTEXT = BaseException.__dict__["__cause__"], BaseException.__dict__["__context__"]
@@ -166,6 +166,6 @@ def traceback_of(error: BaseException | str, frame: FrameType | None = None) -> 
 
 def _cut(text: str) -> str:
     text = text.encode("utf-8", "backslashreplace").decode()  # lone surrogates can be in no file
-    if len(text) > MAX_ERROR:
-        text = f"{text[: MAX_ERROR // 2]}\n[...]\n{text[-MAX_ERROR // 2 :]}"
+    if len(text) > _MAX_ERROR:
+        text = f"{text[: _MAX_ERROR // 2]}\n[...]\n{text[-_MAX_ERROR // 2 :]}"
     return mask_text(text)

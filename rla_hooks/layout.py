@@ -56,7 +56,7 @@ def _task_part(part: str) -> str:
     return f"%2E{escaped[1:]}" if escaped.startswith(".") else escaped
 
 
-def task_folders(task: str) -> set[str]:
+def _task_folders(task: str) -> set[str]:
     """Return all folders in which runs of this task may be: as :func:`check_task` names it, and other spellings.
 
     The original RLA escapes nothing, the first version of rla_hooks kept colons, and where the encoding of file names
@@ -230,7 +230,7 @@ def run_names(log_root: Path, task: str | None = None) -> Iterator[str]:
     """
     root = log_root / LOG
     found = []
-    starts = {""} if task is None else {Path(each).as_posix() for each in task_folders(task)}
+    starts = {""} if task is None else {Path(each).as_posix() for each in _task_folders(task)}
     waiting = [start for start in starts if os.path.isdir(root / start)]
     while waiting:
         folder = waiting.pop()

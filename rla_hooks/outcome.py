@@ -40,7 +40,7 @@ def note(
 def add_error(content: dict[str, Any], status: str, error: BaseException | str) -> bool:
     """Append the error of a further process that ended with the same status; return whether it says anything new."""
     before, text = content["error"], traceback_of(error)
-    if status != content["status"] or not isinstance(before, str) or last_line(text) in before:
+    if status != content["status"] or not isinstance(before, str) or _last_line(text) in before:
         return False
     content.update({"error": f"{before}\n{text}", "reported": False})
     return True
@@ -55,7 +55,7 @@ def revoke(content: dict[str, Any], error: BaseException | str | None) -> tuple[
     status, text = content["status"], content["error"]
     if not content.get("reported") or status not in (FAILED, PRUNED):
         return None
-    is_same = error is not None and last_line(traceback_of(error)) == last_line(str(text))
+    is_same = error is not None and _last_line(traceback_of(error)) == _last_line(str(text))
     told = f"{status}, as a hook reported: {text or 'no error given'}"
     kept = None if is_same else {"time": iso_time(), "text": told}
     content.update({"status": RUNNING, "error": None, "ended": None, "seconds": None, "reported": False})
@@ -74,6 +74,6 @@ def news(own: dict[str, Any], noted: dict[str, Any], revoked: list[Report]) -> l
     return ["status", "error", "signal", "reported"] if worse > 0 else []
 
 
-def last_line(text: str) -> str:
+def _last_line(text: str) -> str:
     """Return the last line of a traceback, which names the error."""
     return text.rstrip().rpartition("\n")[2].strip()

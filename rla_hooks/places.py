@@ -11,7 +11,7 @@ from typing import Any
 
 from rla_hooks.errors import ConfigError
 
-FILE_NAMES = ("rla_config.yaml", "rla_config.yml")
+_FILE_NAMES = ("rla_config.yaml", "rla_config.yml")
 _PACKAGES = {"site-packages", "dist-packages"}
 
 
@@ -95,7 +95,7 @@ def find(cwd: str | os.PathLike[str]) -> Path | None:
     folder = Path(cwd).resolve()
     home = Path(os.path.expanduser("~")).resolve()
     for candidate in (folder, *folder.parents):
-        for name in FILE_NAMES:
+        for name in _FILE_NAMES:
             if os.path.isfile(candidate / name):  # a folder or a pipe of this name is somebody else's
                 return candidate / name
         if candidate == home:

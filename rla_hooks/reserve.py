@@ -19,7 +19,7 @@ from rla_hooks import atomic, ranks
 
 SIZE = 16 << 10  # bytes of each file, and so of the longest content
 _CUT = {"error": 4000, "warnings": 5, "gaps": 20}  # characters, or elements
-FULL = (errno.ENOSPC, errno.EDQUOT)  # no blocks or inodes are left, on the disk or for this user
+_FULL = (errno.ENOSPC, errno.EDQUOT)  # no blocks or inodes are left, on the disk or for this user
 
 
 class Reserve:
@@ -74,7 +74,7 @@ class Reserve:
         try:
             atomic.write_json(self.path, content)
         except OSError as error:
-            if error.errno not in FULL or not self._files or not self._is_own:
+            if error.errno not in _FULL or not self._files or not self._is_own:
                 raise
             data = _fitting(content)
             if data is None:

@@ -185,19 +185,19 @@ def _parsed(file: BinaryIO, columns: list[str]) -> pandas.DataFrame:
             **exact,
         )
 
-    whole = WithoutNuls(file)
+    whole = _WithoutNuls(file)
     with warnings.catch_warnings(), suppress(pandas.errors.ParserError, pandas.errors.ParserWarning):
         warnings.simplefilter("error", pandas.errors.ParserWarning)  # of rows that are cut to the header's length
         frame = parsed(io.BufferedReader(whole))
         if whole.last == b"\n":
             return frame
-    data, starts = io.BufferedReader(WithoutNuls(file)).read(), row_starts(columns)
+    data, starts = io.BufferedReader(_WithoutNuls(file)).read(), row_starts(columns)
     rows = rows_of(data[: whole_rows(data, starts)], starts)
     lines = [line_of(map(quoted, columns)), *(line_of(map(quoted, cells[: len(columns)])) for cells in rows)]
     return parsed(io.BytesIO(b"".join(lines)))
 
 
-class WithoutNuls(io.RawIOBase):
+class _WithoutNuls(io.RawIOBase):
     """The bytes of a file from its beginning, without NULs: no row has any, but a disk that was damaged or a hole does.
 
     ``last``: the last byte that was read.

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 LIMIT = 64 << 20  # bytes of a small file
 MAX_VALUES = 2_000_000  # of a JSON file: an empty list of two bytes takes 64 in memory
-MAX_DEPTH = 200  # levels of a JSON file: everybody who walks through it later does so by recursion
+_MAX_DEPTH = 200  # levels of a JSON file: everybody who walks through it later does so by recursion
 _MAX_DIGITS = 4000  # Python itself refuses longer integers, or takes minutes
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 # Looked up here: Ctrl-C in the middle of the first look-up would leave the process without this encoding.
@@ -97,7 +97,7 @@ def _integer(digits: str) -> int | float:
 
 def _check_depth(content: Any) -> None:
     level = [content]
-    for _ in range(MAX_DEPTH):
+    for _ in range(_MAX_DEPTH):
         level = [
             part
             for each in level

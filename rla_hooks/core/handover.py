@@ -58,7 +58,7 @@ class Ownership:
 
     def __init__(self, paths: RunPaths | None = None, state: State = State.CONFIGURED):
         self.paths = paths
-        self.id = new_id()  # in run.json: copies of a planned run find by it that one of them has started
+        self.id = _new_id()  # in run.json: copies of a planned run find by it that one of them has started
         self.planned_at: datetime | None = None
         self._state = state
         self.planner: int | None = None  # the process that planned the run
@@ -139,10 +139,10 @@ class Ownership:
         return foreign
 
 
-def new_id() -> str:
+def _new_id() -> str:
     """Return a random name for a run: eight characters of a-z and 2-7.
 
-    >>> len(new_id())
+    >>> len(_new_id())
     8
     """
     return base64.b32encode(os.urandom(5)).decode().lower()

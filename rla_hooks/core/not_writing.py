@@ -18,7 +18,7 @@ from rla_hooks import ranks
 from rla_hooks.errors import warn
 from rla_hooks.layout import RunPaths
 
-RANKS_VARIABLE = "RLA_RUN_OF_RANK_ZERO"
+_RANKS_VARIABLE = "RLA_RUN_OF_RANK_ZERO"
 _IN_CONFIG = "rla_hooks_run"  # the name in multiprocessing's configuration, which no system shows
 _told: set[tuple[str, int]] = set()  # what was told, and in which process
 _shared: mmap.mmap | None = None  # one byte that forked children share: whether one of them has been told
@@ -32,9 +32,9 @@ def export_run(paths: RunPaths | None) -> None:
             _shared = mmap.mmap(-1, 1)
     text = None if paths is None else json.dumps([str(paths.log_root), paths.name])
     if text is None:
-        os.environ.pop(RANKS_VARIABLE, None)
+        os.environ.pop(_RANKS_VARIABLE, None)
     else:
-        os.environ[RANKS_VARIABLE] = text
+        os.environ[_RANKS_VARIABLE] = text
     # There, too: a fork server has the environment of the time when it was started. A child leaves its parent's run.
     config = _config_of_multiprocessing()
     if config is not None and (text is not None or not _is_child()):
@@ -43,7 +43,7 @@ def export_run(paths: RunPaths | None) -> None:
 
 def exported_run() -> RunPaths | None:
     """Return the run that the process which started this one has told of; None if there was none."""
-    text = os.environ.get(RANKS_VARIABLE) or (_config_of_multiprocessing() or {}).get(_IN_CONFIG)
+    text = os.environ.get(_RANKS_VARIABLE) or (_config_of_multiprocessing() or {}).get(_IN_CONFIG)
     try:
         log_root, name = json.loads(text or "")
         return RunPaths(Path(log_root), name)
@@ -73,7 +73,7 @@ _inherited = exported_run()  # before this process starts a run of its own
 
 def tell_rank() -> None:
     """Say that this rank records no run; not if the recording process has started it, which then is no trap."""
-    if RANKS_VARIABLE in os.environ:
+    if _RANKS_VARIABLE in os.environ:
         return
     _tell_once(
         f"this process is rank {ranks.global_rank()} ({ranks.source()}) and records no run, since rank 0 records for "

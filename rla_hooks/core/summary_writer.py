@@ -20,7 +20,7 @@ from rla_hooks.errors import ConfigError
 from rla_hooks.texts import cut, shown, text_of
 from rla_hooks.writers.base import Histogram, Text
 
-MAX_SHOWN = 1_000_000  # characters of a text in TensorBoard
+_MAX_SHOWN = 1_000_000  # characters of a text in TensorBoard
 
 
 class WrittenRun(Protocol):
@@ -84,7 +84,7 @@ class SummaryWriter:
         """Show a text (Markdown) in TensorBoard's Text tab."""
         with self._showing("text", tag):
             self._run.logger.write_media(
-                text_of(tag), Text(cut(text_of(text_string), MAX_SHOWN)), global_step, walltime
+                text_of(tag), Text(cut(text_of(text_string), _MAX_SHOWN)), global_step, walltime
             )
 
     def add_figure(

@@ -39,7 +39,7 @@ def is_cache(name: str, folder: bool) -> bool:
     return name.endswith((".pyc", ".pyo")) or name == ".git"
 
 
-def is_source(name: str) -> bool:
+def _is_source(name: str) -> bool:
     """Whether a file's name looks like something a person wrote; asked only where no project says what is
     source."""
     return os.path.splitext(name)[1].lower() in _SOURCE_SUFFIXES or name.lower() in _SOURCE_NAMES
@@ -116,7 +116,7 @@ class Search:
     def loaded(self, path: str) -> Iterator[tuple[str, str]]:
         """The pair of a file below the project that the program has loaded: it need not look like source."""
         relative = os.path.relpath(path, self.project).replace(os.sep, "/")
-        is_found_already = "/" not in relative and is_source(relative)
+        is_found_already = "/" not in relative and _is_source(relative)
         if is_found_already or (self.ignore and ignored([Rules.of(self.project, self.ignore)], path, False)):
             return
         with suppress(OSError):
@@ -174,7 +174,7 @@ class Search:
 
     def _file(self, path: str, relative: str, state: os.stat_result, shown: str) -> Iterator[tuple[str, str]]:
         name = os.path.basename(path)
-        if self.sources_only and relative and not is_source(name):
+        if self.sources_only and relative and not _is_source(name):
             return
         if is_secret_file(relative or name):
             return self._leave(SECRET, shown, relative)

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 from rla_hooks.writers.base import STEP, TIME
 
 MORE = "more as JSON"  # the column of late keys that are too many for columns of their own
-MAX_HEADER = 16 << 20  # bytes; a first line that is longer is no header
+_MAX_HEADER = 16 << 20  # bytes; a first line that is longer is no header
 # A quoted cell, and the quote that ends it if there is one. Elsewhere in a cell a quote is a character like others.
 _QUOTED_CELL = re.compile(rb'(?:\A|,)"[^"]*(?:""[^"]*)*("?)')
 _CELL = re.compile(r'(?:"([^"]*(?:""[^"]*)*)"|([^,\r\n]*))(,|\r|\n|\Z)')
@@ -85,8 +85,8 @@ def cells_of(line: bytes) -> list[str]:
 def read_header(file: BinaryIO) -> bytes:
     """Read the header of a file from its beginning; the empty bytes if it has no complete one."""
     header, inside = b"", False
-    while len(header) < MAX_HEADER:
-        line = file.readline(MAX_HEADER)
+    while len(header) < _MAX_HEADER:
+        line = file.readline(_MAX_HEADER)
         header += line
         inside = ends_inside(line, inside)
         if not line.endswith(b"\n"):
@@ -174,7 +174,7 @@ def count_rows(file: BinaryIO, starts: Callable[[bytes], bool]) -> int:
     """Count the rows from the file's position to its end; a last one without a newline may be still being written."""
     rows, inside = 0, False
     while data := file.read(1 << 20):
-        data += file.readline(MAX_HEADER)
+        data += file.readline(_MAX_HEADER)
         if not inside and b'"' not in data:
             rows += data.count(b"\n") - sum(len(blank) - 1 for blank in _BLANK_LINES.findall(data))
             continue
