@@ -301,7 +301,7 @@ def needed_run(what: str) -> Run:
         )
     raise RunError(
         f"{what} was called outside a run. Decorate your function with @rla.track, or call tester.configure(...) "
-        "and tester.log_files_gen() first."
+        "and tester.log_files_gen() first. The run of Tester.load(...) has calls of its own: tester.log({...})."
     )
 
 

@@ -414,3 +414,21 @@ def test_odd_values_of_run_json_are_survived_soon(key, value, run, root):
     assert [each.hparams["number"] for each in found] == [1, 2] and found[1].problems == ()
     assert found[0].task == "t" and all(len(problem) < 1000 for problem in found[0].problems)
     assert found[0].info["last"] is not None and time.process_time() - begin < 2
+
+
+@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="another user is needed")
+def test_a_log_root_that_may_not_be_read_is_no_empty_one(tmp_path):
+    """It gives a warning with the folder and the reason; a log root that is not there gives none."""
+    root = tmp_path / "data"
+    (root / "log").mkdir(parents=True)
+    root.chmod(0)
+    me = os.geteuid()
+    try:
+        if me == 0:
+            os.seteuid(65534)
+        with pytest.warns(RLAWarning, match="data/log cannot be read: Permission denied"):
+            assert rla.runs(root) == []
+    finally:
+        os.seteuid(me)
+        root.chmod(0o700)
+    assert rla.runs(tmp_path / "nothing") == []

@@ -16,12 +16,12 @@ from rla_hooks import rowfiles
 from rla_hooks.config.reading import log_root_of
 from rla_hooks.delegation import value_of
 from rla_hooks.endings import KILLED, RUNNING, SEVERITY
-from rla_hooks.errors import ConfigError, RLAError
-from rla_hooks.layout import RunPaths, check_task, parse, run_names
+from rla_hooks.errors import ConfigError, RLAError, warn
+from rla_hooks.layout import LOG, RunPaths, check_task, parse, run_names
 from rla_hooks.life import STALE_AFTER, is_running, read_status
 from rla_hooks.record import FORMAT
 from rla_hooks.smallfiles import parse_object, read_bytes
-from rla_hooks.texts import shown
+from rla_hooks.texts import shell_path, shown
 
 if TYPE_CHECKING:
     import pandas
@@ -111,7 +111,8 @@ def runs(log_root: str | os.PathLike[str] | None = None, task: str | None = None
     """Return the saved runs of a log root, newest last: in the order in which they started, in whatever time zone.
 
     log_root: by default that of the config (see :func:`rla_hooks.config.load`). task: only runs of this task. A damaged
-    run is listed, too, with what is wrong in ``problems``; so are runs of the original RLA.
+    run is listed, too, with what is wrong in ``problems``; so are runs of the original RLA. A log root that this user
+    may not read gives a warning.
 
     >>> import rla_hooks as rla
     >>> @rla.track(record=["seed"], task="demo", writers=["csv"], backup="none")
@@ -124,7 +125,18 @@ def runs(log_root: str | os.PathLike[str] | None = None, task: str | None = None
     """
     root = log_root_of(log_root)
     found = [_read(RunPaths(root, name)) for name in run_names(root, task)]
+    if not found:
+        _tell_if_unreadable(root / LOG)
     return sorted(found, key=lambda run: (_start_of(run), run.name))
+
+
+def _tell_if_unreadable(folder: Path) -> None:
+    try:
+        os.scandir(folder).close()
+    except PermissionError as error:
+        warn(f"no runs are listed: {shell_path(folder)} cannot be read: {error.strerror}. Ask its owner for access.")
+    except OSError:  # it is not there, say
+        pass
 
 
 def _start_of(run: SavedRun) -> float:
