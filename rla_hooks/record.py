@@ -172,7 +172,7 @@ class RunRecord:
 
     def skip_inherited(self, rows: int) -> None:
         """Count from ``rows`` on, and list nothing twice: this is a copy, and the original adds what was before."""
-        self.counted, self._listed = rows, {}
+        self.counted, self._listed, self._attempt = rows, {}, None
 
     def _last_step(self, own: int | None) -> int | None:
         """The step of the last row; where other processes have logged, too, the greatest."""
