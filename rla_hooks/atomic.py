@@ -23,7 +23,7 @@ from rla_hooks.smallfiles import read_json as read_json
 
 TEMPORARY_SUFFIX = ".tmp"
 _TEMPORARY = re.compile(r"\.saving-([0-9a-f]{8})-(\d+)-[0-9a-f]{32}\.tmp")
-_in_use: set[str] = set()  # temporary names of this process: another of its threads may be writing
+_in_use: dict[str, Path] = {}  # temporary paths of this process, by name: another of its threads may be writing
 
 
 @contextmanager
@@ -43,7 +43,7 @@ def temporary_name(folder: Path) -> Path:
     """Return an unused path in ``folder`` that no other process sweeps, until :func:`release_name` or our end."""
     # The name is short and does not grow with the target's: a file name has at most 255 bytes.
     temporary = folder / f".saving-{_host()}-{os.getpid()}-{uuid.uuid4().hex}{TEMPORARY_SUFFIX}"
-    _in_use.add(temporary.name)
+    _in_use[temporary.name] = temporary
     return temporary
 
 
@@ -54,7 +54,7 @@ def is_temporary(name: str) -> bool:
 
 def release_name(temporary: Path) -> None:
     """Say that this process does not use a temporary path any more."""
-    _in_use.discard(temporary.name)
+    _in_use.pop(temporary.name, None)
 
 
 @contextmanager
@@ -102,6 +102,15 @@ def sweep(folder: Path) -> None:
         for name in filter(is_abandoned, os.listdir(folder)):
             with suppress(OSError):
                 remove(folder / name)
+
+
+def remove_unfinished() -> None:
+    """Remove the temporary files and folders of this process, which is about to die of a signal. Never raises."""
+    for name, path in list(_in_use.items()):
+        match = _TEMPORARY.fullmatch(name)
+        if match is not None and int(match[2]) == os.getpid():  # else it is the parent's, which goes on
+            with suppress(OSError):
+                remove(path)
 
 
 def remove(path: Path) -> None:

@@ -127,6 +127,22 @@ def test_signals_interrupt(source, number, script):
 
 
 @posix
+def test_sigterm_in_the_middle_of_a_write_leaves_no_half_file(script):
+    """A preempted job: half a checkpoint may have gigabytes. A child that dies so removes nothing of its parent's."""
+    body = """from rla_hooks.atomic import temporary_in
+with temporary_in(rla.current_run().log_dir) as half:
+    half.write_bytes(b'half')
+    if os.fork() == 0:
+        os.kill(os.getpid(), signal.SIGTERM)
+    os.wait()
+    print("left", half.exists(), flush=True)
+    os.kill(os.getpid(), signal.SIGTERM)"""
+    returncode, said, run = script(TRACKED, body)
+    assert returncode == -signal.SIGTERM and run.status == "interrupted", said
+    assert "left True" in said and not list(run.log_dir.glob(".*"))
+
+
+@posix
 def test_ctrl_c_interrupts_asyncio(tmp_path, script):
     """asyncio.run makes a cancellation of Ctrl-C; the run is interrupted, not failed."""
     source = TRACKED.replace("def main", "async def main").replace("main()\n", "import asyncio\nasyncio.run(main())\n")

@@ -11,6 +11,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from rla_hooks import ranks
+from rla_hooks.atomic import remove_unfinished
 from rla_hooks.core import notebook, program_exit
 from rla_hooks.core.notebook import Runs
 from rla_hooks.core.program_exit import ProgramEnd
@@ -83,6 +84,7 @@ def _on_sigterm(number: int, frame: FrameType | None) -> Any:
         return
     _end(_runs, ProgramEnd(INTERRUPTED, None, name))
     signal.signal(number, signal.SIG_DFL)
+    remove_unfinished()  # a checkpoint that the signal has interrupted
     os.kill(os.getpid(), number)  # so that the process dies of the signal, as its parent expects
 
 
