@@ -185,11 +185,11 @@ def test_metrics_of_an_empty_run(run, root):
 
 
 def test_a_row_that_a_crash_cut_is_survived(run, root):
-    """A last row without its end does not hide the rows before it."""
+    """A last row without its end does not hide the rows before it; it is left out, as its last cell may be cut."""
     run("t", {"a": 1, "b": 2}, {"a": 3, "b": 4})
     path = rla.runs(root)[0].log_dir / "progress.csv"
     os.truncate(path, path.stat().st_size - 3)
-    assert rla.runs(root)[0].metrics()["a"].tolist() == [1, 3]
+    assert rla.runs(root)[0].metrics()["a"].tolist() == [1]
 
 
 def test_the_log_root_comes_from_the_config(run, root, tmp_path, monkeypatch):
