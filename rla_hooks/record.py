@@ -187,7 +187,7 @@ class RunRecord:
 
         A killed run begins a new life with it; then ``count`` gives the rows in its files, which run.json cannot know.
         So does a run of another container or host that has been silent in its ``folders`` for
-        :data:`~rla_hooks.life.STALE_AFTER` seconds; as nobody can see that its process is gone, its files stay its own.
+        ``rla_hooks.life.STALE_AFTER`` seconds; as nobody can see that its process is gone, its files stay its own.
         On OSError this process is a guest.
         """
         with locked(self.path):

@@ -102,7 +102,7 @@ def track(
     hidden = _receiver(function, signature)
     task_name = task if task is not None else _default_task(function, source)
 
-    def tracking(args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Block:
+    def tracking(args: tuple[Any, ...], kwargs: dict[str, Any]) -> RunBlock:
         bound = _bind(function, signature, args, kwargs)
         bound.apply_defaults()
         settings = RunSettings(
@@ -114,7 +114,7 @@ def track(
             pruned_by=pruned_by,
         )
         where, options = (task_name, config, log_root), {"writers": writers, "backup": backup}
-        return _Block(lambda: _configure(settings, record, where, options))
+        return RunBlock(lambda: _configure(settings, record, where, options))
 
     if inspect.iscoroutinefunction(function):
 
@@ -150,7 +150,7 @@ def run(
     pruned_by: ErrorTypes = (),
     hyper_parameters: Mapping[str, Any] | None = None,
     **more: Any,
-) -> _Block:
+) -> RunBlock:
     """Make a block of code a run: what :func:`track` does to a function.
 
     task: by default the script's name, ``run`` in a notebook. more: hyper-parameters; those with the name of an option
@@ -175,7 +175,7 @@ def run(
         where, options = (_task_or_script(task), config, log_root), {"writers": writers, "backup": backup}
         return _configure(settings, record, where, options, problems)
 
-    return _Block(configured)
+    return RunBlock(configured)
 
 
 def start(
@@ -218,15 +218,15 @@ def start(
     return started
 
 
-class _Block(ContextDecorator):
+class RunBlock(ContextDecorator):
     """A call or a block that is a run. No generator: the exception that leaves the block is not touched at all."""
 
     def __init__(self, configured: Callable[[], RunSettings | None]):
         self.configured = configured  # returns the checked settings; None if tracking is off
         self._here: registry.Entered | None = None
 
-    def _recreate_cm(self) -> _Block:
-        return _Block(self.configured)  # as a decorator: a run for each call
+    def _recreate_cm(self) -> RunBlock:
+        return RunBlock(self.configured)  # as a decorator: a run for each call
 
     def __enter__(self) -> Run:
         from rla_hooks.core.run import Run

@@ -9,6 +9,7 @@ import json
 import os
 import struct
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy
@@ -323,3 +324,34 @@ def test_few_file_handles_cost_what_needs_one_and_it_goes_on_later(tmp_path, rea
     assert info["status"] == "finished"
     assert info["rows"] == len(rows) + sum(gap["rows"] for gap in info["gaps"] if gap["writer"] == "csv")
     assert rows[-1]["time-step"] == "109" and run.checkpoint_dir.joinpath("checkpoint-100.pkl").is_file()
+
+
+WITHOUT_HANDLES = """
+import os, resource, sys
+import rla_hooks as rla
+run = rla.start(task="t", log_root=sys.argv[1], writers=["csv"], backup="none")
+rla.log({"a": 1})
+before = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (max(map(int, os.listdir("/dev/fd"))) + 1, before[1]))
+taken = []
+try:
+    while True:
+        taken.append(os.open(os.devnull, os.O_RDONLY))
+except OSError:
+    pass
+def made():
+    return rla.simple_plot("f", data=[[1, 2]]), rla.save_figure("g", [[0.0]]), rla.save_checkpoint({"a": [1]}, step=1)
+assert made() == (None, None, None)
+resource.setrlimit(resource.RLIMIT_NOFILE, before)
+for each in taken:
+    os.close(each)
+assert None not in made()
+run.finish()
+"""
+
+
+@pytest.mark.skipif(not os.path.isdir("/dev/fd"), reason="needs a list of open files")
+def test_what_is_imported_late_may_find_no_file_handle(tmp_path):
+    """The first figure and the first checkpoint import their code then: that stops no training, either."""
+    done = subprocess.run([sys.executable, "-c", WITHOUT_HANDLES, str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -40,9 +40,9 @@ class RunFigures:
         self._ownership.need_started("save_figure")
         if self.folder is None:
             return None
-        from rla_hooks.figures import saving
-
         try:
+            from rla_hooks.figures import saving  # its import may fail, too: with no file handle left, say
+
             picture = saving.save(self.folder, name, figure, step, pretty)
         except OSError as error:  # one warning for all figures until one can be saved again
             message = f"the figure {shown(name)} was not saved: {text_of(error)}. The training goes on."
@@ -156,10 +156,10 @@ class RunFigures:
         self._ownership.need_started("drawing a figure")
         if self.folder is None:
             return None
-        from rla_hooks.figures import saving, simple
-
         step = options.pop("step", None)
         try:
+            from rla_hooks.figures import saving, simple
+
             if not cover and saving.exists(self.folder, name, step, pretty):
                 message = f"the figure {shown(name)} is there already and stays. Pass cover=True to replace it."
                 self._guard.warn(("figure", shown(name)), message)

@@ -27,7 +27,7 @@ class CsvWriter:
     """Appends rows to a CSV file.
 
     own: whether this process may write to ``path``. Otherwise, and in another process that gets a copy of this writer,
-    it writes to a file of its own beside ``path``: see :mod:`rla_hooks.writers.destination`.
+    it writes to a file of its own beside ``path``: see rla_hooks/writers/destination.py.
     """
 
     name = "csv"
