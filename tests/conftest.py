@@ -22,6 +22,12 @@ EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 FOREIGN_VARIABLES = ["RLA_CONFIG", "RLA_MODE", "RLA_RUN_OF_RANK_ZERO", "TF_CONFIG", *ranks._RANK_VARIABLES]
 
 
+@pytest.fixture
+def spawnable(monkeypatch):
+    """Functions of test files can run in processes that are spawned, which import the file by its name."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[1])
+
+
 @pytest.fixture(scope="session")
 def clean_environment():
     """Takes those variables out of the environment for as long as the given MonkeyPatch lasts."""

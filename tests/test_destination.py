@@ -53,7 +53,7 @@ def test_copies_in_the_same_process_share_the_file(run_paths):
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 @needs_fork
-def test_copies_in_other_processes_write_beside_and_every_value_is_under_its_key(method, run_paths):
+def test_copies_in_other_processes_write_beside_and_every_value_is_under_its_key(method, run_paths, spawnable):
     """Three workers and their parent add keys in turn; each process has one file."""
     writer = CsvWriter(run_paths.progress_csv)
     _write(writer, 0, a=0)

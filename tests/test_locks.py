@@ -46,7 +46,7 @@ def _count(path, times):
 
 
 @pytest.mark.parametrize("kind", ["processes", "threads"])
-def test_nothing_is_lost_between_read_and_replace(path, kind):
+def test_nothing_is_lost_between_read_and_replace(path, kind, spawnable):
     make = multiprocessing.get_context("spawn").Process if kind == "processes" else threading.Thread
     workers = [make(target=_count, args=(path, 100)) for _ in range(3)]
     for worker in workers:

@@ -70,7 +70,7 @@ def _worker(tester, name, rows):
     tester.add_hyper_params({name: rows})
 
 
-def test_workers_with_copies_lose_nothing(tmp_path):
+def test_workers_with_copies_lose_nothing(tmp_path, spawnable):
     """Each has keys of its own, also late ones: all rows are there under their keys, and run.json counts them."""
     tester = Tester()
     tester.configure("t", log_root=tmp_path, **QUIET)
