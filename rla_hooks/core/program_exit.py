@@ -113,6 +113,8 @@ def how() -> ProgramEnd:
     handled = sys.exc_info()[1]  # multiprocessing ends a child while it handles the exception that ends it
     if handled is not None:
         return ProgramEnd.by(handled)
+    if code := _exit_code_of_forked_child():
+        return ProgramEnd.by(SystemExit(code))
     shown = getattr(sys, "last_value", None)
     if _main is None or _main_process != ranks.process_id or not _was_left(_main):
         if shown is not None and shown is not _shown_before and not notebook.is_watched():
@@ -121,6 +123,20 @@ def how() -> ProgramEnd:
     if shown is not None and _passed(shown, _main):
         return ProgramEnd.by(shown)
     return _last_exit or _explicit_exit(_main)
+
+
+def _exit_code_of_forked_child() -> int:
+    """The exit code of a child that multiprocessing has forked, as its exception is over from Python 3.13 on; or 0."""
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        place = frame.f_globals.get("__name__"), frame.f_code.co_name
+        if place == ("multiprocessing.process", "_bootstrap"):
+            return 0  # it goes on: the code is not known yet
+        if place == ("multiprocessing.popen_fork", "_launch"):
+            code = frame.f_locals.get("code")
+            return code if isinstance(code, int) else 0
+        frame = frame.f_back
+    return 0
 
 
 def is_shell() -> bool:

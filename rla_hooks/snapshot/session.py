@@ -56,6 +56,9 @@ def session_source() -> str | None:
 
 def function_source(function: Callable[..., Any]) -> str | None:
     """Return the source of a function that is in no file; None where nobody knows it (``python -c``, ``exec``)."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    if code is not None and code.co_filename == "<string>":
+        return None  # from Python 3.13 on, that of ``python -c`` would be taken for the source of ``exec``
     try:
         return _masked(inspect.getsource(function))
     except (OSError, TypeError, SyntaxError, IndexError):
