@@ -394,3 +394,20 @@ def test_keys_and_texts_of_any_length_stand_in_one_file(tmp_path):
     frame = rows.read(rows.files(tmp_path))
     assert [frame[key].count() for key in keys] == [2, 1, 1, 1, 1] and frame["n"].dropna().tolist() == [0, 1, 2, 3, 4]
     assert rows.summary(rows.files(tmp_path)).last == {"a, b": 0.5, "latest": 0.25}
+
+
+def test_a_row_has_a_cell_for_each_column_also_after_late_keys(tmp_path):
+    """Those of keys that it does not have are empty, wherever they stand."""
+    log = Log(tmp_path)
+    for keys in [("a",), ("a", "late"), ("a",), ("late",), (), ("late", "a")]:
+        log.write(*keys)
+    header, *lines = [line.split(",") for line in log.path.read_text().splitlines()]
+    assert header[2:] == ["i", "a", "late"] and len(lines[0]) == 4
+    assert [cells[2:] for cells in lines[1:]] == [
+        ["2", "2", "2"],
+        ["3", "3", ""],
+        ["4", "", "4"],
+        ["5", "", ""],
+        ["6", "6", "6"],
+    ]
+    log.check()

@@ -37,7 +37,10 @@ _ANOTHER = "another program"
 
 
 class Sheet:
-    """A file and its columns. ``plans``: the column of each cell of a row with these keys, None if in that order.
+    """A file and its columns.
+
+    plans: how a row with these keys is written. Where its cells fill the first columns, in order, the commas of the
+    others, which are empty; else the column of each cell.
 
     more: the column that holds the values of late keys as JSON, once there are too many of them; else None.
     """
@@ -48,12 +51,14 @@ class Sheet:
         self.file = file
         self.columns = {name: index for index, name in enumerate(columns)}
         self.more = self.columns.get(MORE)
-        self.plans: dict[tuple[str, ...], list[int] | None] = {}
+        self.plans: dict[tuple[str, ...], list[int] | str] = {}
 
-    def plan(self, names: Sequence[str]) -> list[int] | None:
+    def plan(self, names: Sequence[str]) -> list[int] | str:
         columns = [self.columns.get(name, self.more) for name in names]
         assert None not in columns
-        return None if columns == list(range(len(self.columns))) else columns  # type: ignore[return-value]
+        if columns == list(range(len(columns))) and self.more not in columns:
+            return "," * (len(self.columns) - len(columns))
+        return columns  # type: ignore[return-value]
 
 
 class Table(Destination):
@@ -204,8 +209,8 @@ class Table(Destination):
 
     # --- columns --------------------------------------------------------------------------------------------------
 
-    def planned(self, keys: tuple[str, ...]) -> tuple[Sheet, list[int] | None]:
-        """Return the sheet with columns for these keys, and the column of each cell of a row. Raises OSError."""
+    def planned(self, keys: tuple[str, ...]) -> tuple[Sheet, list[int] | str]:
+        """Return the sheet with columns for these keys, and how a row is written. Raises OSError."""
         names = (STEP, TIME, *map(as_read, keys))
         while True:
             sheet: Sheet = self.open or self.opened()

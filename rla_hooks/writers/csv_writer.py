@@ -51,11 +51,11 @@ class CsvWriter:
                 plan = sheet.plans[keys]
             except KeyError:
                 sheet, plan = table.planned(keys)
-            if plan is None:
+            if isinstance(plan, str):
                 cells = ",".join(map(repr, values.values()))
                 if "'" in cells or '"' in cells:  # there is a text, which is quoted otherwise
                     cells = ",".join([CELL[type(value)](value) for value in values.values()])
-                line = f"{row.step},{row.time:.6f},{cells}\n".encode("utf-8", "backslashreplace")
+                line = f"{row.step},{row.time:.6f},{cells}{plan}\n".encode("utf-8", "backslashreplace")
             else:
                 line = _placed(row, sheet, keys, plan)
             sheet.file.append(line)
