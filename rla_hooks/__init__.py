@@ -31,20 +31,20 @@ if TYPE_CHECKING:
         simple_plot,
         simple_scatter,
     )
-    from rla_hooks.query import SavedRun, latest_checkpoint, runs
+    from rla_hooks.query import Runs, SavedRun, latest_checkpoint, runs
     from rla_hooks.tester import Tester
     from rla_hooks.tracking import run, start, track
 
 # fmt: off
 __all__ = [
-    "CheckpointError", "ConfigError", "RLAError", "RLAWarning", "Run", "RunError", "SavedRun", "Tester", "__version__",
-    "current_run", "latest_checkpoint", "load_checkpoint", "log", "new_saver", "run", "runs", "save_checkpoint",
-    "save_figure", "simple_hist", "simple_plot", "simple_scatter", "start", "track",
+    "CheckpointError", "ConfigError", "RLAError", "RLAWarning", "Run", "RunError", "Runs", "SavedRun", "Tester",
+    "__version__", "current_run", "latest_checkpoint", "load_checkpoint", "log", "new_saver", "run", "runs",
+    "save_checkpoint", "save_figure", "simple_hist", "simple_plot", "simple_scatter", "start", "track",
 ]
 _HOME = {
     "core.run": ["Run"],
     "errors": ["CheckpointError", "ConfigError", "RLAError", "RLAWarning", "RunError"],
-    "query": ["SavedRun", "latest_checkpoint", "runs"],
+    "query": ["Runs", "SavedRun", "latest_checkpoint", "runs"],
     "tester": ["Tester"],
     "tracking": ["run", "start", "track"],
 }

@@ -39,6 +39,8 @@ from rla_hooks.writers.csv_format import (
 if TYPE_CHECKING:
     import pandas
 
+    from rla_hooks.columns import Columns
+
 _NAME = re.compile(r"progress(\..+-\d+(-\d+)?)?\.csv", re.DOTALL)
 _MAX_FILES = 10_000
 _MAX_COUNTED = 1 << 30  # bytes whose rows are counted: a second or two
@@ -128,6 +130,22 @@ def _value(cell: str) -> Scalar:
         return float(cell)
     except ValueError:
         return cell
+
+
+def columns(files: Iterable[Path], keys: Iterable[str] | None = None) -> Columns:
+    """Return the rows of all files as columns, in the order of their times: step, time, and these metrics, or all."""
+    import numpy
+
+    from rla_hooks.columns import Column
+
+    frame = read(files)
+    wanted = [STEP, TIME, *keys] if keys is not None else list(frame)
+    found: dict[str, Column] = {}
+    for name in wanted:
+        if name in frame:
+            present = frame[name].notna().to_numpy()
+            found[name] = Column(frame[name].to_numpy(), None if numpy.all(present) else present)
+    return found
 
 
 def read(files: Iterable[Path]) -> pandas.DataFrame:

@@ -35,11 +35,11 @@ def test_every_run_is_listed(root):
     runs = rla.runs(root)
     assert [each.problems for each in runs] == [()] * 5
     assert [(each.task, each.status, each.record) for each in runs] == [
-        ("cartpole", "finished", {"lr": "0.1", "seed": "1"}),
-        ("atari/pong", "failed", {"lr": "0.01"}),
-        ("cartpole", "interrupted", {"seed": "2"}),
-        ("cartpole", "finished", {"seed": "3"}),
-        ("cartpole", "running", {"seed": "4"}),
+        ("cartpole", "finished", {"lr": 0.1, "seed": 1}),
+        ("atari/pong", "failed", {"lr": 0.01}),
+        ("cartpole", "interrupted", {"seed": 2}),
+        ("cartpole", "finished", {"seed": 3}),
+        ("cartpole", "running", {"seed": 4}),
     ]
     assert runs[0].hparams == {"lr": 0.1, "seed": 1, "note": "späť", "nested.a": 1, "nested.b": [1, 2.5, None]}
     assert [each.info["format"] for each in runs] == [1] * 5

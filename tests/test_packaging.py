@@ -15,7 +15,7 @@ HEAVY = {"numpy", "pandas", "matplotlib", "torch", "tensorflow", "keras", "light
 
 # The layers, from the bottom up: a file imports from its own layer or from those below.
 FLOORS = [
-    """errors _version atomic delegation locks ranks texts values parameters encoding plaindata layout filenames
+    """errors _version atomic delegation locks ranks texts values columns parameters encoding plaindata layout filenames
     endings outcome record places reserve command masking life smallfiles""",
     """writers rowfiles""",
     """config figures checkpoints snapshot""",

@@ -77,7 +77,7 @@ def test_a_saved_run_tells_its_folders(run, root):
     }
     assert folders == {kind: root / kind / name for kind in folders}
     assert saved.tensorboard_dir == root / "log" / name / "tb"
-    assert (saved.status, saved.hparams, saved.record, saved.problems) == ("finished", {"lr": 0.1}, {"lr": "0.1"}, ())
+    assert (saved.status, saved.hparams, saved.record, saved.problems) == ("finished", {"lr": 0.1}, {"lr": 0.1}, ())
     assert saved.info["rows"] == 1
 
 
@@ -153,7 +153,7 @@ def test_runs_of_the_original_rla_are_listed(run, root):
     old, newer, own = rla.runs(root, task="demo_task")
     assert (old.name, newer.name, own.name) == (name, under, new)
     assert old.task == "demo_task" and old.status == "unknown"
-    assert old.record == {"env_id": "Test-v1", "learning_rate": "0.0001"}
+    assert old.record == {"env_id": "Test-v1", "learning_rate": 0.0001}
     assert old.hparams == {"env_id": "Test-v1", "learning_rate": 0.0001}
     assert old.metrics()["perf/reward"].tolist() == [1.5, 2.5]
     assert rla.latest_checkpoint(old) is None

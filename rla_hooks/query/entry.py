@@ -1,0 +1,122 @@
+"""What is known of a run from its small files, as plain data that an index can keep."""
+
+from __future__ import annotations
+
+import functools
+import time
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import unquote
+
+from rla_hooks.endings import RUNNING, SEVERITY
+from rla_hooks.errors import ConfigError
+from rla_hooks.layout import RunPaths, check_task, parse
+from rla_hooks.life import STALE_AFTER, is_running, read_status
+from rla_hooks.record import FORMAT
+from rla_hooks.smallfiles import parse_object, read_bytes
+from rla_hooks.texts import shown
+
+UNKNOWN = "unknown"
+_LONGEST_TASK = 10_000  # characters; folders have at most 4096 bytes
+_NOT_YET = "is missing", "is empty"  # the files of a run that is just starting
+
+
+class Entry(NamedTuple):
+    """A run as its small files tell it. ``status`` is that of the moment: a process that runs now may be gone later."""
+
+    name: str
+    task: str
+    status: str
+    run_json: dict[str, Any]
+    hparams: dict[str, Any]
+    labels: dict[str, Any]
+    problems: tuple[str, ...] = ()
+
+    @property
+    def started(self) -> float:
+        """When it started, in seconds since 1970: as run.json says; else the time in its name, read as local time."""
+        noted = seconds_of(self.run_json.get("started"))
+        return _time_of_name(self.name) if noted is None else noted
+
+
+def read_entry(paths: RunPaths) -> Entry:
+    """Read the small files of a run. What is damaged stands in ``problems``."""
+    # A run writes run.json first, then parameter.json. Read the other way round, what a run that is just starting
+    # has not written yet can be told from what somebody has lost.
+    hparams, lost = _load(paths.parameter_json)
+    info, damage = _load(paths.run_json)
+    status = UNKNOWN
+    if damage is None:
+        status, damage = _status(info, paths)
+        hparams, lost = _load(paths.parameter_json) if lost else (hparams, lost)
+    elif damage.endswith(_NOT_YET) and lost is not None and lost.endswith(_NOT_YET) and _is_young(paths):
+        status, damage = RUNNING, None
+    if lost is not None and lost.endswith(_NOT_YET) and is_running(status) and _is_young(paths):
+        lost = None
+    labels, mislabelled = _load(paths.labels_json)
+    if mislabelled is not None and mislabelled.endswith(_NOT_YET):  # few runs have labels
+        mislabelled = None
+    problems = tuple(problem for problem in (damage, lost, mislabelled) if problem)
+    return Entry(paths.name, _task(paths.name, info), status, info, hparams, labels, problems)
+
+
+def seconds_of(text: object) -> float | None:
+    """Return a time that run.json has, in seconds since 1970; None for anything else."""
+    with suppress(ValueError, OverflowError, OSError):
+        if isinstance(text, str):
+            return datetime.fromisoformat(text).timestamp()
+    return None
+
+
+@functools.lru_cache(maxsize=1024)
+def _time_of_name(name: str) -> float:
+    with suppress(ValueError, OverflowError, OSError):
+        return parse(name).time.timestamp()
+    return 0.0  # the year 1
+
+
+def _load(path: Path) -> tuple[dict[str, Any], str | None]:
+    """Return the content of a file, and why it cannot be read."""
+    try:
+        data = read_bytes(path)
+        return (parse_object(data), None) if data else ({}, f"{path.name} {_NOT_YET[1]}")
+    except FileNotFoundError:
+        return {}, f"{path.name} {_NOT_YET[0]}"
+    except (OSError, ValueError) as error:
+        return {}, f"{path.name} cannot be read: {error}"
+
+
+def _status(info: dict[str, Any], paths: RunPaths) -> tuple[str, str | None]:
+    """Return the status in a run.json, and what is wrong with it."""
+    number, status = info.get("format"), info.get("status")
+    newer = None
+    if isinstance(number, int) and number > FORMAT:
+        newer = (
+            f"run.json has format {shown(number, 40)}; this version knows formats 1 to {FORMAT}: read as far as known"
+        )
+        if isinstance(status, str) and status not in SEVERITY:
+            return status, newer
+    try:
+        return read_status(info, (paths.log_dir, paths.tensorboard_dir, paths.checkpoint_dir)), newer
+    except ValueError as error:
+        return UNKNOWN, f"run.json cannot be read: {error}"
+
+
+def _is_young(paths: RunPaths) -> bool:
+    """Whether files were made in the run's folder moments ago, so that it may just be starting."""
+    try:
+        return abs(time.time() - paths.log_dir.stat().st_mtime) < STALE_AFTER
+    except OSError:
+        return False
+
+
+def _task(name: str, info: dict[str, Any]) -> str:
+    """The task as the user wrote it; its folders have it in escaped form."""
+    folders, written = parse(name).task, info.get("task")
+    if isinstance(written, str) and len(written) <= _LONGEST_TASK:
+        with suppress(ConfigError):
+            if check_task(written) == folders:
+                return written
+    return unquote(folders)

@@ -1,0 +1,227 @@
+"""A run as read from its folders."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import os
+import time
+from collections.abc import Iterable
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from rla_hooks import rowfiles
+from rla_hooks.columns import Columns
+from rla_hooks.delegation import value_of
+from rla_hooks.endings import KILLED
+from rla_hooks.errors import RLAError
+from rla_hooks.layout import RunPaths, parse
+from rla_hooks.life import is_running
+from rla_hooks.query.entry import Entry, seconds_of
+
+if TYPE_CHECKING:
+    import pandas
+
+_FOLDER = "Of this run; see rla_hooks.layout."
+_ID = 8  # characters
+
+
+class HasCheckpoints(Protocol):
+    """A saved run, or one that is open."""
+
+    @property
+    def checkpoint_dir(self) -> Path | None: ...
+
+
+class SavedRun:
+    """A run as read from its folders. ``problems`` lists what is damaged; everything else can be read.
+
+    ``name``, ``task``; ``status``: ``running``, ``finished``, ``pruned``, ``interrupted``, ``failed``; ``killed`` if it
+    did not end and its process is gone; ``running (silent since 2026-01-31 12:00 UTC)`` if it runs, or ran, in a
+    container or on another host, and has written nothing for ten minutes; ``unknown`` where run.json is damaged.
+    ``hparams``: parameter.json; ``info``: run.json, and of a run that did not end what rows it has; ``paths``: where
+    its files are. A saved run is what the files said when it was read: it does not change.
+
+    >>> import rla_hooks as rla
+    >>> @rla.track(record=["lr"], task="demo", writers=["csv"], backup="none", tags=["sketch"])
+    ... def main(lr=0.1, steps=3):
+    ...     for step in range(steps):
+    ...         rla.log({"loss": 1.0 / (step + 1)}, step=step)
+    >>> main()
+    >>> run = rla.runs()[-1]
+    >>> run.task, run.status, run.hparams, run.record, run.tags
+    ('demo', 'finished', {'lr': 0.1, 'steps': 3}, {'lr': 0.1}, ['sketch'])
+    >>> run.info["rows"], run.info["last_step"], len(run.id)
+    (3, 2, 8)
+    """
+
+    def __init__(self, paths: RunPaths, entry: Entry):
+        self.paths = paths
+        self.entry = entry
+
+    def __repr__(self) -> str:
+        return f"SavedRun({self.id}, {self.name!r}, {self.status})"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, SavedRun):
+            return NotImplemented
+        return (self.paths, self.entry) == (other.paths, other.entry)
+
+    def __hash__(self) -> int:
+        return hash(self.paths)
+
+    name: ClassVar[str] = value_of("entry", "name", "The run name.")
+    task: ClassVar[str] = value_of("entry", "task", "The group of runs that this one belongs to.")
+    status: ClassVar[str] = value_of("entry", "status", "How it ended, or that it runs: see above.")
+    hparams: ClassVar[dict[str, Any]] = value_of("entry", "hparams", "The hyper-parameters: parameter.json.")
+    run_json: ClassVar[dict[str, Any]] = value_of("entry", "run_json", "The content of run.json, as it stands there.")
+    problems: ClassVar[tuple[str, ...]] = value_of("entry", "problems", "What is damaged, a line for each.")
+
+    @property
+    def id(self) -> str:
+        """Eight letters and digits that name the run; of a run that has none in run.json made from its name."""
+        noted = self.run_json.get("id")
+        return noted if isinstance(noted, str) and noted else id_of_name(self.name)
+
+    @property
+    def started(self) -> datetime:
+        """When it started, in UTC."""
+        return _utc(self.entry.started)
+
+    @property
+    def ended(self) -> datetime | None:
+        """When it ended, in UTC; None if it has not, or nobody knows."""
+        seconds = seconds_of(self.run_json.get("ended"))
+        return None if seconds is None else _utc(seconds)
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it ran; for a run that is running how long it has, None for one that was killed."""
+        noted = self.run_json.get("seconds")
+        if isinstance(noted, (int, float)):
+            return float(noted)
+        return max(0.0, time.time() - self.entry.started) if is_running(self.status) else None
+
+    @property
+    def host(self) -> str | None:
+        """The name of the machine that it ran on."""
+        return _text(self.run_json.get("host"))
+
+    @property
+    def parent(self) -> str | None:
+        """The name of the run that it was started in."""
+        return _text(self.run_json.get("parent"))
+
+    @property
+    def tags(self) -> list[str]:
+        tags = self.entry.labels.get("tags")
+        return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
+
+    @property
+    def note(self) -> str | None:
+        return _text(self.entry.labels.get("note"))
+
+    @property
+    def title(self) -> str | None:
+        return _text(self.entry.labels.get("title"))
+
+    @property
+    def group(self) -> str | None:
+        return _text(self.entry.labels.get("group"))
+
+    @property
+    def result(self) -> Any:
+        """What the tracked function returned, where that is plain data; else None."""
+        return self.run_json.get("result")
+
+    @property
+    def last(self) -> dict[str, Any]:
+        """The last value of each metric."""
+        last = self.info.get("last")
+        return last if isinstance(last, dict) else {}
+
+    @functools.cached_property
+    def info(self) -> dict[str, Any]:
+        """run.json; for a run that is running or was killed with ``rows``, ``last_step`` and ``last`` of its files."""
+        if not is_running(self.status) and self.status != KILLED:
+            return self.run_json
+        files = rowfiles.files(self.log_dir)
+        if not files:  # it has other writers
+            return self.run_json
+        found, noted = rowfiles.summary(files), self.run_json.get("last")
+        last = {**(noted if isinstance(noted, dict) else {}), **found.last}
+        count = self.run_json.get("rows") if found.rows is None else found.rows
+        return self.run_json | {"rows": count, "last_step": found.last_step, "last": last}
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The record parameters: values of ``hparams`` where they are there, else texts, as in the run's name."""
+        return {key: self.hparams.get(key, text) for key, text in parse(self.name).record.items()}
+
+    log_dir: ClassVar[Path] = value_of("paths", "log_dir", _FOLDER)
+    code_dir: ClassVar[Path] = value_of("paths", "code_dir", _FOLDER)
+    checkpoint_dir: ClassVar[Path] = value_of("paths", "checkpoint_dir", _FOLDER)
+    results_dir: ClassVar[Path] = value_of("paths", "results_dir", _FOLDER)
+    tensorboard_dir: ClassVar[Path] = value_of("paths", "tensorboard_dir", _FOLDER)
+
+    def columns(self, keys: Iterable[str] | None = None) -> Columns:
+        """Return the rows as columns: ``time-step``, ``timestamp`` and these metrics, or all.
+
+        One row per dump, in the order of writing; those of several processes are joined by time.
+        """
+        return rowfiles.columns(rowfiles.files(self.log_dir), keys)
+
+    def metrics(self) -> pandas.DataFrame:
+        """Return the rows as a pandas DataFrame, one row per dump, in the order of writing; empty without rows.
+
+        Those of several processes are joined by time. A step may have several rows, each with other columns filled.
+        Floats are bit-equal to those that were logged. Raises :class:`~rla_hooks.errors.RLAError` if pandas is not
+        installed.
+        """
+        try:
+            return rowfiles.read(rowfiles.files(self.log_dir))
+        except ModuleNotFoundError as error:
+            raise RLAError("metrics() needs pandas. Install it: pip install 'rla-hooks[query]'") from error
+
+
+def id_of_name(name: str) -> str:
+    """Return the id of a run that has none of its own: the beginning of base32(sha256(name)).
+
+    >>> id_of_name("cartpole/2026/01/31/12-00-00-000000_10.0.0.5_&lr=0.1")
+    'h7g5tebd'
+    """
+    digest = hashlib.sha256(os.fsencode(name)).digest()
+    return base64.b32encode(digest)[:_ID].decode().lower()
+
+
+def _utc(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, timezone.utc)
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def latest_checkpoint(run: HasCheckpoints | str | os.PathLike[str], name: str | None = None) -> Path | None:
+    """Return the path of the newest complete checkpoint of a run, or None if there is none.
+
+    run: a saved run, an open one, or the path of a checkpoint folder. name: only checkpoints that were saved under this
+    name, such as "best". The checksum is compared, which reads the file, once in a process; a damaged checkpoint is
+    passed over with a warning.
+
+    >>> import rla_hooks as rla
+    >>> @rla.track(task="demo", writers=["csv"], backup="none")
+    ... def main():
+    ...     for step in range(3):
+    ...         rla.save_checkpoint({"weights": [0.5, step]}, step=step)
+    >>> main()
+    >>> run = rla.runs()[-1]
+    >>> rla.latest_checkpoint(run).name, rla.latest_checkpoint(run, "best")
+    ('checkpoint-2.pkl', None)
+    """
+    from rla_hooks.checkpoints.manifest import latest
+
+    folder: Any = getattr(run, "checkpoint_dir", run)
+    return None if folder is None else latest(folder, name)
