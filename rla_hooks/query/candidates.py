@@ -18,7 +18,7 @@ class Candidates(Protocol):
     def __len__(self) -> int: ...
 
     def column(self, name: str) -> Sequence[Any]:
-        """Return the value that each run has by this name (see :mod:`rla_hooks.query.names`), None where it has none."""
+        """Return the value of this name of each run, None where it has none; see :mod:`rla_hooks.query.names`."""
 
     def names(self) -> Iterable[str]:
         """Return all names that any of the runs has."""
