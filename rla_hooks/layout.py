@@ -31,6 +31,8 @@ from rla_hooks.filenames import safe_part as safe_part
 LOG, RESULTS, CHECKPOINT, CODE, ARCHIVE = "log", "results", "checkpoint", "code", "archive_tester"
 KINDS = (LOG, RESULTS, CHECKPOINT, CODE, ARCHIVE)
 
+RUN_JSON = "run.json"
+_OF_RUN = {"tb", "cut"}  # folders in the log folder of a run
 _DEEPEST = 64  # parts of a run's name: beyond, nobody has grouped tasks
 _DATE_FORMAT = "%Y/%m/%d/%H-%M-%S-%f"
 
@@ -155,7 +157,7 @@ class RunPaths:
 
     @property
     def run_json(self) -> Path:
-        return self.log_dir / "run.json"
+        return self.log_dir / RUN_JSON
 
     @property
     def tester_pkl(self) -> Path:
@@ -226,7 +228,9 @@ def run_names(log_root: Path, task: str | None = None) -> Iterator[str]:
     """Yield the names of all runs below ``LOG_ROOT/log`` (of one task, and of tasks grouped in it).
 
     They come in the order of the times in the names, which are local times of the machines that gave them; the order
-    of the starts is that of ``started`` in run.json. What cannot be read is passed over, and so are circles of links.
+    of the starts is that of ``started`` in run.json. A folder with a run.json that somebody has renamed, or moved to
+    another depth, is a run, too: it comes first, and its name is where it lies. What cannot be read is passed over, and
+    so are circles of links.
     """
     root = log_root / LOG
     found = []
@@ -234,25 +238,29 @@ def run_names(log_root: Path, task: str | None = None) -> Iterator[str]:
     waiting = [start for start in starts if os.path.isdir(root / start)]
     while waiting:
         folder = waiting.pop()
-        for child, is_link in _folders_in(root / folder):
+        folders, is_run = _folders_in(root / folder)
+        if is_run and folder:  # and other runs may still lie below: a stray file must not hide a task
+            found.append((datetime.min, folder))
+        for child, is_link in folders:
             name = f"{folder}/{child}" if folder else child
             try:
                 found.append((parse(name).time, name))  # a run holds no runs
             except ValueError:
-                if not is_link and name.count("/") < _DEEPEST:
+                if not is_link and name.count("/") < _DEEPEST and not (is_run and child in _OF_RUN):
                     waiting.append(name)
     yield from (name for _, name in sorted(found))
 
 
-def _folders_in(folder: Path) -> list[tuple[str, bool]]:
-    """Return the name of each folder in a folder, and whether it is a link."""
-    found = []
+def _folders_in(folder: Path) -> tuple[list[tuple[str, bool]], bool]:
+    """Return the name of each folder in a folder, and whether it is a link; and whether there is a run.json."""
+    found, is_run = [], False
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
+            is_run = is_run or entry.name == RUN_JSON
             with suppress(OSError):
                 if entry.is_dir():
                     found.append((entry.name, entry.is_symlink()))
-    return found
+    return found, is_run
 
 
 def path_within(path: str | os.PathLike[str], folder: str | os.PathLike[str]) -> str | None:

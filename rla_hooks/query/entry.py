@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import time
 from contextlib import suppress
 from datetime import datetime
@@ -12,14 +13,16 @@ from urllib.parse import unquote
 
 from rla_hooks.endings import RUNNING, SEVERITY
 from rla_hooks.errors import ConfigError
-from rla_hooks.layout import RunPaths, check_task, parse
+from rla_hooks.layout import RunPaths, check_task
 from rla_hooks.life import STALE_AFTER, is_running, read_status
+from rla_hooks.query.moved import noted_name, parsed
 from rla_hooks.record import FORMAT
 from rla_hooks.smallfiles import parse_object, read_bytes
 from rla_hooks.texts import shown
 
 UNKNOWN = "unknown"
 _LONGEST_TASK = 10_000  # characters; folders have at most 4096 bytes
+_DATE = re.compile(r"(^|/)\d{4}/\d\d/\d\d$")
 _NOT_YET = "is missing", "is empty"  # the files of a run that is just starting
 
 
@@ -38,7 +41,7 @@ class Entry(NamedTuple):
     def started(self) -> float:
         """When it started, in seconds since 1970: as run.json says; else the time in its name, read as local time."""
         noted = seconds_of(self.run_json.get("started"))
-        return _time_of_name(self.name) if noted is None else noted
+        return _time_of_name(noted_name(self.run_json) or self.name) if noted is None else noted
 
 
 def read_entry(paths: RunPaths) -> Entry:
@@ -72,8 +75,9 @@ def seconds_of(text: object) -> float | None:
 
 @functools.lru_cache(maxsize=1024)
 def _time_of_name(name: str) -> float:
+    found = parsed(name)
     with suppress(ValueError, OverflowError, OSError):
-        return parse(name).time.timestamp()
+        return found.time.timestamp() if found else 0.0
     return 0.0  # the year 1
 
 
@@ -113,10 +117,15 @@ def _is_young(paths: RunPaths) -> bool:
 
 
 def _task(name: str, info: dict[str, Any]) -> str:
-    """The task as the user wrote it; its folders have it in escaped form."""
-    folders, written = parse(name).task, info.get("task")
+    """The task as the user wrote it; its folders have it in escaped form.
+
+    The folders count, also where somebody has moved the run; directly below log/, run.json does.
+    """
+    written = info.get("task")
+    found = parsed(name)
+    folders = found.task if found else _DATE.sub("", name.rpartition("/")[0])
     if isinstance(written, str) and len(written) <= _LONGEST_TASK:
         with suppress(ConfigError):
-            if check_task(written) == folders:
+            if check_task(written) == folders or not folders:
                 return written
-    return unquote(folders)
+    return unquote(folders or name)

@@ -17,9 +17,10 @@ from rla_hooks.columns import Columns
 from rla_hooks.delegation import value_of
 from rla_hooks.endings import KILLED
 from rla_hooks.errors import RLAError
-from rla_hooks.layout import RunPaths, parse
+from rla_hooks.layout import CHECKPOINT, CODE, RESULTS, RunPaths
 from rla_hooks.life import is_running
 from rla_hooks.query.entry import Entry, seconds_of
+from rla_hooks.query.moved import folder_of, hints_of, noted_name, parsed
 
 if TYPE_CHECKING:
     import pandas
@@ -42,7 +43,8 @@ class SavedRun:
     did not end and its process is gone; ``running (silent since 2026-01-31 12:00 UTC)`` if it runs, or ran, in a
     container or on another host, and has written nothing for ten minutes; ``unknown`` where run.json is damaged.
     ``hparams``: parameter.json; ``info``: run.json, and of a run that did not end what rows it has; ``paths``: where
-    its files are. A saved run is what the files said when it was read: it does not change.
+    its files are; ``hints``: what is unusual, such as a folder that somebody has renamed. A saved run is what the files
+    said when it was read: it does not change.
 
     >>> import rla_hooks as rla
     >>> @rla.track(record=["lr"], task="demo", writers=["csv"], backup="none", tags=["sketch"])
@@ -158,12 +160,30 @@ class SavedRun:
     @property
     def record(self) -> dict[str, Any]:
         """The record parameters: values of ``hparams`` where they are there, else texts, as in the run's name."""
-        return {key: self.hparams.get(key, text) for key, text in parse(self.name).record.items()}
+        found = parsed(noted_name(self.run_json)) or parsed(self.name)
+        return {key: self.hparams.get(key, text) for key, text in found.record.items()} if found else {}
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        """What is unusual, though nothing is damaged: that somebody has renamed, moved or copied its folder."""
+        return hints_of(self.paths, self.run_json)
+
+    @property
+    def code_dir(self) -> Path:
+        """Of this run; of one that was renamed or moved that of its first name, where it is there."""
+        return folder_of(self.paths, CODE, self.run_json)
+
+    @property
+    def checkpoint_dir(self) -> Path:
+        """Of this run; of one that was renamed or moved that of its first name, where it is there."""
+        return folder_of(self.paths, CHECKPOINT, self.run_json)
+
+    @property
+    def results_dir(self) -> Path:
+        """Of this run; of one that was renamed or moved that of its first name, where it is there."""
+        return folder_of(self.paths, RESULTS, self.run_json)
 
     log_dir: ClassVar[Path] = value_of("paths", "log_dir", _FOLDER)
-    code_dir: ClassVar[Path] = value_of("paths", "code_dir", _FOLDER)
-    checkpoint_dir: ClassVar[Path] = value_of("paths", "checkpoint_dir", _FOLDER)
-    results_dir: ClassVar[Path] = value_of("paths", "results_dir", _FOLDER)
     tensorboard_dir: ClassVar[Path] = value_of("paths", "tensorboard_dir", _FOLDER)
 
     def columns(self, keys: Iterable[str] | None = None) -> Columns:

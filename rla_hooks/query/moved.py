@@ -1,0 +1,65 @@
+"""Runs whose folder somebody has renamed or moved by hand: what run.json calls them, and where their files are.
+
+All trees of a run carry one name. Who moves ``log/<run name>`` to ``log/best`` leaves the checkpoints, the code and the
+figures under the old name, which stands in run.json.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rla_hooks.layout import CHECKPOINT, CODE, RESULTS, RUN_JSON, RunName, RunPaths, parse
+from rla_hooks.texts import printable
+
+_LONGEST = 4096  # bytes of a path
+_OTHERS = {CHECKPOINT: "checkpoints", CODE: "code", RESULTS: "figures"}
+
+
+def noted_name(run_json: Mapping[str, Any]) -> str | None:
+    """Return the run name in run.json; None where there is none, or one that would lead out of a log root.
+
+    >>> noted_name({"name": "cartpole/2026/01/31/12-00-00-000000_10.0.0.5_"}), noted_name({"name": "/etc/passwd"})
+    ('cartpole/2026/01/31/12-00-00-000000_10.0.0.5_', None)
+    """
+    name = run_json.get("name")
+    if not isinstance(name, str) or len(name) > _LONGEST or "\0" in name or "\\" in name:
+        return None
+    is_inside = not {"", ".", ".."} & set(name.split("/"))
+    return name if is_inside and parsed(name) else None
+
+
+def parsed(name: str | None) -> RunName | None:
+    """Return what a run name says; None if it is no run's name."""
+    try:
+        return None if name is None else parse(name)
+    except ValueError:
+        return None
+
+
+def folder_of(paths: RunPaths, kind: str, run_json: Mapping[str, Any]) -> Path:
+    """Return the folder of a run in the tree ``kind``: under its name, or else under that in run.json, if it is there.
+
+    kind: of :data:`rla_hooks.layout.KINDS`.
+    """
+    own, noted = paths.log_root / kind / paths.name, noted_name(run_json)
+    if noted is None or noted == paths.name or os.path.isdir(own):
+        return own
+    old = paths.log_root / kind / noted
+    return old if os.path.isdir(old) else own
+
+
+def hints_of(paths: RunPaths, run_json: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return a line for a run whose folder is not where its run.json says; else nothing."""
+    noted = noted_name(run_json)
+    if noted is None or noted == paths.name:
+        return ()
+    old = RunPaths(paths.log_root, noted)
+    what = "a copy" if os.path.isfile(old.run_json) else "renamed or moved"
+    there = [
+        word for kind, word in _OTHERS.items() if folder_of(paths, kind, run_json) == paths.log_root / kind / noted
+    ]
+    left = f"; its {', '.join(there)} are under that name" if there else ""
+    return (f"{what}: {RUN_JSON} calls it {printable(noted)}{left}",)
