@@ -22,6 +22,18 @@ EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 FOREIGN_VARIABLES = ["RLA_CONFIG", "RLA_MODE", "RLA_RUN_OF_RANK_ZERO", "TF_CONFIG", *ranks._RANK_VARIABLES]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory):
+    """No test reads or writes the caches of the developer, but for matplotlib's list of fonts, which takes seconds."""
+    folder = tmp_path_factory.mktemp("cache")
+    fonts = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"), "matplotlib")
+    if os.name == "posix" and fonts.is_dir():
+        (folder / "matplotlib").symlink_to(fonts)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        yield folder
+
+
 @pytest.fixture
 def spawnable(monkeypatch):
     """Functions of test files can run in processes that are spawned, which import the file by its name."""

@@ -27,6 +27,11 @@ class Candidates(Protocol):
         """Return the run of this number in the order."""
 
 
+def candidates_of(root: Path, task: str | None = None) -> Candidates:
+    """Return the runs of a log root, or of one task of it."""
+    return ReadCandidates(root, task)
+
+
 class ReadCandidates:
     """Candidates whose small files are all read now."""
 

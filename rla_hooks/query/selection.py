@@ -8,7 +8,7 @@ from pathlib import Path
 from rla_hooks.config.reading import log_root_of
 from rla_hooks.errors import warn
 from rla_hooks.layout import LOG
-from rla_hooks.query.candidates import Candidates, ReadCandidates
+from rla_hooks.query.candidates import candidates_of
 from rla_hooks.query.run_list import Runs
 from rla_hooks.texts import shell_path
 
@@ -30,7 +30,7 @@ def runs(log_root: str | os.PathLike[str] | None = None, task: str | None = None
     [(0, 0.0), (1, 10.0), (2, 20.0)]
     """
     root = log_root_of(log_root)
-    candidates: Candidates = ReadCandidates(root, task)
+    candidates = candidates_of(root, task)
     if not len(candidates):
         _tell_if_unreadable(root / LOG)
     given = {"log_root": None if log_root is None else str(log_root), "task": task}
