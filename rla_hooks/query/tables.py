@@ -1,0 +1,219 @@
+"""Tables of several runs: one row a run, and one row a value of a metric."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from rla_hooks.columns import Column, Columns
+from rla_hooks.errors import ConfigError, did_you_mean, warn
+from rla_hooks.query.frames import AnyColumn, Repeated, column_of, joined
+from rla_hooks.query.names import BUILT_IN, getter
+from rla_hooks.query.saved_run import SavedRun
+from rla_hooks.texts import cut, printable
+from rla_hooks.writers.base import STEP
+
+Names = str | Iterable[str] | None
+ABOUT = "id", "task", "status", "started", "seconds", "rows"  # the first columns of a table of runs
+_STATISTICS = "last.", "min.", "max."
+_TIME = "datetime64[us]"
+_DTYPES = {"started": _TIME, "ended": _TIME, "seconds": "float64", "rows": "int64", "step": "int64"}  # else texts
+_MOST_METRICS = 100  # that a table has without being asked for them
+_MOST_LISTED = 20  # names in an error
+
+
+def table(runs: Sequence[SavedRun], metrics: Names, params: Names) -> dict[str, AnyColumn]:
+    """Return one row a run: what it is, its parameters, and a value of each metric. See :meth:`Runs.table`."""
+    shown = _first_metrics(runs) if metrics is None else _list(metrics)
+    columns = {name: built_in_column(runs, name) for name in ABOUT}
+    columns |= parameters(runs, params, {*columns, *shown})
+    known: set[str] = set()
+    for name in shown:
+        values = _values(runs, name)
+        if runs and values.count(None) == len(runs):
+            known = known or metric_names(runs)
+            _check_known("metric", name, known)
+        columns[name] = column_of(values)
+    return dict(columns)
+
+
+def long_table(runs: Sequence[SavedRun], metrics: Names, x: str, params: Names) -> dict[str, AnyColumn]:
+    """Return one row for each value of each metric of each run. See :meth:`Runs.metrics`."""
+    import numpy
+
+    wanted = None if metrics is None else _list(metrics)
+    steps: list[Column] = []
+    values: list[Any] = []
+    pieces: list[tuple[int, int, int]] = []  # the run, the metric and the rows of each part
+    names: dict[str, int] = {} if wanted is None else {name: number for number, name in enumerate(wanted)}
+    found = {x: False} | dict.fromkeys(names, False)
+    for number, run in enumerate(runs):
+        columns = run.columns(None if wanted is None else [*wanted, x])
+        found |= dict.fromkeys(found.keys() & columns.keys(), True)
+        if x not in columns:
+            continue
+        _check_numbers(columns[x], x, run)
+        for name in _numeric(columns) if wanted is None else wanted:
+            if name not in columns:
+                continue
+            _check_numbers(columns[name], name, run)
+            step, value = _both(columns[x], columns[name])
+            steps.append(Column(step))
+            values.append(value)
+            pieces.append((number, names.setdefault(name, len(names)), len(value)))
+    missing = [name for name, is_there in found.items() if not is_there] if runs else []
+    for name in missing:
+        _check_known("column" if name == x else "metric", name, metric_names(runs) | {STEP, "timestamp"})
+    parts = numpy.array(pieces, dtype="int64").reshape(-1, 3)
+    of_run, of_metric = (numpy.repeat(parts[:, part], parts[:, 2]) for part in (0, 1))
+    about: dict[str, Column] = {"id": column_of([run.id for run in runs])}
+    about |= parameters(runs, params, {"id", x, "metric", "value"})
+    table: dict[str, AnyColumn] = {name: Repeated(column, of_run) for name, column in about.items()}
+    table[x] = joined(steps) if steps else Column(numpy.empty(0, dtype="int64"))
+    table["metric"] = Repeated(column_of(names), of_metric)
+    table["value"] = Column(numpy.concatenate(values) if values else numpy.empty(0))
+    return table
+
+
+def parameters(runs: Sequence[SavedRun], params: Names, taken: Collection[str]) -> dict[str, Column]:
+    """Return the parameters of each run as columns: those that differ, all, or those of these names.
+
+    One whose name is ``taken``, or that of something built in, is called ``hparams.<name>``.
+    """
+    if params in ("differing", "all"):
+        names = differing(runs) if params == "differing" else list(all_parameters(runs))
+        free = {name: name if name not in BUILT_IN else f"hparams.{name}" for name in names}
+        columns = {free[name]: column_of([run.hparams.get(name) for run in runs]) for name in names}
+    else:
+        columns = {name: _named(runs, name) for name in _list(params)}
+    return {name if name not in taken else f"hparams.{name}": column for name, column in columns.items()}
+
+
+def _named(runs: Sequence[SavedRun], name: str) -> Column:
+    get = getter(name)
+    values = [get(run) for run in runs]
+    if runs and name not in BUILT_IN and values.count(None) == len(runs):
+        known = all_parameters(runs).keys() | BUILT_IN.keys()
+        _check_known("parameter", name.removeprefix("hparams."), known)
+    return column_of(values, without=_DTYPES.get(name, "float64"))
+
+
+def built_in_column(runs: Iterable[SavedRun], name: str) -> Column:
+    """Return what is built in under this name as a column, whose type does not depend on whether a run has it."""
+    return column_of(map(BUILT_IN[name], runs), without=_DTYPES.get(name, "object"))
+
+
+def all_parameters(runs: Iterable[SavedRun]) -> dict[str, None]:
+    """Return the names of the hyper-parameters of all runs, each once, in the order in which they first come."""
+    names: dict[str, None] = {}
+    for run in runs:
+        names |= dict.fromkeys(run.hparams)
+    return names
+
+
+def differing(runs: Sequence[SavedRun]) -> list[str]:
+    """Return the hyper-parameters that do not have the same value in all runs. One that is missing counts as None.
+
+    Lists and nested values are compared by their content; 1 equals 1.0, NaN equals NaN, and true is no 1.
+    """
+    return [name for name in all_parameters(runs) if _differs([run.hparams.get(name) for run in runs])]
+
+
+def _differs(values: Sequence[Any]) -> bool:
+    return not all(same(value, values[0]) for value in values)
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two plain values are the same.
+
+    >>> same([1, {"a": float("nan")}], [1.0, {"a": float("nan")}]), same(True, 1), same([1], [1, 2])
+    (True, False, False)
+    """
+    if one is other:
+        return True
+    kinds = type(one), type(other)
+    if kinds[0] is not kinds[1]:
+        return bool(one == other) if set(kinds) <= {int, float} else False
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    return bool(one == other) or (one != one and other != other)
+
+
+def metric_names(runs: Iterable[SavedRun]) -> set[str]:
+    """Return the names of the metrics of all runs."""
+    return {name for run in runs for name in run.last}
+
+
+def _first_metrics(runs: Sequence[SavedRun]) -> list[str]:
+    names: dict[str, None] = {}
+    for run in runs:
+        names |= dict.fromkeys(run.last)
+    if len(names) > _MOST_METRICS:
+        warn(
+            f"the table has the first {_MOST_METRICS} of {len(names):,} metrics. Name those that you want: "
+            "runs.table(metrics=['...'])"
+        )
+    return list(names)[:_MOST_METRICS]
+
+
+def _values(runs: Sequence[SavedRun], name: str) -> list[Any]:
+    """Return the value of a metric of each run: the last one, or the statistic that the name begins with."""
+    get = getter(name) if name.startswith(_STATISTICS) else getter(f"last.{name}")
+    values = [get(run) for run in runs]
+    if name.startswith(_STATISTICS) and values.count(None) == len(values):  # a metric whose name begins so
+        values = [run.last.get(name) for run in runs]
+    return values
+
+
+def _list(names: Names) -> list[str]:
+    """Return names as a list, each once; one name may come as it is."""
+    return [names] if isinstance(names, str) else list(dict.fromkeys(names or ()))
+
+
+def _numeric(columns: Columns) -> list[str]:
+    return [name for name, column in columns.items() if name not in (STEP, "timestamp") and _is_numeric(column)]
+
+
+def _is_numeric(column: Column) -> bool:
+    return column.values.dtype.kind in "if"
+
+
+def _check_numbers(column: Column, name: str, run: SavedRun) -> None:
+    if not _is_numeric(column):
+        values = column.values if column.present is None else column.values[column.present]
+        value = next((value for value in values.tolist() if isinstance(value, str)), "")
+        raise ConfigError(
+            f"{printable(repr(name))} of run {printable(run.id)} has the text {cut(printable(repr(value)), 60)}. "
+            "Allowed: metrics that are numbers. For texts, read one run: run.metrics()"
+        )
+
+
+def _both(x: Column, metric: Column) -> tuple[Any, Any]:
+    """Return x and the value of the rows that have both."""
+    masks = [column.present for column in (x, metric) if column.present is not None]
+    steps, values = x.values, metric.values.astype("float64", copy=False)
+    if not masks:
+        return steps, values
+    present = masks[0] & masks[-1]
+    return steps[present], values[present]
+
+
+def _check_known(kind: str, name: str, known: Collection[str]) -> None:
+    """Raise the error about a name that no run has, with the nearest and those that exist."""
+    kind_of_value, bare = _parts(name) if kind == "metric" else ("", name)
+    if name in known or bare in known:
+        return
+    listed = ", ".join(printable(each) for each in sorted(known)[:_MOST_LISTED])
+    more = f" and {len(known) - _MOST_LISTED:,} more" if len(known) > _MOST_LISTED else ""
+    raise ConfigError(
+        f"No run has the {kind} {cut(printable(repr(name)), 200)}. Known: {cut(listed, 2000) or 'none'}{more}."
+        f"{printable(did_you_mean(name, [kind_of_value + each for each in known]))}"
+    )
+
+
+def _parts(name: str) -> tuple[str, str]:
+    """Return the statistic that a name begins with, such as ``max.``, and the rest."""
+    statistic = next((each for each in _STATISTICS if name.startswith(each)), "")
+    return statistic, name[len(statistic) :]
