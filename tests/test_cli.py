@@ -81,11 +81,14 @@ def test_mistakes_are_one_line(log_root, tmp_path):
     """What the user can mend comes without a traceback; a log root without runs is no mistake."""
     done = _rla("show", "nothing like it", "--log-root", log_root)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "rla: no run has 'nothing like it' in its name. See them all: rla runs\n"
-    assert _rla("runs", "--log-root", tmp_path).stdout == f"no runs in {tmp_path}. Another log root: --log-root\n"
-    assert "no runs of the task 'x' in" in _rla("runs", "--log-root", tmp_path, "--task", "x").stdout
-    empty = _rla("show", "--log-root", tmp_path)
-    assert (empty.returncode, empty.stderr) == (2, f"rla: no runs in {tmp_path}. Another log root: --log-root\n")
+    assert done.stderr == (
+        f"rla: none of the 4 runs in '{log_root}' has the id, the name or the time 'nothing like it'. "
+        "See them all: rla runs\n"
+    )
+    none = f"no runs in {tmp_path} (from --log-root). Another log root: --log-root\n"
+    listed, empty = _rla("runs", "--log-root", tmp_path), _rla("show", "--log-root", tmp_path)
+    assert (listed.returncode, listed.stdout) == (0, none)
+    assert (empty.returncode, empty.stderr) == (2, f"rla: {none}")
     assert list(tmp_path.iterdir()) == []
 
 

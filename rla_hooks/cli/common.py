@@ -1,4 +1,10 @@
-"""What the commands share: the app that they join, and their common options."""
+"""What the commands share: the app that they join, and their common options.
+
+A command is a function with ``@app.command("name")`` in a module of this folder, and a line for it in ``COMMANDS`` in
+:mod:`rla_hooks.cli.commands`. Its module is imported only when the command is called, and what is slow to import (rich,
+numpy, ...) only inside of functions. The docstring is the help; its paragraphs that are indented, such as examples, are
+shown as they are.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +13,54 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="Look at the runs of a log root.")
-LogRoot = Annotated[Path | None, typer.Option(help="The log root; else that of the config found from here.")]
-Task = Annotated[str | None, typer.Option(help="Only runs of this task.")]
+from rla_hooks.cli import completion
+from rla_hooks.cli.commands import Commands
+
+# Plain help: it takes half of the time of rich's, and reads as well in a pipe and on a terminal of ASCII. And plain
+# tracebacks of our own mistakes: typer's may show the values of variables.
+app = typer.Typer(
+    cls=Commands,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+Commands.registered = app.registered_commands
+
+
+@app.callback()
+def _rla() -> None:
+    """Find, compare and watch the runs of a log root.
+
+    A run is named by its id or the first letters of it, its name or a part of it, its time, latest, latest~2 (the last
+    but two), or the path of its folder.
+    """
+
+
+LogRoot = Annotated[
+    Path | None,
+    typer.Option("--log-root", metavar="FOLDER", help="The log root; by default that of the config found from here."),
+]
+Task = Annotated[
+    str | None,
+    typer.Option("--task", metavar="TASK", autocompletion=completion.tasks, help="Only runs of this task."),
+]
+Where = Annotated[
+    str | None,
+    typer.Option(
+        "--where",
+        metavar="FILTER",
+        help="Only runs for which this holds, such as \"lr < 1e-3 and status == 'finished'\"; see docs/query.md.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+_RUN = "Id, part of the name, time, latest, latest~2, or path"
+Run = Annotated[str, typer.Argument(metavar="RUN", autocompletion=completion.runs, help=f"{_RUN}.")]
+LatestRun = Annotated[
+    str | None, typer.Argument(metavar="RUN", autocompletion=completion.runs, help=f"{_RUN}; by default the latest.")
+]
+EachRun = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="RUN...", autocompletion=completion.runs, help=f"{_RUN}, of each of the runs."),
+]

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from rich.cells import cell_len
 
 from rla_hooks.cli.common import LogRoot, Task, app
-from rla_hooks.config.reading import log_root_of
+from rla_hooks.cli.nothing import no_runs
 from rla_hooks.query import SavedRun, runs
-from rla_hooks.texts import cut, printable, shell_path
+from rla_hooks.texts import cut, printable
 
 _MAX_CELL = 500  # characters, of a table in which anything may stand
 
 
+@app.command("ls", help="The same as runs.")
 @app.command("runs")
 def list_runs(log_root: LogRoot = None, task: Task = None) -> None:
     """List runs, newest last, one a line, with the number of warnings and with what is wrong with damaged ones."""
     found = runs(log_root, task)
     if not found:
-        print(no_runs(log_root, task))
+        print(printable(no_runs(log_root, task)))
         return
     head = ["started", "task", "status", "rows", "step", "warnings", "record"]
     columns = [
@@ -33,13 +33,6 @@ def list_runs(log_root: LogRoot = None, task: Task = None) -> None:
         column[:] = [cell + " " * (width - cell_len(cell)) for cell in column]
     for line in zip(*columns, strict=True):
         print("  ".join(line).rstrip())
-
-
-def no_runs(log_root: Path | None, task: str | None = None) -> str:
-    """Say that there are no runs, and where they were looked for."""
-    of_task = "" if task is None else f" of the task {task!r}"
-    root = shell_path(log_root_of(log_root))
-    return printable(f"no runs{of_task} in {root}. Another log root: --log-root")
 
 
 def _cells(run: SavedRun) -> list[Any]:

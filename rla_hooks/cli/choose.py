@@ -1,0 +1,199 @@
+"""Which run somebody means by a word on the command line. What fits several runs is never guessed."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from urllib.parse import unquote
+
+from rla_hooks.cli.nothing import no_runs, no_such_run
+from rla_hooks.config.reading import log_root_of
+from rla_hooks.errors import RLAError
+from rla_hooks.layout import KINDS, RunPaths, parse
+from rla_hooks.query import Runs, SavedRun, runs
+from rla_hooks.query.entry import read_entry
+from rla_hooks.texts import cut, shell_path, shown
+
+LATEST = "latest"
+_LATEST = re.compile(r"latest(?:~(\d{1,9}))?")
+# 2026-01-31, 01-31, 21:28, 21-28-12, 21-28-12-405928, 2026-01-31 21:28, 2026/01/31/21-28-12
+_TIME = re.compile(r"(?:\d{4}[-/])?\d\d(?:[-/:. T]\d\d){1,4}(?:[-.]\d{1,6})?")
+_OFFSETS = 0, 4, 8  # of the year, the month and the hour in a time of digits only
+_MAX_LISTED = 20
+_FEWEST_LETTERS = 3  # of an id
+
+
+def choose(
+    text: str | None, log_root: Path | None = None, where: str | None = None, task: str | None = None
+) -> SavedRun:
+    """Return the run that a text means; without a text the latest.
+
+    text: the id of the run or its first letters (three or more), its name, its title, a part of one of these, the time
+    of its start (of the day, of the year, or both), ``latest``, ``latest~2`` (the last but two), or the path of one of
+    its folders. where, task: only runs for which the filter holds, and of this task; ``latest`` is the latest of these.
+
+    Raises :class:`~rla_hooks.errors.RLAError`: for a text that fits several runs with a list of them, for one that fits
+    none with where it was looked for and what is near.
+
+    >>> import rla_hooks as rla
+    >>> @rla.track(record=["seed"], task="demo", writers=["csv"], backup="none")
+    ... def main(seed):
+    ...     rla.log({"return": 10.0 * seed}, step=0)
+    >>> for seed in range(3):
+    ...     main(seed)
+    >>> choose("latest~2").hparams, choose("seed=1").hparams, choose(choose(None).id).hparams
+    ({'seed': 0}, {'seed': 1}, {'seed': 2})
+    """
+    text = LATEST if text is None else text
+    found = _choose_some(text, _Asked(log_root, where, task))
+    if len(found) == 1:
+        return found[0]
+    raise RLAError(several(text, found))
+
+
+def choose_all(
+    texts: Iterable[str] | None,
+    log_root: Path | None = None,
+    where: str | None = None,
+    task: str | None = None,
+    many: bool = False,
+) -> Runs:
+    """Return the run that each text means, each run once; without texts all for which the filter holds.
+
+    many: a text may mean several runs. A text with ``*`` or ``?`` always may: ``ppo*seed=2`` means all with these in
+    their names. Raises :class:`~rla_hooks.errors.RLAError` as :func:`choose` does, also where the filter chooses none.
+
+    >>> import rla_hooks as rla
+    >>> @rla.track(record=["seed"], task="demo", writers=["csv"], backup="none")
+    ... def main(seed):
+    ...     rla.log({"return": 10.0 * seed}, step=0)
+    >>> for seed in range(3):
+    ...     main(seed)
+    >>> [run.hparams["seed"] for run in choose_all(["latest", "seed=0", "latest"])]
+    [2, 0]
+    """
+    asked = _Asked(log_root, where, task)
+    if not texts:
+        return asked.runs()
+    chosen: dict[str, SavedRun] = {}
+    for text in texts:
+        found = _choose_some(text, asked)
+        if len(found) > 1 and not many and not _is_pattern(text):
+            raise RLAError(several(text, found))
+        chosen |= {str(run.paths.log_dir): run for run in found}
+    return Runs(chosen.values(), f"{asked.runs().query}, chosen by {' '.join(texts)}" if asked.is_read else "")
+
+
+def several(text: str, found: Sequence[SavedRun]) -> str:
+    """Say that a text fits several runs, and list them."""
+    lines = [_line(run) for run in reversed(found[-_MAX_LISTED:])]
+    more = [f"... and {len(found) - _MAX_LISTED} older ones"] if len(found) > _MAX_LISTED else []
+    head = f"{shown(text, 100)} fits {len(found)} runs. Write the id of one, or more of its name:"
+    return "\n".join([head, *lines, *more])
+
+
+def _line(run: SavedRun) -> str:
+    started = f"{run.started.astimezone():%Y-%m-%d %H:%M:%S}"
+    record = " ".join(f"{key}={value}" for key, value in run.record.items())
+    return f"{cut(run.id, 40)}  {started}  {cut(run.task, 40)}  {run.status}  {cut(run.title or record, 80)}"
+
+
+class _Asked:
+    """Where a run is looked for. The runs are read when they are needed: a path needs none of the others."""
+
+    def __init__(self, log_root: Path | None, where: str | None, task: str | None):
+        self.log_root, self.where, self.task = log_root, where, task
+        self._runs: Runs | None = None
+
+    @property
+    def is_read(self) -> bool:
+        return self._runs is not None
+
+    def runs(self) -> Runs:
+        if self._runs is None:
+            more = {} if self.where is None else {"where": self.where}
+            self._runs = runs(self.log_root, self.task, **more)
+            if not self._runs:
+                raise RLAError(no_runs(self.log_root, self.task, self.where))
+        return self._runs
+
+
+def _choose_some(text: str, asked: _Asked) -> Sequence[SavedRun]:
+    """Return the runs that a text fits, at least one."""
+    if not text.strip():
+        raise RLAError(f"the run is {text!r}, which fits all. Write an id, a part of a name, or latest")
+    place = _run_of_path(text)
+    if place is not None:
+        return [_run_at(place, text, asked)]
+    among = asked.runs()
+    number = _LATEST.fullmatch(text)
+    if number:
+        back = int(number[1] or 0)
+        if back >= len(among):
+            raise RLAError(f"{text} is not there: there are {len(among)} runs, up to latest~{len(among) - 1}")
+        return [among[-1 - back]]
+    exact = [run for run in among if text in (run.id, run.name)]
+    found = exact or [run for run in among if _fits(text, run)]
+    if not found:
+        raise RLAError(no_such_run(text, among, asked.log_root))
+    return found
+
+
+def _is_pattern(text: str) -> bool:
+    return "*" in text or "?" in text
+
+
+def _fits(text: str, run: SavedRun) -> bool:
+    word = text.casefold()
+    names = [each.casefold() for each in (run.name, unquote(run.name), run.task, run.title or "") if each]
+    if _is_pattern(word):
+        return any(fnmatch.fnmatchcase(name, f"*{word}*") for name in names)
+    return (
+        any(word in name for name in names)
+        or (len(word) >= _FEWEST_LETTERS and run.id.casefold().startswith(word))
+        or (_TIME.fullmatch(text) is not None and _is_time_of(text, run))
+    )
+
+
+def _is_time_of(text: str, run: SavedRun) -> bool:
+    """Whether a run started at this time, as clocks show it here or as its name has it."""
+    digits = re.sub(r"\D", "", text)
+    times = (run.started.astimezone(), parse(run.name).time)
+    starts = _OFFSETS if not re.match(r"\d{4}\D", text) else (0,)
+    return any(f"{time:%Y%m%d%H%M%S%f}".startswith(digits, start) for time in times for start in starts)
+
+
+def _run_of_path(text: str) -> RunPaths | None:
+    """Return the run whose folder, or a file or a folder in it, has this path."""
+    if not (os.sep in text or text in (".", "..")) or not os.path.exists(text):
+        return None
+    parts = Path(os.path.abspath(text)).parts
+    for at, part in enumerate(parts):
+        if part not in KINDS:
+            continue
+        for end in range(at + 5, len(parts) + 1):
+            paths = RunPaths(Path(*parts[:at]), "/".join(parts[at + 1 : end]))
+            if _is_name(paths.name) and os.path.isdir(paths.log_dir):
+                return paths
+    return None
+
+
+def _is_name(name: str) -> bool:
+    try:
+        return bool(parse(name))
+    except ValueError:
+        return False
+
+
+def _run_at(place: RunPaths, text: str, asked: _Asked) -> SavedRun:
+    """Read the run at a path; it is one of the runs that are asked for, where a filter or a task is given."""
+    if asked.where is None and asked.task is None:
+        return SavedRun(place, read_entry(place))
+    root = os.path.realpath(log_root_of(asked.log_root))
+    for run in asked.runs():
+        if run.name == place.name and os.path.realpath(place.log_root) == root:
+            return run
+    raise RLAError(f"the run at {shell_path(text)} is none of those that are chosen by the filter and the task")

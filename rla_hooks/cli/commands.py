@@ -1,0 +1,74 @@
+"""The table of the commands, each of which is loaded when it is called: ``rla --help`` reads this table alone."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from typing import Any, ClassVar
+
+from typer import main as typer_main
+from typer.core import TyperGroup
+
+#: A command: the module in rla_hooks/cli/ that registers it on the app, and the first line of its help, without the
+#: full stop. To add a command, add a line here, in the order in which ``rla --help`` shows them.
+COMMANDS = {
+    "runs": ("listing", "List runs, one a line, newest last"),
+    "ls": ("listing", "The same as runs"),
+    "show": ("show", "Show the folders of a run, by default of the newest one"),
+    "path": ("path", "Print the path of a run's folder, and nothing else"),
+}
+
+
+class Commands(TyperGroup):
+    """The commands of the table, and what else is registered on the app."""
+
+    registered: ClassVar[list[Any]] = []  # those of the app
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [*COMMANDS, *(name for name in self.commands if name not in COMMANDS)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Load a command: its module registers it on the app when it is imported."""
+        if cmd_name not in self.commands and cmd_name in COMMANDS:
+            importlib.import_module(f"rla_hooks.cli.{COMMANDS[cmd_name][0]}")
+            for each in self.registered:
+                loaded = typer_main.get_command_from_info(each, pretty_exceptions_short=False, rich_markup_mode=None)
+                self.commands.setdefault(loaded.name or "", loaded)
+        command = self.commands.get(cmd_name)
+        if command is not None:
+            command.help = keep_indented(command.help or "")
+        return command
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command; for a name that there is not, the nearest of all is named, loaded or not."""
+        if args and args[0] not in self.list_commands(ctx) and not args[0].startswith("-"):
+            from rla_hooks.errors import ConfigError, did_you_mean
+            from rla_hooks.texts import shown
+
+            if not ctx.resilient_parsing:
+                known = self.list_commands(ctx)
+                raise ConfigError(
+                    f"there is no command {shown(args[0], 100)}.{did_you_mean(args[0], known)} "
+                    f"Known: {', '.join(known)}. See: rla --help"
+                )
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the table of the commands without loading them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, self._line(name)) for name in self.list_commands(ctx)])
+
+    def _line(self, name: str) -> str:
+        if name in COMMANDS:
+            return f"{COMMANDS[name][1]}."
+        return str(self.commands[name].get_short_help_str(limit=200))
+
+
+def keep_indented(text: str) -> str:
+    r"""Mark the indented paragraphs of a help text, such as examples, so that their lines are not joined.
+
+    >>> keep_indented("Do.\n\nExamples:\n\n    rla a\n    rla b")
+    'Do.\n\nExamples:\n\n\x08\n    rla a\n    rla b'
+    """
+    paragraphs = inspect.cleandoc(text).split("\n\n")
+    return "\n\n".join(f"\b\n{each}" if each.startswith("  ") else each for each in paragraphs)

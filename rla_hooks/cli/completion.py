@@ -1,0 +1,71 @@
+"""What a shell offers when a command is completed with the tab key. Whatever fails, nothing is offered or printed.
+
+The values and the help texts come out of files that anybody may have written, and shells evaluate them (zsh does so
+twice): only those of plain letters are offered.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rla_hooks.query import Runs
+
+_SAFE = re.compile(r"[A-Za-z0-9_.,/=+@%-]+")
+_UNSAFE_IN_HELP = re.compile(r"[^\w .,/=+@%-]+")
+_MAX_RUNS = 200  # are offered, the newest
+_MAX_HELP = 100  # characters
+
+
+def tasks(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Offer the tasks of the log root."""
+    found: list[str] = []
+    with _silently():
+        found += sorted({run.task for run in _runs(ctx) if _SAFE.fullmatch(run.task)})
+    return [task for task in found if task.startswith(incomplete)]
+
+
+def runs(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """Offer the ids of the runs, newest first, with their names as help; and what begins as a name does."""
+    found: list[tuple[str, str]] = []
+    with _silently():
+        for run in reversed(_runs(ctx)):
+            for word in (run.id, run.name):
+                if word.startswith(incomplete) and _SAFE.fullmatch(word) and len(found) < _MAX_RUNS:
+                    found.append((word, _UNSAFE_IN_HELP.sub("?", f"{run.status} {run.name}")[:_MAX_HELP]))
+                    break
+        if "latest".startswith(incomplete):
+            found.insert(0, ("latest", "the newest run"))
+    return found
+
+
+def columns(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Offer names of parameters and metrics for the last of the names that are separated by commas."""
+    before, comma, last = incomplete.rpartition(",")
+    found: list[str] = []
+    with _silently():
+        chosen = _runs(ctx)
+        names = {name for run in chosen for name in run.hparams} | {name for run in chosen for name in run.last}
+        found += [f"{before}{comma}{name}" for name in sorted(names) if name.startswith(last) and _SAFE.fullmatch(name)]
+    return found[:_MAX_RUNS]
+
+
+def _runs(ctx: typer.Context) -> Runs:
+    """The runs of the log root and the task that stand on the line already."""
+    from rla_hooks.query import runs
+
+    given: dict[str, Any] = ctx.params
+    return runs(given.get("log_root"), given.get("task"))
+
+
+@contextmanager
+def _silently() -> Iterator[None]:
+    with warnings.catch_warnings(), suppress(Exception):
+        warnings.simplefilter("ignore")
+        yield

@@ -1,0 +1,68 @@
+"""What to say where no run is found: where it was looked for, and what is near."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+
+from rla_hooks.config.reading import ENVIRONMENT, load, log_root_of
+from rla_hooks.errors import did_you_mean
+from rla_hooks.query import Runs, SavedRun, runs
+from rla_hooks.texts import shell_path, shown
+
+_MAX_SEEN = 1000  # runs whose words are compared, the newest
+_MAX_NEAR = 3
+
+
+def no_runs(log_root: Path | None, task: str | None = None, where: str | None = None) -> str:
+    """Say that no run is chosen, where they were looked for, and what is near.
+
+    >>> print(no_runs(Path("empty")))
+    there is no folder .../empty (from --log-root). Another log root: --log-root
+    """
+    root = log_root_of(log_root)
+    if not os.path.isdir(root):
+        return f"there is no folder {shell_path(root)} ({_origin(log_root)}). Another log root: --log-root"
+    there = runs(root)
+    if not there:
+        return f"no runs in {shell_path(root)} ({_origin(log_root)}). Another log root: --log-root"
+    if task is not None and not runs(root, task):
+        tasks = sorted({run.task for run in there})
+        near = did_you_mean(task, tasks) or f" Tasks there: {', '.join(map(repr, tasks[:10]))}."
+        return f"no runs of the task {shown(task, 100)} in {shell_path(root)} ({_origin(log_root)}).{near}"
+    of = "" if task is None else f" of the task {shown(task, 100)}"
+    number = len(there if task is None else runs(root, task))
+    return f"none of the {_count(number)}{of} in {shell_path(root)} is one with {where}. See them all: rla runs"
+
+
+def no_such_run(text: str, among: Runs, log_root: Path | None) -> str:
+    """Say that no run is called like that, and which words of runs are near."""
+    root = log_root_of(log_root)
+    words: dict[str, str] = {}
+    for run in among[-_MAX_SEEN:]:
+        words |= {word.casefold(): word for word in _words(run)}
+    near = difflib.get_close_matches(text.casefold(), words, _MAX_NEAR, 0.7)
+    nearest = f" Near: {', '.join(shown(words[word], 100) for word in near)}." if near else ""
+    said = f"none of the {_count(len(among))} in {shell_path(root)} has the id, the name or the time {shown(text, 100)}"
+    return f"{said}.{nearest} See them all: rla runs"
+
+
+def _words(run: SavedRun) -> list[str]:
+    return [run.id, run.task, *([run.title] if run.title else []), *(f"{key}={run.record[key]}" for key in run.record)]
+
+
+def _count(number: int) -> str:
+    return "1 run" if number == 1 else f"{number} runs"
+
+
+def _origin(log_root: Path | None) -> str:
+    """Say where the log root was taken from."""
+    if log_root is not None:
+        return "from --log-root"
+    config = load()
+    if config.source is None:
+        return "the default, since no rla_config.yaml was found from here upwards"
+    key = "LOG_ROOT in" if config.raw.get("LOG_ROOT") else "the default beside"
+    named = f", which {ENVIRONMENT} names" if os.environ.get(ENVIRONMENT) else ""
+    return f"{key} {shell_path(config.source)}{named}"
