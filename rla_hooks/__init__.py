@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from rla_hooks._version import __version__
 
 if TYPE_CHECKING:
+    from rla_hooks.appending import open as open
     from rla_hooks.core.run import Run
     from rla_hooks.errors import CheckpointError, ConfigError, RLAError, RLAWarning, RunError
     from rla_hooks.face import (
@@ -54,6 +55,8 @@ _HOME = {
 def __getattr__(name: str) -> Any:
     if name == "logger":  # RLA's and baselines' own line: from rla_hooks import logger
         return importlib.import_module(f"{__name__}.easy_log.logger")
+    if name == "open":  # not in __all__: after a star import, open must still be Python's
+        return importlib.import_module(f"{__name__}.appending").open
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     home = next((module for module, names in _HOME.items() if name in names), "face")
@@ -63,4 +66,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, "logger"})
+    return sorted({*globals(), *__all__, "logger", "open"})

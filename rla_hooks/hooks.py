@@ -29,9 +29,10 @@ from rla_hooks import tracking
 from rla_hooks.core import registry
 from rla_hooks.core.handover import State
 from rla_hooks.core.run import Run
-from rla_hooks.core.settings import Labels, RunSettings
+from rla_hooks.core.settings import RunSettings
 from rla_hooks.endings import ending_of
 from rla_hooks.errors import ConfigError, WarnOnce, did_you_mean
+from rla_hooks.labels import Labels
 from rla_hooks.parameters import config_fields, flat
 from rla_hooks.texts import text_of
 from rla_hooks.values import to_scalar
@@ -112,7 +113,7 @@ class OwnRun:
             )
             record = None
         tags = () if options["tags"] is None else options["tags"]
-        labels = Labels(tags, options["note"], options["group"])
+        labels = Labels(tags, options["note"], options["title"], options["group"])
         settings = RunSettings(hyper_param=dict(record or {}), hyper_param_record=list(record or ()), labels=labels)
         settings.independent, settings.pruned_by = options["independent"] or False, options["pruned_by"] or ()
         problems += settings.own_problems()

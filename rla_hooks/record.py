@@ -5,11 +5,12 @@
      "host": "...", "pid": 4242, "process": "...", "owner": {...}, "command": [...], "folder": "...", "parent": null,
      "python": "3.11.7", "rla_hooks": "0.1.0", "git": {...}, "code": {...},
      "rows": 97, "last_step": 99, "last": {"perf/return": 500.0}, "gaps": [], "warnings": [], "notes": [],
-     "restarts": [], "error": null, "signal": null, "reported": false}
+     "restarts": [], "error": null, "signal": null, "reported": false, "result": {"return": 492.5}}
 
 The status words are in :mod:`rla_hooks.endings`. ``pid`` and ``process`` are those of the process that ends the run;
 ``owner`` is the one that writes progress.csv and log.txt. Processes that change the file hold its lock, and add their
-own rows, gaps, warnings and notes to those of the others. Format 1 has no ``owner``: all rows are in progress.csv.
+own rows, gaps, warnings and notes to those of the others. ``result`` is what a tracked function returned, if that was
+plain data. Format 1 has no ``owner``: all rows are in progress.csv.
 """
 
 from __future__ import annotations

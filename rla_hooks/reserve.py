@@ -18,7 +18,7 @@ from typing import Any
 from rla_hooks import atomic, ranks
 
 SIZE = 16 << 10  # bytes of each file, and so of the longest content
-_CUT = {"error": 4000, "warnings": 5, "gaps": 20}  # characters, or elements
+_CUT = {"error": 4000, "warnings": 5, "gaps": 20}  # characters, or elements; before them the result is left out
 _FULL = (errno.ENOSPC, errno.EDQUOT)  # no blocks or inodes are left, on the disk or for this user
 
 
@@ -130,6 +130,8 @@ class Reserve:
 def _fitting(content: Mapping[str, Any]) -> bytes | None:
     """Return the content as JSON of at most ``SIZE`` bytes, and None if it is too long even when it is cut."""
     short, data = dict(content), atomic.json_bytes(content)
+    if len(data) > SIZE and short.pop("result", None) is not None:
+        data = atomic.json_bytes(short)
     for key, kept in _CUT.items():
         if len(data) > SIZE and isinstance(short.get(key), (str, list)):
             short[key] = short[key][-kept:]

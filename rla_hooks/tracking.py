@@ -17,9 +17,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from rla_hooks.core import handover, registry
-from rla_hooks.core.settings import Config, Labels, Path_, RunSettings, Writers
+from rla_hooks.core.settings import Config, Path_, RunSettings, Writers
 from rla_hooks.endings import ErrorTypes
 from rla_hooks.errors import ConfigError, RunError
+from rla_hooks.labels import Labels
 from rla_hooks.parameters import config_fields
 from rla_hooks.places import main_script
 
@@ -45,6 +46,7 @@ def track(
     backup: str | None = None,
     tags: Sequence[str] = (),
     note: str | None = None,
+    title: str | None = None,
     group: str | None = None,
     independent: bool = False,
     pruned_by: ErrorTypes = (),
@@ -61,6 +63,7 @@ def track(
     backup: str | None = None,
     tags: Sequence[str] = (),
     note: str | None = None,
+    title: str | None = None,
     group: str | None = None,
     independent: bool = False,
     pruned_by: ErrorTypes = (),
@@ -72,11 +75,13 @@ def track(
     place of the ``rla_config.yaml`` that is found in the working directory or above, else beside the main script or
     above. log_root, writers and backup override the config; writers: names (csv, tensorboard, stdout, log) and objects
     with ``name``, ``write`` and ``close`` (see :class:`rla_hooks.writers.base.Writer`); backup: source, lib or none.
-    tags, note, group: kept in labels.json, for people to find the run by.
+    tags, note, title, group: kept in labels.json, for people to find the run by; see also ``rla tag``.
 
     All arguments of the call, with defaults and ``**kwargs``, without ``self``, are the hyper-parameters. The function
-    gets its arguments unchanged; name, signature and docstring, return values and exceptions stay the same. Works on
-    functions, methods and ``async def``. With ``RLA_MODE=off`` the function runs untracked.
+    gets its arguments unchanged; name, signature and docstring, return values and exceptions stay the same. What it
+    returns is kept as ``result`` in run.json, as far as it is plain data of at most 10,000 bytes: numbers, texts,
+    lists, mappings, small arrays. Works on functions, methods and ``async def``. With ``RLA_MODE=off`` the function
+    runs untracked.
 
     Raises :class:`~rla_hooks.errors.ConfigError`, with every mistake, when the function is called and before
     anything is created.
@@ -93,7 +98,7 @@ def track(
     """
     if function is None:
         options: dict[str, Any] = {"record": record, "task": task, "config": config, "log_root": log_root}
-        options |= {"writers": writers, "backup": backup, "tags": tags, "note": note, "group": group}
+        options |= {"writers": writers, "backup": backup, "tags": tags, "note": note, "title": title, "group": group}
         return functools.partial(track, **options, independent=independent, pruned_by=pruned_by)
     _check_trackable(function)
     source = _source_of(function)
@@ -109,7 +114,7 @@ def track(
             script=source,
             function_source=text,
             hyper_param=_parameters(bound, hidden),
-            labels=Labels(tags, note, group),
+            labels=Labels(tags, note, title, group),
             independent=independent,
             pruned_by=pruned_by,
         )
@@ -122,16 +127,18 @@ def track(
         async def tracked(*args: Any, **kwargs: Any) -> Any:
             if handover.is_off():
                 return await function(*args, **kwargs)
-            with tracking(args, kwargs):
-                return await function(*args, **kwargs)
+            block = tracking(args, kwargs)
+            with block:
+                return block.keep_result(await function(*args, **kwargs))
     else:
 
         @functools.wraps(function)
         def tracked(*args: Any, **kwargs: Any) -> Any:
             if handover.is_off():
                 return function(*args, **kwargs)
-            with tracking(args, kwargs):
-                return function(*args, **kwargs)
+            block = tracking(args, kwargs)
+            with block:
+                return block.keep_result(function(*args, **kwargs))
 
     return tracked
 
@@ -145,6 +152,7 @@ def run(
     backup: str | None = None,
     tags: Sequence[str] = (),
     note: str | None = None,
+    title: str | None = None,
     group: str | None = None,
     independent: bool = False,
     pruned_by: ErrorTypes = (),
@@ -170,7 +178,7 @@ def run(
     def configured() -> RunSettings | None:
         if handover.is_off():
             return None
-        settings, problems = _settings_of(hyper_parameters, more, Labels(tags, note, group))
+        settings, problems = _settings_of(hyper_parameters, more, Labels(tags, note, title, group))
         settings.independent, settings.pruned_by = independent, pruned_by
         where, options = (_task_or_script(task), config, log_root), {"writers": writers, "backup": backup}
         return _configure(settings, record, where, options, problems)
@@ -187,6 +195,7 @@ def start(
     backup: str | None = None,
     tags: Sequence[str] = (),
     note: str | None = None,
+    title: str | None = None,
     group: str | None = None,
     independent: bool = False,
     pruned_by: ErrorTypes = (),
@@ -207,7 +216,7 @@ def start(
     """
     from rla_hooks.core.run import Run
 
-    labels = tags, note, group
+    labels = tags, note, title, group
     settings = run(
         task, record, config, log_root, writers, backup, *labels, independent, pruned_by, hyper_parameters, **more
     ).configured()
@@ -250,6 +259,12 @@ class RunBlock(ContextDecorator):
     ) -> None:
         if self._here is not None:
             self._end(error)
+
+    def keep_result(self, value: Any) -> Any:
+        """Keep what the tracked function returned in run.json, if that is plain data; return it unchanged."""
+        if self._here is not None:
+            self._here.run.files.keep_result(value)
+        return value
 
     def _end(self, error: BaseException | None) -> None:
         """End the run. What interrupts that, Ctrl-C say, is raised only if no other exception is on its way."""

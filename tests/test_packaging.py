@@ -16,17 +16,17 @@ HEAVY = {"numpy", "pandas", "matplotlib", "torch", "tensorflow", "keras", "light
 # The layers, from the bottom up: a file imports from its own layer or from those below.
 FLOORS = [
     """errors _version atomic delegation locks ranks texts values columns parameters encoding plaindata layout filenames
-    endings outcome record places reserve command masking life smallfiles""",
+    endings outcome record places reserve command masking life smallfiles labels""",
     """writers rowfiles""",
     """config figures checkpoints snapshot""",
     """query core""",
-    """tester tracking face hooks testing __init__""",
+    """tester tracking face hooks appending testing __init__""",
     """easy_log cli integrations""",
 ]
 # What reads runs, and what a run's snapshot is made by, never knows the run that is open.
 NEVER = {
-    "query": "core tester tracking face hooks testing",
-    "cli": "core tester tracking face hooks testing",
+    "query": "core tester tracking face hooks appending testing",
+    "cli": "core tester tracking face hooks appending testing",
     "core": "query",
 }
 

@@ -45,8 +45,8 @@ class CallbackHooks(KerasCallback):
     process of this run, or of the last run with the same task and record parameters; or a checkpoint file, a checkpoint
     folder, or a run of ``rla.runs()``. name: of this model, if the run trains several side by side; it is put before
     the names of columns, figures and files: ``actor/loss``.
-    task, config, log_root, record, writers, backup, tags, note, group: options of a run that the callback creates, as
-    in ``@rla.track``; but ``record`` is a mapping of names and values.
+    task, config, log_root, record, writers, backup, tags, note, title, group: options of a run that the callback
+    creates, as in ``@rla.track``; but ``record`` is a mapping of names and values.
 
     The time step is ``optimizer.iterations``, growing over fits; ``epoch`` is a column. Raises ConfigError with all
     mistakes at once.

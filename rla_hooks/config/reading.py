@@ -45,6 +45,12 @@ FRAMEWORKS = {"torch": "torch", "pytorch": "torch", "tensorflow": "tensorflow", 
 ENVIRONMENT = "RLA_CONFIG"
 
 
+_NO_SETTINGS = (
+    "the argument config is for settings such as LOG_ROOT. Hyper-parameters are arguments of the tracked function, or "
+    "keyword arguments: rla.run(task='demo', lr=0.1), or rla.run(task='demo', hyper_parameters={'lr': 0.1})."
+)
+
+
 class _Key(NamedTuple):
     field: str  # in Config; "remote.x" is the entry x of Config.remote
     check: Callable[[Any], Any]
@@ -158,6 +164,8 @@ def load(
         _check_value(name, f"the argument {_KEYS[name].field}", value, arguments, problems)
     _make_absolute(arguments, here)
     if problems:
+        if isinstance(given, Mapping) and not any(key in _members("") for key in given):
+            problems.append(_NO_SETTINGS)
         raise ConfigError(problems, str(source) if source else None)
 
     settings = {"log_root": (base if beside_script else here) / "rla_data", **settings, **arguments}

@@ -38,6 +38,7 @@ class RunCheckpoints:
         self._settings, self._ownership, self._logger, self._guard = settings, ownership, logger, guard
         self._custom_data, self._saved = custom_data, saved
         self._saver: Saver | None = None
+        self.max_to_keep: int | None = _DEFAULT_MAX_TO_KEEP  # of a saver that nobody has set
 
     @property
     def folder(self) -> Path | None:
@@ -74,7 +75,7 @@ class RunCheckpoints:
 
     def _need_saver(self) -> Saver:
         if self._saver is None:
-            self.new_saver()
+            self.new_saver(self.max_to_keep)
         assert self._saver is not None
         return self._saver
 

@@ -9,8 +9,9 @@ from contextlib import suppress
 from itertools import islice
 from typing import Any
 
+from rla_hooks import labels
 from rla_hooks._version import __version__
-from rla_hooks.atomic import sweep, write_json
+from rla_hooks.atomic import json_bytes, sweep, write_json
 from rla_hooks.core import archive
 from rla_hooks.core.custom_data import CustomData
 from rla_hooks.core.guard import Guard
@@ -21,6 +22,8 @@ from rla_hooks.core.settings import RunSettings
 from rla_hooks.layout import RunPaths
 from rla_hooks.life import process_identity, read_status
 from rla_hooks.locks import locked
+from rla_hooks.masking import mask_value
+from rla_hooks.parameters import plain_data
 from rla_hooks.record import Claim, Ended, Progress, RunRecord, report_in_file, this_process
 from rla_hooks.smallfiles import read_json
 from rla_hooks.texts import cut, duration, shell_path
@@ -29,6 +32,7 @@ from rla_hooks.writers.human_writer import print_text
 
 _MAX_LAST = 10_000  # metrics whose last value is in run.json
 _MAX_TEXT = 1000  # characters of one that is a text
+_MAX_RESULT = 10_000  # bytes of what a function returned; lists of runs read it of each run
 
 
 class RunFiles:
@@ -94,8 +98,8 @@ class RunFiles:
 
     def _save_labels(self) -> None:
         with self._guard.warn_on_error("labels.json"):
-            if labels := self._settings.labels.as_dict():
-                write_json(self._paths.labels_json, labels)
+            if self._settings.labels:
+                labels.change(self._paths.labels_json, self._settings.labels)
 
     def save_missing(self) -> None:
         """Write the small files that could not be written at the start, if there is room now."""
@@ -273,6 +277,17 @@ class RunFiles:
             content = archive.content_of(self._settings, self._paths, parameters, self._logger.time_step)
             for place in archive.save(self._paths.tester_pkl, content, self._custom_data):
                 self._guard.warn(("custom data", place), f"tester.pkl does without {place}")
+
+    def keep_result(self, value: Any) -> None:
+        """Keep what the tracked function returned, where it is plain data, for the run.json of the run's end."""
+        if value is None or self.record is None or not self._ownership.ends_run:
+            return
+        with self._guard.warn_on_error("the result", "could not be kept"):
+            result = mask_value("result", plain_data(value))
+            if result is not None and len(json_bytes(result)) <= _MAX_RESULT:
+                self.record.content["result"] = result
+            elif result is not None:
+                self._logger.message(f"the result is not kept: it has more than {_MAX_RESULT:,} bytes as JSON")
 
     def report(self, end: Ended, revocable: bool) -> None:
         """Note how the training ended in the run.json that another process writes, if it exists."""

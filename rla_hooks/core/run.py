@@ -5,6 +5,7 @@
     hyper_parameters   those of its start, and those that hooks have added
     logger             rows of metrics
     files              run.json (``record``), parameter.json, labels.json, tester.pkl, the code
+    labels             tags, note and title
     checkpoints, figures, tensorboard, custom_data, timers   what it records besides rows
     guard              turns errors into one warning for each subject
 
@@ -19,7 +20,7 @@ import os
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rla_hooks import layout
 from rla_hooks.config import Config
@@ -33,6 +34,7 @@ from rla_hooks.core.guard import Guard
 from rla_hooks.core.handover import Ownership, State
 from rla_hooks.core.hyper_parameters import HyperParameters
 from rla_hooks.core.logger import WARN, Logger
+from rla_hooks.core.run_labels import RunLabels
 from rla_hooks.core.settings import RunSettings
 from rla_hooks.core.summary_words import SummaryWords
 from rla_hooks.core.summary_writer import SummaryWriter
@@ -46,6 +48,7 @@ from rla_hooks.texts import text_of
 from rla_hooks.writers import make_writers
 from rla_hooks.writers.base import Writer
 
+R = TypeVar("R", bound="Run")
 _LOADED_AT_ONCE = 16  # runs that were loaded and have files open; an evaluation may load a thousand
 _FOLDER = "One of the run's paths; None before the run has a name, and if tracking is off."
 
@@ -68,7 +71,7 @@ class Run(SummaryWords):
         self.custom_data = CustomData()
         self.timers = TimeTracker()
         self.rla_tester: Any = None  # the Tester for this run; made on first use by rla_hooks.tester
-        self.ending = RunEnd(self, self._rejoin, self._pause)
+        self.ending = self._make_end()
         self.by_user = False  # whether the user has opened the run, rather than a hook
         self._owns_files = True  # whether progress.csv and log.txt are this process's
         self.is_quiet = False  # whether no tables are printed, because of a framework's progress bar
@@ -78,7 +81,8 @@ class Run(SummaryWords):
         """Make the parts that a copy does not take over, but makes again."""
         own = self.settings, self.ownership, self.logger, self.guard
         self.files = RunFiles(*own, self.hyper_parameters, self.custom_data, record)
-        self.checkpoints = RunCheckpoints(*own, self.custom_data, self.files.archive)
+        self.labels = RunLabels(self.ownership, self.guard)
+        self.checkpoints = RunCheckpoints(*own, self.custom_data, self._save_archive)
         self.figures = RunFigures(self.ownership, self.logger, self.guard)
         self.guard.connect(self.logger, self.files.save_progress)
         self.tensorboard = SummaryWriter(self)
@@ -104,12 +108,18 @@ class Run(SummaryWords):
         for loaded in registry.guests()[: 1 - _LOADED_AT_ONCE]:
             loaded._pause()
         content, paths = archive.load(Path(archived))
-        run = cls(archive.settings_of(content, paths), Ownership(paths, State.GUEST))
+        run = cls._of_others(archive.settings_of(content, paths), paths)
         run.custom_data.update(content["custom_data"])
-        run.files.take_up()
-        run._open_files(paths, run.files.is_owner)
         if content["time_step"] is not None:
             run.logger.time_step.set_time(content["time_step"])
+        return run
+
+    @classmethod
+    def _of_others(cls: type[R], settings: RunSettings, paths: layout.RunPaths) -> R:
+        """Return the run at these paths, which another object or process has started, as a guest."""
+        run = cls(settings, Ownership(paths, State.GUEST))
+        run.files.take_up()
+        run._open_files(paths, run._owns_old_files())
         run.logger.last_step = run.files.last_step()
         run.logger.before_row = run._begin_writing
         return run
@@ -260,6 +270,16 @@ class Run(SummaryWords):
         wanted = [writer for writer in config.writers if not (self.is_quiet and writer == "stdout")]
         return make_writers(wanted, paths, config.tables_per_second, own)
 
+    def _owns_old_files(self) -> bool:
+        """Whether the files that are there are this process's, before the first row."""
+        return self.files.is_owner
+
+    def _save_archive(self) -> None:
+        self.files.archive()
+
+    def _make_end(self) -> RunEnd:
+        return RunEnd(self, self._rejoin, self._pause)
+
     def _claim_files(self) -> bool:
         """Return whether this process owns the run's files. If the run was killed, it goes on here."""
         claim = self.files.claim()
@@ -330,6 +350,10 @@ class Run(SummaryWords):
         self.logger.record(f"time_used/{name}", seconds)
         return seconds
 
+    tag = of_part("labels", RunLabels.tag)
+    set_note = of_part("labels", RunLabels.set_note)
+    set_title = of_part("labels", RunLabels.set_title)
+
     add_custom_data = of_part("custom_data", CustomData.add)
     get_custom_data = of_part("custom_data", CustomData.of)
 
@@ -364,7 +388,7 @@ class Run(SummaryWords):
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy appends to the run and does not end it. It does not take over callbacks, models and figures."""
-        left = ("ending", "files", "checkpoints", "figures", "tensorboard")
+        left = ("ending", "files", "labels", "checkpoints", "figures", "tensorboard")
         # Copies, since copy.copy would share them: neither counts the other's rows, nor gets its hyper-parameters.
         own: dict[str, Any] = {"record": copy.copy(self.record), "logger": copy.deepcopy(self.logger)}
         own |= {"hyper_parameters": copy.copy(self.hyper_parameters), "ownership": self.ownership.of_copy()}
@@ -374,7 +398,7 @@ class Run(SummaryWords):
     def __setstate__(self, state: dict[str, Any]) -> None:
         record = state.pop("record")
         self.__dict__.update(state)
-        self.ending = RunEnd(self, self._rejoin, self._pause)
+        self.ending = self._make_end()
         self._make_parts(record)
         if self.ownership.arrived():
             registry.register_planned(self)

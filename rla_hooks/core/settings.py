@@ -14,7 +14,7 @@ from rla_hooks.config.checks import show, show_word
 from rla_hooks.core.hyper_parameters import HyperParameters
 from rla_hooks.endings import ErrorTypes, is_error_types
 from rla_hooks.errors import ConfigError, RunError, did_you_mean, warn
-from rla_hooks.masking import mask_value
+from rla_hooks.labels import Labels
 from rla_hooks.places import main_script
 from rla_hooks.texts import shown
 from rla_hooks.writers import copied_writers
@@ -23,33 +23,6 @@ from rla_hooks.writers.base import Writer
 Path_ = str | os.PathLike[str]
 Config = Path_ | Mapping[str, Any]
 Writers = str | Sequence[str | Writer]
-
-
-@dataclass(frozen=True)
-class Labels:
-    """Tags, a note and a group for people to find a run by, kept in labels.json. They change nothing in the run."""
-
-    tags: Sequence[str] = ()
-    note: str | None = None
-    group: str | None = None
-
-    def problems(self) -> list[str]:
-        """Return a line for each label of a wrong type."""
-        found = []
-        tags = self.tags
-        if isinstance(tags, str) or not isinstance(tags, Sequence) or not all(isinstance(tag, str) for tag in tags):
-            found.append(f"tags is {show_word(tags)}. Allowed: a list of texts such as ['baseline', 'paper'].")
-        for name, value in (("note", self.note), ("group", self.group)):
-            if not isinstance(value, (str, type(None))):
-                found.append(f"{name} is {show(value)}. Allowed: a text.")
-        return found
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the content of labels.json; an empty dict if there are no labels."""
-        if not self.tags and self.note is None and self.group is None:
-            return {}
-        labels = {"tags": list(dict.fromkeys(self.tags)), "note": self.note, "group": self.group}
-        return {"format": 1, **mask_value("labels", labels)}
 
 
 @dataclass

@@ -1,0 +1,68 @@
+"""``rla.open(run)``: add to a run that has ended, or that another process trains."""
+
+from __future__ import annotations
+
+import os
+
+from rla_hooks.core import handover
+from rla_hooks.core.appended import AppendedRun, silent
+from rla_hooks.core.settings import Writers
+from rla_hooks.errors import ConfigError
+from rla_hooks.query import SavedRun, runs
+from rla_hooks.texts import shell_path, shown
+
+_FEWEST_LETTERS = 3  # of an id
+_MAX_LISTED = 10
+
+
+def open(
+    run: SavedRun | str, *, log_root: str | os.PathLike[str] | None = None, writers: Writers | None = None
+) -> AppendedRun:
+    """Open a run to add to it: rows, figures, checkpoints and labels, of an evaluation say.
+
+    run: one of ``rla.runs()``; or an id, its first letters (three or more), a run's name, or a part of it that only one
+    run in ``log_root`` has. writers: by default those that the run had.
+
+    As a context manager it is the current run in the block, to which ``rla.log`` and the others add; else use its
+    methods, and ``finish()``. How the run ended stays: its status, error and times. An error in the block is the
+    caller's, and a run that was killed stays killed. Rows go into files of their own beside those that are there, and
+    readers join them; ``rows``, ``last`` and ``warnings`` in run.json grow. A run that is still training goes on
+    undisturbed. With ``RLA_MODE=off``, and on ranks that do not write, it accepts every call and writes nothing.
+
+    Raises :class:`~rla_hooks.errors.RunError` for a run that cannot be added to, of the original RLA or in a folder
+    that may not be written, say; :class:`~rla_hooks.errors.ConfigError` for a text that fits no run, or several.
+
+    >>> import rla_hooks as rla
+    >>> with rla.run(task="demo", writers=["csv"], backup="none"):
+    ...     rla.log({"perf/return": 12.0}, step=100)
+    >>> with rla.open(rla.runs()[-1]) as run:
+    ...     rla.log({"eval/return": 14.5}, step=100)
+    ...     run.tag("evaluated")
+    >>> saved = rla.runs()[-1]
+    >>> saved.status, saved.last, saved.tags
+    ('finished', {'perf/return': 12.0, 'eval/return': 14.5}, ['evaluated'])
+    """
+    if handover.writing_disabled():
+        return silent(run.paths if isinstance(run, SavedRun) else None)
+    saved = run if isinstance(run, SavedRun) else _find(run, log_root)
+    return AppendedRun.append_to(saved.paths, saved.task, saved.hparams, saved.run_json, writers)
+
+
+def _find(text: object, log_root: str | os.PathLike[str] | None) -> SavedRun:
+    """Return the run that a text means. Raises ConfigError."""
+    if not isinstance(text, str) or not text.strip():
+        raise ConfigError(f"rla.open got {shown(text, 100)}. Allowed: a run of rla.runs(), its id or its name.")
+    found = runs(log_root)
+    exact = [run for run in found if text in (run.id, run.name)]
+    fit = exact or [run for run in found if text in run.name or _begins(run, text)]
+    if len(fit) == 1:
+        return fit[0]
+    where = f"in {shell_path(fit[0].paths.log_root)}" if fit else f"among {len(found)} (see rla.runs())"
+    listed = ", ".join(f"{run.id} ({run.name})" for run in fit[-_MAX_LISTED:])
+    known = f"{'The last of these' if len(fit) > _MAX_LISTED else 'These'}: {listed}." if fit else ""
+    what = f"{shown(text, 100)} fits {len(fit) or 'no'} run{'s' * (len(fit) > 1)} {where}."
+    raise ConfigError(f"rla.open: {what} {known} Allowed: a run of rla.runs(), the id of one, or its name.")
+
+
+def _begins(run: SavedRun, text: str) -> bool:
+    return len(text) >= _FEWEST_LETTERS and run.id.startswith(text)
