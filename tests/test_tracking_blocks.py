@@ -42,7 +42,7 @@ def test_a_block_is_a_run(saved, read_rows):
         run.log({"a": 2})
     assert rla.current_run() is None and run.status == "finished"
     (made,) = saved()
-    assert (made.task, made.status, made.record) == ("task", "finished", {"lr": "0.1"})
+    assert (made.task, made.status, made.record) == ("task", "finished", {"lr": 0.1})
     assert made.hparams == {"task": "cartpole", "resume": 3, "lr": 0.1}
     assert [row["time-step"] for row in read_rows(made.log_dir / "progress.csv")] == ["5", "6"]
 
