@@ -7,7 +7,7 @@ last.perf/return         the last value of a metric; min. and max. are its extre
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any
 
 from rla_hooks.query.saved_run import SavedRun
@@ -30,6 +30,16 @@ BUILT_IN: dict[str, Getter] = {
     "git.commit": lambda run: _inner(run.run_json, "git", "commit"),
 }
 
+# What Candidates.column gives of the built-in names: plain Python objects (a numpy array is taken, too, where it has no
+# gaps), None where a run lacks the value.
+TIMES = frozenset({"started", "ended"})  # aware datetimes, or seconds since 1970 as floats: an index gives these
+NUMBERS = frozenset({"seconds", "rows", "step"})  # int or float
+LISTS = frozenset({"tags"})  # list or tuple of texts; empty, or None, where it has none
+TEXTS = frozenset(BUILT_IN) - TIMES - NUMBERS - LISTS  # "status" as SavedRun has it: "running (silent since ...)"
+# All other names have what JSON knows: bool, int, float, str, list, and rarely dict.
+
+METRICS = ("last", "min", "max")  # a prefix each, before the name of a metric
+
 
 def getter(name: str) -> Getter:
     """Return the function that gets the value of this name from a run.
@@ -46,9 +56,29 @@ def getter(name: str) -> Getter:
     kind, _, rest = name.partition(".")
     if kind == "last" and rest:
         return lambda run: run.last.get(rest)
+    if kind in METRICS and rest:
+        return lambda run: _extreme(run, rest, kind)
     if kind == "hparams" and rest:
         return lambda run: run.hparams.get(rest)
     return lambda run: run.hparams.get(name)
+
+
+def is_known(name: str, known: Container[str]) -> bool:
+    """Whether a name is a built-in one or stands for one of the names that some run has (``Candidates.names()``).
+
+    >>> is_known("hparams.lr", {"lr"}), is_known("max.loss", {"last.loss"}), is_known("loss", {"last.loss"})
+    (True, True, False)
+    """
+    kind, _, rest = name.partition(".")
+    if name in BUILT_IN or name in known:
+        return True
+    return (kind == "hparams" and rest in known) or (kind in METRICS and f"last.{rest}" in known)
+
+
+def _extreme(run: SavedRun, metric: str, kind: str) -> Any:
+    summary: Any = getattr(run, "summary", None)
+    found = None if summary is None else summary(metric)
+    return None if found is None else getattr(found, kind)
 
 
 def _inner(mapping: dict[str, Any], *keys: str) -> Any:

@@ -1,0 +1,92 @@
+"""Filters: which runs a text such as ``lr < 1e-3 and status == 'finished'`` chooses. docs/query.md has the language."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rla_hooks.errors import ConfigError
+from rla_hooks.query.filter_conditions import ColumnOf, Compiler
+from rla_hooks.query.filter_grammar import is_bare, parse
+from rla_hooks.query.filter_mistakes import FilterError
+from rla_hooks.query.names import BUILT_IN, is_known
+from rla_hooks.texts import shown
+
+_MOST_SHOWN = 4  # names, in an error
+_MAX_COMPARED = 20_000  # names that are compared with one that no run has
+
+
+class Filter:
+    """A condition on runs, read once and asked of any number of columns.
+
+    ``text``: as it was given; a blank one chooses all. ``names``: what it asks of the runs, each once. Raises
+    :class:`~rla_hooks.errors.ConfigError`, with a mark below the place, for a text that is no filter.
+
+    >>> chosen = Filter("lr < 1e-3 and env in ['a', 'b']")
+    >>> chosen.names
+    ('lr', 'env')
+    >>> chosen.mask({"lr": [1e-4, 1e-4, None], "env": ["a", "c", "a"]}.__getitem__, 3)
+    [True, False, False]
+    """
+
+    def __init__(self, text: str):
+        if not isinstance(text, str):
+            raise ConfigError(f"where is {shown(text, 100)}. Allowed: a text such as \"lr < 1e-3 and task == 'demo'\".")
+        self.text = text
+        self._compiler = Compiler(text)
+        self._choose = self._compiler.condition(parse(text)) if text.strip() else None
+
+    def __repr__(self) -> str:
+        return f"Filter({self.text!r})"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._compiler.places)
+
+    def mask(self, column: ColumnOf, count: int) -> list[bool]:
+        """Return of each of ``count`` runs whether it is chosen; ``column`` gives the values of a name of all runs."""
+        if self._choose is None or count == 0:
+            return [True] * count
+        known: dict[str, Sequence[Any]] = {}
+
+        def get(name: str) -> Sequence[Any]:
+            if name not in known:
+                values = column(name)
+                known[name] = values.tolist() if hasattr(values, "tolist") else values
+            return known[name]
+
+        return self._choose(get)
+
+    def unknown(self, name: str, known: Iterable[str]) -> FilterError:
+        """Return the error that says that no run has this name, and which names near it some run has."""
+        reason = f"no run has {written(name)}. {names_near(name, known)}"
+        if name in self._compiler.operands:
+            reason += f" A text stands in quotes: '{name}'."
+        return FilterError(reason, self.text, self._compiler.places[name])
+
+
+def names_near(name: str, known: Iterable[str]) -> str:
+    """Say which of the known names are near one that no run has.
+
+    >>> names_near("loss", {"lr", "last.loss"}), names_near("rate", {"adam.rate"}), names_near("x", {"lr"})
+    ('Near it: last.loss.', 'Near it: adam.rate.', 'Known: lr; and the built-in names.')
+    """
+    found = {*known}
+    near = [each for each in (f"last.{name}", f"hparams.{name}") if is_known(each, found)]
+    near += sorted(each for each in found if each.endswith((f".{name}", f"/{name}")))[:_MOST_SHOWN]
+    near += difflib.get_close_matches(name, sorted({*found, *BUILT_IN})[:_MAX_COMPARED], _MOST_SHOWN)
+    if near:
+        return f"Near it: {', '.join(map(written, dict.fromkeys(near)))}."
+    own = sorted(found - BUILT_IN.keys())
+    more = ", ..." if len(own) > _MOST_SHOWN else ""
+    return f"Known: {', '.join(map(written, own[:_MOST_SHOWN]))}{more}; and the built-in names."
+
+
+def written(name: str) -> str:
+    """Return a name as it stands in a filter: in backquotes where it needs them.
+
+    >>> written("optimizer.lr"), written("time-step"), written("in")
+    ('optimizer.lr', '`time-step`', '`in`')
+    """
+    return name if is_bare(name) else "`" + name.replace("`", "``") + "`"
