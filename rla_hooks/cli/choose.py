@@ -114,8 +114,7 @@ class _Asked:
 
     def runs(self) -> Runs:
         if self._runs is None:
-            more = {} if self.where is None else {"where": self.where}
-            self._runs = runs(self.log_root, self.task, **more)
+            self._runs = runs(self.log_root, self.task, self.where)
             if not self._runs:
                 raise RLAError(no_runs(self.log_root, self.task, self.where))
         return self._runs
