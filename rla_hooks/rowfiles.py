@@ -9,16 +9,13 @@ They are joined by time when they are read, and the rows of each file keep their
 
 from __future__ import annotations
 
-import errno
-import io
 import os
 import re
-import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from rla_hooks.smallfiles import open_regular
 from rla_hooks.values import Scalar
@@ -28,18 +25,14 @@ from rla_hooks.writers.csv_format import (
     cells_of,
     count_rows,
     from_more,
-    line_of,
-    quoted,
     read_header,
     row_starts,
     rows_of,
-    whole_rows,
 )
 
 if TYPE_CHECKING:
-    import pandas
-
     from rla_hooks.columns import Columns
+    from rla_hooks.rows.pieces import JoinedRows
 
 _NAME = re.compile(r"progress(\..+-\d+(-\d+)?)?\.csv", re.DOTALL)
 _MAX_FILES = 10_000
@@ -133,128 +126,34 @@ def _value(cell: str) -> Scalar:
 
 
 def columns(files: Iterable[Path], keys: Iterable[str] | None = None) -> Columns:
-    """Return the rows of all files as columns, in the order of their times: step, time, and these metrics, or all."""
-    import numpy
+    """Return the rows of all files as columns, in the order of their times: step, time, and these metrics, or all.
 
-    from rla_hooks.columns import Column
+    Floats are bit-equal to those that were logged. A metric that no row has is left out, and a file that is not there.
+    Memory is bounded by the result. Raises OSError for a file that cannot be read.
 
-    frame = read(files)
-    wanted = [STEP, TIME, *keys] if keys is not None else list(frame)
-    found: dict[str, Column] = {}
-    for name in wanted:
-        if name in frame:
-            present = frame[name].notna().to_numpy()
-            found[name] = Column(frame[name].to_numpy(), None if numpy.all(present) else present)
-    return found
-
-
-def read(files: Iterable[Path]) -> pandas.DataFrame:
-    """Return the rows of all files as one DataFrame, in the order of their times; empty without rows.
-
-    Floats are bit-equal to those that were logged. Raises ModuleNotFoundError without pandas.
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "progress.csv").write_text("time-step,timestamp,loss\\n0,10.5,nan\\n1,11.5,\\n")
+    ...     found = columns(files(Path(folder)), ["loss"])
+    >>> found["time-step"].values.tolist(), found["loss"].values.tolist(), found["loss"].present.tolist()
+    ([0, 1], [nan, nan], [True, False])
     """
-    import pandas
-
-    frames = [frame for frame in map(_read_one, files) if len(frame)]
-    if len(frames) < 2:
-        return frames[0] if frames else pandas.DataFrame()
-    times = [_times(frame) for frame in frames]
-    joined = pandas.concat(frames, ignore_index=True)
-    order = pandas.concat(times, ignore_index=True).sort_values(kind="stable").index
-    return joined.loc[order].reset_index(drop=True)
+    wanted = None if keys is None else [*dict.fromkeys([STEP, TIME, *keys])]
+    rows = read_rows(files, wanted)
+    return {name: rows.column(name) for name in wanted or rows.names if name in rows.pieces}
 
 
-def _read_one(path: Path) -> pandas.DataFrame:
-    import pandas
+def read_rows(files: Iterable[Path], wanted: Sequence[str] | None = None) -> JoinedRows:
+    """Return the rows of all files, in pieces: these columns, and the time of the rows, or all. Raises OSError.
 
-    try:
-        with open_regular(path) as file:
-            columns = cells_of(read_header(file))
-            frame = _parsed(file, columns)
-    except (FileNotFoundError, pandas.errors.EmptyDataError):
-        return pandas.DataFrame()
-    if "" in columns:
-        frame = frame.rename(columns={f"Unnamed: {columns.index('')}": ""})
-    if MORE not in frame:
-        return frame
-    more = pandas.DataFrame(map(from_more, frame.pop(MORE)), index=frame.index)
-    known = [name for name in more if name in frame]
-    for name in known:
-        frame[name] = frame[name].fillna(more[name])
-    return pandas.concat([frame, more.drop(columns=known)], axis=1)
-
-
-def _parsed(file: BinaryIO, columns: list[str]) -> pandas.DataFrame:
-    """Parse a file of rows; where pandas cannot, or the last row is torn, what is damaged is left out."""
-    import pandas
-
-    # Version 3 reads floats exactly by itself, and warns about the option; version 2 does not.
-    exact: dict[str, Any] = {} if int(pandas.__version__.partition(".")[0]) >= 3 else {"float_precision": "round_trip"}
-
-    def parsed(source: Any) -> pandas.DataFrame:
-        # Only what the writer means by it is a missing value: "None", "NA" and the like are texts.
-        return pandas.read_csv(
-            source,
-            encoding_errors="backslashreplace",
-            index_col=False,  # or rows that are longer than the header would be shifted
-            low_memory=False,
-            keep_default_na=False,
-            na_values=["", "nan"],
-            **exact,
-        )
-
-    whole = _WithoutNuls(file)
-    with warnings.catch_warnings(), suppress(pandas.errors.ParserError, pandas.errors.ParserWarning):
-        warnings.simplefilter("error", pandas.errors.ParserWarning)  # of rows that are cut to the header's length
-        frame = parsed(io.BufferedReader(whole))
-        if whole.last == b"\n":
-            return frame
-    data, starts = io.BufferedReader(_WithoutNuls(file)).read(), row_starts(columns)
-    rows = rows_of(data[: whole_rows(data, starts)], starts)
-    lines = [line_of(map(quoted, columns)), *(line_of(map(quoted, cells[: len(columns)])) for cells in rows)]
-    return parsed(io.BytesIO(b"".join(lines)))
-
-
-class _WithoutNuls(io.RawIOBase):
-    """The bytes of a file from its beginning, without NULs: no row has any, but a disk that was damaged or a hole does.
-
-    ``last``: the last byte that was read.
+    A file that is not there is left out.
     """
+    from rla_hooks.rows.pieces import join_files
+    from rla_hooks.rows.reader import read_file
 
-    def __init__(self, file: BinaryIO):
-        self._file = file
-        self.last = b""
-        file.seek(0)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        while data := self._file.read(len(buffer)):
-            if kept := data.replace(b"\0", b""):
-                buffer[: len(kept)] = kept
-                self.last = kept[-1:]
-                return len(kept)
-            if not self._pass_hole():
-                break
-        return 0
-
-    def _pass_hole(self) -> bool:
-        """Go to the end of a hole, which may have any size; return whether there is something behind it."""
-        try:
-            self._file.seek(self._file.tell(), os.SEEK_DATA)
-        except AttributeError:  # Windows
-            return True
-        except OSError as error:
-            return error.errno != errno.ENXIO
-        return True
-
-
-def _times(frame: pandas.DataFrame) -> pandas.Series[float]:
-    """The latest time up to each row: a clock that was set back must not change the order of a file."""
-    import pandas
-
-    if TIME not in frame:  # the file of another program
-        return pandas.Series(float("-inf"), index=frame.index)
-    times = pandas.to_numeric(frame[TIME], errors="coerce")
-    return times.cummax().ffill().fillna(float("-inf"))
+    wanted = None if wanted is None else [*dict.fromkeys([*wanted, TIME])]
+    read = []
+    for path in files:
+        with suppress(FileNotFoundError), open_regular(path) as file:
+            read.append(read_file(file, wanted))
+    return join_files(read)

@@ -170,6 +170,23 @@ def read_rows():
 
 
 @pytest.fixture
+def frame_of():
+    """The rows of files as a pandas DataFrame that is made here, with NaN or None where there is no value."""
+    import pandas
+
+    from rla_hooks import rowfiles
+
+    def frame(files):
+        found = {}
+        for name, (values, present) in rowfiles.columns(files).items():
+            series = pandas.Series(values, dtype=values.dtype)
+            found[name] = series if present is None else series.where(present)
+        return pandas.DataFrame(found)
+
+    return frame
+
+
+@pytest.fixture
 def read_scalars():
     """Read a folder of event files with TensorBoard's own reader: (step, value) pairs by tag."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator

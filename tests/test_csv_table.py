@@ -341,19 +341,19 @@ def test_a_torn_row_of_a_long_file_is_found_from_its_end(tmp_path):
     assert (tmp_path / "progress.torn-1.txt").read_bytes() == b'7,1.5,"x\ny'
 
 
-def test_late_keys_beyond_256_share_a_column_and_are_read_under_their_own(tmp_path):
+def test_late_keys_beyond_256_share_a_column_and_are_read_under_their_own(tmp_path, frame_of):
     """The file is copied no more than so often, and its rows do not grow wider without end."""
     writer = CsvWriter(tmp_path / "progress.csv")
     for step in range(600):
         writer.write(Row(step, float(step), {"i": step, f'key "{step}"': step + 0.1, "text": "a,b"}))
-    frame = rows.read(rows.files(tmp_path))
+    frame = frame_of(rows.files(tmp_path))
     assert frame["i"].tolist() == list(range(600)) and set(frame["text"]) == {"a,b"}
     for step in (0, 255, 256, 300, 599):
         assert frame[f'key "{step}"'].dropna().to_dict() == {step: step + 0.1}
     assert rows.summary(rows.files(tmp_path))[:2] == (600, 599)
     assert rows.summary(rows.files(tmp_path)).last['key "599"'] == 599.1
     CsvWriter(tmp_path / "progress.csv").write(Row(600, 600.0, {"i": 600, "key of the next process": 1.5}))
-    assert rows.read(rows.files(tmp_path))["key of the next process"].dropna().tolist() == [1.5]
+    assert frame_of(rows.files(tmp_path))["key of the next process"].dropna().tolist() == [1.5]
     assert [path.name for path in tmp_path.iterdir()] == ["progress.csv"]
 
 
@@ -371,17 +371,17 @@ def test_a_temporary_copy_that_a_kill_has_left_is_swept_when_the_run_goes_on(tmp
     assert [path.name for path in tmp_path.iterdir()] == ["progress.csv"]
 
 
-def test_a_file_with_a_column_twice_is_left_alone(tmp_path):
+def test_a_file_with_a_column_twice_is_left_alone(tmp_path, frame_of):
     """Somebody has edited it: rows go beside it, where each of their values has a column."""
     (tmp_path / "progress.csv").write_text("time-step,timestamp,a,a\n0,10.0,1,2\n")
     writer = CsvWriter(tmp_path / "progress.csv")
     with pytest.warns(match="written by another program"):
         for step in (1, 2):
             writer.write(Row(step, 10.0 + step, {"a": 0.5, "late": 0.25}))
-    assert rows.read(rows.files(tmp_path))["late"].dropna().tolist() == [0.25, 0.25]
+    assert frame_of(rows.files(tmp_path))["late"].dropna().tolist() == [0.25, 0.25]
 
 
-def test_keys_and_texts_of_any_length_stand_in_one_file(tmp_path):
+def test_keys_and_texts_of_any_length_stand_in_one_file(tmp_path, frame_of):
     """The module csv reads no cell of more than 131,072 characters; and the names of others may have commas."""
     writer = CsvWriter(tmp_path / "progress.csv")
     keys = ["a, b", "x" * 1_000_000, 'c "d", e', "late", "later"]
@@ -391,7 +391,7 @@ def test_keys_and_texts_of_any_length_stand_in_one_file(tmp_path):
     writer = CsvWriter(tmp_path / "progress.csv")
     writer.write(Row(9, 20.0, {"a, b": 0.5, "latest": 0.25}))
     assert os.listdir(tmp_path) == ["progress.csv"]
-    frame = rows.read(rows.files(tmp_path))
+    frame = frame_of(rows.files(tmp_path))
     assert [frame[key].count() for key in keys] == [2, 1, 1, 1, 1] and frame["n"].dropna().tolist() == [0, 1, 2, 3, 4]
     assert rows.summary(rows.files(tmp_path)).last == {"a, b": 0.5, "latest": 0.25}
 

@@ -39,7 +39,7 @@ def _in_child(action):
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def test_copies_in_the_same_process_share_the_file(run_paths):
+def test_copies_in_the_same_process_share_the_file(run_paths, frame_of):
     """By deepcopy or pickle, also those of a writer that has a file of its own."""
     for own in (True, False):
         first = CsvWriter(run_paths.progress_csv, own)
@@ -48,12 +48,14 @@ def test_copies_in_the_same_process_share_the_file(run_paths):
     names = [path.name for path in rowfiles.files(run_paths.log_dir)]
     assert names[0] == "progress.csv" and len(names) == 2
     assert re.fullmatch(rf"progress\..+-{os.getpid()}\.csv", names[1])
-    assert len(rowfiles.read(rowfiles.files(run_paths.log_dir))) == 8
+    assert len(frame_of(rowfiles.files(run_paths.log_dir))) == 8
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 @needs_fork
-def test_copies_in_other_processes_write_beside_and_every_value_is_under_its_key(method, run_paths, spawnable):
+def test_copies_in_other_processes_write_beside_and_every_value_is_under_its_key(
+    method, run_paths, spawnable, frame_of
+):
     """Three workers and their parent add keys in turn; each process has one file."""
     writer = CsvWriter(run_paths.progress_csv)
     _write(writer, 0, a=0)
@@ -68,7 +70,7 @@ def test_copies_in_other_processes_write_beside_and_every_value_is_under_its_key
         assert worker.exitcode == 0
     files = rowfiles.files(run_paths.log_dir)
     assert len(files) == 4
-    frame = rowfiles.read(files)
+    frame = frame_of(files)
     assert len(frame) == 50 + 3 * 30
     for n in range(1, 4):
         mine = frame[frame["worker"] == n]

@@ -17,7 +17,7 @@ HEAVY = {"numpy", "pandas", "matplotlib", "torch", "tensorflow", "keras", "light
 FLOORS = [
     """errors _version atomic delegation locks ranks texts values columns parameters encoding plaindata layout filenames
     endings outcome record places reserve command masking life smallfiles labels""",
-    """writers rowfiles""",
+    """writers rowfiles rows""",
     """config figures checkpoints snapshot""",
     """query core""",
     """tester tracking face hooks appending testing __init__""",

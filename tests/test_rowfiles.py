@@ -35,24 +35,24 @@ def test_the_files_of_a_run_are_those_of_its_processes(tmp_path):
     assert rowfiles.files(tmp_path / "missing") == []
 
 
-def test_files_are_joined_by_time_and_each_keeps_its_order(two_files):
+def test_files_are_joined_by_time_and_each_keeps_its_order(two_files, frame_of):
     """Every row stands under its own columns, whatever the clock of its process did."""
-    frame = rowfiles.read(rowfiles.files(two_files))
+    frame = frame_of(rowfiles.files(two_files))
     assert list(frame.columns) == ["time-step", "timestamp", "a", "b", "c"]
     assert list(frame["timestamp"]) == [10.0, 11.0, 12.0, 13.0, 12.5, 14.0, 15.0]
     assert frame["c"].dropna().tolist() == ["x", "y", "z"]
     assert frame["b"].fillna(-1).tolist() == [2, 5, -1, 6, 7, 3, -1]
 
 
-def test_rows_of_another_program_are_read_too(tmp_path):
+def test_rows_of_another_program_are_read_too(tmp_path, frame_of):
     """A file without times comes first."""
     _write(tmp_path, "progress.csv", "rollout/return\n1.5\n2.5\n")
     _write(tmp_path, "progress.host-7.csv", "time-step,timestamp,a\n0,11.0,5\n")
-    frame = rowfiles.read(rowfiles.files(tmp_path))
+    frame = frame_of(rowfiles.files(tmp_path))
     assert frame["rollout/return"].fillna(0).tolist() == [1.5, 2.5, 0]
 
 
-def test_floats_are_read_bit_equal(run_paths):
+def test_floats_are_read_bit_equal(run_paths, frame_of):
     """Also the least ones, and those that lie between two others."""
     values = [5e-324, 2.2250738585072014e-308, 1.7976931348623157e308, -0.0, 1e22, 0.1, 1 / 3, float("inf")]
     generator = random.Random(0)
@@ -60,7 +60,7 @@ def test_floats_are_read_bit_equal(run_paths):
     writer = CsvWriter(run_paths.progress_csv)
     for step, value in enumerate(values):
         writer.write(Row(step, 1.0, {"a": value}))
-    frame = rowfiles.read(rowfiles.files(run_paths.log_dir))
+    frame = frame_of(rowfiles.files(run_paths.log_dir))
     assert [struct.pack("d", value) for value in frame["a"]] == [struct.pack("d", value) for value in values]
 
 
@@ -104,35 +104,35 @@ def test_a_summary_of_many_rows_is_quick_and_of_files_that_are_none_is_empty(tmp
         pytest.param(lambda data: data.replace(b"\n", b",9,9\n").replace(b",9,9\n", b"\n", 1), id="all too many"),
     ],
 )
-def test_what_is_damaged_hides_no_other_row(damage, tmp_path):
+def test_what_is_damaged_hides_no_other_row(damage, tmp_path, frame_of):
     """After a power cut, or somebody's editor: the whole rows are read, with their values under their names."""
     data = b'time-step,timestamp,a,t\n0,10.0,0.25,"a, a"\n1,11.0,0.5,"b, b"\n2,12.0,0.75,"c, c"\n'
     path = tmp_path / "progress.csv"
     path.write_bytes(damage(data))
-    frame = rowfiles.read([path])
+    frame = frame_of([path])
     assert frame["time-step"].tolist() == [0, 1, 2] and frame["a"].tolist() == [0.25, 0.5, 0.75]
 
 
-def test_a_huge_hole_in_a_file_costs_nothing(tmp_path):
+def test_a_huge_hole_in_a_file_costs_nothing(tmp_path, frame_of):
     """100 GB that are none, in the middle and at the end."""
     path = tmp_path / "progress.csv"
     path.write_text("time-step,timestamp,a\n0,10.0,0.25\n")
     os.truncate(path, 100 << 30)
-    assert rowfiles.read([path])["a"].tolist() == [0.25]
+    assert frame_of([path])["a"].tolist() == [0.25]
     with path.open("ab") as file:
         file.write(b"\n1,11.0,0.5\n")
-    assert rowfiles.read([path])["a"].tolist() == [0.25, 0.5]
+    assert frame_of([path])["a"].tolist() == [0.25, 0.5]
 
 
 @pytest.mark.parametrize("late_keys", [0, 300])
-def test_odd_keys_read_back_under_one_name(late_keys, run_paths):
+def test_odd_keys_read_back_under_one_name(late_keys, run_paths, frame_of):
     """Also those that come so late that they share a column."""
     writer = CsvWriter(run_paths.progress_csv)
     keys = ["", " ", "nan", "a,b", 'q"', "new\nline", "\0", "\ud800", "more", "#", "x" * 1_000_000]
     for number, key in enumerate([f"late/{number}" for number in range(late_keys)] + keys):
         writer.write(Row(number, 10.0 + number, {key: number + 0.5}))
     writer.close()
-    frame = rowfiles.read([run_paths.progress_csv])
+    frame = frame_of([run_paths.progress_csv])
     for number, key in enumerate(keys, late_keys):
         name = key.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
         assert frame[name].dropna().tolist() == [number + 0.5], repr(key[:20])

@@ -21,6 +21,7 @@ from rla_hooks.layout import CHECKPOINT, CODE, RESULTS, RunPaths
 from rla_hooks.life import is_running
 from rla_hooks.query.entry import Entry, seconds_of
 from rla_hooks.query.moved import folder_of, hints_of, noted_name, parsed
+from rla_hooks.query.summaries import Summary, summaries_of
 
 if TYPE_CHECKING:
     import pandas
@@ -193,6 +194,15 @@ class SavedRun:
         """
         return rowfiles.columns(rowfiles.files(self.log_dir), keys)
 
+    def summary(self, metric: str) -> Summary | None:
+        """Return what the values of a metric come to; None where no row has one. Also of a run that has not ended."""
+        return summaries_of([self.paths], [metric])[0].get(metric)
+
+    @functools.cached_property
+    def summaries(self) -> dict[str, Summary]:
+        """The summaries of all metrics."""
+        return summaries_of([self.paths])[0]
+
     def metrics(self) -> pandas.DataFrame:
         """Return the rows as a pandas DataFrame, one row per dump, in the order of writing; empty without rows.
 
@@ -201,9 +211,14 @@ class SavedRun:
         installed.
         """
         try:
-            return rowfiles.read(rowfiles.files(self.log_dir))
+            import pandas
         except ModuleNotFoundError as error:
             raise RLAError("metrics() needs pandas. Install it: pip install 'rla-hooks[query]'") from error
+        made = {}
+        for name, (values, present) in self.columns().items():
+            series = pandas.Series(values, dtype=values.dtype)
+            made[name] = series if present is None else series.where(present)
+        return pandas.DataFrame(made)
 
 
 def id_of_name(name: str) -> str:

@@ -1,0 +1,91 @@
+"""Summaries of metrics: the last value, the extremes and where they were, the mean of the last values.
+
+They are made of the rows, so that they exist for runs that are running or were killed as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from rla_hooks import rowfiles
+from rla_hooks.layout import RunPaths
+from rla_hooks.values import Scalar
+from rla_hooks.writers.base import STEP, TIME
+
+if TYPE_CHECKING:
+    from rla_hooks.rows.pieces import Array, JoinedRows
+
+MEAN_OF = 100  # values
+
+
+class Summary(NamedTuple):
+    """What the values of one metric of a run come to.
+
+    count: how many there are. last: the newest. min, max: the extremes; min_step, max_step: the step of the first row
+    that has them. mean: that of the last 100 values. NaN is skipped in extremes and mean; they are None where there is
+    no other value, and for texts.
+
+    >>> import rla_hooks as rla
+    >>> with rla.run(task="demo", writers=["csv"], backup="none"):
+    ...     for step, value in enumerate([1.0, 4.0, float("nan"), 1.0]):
+    ...         rla.log({"return": value}, step=10 * step)
+    >>> rla.runs()[-1].summary("return")
+    Summary(count=4, last=1.0, min=1.0, max=4.0, mean=2.0, min_step=0, max_step=10)
+    """
+
+    count: int  # type: ignore[assignment]  # not the method of tuples
+    last: Scalar
+    min: float | None = None
+    max: float | None = None
+    mean: float | None = None
+    min_step: int | None = None
+    max_step: int | None = None
+
+
+def summaries_of(runs: Sequence[RunPaths], metrics: Iterable[str] | None = None) -> list[dict[str, Summary]]:
+    """Return the summaries of each run: of these metrics, or of all; those that a run lacks are left out.
+
+    A run whose rows cannot be read has none.
+    """
+    wanted = None if metrics is None else [*metrics]
+    return [_summaries(rowfiles.files(paths.log_dir), wanted) for paths in runs]
+
+
+def _summaries(files: Sequence[Any], wanted: Sequence[str] | None) -> dict[str, Summary]:
+    try:
+        rows = rowfiles.read_rows(files, None if wanted is None else [STEP, TIME, *wanted])
+    except OSError:
+        return {}
+    return summarize(rows)
+
+
+def summarize(rows: JoinedRows) -> dict[str, Summary]:
+    """Return the summaries of all metrics in these rows."""
+    steps = rows.column(STEP).values if STEP in rows.pieces else None  # the file of another program may have none
+    found = {}
+    for name in rows.pieces:
+        values, numbers = rows.values(name)
+        if name not in (STEP, TIME) and len(values):
+            found[name] = _summary(values, steps if steps is None or numbers is None else steps[numbers])
+    return found
+
+
+def _summary(values: Array, steps: Array | None) -> Summary:
+    import numpy
+
+    count = len(values)
+    if values.dtype.kind == "O":
+        return Summary(count, values[-1])
+    last, tail = values[-1].item(), values[-MEAN_OF:]
+    if values.dtype.kind == "f":
+        real = ~numpy.isnan(values)
+        tail = tail[real[-MEAN_OF:]]
+        values, steps = values[real], None if steps is None else steps[real]
+    if not len(values):
+        return Summary(count, last)
+    low, high = values.argmin(), values.argmax()
+    with numpy.errstate(all="ignore"):  # infinities of both signs
+        mean = tail.mean().item() if len(tail) else None
+    at = [None if steps is None else steps[place].item() for place in (low, high)]
+    return Summary(count, last, values[low].item(), values[high].item(), mean, *at)

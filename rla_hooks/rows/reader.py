@@ -1,0 +1,213 @@
+"""Reads some columns of a file of rows.
+
+Three ways, from the fastest to the most patient, give the same rows:
+
+    plain      a block without quotes: split at its commas
+    quoted     from the first quote on: Python's csv module
+    tolerant   a damaged file: every line that begins with a step and a time begins a row, and what is torn is left out
+"""
+
+from __future__ import annotations
+
+import csv
+import functools
+import itertools
+import os
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy
+
+from rla_hooks.rows.lines import Lines, tolerant_rows
+from rla_hooks.rows.pieces import FileRows, Piece, joined, of_json, piece_of
+from rla_hooks.writers.base import STEP, TIME
+from rla_hooks.writers.csv_format import MORE, cells_of, from_more, read_header, row_starts
+
+_ROWS = 20_000  # of a block of cells that the csv module has split
+_BOM = b"\xef\xbb\xbf"  # spreadsheet programs put it before the header
+_END = "\x1a the end \x1a"  # a line that is added behind the last one
+
+
+class _Block(NamedTuple):
+    length: int
+    pieces: dict[str, Piece]
+
+
+class _Damaged(Exception):
+    """The file is not what a writer wrote."""
+
+
+def names_of(file: BinaryIO) -> tuple[list[str], int]:
+    """Return the columns in the header of a file, and its length in bytes; no columns where it has no complete one.
+
+    A column that stands there twice is the second time called ``<name>.1``, as pandas does.
+    """
+    file.seek(0)
+    header = read_header(file)
+    names: list[str] = []
+    for name in cells_of(header.removeprefix(_BOM)):
+        number, unique = 0, name
+        while unique in names:
+            number += 1
+            unique = f"{name}.{number}"
+        names.append(unique)
+    return names, len(header)
+
+
+def read_file(
+    file: BinaryIO, wanted: Iterable[str] | None = None, begin: int = 0, limit: int | None = None
+) -> FileRows:
+    """Return the rows of a file: these columns, or all. Raises OSError.
+
+    begin: the offset of the first row to read, as :class:`FileRows` had it in ``end``. limit: read no byte from there
+    on. A last row without its end is left out: it may be still being written, or torn. Late keys, which share a column,
+    are columns of their own.
+    """
+    columns, header = names_of(file)
+    size = os.fstat(file.fileno()).st_size if limit is None else limit
+    keys = None if wanted is None else [*wanted]
+    texts: set[str] = set()
+    tolerant = False
+    while True:
+        reader = _Reader(file, columns, keys, texts)
+        try:
+            blocks = [*reader.blocks(begin or header, size, tolerant)]
+        except _Damaged:
+            if begin:  # what was read before may have been wrong, too
+                return read_file(file, keys, 0, size)
+            tolerant = True
+            continue
+        count, pieces, mixed = joined([(block.length, block.pieces) for block in blocks])
+        if not mixed:
+            names = [name for name in [*columns, *(name for name in pieces if name not in columns)] if name != MORE]
+            return FileRows(names, count, pieces, reader.end)
+        texts |= mixed
+
+
+class _Reader:
+    """Reads some columns of a file. ``end``: the offset behind the last row; None where it cannot be read on there."""
+
+    def __init__(self, file: BinaryIO, columns: list[str], wanted: list[str] | None, texts: set[str]):
+        self._file, self._columns, self._wanted, self._texts = file, columns, wanted, texts
+        self.end: int | None = None
+        self._ours = STEP in columns and TIME in columns
+        names = columns if wanted is None else [name for name in columns if name in {*wanted, MORE}]
+        if self._ours and STEP not in names:
+            names = [STEP, *names]  # it shows whether the lines are rows
+        self._places = {name: columns.index(name) for name in names}
+
+    def blocks(self, begin: int, limit: int, tolerant: bool) -> Iterator[_Block]:
+        """Yield the rows in blocks. Raises _Damaged, unless ``tolerant``."""
+        lines = Lines(self._file, begin, limit)
+        self.end = begin
+        if not self._columns:
+            return
+        if tolerant:
+            starts = row_starts(self._columns) if self._ours else lambda line: bool(line.strip())
+            yield from self._blocks_of(tolerant_rows(lines.singly(), starts))
+            self.end = None
+            return
+        for data in lines:
+            if b'"' in data or b"\r" in data.replace(b"\r\n", b""):
+                lines.put_back(data)
+                yield from self._blocks_of(self._csv_rows(lines))
+                break
+            yield self._checked(*self._plain(data.replace(b"\r\n", b"\n")))
+            self.end = lines.end
+        if lines.has_nuls:
+            self.end = None
+
+    def _plain(self, data: bytes) -> tuple[int, Callable[[int], list[Any]]]:
+        """Split rows without quotes. Return their number, and a function that gives the cells of a column."""
+        width = len(self._columns)
+        count = data.count(b"\n")
+        cells = _split(data, width, count)
+        if cells is None:
+            lines = []
+            for line in data.split(b"\n"):
+                missing = width - 1 - line.count(b",")
+                if missing < 0:
+                    raise _Damaged
+                if line:
+                    lines.append(line + b"," * missing if missing else line)
+            count = len(lines)
+            data = b"\n".join([*lines, b""])
+            cells = _split(data, width, count)
+            if cells is None:  # rows of one column that are empty
+                raise _Damaged
+        split = cells
+
+        def column(place: int) -> list[Any]:
+            found = split[place : count * width : width]
+            return [cell[:-1] for cell in found] if place == width - 1 else found
+
+        return count, column
+
+    def _csv_rows(self, lines: Lines) -> Iterator[list[str]]:
+        """Yield the cells of rows. Raises _Damaged where one has too many cells, or where a quote is not closed."""
+        width = len(self._columns)
+
+        def texts() -> Iterator[str]:
+            for line in lines.singly():
+                yield line.decode("utf-8", "backslashreplace")
+            yield _END
+
+        cells: list[str] = []
+        try:
+            for cells in csv.reader(texts()):
+                if len(cells) > width:
+                    raise _Damaged
+                if cells and cells != [_END]:
+                    yield cells
+                    self.end = lines.end
+        except csv.Error as error:  # a cell of more than 131,072 characters, or a carriage return outside of quotes
+            raise _Damaged from error
+        if cells != [_END]:
+            raise _Damaged
+
+    def _blocks_of(self, rows: Iterator[list[str]]) -> Iterator[_Block]:
+        while batch := [*itertools.islice(rows, _ROWS)]:
+            yield self._checked(len(batch), functools.partial(_cells, batch))
+
+    def _checked(self, count: int, cells: Callable[[int], list[Any]]) -> _Block:
+        pieces = {name: piece_of(cells(place), name in self._texts) for name, place in self._places.items()}
+        if self._ours:
+            steps = pieces[STEP]
+            if steps.rows is not None or steps.values.dtype.kind == "O":
+                raise _Damaged
+            if self._wanted is not None and STEP not in self._wanted:
+                del pieces[STEP]
+        if MORE in self._places:
+            self._add_late(pieces, cells(self._places[MORE]))
+        return _Block(count, pieces)
+
+    def _add_late(self, pieces: dict[str, Piece], cells: list[Any]) -> None:
+        """Give the values of late keys, which share a column, columns of their own."""
+        if self._wanted is None or MORE not in self._wanted:
+            del pieces[MORE]
+        wanted = None if self._wanted is None else {*self._wanted}
+        found: dict[str, tuple[list[Any], list[int]]] = {}
+        for row, cell in enumerate(cells):
+            if cell:
+                text = cell.decode("utf-8", "backslashreplace") if isinstance(cell, bytes) else cell
+                for name, value in from_more(text).items():
+                    if isinstance(value, (int, float, str)) and (wanted is None or name in wanted):
+                        values, rows = found.setdefault(name, ([], []))
+                        values.append(value)
+                        rows.append(row)
+        for name, (values, rows) in found.items():
+            if name not in pieces:
+                pieces[name] = Piece(of_json(values, name in self._texts), numpy.array(rows, numpy.int64))
+
+
+def _split(data: bytes, width: int, count: int) -> list[bytes] | None:
+    """Split rows at their commas; the last cell of each keeps its newline. None unless all have as many cells."""
+    cells = data.replace(b"\n", b"\n,").split(b",")
+    if len(cells) != count * width + 1 or (width == 1 and b"\n" in cells):
+        return None
+    return cells if b"".join(cells[width - 1 :: width]).count(b"\n") == count else None
+
+
+def _cells(rows: list[list[str]], place: int) -> list[str]:
+    """Return the cells of a column; rows from before a late key are too short for it."""
+    return [row[place] if place < len(row) else "" for row in rows]
