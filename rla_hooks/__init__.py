@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         simple_plot,
         simple_scatter,
     )
-    from rla_hooks.query import Runs, SavedRun, latest_checkpoint, runs
+    from rla_hooks.query import Runs, SavedRun, latest_checkpoint, runs, sql
     from rla_hooks.tester import Tester
     from rla_hooks.tracking import run, start, track
 
@@ -40,12 +40,12 @@ if TYPE_CHECKING:
 __all__ = [
     "CheckpointError", "ConfigError", "RLAError", "RLAWarning", "Run", "RunError", "Runs", "SavedRun", "Tester",
     "__version__", "current_run", "latest_checkpoint", "load_checkpoint", "log", "new_saver", "run", "runs",
-    "save_checkpoint", "save_figure", "simple_hist", "simple_plot", "simple_scatter", "start", "track",
+    "save_checkpoint", "save_figure", "simple_hist", "simple_plot", "simple_scatter", "sql", "start", "track",
 ]
 _HOME = {
     "core.run": ["Run"],
     "errors": ["CheckpointError", "ConfigError", "RLAError", "RLAWarning", "RunError"],
-    "query": ["Runs", "SavedRun", "latest_checkpoint", "runs"],
+    "query": ["Runs", "SavedRun", "latest_checkpoint", "runs", "sql"],
     "tester": ["Tester"],
     "tracking": ["run", "start", "track"],
 }

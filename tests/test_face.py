@@ -21,10 +21,10 @@ NAMES = [name for name in rla.__all__ if name != "__version__"]
 def test_the_public_names_are_those_of_the_design():
     """A name that is added or lost shows here."""
     assert sorted(NAMES) == sorted(set(NAMES)) == [
-        "CheckpointError", "ConfigError", "RLAError", "RLAWarning", "Run", "RunError", "SavedRun", "Tester",
+        "CheckpointError", "ConfigError", "RLAError", "RLAWarning", "Run", "RunError", "Runs", "SavedRun", "Tester",
         "current_run",
         "latest_checkpoint", "load_checkpoint", "log", "new_saver", "run", "runs", "save_checkpoint", "save_figure",
-        "simple_hist", "simple_plot", "simple_scatter", "start", "track",
+        "simple_hist", "simple_plot", "simple_scatter", "sql", "start", "track",
     ]  # fmt: skip
     assert isinstance(rla.__version__, str)
 

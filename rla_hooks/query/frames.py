@@ -100,6 +100,8 @@ def _pandas_column(column: AnyColumn) -> Any:
         column = taken(column)
     values, present = column
     kind = values.dtype.kind
+    if kind == "m":
+        return pandas.Series(_with_gaps(values, present, numpy.timedelta64("NaT")))
     if kind == "M":
         return pandas.Series(_with_gaps(values, present, numpy.datetime64("NaT"))).dt.tz_localize("UTC")
     if kind == "f":
@@ -144,18 +146,33 @@ def taken(column: Repeated) -> Column:
     return Column(values[column.codes], None if present is None else present[column.codes])
 
 
-def joined(parts: Sequence[Column]) -> Column:
-    """Return columns one below the other: integers only if all are, numbers only if all are, else texts."""
+def joined(parts: Sequence[Column | int], without: str = "float64") -> Column:
+    """Return columns one below the other, and for a number as many rows without a value.
+
+    Integers only if all are, numbers only if all are, else texts. ``without``: the dtype where there is no value.
+    """
     import numpy
 
-    dtype = numpy.result_type(*{each.values.dtype for each in parts}) if parts else numpy.dtype("float64")
-    if dtype.kind == "O":
-        parts = [each if each.values.dtype.kind == "O" else _as_texts(each) for each in parts]
-    values = numpy.concatenate([each.values for each in parts]) if parts else numpy.empty(0)
-    if all(each.present is None for each in parts):
-        return Column(values)
-    masks = [numpy.ones(len(each.values), dtype=bool) if each.present is None else each.present for each in parts]
-    return Column(values, numpy.concatenate(masks))
+    columns = [each for each in parts if isinstance(each, Column)]
+    kinds = {each.values.dtype.kind for each in columns}
+    if "O" in kinds:
+        columns = [each if each.values.dtype.kind == "O" else _as_texts(each) for each in columns]
+    dtype = "object" if "O" in kinds else "int64" if kinds == {"i"} else "float64" if kinds else without
+    size = sum(len(each.values) if isinstance(each, Column) else each for each in parts)
+    values = numpy.full(size, "", dtype="object") if dtype == "object" else numpy.zeros(size, dtype=dtype)
+    present = numpy.ones(size, dtype=bool)
+    begin, rest = 0, iter(columns)
+    for each in parts:
+        if not isinstance(each, Column):
+            present[begin : begin + each] = False
+            begin += each
+            continue
+        column = next(rest)
+        end = begin + len(column.values)
+        values[begin:end] = column.values
+        present[begin:end] = True if column.present is None else column.present
+        begin = end
+    return Column(values, None if present.all() else present)
 
 
 def _as_texts(column: Column) -> Column:
@@ -227,6 +244,13 @@ def _is_float(value: Any) -> bool:
 
 
 def _text(value: Any) -> str:
-    """Return a value as a text that every library takes: half characters become escapes."""
-    text = value if type(value) is str else json.dumps(value, ensure_ascii=False, default=str)
+    return writable(value if type(value) is str else json.dumps(value, ensure_ascii=False, default=str))
+
+
+def writable(text: str) -> str:
+    r"""Return a text that every library takes: halves of characters are escapes.
+
+    >>> print(writable("caf\udce9"))
+    caf\udce9
+    """
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()

@@ -7,11 +7,11 @@ from typing import Any
 
 from rla_hooks.columns import Column, Columns
 from rla_hooks.errors import ConfigError, did_you_mean, warn
-from rla_hooks.query.frames import AnyColumn, Repeated, column_of, joined
+from rla_hooks.query.frames import AnyColumn, Repeated, column_of, joined, taken
 from rla_hooks.query.names import BUILT_IN, getter
 from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.texts import cut, printable
-from rla_hooks.writers.base import STEP
+from rla_hooks.writers.base import STEP, TIME
 
 Names = str | Iterable[str] | None
 ABOUT = "id", "task", "status", "started", "seconds", "rows"  # the first columns of a table of runs
@@ -63,15 +63,31 @@ def long_table(runs: Sequence[SavedRun], metrics: Names, x: str, params: Names) 
             pieces.append((number, names.setdefault(name, len(names)), len(value)))
     missing = [name for name, is_there in found.items() if not is_there] if runs else []
     for name in missing:
-        _check_known("column" if name == x else "metric", name, metric_names(runs) | {STEP, "timestamp"})
+        _check_known("column" if name == x else "metric", name, metric_names(runs) | {STEP, TIME})
     parts = numpy.array(pieces, dtype="int64").reshape(-1, 3)
     of_run, of_metric = (numpy.repeat(parts[:, part], parts[:, 2]) for part in (0, 1))
     about: dict[str, Column] = {"id": column_of([run.id for run in runs])}
     about |= parameters(runs, params, {"id", x, "metric", "value"})
     table: dict[str, AnyColumn] = {name: Repeated(column, of_run) for name, column in about.items()}
-    table[x] = joined(steps) if steps else Column(numpy.empty(0, dtype="int64"))
+    table[x] = joined(steps, "int64")
     table["metric"] = Repeated(column_of(names), of_metric)
     table["value"] = Column(numpy.concatenate(values) if values else numpy.empty(0))
+    return table
+
+
+def stacked(runs: Sequence[SavedRun], metrics: Names) -> dict[str, Column]:
+    """Return the rows of all runs as columns: id, step, time, and these metrics, or all. A run may lack some."""
+    import numpy
+
+    wanted = None if metrics is None else _list(metrics)
+    read = [(run.id, run.columns(wanted)) for run in runs]
+    lengths = [max((len(column.values) for column in columns.values()), default=0) for _, columns in read]
+    names = [STEP, TIME, *dict.fromkeys(name for _, columns in read for name in columns if name not in (STEP, TIME))]
+    of_run = numpy.repeat(numpy.arange(len(read)), numpy.array(lengths, dtype="int64"))
+    table = {"id": taken(Repeated(column_of((run_id for run_id, _ in read), "object"), of_run))}
+    for name in names:
+        parts = [columns.get(name, length) for (_, columns), length in zip(read, lengths)]
+        table[name] = joined(parts, "int64" if name == STEP else "float64")
     return table
 
 
@@ -173,7 +189,7 @@ def _list(names: Names) -> list[str]:
 
 
 def _numeric(columns: Columns) -> list[str]:
-    return [name for name, column in columns.items() if name not in (STEP, "timestamp") and _is_numeric(column)]
+    return [name for name, column in columns.items() if name not in (STEP, TIME) and _is_numeric(column)]
 
 
 def _is_numeric(column: Column) -> bool:
