@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import heapq
 import io
+import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -229,6 +231,36 @@ def run_example(tmp_path):
         return made, done
 
     return run
+
+
+class Said(NamedTuple):
+    """What a command has printed, and its exit code."""
+
+    out: str
+    err: str
+    code: int
+
+    @property
+    def json(self):
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def command(monkeypatch, capfd):
+    """Calls ``rla`` in this process, with these arguments: without the half second of a new one."""
+    from rla_hooks.cli import main
+
+    def call(*arguments: object) -> Said:
+        monkeypatch.setattr(sys, "argv", ["rla", *map(str, arguments)])
+        capfd.readouterr()
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        return Said(*capfd.readouterr(), code)
+
+    return call
 
 
 @pytest.fixture

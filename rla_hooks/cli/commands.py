@@ -16,6 +16,9 @@ COMMANDS = {
     "ls": ("listing", "The same as runs"),
     "show": ("show", "Show the folders of a run, by default of the newest one"),
     "path": ("path", "Print the path of a run's folder, and nothing else"),
+    "tag": ("labels", "Add tags to a run, or to many, and remove them; print the tags"),
+    "note": ("labels", "Set the note of a run, a text of any number of lines; without a text print it"),
+    "title": ("labels", "Set the title of a run, a line for people and plots; without a text print it"),
 }
 
 

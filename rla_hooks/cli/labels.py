@@ -1,0 +1,165 @@
+"""``rla tag``, ``rla note``, ``rla title``: what people note about runs, at any time and without touching the rest."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from rla_hooks.cli import completion
+from rla_hooks.cli.choose import choose, choose_all
+from rla_hooks.cli.common import Json, LogRoot, Run, Task, Where, app
+from rla_hooks.errors import ConfigError, RLAError
+from rla_hooks.labels import Labels, change
+from rla_hooks.query import SavedRun
+from rla_hooks.texts import printable
+
+_LONGEST_INPUT = 200_000  # characters of a note from standard input; too many of a note are told by their number
+
+
+class _DashWords(TyperCommand):
+    """A command whose words may begin with one dash, as in ``-bad``; they are no short options."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        before = args[: args.index("--")] if "--" in args else args
+        words = [word for word in before if re.match(r"-[^-]", word) and word != "-h"]
+        others = [word for word in before if word not in words]
+        return super().parse_args(ctx, [*others, "--", *words, *args[len(before) + 1 :]])
+
+
+@app.command("tag", cls=_DashWords)
+def tag(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="RUN TAG",
+            autocompletion=completion.runs,
+            help="The run, unless --where or --task says which; then tags to add, and -TAG to remove one.",
+        ),
+    ] = None,
+    log_root: LogRoot = None,
+    task: Task = None,
+    where: Where = None,
+    as_json: Json = False,
+) -> None:
+    """Add tags to a run, or to many, and remove them; print the tags.
+
+    With --where or --task all words are tags, of each run that is chosen. So is a run with * in it. Without tags those
+    that there are are printed.
+
+    Examples:
+
+        rla tag latest good -bad
+        rla tag --where "last.perf/return < 50" failed-to-learn
+    """
+    words = words or []
+    if where is None and task is None:
+        if not words:
+            raise ConfigError("rla tag got no run. Allowed: rla tag RUN TAG..., or rla tag --where FILTER TAG...")
+        runs, tags = choose_all(words[:1], log_root), words[1:]
+    else:
+        runs, tags = choose_all(None, log_root, where, task), words
+    new = Labels([word for word in tags if not word.startswith("-")])
+    if problems := new.problems():
+        raise ConfigError(problems)  # once, rather than for each run
+    remove = [word[1:] for word in tags if word.startswith("-")]
+    told, failed = [], []
+    for run in runs:
+        try:
+            content = _change(run, new, remove) if tags else {"tags": run.tags}
+            told.append({"id": run.id, "name": run.name, "tags": content.get("tags") or []})
+        except RLAError as error:
+            failed.append(str(error))
+    _print_tags(told, as_json, many=len(runs) > 1)
+    if failed:
+        few = len(failed) == 1
+        raise RLAError(failed[0] if few else "\n".join([f"{len(failed)} runs were not changed:", *failed]))
+
+
+@app.command("note", cls=_DashWords)
+def note(
+    run: Run,
+    text: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[TEXT]", help="The note; '' removes it, and - reads it from standard input."),
+    ] = None,
+    append: Annotated[bool, typer.Option("--append", help="Add a line to the note that is there.")] = False,
+    log_root: LogRoot = None,
+    as_json: Json = False,
+) -> None:
+    """Set the note of a run, a text of any number of lines; without a text print it.
+
+    A note that is replaced is shown once more, on stderr.
+
+    Examples:
+
+        rla note latest "seed 3 diverged after 40k steps"
+        rla note latest --append "fixed by a lower lr"
+        rla note latest - < observations.txt
+    """
+    saved = choose(run, log_root)
+    if not text:
+        _print_label(saved, "note", saved.note, as_json)
+        return
+    given = sys.stdin.read(_LONGEST_INPUT).rstrip("\n") if text == ["-"] else " ".join(text)
+    content = _change(saved, Labels(note=given), append=append)
+    _print_replaced(saved.note, content.get("note"), append)
+    _print_label(saved, "note", content.get("note"), as_json)
+
+
+@app.command("title", cls=_DashWords)
+def title(
+    run: Run,
+    text: Annotated[
+        list[str] | None, typer.Argument(metavar="[TEXT]", help="The title, a line; '' removes it.")
+    ] = None,
+    log_root: LogRoot = None,
+    as_json: Json = False,
+) -> None:
+    """Set the title of a run, a line for people and plots; without a text print it.
+
+    Examples:
+
+        rla title latest "PPO, small nets"
+        rla title latest ""
+    """
+    saved = choose(run, log_root)
+    if not text:
+        _print_label(saved, "title", saved.title, as_json)
+        return
+    content = _change(saved, Labels(title=" ".join(text)))
+    _print_replaced(saved.title, content.get("title"), False)
+    _print_label(saved, "title", content.get("title"), as_json)
+
+
+def _change(run: SavedRun, new: Labels, remove: list[str] | None = None, append: bool = False) -> dict[str, Any]:
+    return change(run.paths.labels_json, new, remove or (), append)
+
+
+def _print_tags(told: list[dict[str, Any]], as_json: bool, many: bool) -> None:
+    if as_json:
+        print(json.dumps(told, indent=2))
+        return
+    for each in told:
+        tags = ", ".join(tag for tag in each["tags"] if isinstance(tag, str))
+        print(printable(f"{each['id']}  {tags or 'no tags'}"))
+    if many:
+        print(f"{len(told)} runs")
+
+
+def _print_label(run: SavedRun, name: str, text: Any, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"id": run.id, "name": run.name, name: text}, indent=2))
+    elif isinstance(text, str) and text:
+        print("\n".join(map(printable, text.split("\n"))))
+    else:
+        print(f"no {name}")
+
+
+def _print_replaced(before: str | None, after: Any, append: bool) -> None:
+    if before and before != after and not append:
+        print("replaced:", *map(printable, before.split("\n")), sep="\n  ", file=sys.stderr)
