@@ -16,6 +16,7 @@ from rla_hooks.errors import ConfigError
 from rla_hooks.layout import RunPaths, check_task
 from rla_hooks.life import STALE_AFTER, is_running, read_status
 from rla_hooks.query.moved import noted_name, parsed
+from rla_hooks.query.rla_runs import is_of_rla, read_hparams
 from rla_hooks.record import FORMAT
 from rla_hooks.smallfiles import parse_object, read_bytes
 from rla_hooks.texts import shown
@@ -51,7 +52,10 @@ def read_entry(paths: RunPaths) -> Entry:
     hparams, lost = _load(paths.parameter_json)
     info, damage = _load(paths.run_json)
     status = UNKNOWN
-    if damage is None:
+    if damage is not None and damage.endswith(_NOT_YET[0]) and is_of_rla(paths):
+        hparams, lost = read_hparams(paths)
+        damage = None
+    elif damage is None:
         status, damage = _status(info, paths)
         hparams, lost = _load(paths.parameter_json) if lost else (hparams, lost)
     elif damage.endswith(_NOT_YET) and lost is not None and lost.endswith(_NOT_YET) and _is_young(paths):

@@ -21,6 +21,7 @@ from rla_hooks.layout import CHECKPOINT, CODE, RESULTS, RunPaths
 from rla_hooks.life import is_running
 from rla_hooks.query.entry import Entry, seconds_of
 from rla_hooks.query.moved import folder_of, hints_of, noted_name, parsed
+from rla_hooks.query.rla_runs import events_folder
 from rla_hooks.query.summaries import Summary, summaries_of
 
 if TYPE_CHECKING:
@@ -185,7 +186,11 @@ class SavedRun:
         return folder_of(self.paths, RESULTS, self.run_json)
 
     log_dir: ClassVar[Path] = value_of("paths", "log_dir", _FOLDER)
-    tensorboard_dir: ClassVar[Path] = value_of("paths", "tensorboard_dir", _FOLDER)
+
+    @property
+    def tensorboard_dir(self) -> Path:
+        """Where its event files are."""
+        return self.paths.tensorboard_dir if self.run_json else events_folder(self.paths)
 
     def columns(self, keys: Iterable[str] | None = None) -> Columns:
         """Return the rows as columns: ``time-step``, ``timestamp`` and these metrics, or all.
