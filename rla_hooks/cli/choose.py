@@ -12,9 +12,10 @@ from urllib.parse import unquote
 from rla_hooks.cli.nothing import no_runs, no_such_run
 from rla_hooks.config.reading import log_root_of
 from rla_hooks.errors import RLAError
-from rla_hooks.layout import KINDS, RunPaths, parse
+from rla_hooks.layout import KINDS, LOG, RunPaths
 from rla_hooks.query import Runs, SavedRun, runs
 from rla_hooks.query.entry import read_entry
+from rla_hooks.query.moved import parsed
 from rla_hooks.texts import cut, shell_path, shown
 
 LATEST = "latest"
@@ -160,7 +161,8 @@ def _fits(text: str, run: SavedRun) -> bool:
 def _is_time_of(text: str, run: SavedRun) -> bool:
     """Whether a run started at this time, as clocks show it here or as its name has it."""
     digits = re.sub(r"\D", "", text)
-    times = (run.started.astimezone(), parse(run.name).time)
+    named = parsed(run.name)
+    times = [run.started.astimezone(), *([named.time] if named else [])]
     starts = _OFFSETS if not re.match(r"\d{4}\D", text) else (0,)
     return any(f"{time:%Y%m%d%H%M%S%f}".startswith(digits, start) for time in times for start in starts)
 
@@ -173,18 +175,12 @@ def _run_of_path(text: str) -> RunPaths | None:
     for at, part in enumerate(parts):
         if part not in KINDS:
             continue
-        for end in range(at + 5, len(parts) + 1):
+        for end in range(at + 2, len(parts) + 1):
             paths = RunPaths(Path(*parts[:at]), "/".join(parts[at + 1 : end]))
-            if _is_name(paths.name) and os.path.isdir(paths.log_dir):
+            is_run = parsed(paths.name) is not None or (part == LOG and os.path.isfile(paths.run_json))
+            if is_run and os.path.isdir(paths.log_dir):  # under its own name, or one that somebody gave its folder
                 return paths
     return None
-
-
-def _is_name(name: str) -> bool:
-    try:
-        return bool(parse(name))
-    except ValueError:
-        return False
 
 
 def _run_at(place: RunPaths, text: str, asked: _Asked) -> SavedRun:

@@ -2,53 +2,99 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated
 
-from rich.cells import cell_len
+import typer
 
-from rla_hooks.cli.common import LogRoot, Task, app
-from rla_hooks.cli.nothing import no_runs
-from rla_hooks.query import SavedRun, runs
-from rla_hooks.texts import cut, printable
+from rla_hooks.cli import completion
+from rla_hooks.cli.common import Json, LogRoot, Task, Where, app
 
-_MAX_CELL = 500  # characters, of a table in which anything may stand
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-c",
+        "--columns",
+        metavar="NAMES",
+        autocompletion=completion.columns,
+        help="Parameters and metrics, with commas between them: lr,perf/return,max.perf/return.",
+    ),
+]
+Name = Annotated[
+    str | None, typer.Option("--name", metavar="PATTERN", help="Only runs with this in their name: *ppo*.")
+]
+Since = Annotated[
+    str | None, typer.Option("--since", metavar="TIME", help="Only runs that started since: 2h, '2 days', 2026-01-31.")
+]
+Tags = Annotated[str | None, typer.Option("--tags", metavar="TAGS", help="Only runs with all these tags: good,paper.")]
+Group = Annotated[str | None, typer.Option("--group", metavar="GROUP", help="Only runs of this group.")]
+Sort = Annotated[
+    str | None,
+    typer.Option("--sort", metavar="NAMES", help="Sort by these; with a minus the greatest first: -last.perf/return."),
+]
+Limit = Annotated[
+    int | None,
+    typer.Option("-n", "--limit", metavar="N", min=0, help="The newest N; of sorted runs, or groups, the first N."),
+]
+By = Annotated[
+    str | None,
+    typer.Option("--by", metavar="NAMES", help="One line a group of runs with the same values of these: algo,env."),
+]
+Csv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
+Watch = Annotated[bool, typer.Option("--watch", help="Show the listing again and again, until Ctrl-C.")]
+Interval = Annotated[float, typer.Option("--interval", metavar="SECONDS", min=0.1, help="How often --watch looks.")]
 
 
 @app.command("ls", help="The same as runs.")
 @app.command("runs")
-def list_runs(log_root: LogRoot = None, task: Task = None) -> None:
-    """List runs, newest last, one a line, with the number of warnings and with what is wrong with damaged ones."""
-    found = runs(log_root, task)
-    if not found:
-        print(printable(no_runs(log_root, task)))
-        return
-    head = ["started", "task", "status", "rows", "step", "warnings", "record"]
-    columns = [
-        list(column) for column in zip(head, *([_cell(cell) for cell in _cells(run)] for run in found), strict=True)
-    ]
-    if not any(columns[5][1:]):
-        del columns[5]  # in a narrow terminal it would take the place of something else
-    for column in columns[:-1]:
-        width = max(map(cell_len, column))
-        column[:] = [cell + " " * (width - cell_len(cell)) for cell in column]
-    for line in zip(*columns, strict=True):
-        print("  ".join(line).rstrip())
+def list_runs(
+    columns: Columns = None,
+    where: Where = None,
+    name: Name = None,
+    since: Since = None,
+    tags: Tags = None,
+    group: Group = None,
+    task: Task = None,
+    sort: Sort = None,
+    limit: Limit = None,
+    by: By = None,
+    json: Json = False,
+    csv: Csv = False,
+    watch: Watch = False,
+    interval: Interval = 2.0,
+    log_root: LogRoot = None,
+) -> None:
+    """List runs, one a line, newest last.
 
+    Without -c: when they started, how they ended, rows and last step, the parameters in which they differ, and what is
+    wrong. With -c the values of these names; a metric's name means its last value.
 
-def _cells(run: SavedRun) -> list[Any]:
-    warnings = run.info.get("warnings")
-    record = " ".join(f"{key}={value}" for key, value in run.record.items())
-    return [
-        "/".join(run.name.split("/")[-4:]).partition("_")[0],
-        run.task,
-        run.status,
-        run.info.get("rows"),
-        run.info.get("last_step"),
-        len(warnings) if isinstance(warnings, list) and warnings else None,
-        f"{record}  ({'; '.join(run.problems)})" if run.problems else record,
-    ]
+    Examples:
 
+        rla runs
+        rla runs -c lr,perf/return --where "lr < 1e-3 and status == 'finished'" --sort -last.perf/return
+        rla runs --by algo,env -c perf/return
+        rla runs --since "2 days" --csv > runs.csv
+        rla runs --watch
+    """
+    from rla_hooks.cli import listed
+    from rla_hooks.errors import ConfigError
 
-def _cell(value: Any) -> str:
-    text = "" if value is None else value if isinstance(value, str) else repr(value)
-    return printable(cut(text, _MAX_CELL))
+    if json + csv + watch > 1:
+        raise ConfigError("--json, --csv and --watch exclude each other. Give one of them.")
+    wanted = listed.Wanted(
+        log_root,
+        task,
+        {"where": where, "name": name, "since": since, "tags": listed.names_of([tags]), "group": group},
+        listed.names_of(columns or []),
+        listed.names_of([by]),
+        sort,
+        limit,
+    )
+    if watch:
+        listed.watch(wanted, interval)
+    elif json:
+        listed.print_as_json(wanted)
+    elif csv:
+        listed.print_as_csv(wanted)
+    else:
+        listed.print_lines(wanted)

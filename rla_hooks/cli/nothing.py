@@ -21,9 +21,10 @@ def no_runs(log_root: Path | None, task: str | None = None, where: str | None = 
     >>> print(no_runs(Path("empty")))
     there is no folder .../empty (from --log-root). Another log root: --log-root
     """
+    missing = no_root(log_root)
+    if missing:
+        return missing
     root = log_root_of(log_root)
-    if not os.path.isdir(root):
-        return f"there is no folder {shell_path(root)} ({_origin(log_root)}). Another log root: --log-root"
     there = runs(root)
     if not there:
         return f"no runs in {shell_path(root)} ({_origin(log_root)}). Another log root: --log-root"
@@ -34,6 +35,14 @@ def no_runs(log_root: Path | None, task: str | None = None, where: str | None = 
     of = "" if task is None else f" of the task {shown(task, 100)}"
     number = len(there if task is None else runs(root, task))
     return f"none of the {_count(number)}{of} in {shell_path(root)} is one with {where}. See them all: rla runs"
+
+
+def no_root(log_root: Path | None) -> str | None:
+    """Say that the log root is not there; None if it is."""
+    root = log_root_of(log_root)
+    if os.path.isdir(root):
+        return None
+    return f"there is no folder {shell_path(root)} ({_origin(log_root)}). Another log root: --log-root"
 
 
 def no_such_run(text: str, among: Runs, log_root: Path | None) -> str:

@@ -1,0 +1,170 @@
+"""The values of a listing of runs, and how they read on a terminal, in a pipe and in a file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from rla_hooks.cli.lines import Column
+from rla_hooks.endings import FAILED, FINISHED, INTERRUPTED, KILLED, PRUNED
+from rla_hooks.errors import ConfigError
+from rla_hooks.life import is_running
+from rla_hooks.query import UNKNOWN, SavedRun
+from rla_hooks.query.names import BUILT_IN, Getter, getter
+from rla_hooks.query.tables import differing
+from rla_hooks.texts import cut, printable
+
+_MAX_CELL = 500  # characters, of a table in which anything may stand
+_STYLES = {FINISHED: "green", FAILED: "red", KILLED: "red", INTERRUPTED: "yellow", PRUNED: "dim", UNKNOWN: "magenta"}
+_BESIDE: dict[str, Getter] = {"title": lambda run: run.title, "note": lambda run: run.note}  # no filter asks for them
+
+
+class Field(NamedTuple):
+    """One value of each run, or of each group of runs; the rest as in :class:`rla_hooks.cli.lines.Column`."""
+
+    name: str
+    values: Sequence[Any]
+    rank: int = 5
+    least: int = 6
+    widest: int = 20
+
+
+def default_fields(found: Sequence[SavedRun]) -> list[Field]:
+    """Return what a listing shows of runs, unless it is asked for something else."""
+    fields = [
+        Field("id", [run.id for run in found], 0, 8, 8),
+        Field("started", [run.started for run in found], 2, 11, 19),
+        Field("task", [run.task for run in found], 3, 8, 16),
+        Field("status", [run.status for run in found], 1, 8, 11),
+        Field("rows", [run.info.get("rows") for run in found], 6),
+        Field("step", [run.info.get("last_step") for run in found], 5),
+        Field("title", [run.title for run in found], 4, 10, 24),
+        Field("tags", [", ".join(run.tags) or None for run in found], 7, 6, 16),
+        Field("parameters", parameters(found), 4, 12, 30),
+        Field("note", [run.note for run in found], 9, 10, 20),
+        Field("wrong", [wrong(run) for run in found], 8, 10, 20),
+    ]
+    return [field for field in fields if field.name not in ("title", "tags", "note", "wrong") or any(field.values)]
+
+
+def exact_fields(found: Sequence[SavedRun]) -> list[Field]:
+    """Return what a CSV file has of runs: always the same fields, and one for each parameter."""
+    taken = ["id", "name", "started", "task", "status", "seconds", "rows", "step", "title", "tags", "note"]
+    known = BUILT_IN | _BESIDE
+    values = {name: [known[name](run) for run in found] for name in taken}
+    names = dict.fromkeys(name for run in found for name in run.hparams)
+    for name in names:
+        values[name if name not in taken else f"hparams.{name}"] = [run.hparams.get(name) for run in found]
+    return [*(Field(name, each) for name, each in values.items()), Field("wrong", [wrong(run) for run in found])]
+
+
+def chosen_fields(found: Sequence[SavedRun], names: Iterable[str]) -> list[Field]:
+    """Return what a listing shows where names are asked for: which runs these are, and the value of each name."""
+    about = [field for field in default_fields(found) if field.name in ("id", "started", "status", "wrong")]
+    tasks = [run.task for run in found]
+    if len(set(tasks)) > 1:
+        about.insert(2, Field("task", tasks, 6, 8, 16))
+    ranked = [Field(name, value, 3, 6, 14) for name, value in values_of(found, names).items()]
+    at_end = [about.pop()] if about[-1].name == "wrong" else []
+    return [*(field for field in about if field.name not in {each.name for each in ranked}), *ranked, *at_end]
+
+
+def values_of(found: Sequence[SavedRun], names: Iterable[str]) -> dict[str, list[Any]]:
+    """Return the value of each name of each run. A name is one of the filter language, or a metric: its last value.
+
+    Raises ConfigError for a name that no run has.
+    """
+    return {name: [get(run) for run in found] for name, get in ((name, _getter(found, name)) for name in names)}
+
+
+def _getter(found: Sequence[SavedRun], name: str) -> Getter:
+    if name in BUILT_IN or any(name in run.hparams for run in found):
+        return getter(name)
+    if any(name in run.last for run in found):
+        return getter(f"last.{name}")
+    if name in _BESIDE:
+        return _BESIDE[name]
+    from rla_hooks.query.filter import names_near
+    from rla_hooks.query.names import is_known
+
+    hparams = {each for run in found for each in run.hparams}
+    known = {*BUILT_IN, *hparams, *(f"last.{each}" for run in found for each in run.last)}
+    if is_known(name, known):
+        return getter(name)
+    raise ConfigError(f"no run has {name!r}. {names_near(name, known)}")
+
+
+def parameters(found: Sequence[SavedRun]) -> list[str]:
+    """Return a text of each run: the parameters in which those of its task differ, and those of its name."""
+    names: dict[str, list[str]] = {}
+    for task in {run.task for run in found}:
+        names[task] = differing([run for run in found if run.task == task])
+    return [" ".join(_pairs(run, names[run.task])) for run in found]
+
+
+def _pairs(run: SavedRun, differ: Sequence[str]) -> Iterable[str]:
+    record = run.record
+    known = {**record, **run.hparams}
+    first = [name for name in record if name in differ]
+    for name in dict.fromkeys([*first, *differ, *record]):
+        if name in known:
+            yield f"{name}={text_of_value(known[name])}"
+
+
+def wrong(run: SavedRun) -> str | None:
+    """Say what is wrong with a run: its error, warnings, damaged files, and whether its folder was moved."""
+    warnings, error = run.info.get("warnings"), run.info.get("error")
+    parts = [error.strip().rpartition("\n")[2]] if isinstance(error, str) else []
+    if isinstance(warnings, list) and warnings:
+        parts.append(f"{len(warnings)} warning{'s' if len(warnings) > 1 else ''}")
+    return "; ".join([*parts, *run.problems, *run.hints]) or None
+
+
+def text_of_value(value: Any) -> str:
+    """Return a value uncut and exactly, as a pipe has it: texts without quotes, numbers as Python prints them."""
+    return value if isinstance(value, str) else repr(value)
+
+
+def columns_of(fields: Iterable[Field], brief: bool | None = None) -> list[Column]:
+    """Return the columns of a listing.
+
+    brief: None for a pipe; else for a terminal, where numbers have six digits, and in a narrow one times have no year.
+    """
+    return [_column(field, brief) for field in fields]
+
+
+def _column(field: Field, brief: bool | None) -> Column:
+    is_number = [isinstance(value, (int, float)) and not isinstance(value, bool) for value in field.values]
+    right = any(is_number) and all(is_number[at] or field.values[at] is None for at in range(len(is_number)))
+    styles = [style_of(value) if field.name == "status" else "" for value in field.values]
+    if field.name == "wrong":
+        styles = ["yellow"] * len(field.values)
+    cells = [printable(cut(_text(value, brief), _MAX_CELL)) for value in field.values]
+    return Column(printable(field.name), cells, field.rank, field.least, field.widest, right, styles)
+
+
+def style_of(status: object) -> str:
+    """Return the colour of a status, for rich."""
+    text = status if isinstance(status, str) else ""
+    return _STYLES.get(text, "cyan" if is_running(text) else "")
+
+
+def _text(value: Any, brief: bool | None) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return f"{value.astimezone():{'%m-%d %H:%M' if brief else '%Y-%m-%d %H:%M:%S'}}"
+    if brief is not None and isinstance(value, float):
+        return f"{value:.6g}"
+    return text_of_value(value)
+
+
+def plain_value(value: Any) -> Any:
+    """Return a value as a CSV file has it: times in ISO's form, lists and nested values as JSON."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, (list, tuple, dict)):
+        return json.dumps(value)
+    return printable(value) if isinstance(value, str) else value

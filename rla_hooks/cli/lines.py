@@ -1,0 +1,115 @@
+"""Lines of columns: as wide as they are for a pipe, and fitted to the width of a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from rich.cells import cell_len, set_cell_size
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+GAP = "  "  # between two columns
+
+
+class Column(NamedTuple):
+    """A column of a listing: the texts of its cells, each of one line, and how much room they take on a terminal.
+
+    rank: where room is short, the column of the greatest rank goes first. least, widest: characters; it is cut to
+    ``widest`` where others need the room, and goes where ``least`` cannot be had. styles: of rich, one a cell.
+    """
+
+    head: str
+    cells: Sequence[str]
+    rank: int = 5
+    least: int = 6
+    widest: int = 20
+    right: bool = False
+    styles: Sequence[str] = ()
+
+
+def plain(columns: Sequence[Column]) -> Iterable[str]:
+    """Return the head and one line a row, below each other and uncut.
+
+    >>> for line in plain([Column("id", ["a", "bcd"]), Column("rows", ["1", "20"], right=True)]):
+    ...     print(line)
+    id   rows
+    a       1
+    bcd    20
+    """
+    widths = [_width(column) for column in columns]
+    texts = [[column.head, *column.cells] for column in columns]
+    for row in zip(*texts, strict=True):
+        cells = [_padded(text, width, column) for text, width, column in zip(row, widths, columns, strict=True)]
+        yield GAP.join(cells).rstrip()
+
+
+def fitted(columns: Sequence[Column], width: int) -> tuple[list[Text], list[str]]:
+    """Return a head and one line a row of at most ``width`` characters, and the heads of columns that found no room."""
+    from rich.text import Text
+
+    widths = _fit(columns, width)
+    kept = [(column, size) for column, size in zip(columns, widths, strict=True) if size]
+    lines = [
+        Text(no_wrap=True, overflow="crop")
+        for _ in range(1 + max((len(column.cells) for column in columns), default=0))
+    ]
+    for number, (column, size) in enumerate(kept):
+        styles = ["bold", *(column.styles or [""] * len(column.cells))]
+        for line, text, style in zip(lines, [column.head, *column.cells], styles, strict=True):
+            line.append(_padded(_cut(text, size), size, column), style)
+            if number < len(kept) - 1:
+                line.append(GAP)
+    for line in lines:
+        line.rstrip()
+    return lines, [column.head for column, size in zip(columns, widths, strict=True) if not size]
+
+
+def ellipsis() -> str:
+    """Return what stands for a part that was cut off: a terminal with LANG=C takes ASCII only."""
+    try:
+        "…".encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return ".."
+    return "…"
+
+
+def _fit(columns: Sequence[Column], width: int) -> list[int]:
+    """Return the width of each column; 0 for those without room.
+
+    First each gets its least, the most important first; then up to its widest; then what is left.
+    """
+    natural = [_width(column) for column in columns]
+    by_rank = sorted(range(len(columns)), key=lambda number: columns[number].rank)
+    widths, room = [0] * len(columns), width + len(GAP)
+    for number in by_rank:
+        least = min(natural[number], columns[number].least)
+        if least + len(GAP) > room:
+            break  # no less important one comes in its place
+        widths[number] = least
+        room -= least + len(GAP)
+    for limit in (lambda column: column.widest, lambda column: width):
+        for number in by_rank:
+            if widths[number]:
+                more = min(min(natural[number], limit(columns[number])) - widths[number], room)
+                widths[number] += max(more, 0)
+                room -= max(more, 0)
+    return widths
+
+
+def _width(column: Column) -> int:
+    return max(map(cell_len, [column.head, *column.cells]))
+
+
+def _cut(text: str, size: int) -> str:
+    if cell_len(text) <= size:
+        return text
+    mark = ellipsis()[:size]
+    return set_cell_size(text, size - len(mark)) + mark
+
+
+def _padded(text: str, size: int, column: Column) -> str:
+    blanks = " " * (size - cell_len(text))
+    return blanks + text if column.right else text + blanks

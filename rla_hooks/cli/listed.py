@@ -1,0 +1,168 @@
+"""What ``rla runs`` prints: lines, CSV, JSON, or lines again and again."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rla_hooks.cli.fields import Field, chosen_fields, columns_of, default_fields, exact_fields, plain_value, values_of
+from rla_hooks.cli.groups import Groups, grouped
+from rla_hooks.cli.lines import fitted, plain
+from rla_hooks.cli.nothing import no_root, no_runs
+from rla_hooks.cli.objects import object_of
+from rla_hooks.cli.screen import json_text
+from rla_hooks.errors import ConfigError, RLAError
+from rla_hooks.query import Runs, runs
+from rla_hooks.query.sorting import sort_keys
+from rla_hooks.texts import printable
+
+_BRIEF = 100  # characters: in a narrower terminal times have no year and no seconds
+_NAMES = re.compile(r"(?:[^,`]|`[^`]*`)+")
+
+
+class Wanted(NamedTuple):
+    """What a listing is asked for."""
+
+    log_root: Path | None
+    task: str | None
+    filters: Mapping[str, Any]  # the other arguments of rla_hooks.runs that choose
+    columns: list[str]
+    by: list[str]
+    sort: str | None
+    limit: int | None
+
+    def runs(self) -> Runs:
+        """Return the runs; of groups all runs, which are sorted and limited as groups. Raises RLAError for no root."""
+        missing = no_root(self.log_root)
+        if missing:
+            raise RLAError(missing)
+        given = {key: value for key, value in self.filters.items() if value}
+        if self.by:
+            return runs(self.log_root, self.task, **given)
+        given["limit"] = self.limit
+        try:
+            return runs(self.log_root, self.task, **given, sort=self.sort)
+        except ConfigError:
+            if not self.sort:
+                raise
+            with contextlib.suppress(ConfigError):  # a metric's name means its last value, as in the columns
+                return runs(self.log_root, self.task, **given, sort=last_of(self.sort))
+            raise
+
+    def groups(self, found: Runs) -> Groups:
+        return grouped(found, self.by, self.columns, self.sort, self.limit)
+
+    def fields(self, found: Runs) -> list[Field]:
+        if self.by:
+            return self.groups(found).fields()
+        return chosen_fields(found, self.columns) if self.columns else default_fields(found)
+
+    def nothing(self) -> str:
+        """Say that no run is chosen."""
+        asked = " and ".join(f"--{key} {value}" for key, value in self.filters.items() if value)
+        return printable(no_runs(self.log_root, self.task, asked or None))
+
+
+def names_of(texts: Iterable[str | None]) -> list[str]:
+    """Return the names in texts that have commas between them; one in backquotes may have a comma itself.
+
+    >>> names_of(["lr, perf/return", "`a,b`", None])
+    ['lr', 'perf/return', 'a,b']
+    """
+    parts = [part.strip() for text in texts if text for part in _NAMES.findall(text)]
+    return list(dict.fromkeys(part.replace("`", "") for part in parts if part))
+
+
+def last_of(sort: str) -> list[str]:
+    """Return the names to sort by, with each as the last value of a metric.
+
+    >>> last_of("-perf/return,loss")
+    ['-last.perf/return', 'last.loss']
+    """
+    return [f"{'-' if key.descending else ''}last.{key.name}" for key in sort_keys(sort)]
+
+
+def print_lines(wanted: Wanted) -> None:
+    """Print one line a run: uncut in a pipe, fitted to a terminal."""
+    found = wanted.runs()
+    if not found:
+        print(wanted.nothing(), file=sys.stderr)  # not a line of a run
+    elif is_terminal():
+        from rich.console import Console
+
+        console = Console(highlight=False, soft_wrap=True)
+        for line in _shown(wanted, found, console.width):
+            console.print(line)
+    else:
+        for text in plain(columns_of(wanted.fields(found))):
+            print(text)
+
+
+def print_as_csv(wanted: Wanted) -> None:
+    """Print the listing as CSV, with all numbers as they are and times in UTC."""
+    import csv
+
+    found = wanted.runs()
+    if wanted.by:
+        fields = wanted.groups(found).numbers()
+    else:
+        fields = wanted.fields(found) if wanted.columns else exact_fields(found)
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow([printable(field.name) for field in fields])
+    for row in zip(*(field.values for field in fields), strict=True):
+        writer.writerow([plain_value(value) for value in row])
+
+
+def print_as_json(wanted: Wanted) -> None:
+    """Print a list of objects, each on a line of its own."""
+    found = wanted.runs()
+    objects: Iterable[dict[str, Any]]
+    if wanted.by:
+        objects = wanted.groups(found).objects()
+    else:
+        values = values_of(found, wanted.columns)
+        extra = ({"columns": {name: values[name][at] for name in values}} for at in range(len(found)))
+        objects = (object_of(run) | (more if values else {}) for run, more in zip(found, extra, strict=True))
+    print("[", end="")
+    for number, each in enumerate(objects):
+        print(",\n" if number else "\n", json_text(each, indent=None), sep="", end="")
+    print("\n]")
+
+
+def watch(wanted: Wanted, interval: float) -> None:
+    """Show the listing on a terminal, and again every ``interval`` seconds, until Ctrl-C, which is no error."""
+    if not is_terminal():
+        raise RLAError("--watch needs a terminal. In a pipe or a file call rla runs in a loop")
+    from rich.console import Console, Group
+    from rich.live import Live
+
+    console = Console(highlight=False)
+    with contextlib.suppress(KeyboardInterrupt), Live(console=console, auto_refresh=False) as live:
+        while True:
+            found = wanted.runs()
+            lines = _shown(wanted, found, console.width) if found else [wanted.nothing()]
+            room = console.height - 2
+            hidden = [] if len(lines) <= room + 1 else [f"... {len(lines) - room} more lines above: -n {room - 1}"]
+            head, rest = lines[:1], lines[1:]
+            live.update(Group(*head, *hidden, *(rest[-room:] if hidden else rest)), refresh=True)
+            time.sleep(interval)
+
+
+def is_terminal() -> bool:
+    """Whether stdout is a terminal that can do more than print lines."""
+    return sys.stdout.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
+
+
+def _shown(wanted: Wanted, found: Runs, width: int) -> list[Any]:
+    """The lines for a terminal of this width, and a last one where columns had no room."""
+    from rich.text import Text
+
+    lines, without_room = fitted(columns_of(wanted.fields(found), brief=width < _BRIEF), width)
+    last = [Text(f"no room for {', '.join(without_room)}: rla runs | less -S", "dim")] if without_room else []
+    return [*lines, *last]
