@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -56,7 +57,7 @@ def test_runs_are_listed_with_status_and_rows(log_root):
         "unknown",
     ]
     assert "info=[bold]good[/]" in lines[0] and " 7 " in lines[0]
-    assert lines[2].split()[4:6] == ["2", "7"]
+    assert re.split("  +", lines[2])[2:6] == ["my task", "killed", "2", "7"]
     assert "run.json cannot be read" in lines[3]
 
 
@@ -87,7 +88,7 @@ def test_mistakes_are_one_line(log_root, tmp_path):
     )
     none = f"no runs in {tmp_path} (from --log-root). Another log root: --log-root\n"
     listed, empty = _rla("runs", "--log-root", tmp_path), _rla("show", "--log-root", tmp_path)
-    assert (listed.returncode, listed.stdout) == (0, none)
+    assert (listed.returncode, listed.stdout, listed.stderr) == (0, "", none)
     assert (empty.returncode, empty.stderr) == (2, f"rla: {none}")
     assert list(tmp_path.iterdir()) == []
 
@@ -130,8 +131,7 @@ def test_nothing_is_printed_raw(arguments, encoding, hostile_root):
 def test_the_number_of_warnings_is_shown(hostile_root):
     """Those that run.json holds, since Python may show none of them."""
     head, _, line = _rla("runs", "--log-root", hostile_root).stdout.splitlines()
-    at = head.index("warnings")
-    assert line[at : at + 2] == "2 "
+    assert line[head.index("wrong") :] == "2 warnings"
 
 
 @pytest.mark.parametrize("columns", ["20", "60", "300"])

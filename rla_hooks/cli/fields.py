@@ -33,18 +33,19 @@ class Field(NamedTuple):
 
 def default_fields(found: Sequence[SavedRun]) -> list[Field]:
     """Return what a listing shows of runs, unless it is asked for something else."""
+    tasks = [run.task for run in found]
     fields = [
         Field("id", [run.id for run in found], 0, 8, 8),
         Field("started", [run.started for run in found], 2, 11, 19),
-        Field("task", [run.task for run in found], 3, 8, 16),
+        Field("task", tasks, 3 if len(set(tasks)) > 1 else 8, 8, 16),
         Field("status", [run.status for run in found], 1, 8, 11),
-        Field("rows", [run.info.get("rows") for run in found], 6),
+        Field("rows", [run.info.get("rows") for run in found], 7),
         Field("step", [run.info.get("last_step") for run in found], 5),
         Field("title", [run.title for run in found], 4, 10, 24),
-        Field("tags", [", ".join(run.tags) or None for run in found], 7, 6, 16),
-        Field("parameters", parameters(found), 4, 12, 30),
+        Field("tags", [", ".join(run.tags) or None for run in found], 6, 6, 16),
+        Field("parameters", parameters(found), 3, 24, 40),
         Field("note", [run.note for run in found], 9, 10, 20),
-        Field("wrong", [wrong(run) for run in found], 8, 10, 20),
+        Field("wrong", [wrong(run) for run in found], 4, 10, 24),
     ]
     return [field for field in fields if field.name not in ("title", "tags", "note", "wrong") or any(field.values)]
 
@@ -60,15 +61,17 @@ def exact_fields(found: Sequence[SavedRun]) -> list[Field]:
     return [*(Field(name, each) for name, each in values.items()), Field("wrong", [wrong(run) for run in found])]
 
 
-def chosen_fields(found: Sequence[SavedRun], names: Iterable[str]) -> list[Field]:
+def chosen_fields(found: Sequence[SavedRun], names: Sequence[str]) -> list[Field]:
     """Return what a listing shows where names are asked for: which runs these are, and the value of each name."""
-    about = [field for field in default_fields(found) if field.name in ("id", "started", "status", "wrong")]
-    tasks = [run.task for run in found]
-    if len(set(tasks)) > 1:
-        about.insert(2, Field("task", tasks, 6, 8, 16))
-    ranked = [Field(name, value, 3, 6, 14) for name, value in values_of(found, names).items()]
-    at_end = [about.pop()] if about[-1].name == "wrong" else []
-    return [*(field for field in about if field.name not in {each.name for each in ranked}), *ranked, *at_end]
+    chosen = [Field(name, values, 3, 6, 14) for name, values in values_of(found, names).items()]
+    about = {field.name: field for field in default_fields(found)}
+    if len({run.task for run in found}) == 1:
+        del about["task"]
+    before, after = (
+        [about[name] for name in part if name in about and name not in names]
+        for part in (["id", "started", "task", "status"], ["wrong"])
+    )
+    return [*before, *chosen, *after]
 
 
 def values_of(found: Sequence[SavedRun], names: Iterable[str]) -> dict[str, list[Any]]:
@@ -140,7 +143,7 @@ def _column(field: Field, brief: bool | None) -> Column:
     right = any(is_number) and all(is_number[at] or field.values[at] is None for at in range(len(is_number)))
     styles = [style_of(value) if field.name == "status" else "" for value in field.values]
     if field.name == "wrong":
-        styles = ["yellow"] * len(field.values)
+        styles = ["yellow" for _ in field.values]
     cells = [printable(cut(_text(value, brief), _MAX_CELL)) for value in field.values]
     return Column(printable(field.name), cells, field.rank, field.least, field.widest, right, styles)
 

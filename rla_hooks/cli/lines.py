@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 GAP = "  "  # between two columns
+_LONGEST_NUMBER = 25  # characters, as -1.2345678901234567e-300
 
 
 class Column(NamedTuple):
@@ -85,7 +86,8 @@ def _fit(columns: Sequence[Column], width: int) -> list[int]:
     by_rank = sorted(range(len(columns)), key=lambda number: columns[number].rank)
     widths, room = [0] * len(columns), width + len(GAP)
     for number in by_rank:
-        least = min(natural[number], columns[number].least)
+        column = columns[number]
+        least = min(natural[number], _LONGEST_NUMBER if column.right else column.least)  # no number is cut
         if least + len(GAP) > room:
             break  # no less important one comes in its place
         widths[number] = least

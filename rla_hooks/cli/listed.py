@@ -15,8 +15,7 @@ from rla_hooks.cli.fields import Field, chosen_fields, columns_of, default_field
 from rla_hooks.cli.groups import Groups, grouped
 from rla_hooks.cli.lines import fitted, plain
 from rla_hooks.cli.nothing import no_root, no_runs
-from rla_hooks.cli.objects import object_of
-from rla_hooks.cli.screen import json_text
+from rla_hooks.cli.objects import json_text, object_of
 from rla_hooks.errors import ConfigError, RLAError
 from rla_hooks.query import Runs, runs
 from rla_hooks.query.sorting import sort_keys
@@ -131,7 +130,7 @@ def print_as_json(wanted: Wanted) -> None:
         objects = (object_of(run) | (more if values else {}) for run, more in zip(found, extra, strict=True))
     print("[", end="")
     for number, each in enumerate(objects):
-        print(",\n" if number else "\n", json_text(each, indent=None), sep="", end="")
+        print(",\n" if number else "\n", json_text(each), sep="", end="")
     print("\n]")
 
 
@@ -164,5 +163,6 @@ def _shown(wanted: Wanted, found: Runs, width: int) -> list[Any]:
     from rich.text import Text
 
     lines, without_room = fitted(columns_of(wanted.fields(found), brief=width < _BRIEF), width)
-    last = [Text(f"no room for {', '.join(without_room)}: rla runs | less -S", "dim")] if without_room else []
-    return [*lines, *last]
+    if without_room and (wanted.columns or wanted.by):
+        lines.append(Text(f"no room for {', '.join(without_room)}: rla runs ... | less -S", "dim"))
+    return lines

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import math
+from datetime import datetime
 from typing import Any
 
 from rla_hooks.query import SavedRun
@@ -43,3 +46,22 @@ def object_of(run: SavedRun) -> dict[str, Any]:
         "hints": list(run.hints),
         "log_dir": str(run.log_dir),
     }
+
+
+def json_text(content: Any) -> str:
+    r"""Return plain data as one line of JSON in ASCII. NaN and infinities, for which JSON has no word, are null.
+
+    >>> print(json_text({"loss": [0.5, float("nan")], "name": "\u202e"}))
+    {"loss": [0.5, null], "name": "\u202e"}
+    """
+    return json.dumps(_finite(content), allow_nan=False, default=str)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(inner) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(inner) for inner in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value.isoformat() if isinstance(value, datetime) else value
