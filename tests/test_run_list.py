@@ -6,6 +6,7 @@ import datetime
 import math
 import pickle
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -41,7 +42,7 @@ def plain(number, hparams=(), /, **more):
     name = f"t/2026/01/31/12-00-00-{number:06d}_10.0.0.5_"
     run_json = {"id": f"run{number:05d}", "last": {"loss": number / 2}}
     entry = Entry(name, "t", "finished", run_json, more | dict(hparams), {})
-    return rla.SavedRun(RunPaths("root", name), entry)
+    return rla.SavedRun(RunPaths(Path("root"), name), entry)
 
 
 def test_runs_are_a_sequence():

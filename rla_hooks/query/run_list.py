@@ -82,6 +82,13 @@ class Runs(Sequence[SavedRun]):
             texts = [*map(repr, head), f"... {len(self) - len(head) - len(tail):,} more ...", *map(repr, tail)]
         return f"Runs([{', '.join(texts)}])"
 
+    def _repr_html_(self) -> str:
+        """Return a table of the runs for notebooks: of thousands the first and the last."""
+        from rla_hooks.query.html import runs_html
+        from rla_hooks.query.tables import differing
+
+        return runs_html(self, self.query, differing)
+
     def table(
         self,
         metrics: str | Iterable[str] | None = None,

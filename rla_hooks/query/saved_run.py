@@ -68,6 +68,12 @@ class SavedRun:
     def __repr__(self) -> str:
         return f"SavedRun({self.id}, {self.name!r}, {self.status})"
 
+    def _repr_html_(self) -> str:
+        """Return what the run is, its parameters and its metrics, for notebooks."""
+        from rla_hooks.query.html import run_html
+
+        return run_html(self, self.columns)
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, SavedRun):
             return NotImplemented
