@@ -62,7 +62,7 @@ def test_the_example_runs(module, text, line, quiet):
     for framework in FRAMEWORKS:
         if re.search(rf"^\s*(>>> )?(import|from) {framework}\b", f"{file.read_text()}", re.MULTILINE):
             pytest.importorskip(framework)
-    if ".metrics()" in text:
+    if re.search(r"\.(metrics|series)\(", text):
         pytest.importorskip("pandas")
     content = vars(importlib.import_module(module)).copy()
     example = doctest.DocTestParser().get_doctest(text, content, module, str(file), line)

@@ -2,8 +2,9 @@
 
 from rla_hooks.query.duck import sql
 from rla_hooks.query.entry import UNKNOWN
+from rla_hooks.query.products import latest_checkpoint
 from rla_hooks.query.run_list import Runs
-from rla_hooks.query.saved_run import SavedRun, latest_checkpoint
+from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.query.selection import runs
 
 __all__ = ["UNKNOWN", "Runs", "SavedRun", "latest_checkpoint", "runs", "sql"]

@@ -10,32 +10,28 @@ import time
 from collections.abc import Iterable
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rla_hooks import rowfiles
 from rla_hooks.columns import Columns
 from rla_hooks.delegation import value_of
 from rla_hooks.endings import KILLED
-from rla_hooks.errors import RLAError
 from rla_hooks.layout import CHECKPOINT, CODE, RESULTS, RunPaths
 from rla_hooks.life import is_running
+from rla_hooks.query.curves import Best, best_of, check_keys, merged, rows_with
 from rla_hooks.query.entry import Entry, seconds_of
+from rla_hooks.query.frames import check_frame, to_frame
 from rla_hooks.query.moved import folder_of, hints_of, noted_name, parsed
+from rla_hooks.query.products import CheckpointFile, checkpoints_in, figures_in
 from rla_hooks.query.rla_runs import events_folder
 from rla_hooks.query.summaries import Summary, summaries_of
+from rla_hooks.writers.base import STEP
 
 if TYPE_CHECKING:
     import pandas
 
 _FOLDER = "Of this run; see rla_hooks.layout."
 _ID = 8  # characters
-
-
-class HasCheckpoints(Protocol):
-    """A saved run, or one that is open."""
-
-    @property
-    def checkpoint_dir(self) -> Path | None: ...
 
 
 class SavedRun:
@@ -214,22 +210,90 @@ class SavedRun:
         """The summaries of all metrics."""
         return summaries_of([self.paths])[0]
 
-    def metrics(self) -> pandas.DataFrame:
-        """Return the rows as a pandas DataFrame, one row per dump, in the order of writing; empty without rows.
+    def metrics(self, keys: Iterable[str] | None = None, merge: bool = False, frame: str = "pandas") -> Any:
+        """Return the rows as a DataFrame: one row per dump, in the order of writing; empty without rows.
 
-        Those of several processes are joined by time. A step may have several rows, each with other columns filled.
-        Floats are bit-equal to those that were logged. Raises :class:`~rla_hooks.errors.RLAError` if pandas is not
-        installed.
+        keys: only these metrics, with ``time-step`` and ``timestamp``. merge: one row a step, in the order of the
+        steps; of each column the last value that the rows of the step have, so ``timestamp`` is that of the last one.
+        frame: ``pandas`` or ``polars``.
+
+        Rows of several processes are joined by time. A step may have several rows, each with other columns filled.
+        Floats are bit-equal to those that were logged. Raises :class:`~rla_hooks.errors.RLAError` for a key that no row
+        has, and if the library is not installed.
+
+        >>> import rla_hooks as rla
+        >>> with rla.run(task="demo", writers=["csv"], backup="none"):
+        ...     rla.log({"loss": 0.5}, step=0)
+        ...     rla.log({"return": 21.0}, step=0)
+        >>> run = rla.runs()[-1]
+        >>> print(run.metrics(["loss", "return"], merge=True).drop(columns="timestamp"))
+           time-step  loss  return
+        0          0   0.5    21.0
         """
-        try:
-            import pandas
-        except ModuleNotFoundError as error:
-            raise RLAError("metrics() needs pandas. Install it: pip install 'rla-hooks[query]'") from error
-        made = {}
-        for name, (values, present) in self.columns().items():
-            series = pandas.Series(values, dtype=values.dtype)
-            made[name] = series if present is None else series.where(present)
-        return pandas.DataFrame(made)
+        check_frame(frame)
+        columns = self._checked_columns(keys, "metrics()")
+        return to_frame(merged(columns) if merge else columns, frame)
+
+    def series(self, metric: str, x: str = STEP) -> pandas.Series[Any]:
+        """Return a metric as a pandas Series over ``x``, any numeric column; rows without one of both are left out.
+
+        A NaN that was logged stays. Raises :class:`~rla_hooks.errors.RLAError` for a metric that no row has, and if
+        no row has both.
+
+        >>> import rla_hooks as rla
+        >>> with rla.run(task="demo", writers=["csv"], backup="none"):
+        ...     for step in range(3):
+        ...         rla.log({"loss": 0.5**step, "epoch": step // 2}, step=10 * step)
+        >>> rla.runs()[-1].series("loss").to_dict()
+        {0: 1.0, 10: 0.5, 20: 0.25}
+        >>> rla.runs()[-1].series("loss", x="epoch").index.tolist()
+        [0, 0, 1]
+        """
+        check_frame("pandas")
+        columns = self._checked_columns([metric, x], f"series({metric!r}, x={x!r})")
+        pair = rows_with({name: columns[name] for name in (x, metric)}, x)
+        frame = to_frame(pair, "pandas")
+        found: pandas.Series[Any] = frame.set_index(x, drop=x != metric)[metric]
+        return found
+
+    def best(self, metric: str, mode: str = "max", window: int = 1) -> Best:
+        """Return the best mean over ``window`` values of a metric in a row, and its steps; see :class:`Best`.
+
+        mode: ``max`` or ``min``. A metric that has fewer values: the mean of all. Windows with a NaN do not count.
+        Raises :class:`~rla_hooks.errors.RLAError` for a metric that no row has, and for one of texts.
+        """
+        return best_of(self._checked_columns([metric], f"best({metric!r})"), metric, mode, window)
+
+    def _checked_columns(self, keys: Iterable[str] | None, where: str) -> Columns:
+        wanted = None if keys is None else [keys] if isinstance(keys, str) else [*keys]
+        columns = self.columns(wanted)
+        if any(key not in columns for key in wanted or ()):
+            check_keys(wanted or (), columns, self.columns(), where)
+        return columns
+
+    def figures(self) -> list[Path]:
+        """Return the files of its figures, images and videos: those in ``results_dir``, in the order of their names.
+
+        >>> import rla_hooks as rla
+        >>> with rla.run(task="demo", writers=["csv"], backup="none"):
+        ...     _ = rla.simple_plot(name="eval/returns", data=[[1, 2, 3]])
+        >>> run = rla.runs()[-1]
+        >>> [path.relative_to(run.results_dir).as_posix() for path in run.figures()]
+        ['eval/returns.png']
+        """
+        return figures_in(self.results_dir)
+
+    def checkpoints(self) -> list[CheckpointFile]:
+        """Return its complete checkpoints, newest last: path, name, step, time in seconds since 1970, size in bytes.
+
+        >>> import rla_hooks as rla
+        >>> with rla.run(task="demo", writers=["csv"], backup="none"):
+        ...     for step in range(2):
+        ...         _ = rla.save_checkpoint({"weights": [0.5, step]}, step=step)
+        >>> [(each.path.name, each.step) for each in rla.runs()[-1].checkpoints()]
+        [('checkpoint-0.pkl', 0), ('checkpoint-1.pkl', 1)]
+        """
+        return checkpoints_in(self.checkpoint_dir)
 
 
 def id_of_name(name: str) -> str:
@@ -248,26 +312,3 @@ def _utc(seconds: float) -> datetime:
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
-
-
-def latest_checkpoint(run: HasCheckpoints | str | os.PathLike[str], name: str | None = None) -> Path | None:
-    """Return the path of the newest complete checkpoint of a run, or None if there is none.
-
-    run: a saved run, an open one, or the path of a checkpoint folder. name: only checkpoints that were saved under this
-    name, such as "best". The checksum is compared, which reads the file, once in a process; a damaged checkpoint is
-    passed over with a warning.
-
-    >>> import rla_hooks as rla
-    >>> @rla.track(task="demo", writers=["csv"], backup="none")
-    ... def main():
-    ...     for step in range(3):
-    ...         rla.save_checkpoint({"weights": [0.5, step]}, step=step)
-    >>> main()
-    >>> run = rla.runs()[-1]
-    >>> rla.latest_checkpoint(run).name, rla.latest_checkpoint(run, "best")
-    ('checkpoint-2.pkl', None)
-    """
-    from rla_hooks.checkpoints.manifest import latest
-
-    folder: Any = getattr(run, "checkpoint_dir", run)
-    return None if folder is None else latest(folder, name)

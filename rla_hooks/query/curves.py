@@ -1,0 +1,130 @@
+"""What is made of the rows of a run: those of one step merged, the best mean over a window, checks of names."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+from rla_hooks.columns import Column, Columns
+from rla_hooks.errors import ConfigError, RLAError, did_you_mean
+from rla_hooks.texts import printable
+from rla_hooks.writers.base import STEP, TIME
+
+if TYPE_CHECKING:
+    from rla_hooks.rows.pieces import Array
+
+MODES = ("max", "min")
+_LISTED = 10  # metrics in a message
+
+
+class Best(NamedTuple):
+    """The best value of a metric. value: the mean of the window; step, first_step: of its last and its first row.
+
+    >>> import rla_hooks as rla
+    >>> with rla.run(task="demo", writers=["csv"], backup="none"):
+    ...     for step, value in enumerate([1.0, 9.0, 6.0, 7.0, 2.0]):
+    ...         rla.log({"return": value}, step=10 * step)
+    >>> rla.runs()[-1].best("return"), rla.runs()[-1].best("return", window=3)
+    (Best(value=9.0, step=10, first_step=10), Best(value=7.333333333333333, step=30, first_step=10))
+    """
+
+    value: float
+    step: int | None
+    first_step: int | None
+
+
+def check_keys(keys: Iterable[str], columns: Columns, known: Iterable[str], where: str) -> None:
+    """Raise RLAError for a key that no row has. known: all that the rows have."""
+    missing = [key for key in keys if key not in columns]
+    if missing:
+        metrics = [name for name in known if name not in (STEP, TIME)]
+        raise RLAError(f"{where}: no row of the run has {printable(repr(missing[0]))}. {listed(missing[0], metrics)}")
+
+
+def listed(word: str, metrics: Collection[str]) -> str:
+    """Return the sentence that lists the metrics there are, the nearest one first."""
+    if not metrics:
+        return "It has no rows of metrics in its csv files."
+    names = ", ".join(printable(name) for name in sorted(metrics)[:_LISTED])
+    more = f" and {len(metrics) - _LISTED:,} more" if len(metrics) > _LISTED else ""
+    return f"Its metrics: {names}{more}.{printable(did_you_mean(word, metrics))}"
+
+
+def merged(columns: Columns) -> Columns:
+    """Join the rows of one step to one: of each column the last value that is there. In the order of the steps.
+
+    Raises RLAError for rows without steps.
+    """
+    import numpy
+
+    if not columns:
+        return columns
+    if STEP not in columns or columns[STEP].values.dtype.kind == "O":
+        raise RLAError(f"merge=True joins rows of one step, but these have no column {STEP!r} of numbers.")
+    steps, places = numpy.unique(columns[STEP].values, return_inverse=True)
+    found: dict[str, Column] = {}
+    for name, (values, present) in columns.items():
+        rows = numpy.arange(len(values)) if present is None else numpy.flatnonzero(present)
+        last = numpy.full(len(steps), -1)
+        last[places[rows]] = rows  # of several for one place, the last stays
+        found[name] = Column(values[last], None if (last >= 0).all() else last >= 0)
+    return found
+
+
+def rows_with(columns: Columns, x: str) -> Columns:
+    """Return the rows in which all columns have a value. Raises RLAError where none is left, and for texts as ``x``."""
+    import numpy
+
+    if columns[x].values.dtype.kind == "O":
+        raise RLAError(f"x is {printable(repr(x))}, a column of texts. Allowed: any numeric column, such as {STEP!r}.")
+    masks = [present for _, present in columns.values() if present is not None]
+    if not masks:
+        return columns
+    kept = numpy.logical_and.reduce(masks)
+    if not kept.any():
+        names = " and ".join(printable(repr(name)) for name in columns)
+        raise RLAError(f"No row has both {names}. Log them in one call, or join them by metrics(merge=True).")
+    return {name: Column(values[kept]) for name, (values, _) in columns.items()}
+
+
+def best_of(columns: Columns, metric: str, mode: str, window: int) -> Best:
+    """Return the best mean over so many values of a metric; over all where there are fewer. Raises RLAError."""
+    import numpy
+
+    if mode not in MODES:
+        raise ConfigError(f"mode is {mode!r}. Known: {', '.join(MODES)}.{did_you_mean(mode, MODES)}")
+    if not isinstance(window, int) or isinstance(window, bool) or window < 1:
+        raise ConfigError(f"window is {window!r}. Allowed: the number of rows of the mean, 1 or more.")
+    values, present = columns[metric]
+    if values.dtype.kind == "O":
+        raise RLAError(f"best({metric!r}): its values are texts, which have no mean. Allowed: metrics of numbers.")
+    rows = numpy.arange(len(values)) if present is None else numpy.flatnonzero(present)
+    window = min(window, len(rows))
+    means = _window_means(values[rows].astype(float), window)
+    if not len(rows) or numpy.isnan(means).all():
+        raise RLAError(f"best({metric!r}): all means over {window} of its {len(rows)} values are NaN. Try window=1.")
+    place = int(numpy.nanargmax(means) if mode == "max" else numpy.nanargmin(means))
+    steps = columns[STEP].values if STEP in columns else None
+    first, last = (None if steps is None else steps[rows[number]].item() for number in (place, place + window - 1))
+    return Best(means[place].item(), last, first)
+
+
+def _window_means(values: Array, window: int) -> Array:
+    """Return the mean of each ``window`` values in a row.
+
+    Sums of 1, 2, 4, ... values make it up: a running sum would lose all digits after one value of 1e30.
+    """
+    import numpy
+
+    total, at, size, length = numpy.zeros(max(0, len(values) - window + 1)), 0, 1, window
+    with numpy.errstate(all="ignore"):  # infinities of both signs
+        while length:
+            if length & 1:
+                total = total + values[at : at + len(total)]
+                at += size
+            length >>= 1
+            if length:
+                values = values[:-size] + values[size:]
+                size *= 2
+        means: Array = total / window
+    return means

@@ -1,0 +1,86 @@
+"""The files that a run has made: figures and checkpoints."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+FIGURES = frozenset(
+    "apng avif bmp eps gif htm html jpeg jpg mkv mov mp4 mpeg mpg pdf png svg tif tiff webm webp avi".split()
+)
+_MAX_FILES = 100_000  # of results/<run name>
+_MAX_DEPTH = 20
+
+
+class CheckpointFile(NamedTuple):
+    """A complete checkpoint: its file or folder, the name and step it was saved with, seconds since 1970, and bytes."""
+
+    path: Path
+    name: str
+    step: int
+    time: float
+    size: int
+
+
+def figures_in(folder: Path) -> list[Path]:
+    """Return the images and videos in a folder and those below it, in the order of their names."""
+    return sorted(path for path, _ in zip(_files(folder), range(_MAX_FILES)) if path.suffix[1:].lower() in FIGURES)
+
+
+def _files(folder: Path, depth: int = 0) -> Iterator[Path]:
+    """Yield the files in a folder and those below it; links to folders are not followed."""
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError:
+        return
+    for entry in entries:
+        if entry.name.startswith("."):  # a file that is just being saved, say
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            if depth < _MAX_DEPTH:
+                yield from _files(folder / entry.name, depth + 1)
+        elif entry.is_file():
+            yield folder / entry.name
+
+
+def checkpoints_in(folder: Path) -> list[CheckpointFile]:
+    """Return the complete checkpoints that the manifest in a folder lists, newest last."""
+    from rla_hooks.checkpoints.manifest import Manifest
+
+    manifest = Manifest(folder)
+    return [
+        CheckpointFile(folder / entry.file, entry.name, entry.step, entry.time, entry.size)
+        for entry in manifest.complete()
+    ]
+
+
+class HasCheckpoints(Protocol):
+    """A saved run, or one that is open."""
+
+    @property
+    def checkpoint_dir(self) -> Path | None: ...
+
+
+def latest_checkpoint(run: HasCheckpoints | str | os.PathLike[str], name: str | None = None) -> Path | None:
+    """Return the path of the newest complete checkpoint of a run, or None if there is none.
+
+    run: a saved run, an open one, or the path of a checkpoint folder. name: only checkpoints that were saved under this
+    name, such as "best". The checksum is compared, which reads the file, once in a process; a damaged checkpoint is
+    passed over with a warning.
+
+    >>> import rla_hooks as rla
+    >>> @rla.track(task="demo", writers=["csv"], backup="none")
+    ... def main():
+    ...     for step in range(3):
+    ...         rla.save_checkpoint({"weights": [0.5, step]}, step=step)
+    >>> main()
+    >>> run = rla.runs()[-1]
+    >>> rla.latest_checkpoint(run).name, rla.latest_checkpoint(run, "best")
+    ('checkpoint-2.pkl', None)
+    """
+    from rla_hooks.checkpoints.manifest import latest
+
+    folder: Any = getattr(run, "checkpoint_dir", run)
+    return None if folder is None else latest(folder, name)

@@ -1,0 +1,166 @@
+"""A run gives its rows as frames, series and best values, and its files."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+
+import rla_hooks as rla
+from rla_hooks.checkpoints import Saver
+from rla_hooks.errors import ConfigError, RLAError
+from rla_hooks.query.curves import _window_means
+
+pandas = pytest.importorskip("pandas")
+pytestmark = pytest.mark.usefixtures("quiet")
+NAN = float("nan")
+
+
+@pytest.fixture
+def run():
+    """Logs rows of (step, values) and returns the saved run."""
+
+    def make(*rows):
+        with rla.run(task="t", writers=["csv"], backup="none"):
+            for step, values in rows:
+                rla.log(values, step=step)
+        return rla.runs()[-1]
+
+    return make
+
+
+def test_rows_of_one_step_are_merged_on_request(run):
+    """The last value that is there counts; a NaN that was logged is one; steps that go back are put in order."""
+    saved = run(
+        (0, {"a": 1, "t": "x"}), (0, {"b": 0.5}), (2, {"a": 3}), (1, {"a": 2, "b": 1.5}), (0, {"a": 4}), (2, {"b": NAN})
+    )
+    assert len(saved.metrics()) == 6
+    frame = saved.metrics(merge=True)
+    assert frame["time-step"].tolist() == [0, 1, 2] and frame["a"].tolist() == [4, 2, 3]
+    assert frame["b"].tolist()[:2] == [0.5, 1.5] and math.isnan(frame["b"].tolist()[2])
+    assert frame["t"].tolist()[0] == "x" and frame["t"].isna().tolist() == [False, True, True]
+    times = saved.metrics()["timestamp"].tolist()
+    assert frame["timestamp"].tolist() == [times[4], times[3], times[5]]
+
+
+@pytest.mark.parametrize("frame", ["pandas", "polars"])
+def test_only_some_metrics_are_read_on_request(frame, run):
+    """With step and time, in the order that was asked for."""
+    pytest.importorskip(frame)
+    saved = run((0, {"a": 1, "b": 0.5, "c": "x"}), (1, {"a": 2}))
+    found = saved.metrics(["c", "a"], frame=frame)
+    assert list(found.columns) == ["time-step", "timestamp", "c", "a"]
+    assert found["a"].to_list() == [1, 2] and found["c"].to_list() == ["x", None]
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "text"),
+    [
+        (lambda run: run.metrics(["perf/retrun"]), RLAError, r"no row of the run has 'perf/retrun'.*perf/return.*mean"),
+        (lambda run: run.metrics(frame="panda"), ConfigError, "frame is 'panda'. Known: pandas, polars. Did you mean"),
+        (
+            lambda run: run.series("loss"),
+            RLAError,
+            r"Its metrics: nan, other, perf/return, t",
+        ),
+        (lambda run: run.series("perf/return", x="t"), RLAError, "x is 't', a column of texts"),
+        (lambda run: run.series("perf/return", x="other"), RLAError, "No row has both 'other' and 'perf/return'"),
+        (lambda run: run.best("t"), RLAError, "its values are texts"),
+        (lambda run: run.best("perf/return", mode="mx"), ConfigError, r"mode is 'mx'. Known: max, min. Did you mean"),
+        (lambda run: run.best("perf/return", window=0), ConfigError, "window is 0. Allowed"),
+        (lambda run: run.best("perf/return", window=2.5), ConfigError, "window is 2.5. Allowed"),
+        (lambda run: run.best("nan"), RLAError, "are NaN"),
+        (lambda run: run.best("return"), RLAError, "no row of the run has 'return'"),
+    ],
+)
+def test_a_mistake_is_told_with_what_there_is(call, error, text, run):
+    """A metric the run lacks, with the nearest one; texts where numbers are needed; words with a typing error."""
+    saved = run((0, {"perf/return": 1.0, "t": "x"}), (1, {"other": 1, "nan": NAN}))
+    with pytest.raises(error, match=text):
+        call(saved)
+
+
+def test_a_metric_of_a_run_without_rows_is_told(run):
+    """Its frame is empty, and has no columns that could be guessed."""
+    saved = run()
+    assert saved.metrics().empty and saved.metrics(merge=True).empty
+    with pytest.raises(RLAError, match="It has no rows of metrics"):
+        saved.series("a")
+
+
+def test_a_series_has_the_values_over_any_numeric_column(run):
+    """Rows that lack one of both are left out, a NaN that was logged stays."""
+    saved = run((0, {"a": 1.5, "epoch": 0}), (10, {"b": 1}), (20, {"a": NAN, "epoch": 1}), (30, {"a": 2.5}))
+    over_steps = saved.series("a")
+    assert (over_steps.name, over_steps.index.name) == ("a", "time-step")
+    assert over_steps.index.tolist() == [0, 20, 30] and str(over_steps.tolist()) == "[1.5, nan, 2.5]"
+    assert saved.series("a", x="epoch").index.tolist() == [0, 1]
+    assert saved.series("b").tolist() == [1] and str(saved.series("b").dtype) == "int64"
+    assert saved.series("a", x="timestamp").index.tolist() == saved.metrics()["timestamp"].iloc[[0, 2, 3]].tolist()
+    assert saved.series("a", x="a").index.tolist()[0] == 1.5
+
+
+def test_the_best_mean_over_a_window_is_that_of_pandas(run):
+    """For many windows, of random values."""
+    generator = random.Random(0)
+    values = [generator.gauss(0, 1) for _ in range(300)]
+    saved = run(*((10 * step, {"a": value}) for step, value in enumerate(values)))
+    for window in (1, 2, 3, 7, 20, 64, 299, 300):
+        means = pandas.Series(values).rolling(window).mean()
+        for mode, wanted in (("max", means.idxmax()), ("min", means.idxmin())):
+            best = saved.best("a", mode=mode, window=window)
+            assert best.step == 10 * wanted and best.first_step == best.step - 10 * (window - 1)
+            assert best.value == pytest.approx(means[wanted], abs=1e-12)
+
+
+def test_the_best_value_is_not_hidden_by_nan_infinities_and_huge_values(run):
+    """Windows with NaN do not count; after a value of 1e30 the digits are there again."""
+    values = [NAN, 1e30, 1.25, 3.0, 2.0, NAN, 9.0, -math.inf]
+    saved = run(*((step, {"a": value}) for step, value in enumerate(values)))
+    assert saved.best("a", window=3) == (3.3333333333333335e29, 3, 1)
+    assert saved.best("a", mode="min", window=3) == (2.0833333333333335, 4, 2)
+    assert saved.best("a", mode="min") == (-math.inf, 7, 7)
+    assert saved.best("a", window=2) == (5e29, 2, 1)
+    few = run((0, {"a": 1}), (5, {"a": 3}))
+    assert few.best("a", window=20) == (2.0, 5, 0)
+
+
+def test_window_means_are_exact_sums():
+    """Of whole numbers each mean is the nearest float."""
+    import numpy
+
+    values = numpy.arange(50.0) ** 2
+    for window in range(1, 51):
+        assert _window_means(values, window).tolist() == [
+            values[at : at + window].sum() / window for at in range(51 - window)
+        ]
+
+
+def test_figures_are_the_images_and_videos_of_the_run(run):
+    """In sub-folders as well; nothing else, and no file that is just being saved."""
+    saved = run((0, {"a": 1}))
+    assert saved.figures() == []
+    for name in ("b.png", "a/x-10.gif", "a/film.MP4", "curve.pdf", "notes.txt", ".saving-host-1-abc.tmp", ".x.png"):
+        (saved.results_dir / name).parent.mkdir(parents=True, exist_ok=True)
+        (saved.results_dir / name).write_bytes(b"")
+    (saved.results_dir / "circle").symlink_to(saved.results_dir)
+    names = [path.relative_to(saved.results_dir).as_posix() for path in saved.figures()]
+    assert names == ["a/film.MP4", "a/x-10.gif", "b.png", "curve.pdf"]
+
+
+def test_checkpoints_are_the_complete_ones(run):
+    """Newest last, with what the manifest knows; one whose file is cut or gone is left out."""
+    with rla.run(task="t", writers=["csv"], backup="none") as open_run:
+        for step in range(3):
+            rla.save_checkpoint({"weights": [step]}, step=step)
+        Saver(open_run.checkpoint_dir).save({"weights": [9]}, 1, "best")
+        folder = open_run.checkpoint_dir
+    (folder / "checkpoint-1.pkl").write_bytes(b"cut")
+    (folder / "checkpoint-2.pkl").unlink()
+    found = rla.runs()[-1].checkpoints()
+    assert [(each.path, each.name, each.step) for each in found] == [
+        (folder / "checkpoint-0.pkl", "checkpoint", 0),
+        (folder / "best-1.pkl", "best", 1),
+    ]
+    assert found[0].size == found[0].path.stat().st_size and found[0].time <= found[1].time
