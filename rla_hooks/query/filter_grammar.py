@@ -32,7 +32,7 @@ NAME: /{_NAME}/
 QUOTED_NAME.2: /(?:{_NAME})?`(?:[^`]|``)+`/
 DATE.3: /{DATE}/i
 DURATION.2: /[-+]?(?:{DURATION}\s*)*{DURATION}(?:\s+ago\b)?(?![\w.])/i
-NUMBER.1: /[-+]?(?:inf\b|(?:\d[\d_]*(?:\.[\d_]*)?|\.\d[\d_]*)(?:e[-+]?\d+)?)(?![\w.])/i
+NUMBER.1: /[-+]?(?:inf\b|nan\b|(?:\d[\d_]*(?:\.[\d_]*)?|\.\d[\d_]*)(?:e[-+]?\d+)?)(?![\w.])/i
 TEXT: /'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"/s
 %declare AND OR NOT IN LIKE WORD
 %ignore /\s+/

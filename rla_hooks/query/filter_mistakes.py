@@ -6,10 +6,12 @@ import re
 from collections.abc import Set
 
 from rla_hooks.errors import ConfigError
-from rla_hooks.texts import printable
+from rla_hooks.query.times import DATES, DURATIONS
+from rla_hooks.texts import cut, printable
 
 LONGEST = 100_000  # characters of a filter
 _WINDOW = 48  # characters that are shown on each side of a mistake
+_LONGEST_WORD = 60  # characters of a word of the filter in a message
 _COMPARISONS = "==, !=, <, <=, >, >=, in, not in, like"
 _VALUES = "a number, a text in quotes, true, false, none, a date, a duration or a name"
 
@@ -43,6 +45,9 @@ def _marked(text: str, position: int) -> str:
 
 _ODD = "A name with such a character stands in backquotes, a text in quotes."
 _WORD = re.compile(r"[^\W\d][\w./]*|[<>=!]+|[-+]?[\d.]\S*|.", re.DOTALL)
+_UNIT = re.compile(r"(?!(?:and|or|not|in|like)\b)[a-z]+\b(?!\s*(?:[<>=!./(]|not\b|in\b|like\b))", re.IGNORECASE)
+_NUMBER_BEFORE = re.compile(r"\d\s*$")
+_DATE_BEFORE = re.compile(r"\d{1,4}(-\d{1,2})?$")
 
 # What stands where nothing of the language can, and what to write instead. The first that matches is said.
 _HINTS = [
@@ -80,13 +85,13 @@ def unreadable(text: str, position: int) -> FilterError:
         return FilterError(f"the {kind} that begins here has no closing {rest[0]}.", text, position)
     odd = _odd_word(text, position)
     if odd is not None:
-        begin, word = odd
+        begin, word = odd[0], cut(odd[1], _LONGEST_WORD)
         advice = f"A text stands in quotes: '{word}'; such a name in backquotes: `{word}`."
         return FilterError(f"{word} has a '{rest[0]}', and there is no arithmetic. {advice}", text, begin)
     for pattern, reason in _HINTS:
         match = re.match(pattern, rest)
         if match is not None:
-            return FilterError(reason.replace("{0}", match[0]), text, position)
+            return FilterError(reason.replace("{0}", cut(match[0], _LONGEST_WORD)), text, position)
     return FilterError(f"'{rest[0]}' has no meaning here. A text stands in quotes.", text, position)
 
 
@@ -96,7 +101,8 @@ def misplaced(text: str, position: int | None, allowed: Set[str], opened: int | 
     position: of the word; None if the filter ends too early. allowed: the kinds of tokens that could stand there.
     opened: the place of the last bracket that was not closed.
     """
-    word = "" if position is None else _WORD.match(text, position)[0]  # type: ignore[index]  # it matches anything
+    found = None if position is None else _WORD.match(text, position)
+    word = cut(found[0], _LONGEST_WORD) if found else ""
     place = len(text.rstrip()) if position is None else position
     if word.lower() in _INSTEAD:
         return FilterError(_INSTEAD[word.lower()], text, place)
@@ -106,6 +112,11 @@ def misplaced(text: str, position: int | None, allowed: Set[str], opened: int | 
     joined = "AND" in allowed  # a whole condition stands before it
     if not joined and {"IN", "LIKE"} == allowed:
         return FilterError("after this not, in or like is expected.", text, place)
+    year = _DATE_BEFORE.search(text, 0, place)
+    if year and word[:1] == "-" and len(word) <= len("-12-31"):
+        return FilterError(f"{year[0]}{word} is no date. Dates: {DATES}.", text, year.start())
+    if _UNIT.match(text, place) and _NUMBER_BEFORE.search(text, 0, place):
+        return FilterError(f"{word} is no unit. Durations: {DURATIONS}.", text, place)
     if word[:1] in ("+", "-"):
         return FilterError(f"there is no arithmetic. {_ODD}", text, place)
     if "COMPARE" in allowed and not joined:
