@@ -31,7 +31,7 @@ COMPARE: /[=!<>]=(?!=)|[<>](?![=<>])/
 NAME: /{_NAME}/
 QUOTED_NAME.2: /(?:{_NAME})?`(?:[^`]|``)+`/
 DATE.3: /{DATE}/i
-DURATION.2: /[-+]?(?:{DURATION}\s*)*{DURATION}(?:\s+ago\b)?(?![\w.])/i
+DURATION.2: /[-+]?(?:{DURATION}\s*){{1,6}}(?:(?<=\s)ago\b)?(?![\w.])/i
 NUMBER.1: /[-+]?(?:inf\b|nan\b|(?:\d[\d_]*(?:\.[\d_]*)?|\.\d[\d_]*)(?:e[-+]?\d+)?)(?![\w.])/i
 TEXT: /'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"/s
 %declare AND OR NOT IN LIKE WORD
@@ -167,7 +167,10 @@ class _Builder:
         if kind == "TEXT":
             return Literal("text", re.sub(r"\\(['\"\\])", r"\1", text[1:-1]), place)
         if kind == "DURATION":
-            return Literal("duration", duration_of(text), place)
+            duration = duration_of(text.strip())
+            if duration is None:
+                raise FilterError("this duration is too long a text.", self._text, place)
+            return Literal("duration", duration, place)
         if kind == "DATE":
             return Literal("date", text, place)
         value = _WORDS[text.lower()]

@@ -9,7 +9,7 @@ from rla_hooks.errors import ConfigError
 from rla_hooks.query.times import DATES, DURATIONS
 from rla_hooks.texts import cut, printable
 
-LONGEST = 100_000  # characters of a filter
+LONGEST = 20_000  # characters of a filter
 _WINDOW = 48  # characters that are shown on each side of a mistake
 _LONGEST_WORD = 60  # characters of a word of the filter in a message
 _COMPARISONS = "==, !=, <, <=, >, >=, in, not in, like"
@@ -46,6 +46,7 @@ def _marked(text: str, position: int) -> str:
 _ODD = "A name with such a character stands in backquotes, a text in quotes."
 _WORD = re.compile(r"[^\W\d][\w./]*|[<>=!]+|[-+]?[\d.]\S*|.", re.DOTALL)
 _UNIT = re.compile(r"(?!(?:and|or|not|in|like)\b)[a-z]+\b(?!\s*(?:[<>=!./(]|not\b|in\b|like\b))", re.IGNORECASE)
+_IN_ODD_WORD = re.compile(r"[\w./+*:@%#-]")
 _NUMBER_BEFORE = re.compile(r"\d\s*$")
 _DATE_BEFORE = re.compile(r"\d{1,4}(-\d{1,2})?$")
 
@@ -137,7 +138,10 @@ def misplaced(text: str, position: int | None, allowed: Set[str], opened: int | 
 
 def _odd_word(text: str, position: int) -> tuple[int, str] | None:
     """The word round a place where it begins with a letter and is broken by a sign, as CartPole-v1; and its begin."""
-    for match in re.finditer(r"[^\W\d][\w./]*(?:[-+*:@%#][\w./]+)+", text):
-        if match.start() < position < match.end():
-            return match.start(), match[0]
-    return None
+    begin = end = position
+    while begin and _IN_ODD_WORD.match(text, begin - 1):
+        begin -= 1
+    while _IN_ODD_WORD.match(text, end):
+        end += 1
+    word = text[begin:end]
+    return (begin, word) if begin < position < end - 1 and not (word[0].isdigit() or word[0] in "-+*:@%#") else None
