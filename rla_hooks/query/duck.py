@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import os
@@ -13,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 from rla_hooks.columns import Column
 from rla_hooks.errors import ConfigError, nearest
 from rla_hooks.query.frames import AnyColumn, Objects, check_frame, column_of, library, to_frame, writable
-from rla_hooks.query.names import BUILT_IN, getter
-from rla_hooks.query.run_list import Runs
-from rla_hooks.query.selection import runs
-from rla_hooks.query.tables import all_parameters, built_in_column, metric_names, stacked
+from rla_hooks.query.names import BUILT_IN
+from rla_hooks.query.selection import Selection, select
+from rla_hooks.query.tables import built_in_column, stacked
 from rla_hooks.texts import printable, shown
 from rla_hooks.writers.base import STEP, TIME
 
@@ -71,7 +71,7 @@ def sql(
     if not isinstance(query, str) or not query.strip():
         raise ConfigError(f"The query is {shown(query, 100)}. Allowed: SQL, such as 'select id, task from runs'.")
     duckdb = library("duckdb", "sql")
-    chosen = runs(log_root, task) if where is None else runs(log_root, task, where)  # type: ignore[call-arg]
+    chosen = select(log_root, task, where)
     views: dict[str, _View] = {"runs": _RunsView(chosen), "metrics": _MetricsView(chosen)}
     with closing(duckdb.connect(":memory:", config=_SETTINGS)) as connection:
         connection.execute("set TimeZone = 'UTC'")
@@ -132,47 +132,69 @@ class _Asked:
     def named(self, name: str) -> bool:
         return name.lower() in self._texts
 
+    def any_begins(self, prefix: str) -> bool:
+        return self.all or any(text.startswith(prefix) for text in self._texts)
+
 
 class _RunsView:
     """One row a run."""
 
-    def __init__(self, chosen: Runs):
-        self._runs = chosen
+    def __init__(self, chosen: Selection):
+        self._chosen = chosen
+
+    @functools.cached_property
+    def _names(self) -> dict[str, str]:
+        known = {*self._chosen.candidates.names()}.difference(BUILT_IN)
+        hparams = {name for name in known if not name.startswith("last.")}
+        return _in_sql([*_FIRST, *BUILT_IN, *_sorted(hparams), *_sorted(known - hparams)])
 
     def names(self) -> dict[str, str]:
         """Return the columns' names in SQL, and what each has."""
-        hparams = [name if name not in BUILT_IN else f"hparams.{name}" for name in all_parameters(self._runs)]
-        return _in_sql([*_FIRST, *BUILT_IN, *hparams, *(f"last.{name}" for name in sorted(metric_names(self._runs)))])
+        return self._names | {name: name for name in self._hidden}
+
+    @functools.cached_property
+    def _hidden(self) -> list[str]:
+        """The hyper-parameters that a built-in name hides."""
+        names = [f"hparams.{name}" for name in BUILT_IN]
+        return [name for name in names if any(value is not None for value in self._chosen.column(name))]
 
     def columns(self, asked: _Asked) -> dict[str, Column]:
-        names = self.names()
-        columns = {sql: self._column(name) for sql, name in names.items() if asked.column(sql)}
-        for last, kind in itertools.product(names, ("min.", "max.")):
+        names = {sql: name for sql, name in self._names.items() if asked.column(sql)}
+        names |= {name: name for name in self._hidden} if asked.any_begins("hparams.") else {}
+        for last, kind in itertools.product(self._names, ("min.", "max.")):
             if last.startswith("last.") and asked.named(sql := kind + last.removeprefix("last.")):
-                columns.setdefault(sql, self._column(kind + names[last].removeprefix("last.")))
-        return columns or {"id": self._column("id")}
+                names.setdefault(sql, kind + self._names[last].removeprefix("last."))
+        return {sql: self._column(name) for sql, name in (names or {"id": "id"}).items()}
 
     def _column(self, name: str) -> Column:
-        return built_in_column(self._runs, name) if name in BUILT_IN else column_of(map(getter(name), self._runs))
+        values = self._chosen.column(name)
+        return built_in_column(name, values) if name in BUILT_IN else column_of(values)
 
 
 class _MetricsView:
     """One row a dump of each run."""
 
-    def __init__(self, chosen: Runs):
-        self._runs = chosen
+    def __init__(self, chosen: Selection):
+        self._chosen = chosen
 
     def names(self) -> dict[str, str]:
         """Return the columns' names in SQL, and what each has."""
-        return _in_sql(["id", STEP, TIME, *sorted(metric_names(self._runs))])
+        known = self._chosen.candidates.names()
+        metrics = (name.removeprefix("last.") for name in known if name.startswith("last."))
+        return _in_sql(["id", STEP, TIME, *_sorted(metrics)])
 
     def columns(self, asked: _Asked) -> dict[str, Column]:
         if not asked.table("metrics"):
             return {"id": column_of([], "object"), STEP: column_of([], "int64"), TIME: column_of([])}
         names = {name: sql for sql, name in self.names().items()}
-        table = stacked(self._runs, None if asked.all else [name for name, sql in names.items() if asked.named(sql)])
+        wanted = None if asked.all else [name for name, sql in names.items() if asked.named(sql)]
+        table = stacked(self._chosen.runs(), wanted)
         known = dict.fromkeys([*names, *table])  # a metric may stand in the rows only
         return {sql: table[name] for sql, name in _in_sql(known).items() if name in table}
+
+
+def _sorted(names: Iterable[str]) -> list[str]:
+    return sorted(names, key=lambda name: (name.lower(), name.swapcase()))
 
 
 def _in_sql(names: Iterable[str]) -> dict[str, str]:

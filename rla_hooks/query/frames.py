@@ -218,6 +218,21 @@ def column_of(values: Iterable[Any], without: str = "float64") -> Column:
     return Column(texts, present)
 
 
+def times_column(values: Iterable[Any]) -> Column:
+    """Return times as a column: aware datetimes, or seconds since 1970; None is a missing one.
+
+    >>> times_column([0.5, None, _EPOCH]).values.tolist()[0]
+    datetime.datetime(1970, 1, 1, 0, 0, 0, 500000)
+    """
+    import numpy
+
+    values = list(values)
+    if any(type(value) is not float for value in values):
+        values = [value.timestamp() if isinstance(value, datetime.datetime) else value for value in values]
+    seconds, present = column_of(values)
+    return Column(numpy.rint(seconds * 1e6).astype("int64").view("datetime64[us]"), present)
+
+
 def _numbers(values: list[Any], kinds: set[type], gaps: bool) -> Any:
     """Return numbers as an array, or None where one of them would change by that; 0 and NaN where there is none."""
     import numpy

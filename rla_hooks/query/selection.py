@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from rla_hooks.config.reading import log_root_of
@@ -20,6 +20,7 @@ from rla_hooks.query.candidates import Candidates, candidates_of
 from rla_hooks.query.filter import Filter, names_near, written
 from rla_hooks.query.names import BUILT_IN, is_known
 from rla_hooks.query.run_list import Runs
+from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.query.sorting import order, sort_keys
 from rla_hooks.query.times import since_of
 from rla_hooks.texts import shell_path, shown
@@ -62,6 +63,38 @@ def runs(
     (2, 'rla.runs(where="last.return > 0 and status == \\'finished\\'", sort=\\'-last.return\\', limit=1)')
     """
     given = dict(locals())
+    return Runs(select(**given).runs(), _query(given))
+
+
+class Selection(NamedTuple):
+    """Some of the runs of a log root, before they are made: who needs some of their values only asks for columns."""
+
+    candidates: Candidates
+    numbers: Sequence[int]
+    columns: Callable[[str], Sequence[Any]]  # of all candidates; each is made once
+
+    def runs(self) -> list[SavedRun]:
+        return [*map(self.candidates.run, self.numbers)]
+
+    def column(self, name: str) -> Sequence[Any]:
+        """Return the value of this name of each chosen run; see :mod:`rla_hooks.query.names`."""
+        values = self.columns(name)
+        are_all = len(self.numbers) == len(values) and self.numbers == range(len(values))
+        return values if are_all else [values[number] for number in self.numbers]
+
+
+def select(
+    log_root: str | os.PathLike[str] | None = None,
+    task: str | None = None,
+    where: str | None = None,
+    name: str | None = None,
+    since: str | date | timedelta | None = None,
+    tags: str | Sequence[str] | None = None,
+    group: str | None = None,
+    sort: str | Sequence[str] | None = None,
+    limit: int | None = None,
+) -> Selection:
+    """Choose runs as :func:`runs` does."""
     condition = None if where is None else Filter(where)
     pattern = None if name is None else _name_pattern(name)
     moment = None if since is None else since_of(since)
@@ -79,13 +112,13 @@ def runs(
     if condition is not None:
         _check_names(condition.names, condition.unknown, column, candidates)
         chosen = _chosen(chosen, condition.mask(column, len(candidates)))
-    chosen = [*_fitting(chosen, column, pattern, moment, wanted_tags, group)]
+    chosen = _fitting(chosen, column, pattern, moment, wanted_tags, group)
     if keys:
         _check_names([key.name for key in keys], _no_sort, column, candidates)
         chosen = order(chosen, keys, column)[:limit]
     elif limit is not None:
         chosen = chosen[max(0, len(chosen) - limit) :]
-    return Runs(map(candidates.run, chosen), _query(given))
+    return Selection(candidates, chosen, column)
 
 
 def _query(given: dict[str, Any]) -> str:

@@ -7,8 +7,8 @@ from typing import Any
 
 from rla_hooks.columns import Column, Columns
 from rla_hooks.errors import ConfigError, did_you_mean, warn
-from rla_hooks.query.frames import AnyColumn, Repeated, column_of, joined, taken
-from rla_hooks.query.names import BUILT_IN, getter
+from rla_hooks.query.frames import AnyColumn, Repeated, column_of, joined, taken, times_column
+from rla_hooks.query.names import BUILT_IN, LISTS, TEXTS, TIMES, getter
 from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.texts import cut, printable
 from rla_hooks.writers.base import STEP, TIME
@@ -16,8 +16,6 @@ from rla_hooks.writers.base import STEP, TIME
 Names = str | Iterable[str] | None
 ABOUT = "id", "task", "status", "started", "seconds", "rows"  # the first columns of a table of runs
 _STATISTICS = "last.", "min.", "max."
-_TIME = "datetime64[us]"
-_DTYPES = {"started": _TIME, "ended": _TIME, "seconds": "float64", "rows": "int64", "step": "int64"}  # else texts
 _MOST_METRICS = 100  # that a table has without being asked for them
 _MOST_LISTED = 20  # names in an error
 
@@ -25,7 +23,7 @@ _MOST_LISTED = 20  # names in an error
 def table(runs: Sequence[SavedRun], metrics: Names, params: Names) -> dict[str, AnyColumn]:
     """Return one row a run: what it is, its parameters, and a value of each metric. See :meth:`Runs.table`."""
     shown = _first_metrics(runs) if metrics is None else _list(metrics)
-    columns = {name: built_in_column(runs, name) for name in ABOUT}
+    columns = {name: built_in_column(name, map(BUILT_IN[name], runs)) for name in ABOUT}
     columns |= parameters(runs, params, {*columns, *shown})
     known: set[str] = set()
     for name in shown:
@@ -111,12 +109,14 @@ def _named(runs: Sequence[SavedRun], name: str) -> Column:
     if runs and name not in BUILT_IN and values.count(None) == len(runs):
         known = all_parameters(runs).keys() | BUILT_IN.keys()
         _check_known("parameter", name.removeprefix("hparams."), known)
-    return column_of(values, without=_DTYPES.get(name, "float64"))
+    return built_in_column(name, values) if name in BUILT_IN else column_of(values)
 
 
-def built_in_column(runs: Iterable[SavedRun], name: str) -> Column:
-    """Return what is built in under this name as a column, whose type does not depend on whether a run has it."""
-    return column_of(map(BUILT_IN[name], runs), without=_DTYPES.get(name, "object"))
+def built_in_column(name: str, values: Iterable[Any]) -> Column:
+    """Return values of a built-in name as a column, whose type does not depend on whether a run has it."""
+    if name in TIMES:
+        return times_column(values)
+    return column_of(values, without="object" if name in TEXTS | LISTS else "int64" if name != "seconds" else "float64")
 
 
 def all_parameters(runs: Iterable[SavedRun]) -> dict[str, None]:
