@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import heapq
 import io
@@ -272,3 +273,36 @@ def odd_texts():
         *["x" * 10_000, "/" * 100, "a.b", ".hidden", "1e-3", "None", "{'a': 1}", "a" * 255, "a" * 256, "诗" * 85],
         *["诗" * 86, "CON", "a;b|c>d<e*f?g\"h'i`j$k!", "\u202e"],
     ]  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def in_terminal():
+    """Runs a command of ``rla`` in a terminal of its own, and returns what it wrote there."""
+    if sys.platform == "win32":
+        pytest.skip("needs a pseudo terminal")
+    import fcntl
+    import struct
+    import termios
+
+    def run(*arguments: object, columns: int = 80, lines: int = 40, **environment: str) -> str:
+        master, slave = os.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+        known = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "LINES", "NO_COLOR")}
+        child = subprocess.Popen(
+            [Path(sys.executable).parent / "rla", *map(str, arguments)],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            env=known | {"TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8"} | environment,
+            start_new_session=True,
+        )
+        os.close(slave)
+        data = b""
+        with contextlib.suppress(OSError):  # Linux says at the end that the other side is gone
+            while piece := os.read(master, 65536):
+                data += piece
+        os.close(master)
+        child.wait()
+        return data.decode().replace("\r\n", "\n")
+
+    return run

@@ -63,7 +63,7 @@ def test_runs_are_listed_with_status_and_rows(log_root):
 
 def test_show_names_the_folders_and_the_command(log_root):
     """The newest run's tree and a TensorBoard command that a shell takes as it is; a part of a name chooses another."""
-    newest = _rla("show", "--log-root", log_root)
+    newest = _rla("show", "--files", "--log-root", log_root)
     assert "info=broken" in newest.stdout and "progress.csv" in newest.stdout
     assert f"tensorboard --logdir '{log_root}/log/my%20task'" in newest.stdout
     assert "info=bad" in _rla("show", "info=bad", "--log-root", log_root).stdout
@@ -73,7 +73,7 @@ def test_show_leaves_out_temporary_files(tmp_path):
     """A run that goes on keeps room for its ending in hidden files; they say nothing to a user."""
     running = rla.start(task="t", log_root=tmp_path, writers=["csv"], backup="none")
     assert [path.name for path in running.log_dir.iterdir() if path.name.endswith(".tmp")]
-    shown = _rla("show", "--log-root", tmp_path).stdout
+    shown = _rla("show", "--files", "--log-root", tmp_path).stdout
     running.finish()
     assert "run.json" in shown and ".tmp" not in shown
 
@@ -118,7 +118,7 @@ def hostile_root(tmp_path_factory):
 
 
 @pytest.mark.parametrize("encoding", ["utf-8:strict", "ascii:strict", "latin-1:strict"])
-@pytest.mark.parametrize("arguments", [["runs"], ["show"], ["show", "info=plain"], ["show", EVIL]])
+@pytest.mark.parametrize("arguments", [["runs"], ["show"], ["show", "--files"], ["show", "info=plain"], ["show", EVIL]])
 def test_nothing_is_printed_raw(arguments, encoding, hostile_root):
     """No control character of a name, a file or an argument reaches the terminal, and none of them is an error."""
     done = _rla(*arguments, "--log-root", hostile_root, PYTHONIOENCODING=encoding, FORCE_COLOR="", TERM="xterm")
@@ -141,7 +141,7 @@ def test_in_a_pipe_a_run_is_one_line(columns, log_root):
     assert len(lines) == 5 and all(line == line.rstrip() for line in lines)
     assert [info for info in ("[bold]good[/]", "bad", "dead", "broken") if f"info={info}" in "".join(lines)]
     (name,) = (run.name for run in rla.runs(log_root) if run.record["info"] == "bad")
-    assert f"/{name}\n" in _rla("show", "info=bad", "--log-root", log_root, COLUMNS=columns).stdout
+    assert f"/{name}\n" in _rla("show", "info=bad", "--files", "--log-root", log_root, COLUMNS=columns).stdout
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a shell")
@@ -176,7 +176,7 @@ def test_a_tree_is_bounded(tmp_path):
     (deep / "circle").symlink_to(run.log_dir)
     for number in range(1000):
         (run.results_dir / f"{number:04}").touch()
-    lines = _rla("show", "--log-root", tmp_path).stdout.splitlines()
+    lines = _rla("show", "--files", "--log-root", tmp_path).stdout.splitlines()
     assert len(lines) < 60 and any("... 992 more" in line for line in lines) and "circle" not in "".join(lines)
 
 

@@ -14,7 +14,10 @@ from typer.core import TyperGroup
 COMMANDS = {
     "runs": ("listing", "List runs, one a line, newest last"),
     "ls": ("listing", "The same as runs"),
-    "show": ("show", "Show the folders of a run, by default of the newest one"),
+    "show": ("show", "Show a run: status, parameters, metrics, errors, and where its files are"),
+    "compare": ("compare", "Compare runs: parameters, metrics, code, packages; by default the last two"),
+    "tail": ("tail", "Show the last rows of a run, and with -f those to come"),
+    "plot": ("plot", "Draw a metric of one or several runs as a curve in the terminal"),
     "path": ("path", "Print the path of a run's folder, and nothing else"),
     "tag": ("labels", "Add tags to a run, or to many, and remove them; print the tags"),
     "note": ("labels", "Set the note of a run, a text of any number of lines; without a text print it"),

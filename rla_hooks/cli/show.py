@@ -2,19 +2,249 @@
 
 from __future__ import annotations
 
-from rla_hooks.cli.choose import choose
-from rla_hooks.cli.common import LatestRun, LogRoot, Task, Where, app
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rla_hooks.cli.common import Json, LatestRun, LogRoot, Task, Where, app
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+    from rla_hooks.columns import Columns
+    from rla_hooks.query import SavedRun
+
+_MAX_METRICS = 40  # unless all are asked for: a run may have 100,000
+_MAX_PARAMETERS = 60
+_MAX_LISTED = 5  # warnings, checkpoints, figures
+_LINES_OF_ERROR = 8
+_SPARK = 16  # characters
+_STYLES = {"finished": "green", "running": "cyan", "failed": "red", "killed": "red", "interrupted": "yellow"}
+_NOT_METRICS = "time-step", "timestamp"
+
+Line = tuple[str, str]
 
 
 @app.command("show")
-def show(run: LatestRun = None, log_root: LogRoot = None, task: Task = None, where: Where = None) -> None:
-    """Show the folders of a run, by default of the newest one.
+def show(
+    run: LatestRun = None,
+    files: Annotated[bool, typer.Option("--files", help="Show the run's folders as a tree instead.")] = False,
+    traceback: Annotated[bool, typer.Option("--traceback", help="Show the whole traceback of an error.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Show all parameters, metrics, warnings and files.")
+    ] = False,
+    where: Where = None,
+    task: Task = None,
+    log_root: LogRoot = None,
+    as_json: Json = False,
+) -> None:
+    """Show a run: status, parameters, metrics, errors, and where its files are.
+
+    Each metric has its last value, its smallest and largest one with their steps, the mean of the last 100 values, and
+    its course.
 
     Examples:
 
         rla show
-        rla show 21-28-12
+        rla show latest~1 --files
     """
+    from rla_hooks.cli.choose import choose
+    from rla_hooks.cli.facts import facts_of
     from rla_hooks.cli.folders import print_run
+    from rla_hooks.cli.screen import print_json, stdout_console
+    from rla_hooks.cli.several import metrics_of
 
-    print_run(choose(run, log_root, where, task).paths)
+    chosen = choose(run, log_root, where, task)
+    if files:
+        print_run(chosen.paths)
+        return
+    names = metrics_of([chosen])
+    shown = names if everything or as_json else names[:_MAX_METRICS]
+    columns = chosen.columns(shown)
+    facts = facts_of(chosen, shown)
+    if as_json:
+        print_json(facts)
+        return
+    console = stdout_console()
+    most = None if everything else _MAX_LISTED
+    _print_head(facts, console)
+    _print_parameters(facts, None if everything else _MAX_PARAMETERS, console)
+    _print_metrics(facts, columns, len(names) - len(shown), console)
+    _print_trouble(facts, traceback, most, console)
+    _print_files(chosen, facts, most, console)
+
+
+def _print_head(facts: Mapping[str, Any], console: Console) -> None:
+    from rich.text import Text
+
+    from rla_hooks.cli.screen import cell, print_table
+
+    status = str(facts["status"])
+    style = f"bold {_STYLES.get(status.partition(' ')[0], '')}".strip()
+    task, ending, run_id = (cell(facts["task"]), "bold"), (cell(status), style), (cell(facts["id"]), "dim")
+    console.print(Text.assemble(task, "  ", ending, "  ", run_id))
+    for problem in facts["problems"]:
+        console.print(Text(f"damaged: {cell(problem)}", "red"), soft_wrap=True)
+    for hint in facts["hints"]:
+        console.print(Text(f"hint: {cell(hint)}", "yellow"), soft_wrap=True)
+    lines = [(name, cell(text, 2000)) for name, text in _head_lines(facts) if text]
+    print_table(console, [(Text(name, "dim"), text) for name, text in lines if name != "command"], narrow=1)
+    for name, text in lines:
+        if name == "command":  # uncut, so that it can be copied
+            console.print(
+                Text.assemble((name.ljust(max(len(each) for each, _ in lines)), "dim"), "  ", text), soft_wrap=True
+            )
+
+
+def _head_lines(facts: Mapping[str, Any]) -> Iterator[Line]:
+    from rla_hooks.cli.facts import command_of, moment
+    from rla_hooks.texts import duration
+
+    is_running = str(facts["status"]).startswith("running")
+    for name in ("title", "group", "note"):
+        yield name, str(facts[name] or "")
+    yield "tags", ", ".join(facts["tags"])
+    yield "started", moment(facts["started"])
+    yield "ended", moment(facts["ended"])
+    if facts["ended"] is None and facts["last_write"] is not None:
+        yield "last wrote", moment(facts["last_write"])
+    if facts["seconds"] is not None:
+        yield "runs for" if is_running else "took", duration(facts["seconds"])
+    rows, step = facts["rows"], facts["step"]
+    yield "rows", "" if rows is None else f"{rows}" + ("" if step is None else f", up to step {step}")
+    yield "host", str(facts["host"] or "")
+    yield "in run", str(facts["parent"] or "")
+    yield "git", _git_line(facts["git"])
+    yield "python", str(facts["python"] or "")
+    yield "result", "" if facts["result"] is None else repr(facts["result"])
+    yield "command", command_of(facts) or ""
+
+
+def _git_line(git: Any) -> str:
+    if not isinstance(git, dict) or not (git.get("commit") or git.get("branch")):
+        return ""
+    commit = str(git.get("commit") or "")[:12] or "no commit yet"
+    branch = f" on {git['branch']}" if git.get("branch") else ""
+    changed = ", with uncommitted changes" if git.get("dirty") else ""
+    return f"{commit}{branch}{changed}"
+
+
+def _print_parameters(facts: Mapping[str, Any], most: int | None, console: Console) -> None:
+    from rich.text import Text
+
+    from rla_hooks.cli.screen import cell, print_table
+
+    pairs = list(facts["hparams"].items())
+    if not pairs:
+        return
+    _heading("parameters", console)
+    rows = [(cell(name, 60), cell(value, 2000)) for name, value in pairs[:most]]
+    print_table(console, [(Text(name), text) for name, text in rows], indent=2, narrow=1)
+    _more(len(pairs) - len(rows), console)
+
+
+def _print_metrics(facts: Mapping[str, Any], columns: Columns, hidden: int, console: Console) -> None:
+    from rich.text import Text
+
+    from rla_hooks.cli.draw import number, sparkline
+    from rla_hooks.cli.screen import cell, is_unicode, print_table
+
+    if not facts["metrics"]:
+        return
+    _heading("metrics", console)
+    head = ["", "last", "min (step)", "max (step)", "mean", "course"]
+    rows: list[list[Text | str]] = [[Text(each, "dim") for each in head]]
+    for name, summary in facts["metrics"].items():
+        cells = [cell(number(summary["last"]), 40)]
+        for kind in ("min", "max"):
+            value, step = summary.get(kind), summary.get(f"{kind}_step")
+            at = "" if step is None else f" ({step})"
+            cells.append("" if value is None else f"{number(value)}{at}")
+        cells.append("" if summary.get("mean") is None else number(summary["mean"]))
+        values, present = columns[name]
+        course = (
+            ""
+            if values.dtype == object
+            else sparkline(values if present is None else values[present], _SPARK, is_unicode())
+        )
+        rows.append([cell(name, 60), *cells, Text(course, "cyan")])
+    if console.is_terminal and console.width < 100:
+        rows = [[*row[:4], *row[5:]] for row in rows]
+    print_table(console, rows, indent=2, right=range(1, len(rows[0]) - 1))
+    _more(hidden, console)
+
+
+def _print_trouble(facts: Mapping[str, Any], traceback: bool, most: int | None, console: Console) -> None:
+    from rich.text import Text
+
+    from rla_hooks.cli.screen import cell
+    from rla_hooks.texts import printable
+
+    error = facts["error"]
+    if isinstance(error, str) and error:
+        lines = error.rstrip().split("\n")
+        kept = lines if traceback else lines[-_LINES_OF_ERROR:]
+        _heading("error" if facts["signal"] is None else f"error ({cell(facts['signal'])})", console)
+        for line in kept:
+            console.print(Text(f"  {printable(line)}", "red"), soft_wrap=True)
+        if len(kept) < len(lines):
+            console.print(Text(f"  the last {len(kept)} of {len(lines)} lines: --traceback shows all", "dim"))
+    for name in ("warnings", "gaps", "notes", "restarts"):
+        if not facts[name]:
+            continue
+        _heading(f"{name} ({len(facts[name])})", console)
+        shown = facts[name] if most is None else facts[name][-most:]
+        for each in shown:
+            console.print(Text(f"  {cell(_line_of(each), 2000)}"), soft_wrap=True)
+        _more(len(facts[name]) - len(shown), console)
+
+
+def _line_of(item: Any) -> str:
+    if not isinstance(item, dict):
+        return str(item)
+    if isinstance(item.get("text"), str):
+        return str(item["text"])
+    return ", ".join(f"{key}: {value}" for key, value in item.items())
+
+
+def _print_files(run: SavedRun, facts: Mapping[str, Any], most: int | None, console: Console) -> None:
+    from rich.filesize import decimal
+    from rich.text import Text
+
+    from rla_hooks.cli.screen import cell
+    from rla_hooks.texts import shell_path
+
+    checkpoints = [
+        f"{cell(each['file'].rsplit('/', 1)[-1])}  step {each['step']}  {decimal(each['size'])}"
+        for each in facts["checkpoints"]
+    ]
+    figures = [cell(path.removeprefix(f"{run.results_dir}/")) for path in facts["figures"]]
+    for name, lines in (("checkpoints", checkpoints), ("figures", figures)):
+        if lines:
+            _heading(f"{name} ({len(lines)})", console)
+            shown: Sequence[str] = lines if most is None else lines[-most:]
+            for line in shown:
+                console.print(Text(f"  {line}"), soft_wrap=True)
+            _more(len(lines) - len(shown), console)
+    console.print()
+    # Whole lines, which a terminal breaks: they are there to be copied.
+    for kind, name in (("log", "the run"), ("checkpoint", "checkpoints"), ("results", "figures"), ("code", "code")):
+        if kind in facts["folders"]:
+            console.print(Text(f"{name}: {shell_path(facts['folders'][kind])}"), soft_wrap=True)
+    console.print(Text(f"see the curves: {facts['tensorboard']}"), soft_wrap=True)
+
+
+def _heading(text: str, console: Console) -> None:
+    from rich.text import Text
+
+    console.print()
+    console.print(Text(text, "bold"))
+
+
+def _more(count: int, console: Console) -> None:
+    from rich.text import Text
+
+    if count > 0:
+        console.print(Text(f"  ... and {count} more: --all", "dim"))

@@ -1,0 +1,126 @@
+"""All that is known of one run, as plain data: what ``rla show`` prints, and gives as JSON."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from rla_hooks.atomic import is_temporary
+from rla_hooks.checkpoints.manifest import Manifest
+from rla_hooks.layout import LOG
+from rla_hooks.life import last_write
+from rla_hooks.query import SavedRun
+from rla_hooks.query.summaries import summaries_of
+from rla_hooks.texts import shell_path
+
+_MAX_FIGURES = 1000
+_MAX_FOLDERS = 1000
+_FOLDERS = {"log": "log_dir", "checkpoint": "checkpoint_dir", "results": "results_dir", "code": "code_dir"}
+_LISTS = "warnings", "gaps", "notes", "restarts"
+
+
+def facts_of(run: SavedRun, metrics: Iterable[str]) -> dict[str, Any]:
+    """Return what is known of a run, and of these metrics of it."""
+    noted = run.run_json
+    return {
+        "id": run.id,
+        "name": run.name,
+        "task": run.task,
+        "status": run.status,
+        "problems": list(run.problems),
+        "hints": list(run.hints),
+        "started": run.started,
+        "ended": run.ended,
+        "seconds": run.seconds,
+        "last_write": last_write((run.log_dir, run.tensorboard_dir, run.checkpoint_dir)),
+        "host": run.host,
+        "parent": run.parent,
+        "title": run.title,
+        "tags": run.tags,
+        "group": run.group,
+        "note": run.note,
+        "command": noted.get("command"),
+        "folder": noted.get("folder"),
+        "python": noted.get("python"),
+        "rla_hooks": noted.get("rla_hooks"),
+        "git": noted.get("git"),
+        "rows": run.info.get("rows"),
+        "step": run.info.get("last_step"),
+        "result": run.result,
+        "hparams": run.hparams,
+        "record": run.record,
+        "metrics": {name: each._asdict() for name, each in summaries_of([run.paths], metrics)[0].items()},
+        "error": noted.get("error"),
+        "signal": noted.get("signal"),
+        **{name: noted[name] if isinstance(noted.get(name), list) else [] for name in _LISTS},
+        "checkpoints": [
+            {"file": str(run.checkpoint_dir / each.file), "name": each.name, "step": each.step, "size": each.size}
+            for each in Manifest(run.checkpoint_dir).entries()
+        ],
+        "figures": [str(path) for path in figures_of(run)],
+        "folders": {kind: str(getattr(run, name)) for kind, name in _FOLDERS.items() if _is_filled(getattr(run, name))},
+        "tensorboard": f"tensorboard --logdir {shell_path(_task_folder(run))}",
+    }
+
+
+def figures_of(run: SavedRun) -> Iterator[Path]:
+    """Yield the files in the results folder of a run, by name; some thousand at most."""
+    found = 0
+    for number, (folder, folders, files) in enumerate(os.walk(run.results_dir)):
+        folders.sort()
+        for name in sorted(files):
+            if not is_temporary(name) and found < _MAX_FIGURES:
+                found += 1
+                yield Path(folder, name)
+        if number >= _MAX_FOLDERS or found >= _MAX_FIGURES:
+            return
+
+
+def _is_filled(folder: Path) -> bool:
+    try:
+        with os.scandir(folder) as entries:
+            return any(True for _ in islice(entries, 1))
+    except OSError:
+        return False
+
+
+def _task_folder(run: SavedRun) -> Path:
+    return run.paths.log_root / LOG / run.name.rsplit("/", 4)[0]
+
+
+def command_of(facts: Mapping[str, Any]) -> str | None:
+    """Return the command that starts the run again, as a shell takes it; None where run.json has none."""
+    command, folder = facts["command"], facts["folder"]
+    if not isinstance(command, list) or not command:
+        return None
+    words = " ".join(
+        shell_path(str(word)) if not str(word).isprintable() else shlex.quote(str(word)) for word in command
+    )
+    return f"cd {shell_path(folder)} && {words}" if isinstance(folder, str) else words
+
+
+def ago(seconds: float) -> str:
+    """Return how long ago a time was, for people.
+
+    >>> ago(12), ago(150), ago(7_200), ago(200_000), ago(-5)
+    ('12 seconds ago', '2 minutes ago', '2 hours ago', '2 days ago', 'now')
+    """
+    for unit, name in ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")):
+        count = int(seconds // unit)
+        if count >= 1:
+            return f"{count} {name}{'s' * (count != 1)} ago"
+    return "now"
+
+
+def moment(when: datetime | float | None) -> str:
+    """Return a time in the time zone of this machine, and how long ago it was."""
+    if when is None:
+        return ""
+    seconds = when if isinstance(when, (int, float)) else when.timestamp()
+    return f"{datetime.fromtimestamp(seconds):%Y-%m-%d %H:%M:%S} ({ago(time.time() - seconds)})"

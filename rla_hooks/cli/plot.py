@@ -1,0 +1,116 @@
+"""``rla plot``: a metric as a curve in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rla_hooks.cli import completion
+from rla_hooks.cli.common import EachRun, Json, LogRoot, Task, Where, app
+from rla_hooks.cli.draw import MOST_CURVES, Curve, Look, chart
+from rla_hooks.cli.screen import is_unicode, print_json, stdout_console
+from rla_hooks.cli.several import Limit, check_metrics, metrics_of, several, short_names
+from rla_hooks.errors import RLAError
+from rla_hooks.query import SavedRun
+
+if TYPE_CHECKING:
+    import numpy
+
+    Floats = numpy.ndarray[Any, numpy.dtype[numpy.float64]]
+
+_TIME, _STEP = "timestamp", "time-step"
+_UNITS = ((86400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
+
+
+@app.command("plot")
+def plot(
+    metric: Annotated[str, typer.Argument(metavar="METRIC", autocompletion=completion.columns)],
+    run: EachRun = None,
+    x: Annotated[str, typer.Option(help="What runs along the axis: time-step, timestamp, or a metric.")] = _STEP,
+    smooth: Annotated[int, typer.Option(min=1, help="Draw the mean of so many rows, up to each row.")] = 1,
+    width: Annotated[int | None, typer.Option(min=20, max=1000, help="Columns; else those of the terminal.")] = None,
+    height: Annotated[int, typer.Option(min=3, max=500, help="Lines of the curve.")] = 16,
+    where: Where = None,
+    limit: Limit = None,
+    task: Task = None,
+    log_root: LogRoot = None,
+    as_json: Json = False,
+) -> None:
+    """Draw a metric in the terminal: of the newest run, or of several with a legend of what they differ in.
+
+    A gap is where the metric is NaN or infinite. The time stamps of a run count from its first row.
+
+    Examples:
+
+        rla plot perf/return
+        rla plot perf/return latest latest~1 --smooth 20
+    """
+    found = several(run, log_root, task, where, limit, default=["latest"])
+    known = metrics_of(found)
+    check_metrics([metric, *([x] if x not in (_STEP, _TIME) else [])], known)
+    curves = [curve for each, label in zip(found, short_names(found)) if (curve := _curve(each, label, metric, x))]
+    if not curves:
+        raise RLAError(f"{metric!r} of these runs holds no numbers. Give another metric: {', '.join(known[:20])}.")
+    if smooth > 1:
+        curves = [curve._replace(ys=_smoothed(curve.ys, smooth)) for curve in curves]
+    if as_json:
+        ids = {label: each for each, label in zip(found, short_names(found))}
+        documents = [
+            {"id": ids[label].id, "name": ids[label].name, "label": label, "x": xs, "y": ys} for label, xs, ys in curves
+        ]
+        print_json({"metric": metric, "x": x, "smooth": smooth, "runs": documents})
+        return
+    _print(curves, metric if smooth == 1 else f"{metric}  (mean of {smooth})", x, width, height)
+
+
+def _print(curves: Sequence[Curve], title: str, x: str, width: int | None, height: int) -> None:
+    console = stdout_console()
+    fits = console.width if console.is_terminal else 80
+    look = Look(width or fits, height, is_unicode(), console.color_system is not None)
+    drawn = list(curves)[-MOST_CURVES:]
+    if len(drawn) < len(curves):
+        title += f"  (the newest {len(drawn)} of {len(curves)} runs)"
+    name = x
+    if x == _TIME:
+        longest = max(float(curve.xs.max()) for curve in drawn)
+        seconds, unit = next(each for each in _UNITS if longest >= 2 * each[0] or each[0] == 1)
+        drawn = [curve._replace(xs=curve.xs / seconds) for curve in drawn]
+        name = f"{unit} since the first row"
+    console.width = max(console.width, look.width + 1)
+    console.print(chart(drawn, title, name, look), end="")
+
+
+def _curve(run: SavedRun, label: str, metric: str, x: str) -> Curve | None:
+    """Return the points of a run; None where it has none."""
+    import numpy
+
+    columns = run.columns([metric, x])
+    ys, xs = columns.get(metric), columns.get(x)
+    if ys is None or xs is None or ys.values.dtype == object or xs.values.dtype == object:
+        return None
+    there: Any = numpy.ones(len(ys.values), bool)
+    for column in (ys, xs):
+        there &= True if column.present is None else column.present
+    found = xs.values[there].astype(float)
+    if not len(found):
+        return None
+    if x == _TIME:
+        found = found - columns[_TIME].values[0]
+    return Curve(label, found, ys.values[there].astype(float))
+
+
+def _smoothed(ys: Floats, rows: int) -> Floats:
+    """The mean of the finite numbers among the last so many, at each of them; the others stay."""
+    import numpy
+
+    fine = numpy.isfinite(ys)
+    values = ys[fine]
+    if not len(values):
+        return ys
+    kernel = numpy.ones(min(rows, len(values)))
+    sums = numpy.convolve(values, kernel)[: len(values)]
+    smoothed: Floats = ys.copy()
+    smoothed[fine] = sums / numpy.minimum(numpy.arange(len(values)) + 1, len(kernel))
+    return smoothed

@@ -1,0 +1,102 @@
+"""What is written to stdout: to a terminal with colours and as wide as it is, to a pipe plain and uncut."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from rla_hooks.texts import cut, printable
+
+PIPE_WIDTH = 100_000  # columns: a pipe has no edge
+_MAX_CELL = 500  # characters, of a table in which anything may stand
+
+
+def stdout_console() -> Console:
+    """Return a console for stdout. In a pipe, whatever COLUMNS says, lines are as long as they are."""
+    console = Console(highlight=False, soft_wrap=False, emoji=False, markup=False)
+    if not console.is_terminal:
+        console.width = PIPE_WIDTH
+    return console
+
+
+def is_unicode(characters: str = "▁█⣿│└━…") -> bool:
+    """Whether stdout takes these characters: a terminal with LANG=C takes ASCII only."""
+    try:
+        characters.encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def cell(value: object, limit: int = _MAX_CELL) -> str:
+    """Return a value as it stands in a table: on one line, and not endless.
+
+    >>> cell("a\\nb"), cell(0.1), cell(None), cell([1, "a"])
+    ('a\\\\nb', '0.1', '', "[1, 'a']")
+    """
+    text = "" if value is None else value if isinstance(value, str) else repr(value)
+    return printable(cut(text, limit))
+
+
+def print_json(content: Any) -> None:
+    """Print one JSON document, in ASCII. NaN and infinities, for which JSON has no word, are null; times are texts."""
+    print(json_text(content))
+
+
+def json_text(content: Any, indent: int | None = 2) -> str:
+    """Return content as JSON that every reader takes.
+
+    >>> json_text({"loss": [0.5, float("nan")]}, indent=None)
+    '{"loss": [0.5, null]}'
+    """
+    return json.dumps(_plain(content), indent=indent, allow_nan=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    return str(value)
+
+
+def print_table(
+    console: Console, rows: Iterable[Sequence[Any]], indent: int = 0, right: Sequence[int] = (), narrow: int = 0
+) -> None:
+    """Print rows of cells, each a text or a Text, below each other, without blanks at the end of a line.
+
+    right: the numbers of columns whose cells end below each other. narrow: the widest column, which is cut on a
+    terminal so that a row is one line.
+    """
+    cells = [[Text(each) if isinstance(each, str) else each for each in row] for row in rows]
+    if not cells:
+        return
+    widths = [max(cell_len(each.plain) for each in column) for column in zip(*cells, strict=True)]
+    over = indent + sum(widths) + 2 * (len(widths) - 1) - console.width
+    if over > 0 and console.is_terminal:
+        widths[narrow] = max(widths[narrow] - over, 8)
+    for row in cells:
+        line = Text(" " * indent, no_wrap=True)
+        for column, (each, width) in enumerate(zip(row, widths)):
+            if cell_len(each.plain) > width:
+                each.truncate(width, overflow="ellipsis" if is_unicode("…") else "crop")
+            blanks = " " * (width - cell_len(each.plain))
+            line.append_text(Text(blanks) + each if column in right else each + Text(blanks))
+            line.append("  ")
+        line.rstrip()
+        console.print(line, overflow="crop", no_wrap=True, crop=True)

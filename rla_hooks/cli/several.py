@@ -1,0 +1,99 @@
+"""Several runs of one command: which they are, and short names that tell them apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rla_hooks.cli.choose import choose_all
+from rla_hooks.errors import RLAError, nearest
+from rla_hooks.query import Runs, SavedRun
+from rla_hooks.query.tables import differing
+from rla_hooks.texts import printable, shown
+
+Limit = Annotated[int | None, typer.Option("-n", metavar="N", min=1, help="Only the newest N of the chosen runs.")]
+_SHORT = 4  # characters of an id, at least
+_MAX_VALUE = 24  # characters of a parameter's value in a name
+_MAX_PAIRS = 8  # parameters in a name
+_MAX_LISTED = 20  # metrics in a message
+
+
+def several(
+    texts: Sequence[str] | None,
+    log_root: Path | None,
+    task: str | None = None,
+    where: str | None = None,
+    limit: int | None = None,
+    default: Sequence[str] = (),
+) -> Runs:
+    """Return the runs that are named, each once; without names those that the options choose.
+
+    default: the names that count where there are neither names nor options. Raises RLAError where there is no run.
+    """
+    texts = texts or (default if where is None and limit is None else ())
+    found = choose_all(texts, log_root, where, task)
+    return found if limit is None else found[-limit:]
+
+
+def short_names(found: Sequence[SavedRun]) -> list[str]:
+    """Return a name for each run by the parameters in which they differ, and the beginning of its id.
+
+    Such as ``algo=ppo seed=1 [k3xq]``. A single run has the record parameters of its name.
+    """
+    names = differing(found)
+    texts = []
+    for run, short in zip(found, short_ids([run.id for run in found]), strict=True):
+        given = {name: run.hparams.get(name) for name in names} if len(found) > 1 else run.record
+        pairs = [f"{name}={_value(value)}" for name, value in list(given.items())[:_MAX_PAIRS]]
+        texts.append(printable(" ".join([*(pairs or [run.task]), f"[{short}]"])))
+    return texts
+
+
+def _value(value: Any) -> str:
+    text = value if isinstance(value, str) else shown(value)
+    return text if len(text) <= _MAX_VALUE else f"{text[: _MAX_VALUE - 1]}…"
+
+
+def short_ids(ids: Sequence[str]) -> list[str]:
+    """Return the beginnings of ids that tell them apart.
+
+    >>> short_ids(["k3xq7aod", "k3xqb2cd", "m4aaaaaa"])
+    ['k3xq7', 'k3xqb', 'm4aaa']
+    """
+    for length in range(_SHORT, max(map(len, ids), default=0)):
+        if len({each[:length] for each in ids}) == len(set(ids)):
+            return [each[:length] for each in ids]
+    return list(ids)
+
+
+def metrics_of(found: Iterable[SavedRun]) -> list[str]:
+    """Return the names of the metrics of runs, in the order in which they appear."""
+    return list(dict.fromkeys(name for run in found for name in (run.last or _columns_of(run))))
+
+
+def _columns_of(run: SavedRun) -> list[str]:
+    return [name for name in run.columns() if name not in ("time-step", "timestamp")]
+
+
+def check_metrics(names: Iterable[str], known: Sequence[str]) -> None:
+    """Raise RLAError for a metric that no run has; the message lists those that exist, the nearest first.
+
+    >>> check_metrics(["perf/retrun"], ["loss", "perf/return"])
+    Traceback (most recent call last):
+    rla_hooks.errors.RLAError: no run has the metric 'perf/retrun'. There are: perf/return, loss. Did you mean ...?
+    """
+    for name in names:
+        if name in known:
+            continue
+        if not known:
+            raise RLAError(f"there is no metric {shown(name, 100)}: none of the chosen runs has any rows.")
+        near = nearest(name, known) or next((each for each in known if name.casefold() in each.casefold()), "")
+        listed = [*([near] if near else []), *(each for each in known if each != near)]
+        more = f", and {len(listed) - _MAX_LISTED} more" if len(listed) > _MAX_LISTED else ""
+        hint = f" Did you mean {near!r}?" if near else ""
+        raise RLAError(
+            f"no run has the metric {shown(name, 100)}. There are: {', '.join(listed[:_MAX_LISTED])}{more}.{hint}"
+        )

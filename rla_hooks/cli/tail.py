@@ -1,0 +1,194 @@
+"""``rla tail``: the last rows of a run, and those to come."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rla_hooks.cli import completion
+from rla_hooks.cli.common import Json, LatestRun, LogRoot, Task, Where, app
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+    from rla_hooks.cli.follow import Follower, Row
+    from rla_hooks.query import SavedRun
+
+_STEP, _TIME = "time-step", "timestamp"
+_MAX_WIDTH = 40  # of a column, which may hold texts
+_DELETED = "the run was deleted"
+
+Print = Callable[["Sequence[Row]"], None]
+
+
+@app.command("tail")
+def tail(
+    run: LatestRun = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Show rows as they come, until the run ends.")] = False,
+    count: Annotated[int, typer.Option("-n", metavar="N", min=0, help="Begin with the last N rows.")] = 10,
+    names: Annotated[
+        str | None,
+        typer.Option("-c", "--columns", metavar="NAMES", autocompletion=completion.columns, help="Only these metrics."),
+    ] = None,
+    every: Annotated[float, typer.Option(min=0.05, help="Seconds between two looks at the files.")] = 1.0,
+    where: Where = None,
+    task: Task = None,
+    log_root: LogRoot = None,
+    as_json: Json = False,
+) -> None:
+    """Show the last rows of a run, and with -f those to come.
+
+    On a terminal -f shows a table that is drawn again when there are rows; in a pipe each row is one line. It ends when
+    the run has ended, or with Ctrl-C. With --json it prints a list of rows, with -f as well one row a line.
+
+    Examples:
+
+        rla tail -f
+        rla tail latest~1 -n 100 -c loss,perf/return
+    """
+    from rla_hooks.cli.choose import choose
+    from rla_hooks.cli.follow import Follower
+    from rla_hooks.cli.screen import json_text, stdout_console
+    from rla_hooks.cli.several import check_metrics, metrics_of
+
+    chosen = choose(run, log_root, where, task)
+    columns = [name.strip() for name in names.split(",") if name.strip()] if names is not None else None
+    known = metrics_of([chosen])
+    if known:  # one that has no rows yet may get any
+        check_metrics((name for name in columns or () if name not in (_STEP, _TIME)), known)
+    console, follower = stdout_console(), Follower(chosen.log_dir)
+    if as_json and not follow:
+        print(json_text([_as_dict(row, columns) for row in follower.last(count)]))
+    elif as_json:
+        _follow(chosen, follower, count, every, lambda rows: _print_lines(rows, columns, as_json=True))
+    elif console.is_terminal:
+        _on_terminal(chosen, follower, count, every if follow else None, columns, console)
+    elif follow:
+        _follow(chosen, follower, count, every, lambda rows: _print_lines(rows, columns))
+    else:
+        _print_lines(follower.last(count), columns)
+
+
+def _follow(run: SavedRun, follower: Follower, count: int, every: float, print_rows: Print) -> None:
+    """Give the rows that are there, and those to come, until the run has ended, or Ctrl-C."""
+    from rla_hooks.query.entry import read_entry
+
+    with suppress(KeyboardInterrupt):
+        print_rows(follower.last(count))
+        while True:
+            status = read_entry(run.paths).status  # before the rows: none is written after the end
+            while rows := follower.new():
+                print_rows(rows)
+            if not run.log_dir.is_dir():
+                _tell(f"{_DELETED}: {run.name}")
+                raise typer.Exit(1)
+            if not status.startswith("running"):
+                _tell(f"the run has ended: {status}")
+                return
+            time.sleep(every)
+
+
+def _tell(text: str) -> None:
+    """Say something beside the rows: on stderr, so that a pipe gets rows only."""
+    from rla_hooks.texts import printable
+
+    typer.echo(f"rla: {printable(text)}", err=True)
+
+
+def _print_lines(rows: Sequence[Row], columns: Sequence[str] | None, as_json: bool = False) -> None:
+    """Print each row as one line, ``time-step=3  loss=0.5``, so that a line needs no header to be understood."""
+    from rla_hooks.cli.screen import cell, json_text
+
+    for row in rows:
+        values = _as_dict(row, columns)
+        if as_json:
+            print(json_text(values, indent=None))
+            continue
+        values.pop(_TIME, None) if columns is None or _TIME not in columns else None
+        print("  ".join(f"{cell(name)}={cell(value)}" for name, value in values.items()))
+    if rows:
+        import sys
+
+        sys.stdout.flush()
+
+
+def _as_dict(row: Row, columns: Sequence[str] | None) -> dict[str, object]:
+    values: dict[str, object] = {_STEP: row.step, _TIME: row.time, **row.values}
+    if columns is None:
+        return values
+    return {_STEP: row.step} | {name: values[name] for name in columns if name in values}
+
+
+def _on_terminal(
+    run: SavedRun,
+    follower: Follower,
+    count: int,
+    every: float | None,
+    columns: Sequence[str] | None,
+    console: Console,
+) -> None:
+    """Print a table, or keep one on the terminal that is drawn again when there is something new, and only then."""
+    from rich.live import Live
+
+    if every is None:
+        console.print(_table(follower.last(count), columns, console.width))
+        return
+    shown: deque[Row] = deque(maxlen=max(1, min(count, console.height - 3)))
+    with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
+
+        def show(rows: Sequence[Row]) -> None:
+            shown.extend(rows)
+            live.update(_with_status(run, _table(shown, columns, console.width)), refresh=True)
+
+        _follow(run, follower, count, every, show)
+
+
+def _with_status(run: SavedRun, table: RenderableType) -> RenderableType:
+    from rich.console import Group
+    from rich.text import Text
+
+    from rla_hooks.cli.screen import cell
+
+    line = Text(f"{cell(run.name)}", "dim", no_wrap=True, overflow="ellipsis")
+    return Group(line, table)
+
+
+def _table(rows: Sequence[Row], columns: Sequence[str] | None, width: int) -> RenderableType:
+    """Return the rows as a table, of as many columns as fit: those of the newest rows first."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from rla_hooks.cli.draw import number
+    from rla_hooks.cli.screen import cell
+
+    if not rows:
+        return Text("no rows yet")
+    names = list(columns or dict.fromkeys(name for row in rows for name in row.values))
+    cells = {
+        name: [cell(number(value))[:_MAX_WIDTH] if (value := _value(row, name)) is not None else "" for row in rows]
+        for name in [_STEP, *(name for name in names if name != _STEP)]
+    }
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    left = width
+    for name, column in cells.items():
+        left -= max(len(cell(name)), *map(len, column)) + 2
+        if left < -2 and table.columns:
+            break
+        table.add_column(Text(cell(name)), justify="right", no_wrap=True, overflow="ellipsis")
+    shown = list(cells.values())[: len(table.columns)]
+    for line in zip(*shown, strict=True):
+        table.add_row(*map(Text, line))
+    hidden = len(cells) - len(shown)
+    if hidden:
+        table.caption = Text(f"{hidden} more columns: -c {cell(list(cells)[len(shown)])},...", "dim")
+        table.caption_justify = "left"
+    return table
+
+
+def _value(row: Row, name: str) -> object:
+    return row.step if name == _STEP else row.time if name == _TIME else row.values.get(name)
