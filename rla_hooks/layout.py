@@ -16,6 +16,7 @@ from __future__ import annotations
 import errno
 import functools
 import os
+import re
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -232,23 +233,55 @@ def run_names(log_root: Path, task: str | None = None) -> Iterator[str]:
     another depth, is a run, too: it comes first, and its name is where it lies. What cannot be read is passed over, and
     so are circles of links.
     """
-    root = log_root / LOG
     found = []
-    starts = {""} if task is None else {Path(each).as_posix() for each in _task_folders(task)}
-    waiting = [start for start in starts if os.path.isdir(root / start)]
+    for folder, leaves in run_folders(log_root, task):
+        for leaf in leaves:
+            name = f"{folder}/{leaf}" if folder else leaf
+            try:
+                found.append((parse(name).time, name))
+            except ValueError:
+                found.append((datetime.min, name))
+    yield from (name for _, name in sorted(found))
+
+
+def run_folders(log_root: Path, task: str | None = None) -> Iterator[tuple[str, list[str]]]:
+    """Yield each folder below ``LOG_ROOT/log`` in which runs are, and the last parts of their names, in any order."""
+    root = log_root / LOG
+    waiting = [start for start in task_starts(task) if os.path.isdir(root / start)]
     while waiting:
         folder = waiting.pop()
         folders, is_run = _folders_in(root / folder)
         if is_run and folder:  # and other runs may still lie below: a stray file must not hide a task
-            found.append((datetime.min, folder))
+            parent, _, leaf = folder.rpartition("/")
+            yield parent, [leaf]
+        leaves, is_date = [], _DATE.search(folder) is not None
         for child, is_link in folders:
             name = f"{folder}/{child}" if folder else child
-            try:
-                found.append((parse(name).time, name))  # a run holds no runs
-            except ValueError:
-                if not is_link and name.count("/") < _DEEPEST and not (is_run and child in _OF_RUN):
-                    waiting.append(name)
-    yield from (name for _, name in sorted(found))
+            if (is_date and _LEAF.fullmatch(child)) or is_run_name(name):  # a run holds no runs
+                leaves.append(child)
+            elif not is_link and name.count("/") < _DEEPEST and not (is_run and child in _OF_RUN):
+                waiting.append(name)
+        if leaves:
+            yield folder, leaves
+
+
+def task_starts(task: str | None) -> set[str]:
+    """Return the folders, relative to ``LOG_ROOT/log``, in which the runs of a task are; of all tasks: the empty one."""
+    return {""} if task is None else {Path(each).as_posix() for each in _task_folders(task)}
+
+
+# What parses without doubt: parsing takes ten times as long.
+_DATE = re.compile(r"(?:^|/)(?!0000)[0-9]{4}/(?:0[1-9]|1[0-2])/(?:0[1-9]|1[0-9]|2[0-8])\Z")
+_LEAF = re.compile(r"(?:[01][0-9]|2[0-3])(?:-[0-5][0-9]){2}-[0-9]{6}_[^_& ]+_?(?:&.*)?", re.DOTALL)
+
+
+def is_run_name(name: str) -> bool:
+    """Whether :func:`parse` can parse a name."""
+    try:
+        parse(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _folders_in(folder: Path) -> tuple[list[tuple[str, bool]], bool]:
