@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 LIMIT = 64 << 20  # bytes of a small file
 MAX_VALUES = 2_000_000  # of a JSON file: an empty list of two bytes takes 64 in memory
 _MAX_DEPTH = 200  # levels of a JSON file: everybody who walks through it later does so by recursion
+_AT_ONCE = 1 << 16  # bytes
 _MAX_DIGITS = 4000  # Python itself refuses longer integers, or takes minutes
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 # Looked up here: Ctrl-C in the middle of the first look-up would leave the process without this encoding.
@@ -30,14 +31,23 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
     Traceback (most recent call last):
     io.UnsupportedOperation: it is a device, not a regular file
     """
-    _check_regular(os.stat(path))  # before it is opened: opening a FIFO or a device can already do something
-    descriptor = os.open(path, _FLAGS)
+    descriptor = _open(path)
     try:
-        _check_regular(os.fstat(descriptor))  # it may have been replaced in between
         return io.BufferedReader(io.FileIO(descriptor, "rb"))
     except BaseException:
         os.close(descriptor)
         raise
+
+
+def _open(path: str | os.PathLike[str]) -> int:
+    _check_regular(os.stat(path))  # before it is opened: opening a FIFO or a device can already do something
+    descriptor = os.open(path, _FLAGS)
+    try:
+        _check_regular(os.fstat(descriptor))  # it may have been replaced in between
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _check_regular(status: os.stat_result) -> None:
@@ -50,12 +60,20 @@ def _check_regular(status: os.stat_result) -> None:
 
 def read_bytes(path: str | os.PathLike[str], limit: int = LIMIT) -> bytes:
     """Return the content of a regular file of at most ``limit`` bytes. Raises OSError, else ValueError."""
-    with open_regular(path) as file:
-        size = os.fstat(file.fileno()).st_size
-        data = b"" if size > limit else file.read(limit + 1)  # more than the size: it may grow, and in /proc it is 0
-    if size > limit or len(data) > limit:
-        raise ValueError(f"it has {max(size, len(data)):,} bytes; files of at most {limit:,} are read")
-    return data
+    descriptor = _open(path)  # without a file object: a list of runs reads ten thousands of files
+    try:
+        size, parts, length = os.fstat(descriptor).st_size, [], 0
+        while size <= limit and length <= limit:  # more than the size: it may grow, and in /proc it is 0
+            part = os.read(descriptor, min(max(size, _AT_ONCE), limit) + 1)
+            if not part:
+                break
+            parts.append(part)
+            length += len(part)
+    finally:
+        os.close(descriptor)
+    if size > limit or length > limit:
+        raise ValueError(f"it has {max(size, length):,} bytes; files of at most {limit:,} are read")
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def read_json(path: str | os.PathLike[str], limit: int = LIMIT) -> dict[str, Any]:
@@ -79,16 +97,23 @@ def parse_object(data: bytes) -> dict[str, Any]:
     >>> parse_object(b'{"rows": 3}')
     {'rows': 3}
     """
-    if data.count(b",") + data.count(b"[") + data.count(b"{") > MAX_VALUES:
+    levels = data.count(b"[") + data.count(b"{")
+    if data.count(b",") + levels > MAX_VALUES:
         raise ValueError(f"it holds more than {MAX_VALUES:,} values")
+    loads = json.loads if len(data) <= _MAX_DIGITS else _loads  # no integer can be too long
     try:
-        content = json.loads(data.decode(_UTF_8), parse_int=_integer)  # editors may add a mark at the beginning
+        content = loads(data.decode(_UTF_8))  # editors may add a mark at the beginning
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     if not isinstance(content, dict):
         raise ValueError(f"it holds a {type(content).__name__}, not a JSON object")
-    _check_depth(content)
+    if levels > _MAX_DEPTH:
+        _check_depth(content)
     return content
+
+
+def _loads(text: str) -> Any:
+    return json.loads(text, parse_int=_integer)
 
 
 def _integer(digits: str) -> int | float:

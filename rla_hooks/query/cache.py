@@ -38,6 +38,7 @@ _SETTINGS = """
     PRAGMA synchronous = off; PRAGMA journal_mode = delete; PRAGMA cache_spill = off; PRAGMA temp_store = memory;
     PRAGMA trusted_schema = off; PRAGMA cell_size_check = on;
 """
+_MADE = "CREATE TABLE made (token BLOB NOT NULL)", "INSERT INTO made VALUES (randomblob(16))"
 
 
 class Kind(NamedTuple):
@@ -228,7 +229,7 @@ def _connect(path: str, kind: Kind) -> sqlite3.Connection:
         if _version(connection) == 0:
             with _transaction(connection, "BEGIN IMMEDIATE"):
                 if _version(connection) == 0:  # another process may have been faster
-                    for statement in filter(str.strip, kind.schema.split(";")):
+                    for statement in (*_MADE, *filter(str.strip, kind.schema.split(";"))):
                         connection.execute(statement)
                     connection.execute(f"PRAGMA user_version = {kind.version}")
         if _version(connection) != kind.version:
@@ -237,6 +238,14 @@ def _connect(path: str, kind: Kind) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def token_of(connection: sqlite3.Connection) -> bytes:
+    """Return what tells this cache from any other, also from the one that takes its place when it is made anew."""
+    found = connection.execute("SELECT token FROM made").fetchone()
+    if found is None:
+        raise sqlite3.DatabaseError("it has no token")
+    return bytes(found[0])
 
 
 def _version(connection: sqlite3.Connection) -> int:

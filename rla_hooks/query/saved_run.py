@@ -24,6 +24,7 @@ from rla_hooks.query.frames import check_frame, to_frame
 from rla_hooks.query.moved import folder_of, hints_of, noted_name, parsed
 from rla_hooks.query.products import CheckpointFile, checkpoints_in, figures_in
 from rla_hooks.query.rla_runs import events_folder
+from rla_hooks.query.stored import StoredEntry
 from rla_hooks.query.summaries import Summary, summaries_of
 from rla_hooks.writers.base import STEP
 
@@ -57,7 +58,7 @@ class SavedRun:
     (3, 2, 8)
     """
 
-    def __init__(self, paths: RunPaths, entry: Entry):
+    def __init__(self, paths: RunPaths, entry: Entry | StoredEntry):
         self.paths = paths
         self.entry = entry
 

@@ -6,6 +6,7 @@ import os
 import struct
 from pathlib import Path
 
+from rla_hooks.layout import ARCHIVE, LOG
 from rla_hooks.life import STALE_AFTER
 
 _NONE = 0, 0, 0, 0  # of a file that is not there
@@ -20,9 +21,9 @@ _MAX_OTHERS = 100
 class Folder:
     """A folder in which runs are. Where the system can, files are looked up from there: it takes half the time."""
 
-    def __init__(self, path: Path):
-        self._path = path
-        self._prefix: str = f"{path}/"
+    def __init__(self, root: Path, folder: str):
+        self._path, self._archive = root / LOG / folder, root / ARCHIVE / folder
+        self._prefix = f"{self._path}/"
         self._descriptor: int | None = None
 
     def __enter__(self) -> Folder:
@@ -42,7 +43,7 @@ class Folder:
     def signature(self, leaf: str) -> bytes:
         """Return size, times and inode of each small file of the run; empty if they cannot be told.
 
-        Of a run that lacks run.json or parameter.json also those of its folder, and of other files of parameters.
+        Of a run that lacks run.json or parameter.json also those of its folder, and of what the original RLA wrote.
         """
         stat, here, run = os.stat, self._descriptor, self._prefix + leaf
         try:
@@ -66,16 +67,12 @@ class Folder:
 
     def _of_unfinished(self, leaf: str) -> bytes:
         try:
-            folder = os.stat(self._prefix + leaf, dir_fd=self._descriptor)
-            found = [_FIELDS.pack(*_fields(folder))]
+            found = [_FIELDS.pack(*_fields(os.stat(self._path / leaf)))]
             with os.scandir(self._path / leaf) as entries:
                 names = sorted(each.name for each in entries if each.name.startswith("parameter."))[:_MAX_OTHERS]
             for name in ("run.json", "labels.json", *names):
-                try:
-                    fields = _fields(os.stat(f"{self._prefix}{leaf}/{name}", dir_fd=self._descriptor))
-                except FileNotFoundError:
-                    fields = _NONE
-                found.append(_FIELDS.pack(*fields))
+                found.append(_pack_if_there(f"{self._path}/{leaf}/{name}"))
+            found += [_pack_if_there(f"{self._archive}/{leaf}{end}") for end in ("", ".pkl")]
         except (OSError, ValueError, OverflowError, struct.error):
             return b""
         return b"?" + b"".join(found)
@@ -87,7 +84,7 @@ def trusted(signature: bytes, moment: float) -> bytes:
     >>> trusted(_THREE(*[0] * 12), 100.0) == _THREE(*[0] * 12), trusted(_THREE(99_000_000_000, *[0] * 11), 100.0)
     (True, b'')
     """
-    is_unfinished = signature.startswith(b"?")
+    is_unfinished = len(signature) % _FIELDS.size == 1
     files = [*_FIELDS.iter_unpack(signature[1:] if is_unfinished else signature)]
     if is_unfinished and abs(moment - files[0][0] / 1e9) < STALE_AFTER:
         return b""  # a run that may just be starting
@@ -98,6 +95,11 @@ def trusted(signature: bytes, moment: float) -> bytes:
     return signature
 
 
+def _pack_if_there(path: str) -> bytes:
+    try:
+        return _FIELDS.pack(*_fields(os.stat(path)))
+    except FileNotFoundError:
+        return _FIELDS.pack(*_NONE)
 
 
 def _fields(status: os.stat_result) -> tuple[int, int, int, int]:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import functools
 import json
+from collections.abc import Callable
 from typing import Any
 
+from rla_hooks.endings import RUNNING
 from rla_hooks.query.entry import Entry
 
 
 class StoredEntry:
     """An :class:`Entry` that an index has kept; it is equal to that one. Its JSON is read when it is asked for."""
 
-    def __init__(self, name: str, started: float, content: bytes, status: str | None = None):
+    def __init__(self, name: str, started: float, content: bytes, judge: Callable[[dict[str, Any]], str] | None = None):
         self.name = name
         self.started = started
         self._content = content
-        self._status = status  # of the moment, of a run that had not ended when it was read
+        self._judge = judge  # says by run.json what the status is now, of a run that had not ended when it was read
 
     @functools.cached_property
     def _parts(self) -> tuple[Any, ...]:
@@ -26,9 +28,11 @@ class StoredEntry:
     def task(self) -> str:
         return str(self._parts[0])
 
-    @property
+    @functools.cached_property
     def status(self) -> str:
-        return str(self._parts[1]) if self._status is None else self._status
+        if self._judge is not None and self.run_json.get("status") == RUNNING:
+            return self._judge(self.run_json)
+        return str(self._parts[1])
 
     @property
     def problems(self) -> tuple[str, ...]:

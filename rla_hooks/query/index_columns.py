@@ -1,0 +1,231 @@
+"""The values of the runs of an index by name, for filters and tables: 1024 runs in a block.
+
+    blocks     the version of each block: it grows when one of its rows changes
+    columns    what the runs of a block have by one name, as JSON or as float64s: a value for each id, in their order;
+               under the empty name all names, and those of them that are not kept
+
+A column of an older version than its block counts for nothing. All columns of a block are made at once, when the first
+one is asked for: for reading one run's JSON takes as long as reading a thousand values of a column.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sqlite3
+from array import array
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from rla_hooks.layout import RunPaths
+from rla_hooks.query.cache import Cache, token_of
+from rla_hooks.query.names import BUILT_IN
+from rla_hooks.query.saved_run import SavedRun
+from rla_hooks.query.stored import StoredEntry
+
+BLOCK = 1024  # runs
+SCHEMA = """
+    CREATE TABLE blocks (block INTEGER PRIMARY KEY, version INTEGER NOT NULL);
+    CREATE TABLE columns (block INTEGER NOT NULL, name BLOB NOT NULL, version INTEGER NOT NULL, data BLOB NOT NULL);
+    CREATE UNIQUE INDEX columns_by_name ON columns (name, block);
+    CREATE INDEX columns_by_block ON columns (block)
+"""
+_MAX_KEPT = 512  # names of a block whose columns are kept: the most frequent ones
+_ALL = b""
+_KEPT = "SELECT block, data FROM columns JOIN blocks USING (block, version) WHERE name = ?"
+_BUILT_IN = [(name, get) for name, get in BUILT_IN.items() if name != "name"]
+_FEW = 64  # changed runs of a block for which its columns are not made at once
+
+Column = list[Any]
+Table = dict[str, dict[int, Any]]  # values by name and place in the block
+
+
+def key_of(name: str) -> str | None:
+    """Return the name under which the values of a name are kept; None for values that are in no small file."""
+    kind, _, rest = name.partition(".")
+    if name in BUILT_IN or (kind in ("last", "hparams") and rest):
+        return name
+    return None if kind in ("min", "max") and rest else f"hparams.{name}"
+
+
+def value_of(value: Any) -> Any:
+    """Return a value as a column has it: times are seconds since 1970."""
+    return value.timestamp() if isinstance(value, datetime) else value
+
+
+def touch(db: sqlite3.Connection, ids: Iterable[int]) -> None:
+    """Note that these runs have changed."""
+    for block in {_block_of(id) for id in ids}:
+        db.execute("INSERT OR IGNORE INTO blocks VALUES (?, 0)", [block])
+        db.execute("UPDATE blocks SET version = version + 1 WHERE block = ?", [block])
+        db.execute("DELETE FROM columns WHERE block = ?", [block])
+
+
+def fill(db: sqlite3.Connection, runs: Mapping[int, SavedRun], ended: Collection[int]) -> None:
+    """Make the columns of the blocks of which all runs are here, just read, so that nobody need read them again."""
+    blocks = defaultdict(list)
+    for id in runs:
+        blocks[_block_of(id)].append(id)
+    for block, ids in blocks.items():
+        (number,) = db.execute("SELECT count(*) FROM runs WHERE id BETWEEN ? AND ?", _range(block)).fetchone()
+        if number == len(ids) > _FEW:
+            _save(db, block, _version_of(db, block), _table((id, runs[id]) for id in ids if id in ended))
+
+
+class Blocks:
+    """The columns of some runs of an index. token: of the file that their ids belong to."""
+
+    def __init__(self, cache: Cache, token: bytes, root: Path, ids: Iterable[int]):
+        self._cache, self._token, self._root = cache, token, root
+        self._blocks = {_block_of(id) for id in ids if id}
+        self._length = (max(self._blocks, default=-1) + 1) * BLOCK
+
+    def column(self, name: str) -> Column | None:
+        """Return the values of a name: that of the run 1 first, and None as the last one, for id 0.
+
+        None for all if the file is another one by now.
+        """
+        key = _bytes(name)
+
+        def load(db: sqlite3.Connection) -> tuple[Column, set[int]] | None:
+            if token_of(db) != self._token:
+                return None
+            found: Column = [None] * (self._length + 1)
+            lacking = {*self._blocks}
+            for block, data in db.execute(_KEPT, [key]):
+                if block in lacking:
+                    lacking.discard(block)
+                    values = _decode(data)
+                    found[block * BLOCK : block * BLOCK + len(values)] = values
+            if lacking:  # or none of their runs has the name
+                for block, data in db.execute(_KEPT, [_ALL]):
+                    if block in lacking and name not in _decode(data)[1]:
+                        lacking.discard(block)
+            return found, lacking
+
+        loaded = self._cache.read(load)
+        if loaded is None:
+            return None
+        column, lacking = loaded
+        for block, table in self._made(lacking, name):
+            for place, value in table.get(name, {}).items():
+                column[block * BLOCK + place] = value
+        return column
+
+    def names(self) -> set[str] | None:
+        """Return all names that any run has; None if the file is another one by now."""
+
+        def load(db: sqlite3.Connection) -> dict[int, set[str]] | None:
+            if token_of(db) != self._token:
+                return None
+            rows = db.execute(_KEPT, [_ALL])
+            return {block: {*chain(*_decode(data))} for block, data in rows if block in self._blocks}
+
+        loaded = self._cache.read(load)
+        if loaded is None:
+            return None
+        found: set[str] = set().union(*loaded.values())
+        for _, table in self._made(self._blocks - loaded.keys()):
+            found |= table.keys()
+        return found
+
+    def _made(self, blocks: Collection[int], name: str | None = None) -> Iterator[tuple[int, Table]]:
+        """Make the columns of these blocks, and store them: the most frequent ones, and that of the name."""
+        for block in sorted(blocks):
+            version, table = self._cache.read(functools.partial(self._read, block=block))
+            self._cache.write(functools.partial(self._keep, block=block, version=version, table=table, also=name))
+            yield block, table
+
+    def _keep(self, db: sqlite3.Connection, block: int, version: int, table: Table, also: str | None) -> None:
+        if token_of(db) == self._token:
+            _save(db, block, version, table, also)
+
+    def _read(self, db: sqlite3.Connection, block: int) -> tuple[int, Table]:
+        if token_of(db) != self._token:
+            return -1, {}
+        return _version_of(db, block), _table(_runs_in(db, block, self._root))
+
+
+def _runs_in(db: sqlite3.Connection, block: int, root: Path) -> Iterator[tuple[int, SavedRun]]:
+    """Yield the runs of a block that have ended. What others have is known only at the moment when it is asked for."""
+    query = (
+        "SELECT id, name, started, content FROM runs JOIN contents USING (id) WHERE id BETWEEN ? AND ? AND has_ended"
+    )
+    for id, name, started, content in db.execute(query, _range(block)):
+        path = os.fsdecode(name)
+        yield id, SavedRun(RunPaths(root, path), StoredEntry(path, started, content))
+
+
+def _table(runs: Iterable[tuple[int, SavedRun]]) -> Table:
+    """Return all values of these runs."""
+    table: Table = defaultdict(dict)
+    try:
+        for id, run in runs:
+            place = (id - 1) % BLOCK
+            for name, get in _BUILT_IN:
+                table[name][place] = value_of(get(run))
+            for key, value in run.hparams.items():
+                table[f"hparams.{key}"][place] = value
+            for key, value in run.last.items():
+                table[f"last.{key}"][place] = value
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise sqlite3.DatabaseError(f"what it holds of a run makes no sense: {error}") from error
+    return table
+
+
+def _save(db: sqlite3.Connection, block: int, version: int, table: Table, also: str | None = None) -> None:
+    """Keep the columns of a block, if they are of its version."""
+    if version != _version_of(db, block):
+        return
+    kept = sorted(table, key=lambda name: -len(table[name]))[:_MAX_KEPT]
+    rest = [name for name in table if name not in {*kept}]
+    lines = [(_ALL, _encode([kept, rest]))]
+    for name in kept if also not in rest else (*kept, str(also)):
+        places = table[name]
+        column: Column = [None] * (max(places) + 1)
+        for place, value in places.items():
+            column[place] = value
+        lines.append((_bytes(name), _encode(column)))
+    db.executemany(
+        "INSERT OR REPLACE INTO columns VALUES (?, ?, ?, ?)", [(block, name, version, data) for name, data in lines]
+    )
+
+
+def _encode(values: Sequence[Any]) -> bytes:
+    if all(type(value) is float for value in values):
+        return b"d" + array("d", values).tobytes()
+    return json.dumps(values, separators=(",", ":")).encode()
+
+
+def _decode(data: bytes) -> Column:
+    try:
+        if data[:1] != b"d":
+            found: Column = json.loads(data)
+            return found
+        numbers = array("d")
+        numbers.frombytes(data[1:])
+        return numbers.tolist()
+    except ValueError as error:
+        raise sqlite3.DatabaseError(f"a column makes no sense: {error}") from error
+
+
+def _version_of(db: sqlite3.Connection, block: int) -> int:
+    found = db.execute("SELECT version FROM blocks WHERE block = ?", [block]).fetchone()
+    return int(found[0]) if found else -1
+
+
+def _bytes(name: str) -> bytes:
+    return name.encode("utf-8", "surrogatepass")
+
+
+def _block_of(id: int) -> int:
+    return (id - 1) // BLOCK
+
+
+def _range(block: int) -> tuple[int, int]:
+    return block * BLOCK + 1, (block + 1) * BLOCK
