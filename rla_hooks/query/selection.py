@@ -74,7 +74,7 @@ class Selection(NamedTuple):
     columns: Callable[[str], Sequence[Any]]  # of all candidates; each is made once
 
     def runs(self) -> list[SavedRun]:
-        return [*map(self.candidates.run, self.numbers)]
+        return self.candidates.runs(self.numbers)
 
     def column(self, name: str) -> Sequence[Any]:
         """Return the value of this name of each chosen run; see :mod:`rla_hooks.query.names`."""
