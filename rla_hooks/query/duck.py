@@ -221,6 +221,9 @@ def _make_view(connection: Any, name: str, columns: Mapping[str, Column]) -> Non
     for number, (column_name, (values, present)) in enumerate(columns.items()):
         raw[f"v{number}"] = values
         value = f"v{number}::{_DTYPES[values.dtype.kind]}"
+        if values.dtype.kind == "f" and numpy.isnan(values).any():  # which DuckDB takes for NULL
+            raw[f"n{number}"] = numpy.isnan(values)
+            value = f"case when n{number} then 'nan'::double else {value} end"
         if present is not None:
             raw[f"p{number}"] = numpy.ascontiguousarray(present)
             value = f"case when p{number} then {value} end"

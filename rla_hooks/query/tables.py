@@ -10,7 +10,7 @@ from rla_hooks.errors import ConfigError, did_you_mean, warn
 from rla_hooks.query.frames import AnyColumn, Repeated, column_of, joined, taken, times_column
 from rla_hooks.query.names import BUILT_IN, LISTS, TEXTS, TIMES, getter
 from rla_hooks.query.saved_run import SavedRun
-from rla_hooks.texts import cut, printable
+from rla_hooks.texts import cut, printable, shell_path
 from rla_hooks.writers.base import STEP, TIME
 
 Names = str | Iterable[str] | None
@@ -46,7 +46,7 @@ def long_table(runs: Sequence[SavedRun], metrics: Names, x: str, params: Names) 
     names: dict[str, int] = {} if wanted is None else {name: number for number, name in enumerate(wanted)}
     found = {x: False} | dict.fromkeys(names, False)
     for number, run in enumerate(runs):
-        columns = run.columns(None if wanted is None else [*wanted, x])
+        columns = _rows_of(run, None if wanted is None else [*wanted, x])
         found |= dict.fromkeys(found.keys() & columns.keys(), True)
         if x not in columns:
             continue
@@ -78,7 +78,7 @@ def stacked(runs: Sequence[SavedRun], metrics: Names) -> dict[str, Column]:
     import numpy
 
     wanted = None if metrics is None else _list(metrics)
-    read = [(run.id, run.columns(wanted)) for run in runs]
+    read = [(run.id, _rows_of(run, wanted)) for run in runs]
     lengths = [max((len(column.values) for column in columns.values()), default=0) for _, columns in read]
     names = [STEP, TIME, *dict.fromkeys(name for _, columns in read for name in columns if name not in (STEP, TIME))]
     of_run = numpy.repeat(numpy.arange(len(read)), numpy.array(lengths, dtype="int64"))
@@ -87,6 +87,15 @@ def stacked(runs: Sequence[SavedRun], metrics: Names) -> dict[str, Column]:
         parts = [columns.get(name, length) for (_, columns), length in zip(read, lengths)]
         table[name] = joined(parts, "int64" if name == STEP else "float64")
     return table
+
+
+def _rows_of(run: SavedRun, names: Iterable[str] | None) -> Columns:
+    """Return the rows of a run as columns. Files that cannot be read hide no other run: they give a warning."""
+    try:
+        return run.columns(names)
+    except OSError as error:
+        warn(f"the rows of run {printable(run.id)} are left out: {shell_path(run.log_dir)} cannot be read: {error}")
+        return {}
 
 
 def parameters(runs: Sequence[SavedRun], params: Names, taken: Collection[str]) -> dict[str, Column]:
