@@ -22,6 +22,12 @@ COMMANDS = {
     "tag": ("labels", "Add tags to a run, or to many, and remove them; print the tags"),
     "note": ("labels", "Set the note of a run, a text of any number of lines; without a text print it"),
     "title": ("labels", "Set the title of a run, a line for people and plots; without a text print it"),
+    "doctor": (
+        "doctor",
+        "Say what is wrong here, and what a bug report needs: versions, log root, disk, git, cache, terminal",
+    ),
+    "init": ("init", "Write rla_config.yaml into this folder: all settings, with their defaults and a line on each"),
+    "version": ("version", "Print the versions of rla_hooks and of Python"),
 }
 
 

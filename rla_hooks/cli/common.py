@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from rla_hooks._version import __version__
 from rla_hooks.cli import completion
 from rla_hooks.cli.commands import Commands
 
@@ -28,8 +29,18 @@ app = typer.Typer(
 Commands.registered = app.registered_commands
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"rla_hooks {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def _rla() -> None:
+def _rla(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
     """Find, compare and watch the runs of a log root.
 
     A run is named by its id or the first letters of it, its name or a part of it, its time, latest, latest~2 (the last

@@ -27,11 +27,11 @@ def no_runs(log_root: Path | None, task: str | None = None, where: str | None = 
     root = log_root_of(log_root)
     there = runs(root)
     if not there:
-        return f"no runs in {shell_path(root)} ({_origin(log_root)}). Another log root: --log-root"
+        return f"no runs in {shell_path(root)} ({origin_of_root(log_root)}). Another log root: --log-root"
     if task is not None and not runs(root, task):
         tasks = sorted({run.task for run in there})
         near = did_you_mean(task, tasks) or f" Tasks there: {', '.join(map(repr, tasks[:10]))}."
-        return f"no runs of the task {shown(task, 100)} in {shell_path(root)} ({_origin(log_root)}).{near}"
+        return f"no runs of the task {shown(task, 100)} in {shell_path(root)} ({origin_of_root(log_root)}).{near}"
     of = "" if task is None else f" of the task {shown(task, 100)}"
     number = len(there if task is None else runs(root, task))
     return f"none of the {_count(number)}{of} in {shell_path(root)} is one with {where}. See them all: rla runs"
@@ -42,7 +42,7 @@ def no_root(log_root: Path | None) -> str | None:
     root = log_root_of(log_root)
     if os.path.isdir(root):
         return None
-    return f"there is no folder {shell_path(root)} ({_origin(log_root)}). Another log root: --log-root"
+    return f"there is no folder {shell_path(root)} ({origin_of_root(log_root)}). Another log root: --log-root"
 
 
 def no_such_run(text: str, among: Runs, log_root: Path | None) -> str:
@@ -65,7 +65,7 @@ def _count(number: int) -> str:
     return "1 run" if number == 1 else f"{number} runs"
 
 
-def _origin(log_root: Path | None) -> str:
+def origin_of_root(log_root: Path | None) -> str:
     """Say where the log root was taken from."""
     if log_root is not None:
         return "from --log-root"

@@ -191,13 +191,13 @@ def open_cache(root: str | os.PathLike[str], kind: Kind) -> Cache:
     real = os.path.realpath(root)
     parts = [os.fsencode(real), socket.gethostname().encode(), str(_user()).encode(), f"{kind.version}".encode()]
     name = f"{kind.name}-{hashlib.sha256(b'/'.join(parts)).hexdigest()[:32]}.sqlite"
-    folder = _folder()
+    folder = cache_folder()
     path = None if folder is None else folder / name
     with _lock:
         return _caches.setdefault((name, path), Cache(kind, path))
 
 
-def _folder() -> Path | None:
+def cache_folder() -> Path | None:
     """The folder of the caches; None where there is no home folder to have it in."""
     given = os.environ.get("XDG_CACHE_HOME", "")
     try:

@@ -1,0 +1,53 @@
+"""The config file that ``rla init`` writes: all keys, with their defaults and a line on each."""
+
+TEMPLATE = """\
+# The settings of rla_hooks, for programs that are started in this folder or below it. docs/settings.md tells more.
+# Every key may be left out, or have no value: then its default counts. As it is, this file changes no default.
+# Relative paths begin at this folder; ~ and $VARIABLES are expanded.
+
+# The folder that holds all runs.
+LOG_ROOT: ./rla_data
+
+# Where metrics go. Without a value all four, but stdout is left to a framework's progress bar.
+LOG_USED:               # such as [csv, tensorboard, stdout, log]
+
+# The most tables per second on stdout and in log.txt. csv and tensorboard have every row.
+TABLES_PER_SECOND: 2
+
+PROJECT_TYPE:
+  # What is copied at the start of a run: source (the project), lib (the folder lib_dir) or none.
+  backup_code_by: source
+
+# The project's folder. Without a value it is found around the main script.
+PROJECT_ROOT:
+
+# Of the code backup; the paths begin at PROJECT_ROOT.
+BACKUP_CONFIG:
+  # With source: the files and folders to copy. None named: the whole project.
+  backup_code_dir: []   # such as [my_project, scripts/train.py]
+  # With lib: the folder to copy.
+  lib_dir:
+  # Files with lines of Git's ignore rules, beside the project's .gitignore, which counts anyway.
+  ignore_code_paths: []
+  # Larger files are left out: megabytes.
+  max_file_mb: 10
+  # Whether folders of data, and the outputs of other tools, are copied, too.
+  data_files: false
+
+# Lines of Git's ignore rules.
+IGNORE_RULE: []         # such as ["*.mp4", "data/"]
+
+# The framework of checkpoints that hold no object of it: torch or tensorflow.
+DL_FRAMEWORK:
+
+# RLA's keys for copying runs to a server; they are checked, but not used yet.
+SEND_LOG_FILE: false
+REMOTE_SETTING:
+  ftp_server:
+  username:
+  password:
+  port:
+  remote_log_root:
+  remote_data_root:
+  file_transfer_protocol:   # ftp or sftp
+"""
