@@ -84,8 +84,9 @@ def doctor(log_root: LogRoot = None, as_json: Json = False) -> None:
         try:
             look(report)
         except RLAError as error:
+            where = getattr(error, "where", None)
             for problem in getattr(error, "problems", None) or [str(error)]:
-                report.problem(f"{error.where}: {problem}" if getattr(error, "where", None) else problem)
+                report.problem(f"{where}: {problem}" if where else problem)
     if as_json:
         content = {"ok": not report.problems, **report.facts, "hints": report.hints, "problems": report.problems}
         print(json.dumps(content, indent=2))
