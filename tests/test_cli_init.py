@@ -9,6 +9,7 @@ import platform
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -85,6 +86,16 @@ def test_a_dead_link_is_not_written_through(command, tmp_path):
     done = command("init")
     assert done.code == 2 and "cannot be written: File exists" in done.err
     assert not (tmp_path / "outside").exists()
+
+
+@pytest.mark.parametrize("folder", ["/data/my runs", "../there", "a: b # c", "诗'\"\n", "x" * 300, "~/runs", "yes"])
+def test_a_log_root_may_be_given(folder, command, tmp_path):
+    """It stands in the file as it was given, whatever it is; all other lines are the same."""
+    assert command("init", "--log-root", folder).code == 0
+    assert yaml.safe_load((tmp_path / "rla_config.yaml").read_text())["LOG_ROOT"] == folder
+    assert config.load().log_root == Path(os.path.abspath(os.path.expanduser(folder)))
+    lines = [line for line in TEMPLATE.splitlines() if not line.startswith("LOG_ROOT")]
+    assert [each for each in (tmp_path / "rla_config.yaml").read_text().splitlines() if each[:8] != "LOG_ROOT"] == lines
 
 
 def test_print_writes_nothing(command, tmp_path):

@@ -27,7 +27,7 @@ COMMANDS = {
         "Say what is wrong here, and what a bug report needs: versions, log root, disk, git, cache, terminal",
     ),
     "init": ("init", "Write rla_config.yaml into this folder: all settings, with their defaults and a line on each"),
-    "version": ("version", "Print the versions of rla_hooks and of Python"),
+    "version": ("version", "Print the versions of rla_hooks and of Python, whatever the log root"),
 }
 
 

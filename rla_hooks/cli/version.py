@@ -6,12 +6,12 @@ import json
 import platform
 
 from rla_hooks._version import __version__
-from rla_hooks.cli.common import Json, app
+from rla_hooks.cli.common import Json, LogRoot, app
 
 
 @app.command("version")
-def version(as_json: Json = False) -> None:
-    """Print the versions of rla_hooks and of Python.
+def version(as_json: Json = False, log_root: LogRoot = None) -> None:
+    """Print the versions of rla_hooks and of Python, whatever the log root.
 
     Examples:
 

@@ -1,5 +1,8 @@
 """The config file that ``rla init`` writes: all keys, with their defaults and a line on each."""
 
+from __future__ import annotations
+
+_LOG_ROOT = "./rla_data"
 TEMPLATE = """\
 # The settings of rla_hooks, for programs that are started in this folder or below it. docs/settings.md tells more.
 # Every key may be left out, or have no value: then its default counts. As it is, this file changes no default.
@@ -51,3 +54,17 @@ REMOTE_SETTING:
   remote_data_root:
   file_transfer_protocol:   # ftp or sftp
 """
+
+
+def template(log_root: str | None = None) -> str:
+    """Return the content of a config file; with this log root in place of the default one.
+
+    >>> template("/data/my runs").splitlines()[5]
+    'LOG_ROOT: "/data/my runs"'
+    """
+    if log_root is None:
+        return TEMPLATE
+    import yaml
+
+    quoted = yaml.safe_dump(log_root, default_style='"', allow_unicode=True, width=float("inf"))
+    return TEMPLATE.replace(f"LOG_ROOT: {_LOG_ROOT}\n", f"LOG_ROOT: {quoted}", 1)
