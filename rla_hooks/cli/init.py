@@ -21,7 +21,7 @@ def init(
     only_print: Annotated[bool, typer.Option("--print", help="Print the file, and write nothing.")] = False,
     log_root: Annotated[
         str | None,
-        typer.Option("--log-root", metavar="FOLDER", help="The LOG_ROOT in the file, as it is to stand there."),
+        typer.Option("--log-root", metavar="FOLDER", help="The LOG_ROOT in the file, as it is to stand."),
     ] = None,
     as_json: Json = False,
 ) -> None:
