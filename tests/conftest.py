@@ -150,6 +150,28 @@ def small_disk(mounted):
     return mounted("tmpfs", "size=1m")
 
 
+class Sweep(NamedTuple):
+    """examples/sweep.py, run: the folder in which it was started, and what it has printed."""
+
+    folder: Path
+    out: str
+
+
+@pytest.fixture(scope="session")
+def sweep(tmp_path_factory):
+    """The fifteen runs of examples/sweep.py, in rla_data of a folder of their own. Ten seconds, once in a process.
+
+    Tests may add labels and rows to the runs, and no run to the log root.
+    """
+    pytest.importorskip("gymnasium")
+    folder = tmp_path_factory.mktemp("sweep")
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("RLA_")}
+    command = [sys.executable, EXAMPLES / "sweep.py"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0 and "Warning" not in done.stderr, done.stderr
+    return Sweep(folder, done.stdout)
+
+
 @pytest.fixture
 def read_rows():
     """Read a progress.csv with the csv module: one dict a row, without the cells that are empty.

@@ -1,0 +1,99 @@
+"""Fifteen real trainings, looked at by the commands: list, filter, compare, label, watch."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+
+import numpy as np
+import pytest
+
+import rla_hooks as rla
+
+pytestmark = pytest.mark.usefixtures("quiet")
+
+
+@pytest.fixture
+def root(sweep, monkeypatch):
+    """The commands are typed in the folder of the sweep."""
+    monkeypatch.chdir(sweep.folder)
+    return sweep.folder / "rla_data"
+
+
+def test_the_sweep_is_fifteen_runs_that_learn(sweep, root):
+    """Three learning rates with five seeds; each run has its rows, its result, its label and its code."""
+    runs = rla.runs(root)
+    assert len(runs) == 15 and {run.status for run in runs} == {"finished"} and not any(run.problems for run in runs)
+    assert {(run.hparams["lr"], run.hparams["seed"]) for run in runs} == {
+        (lr, seed) for lr in (0.01, 0.1, 1.0) for seed in range(5)
+    }
+    means = {lr: np.mean([run.result["return"] for run in runs if run.hparams["lr"] == lr]) for lr in (0.01, 0.1, 1.0)}
+    assert means[0.01] < 100 < means[1.0], "a greater learning rate learns more in so few steps"
+    for run in runs:
+        assert run.group == "learning-rates" and run.last["perf/mean"] == pytest.approx(run.result["return"])
+        assert run.info["rows"] == run.result["episodes"] > 10 and 10_000 <= run.info["last_step"] < 10_500
+        assert (run.code_dir / "examples" / "sweep.py").is_file()
+        assert rla.latest_checkpoint(run).suffix == ".pkl"
+    lines = re.findall(r"lr=(\S+) seed=(\d): mean return (\S+) over", sweep.out)
+    assert [(float(lr), int(seed)) for lr, seed, _ in lines] == [
+        (run.hparams["lr"], run.hparams["seed"]) for run in runs
+    ]
+    assert [float(mean) for *_, mean in lines] == [round(run.result["return"], 1) for run in runs]
+
+
+def test_the_commands_that_it_prints_work(sweep, root, command):
+    """Each is one command, as it stands there."""
+    commands = [shlex.split(line, comments=True) for line in sweep.out.splitlines() if line.startswith("    rla ")]
+    assert len(commands) >= 4
+    for words in commands:
+        done = command(*words[1:])
+        assert done.code == 0 and done.out, (words, done.err)
+
+
+def test_listing_and_filtering(root, command):
+    """The five best of those that a filter chooses, by a metric; equal to what Python says."""
+    done = command(
+        "runs", "--where", "lr >= 0.1 and seed in [0, 1]", "-c", "lr,seed", "--sort", "-last.perf/mean", "--json"
+    )
+    best = sorted(
+        (run for run in rla.runs(root) if run.hparams["lr"] >= 0.1 and run.hparams["seed"] < 2),
+        key=lambda run: -run.last["perf/mean"],
+    )
+    assert len(best) == 4
+    assert done.code == 0 and [run.id for run in best] == re.findall(r'"id": "(\w{8})"', done.out)
+
+
+def test_tagging_by_a_filter(root, command):
+    """Those that learned get a tag; a filter on the tag finds them; the runs themselves stay as they were."""
+    before = {run.id: run.paths.run_json.read_bytes() for run in rla.runs(root)}
+    done = command("tag", "--where", "last.perf/mean > 100", "learned", "-nothing")
+    good = [run.id for run in rla.runs(root) if run.last["perf/mean"] > 100]
+    assert done.code == 0 and done.out.splitlines()[-1] == f"{len(good)} runs" and 5 <= len(good) < 15
+    assert re.findall(r"^(\w{8})  ", done.out, re.MULTILINE) == good
+    assert [run.id for run in rla.runs(root, where="'learned' in tags")] == good
+    assert command("tag", "--where", "'learned' in tags", "-learned").code == 0
+    assert not any("learned" in run.tags for run in rla.runs(root))
+    assert {run.id: run.paths.run_json.read_bytes() for run in rla.runs(root)} == before
+
+
+def test_a_later_evaluation_is_added_to_each(root):
+    """rla.open takes the runs one by one; metrics of before and after are found by one filter."""
+    for run in rla.runs(root, where="lr == 1.0"):
+        with rla.open(run, writers=["csv"]):
+            weights = rla.load_checkpoint()[1]["weights"]
+            rla.log({"eval/norm": float(np.linalg.norm(weights))}, step=run.info["last_step"])
+    found = rla.runs(root, where="last.eval/norm > 0 and status == 'finished'")
+    assert [run.hparams["seed"] for run in found] == [0, 1, 2, 3, 4]
+    for run in found:
+        assert run.last["eval/norm"] == pytest.approx(run.last["policy/norm"]) and run.result["return"] > 100
+
+
+def test_notes_and_titles(root, command):
+    """Chosen by a part of the name that one run has."""
+    (run,) = rla.runs(root, where="lr == 0.1 and seed == 3")
+    assert command("note", "lr=0.1&seed=3", "a good one", "--json").json["id"] == run.id
+    assert command("title", "lr=0.1&seed=3", "the third").code == 0
+    (after,) = rla.runs(root, where="lr == 0.1 and seed == 3")
+    assert (after.note, after.title, after.result) == ("a good one", "the third", run.result)
+    assert json.loads(after.paths.labels_json.read_text())["group"] == "learning-rates"
