@@ -236,9 +236,9 @@ def _terminal(report: Report) -> None:
 
 
 def _environment(report: Report) -> None:
-    names = sorted(name for name in os.environ if name.startswith("RLA_") or name in _ENVIRONMENT)
-    for name in names:
-        report.fact(name, printable(mask_value(name, os.environ[name])))
+    for name, value in sorted(os.environ.items()):
+        if name.startswith("RLA_") or name in _ENVIRONMENT:
+            report.fact(name, printable(mask_value(name, value)))
     mode = os.environ.get("RLA_MODE", "").strip().lower()
     if mode == "off":
         report.hint("RLA_MODE is off: programs started here record nothing. Unset it to record runs.")
