@@ -54,6 +54,29 @@ def files(log_dir: Path) -> list[Path]:
     return [log_dir / name for name in sorted(found, key=lambda name: (name != "progress.csv", name))]
 
 
+class MarkedFile(NamedTuple):
+    """A file of rows. mark: what changes when somebody writes to it, or replaces it."""
+
+    path: Path
+    size: int
+    mark: bytes
+
+
+def marked_files(log_dir: Path) -> list[MarkedFile]:
+    """Return the files of rows in the log folder of a run, as :func:`files` does, each with its size and mark."""
+    found = []
+    for path in files(log_dir):
+        with suppress(OSError):
+            status = os.stat(path)
+            found.append(MarkedFile(path, status.st_size, mark_of(status)))
+    return found
+
+
+def mark_of(status: os.stat_result) -> bytes:
+    """Return the mark of a file."""
+    return b"%d %d %d %d" % (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
 class Summary(NamedTuple):
     """What files of rows hold.
 
@@ -140,7 +163,7 @@ def columns(files: Iterable[Path], keys: Iterable[str] | None = None) -> Columns
     """
     wanted = None if keys is None else [*dict.fromkeys([STEP, TIME, *keys])]
     rows = read_rows(files, wanted)
-    return {name: rows.column(name) for name in wanted or rows.names if name in rows.pieces}
+    return rows.columns(rows.names if wanted is None else wanted)
 
 
 def read_rows(files: Iterable[Path], wanted: Sequence[str] | None = None) -> JoinedRows:

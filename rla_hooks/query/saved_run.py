@@ -200,7 +200,9 @@ class SavedRun:
 
         One row per dump, in the order of writing; those of several processes are joined by time.
         """
-        return rowfiles.columns(rowfiles.files(self.log_dir), keys)
+        from rla_hooks.query.column_cache import columns_in  # late: it needs numpy
+
+        return columns_in(self.paths.log_root, self.log_dir, keys)
 
     def summary(self, metric: str) -> Summary | None:
         """Return what the values of a metric come to; None where no row has one. Also of a run that has not ended."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -22,12 +22,17 @@ class Piece(NamedTuple):
 
 
 class FileRows(NamedTuple):
-    """The rows of a file. ``end``: the offset behind the last one, None where reading on from it would not be right."""
+    """The rows of a file, or those from ``begin`` on.
+
+    end: the offset behind the last one, None where reading on from there would not be right. begin: that of the first
+    one that was to be read; 0 where the whole file was read after all, since it is damaged.
+    """
 
     names: list[str]
     length: int
     pieces: dict[str, Piece]
     end: int | None
+    begin: int = 0
 
 
 def joined(blocks: Sequence[tuple[int, dict[str, Piece]]]) -> tuple[int, dict[str, Piece], set[str]]:
@@ -95,6 +100,10 @@ class JoinedRows(NamedTuple):
             return Column(values, present)
         return Column(values[self.order], None if present is None else present[self.order])
 
+    def columns(self, wanted: Iterable[str]) -> dict[str, Column]:
+        """Return those of these columns that are there."""
+        return {name: self.column(name) for name in wanted if name in self.pieces}
+
     def values(self, name: str) -> Piece:
         """Return the values that a column has, in order."""
         values, rows = self.pieces[name]
@@ -122,7 +131,7 @@ def join_files(files: Sequence[FileRows]) -> JoinedRows:
 
 def _as_texts(piece: Piece) -> Piece:
     kind = piece.values.dtype.kind
-    return piece if kind == "O" else Piece(_texts([*map(repr, piece.values.tolist())]), piece.rows)
+    return piece if kind == "O" else Piece(texts_of([*map(repr, piece.values.tolist())]), piece.rows)
 
 
 def _times(file: FileRows) -> Array:
@@ -160,10 +169,11 @@ def _values(cells: list[Any], as_text: bool) -> Array:
             return numpy.fromiter(map(float, cells), numpy.float64, len(cells))
     if is_bytes:
         cells = b"\n".join(cells).decode("utf-8", "backslashreplace").split("\n")
-    return _texts(cells)
+    return texts_of(cells)
 
 
-def _texts(texts: Sequence[str]) -> Array:
+def texts_of(texts: Sequence[str]) -> Array:
+    """Return texts as an array of objects."""
     array = numpy.empty(len(texts), object)
     array[:] = texts
     return array
@@ -177,4 +187,4 @@ def of_json(values: list[Any], as_text: bool) -> Array:
                 return numpy.array([*map(int, values)], numpy.int64)
         with suppress(OverflowError):
             return numpy.array([*map(float, values)], numpy.float64)
-    return _texts([value if isinstance(value, str) else repr(value) for value in values])
+    return texts_of([value if isinstance(value, str) else repr(value) for value in values])

@@ -80,7 +80,7 @@ def read_file(
         count, pieces, mixed = joined([(block.length, block.pieces) for block in blocks])
         if not mixed:
             names = [name for name in [*columns, *(name for name in pieces if name not in columns)] if name != MORE]
-            return FileRows(names, count, pieces, reader.end)
+            return FileRows(names, count, pieces, reader.end, begin)
         texts |= mixed
 
 
