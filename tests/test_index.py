@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
+import signal
+import sqlite3
+import subprocess
 import sys
 import time
 from datetime import datetime
@@ -13,11 +17,14 @@ from types import SimpleNamespace
 import pytest
 
 import rla_hooks as rla
+from rla_hooks.layout import RunPaths
 from rla_hooks.query import cache as caches
 from rla_hooks.query import entry as entries
 from rla_hooks.query import index as indexes
-from rla_hooks.query import signatures
+from rla_hooks.query import index_columns, signatures
 from rla_hooks.query.candidates import IndexCandidates, ReadCandidates, candidates_of
+from rla_hooks.query.index import Index
+from rla_hooks.query.names import BUILT_IN, getter
 
 pytestmark = pytest.mark.usefixtures("quiet")
 needs_posix = pytest.mark.skipif(os.name != "posix", reason="needs links, rights and signals")
@@ -198,3 +205,304 @@ def test_a_clock_that_was_set_back(back, times, root, read_names, monkeypatch):
     candidates_of(root), candidates_of(root)
     assert len(read_names) == times
     assert_equal(root)
+
+
+def test_a_task_costs_what_the_task_costs(root, read_names, trusting):
+    """Its runs only are looked at and read, whatever it shares its first letters with."""
+    for number, task in enumerate(["a", "a/deep", "ab", "a-b", "b", "ALE%2FPong"]):
+        make(root, number, task)
+    os.utime(write(root, "a", {"status": "finished", "name": "moved by hand"}), (0, 0))
+    assert len(assert_equal(root, "a")) == 3 and len(read_names) == 3
+    assert_equal(root, "ALE%2FPong"), assert_equal(root, "ALE/Pong"), assert_equal(root, "none")
+    read_names.clear()
+    assert len(assert_equal(root)) == 7 and len(read_names) == 3
+    shutil.rmtree(root / "log" / "a")
+    assert len(assert_equal(root, "a")) == 0 and len(assert_equal(root)) == 4
+
+
+@needs_posix
+def test_roots_that_are_links_to_one_share_its_index(root, folder, read_names, trusting):
+    """And one that is moved is read anew."""
+    make(root, 1)
+    link = root.with_name("link")
+    link.symlink_to(root)
+    assert len(candidates_of(root)) == len(candidates_of(link)) == 1
+    assert len(read_names) == 1 and len([*folder.glob("index-*.sqlite")]) == 1
+    assert candidates_of(link).run(0).log_dir.is_relative_to(link)
+
+
+@needs_posix
+def test_names_that_are_no_utf_8(root):
+    """Folders, tasks, values, texts: they come back as Python has them."""
+    name = os.fsdecode(b"caf\xe9/2025/01/02/10-00-00-000000_1.1.1.1_&name=caf\xe9")
+    try:
+        write(root, name, {"status": "finished", "host": "\udce9"}, {"\udce9": "\udce9"})
+    except OSError:
+        pytest.skip("macOS takes UTF-8 only")
+    for _ in range(2):
+        index = assert_equal(root)
+        assert [*index.column("name")] == [name] and [*index.column("\udce9")] == ["\udce9"]
+
+
+RUNNING = """
+import sys, rla_hooks as rla
+with rla.run(task="t", log_root=sys.argv[1], backup="none", writers=["csv"], tags=["a"], hyper_parameters={"lr": 0.5}):
+    for step in range(5):
+        rla.log({"loss": 1 / (step + 1)}, step=step)
+        print("running", flush=True)
+        sys.stdin.readline()
+"""
+
+
+@needs_posix
+def test_a_run_that_has_not_ended_is_judged_at_each_listing(root, trusting):
+    """Its status, its rows and its last values: those of now, though its run.json is as it was."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", RUNNING, root], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    for number in range(1, 4):
+        assert process.stdout.readline() == "running\n"
+        index = candidates_of(root)
+        assert [index.column(name) for name in ("status", "rows", "lr")] == [["running"], [number], [0.5]]
+        assert index.column("last.loss") == [1 / number] and index.column("seconds")[0] > 0
+        saved = index.run(0)
+        process.stdin.write("\n"), process.stdin.flush()
+    assert_equal(root)
+    process.kill(), process.communicate()
+    for _ in range(3):
+        index = assert_equal(root)
+        assert index.column("status") == ["killed"] and index.column("rows")[0] in (3, 4)
+        assert index.run(0).info["last"]["loss"] == 1 / index.column("rows")[0]
+    assert saved.status == "running", "a saved run is what it was when it was read"
+    (root / "log" / saved.name / "run.json").write_text(json.dumps(saved.run_json | {"status": "failed", "rows": 7}))
+    assert assert_equal(root).column("status") == ["failed"]
+
+
+def test_a_run_that_is_just_starting_is_read_at_each_listing(root, read_names):
+    """Until its folder is old: then what is missing has been lost."""
+    path = write(root, "t/2025/01/02/10-00-00-000000_1.1.1.1")
+    for _ in range(2):
+        assert assert_equal(root).run(0).status == "running"
+    os.utime(path, (0, 0))
+    for _ in range(2):
+        assert assert_equal(root).run(0).problems == ("run.json is missing", "parameter.json is missing")
+    assert len(read_names) in (3, 4), "what has been lost is not looked for again"
+
+
+def test_a_root_that_is_not_there_makes_no_file(root, folder):
+    """Nor does a task that is not there."""
+    assert len(candidates_of(root)) == 0 and rla.runs(root) == []
+    make(root, 1)
+    assert rla.runs(root, task="other") == []
+    assert not [*folder.glob("*")] if folder.exists() else True
+
+
+@pytest.mark.parametrize("moment", ["before", "between", "new"])
+def test_an_index_that_is_deleted_or_damaged_at_any_moment(moment, root, folder):
+    """Between two questions, too: then the files answer."""
+    for number in range(20):
+        make(root, number)
+    expected = [*ReadCandidates(root).column("n")]
+    index = candidates_of(root)
+    (file,) = folder.glob("index-*.sqlite")
+    if moment == "before":
+        file.write_bytes(random.Random(1).randbytes(file.stat().st_size))
+        index = candidates_of(root)
+    elif moment == "between":
+        file.unlink()
+    else:  # another process has made it anew, in another order
+        caches.forget_state()
+        file.unlink()
+        names = sorted(path.parent.name for path in (root / "log").rglob("run.json"))
+        for name in reversed(names):
+            indexes.store(Index(root), [indexes._read(root, f"t/2025/01/02/{name}", b"")])
+    assert [*index.column("n")] == expected and index.column("n")[0] == 0
+    assert [run.hparams["n"] for run in index.runs([3, 1, 19])] == [3, 1, 19]
+    assert {"lr", "last.loss", "status"} <= {*index.names()}
+    assert_equal(root)
+
+
+DAMAGES = {
+    "contents": "UPDATE contents SET content = CAST('[1, 2' AS BLOB)",
+    "odd contents": "UPDATE contents SET content = CAST('[1,2,3,4,5,6]' AS BLOB)",
+    "columns": "UPDATE columns SET data = CAST('nonsense' AS BLOB)",
+    "no columns": "DELETE FROM columns",
+    "no contents": "DELETE FROM contents",
+    "no blocks": "DELETE FROM blocks",
+    "no token": "DELETE FROM made",
+    "names": "UPDATE runs SET name = CAST(id AS BLOB)",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_nonsense_in_the_index_is_survived(damage, root, folder):
+    """What another program has written into it, or a disk has lost: the list is there, and whole the next time."""
+    for number in range(100):
+        make(root, number)
+    candidates_of(root).column("n")
+    (file,) = folder.glob("index-*.sqlite")
+    with sqlite3.connect(file) as connection:
+        connection.execute(DAMAGES[damage])
+    connection.close()
+    index = candidates_of(root)
+    assert [*index.column("n")] == [*range(100)] and index.run(5).hparams["n"] == 5
+    assert_equal(root)
+
+
+def test_a_busy_index_stops_nobody(root, folder, monkeypatch, trusting):
+    """Another process holds it: what is read is in memory only; afterwards it is stored."""
+    for number in range(10):
+        make(root, number)
+    candidates_of(root)
+    monkeypatch.setattr(caches, "_BUSY", 0.01)
+    caches.forget_state()
+    make(root, 11)
+    (file,) = folder.glob("index-*.sqlite")
+    other = sqlite3.connect(file, isolation_level=None)
+    for begin in ("BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"):
+        other.execute(begin)
+        assert [*candidates_of(root).column("n")] == [*range(10), 11]
+        assert_equal(root)
+        other.execute("COMMIT")
+    other.close()
+    assert_equal(root)
+
+
+BUILDING = """
+import sys
+from pathlib import Path
+from rla_hooks.query import index, index_columns
+from rla_hooks.query.candidates import candidates_of
+index._AT_ONCE = index_columns.BLOCK = int(sys.argv[2])
+index_columns._FEW = 2
+print("ready", flush=True)
+sys.stdin.readline()
+for _ in range(int(sys.argv[3])):
+    found = candidates_of(Path(sys.argv[1]))
+    numbers, losses = [*found.column("n")], [*found.column("last.loss")]
+    for number, loss, run in zip(numbers, losses, found.runs(range(len(found))), strict=True):
+        if number is not None and loss is not None and run.hparams:  # it has been deleted meanwhile
+            assert number / 3 == loss and run.hparams["n"] == number, "what belongs to one run is with another"
+print(len(found))
+"""
+
+
+def builder(root, at_once, times=1):
+    command = [sys.executable, "-c", BUILDING, root, str(at_once), str(times)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_processes_that_build_it_at_once(root, folder, trusting, monkeypatch):
+    """Each gets all runs, while others are added and deleted, and the index that they leave is whole."""
+    for number in range(100):
+        make(root, number)
+    monkeypatch.setattr(index_columns, "BLOCK", 7)
+    processes = [builder(root, 7, times=10) for _ in range(3)]
+    for process in processes:
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        process.stdin.write("\n"), process.stdin.flush()
+    for number in range(100, 130):
+        make(root, number)
+        shutil.rmtree(make(root, number - 100)[0])
+    for process in processes:
+        out, err = process.communicate(timeout=60)
+        assert (process.returncode, err) == (0, "") and int(out) >= 1
+    assert len(assert_equal(root)) == 100
+
+
+@needs_posix
+def test_a_builder_that_is_killed_leaves_a_whole_index(root, folder, trusting, monkeypatch):
+    """kill -9 at any moment of it: whoever comes next finds some of the work done, no lock, and the truth."""
+    for number in range(60):
+        make(root, number)
+    monkeypatch.setattr(index_columns, "BLOCK", 3)
+    pause = random.Random(5)
+    process = builder(root, 3)
+    for _ in range(12):
+        process.stdout.readline()
+        process.stdin.write("\n"), process.stdin.flush()
+        following = builder(root, 3)
+        time.sleep(pause.uniform(0, 0.03))
+        process.send_signal(signal.SIGKILL), process.communicate()
+        process = following
+        file = next(folder.glob("index-*.sqlite"), None)
+        if file is not None:
+            connection = sqlite3.connect(file)
+            assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            connection.close()
+    out, err = process.communicate("\n")
+    assert (out, err) == ("ready\n60\n", "")
+    assert_equal(root)
+
+
+def test_a_run_that_is_deleted_while_it_is_listed(root):
+    """It is there with what is known of it, or as a damaged one; the others are whole."""
+    made = [make(root, number)[0] for number in range(5)]
+    index = candidates_of(root)
+    shutil.rmtree(made[2]), caches.forget_state()
+    candidates_of(root)  # another process notes that it is gone
+    assert [*index.column("n")] == [0, 1, None, 3, 4]
+    assert [run.problems != () for run in index.runs(range(5))] == [False, False, True, False, False]
+    assert len(assert_equal(root)) == 4
+
+
+def test_a_hundred_thousand_metrics_of_one_run(root, trusting):
+    """And as many of another: their names are all known, and each value is found."""
+    for number in range(3):
+        make(root, number, last={f"m{number}-{at}": at for at in range(100_000)} if number < 2 else {"m": 1.5})
+    for _ in range(2):
+        index = candidates_of(root)
+        assert [*index.column("last.m0-99999")] == [99_999, None, None]
+        assert [*index.column("last.m1-7")] == [None, 7, None] and [*index.column("last.m")] == [None, None, 1.5]
+        assert len({*index.names()}) == len(BUILT_IN) + 3 + 200_001
+        caches.forget_state()
+
+
+def test_what_is_too_large_is_read_each_time(root, monkeypatch, read_names, trusting):
+    """It is not stored, and the runs beside it are."""
+    monkeypatch.setattr(indexes, "_LARGEST", 1000)
+    _, large = make(root, 1, hparams={"text": "x" * 2000})
+    make(root, 2)
+    for times in (1, 2):
+        assert_equal(root)
+        assert read_names.count(large) == times and len(read_names) == 1 + times
+
+
+def test_blocks_of_many_runs(root, monkeypatch, trusting):
+    """More runs than one block has: changed ones, deleted ones, and columns that only some blocks have."""
+    monkeypatch.setattr(index_columns, "BLOCK", 8), monkeypatch.setattr(index_columns, "_FEW", 2)
+    monkeypatch.setattr(index_columns, "_MAX_KEPT", 6)
+    monkeypatch.setattr(indexes, "_AT_ONCE", 8)
+    chance = random.Random(2)
+    for _ in range(6):
+        for number in chance.sample(range(40), 12):
+            folder, _ = make(root, number, hparams={f"p{chance.randrange(5)}": chance.random(), "rare": None})
+            if chance.random() < 0.3:
+                shutil.rmtree(folder)
+        assert_equal(root), caches.forget_state()
+
+
+def test_only_the_columns_that_are_named_are_read(root, monkeypatch, trusting):
+    """A filter parses no run's JSON once the columns are there; a run parses its own when it is asked."""
+    for number in range(100):
+        make(root, number)
+    candidates_of(root)
+    index, parsed = candidates_of(root), []
+    loads = json.loads
+    monkeypatch.setattr("rla_hooks.query.stored.json.loads", lambda data: parsed.append(data) or loads(data))
+    assert [*index.column("n")] == [*range(100)] and max(map(len, parsed), default=0) < 1000
+    run = index.run(7)
+    assert parsed.clear() is None and run.name.endswith("n=7") and not parsed
+    assert run.hparams["n"] == 7 and len(parsed) == 1
+
+
+@pytest.mark.parametrize("name", sorted(BUILT_IN))
+def test_every_built_in_name_is_in_small_files(name, root):
+    """The index keeps them: one that depends on something else must get a place in index_columns.key_of."""
+    make(root, 1)
+    (run,) = rla.runs(root)
+    value = getter(name)(run)
+    shutil.rmtree(root / "log")
+    again = type(run)(RunPaths(root, run.name), run.entry)
+    assert same(getter(name)(again), value) or isinstance(value, datetime)

@@ -106,10 +106,9 @@ class IndexCandidates:
         rows = self._index.rows
         asked = [*numbers]
         stored = iter(self._made([rows[number] for number in asked if number not in self._live]))
-        found = [self._live.get(number) or next(stored) for number in asked]
-        for run in found:
-            run.status  # noqa: B018  as it is now: a saved run does not change
-        return found
+        for number in self._live.keys() & {*asked}:
+            self._live[number].status  # noqa: B018  is found now: a saved run does not change
+        return [self._live.get(number) or next(stored) for number in asked]
 
     @functools.cached_property
     def _live(self) -> dict[int, SavedRun]:

@@ -183,7 +183,7 @@ def _save(db: sqlite3.Connection, block: int, version: int, table: Table, also: 
     if version != _version_of(db, block):
         return
     kept = sorted(table, key=lambda name: -len(table[name]))[:_MAX_KEPT]
-    rest = [name for name in table if name not in {*kept}]
+    rest = [*(table.keys() - {*kept})]
     lines = [(_ALL, _encode([kept, rest]))]
     for name in kept if also not in rest else (*kept, str(also)):
         places = table[name]
