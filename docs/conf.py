@@ -31,6 +31,7 @@ CONTENTS = """
 
 docs/lightning
 docs/keras
+docs/query
 docs/settings
 docs/layout
 docs/reliability

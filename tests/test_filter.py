@@ -9,6 +9,7 @@ import random
 import re
 import time
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import numpy
 import pytest
@@ -620,3 +621,14 @@ def test_names_that_no_run_has():
         assert message.endswith("\n  ^")
     message = str(Filter("env == Pong and lr < 1").unknown("Pong", ["env", "lr"]))
     assert "A text stands in quotes: 'Pong'." in message and message.endswith("\n         ^")
+
+
+def test_the_filters_of_the_docs_can_be_used():
+    """Each in the first column of the table on docs/query.md."""
+    page = (Path(__file__).resolve().parents[1] / "docs" / "query.md").read_text()
+    table = page.partition("| filter |")[2].partition("\n\n")[0]
+    cells = [line.split(" | ")[0] for line in table.splitlines()[2:]]
+    filters = [text for cell in cells for text in re.findall(r"`([^`]+)`", cell)]
+    assert len(filters) > 20
+    for text in filters:
+        assert Filter(text).names, text

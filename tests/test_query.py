@@ -61,7 +61,9 @@ def test_runs_come_newest_last_and_by_task(run, root):
     assert [each.hparams["number"] for each in rla.runs(str(root), task="a/deep")] == [2]
     for each in saved:
         assert each.name in [found.name for found in rla.runs(root, task=each.task)]
-    assert rla.runs(root, task="none") == [] and rla.runs(root / "nowhere") == []
+    assert rla.runs(root, task="none") == []
+    with pytest.warns(RLAWarning, match="there is no folder .*nowhere"):
+        assert rla.runs(root / "nowhere") == []
     assert tree(root) == before
 
 
@@ -431,4 +433,5 @@ def test_a_log_root_that_may_not_be_read_is_no_empty_one(tmp_path):
     finally:
         os.seteuid(me)
         root.chmod(0o700)
-    assert rla.runs(tmp_path / "nothing") == []
+    with pytest.warns(RLAWarning, match="there is no folder"):
+        assert rla.runs(tmp_path / "nothing") == []

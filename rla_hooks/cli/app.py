@@ -13,9 +13,10 @@ from __future__ import annotations
 import io
 import os
 import sys
+import warnings
 
 from rla_hooks.cli.common import app
-from rla_hooks.errors import RLAError
+from rla_hooks.errors import RLAError, RLAWarning
 from rla_hooks.texts import printable
 
 _INTERRUPTED = 130  # as shells have it: 128 + SIGINT
@@ -29,6 +30,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal or a pipe may take ASCII only
+    warnings.filterwarnings("ignore", "there is no folder", RLAWarning)  # commands say where they have looked
     try:
         try:
             app()

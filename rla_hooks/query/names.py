@@ -76,8 +76,7 @@ def is_known(name: str, known: Container[str]) -> bool:
 
 
 def _extreme(run: SavedRun, metric: str, kind: str) -> Any:
-    summary: Any = getattr(run, "summary", None)
-    found = None if summary is None else summary(metric)
+    found = run.summary(metric)
     return None if found is None else getattr(found, kind)
 
 

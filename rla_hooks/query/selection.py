@@ -106,7 +106,7 @@ def select(
     root = log_root_of(log_root)
     candidates = candidates_of(root, task)
     if not len(candidates):
-        _tell_if_unreadable(root / LOG)
+        _tell_why(root, is_given=log_root is not None)
     column = functools.cache(candidates.column)
     chosen: Sequence[int] = range(len(candidates))
     if condition is not None:
@@ -203,10 +203,17 @@ def _no_sort(name: str, known: Iterable[str]) -> ConfigError:
     return ConfigError(f"no run has {written(name)}, by which to sort. {names_near(name, known)}")
 
 
-def _tell_if_unreadable(folder: Path) -> None:
+def _tell_why(root: Path, is_given: bool) -> None:
+    """Warn where no runs are found since the folder cannot be read, or since the one that the user gave is not there.
+
+    That of the config comes into being with the first run.
+    """
     try:
-        os.scandir(folder).close()
+        os.scandir(root / LOG).close()
     except PermissionError as error:
-        warn(f"no runs are listed: {shell_path(folder)} cannot be read: {error.strerror}. Ask its owner for access.")
-    except OSError:  # it is not there, say
-        pass
+        warn(
+            f"no runs are listed: {shell_path(root / LOG)} cannot be read: {error.strerror}. Ask its owner for access."
+        )
+    except OSError:
+        if is_given and not os.path.isdir(root):
+            warn(f"there is no folder {shell_path(root)}, so no runs are listed. Give the log root of the runs.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from rla_hooks.errors import ConfigError
@@ -48,8 +49,8 @@ def _key(text: str) -> SortKey:
 def order(chosen: Sequence[int], keys: Sequence[SortKey], column: Callable[[str], Sequence[Any]]) -> list[int]:
     """Return the numbers of runs in the order of these keys, the first of them first. Equal runs stay as they were.
 
-    Numbers stand before texts, and texts before all else. Runs that lack a value are last, whatever the direction; so
-    are those with NaN.
+    Numbers stand before texts, texts before lists, and lists before all else. Runs that lack a value are last, whatever
+    the direction; so are those with NaN.
     """
     found = list(chosen)
     for name, descending in reversed(keys):  # sorting is stable: the first key has the last word
@@ -71,5 +72,6 @@ def _rank(value: Any) -> tuple[int, Any]:
         return 0, value
     if isinstance(value, str):
         return 1, value
-    timestamp = getattr(value, "timestamp", None)
-    return (0, timestamp()) if callable(timestamp) else (2, repr(value))
+    if isinstance(value, datetime):
+        return 0, value.timestamp()
+    return (2, [*map(_rank, value)]) if isinstance(value, (list, tuple)) else (3, repr(value))
