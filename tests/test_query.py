@@ -339,6 +339,7 @@ for number in range(60):
 
 def test_no_run_looks_damaged_while_it_starts(root):
     """However the reader and sixty runs meet: every one of them is whole at every moment."""
+    root.mkdir()
     with subprocess.Popen([sys.executable, "-c", STARTING, root]) as starting:
         while starting.poll() is None:
             assert [each.problems for each in rla.runs(root) if each.problems] == []
