@@ -161,7 +161,13 @@ class _File:
 
 
 def _scalar(cell: str) -> Scalar:
-    for kind in (int, float):
-        with suppress(ValueError):
-            return cell if "_" in cell else kind(cell)  # Python takes 1_000 for a number
-    return cell
+    if "_" in cell:  # Python takes 1_000 for a number
+        return cell
+    try:
+        return int(cell)
+    except ValueError:
+        pass
+    try:
+        return float(cell)
+    except ValueError:
+        return cell

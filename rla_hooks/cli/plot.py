@@ -38,7 +38,9 @@ def plot(
     log_root: LogRoot = None,
     as_json: Json = False,
 ) -> None:
-    """Draw a metric in the terminal: of the newest run, or of several with a legend of what they differ in.
+    """Draw a metric of one or several runs as a curve in the terminal.
+
+    By default of the newest run; several have a legend of what they differ in.
 
     A gap is where the metric is NaN or infinite. The time stamps of a run count from its first row.
 

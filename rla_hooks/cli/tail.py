@@ -138,7 +138,7 @@ def _on_terminal(
     if every is None:
         console.print(_table(follower.last(count), columns, console.width))
         return
-    shown: deque[Row] = deque(maxlen=max(1, min(count, console.height - 3)))
+    shown: deque[Row] = deque(maxlen=max(1, min(count, console.height - 4)))
     with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
 
         def show(rows: Sequence[Row]) -> None:
@@ -160,6 +160,7 @@ def _with_status(run: SavedRun, table: RenderableType) -> RenderableType:
 
 def _table(rows: Sequence[Row], columns: Sequence[str] | None, width: int) -> RenderableType:
     """Return the rows as a table, of as many columns as fit: those of the newest rows first."""
+    from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
@@ -181,13 +182,15 @@ def _table(rows: Sequence[Row], columns: Sequence[str] | None, width: int) -> Re
             break
         table.add_column(Text(cell(name)), justify="right", no_wrap=True, overflow="ellipsis")
     shown = list(cells.values())[: len(table.columns)]
-    for line in zip(*shown, strict=True):
-        table.add_row(*map(Text, line))
-    hidden = len(cells) - len(shown)
-    if hidden:
-        table.caption = Text(f"{hidden} more columns: -c {cell(list(cells)[len(shown)])},...", "dim")
-        table.caption_justify = "left"
-    return table
+    for row_cells in zip(*shown, strict=True):
+        table.add_row(*map(Text, row_cells))
+    hidden = list(cells)[len(shown) :]
+    if not hidden:
+        return table
+    line = Text(
+        f"{len(hidden)} more columns: -c {cell(','.join(hidden[:3]))}", "dim", no_wrap=True, overflow="ellipsis"
+    )
+    return Group(table, line)
 
 
 def _value(row: Row, name: str) -> object:

@@ -1,0 +1,254 @@
+"""``rla export``: the metrics of runs, or the runs themselves, as a file for other programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
+
+import typer
+
+from rla_hooks.cli import completion
+from rla_hooks.cli.common import EachRun, Json, LogRoot, Task, Where, app
+from rla_hooks.cli.several import Limit
+
+if TYPE_CHECKING:
+    from rla_hooks.query import Runs, SavedRun
+    from rla_hooks.query.frames import AnyColumn
+
+_FORMATS = "csv", "parquet", "json"
+_BLOCK = 10_000  # rows that are made texts at once
+_STDOUT = "-"
+
+
+@app.command("export")
+def export(
+    run: EachRun = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="The file; by default stdout, as is -.")
+    ] = None,
+    kind: Annotated[
+        str | None, typer.Option("--format", metavar="FORMAT", help="csv, parquet or json; else by the file's suffix.")
+    ] = None,
+    names: Annotated[
+        str | None,
+        typer.Option("-c", "--columns", metavar="NAMES", autocompletion=completion.columns, help="Only these metrics."),
+    ] = None,
+    x: Annotated[str, typer.Option(help="The column of steps: time-step, timestamp, or a metric.")] = "time-step",
+    params: Annotated[
+        str, typer.Option(metavar="NAMES", help="Parameters as columns: differing, all, none, or names.")
+    ] = "differing",
+    table: Annotated[bool, typer.Option("--table", help="One row a run, with the last value of each metric.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    where: Where = None,
+    limit: Limit = None,
+    task: Task = None,
+    log_root: LogRoot = None,
+    as_json: Json = False,
+) -> None:
+    """Write the metrics of runs as one table: CSV, Parquet or JSON; by default of all runs.
+
+    A row for each value: id, parameters, time-step, metric, value. With --table a row for each run. JSON is a list of
+    objects, in which NaN and infinities are null. Parquet needs polars, or pandas with pyarrow.
+
+    Examples:
+
+        rla export --where "algo == 'ppo'" -c perf/return -o ppo.parquet
+        rla export --table -o runs.csv
+    """
+    from rla_hooks.cli.several import several
+    from rla_hooks.query import tables
+
+    form = _format(output, "json" if as_json else kind)
+    _check_target(output, form, force)
+    chosen = _names(names)
+    found = several(run, log_root, task, where, limit)
+    with _watched(found, output) as runs:
+        if table:
+            columns: Mapping[str, AnyColumn] = tables.table(runs, chosen, _params(params))
+        else:
+            columns = tables.long_table(runs, chosen, x, _params(params))
+    if output is None or str(output) == _STDOUT:
+        _write_text(columns, form, sys.stdout)
+        return
+    _write_file(columns, form, output)
+    typer.echo(f"rla: {_length(columns)} rows of {len(found)} runs written to {output}", err=True)
+
+
+def _format(output: Path | None, kind: str | None) -> str:
+    """Return the format that is asked for, by its name or by the file's suffix."""
+    from rla_hooks.errors import ConfigError, did_you_mean
+
+    if kind is not None:
+        if kind.casefold() not in _FORMATS:
+            raise ConfigError(f"--format is {kind!r}. Known: {', '.join(_FORMATS)}.{did_you_mean(kind, _FORMATS)}")
+        return kind.casefold()
+    if output is None or str(output) == _STDOUT:
+        return "csv"
+    suffix = output.suffix.casefold().removeprefix(".")
+    if suffix in _FORMATS:
+        return suffix
+    raise ConfigError(
+        f"the file {output.name!r} has no suffix that tells its format. Known: {', '.join(_FORMATS)}. "
+        "Call it like metrics.csv, or give --format"
+    )
+
+
+def _check_target(output: Path | None, form: str, force: bool) -> None:
+    """Refuse what cannot be written before the runs are read."""
+    from rla_hooks.errors import ConfigError
+    from rla_hooks.texts import shell_path
+
+    if output is None or str(output) == _STDOUT:
+        if form == "parquet":
+            raise ConfigError("Parquet is no text, and goes to no terminal or pipe. Give a file: -o metrics.parquet")
+        return
+    if output.is_dir():
+        raise ConfigError(f"{shell_path(output)} is a folder. Give the name of a file in it")
+    if os.path.lexists(output) and not force:
+        raise ConfigError(f"{shell_path(output)} is there already. Give another name, or --force to replace it")
+    if not output.parent.is_dir():
+        raise ConfigError(f"there is no folder {shell_path(output.parent)}. Make it first")
+    if form == "parquet":
+        _parquet_library()
+
+
+def _names(text: str | None) -> list[str] | None:
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _params(text: str) -> str | list[str]:
+    return text if text in ("differing", "all") else [] if text == "none" else _names(text) or []
+
+
+@contextmanager
+def _watched(found: Runs, output: Path | None) -> Iterator[Sequence[SavedRun]]:
+    """Give the runs, with a bar on stderr, where that is a terminal, of how many have been read."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    is_free = output is not None and str(output) != _STDOUT
+    with Progress(console=console, transient=True, disable=not (console.is_terminal and is_free)) as progress:
+        bar = progress.add_task("reading", total=len(found))
+        yield _Watched(found, lambda: progress.advance(bar))
+
+
+class _Watched(list["SavedRun"]):
+    """Runs that tell when one of them is taken for the first time."""
+
+    def __init__(self, found: Sequence[SavedRun], tell: Any):
+        super().__init__(found)
+        self._tell, self._told = tell, 0
+
+    def __iter__(self) -> Iterator[SavedRun]:
+        for number, each in enumerate(super().__iter__()):
+            yield each
+            if number >= self._told:
+                self._told += 1
+                self._tell()
+
+
+def _length(columns: Mapping[str, AnyColumn]) -> int:
+    from rla_hooks.query.frames import Objects, Repeated
+
+    for column in columns.values():
+        return (
+            len(column.codes if isinstance(column, Repeated) else column.values)
+            if not isinstance(column, Objects)
+            else 0
+        )
+    return 0
+
+
+def _rows(columns: Mapping[str, AnyColumn]) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows as Python values, None for what is missing; block by block, so that memory is bounded."""
+    for start in range(0, _length(columns), _BLOCK):
+        yield from zip(*(_values(column, start) for column in columns.values()), strict=True)
+
+
+def _values(column: AnyColumn, start: int) -> list[Any]:
+    from rla_hooks.query.frames import Objects, Repeated
+
+    stop = start + _BLOCK
+    if isinstance(column, Objects):
+        return list(column.values[start:stop])
+    inner, codes = (
+        (column.column, column.codes[start:stop]) if isinstance(column, Repeated) else (column, slice(start, stop))
+    )
+    values, present = inner.values[codes], None if inner.present is None else inner.present[codes]
+    plain = [f"{each}Z" for each in values] if values.dtype.kind == "M" else values.tolist()
+    return plain if present is None else [each if there else None for each, there in zip(plain, present, strict=True)]
+
+
+def _write_text(columns: Mapping[str, AnyColumn], form: str, file: TextIO) -> None:
+    from rla_hooks.cli.screen import json_text
+    from rla_hooks.texts import printable
+
+    if form == "csv":
+        writer = csv.writer(file, lineterminator="\n")
+        text = printable if file.isatty() else str  # what is a file's exact text may control a terminal
+        writer.writerow(map(text, columns))
+        for row in _rows(columns):
+            writer.writerow([text(value) if isinstance(value, str) else _csv_cell(value) for value in row])
+        return
+    names = list(columns)
+    file.write("[")
+    for number, row in enumerate(_rows(columns)):
+        file.write(f"{',' * (number > 0)}\n{json_text(dict(zip(names, row, strict=True)), indent=None)}")
+    file.write("\n]\n")
+
+
+def _csv_cell(value: Any) -> Any:
+    """Numbers exactly, true and false in the words that most readers know."""
+    return str(value).lower() if isinstance(value, bool) else "" if value is None else value
+
+
+def _write_file(columns: Mapping[str, AnyColumn], form: str, output: Path) -> None:
+    """Write the file whole or not at all: beside its place, then moved."""
+    from rla_hooks.atomic import replacing
+    from rla_hooks.errors import RLAError
+    from rla_hooks.texts import shell_path
+
+    try:
+        with replacing(output) as temporary:
+            if form == "parquet":
+                _write_parquet(columns, temporary)
+            else:
+                with (
+                    open(temporary, "wb") as binary,
+                    io.TextIOWrapper(binary, "utf-8", "backslashreplace", newline="") as file,
+                ):
+                    _write_text(columns, form, file)
+    except OSError as error:
+        raise RLAError(
+            f"{shell_path(output)} cannot be written: {error.strerror or error}. Give another file: -o"
+        ) from error
+
+
+def _parquet_library() -> str:
+    """Return the library that is there to write Parquet."""
+    from importlib.util import find_spec
+
+    from rla_hooks.errors import RLAError
+
+    for name, needed in (("polars", ["polars"]), ("pandas", ["pandas", "pyarrow"])):
+        if all(find_spec(each) for each in needed):
+            return name
+    raise RLAError("Parquet needs polars. Install it: pip install 'rla-hooks[query]'. Without: -o metrics.csv")
+
+
+def _write_parquet(columns: Mapping[str, AnyColumn], path: Path) -> None:
+    from rla_hooks.query.frames import to_frame
+
+    library = _parquet_library()
+    frame = to_frame(columns, library)
+    if library == "polars":
+        frame.write_parquet(path)
+    else:
+        frame.to_parquet(path, index=False)
