@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -35,17 +36,27 @@ class Candidates(Protocol):
 
 
 def candidates_of(root: Path, task: str | None = None) -> Candidates:
-    """Return the runs of a log root, or of one task of it, from the index of the root."""
-    return IndexCandidates(Index(root, task))
+    """Return the runs of a log root, or of one task of it, from the index of the root; else those of other tools."""
+    found = IndexCandidates(Index(root, task))
+    return found if len(found) else _of_other_tools(root, task) or found
 
 
-class ReadCandidates:
-    """Candidates whose small files are all read now."""
+def _of_other_tools(root: Path, task: str | None) -> Candidates | None:
+    """The runs of other tools in a folder, where it is none of ours."""
+    from rla_hooks.query.foreign.scan import is_ours  # late: few folders are other tools'
 
-    def __init__(self, root: Path, task: str | None = None):
-        paths = [RunPaths(root, name) for name in run_names(root, task)]
-        self._runs = [SavedRun(each, read_entry(each)) for each in paths]
-        self._runs.sort(key=lambda run: (run.entry.started, run.name))
+    if not os.path.isdir(root) or is_ours(root) or (task is not None and next(run_names(root), None) is not None):
+        return None
+    from rla_hooks.query.foreign.run import foreign_runs
+
+    return GivenCandidates(foreign_runs(root, task))
+
+
+class GivenCandidates:
+    """Candidates that are runs already."""
+
+    def __init__(self, runs: Sequence[SavedRun]):
+        self._runs = runs
 
     def __len__(self) -> int:
         return len(self._runs)
@@ -62,6 +73,15 @@ class ReadCandidates:
 
     def runs(self, numbers: Iterable[int]) -> list[SavedRun]:
         return [self._runs[number] for number in numbers]
+
+
+class ReadCandidates(GivenCandidates):
+    """Candidates whose small files are all read now."""
+
+    def __init__(self, root: Path, task: str | None = None):
+        paths = [RunPaths(root, name) for name in run_names(root, task)]
+        runs = [SavedRun(each, read_entry(each)) for each in paths]
+        super().__init__(sorted(runs, key=lambda run: (run.entry.started, run.name)))
 
 
 class IndexCandidates:

@@ -6,7 +6,7 @@ They are made of the rows, so that they exist for runs that are running or were 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from rla_hooks import rowfiles
 from rla_hooks.layout import RunPaths
@@ -49,15 +49,24 @@ def summaries_of(runs: Sequence[RunPaths], metrics: Iterable[str] | None = None)
     A run whose rows cannot be read has none.
     """
     wanted = None if metrics is None else [*metrics]
-    return [_summaries(rowfiles.files(paths.log_dir), wanted) for paths in runs]
+    return [_summaries(paths, wanted) for paths in runs]
 
 
-def _summaries(files: Sequence[Any], wanted: Sequence[str] | None) -> dict[str, Summary]:
+@runtime_checkable
+class HasRows(Protocol):
+    """Paths that read the rows themselves: those of other tools' folders."""
+
+    def read_rows(self, wanted: Sequence[str] | None) -> JoinedRows: ...
+
+
+def _summaries(paths: RunPaths, wanted: Sequence[str] | None) -> dict[str, Summary]:
+    columns = None if wanted is None else [STEP, TIME, *wanted]
     try:
-        rows = rowfiles.read_rows(files, None if wanted is None else [STEP, TIME, *wanted])
+        if isinstance(paths, HasRows):
+            return summarize(paths.read_rows(columns))
+        return summarize(rowfiles.read_rows(rowfiles.files(paths.log_dir), columns))
     except OSError:
         return {}
-    return summarize(rows)
 
 
 def summarize(rows: JoinedRows) -> dict[str, Summary]:

@@ -31,14 +31,15 @@ def _masked_crc(data: bytes) -> bytes:
 
 
 @functools.lru_cache(maxsize=1024)
-def _frame_head(size: int) -> bytes:
+def frame_head(size: int) -> bytes:
+    """What stands before the data of a record: its length, and the checksum of that."""
     length = _LENGTH.pack(size)
     return length + _masked_crc(length)
 
 
 def record(data: bytes) -> bytes:
     """Frame the data of one event."""
-    return b"".join((_frame_head(len(data)), data, _masked_crc(data)))
+    return b"".join((frame_head(len(data)), data, _masked_crc(data)))
 
 
 def file_version(time: float) -> bytes:
