@@ -16,6 +16,7 @@ import datetime
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rla_hooks.columns import Column
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 FRAMES = ("pandas", "polars")
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 _MICROSECOND = datetime.timedelta(microseconds=1)
-_INT64 = 2**63
 _EXACT = 2**53  # ints up to it are floats, all of them
 
 
@@ -196,7 +196,7 @@ def column_of(values: Iterable[Any], without: str = "float64") -> Column:
     """
     import numpy
 
-    values = list(values)
+    values = values.tolist() if isinstance(values, numpy.ndarray) else list(values)
     kinds = set(map(type, values))
     gaps = type(None) in kinds
     kinds.discard(type(None))
@@ -214,7 +214,7 @@ def column_of(values: Iterable[Any], without: str = "float64") -> Column:
         since = [0 if value is None else (value - _EPOCH) // _MICROSECOND for value in values]
         return Column(numpy.array(since, dtype="int64").view("datetime64[us]"), present)
     texts = numpy.empty(len(values), dtype=object)
-    texts[:] = ["" if value is None else _text(value) for value in values]
+    texts[:] = _texts(values, kinds, gaps)
     return Column(texts, present)
 
 
@@ -238,7 +238,7 @@ def _numbers(values: list[Any], kinds: set[type], gaps: bool) -> Any:
     import numpy
 
     if kinds == {int}:
-        if all(-_INT64 <= value < _INT64 for value in values if value is not None):
+        with suppress(OverflowError):
             return numpy.array([value or 0 for value in values] if gaps else values, dtype="int64")
         return None
     if int in kinds and not all(map(_is_float, values)):
@@ -258,8 +258,20 @@ def _is_float(value: Any) -> bool:
         return False
 
 
-def _text(value: Any) -> str:
-    return writable(value if type(value) is str else json.dumps(value, ensure_ascii=False, default=str))
+def _texts(values: list[Any], kinds: set[type], gaps: bool) -> list[str]:
+    """Return values as texts that every library takes; "" where there is none."""
+    if kinds != {str}:
+        values = [None if value is None else value if type(value) is str else _json(value) for value in values]
+    texts = [value or "" for value in values] if gaps else values
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError:
+        return [*map(writable, texts)]
+    return texts
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def writable(text: str) -> str:
