@@ -106,7 +106,7 @@ def test_a_table_has_a_row_a_run(make, root):
     ]  # fmt: skip
     assert list(runs.table("loss", "all")) == [*about, "seed", "lr", "net", "loss"]
     assert runs.table([], ["net", "lr"])["net"].tolist() == ["[64, 64]"] * 3
-    assert list(runs.table([], ["host", "hparams.lr"]))[6:] == ["host", "hparams.lr"]
+    assert list(runs.table([], ["host", "id", "hparams.lr"]))[6:] == ["host", "hparams.lr"]
     assert list(runs.table(["last.loss"], []))[6:] == ["last.loss"]
 
 

@@ -51,7 +51,8 @@ def test_only_some_metrics_are_read_on_request(frame, run):
     saved = run((0, {"a": 1, "b": 0.5, "c": "x"}), (1, {"a": 2}))
     found = saved.metrics(["c", "a"], frame=frame)
     assert list(found.columns) == ["time-step", "timestamp", "c", "a"]
-    assert found["a"].to_list() == [1, 2] and found["c"].to_list() == ["x", None]
+    missing = math.nan if str(found["c"].dtype) == "str" else None  # pandas 3 has a type for texts
+    assert found["a"].to_list() == [1, 2] and repr(found["c"].to_list()) == repr(["x", missing])
 
 
 @pytest.mark.parametrize(

@@ -101,9 +101,9 @@ def _pandas_column(column: AnyColumn) -> Any:
     values, present = column
     kind = values.dtype.kind
     if kind == "m":
-        return pandas.Series(_with_gaps(values, present, numpy.timedelta64("NaT")))
+        return pandas.Series(_with_gaps(values, present, numpy.timedelta64("NaT", "us")))
     if kind == "M":
-        return pandas.Series(_with_gaps(values, present, numpy.datetime64("NaT"))).dt.tz_localize("UTC")
+        return pandas.Series(_with_gaps(values, present, numpy.datetime64("NaT", "us"))).dt.tz_localize("UTC")
     if kind == "f":
         return pandas.Series(_with_gaps(values, present, math.nan), copy=False)
     if kind == "O":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, overload
 
 from rla_hooks.query.saved_run import SavedRun
@@ -37,6 +37,9 @@ class Runs(Sequence[SavedRun]):
 
     def __len__(self) -> int:
         return len(self._runs)
+
+    def __iter__(self) -> Iterator[SavedRun]:
+        return iter(self._runs)
 
     @overload
     def __getitem__(self, index: int) -> SavedRun: ...

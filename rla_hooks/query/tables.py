@@ -106,9 +106,11 @@ def parameters(runs: Sequence[SavedRun], params: Names, taken: Collection[str]) 
     if params in ("differing", "all"):
         names = differing(runs) if params == "differing" else list(all_parameters(runs))
         free = {name: name if name not in BUILT_IN else f"hparams.{name}" for name in names}
-        columns = {free[name]: column_of([run.hparams.get(name) for run in runs]) for name in names}
+        given = [run.hparams for run in runs]
+        columns = {free[name]: column_of([each.get(name) for each in given]) for name in names}
     else:
-        columns = {name: _named(runs, name) for name in _list(params)}
+        asked = [name for name in _list(params) if name not in BUILT_IN or name not in taken]
+        columns = {name: _named(runs, name) for name in asked}
     return {name if name not in taken else f"hparams.{name}": column for name, column in columns.items()}
 
 
@@ -141,7 +143,8 @@ def differing(runs: Sequence[SavedRun]) -> list[str]:
 
     Lists and nested values are compared by their content; 1 equals 1.0, NaN equals NaN, and true is no 1.
     """
-    return [name for name in all_parameters(runs) if _differs([run.hparams.get(name) for run in runs])]
+    given = [run.hparams for run in runs]
+    return [name for name in all_parameters(runs) if _differs([each.get(name) for each in given])]
 
 
 def _differs(values: Sequence[Any]) -> bool:
