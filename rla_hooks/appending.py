@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
+from pathlib import Path
 
 from rla_hooks.core import handover
 from rla_hooks.core.appended import AppendedRun, silent
 from rla_hooks.core.settings import Writers
 from rla_hooks.errors import ConfigError
+from rla_hooks.layout import CHECKPOINT, RESULTS, RunPaths
 from rla_hooks.query import SavedRun, runs
+from rla_hooks.query.moved import folder_of, noted_name
 from rla_hooks.texts import shell_path, shown
 
 _FEWEST_LETTERS = 3  # of an id
@@ -45,7 +49,29 @@ def open(
     if handover.writing_disabled():
         return silent(run.paths if isinstance(run, SavedRun) else None)
     saved = run if isinstance(run, SavedRun) else _find(run, log_root)
-    return AppendedRun.append_to(saved.paths, saved.task, saved.hparams, saved.run_json, writers)
+    return AppendedRun.append_to(_paths_of(saved), saved.task, saved.hparams, saved.run_json, writers)
+
+
+@dataclass(frozen=True)
+class _MovedPaths(RunPaths):
+    """Those of a run whose folder below log/ was renamed or moved: its other folders have its first name still."""
+
+    first_name: str
+
+    @property
+    def results_dir(self) -> Path:
+        return folder_of(self, RESULTS, {"name": self.first_name})
+
+    @property
+    def checkpoint_dir(self) -> Path:
+        return folder_of(self, CHECKPOINT, {"name": self.first_name})
+
+
+def _paths_of(saved: SavedRun) -> RunPaths:
+    paths, first = saved.paths, noted_name(saved.run_json)
+    if first is None or first == paths.name or os.path.isfile(RunPaths(paths.log_root, first).run_json):
+        return paths  # or it is a copy of a run that is still there, whose folders are not the copy's
+    return _MovedPaths(paths.log_root, paths.name, first)
 
 
 def _find(text: object, log_root: str | os.PathLike[str] | None) -> SavedRun:

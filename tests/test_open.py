@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import rla_hooks as rla
+from rla_hooks import hooks
 from rla_hooks.errors import ConfigError, RunError
 
 pytestmark = pytest.mark.usefixtures("quiet")
@@ -271,6 +272,67 @@ def test_a_run_without_its_archive_is_opened(ended):
         rla.save_checkpoint({"w": [1.0]}, step=1)
     assert rla.runs()[-1].info["rows"] == 4 and rla.latest_checkpoint(rla.runs()[-1]).name == "checkpoint-1.pkl"
     assert not Path("rla_data/archive_tester").exists()
+
+
+def test_a_run_that_was_renamed_by_hand_keeps_its_folders(ended):
+    """Checkpoints and figures go where the earlier ones are, under its first name, so that none is hidden."""
+    with rla.run("t", **QUICK) as run:
+        rla.save_checkpoint({"w": [0.0]}, step=0)
+    run.log_dir.rename(run.log_dir.with_name("the best"))
+    with rla.open(rla.runs()[-1]) as opened:
+        rla.log({"a": 1})
+        rla.save_checkpoint({"w": [1.0]}, step=1)
+        rla.simple_plot("p", [[1, 2]])
+        opened.tag("x")
+    saved = rla.runs()[-1]
+    assert saved.name.endswith("/the best") and (saved.last["a"], saved.tags) == (1, ["x"])
+    assert sorted(file.name for file in run.checkpoint_dir.glob("*.pkl")) == ["checkpoint-0.pkl", "checkpoint-1.pkl"]
+    assert saved.checkpoint_dir == run.checkpoint_dir and [file.name for file in run.results_dir.iterdir()] == ["p.png"]
+    assert len(list(Path("rla_data/checkpoint/t").glob("*/*/*/*"))) == 1
+
+
+def test_what_is_added_to_a_copy_is_not_the_originals(ended):
+    """A folder below log/ that somebody has copied: neither rows nor checkpoints go to the run that it was."""
+    saved = ended()
+    shutil.copytree(saved.log_dir, saved.log_dir.with_name("copy"))
+    with rla.open("/copy"):
+        rla.log({"a": 1})
+        rla.save_checkpoint({"w": [1.0]}, step=1)
+    assert [run.info["rows"] for run in rla.runs()] == [3, 4] and list(saved.checkpoint_dir.iterdir()) == []
+
+
+def test_a_hook_joins_the_run_in_the_block(ended):
+    """Lightning's logger and Keras' callback find their run by this kit."""
+    saved = ended()
+    with rla.open(saved):
+        handle = hooks.attach_or_plan(hooks.OwnRun("MyHook"))
+        handle.ensure_started().log({"eval": 2.0}, step=9)
+        handle.ensure_started().add_hyper_params({"lr": 0.3, "width": 64})
+        handle.resolve().report("failed", ValueError("of the evaluation"))
+    (after,) = rla.runs()
+    assert after.last["eval"] == 2.0 and _ending(after) == _ending(saved)
+    assert after.hparams == {"lr": 0.1, "module.lr": 0.3, "width": 64}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_opens_for_itself_and_not_for_its_parent(ended, warnings_as_text):
+    """What the parent has opened takes everything there, and writes nothing."""
+    saved = ended()
+    run = rla.open(saved)
+    run.log({"parent": 1})
+    child = os.fork()
+    if child == 0:
+        try:
+            warnings_as_text.clear()
+            run.log({"never": 1})
+            with rla.open(saved):
+                rla.log({"child": 1})
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    run.finish()
+    after = rla.runs()[-1]
+    assert after.last == {"loss": 1 / 3, "parent": 1, "child": 1} and after.info["rows"] == 5
 
 
 @pytest.mark.parametrize("make", [copy.copy, copy.deepcopy, lambda run: pickle.loads(pickle.dumps(run))])
