@@ -65,6 +65,8 @@ def room(folder: Path) -> Room | None:
         found = os.statvfs(folder)
     except OSError:
         return None
+    if not found.f_blocks:  # /proc, say
+        return None
     inodes = found.f_favail if found.f_files else None
     return Room(found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize, inodes)
 
