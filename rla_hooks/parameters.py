@@ -136,45 +136,17 @@ def safe_or_cut(value: Any) -> tuple[Any, bool]:
     return plain.of(value, ()), plain.is_cut
 
 
-def plain_data(value: Any) -> Any:
-    """Return what of ``value`` is plain data, in JSON-able form; None for an object that is none. Never raises.
-
-    Plain are None, bools, numbers, texts, enums, paths, dates, small arrays, and lists, mappings and configs of these.
-    Of a mapping the entries that are plain are kept. Where :func:`safe` has a text in place of an object, or only the
-    beginning of a value, this has nothing.
-
-    >>> plain_data({"return": 12.5, "sizes": (64, 64), "model": object()}), plain_data([object()])
-    ({'return': 12.5, 'sizes': [64, 64]}, None)
-    """
-    fields = config_fields(value)
-    if fields is None:
-        return _plain_or_none(value)
-    if len(fields) > _MAX_ITEMS:
-        return None
-    found = {key: (child, _plain_or_none(child)) for key, child in fields}
-    kept = {key: plain for key, (child, plain) in found.items() if plain is not None or child is None}
-    return kept or (None if fields else {})
-
-
-def _plain_or_none(value: Any) -> Any:
-    converter = _Plain()
-    plain = converter.of(value, ())
-    return None if converter.is_cut or converter.is_text else plain
-
-
 class _Plain:
     """Converts one hyper-parameter, and counts its values, so that no more than _MAX_VALUES are kept."""
 
     def __init__(self) -> None:
         self._left = _MAX_VALUES
         self.is_cut = False
-        self.is_text = False  # whether something in it became a text
 
     def of(self, value: Any, path: tuple[int, ...]) -> Any:
         """Return the plain form of a value; ``path``: the ids of the objects that it is inside of."""
         self._left -= 1
         if type(value) is int and value.bit_length() > MAX_BITS:
-            self.is_text = True
             return shown(value)
         if value is None or type(value) in (bool, int, float):
             return value
@@ -182,15 +154,12 @@ class _Plain:
             self.is_cut |= len(value) > _MAX_TEXT
             return cut(value, _MAX_TEXT)
         if id(value) in path:
-            self.is_text = True
             return "<recursive>"
         if len(path) >= _MAX_DEPTH:
-            self.is_text = True
             return "<too deep>"
         try:
             return self._of_object(value, (*path, id(value)))
         except Exception as error:
-            self.is_text = True
             return f"<{type(value).__name__}: {type(error).__name__} when read>"
 
     def _of_object(self, value: Any, path: tuple[int, ...]) -> Any:
@@ -212,11 +181,11 @@ class _Plain:
             return value.isoformat()
         if isinstance(value, timedelta):
             return str(value)
-        is_named = isinstance(value, type) or callable(value)
-        if not is_named and callable(getattr(value, "tolist", None)) and hasattr(value, "shape"):
+        if isinstance(value, type) or callable(value):
+            return _name_of(value)
+        if callable(getattr(value, "tolist", None)) and hasattr(value, "shape"):
             return self._of_array(value)
-        self.is_text = True
-        return _name_of(value) if is_named else _text(value)
+        return _text(value)
 
     def _first(self, items: Sequence[_T]) -> Iterator[_T]:
         """Yield the items that are kept."""
@@ -229,7 +198,6 @@ class _Plain:
     def _of_array(self, value: Any) -> Any:
         shape = tuple(int(side) for side in value.shape)
         if math.prod(shape) > _MAX_ARRAY:
-            self.is_text = True
             return f"{type(value).__name__}(shape={shape}, dtype={value.dtype})"
         return self.of(value.tolist(), ())
 

@@ -17,8 +17,8 @@ import pytest
 
 import rla_hooks as rla
 from rla_hooks import atomic
-from rla_hooks.parameters import plain_data
 from rla_hooks.reserve import SIZE, Reserve
+from rla_hooks.results import plain_data
 
 pytestmark = pytest.mark.usefixtures("quiet")
 
@@ -109,7 +109,7 @@ NOT_PLAIN = {
     "loud in a list": [Loud()],
     "mapping of objects": {"model": object()},
     "loop": LOOP,
-    "large array": np.zeros(1000),
+    "large array": np.zeros(10_000),
     "long list": list(range(2000)),
     "long text": "x" * 200_000,
     "large mapping": {str(key): key for key in range(5000)},
@@ -214,6 +214,44 @@ def test_with_rla_mode_off_the_function_only_runs(monkeypatch, tmp_path):
     assert rla.track(**QUICK)(lambda: value)() is value and list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("make", ["ones(())", "ones(1)", "ones((2, 2))", "arange(3)", "tensor(True)"])
+def test_tensors_of_torch_are_numbers_and_lists(make):
+    """Those that are small; a loss may still have its gradient."""
+    torch = pytest.importorskip("torch")
+    tensor = eval(make, vars(torch).copy())
+    assert plain_data({"a": tensor}) == {"a": tensor.tolist()}
+    assert plain_data(torch.ones((), requires_grad=True)) == 1.0
+    assert plain_data([torch.ones(3), torch.ones(10_000)]) is None
+    assert plain_data(torch.nn.Linear(2, 2)) is None
+
+
+def test_tensors_like_tensorflows_are_numbers_and_lists():
+    """They have no tolist, but numpy()."""
+
+    class Tensor:
+        def __init__(self, array):
+            self.array, self.shape = array, array.shape
+
+        def numpy(self):
+            return self.array
+
+    assert plain_data([Tensor(np.float32(0.5)), Tensor(np.arange(2))]) == [0.5, [0, 1]]
+    assert plain_data(Tensor(np.zeros(6000))) is None
+
+
+def test_no_text_of_an_object_is_asked_for():
+    """The repr of a replay buffer may take minutes."""
+
+    class Buffer(collections.deque):
+        def __repr__(self):
+            raise AssertionError("asked for")
+
+        __str__ = __repr__
+
+    assert plain_data(Buffer([1])) is None and plain_data({"n": 1, "buffer": Buffer()}) == {"n": 1}
+    assert plain_data({Buffer: 1}) is not None
+
+
 def test_plain_data_is_bounded_in_time():
     """Of an endless-looking value only the beginning is looked at."""
     looked = []
@@ -224,7 +262,8 @@ def test_plain_data_is_bounded_in_time():
             return super().__getitem__(key)
 
     assert plain_data([Counted({str(key): key for key in range(900)}) for _ in range(1000)]) is None
-    assert len(looked) < 40_000
+    assert len(looked) <= 6 * 900
+    assert plain_data(Counted({str(key): key for key in range(10_000)})) is None and len(looked) <= 6 * 900
 
 
 def test_on_a_full_disk_the_ending_matters_more(tmp_path, monkeypatch):

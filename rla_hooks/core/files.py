@@ -23,7 +23,6 @@ from rla_hooks.layout import RunPaths
 from rla_hooks.life import process_identity, read_status
 from rla_hooks.locks import locked
 from rla_hooks.masking import mask_value
-from rla_hooks.parameters import plain_data
 from rla_hooks.record import Claim, Ended, Progress, RunRecord, report_in_file, this_process
 from rla_hooks.smallfiles import read_json
 from rla_hooks.texts import cut, duration, shell_path
@@ -283,6 +282,8 @@ class RunFiles:
         if value is None or self.record is None or not self._ownership.ends_run:
             return
         with self._guard.warn_on_error("the result", "could not be kept"):
+            from rla_hooks.results import plain_data  # late: a function that returns nothing does without
+
             result = mask_value("result", plain_data(value))
             if result is not None and len(json_bytes(result)) <= _MAX_RESULT:
                 self.record.content["result"] = result
