@@ -89,12 +89,14 @@ def unequal(test: Test) -> Test:
 
 def ordered(sign: str, bound: Any) -> Test:
     """Return the test for values that are less or greater than a number or a text, as ``sign`` says."""
-    compare, kinds = ORDERS[sign], NUMBER if bound.__class__ in NUMBER else _TEXT
-
-    def test(column: Column) -> Mask:
-        return [value.__class__ in kinds and compare(value, bound) for value in column]
-
-    return test
+    kinds = NUMBER if bound.__class__ in NUMBER else _TEXT
+    tests: dict[str, Test] = {  # written out: a call for each value would take half as long again
+        "<": lambda column: [value.__class__ in kinds and value < bound for value in column],
+        "<=": lambda column: [value.__class__ in kinds and value <= bound for value in column],
+        ">": lambda column: [value.__class__ in kinds and value > bound for value in column],
+        ">=": lambda column: [value.__class__ in kinds and value >= bound for value in column],
+    }
+    return tests[sign]
 
 
 def within(sign: str, span: Span) -> Test:
@@ -111,16 +113,32 @@ def within(sign: str, span: Span) -> Test:
 
 
 def like(pattern: str) -> Test:
-    """Return the test for texts of this form, and for lists that have one, in whatever case; see :mod:`fnmatch`."""
-    match = re.compile(fnmatch.translate(pattern), re.IGNORECASE).match
+    """Return the test for texts of this form, and for lists that have one; see :func:`matcher`."""
+    fits = matcher(pattern)
 
     def has_one(value: Any) -> bool:
-        return value.__class__ in _SEQUENCE and any(each.__class__ is str and match(each) for each in value)
+        return value.__class__ in _SEQUENCE and any(each.__class__ is str and fits(each) for each in value)
 
-    def test(column: Column) -> Mask:
-        return [match(value) is not None if value.__class__ is str else has_one(value) for value in column]
+    return lambda column: [fits(value) if value.__class__ is str else has_one(value) for value in column]
 
-    return test
+
+def matcher(pattern: str) -> Callable[[str], bool]:
+    """Return the function that says whether a text has this form, as :mod:`fnmatch` has it, in whatever case.
+
+    >>> fits = matcher("*ppo*")
+    >>> fits("cartpole/algo=PPO"), fits("dqn")
+    (True, False)
+    """
+    inner = pattern.strip("*").lower()
+    if not set("*?[") & {*inner}:  # most patterns: much faster than an expression
+        begins, ends = not pattern.startswith("*"), not pattern.endswith("*")
+        if not begins and not ends:
+            return lambda text: inner in text.lower()
+        if begins and ends:
+            return lambda text: inner == text.lower()
+        return lambda text: text.lower().startswith(inner) if begins else text.lower().endswith(inner)
+    match = re.compile(fnmatch.translate(pattern), re.IGNORECASE).match
+    return lambda text: match(text) is not None
 
 
 def containing(wanted: Any) -> Test:

@@ -152,7 +152,9 @@ class Compiler:
 
 def _seconds(column: Column) -> Column:
     """Times as seconds since 1970."""
-    return [value.timestamp() if isinstance(value, datetime) else value for value in column]
+    return [
+        value if value.__class__ is float or not isinstance(value, datetime) else value.timestamp() for value in column
+    ]
 
 
 def _spoken(column: Column) -> Column:
