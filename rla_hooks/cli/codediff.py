@@ -38,7 +38,7 @@ def changes(first: Path, second: Path) -> Iterator[Change]:
 
     Files that are links to the same data, as equal files of two runs are, are not read.
     """
-    old, new = _files(first), _files(second)
+    old, new = _files(first, _MAX_FILES), _files(second, _MAX_FILES)
     for path in sorted({*old, *new} - _NOT_CODE):
         if path not in new:
             yield Change(path, "only in the first")
@@ -55,7 +55,7 @@ def has_code(folder: Path) -> bool:
     return any(path not in _NOT_CODE for path in _files(folder, 100))
 
 
-def _files(folder: Path, most: int = _MAX_FILES) -> dict[str, os.stat_result]:
+def _files(folder: Path, most: int) -> dict[str, os.stat_result]:
     """The regular files below a folder by their paths in it; links are not followed."""
     found: dict[str, os.stat_result] = {}
     for place, folders, names in os.walk(folder):

@@ -161,10 +161,14 @@ def _print_runs(found: Runs, console: Console) -> None:
     from rla_hooks.cli.screen import cell, print_table
 
     rows = [
-        [Text(head, "bold"), moment(run.started), cell(run.status), cell(run.title or run.name)]
+        [Text(head, "bold"), moment(run.started), cell(run.status), cell(run.title or _called(run))]
         for head, run in zip(_heads(found), found, strict=True)
     ]
     print_table(console, rows, narrow=3)
+
+
+def _called(run: SavedRun) -> str:
+    return " ".join([run.task, *(f"{key}={value}" for key, value in run.record.items())])
 
 
 def _print_values(title: str, table: Values, found: Runs, console: Console) -> None:

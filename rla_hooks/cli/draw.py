@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.cells import cell_len, set_cell_size
@@ -127,7 +127,7 @@ def chart(curves: Sequence[Curve], title: str, x_name: str, look: Look) -> Text:
     """Draw curves with their axes, and a legend below where there are several; without colours a letter marks each."""
     x_span, y_span = _span([curve.xs for curve in curves]), _span([curve.ys for curve in curves])
     height = max(look.height, 3)
-    y_ticks = ticks(y_span, max(3, height // 3))
+    y_ticks = ticks(y_span, max(3, round(height / 2.5)))
     names = labels(y_ticks)
     margin = max(map(cell_len, names))
     width = max(look.width - margin - 2, 8)
@@ -141,9 +141,10 @@ def chart(curves: Sequence[Curve], title: str, x_name: str, look: Look) -> Text:
     text.append(f"{printable(title)}\n", "bold" if look.colour else "")
     for row in range(height):
         text.append(f"{at_row.get(row, ''):>{margin}} {tick_mark if row in at_row else side}", "dim")
-        for column in range(width):
-            character, owner = raster.cell(row, column, letters)
-            text.append(character, COLOURS[owner % len(COLOURS)] if owner >= 0 and look.colour else "")
+        cells = [raster.cell(row, column, letters) for column in range(width)]
+        for owner, part in groupby(cells, key=lambda cell: cell[1]):  # a colour for a stretch, not for each cell
+            style = COLOURS[owner % len(COLOURS)] if owner >= 0 and look.colour else ""
+            text.append("".join(character for character, _ in part), style)
         text.append("\n")
     text.append(_x_axis(x_span, x_name, margin + 1, width, look), "dim")
     if len(curves) > 1:

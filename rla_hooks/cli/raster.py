@@ -24,10 +24,15 @@ class Span(NamedTuple):
     high: float
 
     def place(self, values: Floats, dots: int) -> Ints:
-        """Return on which of so many dots each value lies. Halves: the distance of two floats may be no float."""
+        """Return on which of so many dots each value lies."""
+        import math
+
         import numpy
 
-        share = (values / 2 - self.low / 2) / (self.high / 2 - self.low / 2)
+        if math.isfinite(self.high - self.low):
+            share = (values - self.low) / (self.high - self.low)
+        else:  # two large numbers, whose distance is no float
+            share = (values / 2 - self.low / 2) / (self.high / 2 - self.low / 2)
         return numpy.clip(numpy.rint(share * (dots - 1)), 0, dots - 1).astype(numpy.int64)
 
 

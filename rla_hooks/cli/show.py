@@ -213,21 +213,20 @@ def _print_files(run: SavedRun, facts: Mapping[str, Any], most: int | None, cons
     from rich.filesize import decimal
     from rich.text import Text
 
-    from rla_hooks.cli.screen import cell
+    from rla_hooks.cli.screen import cell, print_table
     from rla_hooks.texts import shell_path
 
     checkpoints = [
-        f"{cell(each['file'].rsplit('/', 1)[-1])}  step {each['step']}  {decimal(each['size'])}"
+        [cell(each["file"].rsplit("/", 1)[-1]), f"step {each['step']}", decimal(each["size"])]
         for each in facts["checkpoints"]
     ]
-    figures = [cell(path.removeprefix(f"{run.results_dir}/")) for path in facts["figures"]]
-    for name, lines in (("checkpoints", checkpoints), ("figures", figures)):
-        if lines:
-            _heading(f"{name} ({len(lines)})", console)
-            shown: Sequence[str] = lines if most is None else lines[-most:]
-            for line in shown:
-                console.print(Text(f"  {line}"), soft_wrap=True)
-            _more(len(lines) - len(shown), console)
+    figures = [[cell(path.removeprefix(f"{run.results_dir}/"))] for path in facts["figures"]]
+    for name, rows in (("checkpoints", checkpoints), ("figures", figures)):
+        if rows:
+            _heading(f"{name} ({len(rows)})", console)
+            kept: Sequence[list[str]] = rows if most is None else rows[-most:]
+            print_table(console, kept, indent=2)
+            _more(len(rows) - len(kept), console)
     console.print()
     # Whole lines, which a terminal breaks: they are there to be copied.
     for kind, name in (("log", "the run"), ("checkpoint", "checkpoints"), ("results", "figures"), ("code", "code")):
