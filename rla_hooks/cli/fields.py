@@ -31,8 +31,8 @@ class Field(NamedTuple):
     widest: int = 20
 
 
-def default_fields(found: Sequence[SavedRun]) -> list[Field]:
-    """Return what a listing shows of runs, unless it is asked for something else."""
+def default_fields(found: Sequence[SavedRun], exact: bool = True) -> list[Field]:
+    """Return what a listing shows of runs, unless it is asked for something else. exact: with all digits."""
     tasks = [run.task for run in found]
     fields = [
         Field("id", [run.id for run in found], 0, 8, 8),
@@ -43,7 +43,7 @@ def default_fields(found: Sequence[SavedRun]) -> list[Field]:
         Field("step", [run.info.get("last_step") for run in found], 5),
         Field("title", [run.title for run in found], 4, 10, 24),
         Field("tags", [", ".join(run.tags) or None for run in found], 6, 6, 16),
-        Field("parameters", parameters(found), 3, 24, 40),
+        Field("parameters", parameters(found, exact), 3, 24, 40),
         Field("note", [run.note for run in found], 9, 10, 20),
         Field("wrong", [wrong(run) for run in found], 4, 10, 24),
     ]
@@ -99,21 +99,21 @@ def _getter(found: Sequence[SavedRun], name: str) -> Getter:
     raise ConfigError(f"no run has {name!r}. {names_near(name, known)}")
 
 
-def parameters(found: Sequence[SavedRun]) -> list[str]:
+def parameters(found: Sequence[SavedRun], exact: bool = True) -> list[str]:
     """Return a text of each run: the parameters in which those of its task differ, and those of its name."""
     names: dict[str, list[str]] = {}
     for task in {run.task for run in found}:
         names[task] = differing([run for run in found if run.task == task])
-    return [" ".join(_pairs(run, names[run.task])) for run in found]
+    return [" ".join(_pairs(run, names[run.task], exact)) for run in found]
 
 
-def _pairs(run: SavedRun, differ: Sequence[str]) -> Iterable[str]:
+def _pairs(run: SavedRun, differ: Sequence[str], exact: bool) -> Iterable[str]:
     record = run.record
     known = {**record, **run.hparams}
     first = [name for name in record if name in differ]
     for name in dict.fromkeys([*first, *differ, *record]):
         if name in known:
-            yield f"{name}={text_of_value(known[name])}"
+            yield f"{name}={text_of_value(known[name], exact)}"
 
 
 def wrong(run: SavedRun) -> str | None:
@@ -125,8 +125,14 @@ def wrong(run: SavedRun) -> str | None:
     return "; ".join([*parts, *run.problems, *run.hints]) or None
 
 
-def text_of_value(value: Any) -> str:
-    """Return a value uncut and exactly, as a pipe has it: texts without quotes, numbers as Python prints them."""
+def text_of_value(value: Any, exact: bool = True) -> str:
+    """Return a value as Python prints it, texts without quotes; if not exact, floats with six digits.
+
+    >>> text_of_value(0.30000000000000004), text_of_value(0.30000000000000004, exact=False), text_of_value("ppo")
+    ('0.30000000000000004', '0.3', 'ppo')
+    """
+    if isinstance(value, float) and not exact:
+        return f"{value:.6g}"
     return value if isinstance(value, str) else repr(value)
 
 
@@ -159,9 +165,7 @@ def _text(value: Any, brief: bool | None) -> str:
         return ""
     if isinstance(value, datetime):
         return f"{value.astimezone():{'%m-%d %H:%M' if brief else '%Y-%m-%d %H:%M:%S'}}"
-    if brief is not None and isinstance(value, float):
-        return f"{value:.6g}"
-    return text_of_value(value)
+    return text_of_value(value, exact=brief is None)
 
 
 def plain_value(value: Any) -> Any:

@@ -57,10 +57,10 @@ class Wanted(NamedTuple):
     def groups(self, found: Runs) -> Groups:
         return grouped(found, self.by, self.columns, self.sort, self.limit)
 
-    def fields(self, found: Runs) -> list[Field]:
+    def fields(self, found: Runs, exact: bool = True) -> list[Field]:
         if self.by:
             return self.groups(found).fields()
-        return chosen_fields(found, self.columns) if self.columns else default_fields(found)
+        return chosen_fields(found, self.columns) if self.columns else default_fields(found, exact)
 
     def nothing(self) -> str:
         """Say that no run is chosen."""
@@ -162,7 +162,7 @@ def _shown(wanted: Wanted, found: Runs, width: int) -> list[Any]:
     """The lines for a terminal of this width, and a last one where columns had no room."""
     from rich.text import Text
 
-    lines, without_room = fitted(columns_of(wanted.fields(found), brief=width < _BRIEF), width)
+    lines, without_room = fitted(columns_of(wanted.fields(found, exact=False), brief=width < _BRIEF), width)
     if without_room and (wanted.columns or wanted.by):
         lines.append(Text(f"no room for {', '.join(without_room)}: rla runs ... | less -S", "dim"))
     return lines
