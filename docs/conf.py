@@ -32,6 +32,7 @@ CONTENTS = """
 docs/lightning
 docs/keras
 docs/query
+docs/cli
 docs/settings
 docs/layout
 docs/reliability

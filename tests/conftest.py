@@ -287,6 +287,24 @@ def command(monkeypatch, capfd):
 
 
 @pytest.fixture
+def rla_command(monkeypatch, capsys):
+    """Calls the command ``rla`` in this process, in a pipe: the exit code, stdout and stderr."""
+    from rla_hooks.cli import main
+
+    def call(*arguments: object) -> tuple[object, str, str]:
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "argv", ["rla", *map(str, arguments)])
+        code: object = 0
+        try:
+            main()
+        except SystemExit as error:
+            code = error.code or 0
+        return code, *capsys.readouterr()
+
+    return call
+
+
+@pytest.fixture
 def odd_texts():
     """Texts that somebody may take for a task, a value or a name."""
     return [

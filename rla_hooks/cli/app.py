@@ -1,9 +1,6 @@
 """The command ``rla``: looks at the runs of a log root.
 
-rla runs                     the runs, newest last
-rla show                     the folders of the newest run, and how to open it in TensorBoard
-rla show 21-22-16            those of the run whose name contains this text
-rla path latest code         the path of a folder
+:mod:`rla_hooks.cli.commands` has the table of its commands, docs/cli.md describes them.
 
 What stands in names and files is printed on one line and without control characters, whoever has written it.
 """
@@ -14,12 +11,14 @@ import io
 import os
 import sys
 import warnings
+from contextlib import suppress
 
 from rla_hooks.cli.common import app
 from rla_hooks.errors import RLAError, RLAWarning
 from rla_hooks.texts import printable
 
 _INTERRUPTED = 130  # as shells have it: 128 + SIGINT
+_COMPLETION = "_RLA_COMPLETE"  # typer's: set where a shell asks what it may offer
 
 
 def main() -> None:
@@ -30,14 +29,19 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal or a pipe may take ASCII only
-    warnings.filterwarnings("ignore", "there is no folder", RLAWarning)  # commands say where they have looked
+    if os.environ.get(_COMPLETION, "").startswith("complete"):
+        _complete()
+        return
     try:
         try:
-            app()
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "there is no folder", RLAWarning)  # commands say where they looked
+                warnings.showwarning = _show_warning
+                app(prog_name="rla")
         finally:
             sys.stdout.flush()
     except RLAError as error:
-        _report(error)
+        _report(str(error), "red")
         raise SystemExit(2) from None
     except KeyboardInterrupt:
         raise SystemExit(_INTERRUPTED) from None
@@ -46,13 +50,35 @@ def main() -> None:
         raise SystemExit(1) from None
 
 
-def _report(error: RLAError) -> None:
-    """Print an error. Its lines but the first are indented: no text of a file can look like a message of ours."""
+def _complete() -> None:
+    """Answer a shell. It would show whatever else is printed in the middle of the user's line."""
+    sys.stderr = open(os.devnull, "w")  # noqa: SIM115  until the process ends
+    with suppress(Exception):
+        app(prog_name="rla")
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: object = None,
+    line: object = None,
+) -> None:
+    """Show a warning of ours as a line, without a place in our code."""
+    if issubclass(category, RLAWarning):
+        _report(str(message), "yellow")
+    else:
+        print(warnings.formatwarning(message, category, filename, lineno), end="", file=sys.stderr)
+
+
+def _report(message: str, style: str) -> None:
+    """Print a message on stderr. Its lines but the first are indented: no text of a file can look like one of ours."""
     from rich.console import Console
+    from rich.text import Text
 
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    console.print("[red]rla:[/]", end=" ")
-    first, *others = str(error).split("\n")
-    console.print(printable(first), markup=False)
+    first, *others = map(printable, message.split("\n"))
+    console.print(Text.assemble(("rla:", style), f" {first}"))
     for line in others:
-        console.print(f"  {printable(line)}", markup=False)
+        console.print(Text(f"  {line}"))

@@ -48,9 +48,19 @@ def _rla(
     """
 
 
+def _expanded(folder: Path | None) -> Path | None:
+    """Expand ~, which shells do not do in --log-root=~/logs."""
+    return folder.expanduser() if folder and folder.parts[:1] == ("~",) else folder
+
+
 LogRoot = Annotated[
     Path | None,
-    typer.Option("--log-root", metavar="FOLDER", help="The log root; by default that of the config found from here."),
+    typer.Option(
+        "--log-root",
+        metavar="FOLDER",
+        callback=_expanded,
+        help="The log root; by default that of the config found from here.",
+    ),
 ]
 Task = Annotated[
     str | None,

@@ -7,9 +7,9 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rla_hooks.cli.fields import Field, chosen_fields, columns_of, default_fields, exact_fields, plain_value, values_of
 from rla_hooks.cli.groups import Groups, grouped
@@ -20,6 +20,9 @@ from rla_hooks.errors import ConfigError, RLAError
 from rla_hooks.query import Runs, runs
 from rla_hooks.query.sorting import sort_keys
 from rla_hooks.texts import printable
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 _BRIEF = 100  # characters: in a narrower terminal times have no year and no seconds
 _NAMES = re.compile(r"(?:[^,`]|`[^`]*`)+")
@@ -96,7 +99,7 @@ def print_lines(wanted: Wanted) -> None:
         from rich.console import Console
 
         console = Console(highlight=False, soft_wrap=True)
-        for line in _shown(wanted, found, console.width):
+        for line in _fitted(wanted, found, console.width):
             console.print(line)
     else:
         for text in plain(columns_of(wanted.fields(found))):
@@ -144,12 +147,8 @@ def watch(wanted: Wanted, interval: float) -> None:
     console = Console(highlight=False)
     with contextlib.suppress(KeyboardInterrupt), Live(console=console, auto_refresh=False) as live:
         while True:
-            found = wanted.runs()
-            lines = _shown(wanted, found, console.width) if found else [wanted.nothing()]
-            room = console.height - 2
-            hidden = [] if len(lines) <= room + 1 else [f"... {len(lines) - room} more lines above: -n {room - 1}"]
-            head, rest = lines[:1], lines[1:]
-            live.update(Group(*head, *hidden, *(rest[-room:] if hidden else rest)), refresh=True)
+            lines = lines_of(wanted, console.width)
+            live.update(Group(*in_height(lines, console.height - 1)), refresh=True)
             time.sleep(interval)
 
 
@@ -158,8 +157,26 @@ def is_terminal() -> bool:
     return sys.stdout.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
 
 
-def _shown(wanted: Wanted, found: Runs, width: int) -> list[Any]:
-    """The lines for a terminal of this width, and a last one where columns had no room."""
+def lines_of(wanted: Wanted, width: int) -> list[Text]:
+    """Return the listing of now for a terminal of this width, or that there is nothing."""
+    from rich.text import Text
+
+    found = wanted.runs()
+    return _fitted(wanted, found, width) if found else [Text(wanted.nothing())]
+
+
+def in_height(lines: Sequence[Text], height: int) -> list[Text]:
+    """Return the head and as many of the last lines as there is room for, and how many are above them."""
+    from rich.text import Text
+
+    if len(lines) <= height:
+        return list(lines)
+    room = max(height - 2, 1)
+    return [lines[0], Text(f"... {len(lines) - 1 - room} more", "dim"), *lines[-room:]]
+
+
+def _fitted(wanted: Wanted, found: Runs, width: int) -> list[Text]:
+    """Return the lines for a terminal of this width, and a last one where columns that are asked for had no room."""
     from rich.text import Text
 
     lines, without_room = fitted(columns_of(wanted.fields(found, exact=False), brief=width < _BRIEF), width)

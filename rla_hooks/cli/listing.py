@@ -44,7 +44,7 @@ Watch = Annotated[bool, typer.Option("--watch", help="Show the listing again and
 Interval = Annotated[float, typer.Option("--interval", metavar="SECONDS", min=0.1, help="How often --watch looks.")]
 
 
-@app.command("ls", help="The same as runs.")
+@app.command("ls", help="The same as runs.\n\nExamples:\n\n    rla ls -n 20")
 @app.command("runs")
 def list_runs(
     columns: Columns = None,

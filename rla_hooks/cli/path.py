@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from rla_hooks.cli.choose import choose
-from rla_hooks.cli.common import LatestRun, LogRoot, Task, Where, app
+from rla_hooks.cli.common import Json, LatestRun, LogRoot, Task, Where, app
+from rla_hooks.cli.objects import json_text
 from rla_hooks.errors import RLAError
 from rla_hooks.texts import shell_path
 
@@ -33,10 +34,12 @@ def path(
     log_root: LogRoot = None,
     task: Task = None,
     where: Where = None,
+    json: Json = False,
 ) -> None:
     """Print the path of a run's folder, and nothing else.
 
-    In a pipe it is printed as it is, for $(...); on a terminal so that it can be pasted into a shell.
+    In a pipe it is printed as it is, for $(...); on a terminal so that it can be pasted into a shell. With --json the
+    paths of all folders are printed, whether they are there or not.
 
     Examples:
 
@@ -52,6 +55,9 @@ def path(
         Folder.figures: saved.results_dir,
         Folder.tensorboard: saved.tensorboard_dir,
     }
+    if json:
+        print(json_text({each.value: os.fspath(path) for each, path in folders.items()}))
+        return
     found = folders[folder]
     if not os.path.isdir(found):
         raise RLAError(f"the run {saved.id} has no folder {shell_path(found)}")

@@ -1,0 +1,109 @@
+"""Completion with the tab key, asked for as the shells do."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import rla_hooks as rla
+from rla_hooks.cli.commands import COMMANDS
+
+pytestmark = [pytest.mark.usefixtures("quiet"), pytest.mark.skipif(os.name != "posix", reason="needs a shell")]
+RLA = Path(sys.executable).parent / "rla"
+
+
+@pytest.fixture(scope="module")
+def log_root(tmp_path_factory):
+    """Two runs, the second with the labels and names of somebody who wants a shell to run them."""
+    root = tmp_path_factory.mktemp("completion") / "root"
+    for task in ("cartpole", "$(touch evil)", "my task"):
+        with rla.run(task=task, log_root=root, writers=["csv"], backup="none", lr=0.1) as run:
+            rla.log({"perf/return": 1.0, "`id`": 2.0}, step=0)
+        if task != "cartpole":
+            content = json.loads((run.log_dir / "run.json").read_text())
+            content["id"] = "\\$(touch evil)" if task == "my task" else content["id"]
+            (run.log_dir / "run.json").write_text(json.dumps(content))
+    return root
+
+
+def _bash(words, folder, **more):
+    """What is offered for the last of these words, and what was printed on stderr."""
+    environment = {**os.environ, "COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1), **more}
+    environment |= {"_RLA_COMPLETE": "complete_bash"}
+    done = subprocess.run([RLA], capture_output=True, text=True, env=environment, cwd=folder)
+    return done.stdout.split(), done.stderr
+
+
+def test_commands_options_tasks_runs_and_columns_are_offered(log_root, tmp_path):
+    """Each where it fits, for the log root on the line; what a shell would evaluate is not among them."""
+    given = ["--log-root", str(log_root)]
+    runs = rla.runs(log_root)
+    assert _bash(["rla", ""], tmp_path) == (list(COMMANDS), "")
+    assert _bash(["rla", "run"], tmp_path) == (["runs"], "")
+    assert _bash(["rla", "runs", "--ta"], tmp_path) == (["--tags", "--task"], "")
+    assert _bash(["rla", "runs", *given, "--task", ""], tmp_path) == (["cartpole"], "")
+    ids = [run.id for run in reversed(runs[:2])]
+    assert _bash(["rla", "path", *given, ""], tmp_path) == (["latest", *ids], "")
+    assert _bash(["rla", "path", *given, ids[0][:3]], tmp_path) == ([ids[0]], "")
+    assert _bash(["rla", "path", *given, "--task", "cartpole", ""], tmp_path) == (["latest", ids[1]], "")
+    assert _bash(["rla", "runs", *given, "-c", "lr,per"], tmp_path) == (["lr,perf/return"], "")
+    assert _bash(["rla", "runs", *given, "-c", ""], tmp_path) == (["lr", "perf/return"], "")
+    assert _bash(["rla", "path", "latest", "ch"], tmp_path) == (["checkpoint"], "")
+
+
+@pytest.mark.parametrize(
+    "words", [["runs", "--task", "c"], ["show", "c"], ["runs", "-c", "l"], ["nothing", "--task", ""]]
+)
+def test_what_fails_is_silent(words, tmp_path, write_config):
+    """No log root, a config that cannot be read, a command that there is not: nothing is printed into the line."""
+    _, err = _bash(["rla", *words], tmp_path)
+    assert err == ""
+    write_config(tmp_path, "LOG_ROOT: [\n")
+    assert _bash(["rla", *words], tmp_path)[1] == ""
+    assert _bash(["rla", *words], tmp_path, RLA_CONFIG="/nowhere/x.yaml")[1] == ""
+
+
+def test_the_words_for_other_shells_are_evaluated_by_none(log_root, tmp_path):
+    """zsh evaluates the answer twice, the help texts of runs as well: only plain letters are in it."""
+    line = f"rla path --log-root {log_root} "
+    answers = {}
+    for shell, more in (("zsh", {}), ("fish", {"_TYPER_COMPLETE_FISH_ACTION": "get-args"})):
+        environment = {**os.environ, "_RLA_COMPLETE": f"complete_{shell}", "_TYPER_COMPLETE_ARGS": line, **more}
+        done = subprocess.run([RLA], capture_output=True, text=True, env=environment, cwd=tmp_path)
+        assert done.stderr == ""
+        answers[shell] = done.stdout
+    run = rla.runs(log_root)[0]
+    assert f'"{run.id}":"finished cartpole/' in answers["zsh"]
+    assert f"{run.id}\tfinished cartpole/" in answers["fish"]
+    assert not set("$`\\();") & set("".join(answers["zsh"].splitlines()[1:-1]).replace("))", ""))
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_bash_itself_completes(log_root, tmp_path):
+    """With the script that ``--install-completion`` writes, and that can be had without writing anything."""
+    environment = {**os.environ, "_RLA_COMPLETE": "source_bash"}
+    script = subprocess.run([RLA], capture_output=True, text=True, env=environment, cwd=tmp_path)
+    assert script.returncode == 0 and "complete -o default -F _rla_completion rla" in script.stdout
+    code = (
+        f"{script.stdout}\nCOMP_WORDS=('{RLA}' runs --log-root '{log_root}' --task c); COMP_CWORD=5\n"
+        f"_rla_completion '{RLA}' c\nprintf '%s\\n' \"${{COMPREPLY[@]}}\""
+    )
+    done = subprocess.run(["bash", "--norc", "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert (done.stdout, done.stderr) == ("cartpole\n", "")
+
+
+def test_completion_is_installed_only_when_asked(tmp_path, log_root):
+    """Into the files of the shell in the home folder; other commands write nothing there."""
+    environment = {**os.environ, "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / ".cache")}
+    subprocess.run([RLA, "runs", "--log-root", log_root], env=environment, check=True, capture_output=True)
+    _bash(["rla", "path", ""], tmp_path, **environment)
+    assert {entry.name for entry in tmp_path.iterdir()} <= {".cache"}
+    command = [RLA, "--install-completion", "bash"]
+    environment["_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION"] = "1"  # else it is that of the parent process
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "rla" in (tmp_path / ".bashrc").read_text()

@@ -1,0 +1,354 @@
+"""``rla runs``: lines, groups, CSV, JSON, on a terminal and in a pipe."""
+
+import csv
+import io
+import json
+import math
+import os
+import re
+import select
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+import rla_hooks as rla
+from rla_hooks.cli import listed
+from rla_hooks.cli.fields import wrong
+from rla_hooks.cli.lines import Column, fitted, plain
+
+pytestmark = pytest.mark.usefixtures("quiet")
+RLA = Path(sys.executable).parent / "rla"
+RETURNS = {("ppo", 0): 10.5, ("ppo", 1): 30.25, ("sac", 0): 7.0, ("sac", 1): math.nan, ("sac", 2): 9.5}
+
+
+@pytest.fixture(scope="module")
+def log_root(tmp_path_factory):
+    """Five runs of one task, of which one failed, and one of another task."""
+    root = tmp_path_factory.mktemp("listing") / "root"
+
+    @rla.track(record=["algo"], task="cartpole", log_root=root, writers=["csv"], backup="none")
+    def train(algo, seed, lr=0.1, net=(64, 64)):
+        rla.log({"perf/return": 100.0, "loss": 0.5}, step=0)
+        rla.log({"perf/return": RETURNS[algo, seed], "loss": 0.25 * seed}, step=100)
+        if (algo, seed) == ("sac", 2):
+            raise ValueError("of no use")
+
+    for algo, seed in RETURNS:
+        if (algo, seed) == ("sac", 2):
+            with pytest.raises(ValueError, match="of no use"):
+                train(algo, seed, lr=0.01)
+        else:
+            train(algo, seed)
+    with rla.run(task="walker", log_root=root, writers=["csv"], backup="none", tags=["good", "paper"], note="a\nb"):
+        pass
+    return root
+
+
+@pytest.fixture
+def listing(rla_command, log_root):
+    """The lines that ``rla runs`` prints, as lists of cells."""
+
+    def call(*arguments):
+        code, out, err = rla_command("runs", *arguments, "--log-root", log_root)
+        assert (code, err) == (0, "")
+        return [re.split(r"\s{2,}", line.strip()) for line in out.splitlines()]
+
+    return call
+
+
+def test_runs_are_listed_with_what_is_known_of_them(listing, log_root):
+    """Ids, local times, tasks, status, rows, steps, the parameters that differ, labels where there are some."""
+    head, first, *_, failed, last = listing()
+    assert head == "id started task status rows step tags parameters note wrong".split()
+    runs = rla.runs(log_root)
+    started = f"{runs[0].started.astimezone():%Y-%m-%d %H:%M:%S}"
+    assert first == [runs[0].id, started, "cartpole", "finished", "2", "100", "algo=ppo seed=0 lr=0.1"]
+    assert failed[3:] == ["failed", "2", "100", "algo=sac seed=2 lr=0.01", "ValueError: of no use"]
+    assert last[2:] == ["walker", "finished", "0", "good, paper", "a\\nb"]
+    assert [line[0] for line in listing()[1:]] == [run.id for run in runs]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "numbers"),
+    [
+        (["--task", "walker"], [5]),
+        (["--where", "algo == 'ppo' or seed == 2"], [0, 1, 4]),
+        (["--name", "*algo=sac*"], [2, 3, 4]),
+        (["--tags", "paper,good"], [5]),
+        (["--since", "1 day"], [0, 1, 2, 3, 4, 5]),
+        (["-n", "2"], [4, 5]),
+        (["--sort", "-last.perf/return", "-n", "3"], [1, 0, 4]),
+        (["--sort", "-perf/return", "-n", "1"], [1]),
+        (["--sort", "lr,-seed", "--task", "cartpole"], [4, 1, 3, 0, 2]),
+    ],
+)
+def test_runs_are_chosen_and_sorted(arguments, numbers, listing, log_root, rla_command):
+    """By the arguments of rla.runs; a metric may be sorted by without a prefix; the alias ls does the same."""
+    ids = [run.id for run in rla.runs(log_root)]
+    assert [ids.index(line[0]) for line in listing(*arguments)[1:]] == numbers
+    _, out, _ = rla_command("ls", *arguments, "--json", "--log-root", log_root)
+    assert [ids.index(line["id"]) for line in json.loads(out)] == numbers
+
+
+def test_columns_are_parameters_and_metrics(listing):
+    """By the names of the filter language; a metric's name means its last value; numbers have all digits in a pipe."""
+    head, *lines = listing("-c", "algo,lr, perf/return ,min.perf/return,`net`,host", "--task", "cartpole", "-n", "4")
+    assert head == ["id", "started", "status", "algo", "lr", "perf/return", "min.perf/return", "net", "host", "wrong"]
+    assert lines[0][3:7] == ["ppo", "0.1", "30.25", "30.25"]
+    assert lines[2][5:8] == ["nan", "100.0", "[64, 64]"]
+    assert listing("-c", "algo", "-c", "seed")[0] == ["id", "started", "task", "status", "algo", "seed", "wrong"]
+    assert listing("-c", "status,id")[0][-3:] == ["status", "id", "wrong"]
+
+
+def test_a_column_that_no_run_has_is_a_mistake(rla_command, log_root):
+    """With the nearest names."""
+    code, out, err = rla_command("runs", "-c", "perf/retrun", "--log-root", log_root)
+    assert (code, out) == (2, "")
+    assert err.startswith("rla: no run has 'perf/retrun'.") and "last.perf/return" in err
+
+
+def test_groups_have_mean_and_spread(listing, log_root, rla_command):
+    """Of the runs with a finite number, of which there may be fewer; the standard deviation is that of a sample."""
+    assert listing("--by", "algo", "-c", "perf/return", "--task", "cartpole") == [
+        ["algo", "runs", "perf/return"],
+        ["ppo", "2", "20.4 ± 14.0"],
+        ["sac", "3", "8.25 ± 1.77 (2 of 3)"],
+    ]
+    _, out, _ = rla_command("runs", "--by", "algo,lr", "-c", "loss", "--json", "--log-root", log_root)
+    groups = {tuple(each["by"].values()): each for each in json.loads(out)}
+    assert list(groups) == [("ppo", 0.1), ("sac", 0.01), ("sac", 0.1), (None, None)]
+    assert {key: group["runs"] for key, group in groups.items()} == dict(zip(groups, (2, 1, 2, 1)))
+    losses = [0.0, 0.25]
+    assert groups["ppo", 0.1]["metrics"]["loss"] == {
+        "mean": 0.125,
+        "std": statistics.stdev(losses),
+        "min": 0.0,
+        "max": 0.25,
+        "n": 2,
+        "runs": 2,
+    }
+    assert groups["sac", 0.01]["metrics"]["loss"]["std"] is None
+    assert groups[None, None]["metrics"]["loss"] == {**dict.fromkeys(("mean", "std", "min", "max")), "n": 0, "runs": 1}
+
+
+def test_groups_are_sorted_by_what_they_show(listing, rla_command, log_root):
+    """By their values unless asked for a metric or the number of runs; the limit is one of groups."""
+    assert [line[0] for line in listing("--by", "seed")[1:]] == ["0", "1", "2", "1"]  # one run has no seed
+    assert [line[0] for line in listing("--by", "algo", "-c", "loss", "--sort", "-loss", "-n", "2")[1:]] == [
+        "sac",
+        "ppo",
+    ]
+    assert [line[1] for line in listing("--by", "status", "--sort", "-runs")[1:]] == ["5", "1"]
+    assert listing("--by", "task")[0] == ["task", "runs", "last.perf/return", "last.loss"]
+    code, _, err = rla_command("runs", "--by", "algo", "-c", "loss", "--sort", "los", "--log-root", log_root)
+    assert code == 2
+    assert err == "rla: groups are sorted by algo, runs, loss, last.loss, not by 'los'. Did you mean 'loss'?\n"
+
+
+def test_csv_is_read_back_with_the_same_values(rla_command, log_root):
+    """By the csv module and by pandas; always the same fields, and one for each parameter."""
+    pandas = pytest.importorskip("pandas")
+    runs = rla.runs(log_root)
+    _, out, _ = rla_command("runs", "--csv", "--log-root", log_root)
+    rows = list(csv.DictReader(io.StringIO(out)))
+    fixed = "id name started task status seconds rows step title tags note".split()
+    assert list(rows[0]) == [*fixed, "algo", "seed", "lr", "net", "wrong"]
+    for row, run in zip(rows, runs, strict=True):
+        assert (row["id"], row["name"], row["task"]) == (run.id, run.name, run.task)
+        assert datetime.fromisoformat(row["started"]) == run.started
+        assert json.loads(row["tags"]) == run.tags
+    assert json.loads(rows[0]["net"]) == [64, 64] and rows[5]["note"] == "a\\nb"
+    frame = pandas.read_csv(io.StringIO(out))
+    assert frame["lr"].tolist()[:5] == [0.1, 0.1, 0.1, 0.1, 0.01] and math.isnan(frame["lr"][5])
+    _, out, _ = rla_command("runs", "--csv", "-c", "perf/return", "--log-root", log_root, "--task", "cartpole")
+    assert pandas.read_csv(io.StringIO(out))["perf/return"].tolist()[:3] == [10.5, 30.25, 7.0]
+    _, out, _ = rla_command("runs", "--csv", "--by", "algo", "-c", "loss", "--log-root", log_root)
+    assert out.splitlines()[0] == "algo,runs,loss.mean,loss.std,loss.min,loss.max,loss.n"
+    assert out.splitlines()[1].startswith("ppo,2,0.125,0.1767766952966")
+
+
+def test_json_is_a_list_of_objects(rla_command, log_root):
+    """Plain names, times in ISO's form, NaN as null; the values of -c beside them; each object on its line."""
+    runs = rla.runs(log_root)
+    _, out, _ = rla_command("runs", "--json", "--log-root", log_root, "-c", "lr,max.loss")
+    objects = json.loads(out, parse_constant=pytest.fail)
+    assert len(out.splitlines()) == len(objects) + 2 == 8
+    for each, run in zip(objects, runs, strict=True):
+        assert (each["id"], each["name"], each["status"], each["tags"]) == (run.id, run.name, run.status, run.tags)
+        assert datetime.fromisoformat(each["started"]) == run.started
+        assert each["hparams"] == run.hparams and each["rows"] == run.info["rows"]
+    assert objects[1]["columns"] == {"lr": 0.1, "max.loss": 0.5}
+    assert objects[3]["last"] == {"perf/return": None, "loss": 0.25}
+    assert objects[4]["error"].endswith("ValueError: of no use\n")
+    assert objects[5]["log_dir"] == str(runs[5].log_dir)
+
+
+def test_an_empty_listing_is_no_mistake(rla_command, log_root, tmp_path):
+    """The message goes to stderr and says where it looked; JSON is an empty list. A root that is not there is one."""
+    code, out, err = rla_command("runs", "--log-root", log_root, "--where", "seed == 9", "--name", "*x*")
+    assert (code, out) == (0, "")
+    assert (
+        err
+        == f"none of the 6 runs in {log_root} is one with --where seed == 9 and --name *x*. See them all: rla runs\n"
+    )
+    assert rla_command("runs", "--log-root", log_root, "--where", "seed == 9", "--json")[1] == "[\n]\n"
+    assert rla_command("runs", "--log-root", log_root, "--where", "seed == 9", "--csv")[1].startswith("id,name,")
+    code, out, err = rla_command("runs", "--log-root", tmp_path / "nowhere")
+    assert (code, out) == (2, "") and err.startswith(f"rla: there is no folder {tmp_path}/nowhere (from --log-root)")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--json", "--csv"], "--json, --csv and --watch exclude each other"),
+        (["--watch"], "--watch needs a terminal"),
+        (["--where", "lr <"], "the filter cannot be used"),
+        (["--sort", "nothing"], "no run has nothing, by which to sort"),
+        (["--since", "soon"], "since"),
+    ],
+)
+def test_mistakes_are_told(arguments, message, rla_command, log_root):
+    """On stderr, without a traceback, with exit code 2."""
+    code, out, err = rla_command("runs", *arguments, "--log-root", log_root)
+    assert (code, out) == (2, "") and err.startswith("rla: ") and message in err
+
+
+def test_a_wrong_filter_is_pointed_at(rla_command, log_root):
+    """The lines of the message keep their places."""
+    _, _, err = rla_command("runs", "--where", "lr < < 1", "--log-root", log_root)
+    first, filter_line, pointer = err.splitlines()
+    assert first.startswith("rla: ") and filter_line.strip() == "lr < < 1"
+    assert filter_line[pointer.index("^") :] == "< 1"
+
+
+def test_what_is_wrong_is_one_text(log_root):
+    """The last line of the traceback, the number of warnings, damage."""
+    finished, failed = rla.runs(log_root)[0], rla.runs(log_root)[4]
+    assert (wrong(finished), wrong(failed)) == (None, "ValueError: of no use")
+    run_json = {**finished.run_json, "warnings": [{"text": "a"}, {"text": "b"}]}
+    damaged = rla.SavedRun(finished.paths, finished.entry._replace(run_json=run_json, problems=("x is empty",)))
+    assert wrong(damaged) == "2 warnings; x is empty"
+
+
+COLUMNS = [
+    Column("id", ["abcdefgh", "ijklmnop"], 0, 8, 8),
+    Column("value", ["-1234.5678", "7"], 3, 4, 8, True),
+    Column("text", ["x" * 40, "诗" * 10], 2, 6, 10),
+    Column("rest", ["y" * 12, ""], 4, 10, 12),
+]
+
+
+@pytest.mark.parametrize(
+    ("width", "line", "dropped"),
+    [
+        (76, f"abcdefgh  -1234.5678  {'x' * 40}  {'y' * 12}", []),
+        (60, f"abcdefgh  -1234.5678  {'x' * 23}…  {'y' * 12}", []),
+        (40, "abcdefgh  -1234.5678  xxxxx…  yyyyyyyyy…", []),
+        (30, "abcdefgh  -1234.5678  xxxxxxx…", ["rest"]),
+        (20, "abcdefgh  xxxxxxxxx…", ["value", "rest"]),
+        (9, "abcdefgh", ["value", "text", "rest"]),
+    ],
+)
+def test_columns_fit_the_terminal(width, line, dropped, monkeypatch):
+    """The least important go first, texts are cut, numbers never; wide letters count for two."""
+    monkeypatch.setattr("rla_hooks.cli.lines.ellipsis", lambda: "…")
+    lines, without_room = fitted(COLUMNS, width)
+    assert (lines[1].plain, without_room) == (line, dropped)
+    assert all(each.cell_len <= width for each in lines)
+
+
+def test_a_pipe_gets_all_of_every_cell():
+    """Below each other, also where letters are wide; no blanks at the end."""
+    assert list(plain(COLUMNS)) == [
+        f"id             value  text{' ' * 36}  rest",
+        f"abcdefgh  -1234.5678  {'x' * 40}  {'y' * 12}",
+        f"ijklmnop           7  {'诗' * 10}",
+    ]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
+@pytest.mark.parametrize(
+    ("columns", "variables"), [(80, {}), (200, {"NO_COLOR": "1"}), (80, {"PYTHONIOENCODING": "ascii"})]
+)
+def test_a_terminal_gets_colours_and_lines_that_fit(columns, variables, log_root):
+    """A line a run, no longer than the terminal is wide; a failed run is red, unless colours are off."""
+    shown = _on_terminal(["runs", "--log-root", str(log_root)], columns, variables)
+    lines = re.sub(r"\x1b\[[\d;]*m", "", shown).splitlines()
+    assert len(lines) == 7 and max(map(len, lines)) <= columns
+    assert ("\x1b[31mfailed" in shown) == ("NO_COLOR" not in variables)
+    assert shown.isascii() or "PYTHONIOENCODING" not in variables
+    assert ("ValueError: of no use" in lines[5]) == (columns == 200)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
+def test_watching_goes_on_until_ctrl_c(tmp_path):
+    """A run that comes is shown at the next look; Ctrl-C is the way to end it, and no error."""
+    (tmp_path / "log").mkdir()
+    process, terminal = _start(["runs", "--watch", "--interval", "0.1", "--log-root", str(tmp_path)], 120, {})
+    try:
+        _read_until(terminal, "no runs in")
+        with rla.run(task="newcomer", log_root=tmp_path, writers=["csv"], backup="none"):
+            _read_until(terminal, "newcomer")
+        _read_until(terminal, "finished")
+        process.send_signal(signal.SIGINT)
+        rest = _read_until(terminal, None)
+        assert process.wait(20) == 0
+        assert "Traceback" not in rest
+    finally:
+        process.kill()
+        process.wait()
+        os.close(terminal)
+
+
+def test_the_watched_listing_is_no_higher_than_the_terminal(log_root, monkeypatch):
+    """The newest runs are seen, and how many are not."""
+    wanted = listed.Wanted(log_root, None, {}, [], [], None, None)
+    lines = listed.in_height(listed.lines_of(wanted, 200), 5)
+    assert [str(line).split()[0] for line in lines] == ["id", "...", *(run.id for run in rla.runs(log_root)[-3:])]
+    assert "3 more" in str(lines[1])
+    assert len(listed.in_height(listed.lines_of(wanted, 200), 7)) == 7
+
+
+def _start(arguments, columns, variables):
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    environment = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "LINES", "NO_COLOR")}
+    environment |= {"TERM": "xterm-256color", **variables}
+    process = subprocess.Popen([RLA, *arguments], stdout=theirs, stderr=theirs, stdin=theirs, env=environment)
+    os.close(theirs)
+    return process, ours
+
+
+def _read_until(terminal, text, seconds=60):
+    """What the terminal shows, up to this text, or up to its end."""
+    shown, end = "", time.monotonic() + seconds
+    while text is None or text not in shown:
+        if not select.select([terminal], [], [], max(0, end - time.monotonic()))[0]:
+            raise AssertionError(f"{text!r} has not come: {shown!r}")
+        try:
+            data = os.read(terminal, 65536)
+        except OSError:  # Linux: the other side was closed
+            data = b""
+        if not data:
+            break
+        shown += data.decode("utf-8", "replace")
+    return shown
+
+
+def _on_terminal(arguments, columns, variables):
+    process, terminal = _start(arguments, columns, variables)
+    shown = _read_until(terminal, None)
+    os.close(terminal)
+    assert process.wait(20) == 0, shown
+    return shown
