@@ -21,6 +21,7 @@ import rla_hooks as rla
 from rla_hooks.cli import listed
 from rla_hooks.cli.fields import wrong
 from rla_hooks.cli.lines import Column, fitted, plain
+from rla_hooks.query.entry import read_entry
 
 pytestmark = pytest.mark.usefixtures("quiet")
 RLA = Path(sys.executable).parent / "rla"
@@ -232,7 +233,8 @@ def test_what_is_wrong_is_one_text(log_root):
     finished, failed = rla.runs(log_root)[0], rla.runs(log_root)[4]
     assert (wrong(finished), wrong(failed)) == (None, "ValueError: of no use")
     run_json = {**finished.run_json, "warnings": [{"text": "a"}, {"text": "b"}]}
-    damaged = rla.SavedRun(finished.paths, finished.entry._replace(run_json=run_json, problems=("x is empty",)))
+    entry = read_entry(finished.paths)._replace(run_json=run_json, problems=("x is empty",))
+    damaged = rla.SavedRun(finished.paths, entry)
     assert wrong(damaged) == "2 warnings; x is empty"
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from rla_hooks import config
-from rla_hooks.cli.app import app
 from rla_hooks.config import reading
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -95,17 +94,6 @@ def test_the_settings_page_has_all_environment_variables():
     """Each once, and none that the code does not know. Those in the paths of a config are the user's choice."""
     used = set().union(*(_variables(file.read_text()) for file in CODE if file.name != "checks.py"))
     assert sorted(_first_column("Environment variables")) == sorted(used)
-
-
-# --- commands -------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("command", app.registered_commands, ids=lambda command: command.name)
-def test_each_command_has_help_and_stands_on_a_page(command):
-    """Somebody who reads the pages, or asks ``rla --help``, finds it."""
-    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
-    assert command.callback.__doc__
-    assert any(f"rla {command.name}" in page.read_text() for page in pages)
 
 
 # --- the pages for engineers ------------------------------------------------------------------------------------------

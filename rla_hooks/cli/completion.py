@@ -40,8 +40,8 @@ def runs(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
                 if word.startswith(incomplete) and _SAFE.fullmatch(word) and len(found) < _MAX_RUNS:
                     found.append((word, _UNSAFE_IN_HELP.sub("?", f"{run.status} {run.name}")[:_MAX_HELP]))
                     break
-        if "latest".startswith(incomplete):
-            found.insert(0, ("latest", "the newest run"))
+    if "latest".startswith(incomplete):
+        found.insert(0, ("latest", "the newest run"))
     return found
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import sys
 import time
@@ -133,7 +132,7 @@ def print_as_json(wanted: Wanted) -> None:
         objects = (object_of(run) | (more if values else {}) for run, more in zip(found, extra, strict=True))
     print("[", end="")
     for number, each in enumerate(objects):
-        print(",\n" if number else "\n", json_text(each), sep="", end="")
+        print(",\n" if number else "\n", json_text(each, indent=None), sep="", end="")
     print("\n]")
 
 
@@ -154,7 +153,11 @@ def watch(wanted: Wanted, interval: float) -> None:
 
 def is_terminal() -> bool:
     """Whether stdout is a terminal that can do more than print lines."""
-    return sys.stdout.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
+    if not sys.stdout.isatty():
+        return False
+    from rich.console import Console
+
+    return not Console().is_dumb_terminal
 
 
 def lines_of(wanted: Wanted, width: int) -> list[Text]:

@@ -6,7 +6,7 @@ import difflib
 import os
 from pathlib import Path
 
-from rla_hooks.config.reading import ENVIRONMENT, load, log_root_of
+from rla_hooks.config.reading import load, log_root_of
 from rla_hooks.errors import did_you_mean
 from rla_hooks.query import Runs, SavedRun, runs
 from rla_hooks.texts import shell_path, shown
@@ -73,5 +73,5 @@ def origin_of_root(log_root: Path | None) -> str:
     if config.source is None:
         return "the default, since no rla_config.yaml was found from here upwards"
     key = "LOG_ROOT in" if config.raw.get("LOG_ROOT") else "the default beside"
-    named = f", which {ENVIRONMENT} names" if os.environ.get(ENVIRONMENT) else ""
+    named = ", which RLA_CONFIG names" if os.environ.get("RLA_CONFIG") else ""
     return f"{key} {shell_path(config.source)}{named}"

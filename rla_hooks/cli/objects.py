@@ -1,10 +1,9 @@
-"""A run as plain data, for ``--json``. The names are documented in docs/cli.md and stay."""
+"""What ``--json`` prints, and a run as plain data: the names are documented in docs/cli.md and stay."""
 
 from __future__ import annotations
 
 import json
 import math
-from datetime import datetime
 from typing import Any
 
 from rla_hooks.query import SavedRun
@@ -48,20 +47,31 @@ def object_of(run: SavedRun) -> dict[str, Any]:
     }
 
 
-def json_text(content: Any) -> str:
-    r"""Return plain data as one line of JSON in ASCII. NaN and infinities, for which JSON has no word, are null.
+def print_json(content: Any) -> None:
+    """Print one JSON document, in ASCII. NaN and infinities, for which JSON has no word, are null; times are texts."""
+    print(json_text(content))
 
-    >>> print(json_text({"loss": [0.5, float("nan")], "name": "\u202e"}))
-    {"loss": [0.5, null], "name": "\u202e"}
+
+def json_text(content: Any, indent: int | None = 2) -> str:
+    """Return content as JSON that every reader takes.
+
+    >>> json_text({"loss": [0.5, float("nan")]}, indent=None)
+    '{"loss": [0.5, null]}'
     """
-    return json.dumps(_finite(content), allow_nan=False, default=str)
+    return json.dumps(_plain(content), indent=indent, allow_nan=False)
 
 
-def _finite(value: Any) -> Any:
+def _plain(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _finite(inner) for name, inner in value.items()}
+        return {str(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_finite(inner) for inner in value]
+        return [_plain(inner) for inner in value]
     if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value.isoformat() if isinstance(value, datetime) else value
+        return float(value) if math.isfinite(value) else None
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    return str(value)

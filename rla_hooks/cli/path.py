@@ -11,7 +11,7 @@ import typer
 
 from rla_hooks.cli.choose import choose
 from rla_hooks.cli.common import Json, LatestRun, LogRoot, Task, Where, app
-from rla_hooks.cli.objects import json_text
+from rla_hooks.cli.objects import print_json
 from rla_hooks.errors import RLAError
 from rla_hooks.texts import shell_path
 
@@ -56,7 +56,7 @@ def path(
         Folder.tensorboard: saved.tensorboard_dir,
     }
     if json:
-        print(json_text({each.value: os.fspath(path) for each, path in folders.items()}))
+        print_json({each.value: os.fspath(path) for each, path in folders.items()})
         return
     found = folders[folder]
     if not os.path.isdir(found):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -12,6 +10,8 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from rla_hooks.cli.objects import json_text as json_text
+from rla_hooks.cli.objects import print_json as print_json
 from rla_hooks.texts import cut, printable
 
 PIPE_WIDTH = 100_000  # columns: a pipe has no edge
@@ -43,36 +43,6 @@ def cell(value: object, limit: int = _MAX_CELL) -> str:
     """
     text = "" if value is None else value if isinstance(value, str) else repr(value)
     return printable(cut(text, limit))
-
-
-def print_json(content: Any) -> None:
-    """Print one JSON document, in ASCII. NaN and infinities, for which JSON has no word, are null; times are texts."""
-    print(json_text(content))
-
-
-def json_text(content: Any, indent: int | None = 2) -> str:
-    """Return content as JSON that every reader takes.
-
-    >>> json_text({"loss": [0.5, float("nan")]}, indent=None)
-    '{"loss": [0.5, null]}'
-    """
-    return json.dumps(_plain(content), indent=indent, allow_nan=False)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _plain(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(inner) for inner in value]
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
-    if value is None or isinstance(value, (bool, int, str)):
-        return value
-    if hasattr(value, "isoformat"):
-        return value.isoformat()
-    if hasattr(value, "tolist"):
-        return _plain(value.tolist())
-    return str(value)
 
 
 def print_table(
