@@ -9,6 +9,8 @@ from typing import Any, ClassVar
 from typer import main as typer_main
 from typer.core import TyperGroup
 
+from rla_hooks.cli.conversion import convert_plainly
+
 #: A command: the module in rla_hooks/cli/ that registers it on the app, and the first line of its help, without the
 #: full stop. To add a command, add a line here, in the order in which ``rla --help`` shows them.
 COMMANDS = {
@@ -47,11 +49,16 @@ class Commands(TyperGroup):
             importlib.import_module(f"rla_hooks.cli.{COMMANDS[cmd_name][0]}")
             for each in self.registered:
                 loaded = typer_main.get_command_from_info(each, pretty_exceptions_short=False, rich_markup_mode=None)
+                convert_plainly(loaded, ctx)
                 self.commands.setdefault(loaded.name or "", loaded)
         command = self.commands.get(cmd_name)
         if command is not None:
             command.help = keep_indented(command.help or "")
         return command
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        convert_plainly(self, ctx)
+        return list(super().parse_args(ctx, args))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command; for a name that there is not, the nearest of all is named, loaded or not."""
