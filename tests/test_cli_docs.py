@@ -76,7 +76,7 @@ def test_the_commands_are_listed_without_loading_them():
     )
     done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True)
     *listed, loaded = done.stdout.splitlines()
-    ours = [f"rla_hooks.cli.{name}" for name in ("app", "commands", "common", "completion")]
+    ours = [f"rla_hooks.cli.{name}" for name in ("app", "commands", "common", "completion", "conversion")]
     assert json.loads(loaded) == [ours, []]
     table = "\n".join(listed).partition("Commands:\n")[2]
     assert re.findall(r"^  (\S+)  ", table, re.MULTILINE) == list(COMMANDS)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
-from rla_hooks.cli.nothing import no_runs, no_such_run
+from rla_hooks.cli.nothing import no_root, no_runs, no_such_run
 from rla_hooks.config.reading import log_root_of
 from rla_hooks.errors import RLAError
 from rla_hooks.layout import KINDS, LOG, RunPaths
@@ -115,6 +115,9 @@ class _Asked:
 
     def runs(self) -> Runs:
         if self._runs is None:
+            missing = no_root(self.log_root)
+            if missing:
+                raise RLAError(missing)
             self._runs = runs(self.log_root, self.task, self.where)
             if not self._runs:
                 raise RLAError(no_runs(self.log_root, self.task, self.where))
