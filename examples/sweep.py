@@ -79,6 +79,7 @@ Now look at them, in this folder:
     rla tag --where "last.perf/mean > 200" good                  # label those that learned well
     rla plot perf/mean --where "'good' in tags"                  # their curves
     rla compare "lr=1.0&seed=0" "lr=0.01&seed=0"                 # what differs between two
+    rla export -c perf/mean -o sweep.csv                         # all of it, for a figure of your own
     rla tail latest
 """
 

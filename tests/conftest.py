@@ -168,7 +168,7 @@ def sweep(tmp_path_factory):
     environment = {key: value for key, value in os.environ.items() if not key.startswith("RLA_")}
     command = [sys.executable, EXAMPLES / "sweep.py"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
-    assert done.returncode == 0 and "Warning" not in done.stderr, done.stderr
+    assert done.returncode == 0 and "RLAWarning" not in done.stderr, done.stderr
     return Sweep(folder, done.stdout)
 
 

@@ -48,8 +48,8 @@ def tag(
 ) -> None:
     """Add tags to a run, or to many, and remove them; print the tags.
 
-    With --where or --task all words are tags, of each run that is chosen. So is a run with * in it. Without tags those
-    that there are are printed.
+    With --where or --task all words are tags, of each run that is chosen. So is a run with * in it. Without tags,
+    the present ones are printed.
 
     Examples:
 
@@ -85,7 +85,7 @@ def note(
     run: Run,
     text: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[TEXT]", help="The note; '' removes it, and - reads it from standard input."),
+        typer.Argument(metavar="TEXT", help="The note; '' removes it, and - reads it from standard input."),
     ] = None,
     append: Annotated[bool, typer.Option("--append", help="Add a line to the note that is there.")] = False,
     log_root: LogRoot = None,
@@ -114,9 +114,7 @@ def note(
 @app.command("title", cls=_DashWords)
 def title(
     run: Run,
-    text: Annotated[
-        list[str] | None, typer.Argument(metavar="[TEXT]", help="The title, a line; '' removes it.")
-    ] = None,
+    text: Annotated[list[str] | None, typer.Argument(metavar="TEXT", help="The title, a line; '' removes it.")] = None,
     log_root: LogRoot = None,
     as_json: Json = False,
 ) -> None:
