@@ -69,6 +69,8 @@ def read_bytes(path: str | os.PathLike[str], limit: int = LIMIT) -> bytes:
                 break
             parts.append(part)
             length += len(part)
+            if length == size:  # of a regular file that is all; what is added now is of the next reading
+                break
     finally:
         os.close(descriptor)
     if size > limit or length > limit:
