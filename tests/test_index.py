@@ -315,7 +315,7 @@ def test_an_index_that_is_deleted_or_damaged_at_any_moment(moment, root, folder)
         file.unlink()
         names = sorted(path.parent.name for path in (root / "log").rglob("run.json"))
         for name in reversed(names):
-            indexes.store(Index(root), [indexes._read(root, f"t/2025/01/02/{name}", b"")])
+            indexes.store(Index.of_before(root), [indexes._read(root, f"t/2025/01/02/{name}", b"")])
     assert [*index.column("n")] == expected and index.column("n")[0] == 0
     assert [run.hparams["n"] for run in index.runs([3, 1, 19])] == [3, 1, 19]
     assert {"lr", "last.loss", "status"} <= {*index.names()}

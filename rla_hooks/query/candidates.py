@@ -37,7 +37,7 @@ class Candidates(Protocol):
 
 def candidates_of(root: Path, task: str | None = None) -> Candidates:
     """Return the runs of a log root, or of one task of it, from the index of the root; else those of other tools."""
-    found = IndexCandidates(Index(root, task))
+    found = IndexCandidates(Index.of_now(root, task))
     return found if len(found) else _of_other_tools(root, task) or found
 
 

@@ -71,15 +71,35 @@ class Index:
     that the ids of the rows belong to. When the cache is made anew, its token is another one, and the ids are void.
     """
 
-    def __init__(self, root: Path, task: str | None = None):
+    def __init__(self, root: Path):
         self.root = root
         self.rows: list[Row] = []
         self.unstored: dict[str, Entry] = {}
         self.token = b""
         self.cache = open_cache(root, INDEX)
-        starts = task_starts(task)
+
+    @classmethod
+    def of_now(cls, root: Path, task: str | None = None) -> Index:
+        """Return the runs as their files are now."""
+        index, starts = cls(root), task_starts(task)
         if any(os.path.isdir(root / LOG / start) for start in starts):
-            self._refresh(task, starts)
+            index._refresh(task, starts)
+        return index
+
+    @classmethod
+    def of_before(cls, root: Path) -> Index:
+        """Return the runs as the last list of them has left the index, without a look at the files."""
+        index = cls(root)
+        query = "SELECT started, name, id, has_ended FROM runs"
+
+        def load(db: sqlite3.Connection) -> tuple[bytes, list[Row]]:
+            return token_of(db), [
+                Row(started, os.fsdecode(name), id, bool(ended)) for started, name, id, ended in db.execute(query)
+            ]
+
+        index.token, index.rows = index.cache.read(load)
+        index.rows.sort()
+        return index
 
     def _refresh(self, task: str | None, starts: Iterable[str]) -> None:
         self.token, known = self.cache.read(lambda db: (token_of(db), _known(db, starts)))
