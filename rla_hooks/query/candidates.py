@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from rla_hooks.layout import RunPaths, run_names
-from rla_hooks.query.entry import Entry, read_entry, status_of
+from rla_hooks.query.entry import read_entry, status_of
 from rla_hooks.query.index import Index, Row
 from rla_hooks.query.index_columns import Blocks, key_of, value_of
 from rla_hooks.query.names import BUILT_IN, getter
@@ -92,21 +92,21 @@ class IndexCandidates:
 
     def __init__(self, index: Index):
         self._index, self._root = index, index.root
-        self._places = [row.id - 1 for row in index.rows]
-        self._blocks = Blocks(index.cache, index.token, index.root, (row.id for row in index.rows))
+        self._ids = [id for _, _, id, _ in index.rows]
+        self._blocks = Blocks(index.cache, index.token, index.root, self._ids)
 
     def __len__(self) -> int:
         return len(self._index.rows)
 
     def column(self, name: str) -> Sequence[Any]:
         if name == "name":
-            return [row.name for row in self._index.rows]
+            return [name for _, name, _, _ in self._index.rows]
         key = key_of(name)
         by_id = None if key is None else self._blocks.column(key)
         get = getter(name)
         if by_id is None:  # it is in no small file, or somebody has deleted the cache
             return [value_of(get(run)) for run in self.runs(range(len(self)))]
-        found = [*map(by_id.__getitem__, self._places)]
+        found = [*map(by_id.__getitem__, self._ids)]
         for number, run in self._live.items():
             found[number] = value_of(get(run))
         return found
@@ -133,18 +133,19 @@ class IndexCandidates:
     @functools.cached_property
     def _live(self) -> dict[int, SavedRun]:
         """The runs whose values are in no block: those that have not ended, as they are now, and the unstored ones."""
-        live = [number for number, row in enumerate(self._index.rows) if not (row.id and row.has_ended)]
+        live = [number for number, (_, _, id, has_ended) in enumerate(self._index.rows) if not (id and has_ended)]
         return dict(zip(live, self._made([self._index.rows[number] for number in live])))
 
     def _made(self, rows: Sequence[Row]) -> list[SavedRun]:
-        contents, unstored = self._index.contents(rows), self._index.unstored
-        return [self._saved(row, unstored.get(row.name), contents.get(row.id)) for row in rows]
+        contents = self._index.contents([id for _, _, id, _ in rows])
+        return [self._saved(row, contents.get(row[2])) for row in rows]
 
-    def _saved(self, row: Row, entry: Entry | None, content: bytes | None) -> SavedRun:
-        paths = RunPaths(self._root, row.name)
+    def _saved(self, row: Row, content: bytes | None) -> SavedRun:
+        started, name, _, has_ended = row
+        paths, entry = RunPaths(self._root, name), self._index.unstored.get(name)
         if entry is not None:
             return SavedRun(paths, entry)
         if content is None:  # somebody has deleted the cache, or the run
             return SavedRun(paths, read_entry(paths))
-        judge = None if row.has_ended else functools.partial(status_of, paths=paths)
-        return SavedRun(paths, StoredEntry(row.name, row.started, content, judge))
+        judge = None if has_ended else functools.partial(status_of, paths=paths)
+        return SavedRun(paths, StoredEntry(name, started, content, judge))

@@ -44,13 +44,9 @@ INDEX = Kind("index", zlib.crc32(f"1 {__version__}".encode()) & 0x7FFFFFFF, _SCH
 _Known = dict[str, tuple[int, bytes, float, int]]  # id, signature, started, has_ended
 
 
-class Row(NamedTuple):
-    """A run of the root. id: its place in the index; 0 if it could not be stored."""
-
-    started: float
-    name: str
-    id: int
-    has_ended: bool
+# A run of the root: started, name, id, has_ended. A plain tuple, as there may be a million. The id is its place in the
+# index, 0 if it could not be stored.
+Row = tuple[float, str, int, bool]
 
 
 class NewRow(NamedTuple):
@@ -91,14 +87,11 @@ class Index:
         """Return the runs as the last list of them has left the index, without a look at the files."""
         index = cls(root)
         query = "SELECT started, name, id, has_ended FROM runs"
-
-        def load(db: sqlite3.Connection) -> tuple[bytes, list[Row]]:
-            return token_of(db), [
-                Row(started, os.fsdecode(name), id, bool(ended)) for started, name, id, ended in db.execute(query)
-            ]
-
-        index.token, index.rows = index.cache.read(load)
-        index.rows.sort()
+        index.token, found = index.cache.read(lambda db: (token_of(db), db.execute(query).fetchall()))
+        if found:
+            started, names, ids, ended = zip(*found)
+            texts = os.fsdecode(b"\0".join(names)).split("\0")  # in one go: no name has this letter
+            index.rows = sorted(zip(started, texts, ids, map(bool, ended)))
         return index
 
     def _refresh(self, task: str | None, starts: Iterable[str]) -> None:
@@ -108,7 +101,7 @@ class Index:
             ids = store(self, some)
             for each in some:
                 id = ids.get(each.name, 0)
-                self.rows.append(Row(each.started, each.name, id, each.has_ended))
+                self.rows.append((each.started, each.name, id, each.has_ended))
                 if not id:
                     self.unstored[each.name] = each.entry
         if known:
@@ -125,13 +118,12 @@ class Index:
                     signature = here.signature(leaf)
                     row = take(name, None)
                     if row is not None and signature and row[1] == signature:
-                        add(Row(row[2], name, row[0], bool(row[3])))
+                        add((row[2], name, row[0], bool(row[3])))
                     else:
                         yield _read(self.root, name, signature)
 
-    def contents(self, rows: Sequence[Row]) -> dict[int, bytes]:
-        """Return what was stored of these runs, by id; nothing if the file is another one by now."""
-        ids = [row.id for row in rows if row.id]
+    def contents(self, ids: Sequence[int]) -> dict[int, bytes]:
+        """Return what was stored of the runs with these ids, by id; nothing if the file is another one by now."""
 
         def load(db: sqlite3.Connection) -> dict[int, bytes]:
             if token_of(db) != self.token:

@@ -82,39 +82,36 @@ class Blocks:
 
     def __init__(self, cache: Cache, token: bytes, root: Path, ids: Iterable[int]):
         self._cache, self._token, self._root = cache, token, root
-        self._blocks = {_block_of(id) for id in ids if id}
+        self._blocks = {(id - 1) // BLOCK for id in ids if id}
         self._length = (max(self._blocks, default=-1) + 1) * BLOCK
 
     def column(self, name: str) -> Column | None:
-        """Return the values of a name: that of the run 1 first, and None as the last one, for id 0.
-
-        None for all if the file is another one by now.
-        """
+        """Return the values of a name by id, None for the id 0; None for all if the file is another one by now."""
         key = _bytes(name)
 
         def load(db: sqlite3.Connection) -> tuple[Column, set[int]] | None:
             if token_of(db) != self._token:
                 return None
-            found: Column = [None] * (self._length + 1)
+            found: Column = [None] * (1 + self._length)
             lacking = {*self._blocks}
             for block, data in db.execute(_KEPT, [key]):
                 if block in lacking:
                     lacking.discard(block)
                     values = _decode(data)
-                    found[block * BLOCK : block * BLOCK + len(values)] = values
+                    found[1 + block * BLOCK : 1 + block * BLOCK + len(values)] = values
             if lacking:  # or none of their runs has the name
                 for block, data in db.execute(_KEPT, [_ALL]):
                     if block in lacking and name not in _decode(data)[1]:
                         lacking.discard(block)
             return found, lacking
 
-        loaded = self._cache.read(load)
+        loaded = self._cache.read(load) if self._blocks else ([None], set())
         if loaded is None:
             return None
         column, lacking = loaded
         for block, table in self._made(lacking, name):
             for place, value in table.get(name, {}).items():
-                column[block * BLOCK + place] = value
+                column[1 + block * BLOCK + place] = value
         return column
 
     def names(self) -> set[str] | None:
@@ -126,7 +123,7 @@ class Blocks:
             rows = db.execute(_KEPT, [_ALL])
             return {block: {*chain(*_decode(data))} for block, data in rows if block in self._blocks}
 
-        loaded = self._cache.read(load)
+        loaded = self._cache.read(load) if self._blocks else {}
         if loaded is None:
             return None
         found: set[str] = set().union(*loaded.values())
