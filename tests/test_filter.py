@@ -619,6 +619,10 @@ def test_names_that_no_run_has():
         message = str(Filter(text).unknown(name, known))
         assert f"no run has {name if name != 'time_step' else 'time_step'}. {said}" in message
         assert message.endswith("\n  ^")
+    assert "Near it: max.loss, " in str(Filter("max.los > 1").unknown("max.los", known))
+    assert "Known: none of their own; and the built-in" in str(Filter("xyzzy > 1").unknown("xyzzy", []))
+    long = "x" * 10_000
+    assert len(str(Filter(f"{long} > 1").unknown(long, [f"{long}{number}" for number in range(100)]))) < 1000
     message = str(Filter("env == Pong and lr < 1").unknown("Pong", ["env", "lr"]))
     assert "A text stands in quotes: 'Pong'." in message and message.endswith("\n         ^")
 

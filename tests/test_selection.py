@@ -185,7 +185,7 @@ MISTAKES = [
     ({"where": "learning_rate == 1"}, "no run has learning_rate"),
     ({"where": "perf/return > 1"}, "Near it: last.perf/return."),
     ({"where": "lr < 1 and width == 2"}, r"no run has width\..*\n  lr < 1 and width == 2\n             \^"),
-    ({"where": "min.perf/retrun > 1"}, "no run has min.perf/retrun. Near it: last.perf/return"),
+    ({"where": "min.perf/retrun > 1"}, "no run has min.perf/retrun. Near it: min.perf/return"),
     ({"where": "algo == ppo"}, "A text stands in quotes: 'ppo'"),
     ({"where": ["lr == 1"]}, "where is"),
     ({"sort": "-last.perf/retrun"}, "no run has last.perf/retrun, by which to sort. Near it: last.perf/return"),

@@ -10,10 +10,11 @@ from rla_hooks.errors import ConfigError
 from rla_hooks.query.filter_conditions import ColumnOf, Compiler
 from rla_hooks.query.filter_grammar import is_bare, parse
 from rla_hooks.query.filter_mistakes import FilterError
-from rla_hooks.query.names import BUILT_IN, is_known
-from rla_hooks.texts import shown
+from rla_hooks.query.names import BUILT_IN, METRICS, is_known
+from rla_hooks.texts import cut, shown
 
 _MOST_SHOWN = 4  # names, in an error
+_LONGEST = 200  # characters of a name that is compared with others
 _MAX_COMPARED = 20_000  # names that are compared with one that no run has
 
 
@@ -60,9 +61,9 @@ class Filter:
 
     def unknown(self, name: str, known: Iterable[str]) -> FilterError:
         """Return the error that says that no run has this name, and which names near it some run has."""
-        reason = f"no run has {written(name)}. {names_near(name, known)}"
+        reason = f"no run has {cut(written(name), _LONGEST)}. {names_near(name, known)}"
         if name in self._compiler.operands:
-            reason += f" A text stands in quotes: '{name}'."
+            reason += f" A text stands in quotes: '{cut(name, _LONGEST)}'."
         return FilterError(reason, self.text, self._compiler.places[name])
 
 
@@ -74,13 +75,17 @@ def names_near(name: str, known: Iterable[str]) -> str:
     """
     found = {*known}
     near = [each for each in (f"last.{name}", f"hparams.{name}") if is_known(each, found)]
-    near += sorted(each for each in found if each.endswith((f".{name}", f"/{name}")))[:_MOST_SHOWN]
-    near += difflib.get_close_matches(name, sorted({*found, *BUILT_IN})[:_MAX_COMPARED], _MOST_SHOWN)
+    kind = name.partition(".")[0]
+    if kind in METRICS:  # the extremes are not among the names: each metric has them
+        found |= {f"{kind}.{each.removeprefix('last.')}" for each in found if each.startswith("last.")}
+    short = sorted(each for each in {*found, *BUILT_IN} if len(each) <= _LONGEST)
+    near += [each for each in short if each.endswith((f".{name}", f"/{name}"))][:_MOST_SHOWN]
+    near += difflib.get_close_matches(name, short[:_MAX_COMPARED], _MOST_SHOWN) if len(name) <= _LONGEST else []
     if near:
-        return f"Near it: {', '.join(map(written, dict.fromkeys(near)))}."
-    own = sorted(found - BUILT_IN.keys())
+        return f"Near it: {', '.join(map(written, [*dict.fromkeys(near)][:_MOST_SHOWN]))}."
+    own = [each for each in short if each not in BUILT_IN]
     more = ", ..." if len(own) > _MOST_SHOWN else ""
-    return f"Known: {', '.join(map(written, own[:_MOST_SHOWN]))}{more}; and the built-in names."
+    return f"Known: {', '.join(map(written, own[:_MOST_SHOWN])) or 'none of their own'}{more}; and the built-in names."
 
 
 def written(name: str) -> str:

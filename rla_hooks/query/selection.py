@@ -24,7 +24,7 @@ from rla_hooks.query.run_list import Runs
 from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.query.sorting import order, sort_keys
 from rla_hooks.query.times import since_of
-from rla_hooks.texts import shell_path, shown
+from rla_hooks.texts import cut, shell_path, shown
 
 
 def runs(
@@ -202,7 +202,7 @@ def _check_names(
 
 
 def _no_sort(name: str, known: Iterable[str]) -> ConfigError:
-    return ConfigError(f"no run has {written(name)}, by which to sort. {names_near(name, known)}")
+    return ConfigError(f"no run has {cut(written(name), 200)}, by which to sort. {names_near(name, known)}")
 
 
 def _tell_why(root: Path, is_given: bool) -> None:
