@@ -184,6 +184,7 @@ MISTAKES = [
     ({"where": "lr = 1"}, "Write == for equal"),
     ({"where": "learning_rate == 1"}, "no run has learning_rate"),
     ({"where": "perf/return > 1"}, "Near it: last.perf/return."),
+    ({"where": "hparams.group == 'sweep'"}, "no run has hparams.group"),
     ({"where": "lr < 1 and width == 2"}, r"no run has width\..*\n  lr < 1 and width == 2\n             \^"),
     ({"where": "min.perf/retrun > 1"}, "no run has min.perf/retrun. Near it: min.perf/return"),
     ({"where": "algo == ppo"}, "A text stands in quotes: 'ppo'"),

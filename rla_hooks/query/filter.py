@@ -61,9 +61,11 @@ class Filter:
 
     def unknown(self, name: str, known: Iterable[str]) -> FilterError:
         """Return the error that says that no run has this name, and which names near it some run has."""
-        reason = f"no run has {cut(written(name), _LONGEST)}. {names_near(name, known)}"
-        if name in self._compiler.operands:
-            reason += f" A text stands in quotes: '{cut(name, _LONGEST)}'."
+        near = names_near(name, known)
+        if name in self._compiler.operands:  # compared with another name: perhaps it is meant as a text
+            quoted = f"A text stands in quotes: '{cut(name, _LONGEST)}'."
+            near = f"{quoted} {near}" if near.startswith("Near") else quoted
+        reason = f"no run has {cut(written(name), _LONGEST)}. {near}"
         return FilterError(reason, self.text, self._compiler.places[name])
 
 

@@ -72,7 +72,9 @@ def is_known(name: str, known: Container[str]) -> bool:
     kind, _, rest = name.partition(".")
     if name in BUILT_IN or name in known:
         return True
-    return (kind == "hparams" and rest in known) or (kind in METRICS and f"last.{rest}" in known)
+    if kind == "hparams" and rest in known:
+        return rest not in BUILT_IN  # those are known without any hyper-parameter of this name
+    return kind in METRICS and f"last.{rest}" in known
 
 
 def _extreme(run: SavedRun, metric: str, kind: str) -> Any:
