@@ -82,7 +82,7 @@ def test_the_quickstart_of_rla_runs(order, tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     (saved,) = rla.runs(tmp_path / "root")
-    assert (saved.task, saved.status) == ("demo", "finished") and saved.record == {"info": "a/b c", "hp_a": "1"}
+    assert (saved.task, saved.status) == ("demo", "finished") and saved.record == {"info": "a/b c", "hp_a": 1}
     assert saved.hparams == {"hp_a": 1, "hp_b": [1, 2], "info": "a/b c"}
     rows = [(row["time-step"], row["performance/reward"], row["perf/ma"]) for row in rows_of(saved)]
     assert rows == [("0", "0", None), ("1", "10", "0.5"), ("2", "20", "1.5")]

@@ -139,7 +139,7 @@ def test_log_files_gen_twice_makes_two_runs(ready, tmp_path):
     assert first.metrics()[["time-step", "a"]].values.tolist() == [[0, 1]]
     assert second.metrics()[["time-step", "b"]].values.tolist() == [[0, 2]]
     assert (first.status, second.status) == ("finished", "finished")
-    assert second.record == {"number": "2"} and tester.get_custom_data("k") is None
+    assert second.record == {"number": 2} and tester.get_custom_data("k") is None
 
 
 def test_what_a_hook_adds_to_a_run_is_not_in_the_next(ready, tmp_path):
