@@ -16,6 +16,7 @@ from tensorboard.compat.proto import event_pb2, summary_pb2
 from tensorboard.plugins.hparams import plugin_data_pb2
 
 import rla_hooks as rla
+from rla_hooks.cli import main
 from rla_hooks.errors import RLAError, RLAWarning
 from rla_hooks.query.foreign import scan
 from rla_hooks.query.foreign.tables import keras_separator
@@ -366,3 +367,37 @@ def test_runs_of_other_tools_are_compared_like_ours(tmp_path, put):
     assert frame["id"].tolist() == [run.id for run in runs for _ in range(2)] and len({run.id for run in runs}) == 2
     json.dumps([run.hparams for run in runs])
     assert runs[0] == rla.runs(tmp_path, where="lr == 0.01")[0] and runs[0] != runs[1] and len({*runs}) == 2
+
+
+def test_commands_take_the_folders_of_other_tools(tmp_path, put, capsys, monkeypatch):
+    """They list, show, compare, print and export them; what would write or follow says why it cannot."""
+    for number in range(2):
+        put(f"a/seed_{number}/progress.csv", f"loss,step\n0.5,0\n{number}.25,10\n")
+        put(f"a/seed_{number}/hparams.yaml", f"seed: {number}\n")
+    put("b/events.out.tfevents.1700000000.host.1.0", EVENTS)
+    first, second = rla.runs(tmp_path, where="seed >= 0", sort="seed")
+
+    def run_command(*arguments):
+        monkeypatch.setattr("sys.argv", ["rla", *arguments, "--log-root", str(tmp_path)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return ended.value.code or 0, capsys.readouterr().out
+
+    def said(*arguments):
+        code, out = run_command(*arguments)
+        assert code == 0
+        return out
+
+    assert {line.split()[0] for line in said("runs").splitlines()[1:]} == {run.id for run in rla.runs(tmp_path)}
+    assert [json.loads(said("show", run.id, "--json"))["metrics"]["loss"]["last"] for run in (first, second)] == [
+        0.25,
+        1.25,
+    ]
+    assert "progress.csv" in said("show", first.id, "--files") and str(first.log_dir) in said("show", first.id)
+    assert [row["loss"] for row in json.loads(said("tail", second.id, "--json"))] == [0.5, 1.25]
+    assert said("tail", second.id, "-n", "1") == "time-step=10  loss=1.25  step=10\n"
+    assert said("path", first.id) == f"{first.log_dir}\n"
+    assert "seed" in said("compare", first.id, second.id) and said("export").count("\n") == 12
+    for command in (["tail", "-f", first.id], ["tag", first.id, "good"], ["path", first.id, "checkpoint"]):
+        assert run_command(*command) == (2, "")
+    assert not [path for path in tmp_path.rglob("*") if path.name in ("labels.json", "run.json")]

@@ -91,7 +91,9 @@ def _is_filled(folder: Path) -> bool:
 
 
 def _task_folder(run: SavedRun) -> Path:
-    return run.paths.log_root / LOG / run.name.rsplit("/", 4)[0]
+    """The folder of its task; of a run of another tool its own."""
+    folder = run.paths.log_root / LOG / run.name.rsplit("/", 4)[0]
+    return folder if folder in run.log_dir.parents or folder == run.log_dir else run.log_dir
 
 
 def command_of(facts: Mapping[str, Any]) -> str | None:

@@ -26,15 +26,18 @@ def print_run(paths: RunPaths) -> None:
     # Lines are as long as they are: a pipe has no edge, and a terminal breaks them so that they can be copied.
     console = Console(highlight=False, soft_wrap=True, width=100_000)
     console.print(run_tree(paths))
-    task = paths.name.rsplit("/", 4)[0]
-    command = f"tensorboard --logdir {shell_path(paths.log_root / LOG / task)}"
+    task = paths.log_root / LOG / paths.name.rsplit("/", 4)[0]
+    command = f"tensorboard --logdir {shell_path(task if task in paths.log_dir.parents else paths.log_dir)}"
     console.print(f"\nthe run: {shell_path(paths.log_dir)}\nsee the curves: {command}", markup=False)
 
 
 def run_tree(paths: RunPaths) -> Tree:
-    """Return the five folders of a run as a rich tree."""
+    """Return the five folders of a run as a rich tree, or the one folder of a run of another tool."""
     tree = Tree(Text(printable(paths.log_root)), guide_style="dim")
     lines_left = [_MAX_LINES]
+    if paths.log_dir != paths.log_root / LOG / paths.name:
+        _add_entries(tree.add(Text(printable(paths.name))), paths.log_dir, lines_left, level=1)
+        return tree
     for kind in KINDS:
         folder = paths.log_root / kind / paths.name
         if os.path.isdir(folder):

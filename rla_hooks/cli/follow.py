@@ -7,17 +7,22 @@ that holds something else there is a new one, and is shown from its beginning.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from rla_hooks import rowfiles
+from rla_hooks.columns import Column
 from rla_hooks.smallfiles import open_regular
 from rla_hooks.values import Scalar
 from rla_hooks.writers.base import STEP, TIME
 from rla_hooks.writers.csv_format import MORE, cells_of, from_more, read_header, row_starts, rows_of, whole_rows
+
+if TYPE_CHECKING:
+    from rla_hooks.query import SavedRun
 
 _FIRST = 64 << 10  # bytes from the end in which the last rows are looked for at first
 _BLOCK = 4 << 20  # bytes that are read at once
@@ -66,6 +71,38 @@ class Follower:
         for path in rowfiles.files(self.log_dir):
             rows += self._files.setdefault(path, _File(path)).new()
         return _in_order(rows)
+
+
+class ReadRows:
+    """The rows of a run without run.json, of RLA or another tool: whatever files they are in. They are not followed."""
+
+    def __init__(self, run: SavedRun):
+        self._run = run
+
+    def last(self, count: int) -> list[Row]:
+        """Return the last rows."""
+        columns = dict(self._run.columns())
+        length = max((len(column.values) for column in columns.values()), default=0)
+        times, steps = columns.pop(TIME, None), columns.pop(STEP, None)
+        rows = []
+        for number in range(max(0, length - count), length):
+            values = {name: value for name, column in columns.items() if (value := _at(column, number)) is not None}
+            if values:
+                time = _at(times, number) if times else None
+                rows.append(Row(_at(steps, number) if steps else number, math.nan if time is None else time, values))
+        return rows
+
+    def new(self) -> list[Row]:
+        """Return nothing: a program that is no longer known may write in any way."""
+        return []
+
+
+def _at(column: Column, number: int) -> Any:
+    """The value of a column in a row; None where there is none."""
+    if column.present is not None and not column.present[number]:
+        return None
+    value = column.values[number]
+    return value if isinstance(value, str) else value.item()
 
 
 def _in_order(rows: list[Row]) -> list[Row]:

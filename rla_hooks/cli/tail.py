@@ -12,11 +12,12 @@ import typer
 
 from rla_hooks.cli import completion
 from rla_hooks.cli.common import Json, LatestRun, LogRoot, Task, Where, app
+from rla_hooks.errors import RLAError
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from rla_hooks.cli.follow import Follower, Row
+    from rla_hooks.cli.follow import Follower, ReadRows, Row
     from rla_hooks.query import SavedRun
 
 _STEP, _TIME = "time-step", "timestamp"
@@ -52,16 +53,23 @@ def tail(
         rla tail latest~1 -n 100 -c loss,perf/return
     """
     from rla_hooks.cli.choose import choose
-    from rla_hooks.cli.follow import Follower
+    from rla_hooks.cli.follow import Follower, ReadRows
     from rla_hooks.cli.screen import json_text, stdout_console
     from rla_hooks.cli.several import check_metrics, metrics_of
+    from rla_hooks.life import is_running
 
     chosen = choose(run, log_root, where, task)
     columns = [name.strip() for name in names.split(",") if name.strip()] if names is not None else None
     known = metrics_of([chosen])
     if known:  # one that has no rows yet may get any
         check_metrics((name for name in columns or () if name not in (_STEP, _TIME)), known)
-    console, follower = stdout_console(), Follower(chosen.log_dir)
+    is_ours = bool(chosen.run_json) or is_running(chosen.status)
+    if follow and not is_ours:
+        raise RLAError(
+            f"the run {chosen.id} cannot be followed: it has no run.json, so it is of another tool, of RLA, or "
+            "damaged. Without -f its last rows are shown."
+        )
+    console, follower = stdout_console(), Follower(chosen.log_dir) if is_ours else ReadRows(chosen)
     if as_json and not follow:
         print(json_text([_as_dict(row, columns) for row in follower.last(count)]))
     elif as_json:
@@ -74,7 +82,7 @@ def tail(
         _print_lines(follower.last(count), columns)
 
 
-def _follow(run: SavedRun, follower: Follower, count: int, every: float, print_rows: Print) -> None:
+def _follow(run: SavedRun, follower: Follower | ReadRows, count: int, every: float, print_rows: Print) -> None:
     """Give the rows that are there, and those to come, until the run has ended, or Ctrl-C."""
     from rla_hooks.query.entry import read_entry
 
@@ -126,7 +134,7 @@ def _as_dict(row: Row, columns: Sequence[str] | None) -> dict[str, object]:
 
 def _on_terminal(
     run: SavedRun,
-    follower: Follower,
+    follower: Follower | ReadRows,
     count: int,
     every: float | None,
     columns: Sequence[str] | None,

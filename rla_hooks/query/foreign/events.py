@@ -32,6 +32,8 @@ _NAME = re.compile(r"tfevents\.(\d{9,10})\.")
 class EventFiles:
     """The event files of one folder."""
 
+    repeats_hparams = True
+
     def __init__(self, paths: Sequence[Path]):
         self.files = paths
 

@@ -26,6 +26,7 @@ class Part(Protocol):
     """Some files of a run."""
 
     files: Sequence[Path]
+    repeats_hparams: bool  #: in other words than hparams.yaml, if that is there: Lightning writes both
 
     def rows(self, wanted: Sequence[str] | None, without: Collection[str] = ()) -> list[FileRows]:
         """Return the rows, of each file that is joined by time: these metrics, or all but those of ``without``.

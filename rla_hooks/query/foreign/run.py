@@ -116,9 +116,10 @@ class ForeignRun(SavedRun):
         """The hyper-parameters, and what is damaged."""
         hparams: dict[str, Any] = {}
         problems = []
-        for part in self.paths.parts:
+        for part in reversed(self.paths.parts):  # hparams.yaml first
             try:
-                hparams |= part.hparams()
+                if not (hparams and part.repeats_hparams):
+                    hparams |= part.hparams()
             except (OSError, ValueError) as error:
                 problems.append(f"{part.files[0].name} cannot be read: {error}")
         return hparams, tuple(problems)

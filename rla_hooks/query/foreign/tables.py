@@ -34,6 +34,8 @@ _MISSING = "NA"  # what Keras writes for a value that it does not have
 class Table:
     """A file of rows with a header, with commas: that of SB3's logger, and Lightning's."""
 
+    repeats_hparams = False
+
     def __init__(self, path: Path):
         self.files: Sequence[Path] = [path]
 
@@ -64,6 +66,8 @@ class KerasTable(Table):
 
 class Monitors:
     """The files of Stable-Baselines3's Monitor in one folder, one of each environment."""
+
+    repeats_hparams = False
 
     def __init__(self, paths: Sequence[Path]):
         self.files = paths
@@ -101,6 +105,8 @@ class Monitors:
 
 class HparamsYaml:
     """Lightning's hparams.yaml."""
+
+    repeats_hparams = False
 
     def __init__(self, path: Path):
         self.files: Sequence[Path] = [path]
