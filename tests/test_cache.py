@@ -54,7 +54,8 @@ def read_by_sqlite(folder):
 def test_what_is_written_is_there_for_the_next_process(tmp_path, folder):
     """In one file, in a folder that nobody else may open; and nothing is written into the log root."""
     root = tmp_path / "root"
-    root.mkdir()
+    root.mkdir(), folder.mkdir(parents=True)
+    folder.chmod(0o755)
     assert open_cache(root, KIND).write(add(b"a", "né\udcff".encode("utf-8", "surrogateescape")))
     caches.forget_state()
     assert open_cache(root, KIND).read(names) == [b"a", b"n\xc3\xa9\xff"] == read_by_sqlite(folder)

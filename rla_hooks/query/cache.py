@@ -155,8 +155,12 @@ class Cache:
     def _open(self, path: Path) -> sqlite3.Connection:
         """Open or make the file. Nobody may remove a damaged one of this name meanwhile: hence the lock."""
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if hasattr(os, "geteuid") and path.parent.stat().st_uid != os.geteuid():
+        status = path.parent.stat()
+        if hasattr(os, "geteuid") and status.st_uid != os.geteuid():
             raise PermissionError(None, "the folder belongs to another user")
+        if os.name == "posix" and status.st_mode & 0o077:
+            with suppress(OSError):  # somebody has made it by hand: what stands in private runs is not for all
+                path.parent.chmod(0o700)
         with _alone(path.parent):
             is_new = not path.exists()
             connection = _connect(str(path), self.kind)
