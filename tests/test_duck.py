@@ -90,6 +90,7 @@ def test_all_columns(ask, root):
     assert ask("select columns('^seed$') from runs") == [(0,), (1,), (2,), (3,)]
     assert [row["seed"] for (row,) in ask("select r from runs as r")] == [0, 1, 2, 3]
     assert ask("select count(*) from metrics natural join runs") == [(12,)]
+    assert ask("from query('select max(seed) from runs')") == ask("select max(seed) from query_table('runs')") == [(3,)]
     assert ("algo", "VARCHAR") in [row[:2] for row in ask("describe runs")]
 
 

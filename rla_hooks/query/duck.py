@@ -117,7 +117,7 @@ class _Asked:
             elif isinstance(node, dict):
                 nodes += node.values()
                 kind = node.get("class")
-                self.all |= kind == "STAR" or node.get("ref_type") == "NATURAL"
+                self.all |= kind == "STAR" or node.get("ref_type") == "NATURAL" or node.get("function_name") == "query"
                 if kind == "COLUMN_REF" and len(node.get("column_names", ())) == 1:
                     self._alone.add(node["column_names"][0].lower())
                 if kind is None:
