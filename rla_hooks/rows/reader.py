@@ -44,14 +44,14 @@ def names_of(file: BinaryIO) -> tuple[list[str], int]:
     """
     file.seek(0)
     header = read_header(file)
-    names: list[str] = []
+    names: dict[str, None] = {}
     for name in cells_of(header.removeprefix(_BOM)):
         number, unique = 0, name
         while unique in names:
             number += 1
             unique = f"{name}.{number}"
-        names.append(unique)
-    return names, len(header)
+        names[unique] = None
+    return [*names], len(header)
 
 
 def read_file(
@@ -91,10 +91,12 @@ class _Reader:
         self._file, self._columns, self._wanted, self._texts = file, columns, wanted, texts
         self.end: int | None = None
         self._ours = STEP in columns and TIME in columns
-        names = columns if wanted is None else [name for name in columns if name in {*wanted, MORE}]
+        asked = {*columns} if wanted is None else {*wanted, MORE}
+        names = [name for name in columns if name in asked]
         if self._ours and STEP not in names:
             names = [STEP, *names]  # it shows whether the lines are rows
-        self._places = {name: columns.index(name) for name in names}
+        places = {name: place for place, name in enumerate(columns)}  # no name stands there twice
+        self._places = {name: places[name] for name in names}
 
     def blocks(self, begin: int, limit: int, tolerant: bool) -> Iterator[_Block]:
         """Yield the rows in blocks. Raises _Damaged, unless ``tolerant``."""
