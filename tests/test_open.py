@@ -391,6 +391,7 @@ def test_a_run_is_named_by_id_name_or_a_part(ended, tmp_path):
         rla.open("t/2")
     with pytest.raises(ConfigError, match=r"'nosuch' fits no run among 2 \(see rla.runs\(\)\)"):
         rla.open("nosuch")
+    (tmp_path / "empty").mkdir()
     with pytest.raises(ConfigError, match="fits no run among 0"):
         rla.open(first.id, log_root=tmp_path / "empty")
     for wrong in ("", 3, None, first.paths):
