@@ -367,3 +367,14 @@ def test_mistakes_do_not_show_the_password(tmp_path, remote):
     (problem,) = problems({"REMOTE_SETTING": remote}, cwd=tmp_path)
     assert "20242024" not in problem
     assert "REMOTE_SETTING" in problem
+
+
+def test_hyper_parameters_in_config_get_a_hint():
+    """Who comes from another tracker passes them there; a config that has one key of ours is only mistaken."""
+    with pytest.raises(
+        ConfigError, match=r"(?s)unknown key 'lr'.*Hyper-parameters are .* rla\.run\(task='demo', lr=0\.1\)"
+    ):
+        config.load({"lr": 0.1, "width": 64})
+    with pytest.raises(ConfigError, match="unknown key 'lr'") as caught:
+        config.load({"lr": 0.1, "LOG_ROOT": "logs"})
+    assert len(caught.value.problems) == 1 and "Hyper-parameters" not in str(caught.value)
