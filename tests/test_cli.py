@@ -117,8 +117,14 @@ def hostile_root(tmp_path_factory):
     return root
 
 
-@pytest.mark.parametrize("encoding", ["utf-8:strict", "ascii:strict", "latin-1:strict"])
-@pytest.mark.parametrize("arguments", [["runs"], ["show"], ["show", "--files"], ["show", "info=plain"], ["show", EVIL]])
+@pytest.mark.parametrize("encoding", ["utf-8:strict", "ascii:strict"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *[["runs"], ["show"], ["show", "--files"], ["show", "info=plain"], ["show", EVIL], ["runs", "--csv"]],
+        *[["runs", "--json"], ["runs", "--by", "info,task"], ["runs", "-c", "info,step,note"], ["path", "--json"]],
+    ],
+)
 def test_nothing_is_printed_raw(arguments, encoding, hostile_root):
     """No control character of a name, a file or an argument reaches the terminal, and none of them is an error."""
     done = _rla(*arguments, "--log-root", hostile_root, PYTHONIOENCODING=encoding, FORCE_COLOR="", TERM="xterm")
@@ -145,7 +151,7 @@ def test_in_a_pipe_a_run_is_one_line(columns, log_root):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a shell")
-@pytest.mark.parametrize("command", ["runs", "show"])
+@pytest.mark.parametrize("command", ["runs", "show", "runs --json", "runs --csv"])
 @pytest.mark.parametrize("reader", ["head -1", "true"])
 def test_a_pipe_that_is_closed_early_is_no_error(command, reader, log_root):
     """As with `rla runs | head -1`: no traceback, also not at the end of Python."""

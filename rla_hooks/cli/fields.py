@@ -101,19 +101,20 @@ def _getter(found: Sequence[SavedRun], name: str) -> Getter:
 
 def parameters(found: Sequence[SavedRun], exact: bool = True) -> list[str]:
     """Return a text of each run: the parameters in which those of its task differ, and those of its name."""
-    names: dict[str, list[str]] = {}
-    for task in {run.task for run in found}:
-        names[task] = differing([run for run in found if run.task == task])
-    return [" ".join(_pairs(run, names[run.task], exact)) for run in found]
+    tasks = [run.task for run in found]
+    of_task: dict[str, list[SavedRun]] = {}
+    for run, task in zip(found, tasks, strict=True):
+        of_task.setdefault(task, []).append(run)
+    names = {task: differing(members) for task, members in of_task.items()}
+    return [" ".join(_pairs(run, names[task], exact)) for run, task in zip(found, tasks, strict=True)]
 
 
 def _pairs(run: SavedRun, differ: Sequence[str], exact: bool) -> Iterable[str]:
-    record = run.record
-    known = {**record, **run.hparams}
+    record, hparams = run.record, run.hparams
     first = [name for name in record if name in differ]
     for name in dict.fromkeys([*first, *differ, *record]):
-        if name in known:
-            yield f"{name}={text_of_value(known[name], exact)}"
+        if name in hparams or name in record:
+            yield f"{name}={text_of_value(hparams[name] if name in hparams else record[name], exact)}"
 
 
 def wrong(run: SavedRun) -> str | None:

@@ -45,7 +45,7 @@ class Groups(NamedTuple):
     def fields(self) -> list[Field]:
         """Return what a listing shows of the groups."""
         names = [Field(name, values, 0, 8, 24) for name, values in self.by.items()]
-        spreads = [Field(name, list(map(str, values)), 2, 8, 30) for name, values in self.metrics.items()]
+        spreads = [Field(name, _aligned(values), 2, 8, 30) for name, values in self.metrics.items()]
         return [*names, Field("runs", self.counts, 1), *spreads]
 
     def numbers(self) -> list[Field]:
@@ -106,6 +106,13 @@ def _sorted(groups: Groups, sort: str, limit: int | None) -> Groups:
         [groups.counts[at] for at in chosen],
         {name: [values[at] for at in chosen] for name, values in groups.metrics.items()},
     )
+
+
+def _aligned(spreads: Sequence[Spread]) -> list[str]:
+    """Return the texts of spreads with their means below each other."""
+    parts = [str(spread).partition(" ") for spread in spreads]
+    width = max((len(mean) for mean, _, _ in parts), default=0)
+    return [f"{mean.rjust(width)}{blank}{rest}".rstrip() for mean, blank, rest in parts]
 
 
 def _rounded(mean: float, std: float | None) -> str:
