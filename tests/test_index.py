@@ -17,14 +17,16 @@ from types import SimpleNamespace
 import pytest
 
 import rla_hooks as rla
+from rla_hooks import rowfiles
 from rla_hooks.layout import RunPaths
 from rla_hooks.query import cache as caches
 from rla_hooks.query import entry as entries
 from rla_hooks.query import index as indexes
-from rla_hooks.query import index_columns, signatures
+from rla_hooks.query import index_columns, live_rows, signatures
 from rla_hooks.query.candidates import IndexCandidates, ReadCandidates, candidates_of
 from rla_hooks.query.index import Index
 from rla_hooks.query.names import BUILT_IN, getter
+from rla_hooks.record import this_process
 
 pytestmark = pytest.mark.usefixtures("quiet")
 needs_posix = pytest.mark.skipif(os.name != "posix", reason="needs links, rights and signals")
@@ -506,3 +508,28 @@ def test_every_built_in_name_is_in_small_files(name, root):
     shutil.rmtree(root / "log")
     again = type(run)(RunPaths(root, run.name), run.entry)
     assert same(getter(name)(again), value) or isinstance(value, datetime)
+
+
+@needs_posix
+def test_the_rows_of_killed_runs_are_read_once(root, monkeypatch, trusting):
+    """As long as their files are the same; a row more is noticed."""
+    dead = this_process() | {
+        "pid": 2**22 + 1,
+        "process": f"{this_process()['process']}0",
+    }
+    for number in range(3):
+        folder, _ = make(root, number, **dead, status="running", rows=0, last={})
+        (folder / "progress.csv").write_text("time-step,timestamp,loss\n0,1.0,0.5\n1,2.0,0.25\n")
+    monkeypatch.setattr(live_rows, "_TICK", 0.0)
+    read, summary = [], rowfiles.summary
+    monkeypatch.setattr(rowfiles, "summary", lambda files: read.append(files) or summary(files))
+    for _ in range(3):
+        index = candidates_of(root)
+        assert [*index.column("status")] == ["killed"] * 3
+        assert [*index.column("rows")] == [2, 2, 2] and [*index.column("last.loss")] == [0.25] * 3
+        caches.forget_state()
+    assert len(read) == 3
+    with (folder / "progress.csv").open("a") as file:
+        file.write("2,3.0,0.125\n")
+    assert [*candidates_of(root).column("last.loss")] == [0.25, 0.25, 0.125] and len(read) == 4
+    assert_equal(root)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from rla_hooks.layout import RunPaths, run_names
+from rla_hooks.query import live_rows
 from rla_hooks.query.entry import read_entry, status_of
 from rla_hooks.query.index import Index, Row
 from rla_hooks.query.index_columns import Blocks, key_of, value_of
@@ -93,6 +94,7 @@ class IndexCandidates:
     def __init__(self, index: Index):
         self._index, self._root = index, index.root
         self._ids = [id for _, _, id, _ in index.rows]
+        self._has_rows = False
         self._blocks = Blocks(index.cache, index.token, index.root, self._ids)
 
     def __len__(self) -> int:
@@ -106,6 +108,8 @@ class IndexCandidates:
         get = getter(name)
         if by_id is None:  # it is in no small file, or somebody has deleted the cache
             return [value_of(get(run)) for run in self.runs(range(len(self)))]
+        if key in ("rows", "step") or name.startswith("last."):
+            self._find_rows()
         found = [*map(by_id.__getitem__, self._ids)]
         for number, run in self._live.items():
             found[number] = value_of(get(run))
@@ -129,6 +133,13 @@ class IndexCandidates:
         for number in self._live.keys() & {*asked}:
             self._live[number].status  # noqa: B018  is found now: a saved run does not change
         return [self._live.get(number) or next(stored) for number in asked]
+
+    def _find_rows(self) -> None:
+        """Let the runs that have not ended know their rows: each file is read once as long as it does not change."""
+        if not self._has_rows:
+            ids = {self._ids[number]: run for number, run in self._live.items() if self._ids[number]}
+            live_rows.find(self._index.cache, self._index.token, ids)
+            self._has_rows = True
 
     @functools.cached_property
     def _live(self) -> dict[int, SavedRun]:

@@ -2,6 +2,7 @@
 
     runs       a row a run: its signature (:mod:`rla_hooks.query.signatures`), its start, and whether it had ended
     contents   what was read, as JSON
+    live_rows  what rows the runs have that did not end: see :mod:`rla_hooks.query.live_rows`
     blocks, columns    the values of 1024 runs each: see :mod:`rla_hooks.query.index_columns`
 
 It is only a cache. Each listing looks at all files again, and reads those that have changed. Processes that make it at
@@ -23,7 +24,7 @@ from rla_hooks._version import __version__
 from rla_hooks.endings import KILLED, RUNNING
 from rla_hooks.layout import LOG, RunPaths, run_folders, task_starts
 from rla_hooks.life import is_running
-from rla_hooks.query import index_columns
+from rla_hooks.query import index_columns, live_rows
 from rla_hooks.query.cache import Kind, open_cache, token_of
 from rla_hooks.query.entry import Entry, read_entry
 from rla_hooks.query.saved_run import SavedRun
@@ -36,10 +37,11 @@ _SCHEMA = f"""
     CREATE TABLE runs (id INTEGER PRIMARY KEY AUTOINCREMENT, name BLOB UNIQUE NOT NULL, signature BLOB NOT NULL,
         started REAL NOT NULL, has_ended INTEGER NOT NULL);
     CREATE TABLE contents (id INTEGER PRIMARY KEY, content BLOB NOT NULL);
-    {index_columns.SCHEMA}
+    {index_columns.SCHEMA};
+    {live_rows.SCHEMA}
 """
 # What rla_hooks reads out of the files may change with each of its versions.
-INDEX = Kind("index", zlib.crc32(f"1 {__version__}".encode()) & 0x7FFFFFFF, _SCHEMA)
+INDEX = Kind("index", zlib.crc32(f"2 {__version__}".encode()) & 0x7FFFFFFF, _SCHEMA)
 
 _Known = dict[str, tuple[int, bytes, float, int]]  # id, signature, started, has_ended
 
@@ -140,6 +142,7 @@ class Index:
         if token_of(db) == self.token:
             db.executemany("DELETE FROM runs WHERE id = ?", [[id] for id in ids])
             db.executemany("DELETE FROM contents WHERE id = ?", [[id] for id in ids])
+            db.executemany("DELETE FROM live_rows WHERE id = ?", [[id] for id in ids])
             index_columns.touch(db, ids)
 
 

@@ -61,6 +61,7 @@ class SavedRun:
     def __init__(self, paths: RunPaths, entry: Entry | StoredEntry):
         self.paths = paths
         self.entry = entry
+        self._rows_found: rowfiles.Summary | None = None
 
     def __repr__(self) -> str:
         return f"SavedRun({self.id}, {self.name!r}, {self.status})"
@@ -157,10 +158,14 @@ class SavedRun:
         files = rowfiles.files(self.log_dir)
         if not files:  # it has other writers
             return self.run_json
-        found, noted = rowfiles.summary(files), self.run_json.get("last")
+        found, noted = self._rows_found or rowfiles.summary(files), self.run_json.get("last")
         last = {**(noted if isinstance(noted, dict) else {}), **found.last}
         count = self.run_json.get("rows") if found.rows is None else found.rows
         return self.run_json | {"rows": count, "last_step": found.last_step, "last": last}
+
+    def take_rows(self, found: rowfiles.Summary) -> None:
+        """Take what its files of rows hold from who has read them before."""
+        self._rows_found = found
 
     @property
     def record(self) -> dict[str, Any]:
