@@ -11,6 +11,7 @@ mask: a bool for each run. What these mean:
 from __future__ import annotations
 
 import fnmatch
+import functools
 import operator
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -174,16 +175,10 @@ def both(sign: str) -> Callable[[Column, Column], Mask]:
 
 
 def every(masks: Iterable[Mask]) -> Mask:
-    """Return the mask of the runs that are in all of these."""
-    first, *rest = masks
-    for each in rest:
-        first = [*map(operator.and_, first, each)]
-    return first
+    """Return the mask of the runs that are in all of these, of which there is at least one."""
+    return functools.reduce(lambda found, each: [*map(operator.and_, found, each)], masks)  # two at a time in memory
 
 
 def either(masks: Iterable[Mask]) -> Mask:
-    """Return the mask of the runs that are in any of these."""
-    first, *rest = masks
-    for each in rest:
-        first = [*map(operator.or_, first, each)]
-    return first
+    """Return the mask of the runs that are in any of these, of which there is at least one."""
+    return functools.reduce(lambda found, each: [*map(operator.or_, found, each)], masks)

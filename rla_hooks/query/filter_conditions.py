@@ -64,8 +64,10 @@ class Compiler:
         elif sign.endswith("like"):
             self._fail("like stands between a name and a pattern: name like '*ppo*'.", place)
         else:
+            if right.name in TIMES | NUMBERS:
+                self._fail(f"{right.name} is neither a list nor a text, so nothing is in it.", right.position)
             test = columns.containing(self._value("", left))
-            test = columns.unequal(test) if sign == "not in" else test
+            sign, test = "contains", columns.unequal(test) if sign == "not in" else test
         return self._asking(right.name, sign, test)
 
     def _asking(self, name: str, sign: str, test: Test) -> Condition:
@@ -73,9 +75,9 @@ class Compiler:
         if name in TIMES:
             return lambda column: test(_seconds(column(name)))
         if name in LISTS:
-            empty = () if sign.endswith("in") else None  # a run without tags has an empty list, and no tag is in it
+            empty = () if sign == "contains" else None  # a run without tags has an empty list, and no tag is in it
             return lambda column: test([value or empty for value in column(name)])
-        if name == "status" and not sign.endswith("like"):
+        if name == "status" and sign != "contains" and not sign.endswith("like"):
             return lambda column: test(_spoken(column(name)))
         return lambda column: test(column(name))
 
