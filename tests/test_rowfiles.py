@@ -136,3 +136,18 @@ def test_odd_keys_read_back_under_one_name(late_keys, run_paths, frame_of):
     for number, key in enumerate(keys, late_keys):
         name = key.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
         assert frame[name].dropna().tolist() == [number + 0.5], repr(key[:20])
+
+
+def test_columns_that_stand_there_several_times_get_numbers():
+    """As pandas names them; a header of 100,000 names, or of one name as often, takes no time."""
+    import io
+
+    from rla_hooks.rows.reader import names_of
+
+    pandas = pytest.importorskip("pandas")
+    header = "time-step,timestamp,a,b,a,a,b\n"
+    assert names_of(io.BytesIO(header.encode()))[0] == [*pandas.read_csv(io.StringIO(header))]
+    many = [f"m{number}" for number in range(100_000)]
+    assert names_of(io.BytesIO(f"{','.join(many)}\n".encode()))[0] == many
+    same = names_of(io.BytesIO(f"{','.join(['m'] * 100_000)}\n".encode()))[0]
+    assert same == ["m", *(f"m.{number}" for number in range(1, 100_000))]

@@ -5,29 +5,30 @@ from __future__ import annotations
 import os
 import shlex
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from rla_hooks.atomic import is_temporary
-from rla_hooks.checkpoints.manifest import Manifest
+from rla_hooks.columns import Columns
 from rla_hooks.layout import LOG
 from rla_hooks.life import last_write
 from rla_hooks.query import SavedRun
-from rla_hooks.query.summaries import summaries_of
+from rla_hooks.query.summaries import summary_of
 from rla_hooks.texts import shell_path
+from rla_hooks.writers.base import STEP, TIME
 
-_MAX_FIGURES = 1000
-_MAX_FOLDERS = 1000
 _FOLDERS = {"log": "log_dir", "checkpoint": "checkpoint_dir", "results": "results_dir", "code": "code_dir"}
 _LISTS = "warnings", "gaps", "notes", "restarts"
 
 
-def facts_of(run: SavedRun, metrics: Iterable[str]) -> dict[str, Any]:
-    """Return what is known of a run, and of these metrics of it."""
+def facts_of(run: SavedRun, columns: Columns) -> dict[str, Any]:
+    """Return what is known of a run, and of the metrics in these columns of it."""
     noted = run.run_json
+    found = {
+        name: summary_of(column, columns.get(STEP)) for name, column in columns.items() if name not in (STEP, TIME)
+    }
     return {
         "id": run.id,
         "name": run.name,
@@ -55,31 +56,18 @@ def facts_of(run: SavedRun, metrics: Iterable[str]) -> dict[str, Any]:
         "result": run.result,
         "hparams": run.hparams,
         "record": run.record,
-        "metrics": {name: each._asdict() for name, each in summaries_of([run.paths], metrics)[0].items()},
+        "metrics": {name: each._asdict() for name, each in found.items() if each is not None},
         "error": noted.get("error"),
         "signal": noted.get("signal"),
         **{name: noted[name] if isinstance(noted.get(name), list) else [] for name in _LISTS},
         "checkpoints": [
-            {"file": str(run.checkpoint_dir / each.file), "name": each.name, "step": each.step, "size": each.size}
-            for each in Manifest(run.checkpoint_dir).entries()
+            {"file": str(each.path), "name": each.name, "step": each.step, "size": each.size}
+            for each in run.checkpoints()
         ],
-        "figures": [str(path) for path in figures_of(run)],
+        "figures": [str(path) for path in run.figures()],
         "folders": {kind: str(getattr(run, name)) for kind, name in _FOLDERS.items() if _is_filled(getattr(run, name))},
         "tensorboard": f"tensorboard --logdir {shell_path(_task_folder(run))}",
     }
-
-
-def figures_of(run: SavedRun) -> Iterator[Path]:
-    """Yield the files in the results folder of a run, by name; some thousand at most."""
-    found = 0
-    for number, (folder, folders, files) in enumerate(os.walk(run.results_dir)):
-        folders.sort()
-        for name in sorted(files):
-            if not is_temporary(name) and found < _MAX_FIGURES:
-                found += 1
-                yield Path(folder, name)
-        if number >= _MAX_FOLDERS or found >= _MAX_FIGURES:
-            return
 
 
 def _is_filled(folder: Path) -> bool:

@@ -63,7 +63,7 @@ def show(
     names = metrics_of([chosen])
     shown = names if everything or as_json else names[:_MAX_METRICS]
     columns = chosen.columns(shown)
-    facts = facts_of(chosen, shown)
+    facts = facts_of(chosen, columns)
     if as_json:
         print_json(facts)
         return

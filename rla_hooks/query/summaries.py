@@ -14,6 +14,7 @@ from rla_hooks.values import Scalar
 from rla_hooks.writers.base import STEP, TIME
 
 if TYPE_CHECKING:
+    from rla_hooks.columns import Column
     from rla_hooks.rows.pieces import Array, JoinedRows
 
 MEAN_OF = 100  # values
@@ -78,6 +79,21 @@ def summarize(rows: JoinedRows) -> dict[str, Summary]:
         if name not in (STEP, TIME) and len(values):
             found[name] = _summary(values, steps if steps is None or numbers is None else steps[numbers])
     return found
+
+
+def summary_of(column: Column, steps: Column | None) -> Summary | None:
+    """Return the summary of a column that has been read already, as :meth:`SavedRun.columns` gives it; None if empty.
+
+    >>> import numpy
+    >>> from rla_hooks.columns import Column
+    >>> summary_of(Column(numpy.array([4.0, 2.0])), Column(numpy.array([0, 10])))
+    Summary(count=2, last=2.0, min=2.0, max=4.0, mean=3.0, min_step=10, max_step=0)
+    """
+    values, present = column
+    at = None if steps is None else steps.values
+    if present is not None:
+        values, at = values[present], None if at is None else at[present]
+    return _summary(values, at) if len(values) else None
 
 
 def _summary(values: Array, steps: Array | None) -> Summary:

@@ -44,13 +44,15 @@ def names_of(file: BinaryIO) -> tuple[list[str], int]:
     """
     file.seek(0)
     header = read_header(file)
-    names: dict[str, None] = {}
+    names: dict[str, int] = {}  # and the number that the last of its repetitions has; there may be 100,000
     for name in cells_of(header.removeprefix(_BOM)):
-        number, unique = 0, name
+        number, unique = names.get(name, 0), name
         while unique in names:
             number += 1
             unique = f"{name}.{number}"
-        names[unique] = None
+        if unique != name:
+            names[name] = number
+        names[unique] = 0
     return [*names], len(header)
 
 
