@@ -94,6 +94,16 @@ def test_all_columns(ask, root):
     assert ("algo", "VARCHAR") in [row[:2] for row in ask("describe runs")]
 
 
+def test_all_columns_of_runs_with_many_metrics(tmp_path):
+    """Hundreds of names give the same values as a few."""
+    with rla.run(task="t", log_root=tmp_path, writers=["csv"], backup="none", lr=0.1):
+        rla.log({f"m/{number}": number for number in range(200)}, step=0)
+    (row,) = rla.sql("select * from runs", tmp_path, frame="polars").rows(named=True)
+    few = rla.sql('select id, started, tags, lr, "last.m/199" from runs', tmp_path, frame="polars")
+    assert {name: row[name] for name in few.columns} == few.rows(named=True)[0]
+    assert (row["lr"], row["last.m/199"], row["last.m/0"], row["tags"]) == (0.1, 199, 0, [])
+
+
 def test_only_what_a_query_names_is_read(root, monkeypatch):
     """The rows of the runs are read for the view of metrics only, and of them the columns that are named."""
     asked = []

@@ -7,14 +7,14 @@ import itertools
 import json
 import os
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from rla_hooks.columns import Column
 from rla_hooks.errors import ConfigError, nearest
 from rla_hooks.query.frames import AnyColumn, Objects, check_frame, column_of, library, to_frame, writable
-from rla_hooks.query.names import BUILT_IN
+from rla_hooks.query.names import BUILT_IN, getter
 from rla_hooks.query.selection import Selection, select
 from rla_hooks.query.tables import built_in_column, stacked
 from rla_hooks.texts import printable, shown
@@ -31,6 +31,7 @@ _SETTINGS = {
     "temp_directory": "",  # or it would make one in the current folder when memory is short
 }
 _DTYPES = {"O": "VARCHAR", "i": "BIGINT", "f": "DOUBLE", "b": "BOOLEAN", "M": "TIMESTAMP"}
+_FEW_COLUMNS = 100  # which the index has sooner than the runs have
 _MOST_LISTED = 30  # names in an error
 _UNKNOWN = re.compile(r'Referenced (?:column|table) "(.*?)" not found')
 _FIRST = "id", "task", "status", "name", "started", "ended", "seconds"  # of the columns of runs
@@ -164,11 +165,19 @@ class _RunsView:
         for last, kind in itertools.product(self._names, ("min.", "max.")):
             if last.startswith("last.") and asked.named(sql := kind + last.removeprefix("last.")):
                 names.setdefault(sql, kind + self._names[last].removeprefix("last."))
-        return {sql: self._column(name) for sql, name in (names or {"id": "id"}).items()}
+        values = self._values(len(names))
+        found = {sql: (name, values(name)) for sql, name in (names or {"id": "id"}).items()}
+        return {
+            sql: built_in_column(name, each) if name in BUILT_IN else column_of(each)
+            for sql, (name, each) in found.items()
+        }
 
-    def _column(self, name: str) -> Column:
-        values = self._chosen.column(name)
-        return built_in_column(name, values) if name in BUILT_IN else column_of(values)
+    def _values(self, count: int) -> Callable[[str], Iterable[Any]]:
+        """Return what gives the values of a name: where there are many names, the runs themselves, each read once."""
+        if count <= _FEW_COLUMNS:
+            return self._chosen.column
+        runs = self._chosen.runs()
+        return lambda name: map(getter(name), runs)
 
 
 class _MetricsView:
