@@ -9,6 +9,7 @@ They are joined by time when they are read, and the rows of each file keep their
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -104,7 +105,7 @@ def summary(files: Iterable[Path]) -> Summary:
             counted += size
             header = read_header(file)
             columns = cells_of(header)
-            starts = row_starts(columns)
+            starts = row_starts(columns) if TIME in columns else _is_filled  # first versions of RLA wrote no times
             if counted > _MAX_COUNTED:
                 rows = None
             elif rows is not None:
@@ -115,6 +116,10 @@ def summary(files: Iterable[Path]) -> Summary:
     for _, _, values in newest:
         last |= values
     return Summary(rows, newest[-1][1] if newest else None, last)
+
+
+def _is_filled(line: bytes) -> bool:
+    return bool(line.strip(b", \r\n"))
 
 
 def _last_rows(
@@ -131,7 +136,8 @@ def _last_rows(
             values = {name: _value(cell) for name, cell in zip(columns, cells) if cell}
             with suppress(KeyError, TypeError, ValueError, OverflowError):  # no row, or a step beyond all bounds
                 values |= from_more(values.pop(MORE, None))
-                found.append((float(values.pop(TIME)), int(values.pop(STEP)), values))
+                time = values.pop(TIME) if TIME in columns else -math.inf
+                found.append((float(time), int(values.pop(STEP)), values))
         if at == begin or size >= most:
             break
         size = most

@@ -106,6 +106,9 @@ def test_rows_of_an_old_run(root):
     assert frame["perf/mse"].dropna().tolist() == [0.25]
     assert len(empty.metrics()) == 0
     assert third.metrics()["timestamp"].tolist() == [1669286790.5, 1669286791.5]
+    assert first.info == {"rows": 4, "last_step": 2, "last": {"y_out": 0.0625, "perf/mse": 0.25}}
+    assert (empty.info["rows"], empty.last, third.last) == (0, {}, {"y_out": 0.125, "perf/mse": 0.5})
+    assert len(rla.runs(root, where="last.y_out > 0")) == 2
     assert fourth.metrics()["i"].tolist() == [0, 3] and fourth.metrics()["time-step"].tolist() == [0, 10]
 
 

@@ -152,8 +152,8 @@ class SavedRun:
 
     @functools.cached_property
     def info(self) -> dict[str, Any]:
-        """run.json; for a run that is running or was killed with ``rows``, ``last_step`` and ``last`` of its files."""
-        if not is_running(self.status) and self.status != KILLED:
+        """run.json; with ``rows``, ``last_step`` and ``last`` of its files where it is running, killed or of RLA."""
+        if self.run_json and not is_running(self.status) and self.status != KILLED:
             return self.run_json
         files = rowfiles.files(self.log_dir)
         if not files:  # it has other writers
