@@ -292,11 +292,13 @@ def test_a_terminal_gets_colours_and_lines_that_fit(columns, variables, log_root
 def test_watching_goes_on_until_ctrl_c(tmp_path):
     """A run that comes is shown at the next look; Ctrl-C is the way to end it, and no error."""
     (tmp_path / "log").mkdir()
-    process, terminal = _start(["runs", "--watch", "--interval", "0.1", "--log-root", str(tmp_path)], 120, {})
+    utf8 = {"PYTHONIOENCODING": "utf-8"}
+    process, terminal = _start(["runs", "--watch", "--interval", "0.1", "--log-root", str(tmp_path)], 70, utf8)
     try:
         _read_until(terminal, "no runs in")
-        with rla.run(task="newcomer", log_root=tmp_path, writers=["csv"], backup="none"):
-            _read_until(terminal, "newcomer")
+        long = {"hyper_parameters": {"text": "x" * 100}, "record": ["text"]}
+        with rla.run(task="newcomer", log_root=tmp_path, writers=["csv"], backup="none", **long):
+            _read_until(terminal, "xxx…")
         _read_until(terminal, "finished")
         process.send_signal(signal.SIGINT)
         rest = _read_until(terminal, None)

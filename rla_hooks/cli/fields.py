@@ -150,7 +150,7 @@ def _column(field: Field, brief: bool | None) -> Column:
     right = any(is_number) and all(is_number[at] or field.values[at] is None for at in range(len(is_number)))
     styles = [style_of(value) if field.name == "status" else "" for value in field.values]
     if field.name == "wrong":
-        styles = ["yellow" for _ in field.values]
+        styles = ["red" for _ in field.values]  # yellow cannot be read on a light terminal
     cells = [printable(cut(_text(value, brief), _MAX_CELL)) for value in field.values]
     return Column(printable(field.name), cells, field.rank, field.least, field.widest, right, styles)
 

@@ -144,7 +144,10 @@ def watch(wanted: Wanted, interval: float) -> None:
     from rich.live import Live
 
     console = Console(highlight=False)
-    with contextlib.suppress(KeyboardInterrupt), Live(console=console, auto_refresh=False) as live:
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        Live(console=console, auto_refresh=False, redirect_stdout=False) as live,
+    ):
         while True:
             lines = lines_of(wanted, console.width)
             live.update(Group(*in_height(lines, console.height - 1)), refresh=True)
