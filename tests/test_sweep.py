@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -49,6 +50,22 @@ def test_the_commands_that_it_prints_work(sweep, root, command):
     for words in commands:
         done = command(*words[1:])
         assert done.code == 0 and (done.out or "written to" in done.err), (words, done.err)
+
+
+def test_the_commands_of_the_readme_work(sweep, root, command, tmp_path):
+    """Each is one command; the table below them is what the third one prints."""
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    block = re.search(r"^```console\n\$ python examples/sweep.py\n(.*?)^```\n\n```text\n(.*?)^```", readme, re.M | re.S)
+    commands = [shlex.split(line.removeprefix("$ ")) for line in block[1].splitlines()]
+    assert len(commands) >= 9
+    printed = {}
+    for words in commands:
+        words = [str(tmp_path / word) if word.endswith(".csv") else word for word in words]
+        done = command(*words[1:])
+        assert done.code == 0 and done.out, (words, done.err)
+        printed[" ".join(words)] = done.out
+    assert printed["rla runs --by lr -c perf/mean"].split() == block[2].split()
+    assert len((tmp_path / "curves.csv").read_text().splitlines()) > 1000
 
 
 def test_listing_and_filtering(root, command):
