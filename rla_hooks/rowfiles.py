@@ -56,21 +56,26 @@ def files(log_dir: Path) -> list[Path]:
 
 
 class MarkedFile(NamedTuple):
-    """A file of rows. mark: what changes when somebody writes to it, or replaces it."""
+    """A file of rows. mark: what changes when somebody changes or replaces it; written: when, as the disk says."""
 
-    path: Path
+    path: str
     size: int
     mark: bytes
+    written: float
 
 
-def marked_files(log_dir: Path) -> list[MarkedFile]:
-    """Return the files of rows in the log folder of a run, as :func:`files` does, each with its size and mark."""
-    found = []
-    for path in files(log_dir):
-        with suppress(OSError):
-            status = os.stat(path)
-            found.append(MarkedFile(path, status.st_size, mark_of(status)))
-    return found
+def marked_files(log_dir: str | os.PathLike[str]) -> list[MarkedFile]:
+    """Return the files of rows in the log folder of a run, as :func:`files` does, each with its mark."""
+    found: list[tuple[bool, str, MarkedFile]] = []
+    with suppress(OSError), os.scandir(log_dir) as entries:
+        for entry in entries:
+            name = entry.name
+            if name.startswith("progress.") and _NAME.fullmatch(name) and len(found) < _MAX_FILES:
+                with suppress(OSError):
+                    status = entry.stat()
+                    marked = MarkedFile(entry.path, status.st_size, mark_of(status), status.st_mtime)
+                    found.append((name != "progress.csv", name, marked))
+    return [marked for _, _, marked in sorted(found)]
 
 
 def mark_of(status: os.stat_result) -> bytes:

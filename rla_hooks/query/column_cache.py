@@ -1,5 +1,6 @@
 """Columns of rows, kept as raw numbers on the local disk, so that a file of rows is read and parsed once.
 
+    runs, summaries    what the values of a metric of a run come to, as JSON: see rla_hooks.query.summary_cache
     files     a row a file: its size, time and inode, how many rows of it were read, and up to which byte
     pieces    some rows of one of its columns: raw little-endian int64 or float64, or texts as JSON
 
@@ -31,7 +32,7 @@ from rla_hooks.writers.csv_format import MORE
 
 SMALL = 16 << 10  # bytes; a smaller file is read as fast as it would be found here
 _AGAIN = 1 << 20  # bytes; a larger file that is the same, but young, is not read again from its beginning
-_TICK = 2.0  # seconds; a file that changes twice within a tick of its disk's clock looks the same
+TICK = 2.0  # seconds; a file that changes twice within a tick of its disk's clock looks the same
 _LARGEST = 1 << 30  # bytes of the cache; then what was not used for the longest time is deleted
 _MOST_COLUMNS = 200  # of one call; more would be found more slowly than read
 _AT_ONCE = 500  # files in one statement
@@ -46,8 +47,13 @@ _SCHEMA = """
     CREATE TABLE pieces (file INTEGER NOT NULL, name BLOB NOT NULL, first INTEGER NOT NULL, rows INTEGER NOT NULL,
         end INTEGER NOT NULL, form TEXT NOT NULL, present BLOB, data BLOB NOT NULL);
     CREATE UNIQUE INDEX place ON pieces (file, name, first);
+    CREATE TABLE runs (id INTEGER PRIMARY KEY AUTOINCREMENT, folder BLOB UNIQUE NOT NULL, marks BLOB NOT NULL,
+        is_complete INTEGER NOT NULL);
+    CREATE TABLE summaries (metric BLOB NOT NULL, run INTEGER NOT NULL, summary TEXT NOT NULL,
+        PRIMARY KEY (metric, run)) WITHOUT ROWID;
+    CREATE INDEX of_run ON summaries (run);
 """
-COLUMNS = Kind("columns", zlib.crc32(f"1 {__version__}".encode()) & 0x7FFFFFFF, _SCHEMA)
+COLUMNS = Kind("columns", zlib.crc32(f"2 {__version__}".encode()) & 0x7FFFFFFF, _SCHEMA)
 
 
 class _Stored(NamedTuple):
@@ -188,7 +194,7 @@ def _refreshed(file: BinaryIO, key: bytes, stored: _Stored | None, names: list[s
     """Read what is not known of a file yet. Return its rows, and what is to be stored."""
     status = os.fstat(file.fileno())
     mark = rowfiles.mark_of(status)
-    is_old = status.st_mtime < time.time() - _TICK
+    is_old = status.st_mtime < time.time() - TICK
     if stored is not None and not _goes_on(file, stored, status):
         stored = None
     parts = {} if stored is None else {name: stored.columns[name] for name in names if stored.columns.get(name)}
@@ -252,8 +258,8 @@ def _merged(parts: list[_Part]) -> list[_Part]:
     return parts
 
 
-def _key(root: Path, path: Path) -> bytes:
-    return os.fsencode(os.fspath(path).removeprefix(os.fspath(root)))
+def _key(root: Path, path: str) -> bytes:
+    return os.fsencode(path.removeprefix(os.fspath(root)))
 
 
 def _load(db: sqlite3.Connection, keys: Iterable[bytes], names: Sequence[str]) -> dict[bytes, _Stored]:
@@ -265,7 +271,7 @@ def _load(db: sqlite3.Connection, keys: Iterable[bytes], names: Sequence[str]) -
         for path, id, mark, length, end, ends, used in db.execute(query, keys)
     }
     by_id = {each.id: each.columns for each in found.values()}
-    coded = {name.encode(): name for name in names}
+    coded = {name.encode("utf-8", "surrogatepass"): name for name in names}
     ids, marks = ",".join(map(str, by_id)), ",".join("?" * len(coded))
     query = f"""SELECT file, name, first, rows, end, form, present, data FROM pieces
         WHERE file IN ({ids}) AND name IN ({marks}) ORDER BY file, name, first"""
@@ -288,10 +294,10 @@ def _store(db: sqlite3.Connection, new: Iterable[_New], old: Iterable[int], toda
         else:
             db.execute("UPDATE files SET mark = ?, rows = ?, end = ?, ends = ?, used = ? WHERE id = ?", (*values, *row))
         for name, parts in each.columns.items():
-            db.execute("DELETE FROM pieces WHERE file = ? AND name = ?", (*row, name.encode()))
+            db.execute("DELETE FROM pieces WHERE file = ? AND name = ?", (*row, name.encode("utf-8", "surrogatepass")))
             for part in parts:
                 content = stored_pieces.encoded(part.length, part.piece)
-                values = (*row, name.encode(), part.first, part.length, part.end, *content)
+                values = (*row, name.encode("utf-8", "surrogatepass"), part.first, part.length, part.end, *content)
                 db.execute("INSERT INTO pieces VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
 
 

@@ -25,7 +25,7 @@ from rla_hooks.query.moved import folder_of, hints_of, noted_name, parsed
 from rla_hooks.query.products import CheckpointFile, checkpoints_in, figures_in
 from rla_hooks.query.rla_runs import events_folder
 from rla_hooks.query.stored import StoredEntry
-from rla_hooks.query.summaries import Summary, summaries_of
+from rla_hooks.query.summaries import Summary
 from rla_hooks.writers.base import STEP
 
 if TYPE_CHECKING:
@@ -211,11 +211,15 @@ class SavedRun:
 
     def summary(self, metric: str) -> Summary | None:
         """Return what the values of a metric come to; None where no row has one. Also of a run that has not ended."""
+        from rla_hooks.query.summary_cache import summaries_of  # late: it needs numpy
+
         return summaries_of([self.paths], [metric])[0].get(metric)
 
     @functools.cached_property
     def summaries(self) -> dict[str, Summary]:
         """The summaries of all metrics."""
+        from rla_hooks.query.summary_cache import summaries_of
+
         return summaries_of([self.paths])[0]
 
     def metrics(self, keys: Iterable[str] | None = None, merge: bool = False, frame: str = "pandas") -> Any:

@@ -5,11 +5,9 @@ They are made of the rows, so that they exist for runs that are running or were 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
-from rla_hooks import rowfiles
-from rla_hooks.layout import RunPaths
 from rla_hooks.values import Scalar
 from rla_hooks.writers.base import STEP, TIME
 
@@ -44,30 +42,11 @@ class Summary(NamedTuple):
     max_step: int | None = None
 
 
-def summaries_of(runs: Sequence[RunPaths], metrics: Iterable[str] | None = None) -> list[dict[str, Summary]]:
-    """Return the summaries of each run: of these metrics, or of all; those that a run lacks are left out.
-
-    A run whose rows cannot be read has none.
-    """
-    wanted = None if metrics is None else [*metrics]
-    return [_summaries(paths, wanted) for paths in runs]
-
-
 @runtime_checkable
 class HasRows(Protocol):
     """Paths that read the rows themselves: those of other tools' folders."""
 
     def read_rows(self, wanted: Sequence[str] | None) -> JoinedRows: ...
-
-
-def _summaries(paths: RunPaths, wanted: Sequence[str] | None) -> dict[str, Summary]:
-    columns = None if wanted is None else [STEP, TIME, *wanted]
-    try:
-        if isinstance(paths, HasRows):
-            return summarize(paths.read_rows(columns))
-        return summarize(rowfiles.read_rows(rowfiles.files(paths.log_dir), columns))
-    except OSError:
-        return {}
 
 
 def summarize(rows: JoinedRows) -> dict[str, Summary]:
