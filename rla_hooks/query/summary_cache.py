@@ -16,7 +16,7 @@ from rla_hooks.layout import LOG, RunPaths
 from rla_hooks.query.cache import open_cache
 from rla_hooks.query.column_cache import COLUMNS, TICK, read_rows
 from rla_hooks.query.summaries import HasRows, Summary, summarize
-from rla_hooks.writers.base import STEP
+from rla_hooks.writers.base import STEP, TIME
 
 _AT_ONCE = 500  # runs of one statement
 _LARGE = 4 << 20  # bytes; the columns of a larger file are kept, so that only its new rows are read
