@@ -5,6 +5,7 @@ among them; an integer beyond int64 makes it float64), else it holds texts. An e
 that are asked for are converted, and files are read in blocks: memory is bounded by the result.
 
 lines    the lines of a file in blocks, past holes and NULs
+plain    the cells of rows without quotes
 pieces   cells become arrays; blocks and files are joined
 reader   a file as pieces
 """

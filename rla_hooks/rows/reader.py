@@ -19,7 +19,8 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy
 
 from rla_hooks.rows.lines import Lines, tolerant_rows
-from rla_hooks.rows.pieces import FileRows, Piece, joined, of_json, piece_of
+from rla_hooks.rows.pieces import Array, FileRows, Piece, joined, of_json, piece_of
+from rla_hooks.rows.plain import PlainCells
 from rla_hooks.writers.base import STEP, TIME
 from rla_hooks.writers.csv_format import MORE, cells_of, from_more, read_header, row_starts
 
@@ -116,17 +117,16 @@ class _Reader:
                 lines.put_back(data)
                 yield from self._blocks_of(self._csv_rows(lines))
                 break
-            yield self._checked(*self._plain(data.replace(b"\r\n", b"\n")))
+            yield self._plain(data.replace(b"\r\n", b"\n"))
             self.end = lines.end
         if lines.has_nuls:
             self.end = None
 
-    def _plain(self, data: bytes) -> tuple[int, Callable[[int], list[Any]]]:
-        """Split rows without quotes. Return their number, and a function that gives the cells of a column."""
+    def _plain(self, data: bytes) -> _Block:
+        """Read rows without quotes."""
         width = len(self._columns)
-        count = data.count(b"\n")
-        cells = _split(data, width, count)
-        if cells is None:
+        found = PlainCells.of(data, width)
+        if found is None:
             lines = []
             for line in data.split(b"\n"):
                 missing = width - 1 - line.count(b",")
@@ -134,18 +134,10 @@ class _Reader:
                     raise _Damaged
                 if line:
                     lines.append(line + b"," * missing if missing else line)
-            count = len(lines)
-            data = b"\n".join([*lines, b""])
-            cells = _split(data, width, count)
-            if cells is None:  # rows of one column that are empty
+            found = PlainCells.of(b"\n".join([*lines, b""]), width)
+            if found is None:
                 raise _Damaged
-        split = cells
-
-        def column(place: int) -> list[Any]:
-            found = split[place : count * width : width]
-            return [cell[:-1] for cell in found] if place == width - 1 else found
-
-        return count, column
+        return self._checked(found.length, found.cells, found.integers)
 
     def _csv_rows(self, lines: Lines) -> Iterator[list[str]]:
         """Yield the cells of rows. Raises _Damaged where one has too many cells, or where a quote is not closed."""
@@ -173,8 +165,17 @@ class _Reader:
         while batch := [*itertools.islice(rows, _ROWS)]:
             yield self._checked(len(batch), functools.partial(_cells, batch))
 
-    def _checked(self, count: int, cells: Callable[[int], list[Any]]) -> _Block:
-        pieces = {name: piece_of(cells(place), name in self._texts) for name, place in self._places.items()}
+    def _checked(
+        self,
+        count: int,
+        cells: Callable[[int], list[Any]],
+        integers: Callable[[int], Array | None] = lambda place: None,
+    ) -> _Block:
+        """Make a block of the cells of each column. integers: finds whole numbers faster, where it can."""
+        pieces = {}
+        for name, place in self._places.items():
+            whole = None if name in self._texts else integers(place)
+            pieces[name] = piece_of(cells(place), name in self._texts) if whole is None else Piece(whole, None)
         if self._ours:
             steps = pieces[STEP]
             if steps.rows is not None or steps.values.dtype.kind == "O":
@@ -202,14 +203,6 @@ class _Reader:
         for name, (values, rows) in found.items():
             if name not in pieces:
                 pieces[name] = Piece(of_json(values, name in self._texts), numpy.array(rows, numpy.int64))
-
-
-def _split(data: bytes, width: int, count: int) -> list[bytes] | None:
-    """Split rows at their commas; the last cell of each keeps its newline. None unless all have as many cells."""
-    cells = data.replace(b"\n", b"\n,").split(b",")
-    if len(cells) != count * width + 1 or (width == 1 and b"\n" in cells):
-        return None
-    return cells if b"".join(cells[width - 1 :: width]).count(b"\n") == count else None
 
 
 def _cells(rows: list[list[str]], place: int) -> list[str]:
