@@ -63,7 +63,7 @@ class Lines:
                     continue
             if cut:
                 self._rest = data[cut:]
-                return b"".join([*pieces, data[:cut]])
+                return b"".join([*pieces, data[:cut]]) if length else data[:cut]
             pieces.append(data)
             length += len(data)
             if too_long or length > _MAX_LINE:

@@ -113,11 +113,12 @@ class _Reader:
             self.end = None
             return
         for data in lines:
-            if b'"' in data or b"\r" in data.replace(b"\r\n", b""):
+            has_returns = b"\r" in data
+            if b'"' in data or (has_returns and b"\r" in data.replace(b"\r\n", b"")):
                 lines.put_back(data)
                 yield from self._blocks_of(self._csv_rows(lines))
                 break
-            yield self._plain(data.replace(b"\r\n", b"\n"))
+            yield self._plain(data.replace(b"\r\n", b"\n") if has_returns else data)
             self.end = lines.end
         if lines.has_nuls:
             self.end = None
