@@ -185,8 +185,9 @@ def read_rows(files: Iterable[Path], wanted: Sequence[str] | None = None) -> Joi
     from rla_hooks.rows.pieces import join_files
     from rla_hooks.rows.reader import read_file
 
-    wanted = None if wanted is None else [*dict.fromkeys([*wanted, TIME])]
-    read = []
+    files, read = [*files], []
+    if wanted is not None and len(files) > 1:
+        wanted = [*dict.fromkeys([*wanted, TIME])]
     for path in files:
         with suppress(FileNotFoundError), open_regular(path) as file:
             read.append(read_file(file, wanted))
