@@ -15,11 +15,10 @@ from rla_hooks.query.summary_cache import summaries_of
 T = TypeVar("T")
 
 
-def columns_of_runs(runs: Sequence[SavedRun], names: Iterable[str]) -> Iterator[Columns]:
+def columns_of_runs(runs: Sequence[SavedRun], names: Iterable[str]) -> Iterator[Columns | OSError]:
     """Yield these columns of the rows of each run, without those that it lacks. ``time-step`` is one like others.
 
-    A run whose rows cannot be read, since it has been deleted meanwhile, say, has none. Runs of one log root are best
-    given together.
+    Of a run whose rows cannot be read the error. Runs of one log root are best given together.
 
     >>> import rla_hooks as rla
     >>> for seed in range(2):
@@ -30,15 +29,15 @@ def columns_of_runs(runs: Sequence[SavedRun], names: Iterable[str]) -> Iterator[
     """
     wanted = [*dict.fromkeys(names)]
 
-    def together(some: Sequence[SavedRun], root: Path) -> Iterator[Columns]:
+    def together(some: Sequence[SavedRun], root: Path) -> Iterator[Columns | OSError]:
         for rows in read_rows(root, [run.log_dir for run in some], wanted):
-            yield {} if isinstance(rows, OSError) else rows.columns(wanted)
+            yield rows if isinstance(rows, OSError) else rows.columns(wanted)
 
-    def alone(run: SavedRun) -> Columns:
+    def alone(run: SavedRun) -> Columns | OSError:
         try:
             columns = run.columns(wanted)
-        except OSError:
-            return {}
+        except OSError as error:
+            return error
         return {name: columns[name] for name in wanted if name in columns}
 
     return _each(runs, together, alone)

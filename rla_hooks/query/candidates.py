@@ -13,7 +13,7 @@ from rla_hooks.query import live_rows
 from rla_hooks.query.entry import read_entry, status_of
 from rla_hooks.query.index import Index, Row
 from rla_hooks.query.index_columns import Blocks, key_of, value_of
-from rla_hooks.query.names import BUILT_IN, getter
+from rla_hooks.query.names import BUILT_IN, getter, values_of
 from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.query.stored import StoredEntry
 
@@ -63,7 +63,7 @@ class GivenCandidates:
         return len(self._runs)
 
     def column(self, name: str) -> Sequence[Any]:
-        return [*map(getter(name), self._runs)]
+        return values_of(self._runs, name)
 
     def names(self) -> Iterable[str]:
         hparams = {name for run in self._runs for name in run.hparams}
@@ -107,7 +107,7 @@ class IndexCandidates:
         by_id = None if key is None else self._blocks.column(key)
         get = getter(name)
         if by_id is None:  # it is in no small file, or somebody has deleted the cache
-            return [value_of(get(run)) for run in self.runs(range(len(self)))]
+            return [*map(value_of, values_of(self.runs(range(len(self))), name))]
         if key in ("rows", "step") or name.startswith("last."):
             self._find_rows()
         found = [*map(by_id.__getitem__, self._ids)]

@@ -7,7 +7,7 @@ last.perf/return         the last value of a metric; min. and max. are its extre
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 from rla_hooks.query.saved_run import SavedRun
@@ -61,6 +61,16 @@ def getter(name: str) -> Getter:
     if kind == "hparams" and rest:
         return lambda run: run.hparams.get(rest)
     return lambda run: run.hparams.get(name)
+
+
+def values_of(runs: Sequence[SavedRun], name: str) -> list[Any]:
+    """Return the value of this name of each run. The rows that extremes are made of are read together."""
+    kind, _, metric = name.partition(".")
+    if name in BUILT_IN or kind not in METRICS[1:] or not metric:
+        return [*map(getter(name), runs)]
+    from rla_hooks.query.bulk import summaries_of_runs  # late: it needs numpy
+
+    return [getattr(found.get(metric), kind, None) for found in summaries_of_runs(runs, [metric])]
 
 
 def is_known(name: str, known: Container[str]) -> bool:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from rla_hooks.columns import Column, Columns
 from rla_hooks.errors import ConfigError, did_you_mean, warn
 from rla_hooks.query.frames import AnyColumn, Repeated, column_of, joined, taken, times_column
-from rla_hooks.query.names import BUILT_IN, LISTS, TEXTS, TIMES, getter
+from rla_hooks.query.names import BUILT_IN, LISTS, TEXTS, TIMES, values_of
 from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.texts import cut, printable, shell_path
 from rla_hooks.writers.base import STEP, TIME
@@ -45,8 +45,8 @@ def long_table(runs: Sequence[SavedRun], metrics: Names, x: str, params: Names) 
     pieces: list[tuple[int, int, int]] = []  # the run, the metric and the rows of each part
     names: dict[str, int] = {} if wanted is None else {name: number for number, name in enumerate(wanted)}
     found = {x: False} | dict.fromkeys(names, False)
-    for number, run in enumerate(runs):
-        columns = _rows_of(run, None if wanted is None else [*wanted, x])
+    read = _rows_of(runs, None if wanted is None else [*wanted, x])
+    for number, (run, columns) in enumerate(zip(runs, read)):
         found |= dict.fromkeys(found.keys() & columns.keys(), True)
         if x not in columns:
             continue
@@ -78,7 +78,8 @@ def stacked(runs: Sequence[SavedRun], metrics: Names) -> dict[str, Column]:
     import numpy
 
     wanted = None if metrics is None else _list(metrics)
-    read = [(run.id, _rows_of(run, wanted)) for run in runs]
+    rows = _rows_of(runs, None if wanted is None else [STEP, TIME, *wanted])
+    read = [(run.id, columns) for run, columns in zip(runs, rows)]
     lengths = [max((len(column.values) for column in columns.values()), default=0) for _, columns in read]
     names = [STEP, TIME, *dict.fromkeys(name for _, columns in read for name in columns if name not in (STEP, TIME))]
     of_run = numpy.repeat(numpy.arange(len(read)), numpy.array(lengths, dtype="int64"))
@@ -89,13 +90,22 @@ def stacked(runs: Sequence[SavedRun], metrics: Names) -> dict[str, Column]:
     return table
 
 
-def _rows_of(run: SavedRun, names: Iterable[str] | None) -> Columns:
-    """Return the rows of a run as columns. Files that cannot be read hide no other run: they give a warning."""
+def _rows_of(runs: Sequence[SavedRun], names: Iterable[str] | None) -> Iterator[Columns]:
+    """Yield the rows of each run as columns. Files that cannot be read hide no other run: they give a warning."""
+    from rla_hooks.query.bulk import columns_of_runs  # late: it needs numpy
+
+    for run, columns in zip(runs, map(_all_columns, runs) if names is None else columns_of_runs(runs, names)):
+        if isinstance(columns, OSError):
+            where = shell_path(run.log_dir)
+            warn(f"the rows of run {printable(run.id)} are left out: {where} cannot be read: {columns}")
+        yield {} if isinstance(columns, OSError) else columns
+
+
+def _all_columns(run: SavedRun) -> Columns | OSError:
     try:
-        return run.columns(names)
+        return run.columns()
     except OSError as error:
-        warn(f"the rows of run {printable(run.id)} are left out: {shell_path(run.log_dir)} cannot be read: {error}")
-        return {}
+        return error
 
 
 def parameters(runs: Sequence[SavedRun], params: Names, taken: Collection[str]) -> dict[str, Column]:
@@ -115,8 +125,7 @@ def parameters(runs: Sequence[SavedRun], params: Names, taken: Collection[str]) 
 
 
 def _named(runs: Sequence[SavedRun], name: str) -> Column:
-    get = getter(name)
-    values = [get(run) for run in runs]
+    values = values_of(runs, name)
     if runs and name not in BUILT_IN and values.count(None) == len(runs):
         known = all_parameters(runs).keys() | BUILT_IN.keys()
         _check_known("parameter", name.removeprefix("hparams."), known)
@@ -188,8 +197,7 @@ def _first_metrics(runs: Sequence[SavedRun]) -> list[str]:
 
 def _values(runs: Sequence[SavedRun], name: str) -> list[Any]:
     """Return the value of a metric of each run: the last one, or the statistic that the name begins with."""
-    get = getter(name) if name.startswith(_STATISTICS) else getter(f"last.{name}")
-    values = [get(run) for run in runs]
+    values = values_of(runs, name if name.startswith(_STATISTICS) else f"last.{name}")
     if name.startswith(_STATISTICS) and values.count(None) == len(values):  # a metric whose name begins so
         values = [run.last.get(name) for run in runs]
     return values
