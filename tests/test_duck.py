@@ -11,6 +11,7 @@ import pytest
 import rla_hooks as rla
 from rla_hooks import testing
 from rla_hooks.errors import ConfigError, RLAError
+from rla_hooks.query import bulk
 
 pandas = pytest.importorskip("pandas")
 polars = pytest.importorskip("polars")
@@ -107,12 +108,14 @@ def test_all_columns_of_runs_with_many_metrics(tmp_path):
 def test_only_what_a_query_names_is_read(root, monkeypatch):
     """The rows of the runs are read for the view of metrics only, and of them the columns that are named."""
     asked = []
-    columns = rla.SavedRun.columns
-    monkeypatch.setattr(rla.SavedRun, "columns", lambda run, keys=None: asked.append(keys) or columns(run, keys))
+    read = bulk.columns_of_runs
+    monkeypatch.setattr(
+        bulk, "columns_of_runs", lambda runs, names: asked.append((len(runs), names)) or read(runs, names)
+    )
     rla.sql("select count(*), max(seed) from runs", root)
     assert asked == []
     rla.sql("select max(k) as most from metrics order by most", root)
-    assert asked == [["k"]] * 4
+    assert asked == [(4, ["time-step", "timestamp", "k"])]
 
 
 def test_the_choice_of_runs(root):
