@@ -176,6 +176,9 @@ def test_ten_thousand_metrics_have_summaries_in_bounded_memory(write):
     tracemalloc.stop()
     assert len(found) == 10_000 and found["m/57/3"] == Summary(1, 57, 57, 57, 57.0, 570, 570)
     assert peak < 60 << 20
+    age(paths)
+    names = [*found, "none"]
+    assert summaries_of([paths], names) == summaries_of([paths], names) == [found]
 
 
 def test_many_runs_are_read_together_and_those_of_other_tools_by_themselves(write):

@@ -18,7 +18,7 @@ from rla_hooks.query.column_cache import COLUMNS, TICK, read_rows
 from rla_hooks.query.summaries import HasRows, Summary, summarize
 from rla_hooks.writers.base import STEP, TIME
 
-_AT_ONCE = 500  # runs of one statement
+_AT_ONCE = 500  # runs, and metrics, of one statement
 _LARGE = 4 << 20  # bytes; the columns of a larger file are kept, so that only its new rows are read
 _SHOWN = 200  # runs; when so many are read, a terminal shows how far it is
 
@@ -114,10 +114,16 @@ def _load(db: sqlite3.Connection, runs: Mapping[bytes, _Run], wanted: list[str] 
             known[id] = key, bool(is_complete)
     found: dict[int, dict[str, Summary | None]] = {id: {} for id in known}
     query = f"SELECT run, metric, summary FROM summaries WHERE run IN ({','.join(map(str, known))})"
-    if wanted is not None:
-        query += f" AND metric IN ({','.join('?' * len(wanted))})"
-    for run, metric, text in db.execute(query, [name.encode("utf-8", "surrogatepass") for name in wanted or ()]):
-        found[run][metric.decode("utf-8", "surrogatepass")] = _decoded(text)
+    names = [name.encode("utf-8", "surrogatepass") for name in wanted or ()]
+    if wanted is not None and len(wanted) <= _AT_ONCE:
+        query += f" AND metric IN ({','.join('?' * len(names))})"
+        rows = db.execute(query, names)
+    else:
+        rows = db.execute(query)
+    asked = {*names}
+    for run, metric, text in rows:
+        if wanted is None or metric in asked:
+            found[run][metric.decode("utf-8", "surrogatepass")] = _decoded(text)
     return {
         known[id][0]: {name: summary for name, summary in each.items() if summary is not None}
         for id, each in found.items()
