@@ -160,6 +160,40 @@ def test_a_pipe_that_is_closed_early_is_no_error(command, reader, log_root):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux")
+@pytest.mark.parametrize("command", ["show", "runs --json"])
+def test_output_that_cannot_be_written(command, log_root):
+    """A full disk is told in a line, with exit code 1; output that nobody wants is no error."""
+    line = f"{shlex.quote(str(RLA))} {command} --log-root {shlex.quote(str(log_root))}"
+    done = subprocess.run(f"{line} >/dev/full", shell=True, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (1, "rla: No space left on device\n")
+    done = subprocess.run(f"{line} >&- 2>&-", shell=True)
+    assert done.returncode == 0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs FIFOs")
+def test_rows_that_cannot_be_read_hide_no_other_run(tmp_path):
+    """Of a FIFO in place of progress.csv a line says that it is no file, and the command goes on."""
+    for seed in range(2):
+        with rla.run(task="t", log_root=tmp_path, writers=["csv"], backup="none", seed=seed) as run:
+            rla.log({"loss": 0.5 + seed}, step=0)
+            rla.log({"loss": 0.25 + seed}, step=1)
+    (run.log_dir / "progress.csv").unlink()
+    os.mkfifo(run.log_dir / "progress.csv")
+    for command, wanted in [
+        (["show"], "seed  1"),
+        (["compare"], "loss last  0.25"),
+        (["plot", "loss", "*"], "loss"),
+        (["tail"], ""),
+        (["export", "--format", "csv"], "0.25"),
+        (["runs", "-c", "min.loss"], "0.25"),
+    ]:
+        done = _rla(*command, "--log-root", tmp_path)
+        assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
+        assert wanted in done.stdout
+        assert ("is a FIFO" in done.stderr) is (command[0] not in ("tail", "runs"))
+
+
 @pytest.mark.skipif(os.name != "posix", reason="needs a shell")
 def test_printed_paths_can_be_pasted_into_a_shell(log_root):
     """A run's name has ampersands, which end a command; a task may have blanks and quotes."""

@@ -290,9 +290,12 @@ def test_the_order_is_that_of_utc(root):
     found = rla.runs(root)
     assert [each.hparams["n"] for each in found] == [0, 1, 2]
     assert sorted(found, key=lambda each: each.name) == found[::-1], "the names say another order"
-    for damage in ("nonsense", None, 7, "0001-01-01T00:00:00"):
-        content = json.loads(found[0].paths.run_json.read_text()) | {"started": damage}
+    ends_of_the_calendar = "0001-01-01T00:00:00", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"
+    for damage in ("nonsense", None, 7, *ends_of_the_calendar):
+        content = json.loads(found[0].paths.run_json.read_text()) | {"started": damage, "ended": damage}
         found[0].paths.run_json.write_text(json.dumps(content))
+        damaged = rla.runs(root, where="n == 0")[0]
+        assert f"{damaged.started.astimezone():%Y/%m/%d}" in damaged.name and damaged.ended is None
         assert len(rla.runs(root)) == 3
 
 

@@ -12,10 +12,11 @@ import os
 import sys
 import warnings
 from contextlib import suppress
+from typing import TextIO
 
 from rla_hooks.cli.common import app
 from rla_hooks.errors import RLAError, RLAWarning
-from rla_hooks.texts import printable
+from rla_hooks.texts import printable, shell_path
 
 _INTERRUPTED = 130  # as shells have it: 128 + SIGINT
 _COMPLETION = "_RLA_COMPLETE"  # typer's: set where a shell asks what it may offer
@@ -24,8 +25,9 @@ _COMPLETION = "_RLA_COMPLETE"  # typer's: set where a shell asks what it may off
 def main() -> None:
     """Run the command. A mistake of the user is reported in a line, or some, without a traceback; the exit code is 2.
 
-    Others: 1 for a pipe that was closed early, or as a command says; 130 for Ctrl-C.
+    Others: 1 for a pipe that was closed early or a disk that is full, or as a command says; 130 for Ctrl-C.
     """
+    sys.stdout, sys.stderr = sys.stdout or _nowhere(), sys.stderr or _nowhere()  # closed by who started this
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal or a pipe may take ASCII only
@@ -46,13 +48,28 @@ def main() -> None:
     except KeyboardInterrupt:
         raise SystemExit(_INTERRUPTED) from None
     except BrokenPipeError:  # the other end has read enough, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python writes at its own end
+        _discard_output()
         raise SystemExit(1) from None
+    except OSError as error:  # of a file, or of the output
+        _discard_output()
+        file = f"{shell_path(error.filename)}: " if isinstance(error.filename, (str, os.PathLike)) else ""
+        _report(f"{file}{error.strerror or error}", "red")
+        raise SystemExit(1) from None
+
+
+def _discard_output() -> None:
+    """Let what Python still writes when it ends go nowhere."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _nowhere() -> TextIO:
+    return open(os.devnull, "w", encoding="utf-8")  # until the process ends
 
 
 def _complete() -> None:
     """Answer a shell. It would show whatever else is printed in the middle of the user's line."""
-    sys.stderr = open(os.devnull, "w")  # noqa: SIM115  until the process ends
+    sys.stderr = _nowhere()
     with suppress(Exception):
         app(prog_name="rla")
 

@@ -82,14 +82,14 @@ def _parameters(found: Runs, everything: bool) -> Values:
 
 def _metrics(found: Runs, everything: bool) -> Values:
     """The last, smallest and largest values of the metrics: ``perf/return last``, ``perf/return min``..."""
-    from rla_hooks.cli.several import metrics_of
+    from rla_hooks.cli.several import metrics_of, rows_of
     from rla_hooks.query.summaries import summary_of
 
     names = metrics_of(found)
     names = names if everything else names[:_MAX_METRICS]
     table: dict[str, list[Any]] = {f"{name} {kind}": [None] * len(found) for name in names for kind in _KINDS}
     for place, run in enumerate(found):
-        columns = run.columns(names)
+        columns = rows_of(run, names)
         for name in columns.keys() & set(names):
             summary = summary_of(columns[name], columns.get("time-step"))
             for kind in _KINDS:

@@ -11,7 +11,7 @@ from rla_hooks.cli import completion
 from rla_hooks.cli.common import EachRun, Json, LogRoot, Task, Where, app
 from rla_hooks.cli.draw import MOST_CURVES, Curve, Look, chart
 from rla_hooks.cli.screen import is_unicode, print_json, stdout_console
-from rla_hooks.cli.several import Limit, check_metrics, metrics_of, several, short_names
+from rla_hooks.cli.several import Limit, check_metrics, metrics_of, rows_of, several, short_names
 from rla_hooks.errors import RLAError
 from rla_hooks.query import SavedRun
 
@@ -88,7 +88,7 @@ def _curve(run: SavedRun, label: str, metric: str, x: str) -> Curve | None:
     """Return the points of a run; None where it has none."""
     import numpy
 
-    columns = run.columns([metric, x])
+    columns = rows_of(run, [metric, x])
     ys, xs = columns.get(metric), columns.get(x)
     if ys is None or xs is None or ys.values.dtype == object or xs.values.dtype == object:
         return None

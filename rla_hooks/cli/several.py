@@ -9,10 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from rla_hooks.cli.choose import choose_all
-from rla_hooks.errors import RLAError, nearest
+from rla_hooks.columns import Columns
+from rla_hooks.errors import RLAError, nearest, warn
 from rla_hooks.query import Runs, SavedRun
 from rla_hooks.query.tables import differing
-from rla_hooks.texts import printable, shown
+from rla_hooks.texts import printable, shell_path, shown
 
 Limit = Annotated[int | None, typer.Option("-n", metavar="N", min=1, help="Only the newest N of the chosen runs.")]
 _SHORT = 4  # characters of an id, at least
@@ -75,7 +76,17 @@ def metrics_of(found: Iterable[SavedRun]) -> list[str]:
 
 
 def _columns_of(run: SavedRun) -> list[str]:
-    return [name for name in run.columns() if name not in ("time-step", "timestamp")]
+    return [name for name in rows_of(run) if name not in ("time-step", "timestamp")]
+
+
+def rows_of(run: SavedRun, names: Iterable[str] | None = None) -> Columns:
+    """Return the rows of a run as columns: of these names, or all. Rows that cannot be read give a warning."""
+    try:
+        return run.columns(names)
+    except OSError as error:
+        reason = error.strerror or error
+        warn(f"the rows of run {printable(run.id)} in {shell_path(run.log_dir)} cannot be read: {printable(reason)}")
+    return {}
 
 
 def check_metrics(names: Iterable[str], known: Sequence[str]) -> None:

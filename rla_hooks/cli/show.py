@@ -54,7 +54,7 @@ def show(
     from rla_hooks.cli.facts import facts_of
     from rla_hooks.cli.folders import print_run
     from rla_hooks.cli.screen import print_json, stdout_console
-    from rla_hooks.cli.several import metrics_of
+    from rla_hooks.cli.several import metrics_of, rows_of
 
     chosen = choose(run, log_root, where, task)
     if files:
@@ -62,7 +62,7 @@ def show(
         return
     names = metrics_of([chosen])
     shown = names if everything or as_json else names[:_MAX_METRICS]
-    columns = chosen.columns(shown)
+    columns = rows_of(chosen, shown)
     facts = facts_of(chosen, columns)
     if as_json:
         print_json(facts)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
+import math
 import re
 import time
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote
@@ -23,6 +24,8 @@ from rla_hooks.texts import shown
 
 UNKNOWN = "unknown"
 _LONGEST_TASK = 10_000  # characters; folders have at most 4096 bytes
+# The times that can be shown in every time zone: at the very ends of the calendar some have none.
+_FIRST, _LAST = (datetime(year, 12, 1, tzinfo=timezone.utc).timestamp() for year in (1, 9999))
 _DATE = re.compile(r"(^|/)\d{4}/\d\d/\d\d$")
 _NOT_YET = "is missing", "is empty"  # the files of a run that is just starting
 
@@ -73,8 +76,8 @@ def read_entry(paths: RunPaths) -> Entry:
 def seconds_of(text: object) -> float | None:
     """Return a time that run.json has, in seconds since 1970; None for anything else."""
     with suppress(ValueError, OverflowError, OSError):
-        if isinstance(text, str):
-            return datetime.fromisoformat(text).timestamp()
+        seconds = datetime.fromisoformat(text).timestamp() if isinstance(text, str) else math.nan
+        return seconds if _FIRST < seconds < _LAST else None
     return None
 
 
