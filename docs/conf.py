@@ -59,7 +59,7 @@ nitpicky = True
 # Types in signatures: of other packages, of the inside, and names for longer types. All else must lead somewhere.
 nitpick_ignore_regex = [
     ("py:class", r"(?!rla_hooks)[a-z_]+\..*|Path"),
-    ("py:class", r"rla_hooks\.core\..*|.*\b(HasCheckpoints|RunBlock)"),
+    ("py:class", r"rla_hooks\.(core|query\.(entry|stored))\..*|.*\b(HasCheckpoints|RunBlock)"),
     ("py:attr", r"\w+"),  # of the class that the docstring is of
     ("py:class", r"(dict|list|tuple)\[.*|(.*\.)?(F|Figures|Media|Path_|Scalar|Writers)"),
 ]

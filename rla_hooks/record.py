@@ -230,9 +230,12 @@ class RunRecord:
 
 
 class Progress(NamedTuple):
-    """The rows of a run: how many, the step of the last one, and the last value of each metric."""
+    """The rows of a run: how many, the step of the last one, and the last value of each metric.
 
-    rows: int
+    rows: None where nobody has counted them. last_step: None without rows.
+    """
+
+    rows: int | None
     last_step: int | None
     last: dict[str, Any]
 

@@ -18,6 +18,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
+from rla_hooks.record import Progress
 from rla_hooks.smallfiles import open_regular
 from rla_hooks.values import Scalar
 from rla_hooks.writers.base import STEP, TIME
@@ -39,7 +40,7 @@ _NAME = re.compile(r"progress(\..+-\d+(-\d+)?)?\.csv", re.DOTALL)
 _MAX_FILES = 10_000
 _MAX_COUNTED = 1 << 30  # bytes whose rows are counted: a second or two
 _TAIL = 64 << 10, 4 << 20  # bytes from the end that hold the last rows: at first, and at most
-_INTEGER = re.compile(r"[-+]?\d{1,4000}")
+_INTEGER = re.compile(r"[-+]?[0-9]{1,4000}")
 
 
 def files(log_dir: Path) -> list[Path]:
@@ -47,12 +48,16 @@ def files(log_dir: Path) -> list[Path]:
 
     A folder that cannot be read has none.
     """
-    found: list[str] = []
+    return [log_dir / entry.name for entry in _entries(log_dir)]
+
+
+def _entries(log_dir: str | os.PathLike[str]) -> list[os.DirEntry[str]]:
+    found: list[os.DirEntry[str]] = []
     with suppress(OSError), os.scandir(log_dir) as entries:
         for entry in entries:
-            if _NAME.fullmatch(entry.name) and len(found) < _MAX_FILES:
-                found.append(entry.name)
-    return [log_dir / name for name in sorted(found, key=lambda name: (name != "progress.csv", name))]
+            if entry.name.startswith("progress.") and _NAME.fullmatch(entry.name) and len(found) < _MAX_FILES:
+                found.append(entry)
+    return sorted(found, key=lambda entry: (entry.name != "progress.csv", entry.name))
 
 
 class MarkedFile(NamedTuple):
@@ -66,16 +71,12 @@ class MarkedFile(NamedTuple):
 
 def marked_files(log_dir: str | os.PathLike[str]) -> list[MarkedFile]:
     """Return the files of rows in the log folder of a run, as :func:`files` does, each with its mark."""
-    found: list[tuple[bool, str, MarkedFile]] = []
-    with suppress(OSError), os.scandir(log_dir) as entries:
-        for entry in entries:
-            name = entry.name
-            if name.startswith("progress.") and _NAME.fullmatch(name) and len(found) < _MAX_FILES:
-                with suppress(OSError):
-                    status = entry.stat()
-                    marked = MarkedFile(entry.path, status.st_size, mark_of(status), status.st_mtime)
-                    found.append((name != "progress.csv", name, marked))
-    return [marked for _, _, marked in sorted(found)]
+    found = []
+    for entry in _entries(log_dir):
+        with suppress(OSError):
+            status = entry.stat()
+            found.append(MarkedFile(entry.path, status.st_size, mark_of(status), status.st_mtime))
+    return found
 
 
 def mark_of(status: os.stat_result) -> bytes:
@@ -83,23 +84,11 @@ def mark_of(status: os.stat_result) -> bytes:
     return b"%d %d %d %d" % (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
-class Summary(NamedTuple):
-    """What files of rows hold.
-
-    rows: None where the files are too large to be counted. last_step: that of the newest row, None without rows. last:
-    the newest value of each metric among the last rows.
-    """
-
-    rows: int | None
-    last_step: int | None
-    last: dict[str, Scalar]
-
-
-def summary(files: Iterable[Path]) -> Summary:
+def progress(files: Iterable[str | os.PathLike[str]]) -> Progress:
     """Count the rows of a run, and read the last ones. Files that cannot be read are left out.
 
-    Memory is bounded, and so is time: of more than 1 GB the rows are not counted. For a run that is running or was
-    killed, and whose run.json does not tell.
+    Memory is bounded, and so is time: of more than 1 GB the rows are not counted, and of each metric there is the
+    newest value among the last rows. For a run that is running or was killed, and whose run.json does not tell.
     """
     rows: int | None = 0
     counted = 0
@@ -120,7 +109,7 @@ def summary(files: Iterable[Path]) -> Summary:
     last: dict[str, Scalar] = {}
     for _, _, values in newest:
         last |= values
-    return Summary(rows, newest[-1][1] if newest else None, last)
+    return Progress(rows, newest[-1][1] if newest else None, last)
 
 
 def _is_filled(line: bytes) -> bool:
@@ -138,7 +127,7 @@ def _last_rows(
         file.seek(at)
         data = file.read(end - at)
         for cells in rows_of(data[data.find(b"\n") + 1 :] if at > begin else data, starts):
-            values = {name: _value(cell) for name, cell in zip(columns, cells) if cell}
+            values = {name: scalar_of(cell) for name, cell in zip(columns, cells) if cell}
             with suppress(KeyError, TypeError, ValueError, OverflowError):  # no row, or a step beyond all bounds
                 values |= from_more(values.pop(MORE, None))
                 time = values.pop(TIME) if TIME in columns else -math.inf
@@ -150,13 +139,20 @@ def _last_rows(
     return [(time, step, values) for time, (_, step, values) in zip(times, found)]
 
 
-def _value(cell: str) -> Scalar:
+def scalar_of(cell: str) -> Scalar:
+    """Return the number that a cell holds, else its text.
+
+    Python takes more for numbers than any writer writes: ``1_000``, and digits of other alphabets. Those are texts.
+
+    >>> scalar_of("3"), scalar_of("1e-3"), scalar_of("nan"), scalar_of("1_000"), scalar_of("٣"), scalar_of("ppo")
+    (3, 0.001, nan, '1_000', '٣', 'ppo')
+    """
     if _INTEGER.fullmatch(cell):
         return int(cell)
-    try:
-        return float(cell)
-    except ValueError:
-        return cell
+    if cell.isascii() and "_" not in cell:
+        with suppress(ValueError):
+            return float(cell)
+    return cell
 
 
 def columns(files: Iterable[Path], keys: Iterable[str] | None = None) -> Columns:

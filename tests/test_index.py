@@ -69,7 +69,7 @@ def make(root, number, task="t", **content):
 @pytest.fixture
 def trusting(monkeypatch):
     """Files are relied on at once, as if they had been read seconds after they were written."""
-    monkeypatch.setattr(signatures, "_TICK", 0.0)
+    monkeypatch.setattr(signatures, "TICK", 0.0)
 
 
 @pytest.fixture
@@ -520,9 +520,9 @@ def test_the_rows_of_killed_runs_are_read_once(root, monkeypatch, trusting):
     for number in range(3):
         folder, _ = make(root, number, **dead, status="running", rows=0, last={})
         (folder / "progress.csv").write_text("time-step,timestamp,loss\n0,1.0,0.5\n1,2.0,0.25\n")
-    monkeypatch.setattr(live_rows, "_TICK", 0.0)
-    read, summary = [], rowfiles.summary
-    monkeypatch.setattr(rowfiles, "summary", lambda files: read.append(files) or summary(files))
+    monkeypatch.setattr(live_rows, "TICK", 0.0)
+    read, progress = [], rowfiles.progress
+    monkeypatch.setattr(rowfiles, "progress", lambda files: read.append(files) or progress(files))
     for _ in range(3):
         index = candidates_of(root)
         assert [*index.column("status")] == ["killed"] * 3

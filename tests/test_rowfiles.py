@@ -66,14 +66,24 @@ def test_floats_are_read_bit_equal(run_paths, frame_of):
 
 def test_a_summary_counts_the_rows_of_all_files_and_tells_the_newest(two_files):
     """The last step is that of the newest row; last values may come from rows before it."""
-    assert rowfiles.summary(rowfiles.files(two_files)) == (7, 3, {"a": 1.25, "b": 3, "c": "z"})
+    assert rowfiles.progress(rowfiles.files(two_files)) == (7, 3, {"a": 1.25, "b": 3, "c": "z"})
 
 
 def test_a_summary_counts_rows_not_lines(tmp_path):
     """Texts of several lines, a stray quote, a row that is still being written, a blank line."""
     text = 'time-step,timestamp,s\n0,1.0,"a\nb"\n1,2.0,"x\n2,3.0,y\n3,4.0,5"pipe\n\n4,5.0,"c ""d""\n"\n5,6.0,'
     path = _write(tmp_path, "progress.csv", text)
-    assert rowfiles.summary([path]) == (5, 4, {"s": 'c "d"\n'})
+    assert rowfiles.progress([path]) == (5, 4, {"s": 'c "d"\n'})
+
+
+def test_what_is_no_number_of_a_writers_is_a_text(tmp_path):
+    """Python takes 1_000 for a number, and digits of other alphabets; the rows of a run are read in the same way."""
+    path = _write(tmp_path, "progress.csv", "time-step,timestamp,a,b,c\n0,1.0,1_000,١٢,-3\n")
+    found = rowfiles.progress([path]).last
+    assert found == {"a": "1_000", "b": "١٢", "c": -3}
+    assert {name: rowfiles.columns([path])[name].values.tolist() for name in "abc"} == {
+        name: [value] for name, value in found.items()
+    }
 
 
 def test_a_summary_of_many_rows_is_quick_and_of_files_that_are_none_is_empty(tmp_path):
@@ -87,9 +97,9 @@ def test_a_summary_of_many_rows_is_quick_and_of_files_that_are_none_is_empty(tmp
     with open(tmp_path / "progress.host-5.csv", "wb") as file:
         file.truncate(1 << 40)
     found = rowfiles.files(tmp_path)
-    assert rowfiles.summary(found[:-1]) == (300_001, 299_999, {"a": 0.25, "s": "text"})
-    assert rowfiles.summary(found)[:2] == (None, 299_999)
-    assert rowfiles.summary([]) == (0, None, {})
+    assert rowfiles.progress(found[:-1]) == (300_001, 299_999, {"a": 0.25, "s": "text"})
+    assert rowfiles.progress(found)[:2] == (None, 299_999)
+    assert rowfiles.progress([]) == (0, None, {})
 
 
 @pytest.mark.parametrize(

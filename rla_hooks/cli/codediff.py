@@ -95,7 +95,7 @@ def _are_equal(first: Path, second: Path) -> bool:
 def unified(old: str, new: str, path: str) -> list[str] | None:
     """Return the unified diff of two texts; None where it would take too long.
 
-    >>> unified("a\\nb\\n", "a\\nc\\n", "x.py")[3:]
+    >>> unified("a\\nb\\n", "a\\nc\\n", "x.py")[3:6]
     [' a', '-b', '+c']
     """
     before, after = old.split("\n"), new.split("\n")

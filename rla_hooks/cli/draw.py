@@ -78,7 +78,7 @@ def ticks(span: Span, most: int) -> list[float]:
     """Return at most so many round numbers within a span, at equal distances.
 
     >>> ticks(Span(0, 100), 5), ticks(Span(-0.3, 0.95), 4), ticks(Span(3, 3.5), 1)
-    ([0, 25, 50, 75, 100], [0.0, 0.5], [3.0])
+    ([0.0, 25.0, 50.0, 75.0, 100.0], [0.0, 0.5], [3.0])
     """
     rough = (span.high / 2 - span.low / 2) / max(most - 1, 1) * 2
     if not math.isfinite(rough) or rough <= 0:

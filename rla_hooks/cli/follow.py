@@ -190,21 +190,8 @@ class _File:
         texts = {name: cell for name, cell in zip(self._columns, cells) if cell}
         more = from_more(texts.pop(MORE, None))
         step, time = texts.pop(STEP, None), texts.pop(TIME, None)
-        values = {name: _scalar(cell) for name, cell in texts.items()} | more
+        values = {name: rowfiles.scalar_of(cell) for name, cell in texts.items()} | more
         try:
-            return Row(_scalar(step or ""), float(time) if time else 0.0, values)
+            return Row(rowfiles.scalar_of(step or ""), float(time) if time else 0.0, values)
         except ValueError:  # no row
             return None
-
-
-def _scalar(cell: str) -> Scalar:
-    if "_" in cell:  # Python takes 1_000 for a number
-        return cell
-    try:
-        return int(cell)
-    except ValueError:
-        pass
-    try:
-        return float(cell)
-    except ValueError:
-        return cell

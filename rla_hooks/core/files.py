@@ -170,8 +170,8 @@ class RunFiles:
     def _progress_in_files(self) -> Progress:
         from rla_hooks import rowfiles  # late: few runs come here
 
-        found = rowfiles.summary(rowfiles.files(self._paths.log_dir))
-        return Progress(found.rows or 0, found.last_step, found.last)
+        found = rowfiles.progress(rowfiles.files(self._paths.log_dir))
+        return found._replace(rows=found.rows or 0)
 
     def last_step(self) -> int | None:
         """Return the step of the last row, which run.json may tell though the rest of it be damaged."""

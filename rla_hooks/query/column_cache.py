@@ -24,6 +24,7 @@ from rla_hooks._version import __version__
 from rla_hooks.columns import Columns
 from rla_hooks.query import stored_pieces
 from rla_hooks.query.cache import Cache, Kind, open_cache
+from rla_hooks.query.signatures import TICK
 from rla_hooks.rows.pieces import FileRows, JoinedRows, Piece, join_files, joined
 from rla_hooks.rows.reader import names_of, read_file
 from rla_hooks.smallfiles import open_regular
@@ -32,7 +33,6 @@ from rla_hooks.writers.csv_format import MORE
 
 SMALL = 16 << 10  # bytes; a smaller file is read as fast as it would be found here
 _AGAIN = 1 << 20  # bytes; a larger file that is the same, but young, is not read again from its beginning
-TICK = 2.0  # seconds; a file that changes twice within a tick of its disk's clock looks the same
 _LARGEST = 1 << 30  # bytes of the cache; then what was not used for the longest time is deleted
 _MOST_COLUMNS = 200  # of one call; more would be found more slowly than read
 _AT_ONCE = 500  # files in one statement

@@ -26,6 +26,7 @@ from rla_hooks.query.products import CheckpointFile, checkpoints_in, figures_in
 from rla_hooks.query.rla_runs import events_folder
 from rla_hooks.query.stored import StoredEntry
 from rla_hooks.query.summaries import Summary
+from rla_hooks.record import Progress
 from rla_hooks.writers.base import STEP
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class SavedRun:
     def __init__(self, paths: RunPaths, entry: Entry | StoredEntry):
         self.paths = paths
         self.entry = entry
-        self._rows_found: rowfiles.Summary | None = None
+        self._progress: Progress | None = None  # what its files of rows hold, where somebody has read them already
 
     def __repr__(self) -> str:
         return f"SavedRun({self.id}, {self.name!r}, {self.status})"
@@ -124,19 +125,23 @@ class SavedRun:
 
     @property
     def tags(self) -> list[str]:
+        """The tags in labels.json: of the run's start, and those that somebody has added since."""
         tags = self.entry.labels.get("tags")
         return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
 
     @property
     def note(self) -> str | None:
+        """The note in labels.json, a text of any number of lines."""
         return _text(self.entry.labels.get("note"))
 
     @property
     def title(self) -> str | None:
+        """The title in labels.json, a line for people and plots."""
         return _text(self.entry.labels.get("title"))
 
     @property
     def group(self) -> str | None:
+        """The group in labels.json: the runs of one sweep, say."""
         return _text(self.entry.labels.get("group"))
 
     @property
@@ -158,14 +163,10 @@ class SavedRun:
         files = rowfiles.files(self.log_dir)
         if not files:  # it has other writers
             return self.run_json
-        found, noted = self._rows_found or rowfiles.summary(files), self.run_json.get("last")
+        found, noted = self._progress or rowfiles.progress(files), self.run_json.get("last")
         last = {**(noted if isinstance(noted, dict) else {}), **found.last}
         count = self.run_json.get("rows") if found.rows is None else found.rows
         return self.run_json | {"rows": count, "last_step": found.last_step, "last": last}
-
-    def take_rows(self, found: rowfiles.Summary) -> None:
-        """Take what its files of rows hold from who has read them before."""
-        self._rows_found = found
 
     @property
     def record(self) -> dict[str, Any]:
@@ -306,6 +307,11 @@ class SavedRun:
         [('checkpoint-0.pkl', 0), ('checkpoint-1.pkl', 1)]
         """
         return checkpoints_in(self.checkpoint_dir)
+
+
+def set_progress(run: SavedRun, found: Progress) -> None:
+    """Let a run know what its files of rows hold, so that it need not read them."""
+    run._progress = found
 
 
 def id_of_name(name: str) -> str:

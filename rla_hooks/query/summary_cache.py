@@ -14,7 +14,8 @@ from typing import NamedTuple
 from rla_hooks import rowfiles
 from rla_hooks.layout import LOG, RunPaths
 from rla_hooks.query.cache import open_cache
-from rla_hooks.query.column_cache import COLUMNS, TICK, read_rows
+from rla_hooks.query.column_cache import COLUMNS, read_rows
+from rla_hooks.query.signatures import TICK
 from rla_hooks.query.summaries import HasRows, Summary, summarize
 from rla_hooks.writers.base import STEP, TIME
 
