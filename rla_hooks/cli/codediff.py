@@ -98,6 +98,8 @@ def unified(old: str, new: str, path: str) -> list[str] | None:
     >>> unified("a\\nb\\n", "a\\nc\\n", "x.py")[3:6]
     [' a', '-b', '+c']
     """
+    if old.endswith("\n") and new.endswith("\n"):  # what follows the last line is no line
+        old, new = old[:-1], new[:-1]
     before, after = old.split("\n"), new.split("\n")
     head = _common(before, after)
     tail = _common(before[head:][::-1], after[head:][::-1])
