@@ -10,9 +10,11 @@ import numpy
 import pytest
 
 from rla_hooks import rowfiles
+from rla_hooks.layout import RunPaths
 from rla_hooks.query import column_cache
 from rla_hooks.query.cache import open_cache
 from rla_hooks.query.column_cache import COLUMNS, columns_in, read_rows
+from rla_hooks.query.summary_cache import summaries_of
 from rla_hooks.writers.base import Row
 from rla_hooks.writers.csv_writer import CsvWriter
 
@@ -220,6 +222,24 @@ def test_the_cache_has_a_bound(folder, monkeypatch):
     names = open_cache(root, COLUMNS).read(lambda db: [row[0] for row in db.execute("SELECT path FROM files")])
     assert open_cache(root, COLUMNS).size() < 400_000
     assert b"/log/19/progress.csv" in names and b"/log/0/progress.csv" not in names
+
+
+def test_summaries_count_for_the_bound(folder, monkeypatch):
+    """Those of the runs that came first go first; what is asked for is right all the same."""
+    monkeypatch.setattr(column_cache, "_LARGEST", 300_000)
+    root = folder.parents[1]
+    for number in range(40):
+        one = folder.parent / str(number)
+        one.mkdir()
+        (one / "progress.csv").write_text(f"time-step,timestamp,{','.join(f'm{place}' for place in range(100))}\n")
+        with (one / "progress.csv").open("a") as file:
+            file.write(f"0,1.0,{','.join(str(number + place / 8) for place in range(100))}\n")
+        age(one)
+        (found,) = summaries_of([RunPaths(root, str(number))])
+        assert len(found) == 100 and found["m4"].last == number + 0.5
+    folders = open_cache(root, COLUMNS).read(lambda db: [row[0] for row in db.execute("SELECT folder FROM runs")])
+    assert open_cache(root, COLUMNS).size() < 400_000
+    assert b"/log/39" in folders and b"/log/0" not in folders
 
 
 def test_many_runs_are_read_with_few_statements(folder, monkeypatch):

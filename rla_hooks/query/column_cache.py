@@ -137,8 +137,8 @@ def _read_some(
     old = [each.id for each in known.values() if each.used < today]
     if new or old:
         cache.write(lambda db: _store(db, new, old, today))
-        if new and cache.size() > _LARGEST:
-            cache.write(_make_room)
+        if new:
+            make_room(cache)
     yield from found
 
 
@@ -301,9 +301,19 @@ def _store(db: sqlite3.Connection, new: Iterable[_New], old: Iterable[int], toda
                 db.execute("INSERT INTO pieces VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
 
 
-def _make_room(db: sqlite3.Connection) -> None:
-    """Delete the half of the files that was not used for the longest time."""
+def make_room(cache: Cache) -> None:
+    """Where the cache has become too large, delete what was not used for the longest time."""
+    if cache.size() > _LARGEST:
+        cache.write(_delete_half)
+
+
+def _delete_half(db: sqlite3.Connection) -> None:
+    """Delete the half of the files that was not used for the longest time, and the summaries that are older."""
     half = db.execute("SELECT count(*) FROM files").fetchone()[0] // 2 + 1
     ids = [row[0] for row in db.execute("SELECT id FROM files ORDER BY used, id LIMIT ?", [half])]
     db.executemany("DELETE FROM pieces WHERE file = ?", [[id] for id in ids])
     db.executemany("DELETE FROM files WHERE id = ?", [[id] for id in ids])
+    half = db.execute("SELECT count(*) FROM runs").fetchone()[0] // 2
+    ids = [row[0] for row in db.execute("SELECT id FROM runs ORDER BY id LIMIT ?", [half])]
+    db.executemany("DELETE FROM summaries WHERE run = ?", [[id] for id in ids])
+    db.executemany("DELETE FROM runs WHERE id = ?", [[id] for id in ids])

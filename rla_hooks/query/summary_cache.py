@@ -14,7 +14,7 @@ from typing import NamedTuple
 from rla_hooks import rowfiles
 from rla_hooks.layout import LOG, RunPaths
 from rla_hooks.query.cache import open_cache
-from rla_hooks.query.column_cache import COLUMNS, read_rows
+from rla_hooks.query.column_cache import COLUMNS, make_room, read_rows
 from rla_hooks.query.signatures import TICK
 from rla_hooks.query.summaries import HasRows, Summary, summarize
 from rla_hooks.writers.base import STEP, TIME
@@ -70,6 +70,7 @@ def _of_root(root: Path, folders: list[str], wanted: list[str] | None) -> list[S
         kept = [run for run in batch if run.marks]
         if kept:
             cache.write(lambda db, read=read, kept=kept: _store(db, kept, read, wanted))  # type: ignore[misc]
+            make_room(cache)
         found |= read
     return [found.get(run.key, {}) for run in looked]
 
