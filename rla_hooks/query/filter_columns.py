@@ -35,17 +35,25 @@ _CONTAINER = frozenset({str, list, tuple, dict})
 
 
 def are_equal(one: Any, other: Any) -> bool:
-    """Whether two values are equal as filters mean it.
+    """Whether two plain values are equal as filters and tables mean it: also lists and mappings, by their content.
 
     >>> are_equal(1, 1.0), are_equal(1, True), are_equal([float("nan")], [float("nan")]), are_equal("1", 1)
     (True, False, True, False)
+    >>> are_equal({"a": [1, None]}, {"a": [1.0, None]}), are_equal([1], [1, 2])
+    (True, False)
     """
+    if one is other:
+        return True
     kind, other_kind = one.__class__, other.__class__
     if kind in NUMBER and other_kind in NUMBER:
         return bool(one == other or (one != one and other != other))
     if kind in _SEQUENCE and other_kind in _SEQUENCE:
         return len(one) == len(other) and all(map(are_equal, one, other))
-    return kind is other_kind and bool(one == other)
+    if kind is not other_kind:
+        return False
+    if kind is dict:
+        return one.keys() == other.keys() and all(are_equal(value, other[key]) for key, value in one.items())
+    return bool(one == other)
 
 
 def equal(wanted: Any) -> Test:

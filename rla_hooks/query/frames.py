@@ -74,11 +74,9 @@ def to_frame(columns: Mapping[str, AnyColumn], frame: str = "pandas") -> Any:
 
     >>> import numpy
     >>> steps = Column(numpy.array([0, 1, 2]), numpy.array([True, False, True]))
-    >>> print(to_frame({"step": steps, "name": column_of(["a", None, "b"])}))
-       step  name
-    0     0     a
-    1  <NA>  None
-    2     2     b
+    >>> frame = to_frame({"step": steps, "name": column_of(["a", None, "b"])})
+    >>> frame["step"].tolist(), frame["name"].isna().tolist()
+    ([0, <NA>, 2], [False, True, False])
     """
     check_frame(frame)
     make = _pandas_column if frame == "pandas" else _polars_column

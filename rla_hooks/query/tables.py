@@ -7,6 +7,7 @@ from typing import Any
 
 from rla_hooks.columns import Column, Columns
 from rla_hooks.errors import ConfigError, did_you_mean, warn
+from rla_hooks.query.filter_columns import are_equal
 from rla_hooks.query.frames import AnyColumn, Repeated, column_of, joined, taken, times_column
 from rla_hooks.query.names import BUILT_IN, LISTS, TEXTS, TIMES, values_of
 from rla_hooks.query.saved_run import SavedRun
@@ -157,25 +158,7 @@ def differing(runs: Sequence[SavedRun]) -> list[str]:
 
 
 def _differs(values: Sequence[Any]) -> bool:
-    return not all(same(value, values[0]) for value in values)
-
-
-def same(one: Any, other: Any) -> bool:
-    """Whether two plain values are the same.
-
-    >>> same([1, {"a": float("nan")}], [1.0, {"a": float("nan")}]), same(True, 1), same([1], [1, 2])
-    (True, False, False)
-    """
-    if one is other:
-        return True
-    kinds = type(one), type(other)
-    if kinds[0] is not kinds[1]:
-        return bool(one == other) if set(kinds) <= {int, float} else False
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
-    if isinstance(one, list):
-        return len(one) == len(other) and all(map(same, one, other))
-    return bool(one == other) or (one != one and other != other)
+    return not all(are_equal(value, values[0]) for value in values)
 
 
 def metric_names(runs: Iterable[SavedRun]) -> set[str]:
