@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import numpy
 import pytest
@@ -175,6 +176,15 @@ def test_json_has_the_points(log_root, command):
     assert smooth["runs"][0]["y"] == pytest.approx([0, 0.5, 1, 1.5] + [2] * 46)
     by_metric = command("plot", "loss", "lr=0.1", "--x", "acc", "--json", "--log-root", log_root).json
     assert by_metric["runs"][0]["x"] == [step % 5 for step in range(50)]
+
+
+def test_json_tells_a_copy_of_a_run_from_the_run(tmp_path, command):
+    """Both have one id, so that their labels are the same."""
+    with rla.run(task="t", log_root=tmp_path, writers=["csv"], backup="none") as run:
+        rla.log({"loss": 0.5}, step=0)
+    shutil.copytree(run.log_dir, tmp_path / "log" / "t" / "copy")
+    document = command("plot", "loss", "-n", "2", "--json", "--log-root", tmp_path).json
+    assert {each["name"] for each in document["runs"]} == {run.name, "t/copy"}
 
 
 def test_a_pipe_gets_letters_for_curves(log_root, command):

@@ -18,9 +18,10 @@ from pathlib import Path
 import pytest
 
 import rla_hooks as rla
-from rla_hooks.cli import listed
+from rla_hooks.cli import fields, listed
 from rla_hooks.cli.fields import wrong
 from rla_hooks.cli.lines import Column, fitted, plain
+from rla_hooks.query import bulk
 from rla_hooks.query.entry import read_entry
 
 pytestmark = pytest.mark.usefixtures("quiet")
@@ -61,6 +62,15 @@ def listing(rla_command, log_root):
         return [re.split(r"\s{2,}", line.strip()) for line in out.splitlines()]
 
     return call
+
+
+def test_extremes_of_all_runs_are_read_together(log_root, monkeypatch):
+    """A column of them does not read the runs one by one."""
+    calls, real = [], bulk.summaries_of_runs
+    monkeypatch.setattr(bulk, "summaries_of_runs", lambda *args: calls.append(args) or real(*args))
+    found = rla.runs(log_root)
+    values = fields.values_of(found, ["max.loss"])["max.loss"]
+    assert values == [getattr(run.summary("loss"), "max", None) for run in found] and any(values) and len(calls) == 1
 
 
 def test_runs_are_listed_with_what_is_known_of_them(listing, log_root):

@@ -57,6 +57,8 @@ def test_json_has_everything(log_root, command):
         "min_step": 30,
         "max_step": 0,
     }
+    (listed,) = json.loads(command("runs", "--name", "*seed=1*", "--json", "--log-root", log_root).out)
+    assert {name: facts[name] for name in listed} == listed  # and more
     assert facts["metrics"]["count"]["last"] == 7 and facts["metrics"]["word"]["last"] == "w4"
     assert [(Path(each["file"]).name, each["step"]) for each in facts["checkpoints"]] == [("checkpoint-40.pkl", 40)]
     assert facts["figures"] == [str(run.results_dir / "eval" / "frame.png")]

@@ -8,6 +8,8 @@ shown as they are.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -51,6 +53,19 @@ def _rla(
 def _expanded(folder: Path | None) -> Path | None:
     """Expand ~, which shells do not do in --log-root=~/logs."""
     return folder.expanduser() if folder and folder.parts[:1] == ("~",) else folder
+
+
+_NAMES = re.compile(r"(?:[^,`]|`[^`]*`)+")
+
+
+def names_in(texts: Iterable[str | None]) -> list[str]:
+    """Return the names in texts that have commas between them; one in backquotes may have a comma itself.
+
+    >>> names_in(["lr, perf/return", "`a,b`", None])
+    ['lr', 'perf/return', 'a,b']
+    """
+    parts = [part.strip() for text in texts if text for part in _NAMES.findall(text)]
+    return list(dict.fromkeys(part.replace("`", "") for part in parts if part))
 
 
 LogRoot = Annotated[

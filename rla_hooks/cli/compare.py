@@ -48,7 +48,8 @@ def compare(
         rla compare latest~1 latest --code
         rla compare --where "algo == 'ppo'" --no-code
     """
-    from rla_hooks.cli.screen import print_json, stdout_console
+    from rla_hooks.cli.objects import print_json
+    from rla_hooks.cli.screen import stdout_console
     from rla_hooks.cli.several import several
     from rla_hooks.errors import RLAError
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 from rla_hooks.cli import completion
-from rla_hooks.cli.common import EachRun, Json, LogRoot, Task, Where, app
+from rla_hooks.cli.common import EachRun, Json, LogRoot, Task, Where, app, names_in
 from rla_hooks.cli.several import Limit
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def _check_target(output: Path | None, form: str, force: bool) -> None:
 
 
 def _names(text: str | None) -> list[str] | None:
-    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+    return None if text is None else names_in([text])
 
 
 def _params(text: str) -> str | list[str]:
@@ -155,15 +155,10 @@ class _Watched(list["SavedRun"]):
 
 
 def _length(columns: Mapping[str, AnyColumn]) -> int:
-    from rla_hooks.query.frames import Objects, Repeated
+    from rla_hooks.query.frames import Repeated
 
-    for column in columns.values():
-        return (
-            len(column.codes if isinstance(column, Repeated) else column.values)
-            if not isinstance(column, Objects)
-            else 0
-        )
-    return 0
+    lengths = (len(each.codes if isinstance(each, Repeated) else each.values) for each in columns.values())
+    return next(lengths, 0)
 
 
 def _rows(columns: Mapping[str, AnyColumn]) -> Iterator[tuple[Any, ...]]:
@@ -187,7 +182,7 @@ def _values(column: AnyColumn, start: int) -> list[Any]:
 
 
 def _write_text(columns: Mapping[str, AnyColumn], form: str, file: TextIO) -> None:
-    from rla_hooks.cli.screen import json_text
+    from rla_hooks.cli.objects import json_text
     from rla_hooks.texts import printable
 
     if form == "csv":

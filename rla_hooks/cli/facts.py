@@ -11,8 +11,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from rla_hooks.cli.objects import list_in, object_of
 from rla_hooks.columns import Columns
-from rla_hooks.layout import LOG
+from rla_hooks.layout import LOG, RunPaths
 from rla_hooks.life import last_write
 from rla_hooks.query import SavedRun
 from rla_hooks.query.summaries import summary_of
@@ -20,7 +21,7 @@ from rla_hooks.texts import shell_path
 from rla_hooks.writers.base import STEP, TIME
 
 _FOLDERS = {"log": "log_dir", "checkpoint": "checkpoint_dir", "results": "results_dir", "code": "code_dir"}
-_LISTS = "warnings", "gaps", "notes", "restarts"
+_LISTS = "gaps", "notes", "restarts"
 
 
 def facts_of(run: SavedRun, columns: Columns) -> dict[str, Any]:
@@ -29,44 +30,23 @@ def facts_of(run: SavedRun, columns: Columns) -> dict[str, Any]:
     found = {
         name: summary_of(column, columns.get(STEP)) for name, column in columns.items() if name not in (STEP, TIME)
     }
-    return {
-        "id": run.id,
-        "name": run.name,
-        "task": run.task,
-        "status": run.status,
-        "problems": list(run.problems),
-        "hints": list(run.hints),
-        "started": run.started,
-        "ended": run.ended,
-        "seconds": run.seconds,
+    return object_of(run) | {
         "last_write": last_write((run.log_dir, run.tensorboard_dir, run.checkpoint_dir)),
-        "host": run.host,
-        "parent": run.parent,
-        "title": run.title,
-        "tags": run.tags,
-        "group": run.group,
-        "note": run.note,
         "command": noted.get("command"),
         "folder": noted.get("folder"),
         "python": noted.get("python"),
         "rla_hooks": noted.get("rla_hooks"),
         "git": noted.get("git"),
-        "rows": run.info.get("rows"),
-        "step": run.info.get("last_step"),
-        "result": run.result,
-        "hparams": run.hparams,
-        "record": run.record,
         "metrics": {name: each._asdict() for name, each in found.items() if each is not None},
-        "error": noted.get("error"),
         "signal": noted.get("signal"),
-        **{name: noted[name] if isinstance(noted.get(name), list) else [] for name in _LISTS},
+        **{name: list_in(noted, name) for name in _LISTS},
         "checkpoints": [
             {"file": str(each.path), "name": each.name, "step": each.step, "size": each.size}
             for each in run.checkpoints()
         ],
         "figures": [str(path) for path in run.figures()],
         "folders": {kind: str(getattr(run, name)) for kind, name in _FOLDERS.items() if _is_filled(getattr(run, name))},
-        "tensorboard": f"tensorboard --logdir {shell_path(_task_folder(run))}",
+        "tensorboard": tensorboard_command(run.paths),
     }
 
 
@@ -78,10 +58,10 @@ def _is_filled(folder: Path) -> bool:
         return False
 
 
-def _task_folder(run: SavedRun) -> Path:
-    """The folder of its task; of a run of another tool its own."""
-    folder = run.paths.log_root / LOG / run.name.rsplit("/", 4)[0]
-    return folder if folder in run.log_dir.parents or folder == run.log_dir else run.log_dir
+def tensorboard_command(paths: RunPaths) -> str:
+    """Return the command that shows the curves of the run's task; of a run of another tool those of the run."""
+    folder = paths.log_root / LOG / paths.name.rsplit("/", 4)[0]
+    return f"tensorboard --logdir {shell_path(folder if folder in paths.log_dir.parents else paths.log_dir)}"
 
 
 def command_of(facts: Mapping[str, Any]) -> str | None:

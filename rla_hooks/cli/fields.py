@@ -12,7 +12,8 @@ from rla_hooks.endings import FAILED, FINISHED, INTERRUPTED, KILLED, PRUNED
 from rla_hooks.errors import ConfigError
 from rla_hooks.life import is_running
 from rla_hooks.query import UNKNOWN, SavedRun
-from rla_hooks.query.names import BUILT_IN, Getter, getter
+from rla_hooks.query.names import BUILT_IN, Getter, is_known
+from rla_hooks.query.names import values_of as values_by_name
 from rla_hooks.query.tables import differing
 from rla_hooks.texts import cut, printable
 
@@ -79,23 +80,22 @@ def values_of(found: Sequence[SavedRun], names: Iterable[str]) -> dict[str, list
 
     Raises ConfigError for a name that no run has.
     """
-    return {name: [get(run) for run in found] for name, get in ((name, _getter(found, name)) for name in names)}
+    return {name: _values(found, name) for name in names}
 
 
-def _getter(found: Sequence[SavedRun], name: str) -> Getter:
+def _values(found: Sequence[SavedRun], name: str) -> list[Any]:
     if name in BUILT_IN or any(name in run.hparams for run in found):
-        return getter(name)
+        return values_by_name(found, name)
     if any(name in run.last for run in found):
-        return getter(f"last.{name}")
+        return values_by_name(found, f"last.{name}")
     if name in _BESIDE:
-        return _BESIDE[name]
+        return [_BESIDE[name](run) for run in found]
+    from rla_hooks.query.candidates import GivenCandidates
     from rla_hooks.query.filter import names_near
-    from rla_hooks.query.names import is_known
 
-    hparams = {each for run in found for each in run.hparams}
-    known = {*BUILT_IN, *hparams, *(f"last.{each}" for run in found for each in run.last)}
+    known = {*GivenCandidates(found).names()}
     if is_known(name, known):
-        return getter(name)
+        return values_by_name(found, name)
     raise ConfigError(f"no run has {name!r}. {names_near(name, known)}")
 
 

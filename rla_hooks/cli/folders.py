@@ -12,6 +12,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from rla_hooks.atomic import is_temporary
+from rla_hooks.cli.facts import tensorboard_command
 from rla_hooks.layout import KINDS, LOG, RunPaths
 from rla_hooks.texts import printable, shell_path
 
@@ -26,8 +27,7 @@ def print_run(paths: RunPaths) -> None:
     # Lines are as long as they are: a pipe has no edge, and a terminal breaks them so that they can be copied.
     console = Console(highlight=False, soft_wrap=True, width=100_000)
     console.print(run_tree(paths))
-    task = paths.log_root / LOG / paths.name.rsplit("/", 4)[0]
-    command = f"tensorboard --logdir {shell_path(task if task in paths.log_dir.parents else paths.log_dir)}"
+    command = tensorboard_command(paths)
     console.print(f"\nthe run: {shell_path(paths.log_dir)}\nsee the curves: {command}", markup=False)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 _BRIEF = 100  # characters: in a narrower terminal times have no year and no seconds
-_NAMES = re.compile(r"(?:[^,`]|`[^`]*`)+")
 
 
 class Wanted(NamedTuple):
@@ -68,16 +66,6 @@ class Wanted(NamedTuple):
         """Say that no run is chosen."""
         asked = " and ".join(f"--{key} {value}" for key, value in self.filters.items() if value)
         return printable(no_runs(self.log_root, self.task, asked or None))
-
-
-def names_of(texts: Iterable[str | None]) -> list[str]:
-    """Return the names in texts that have commas between them; one in backquotes may have a comma itself.
-
-    >>> names_of(["lr, perf/return", "`a,b`", None])
-    ['lr', 'perf/return', 'a,b']
-    """
-    parts = [part.strip() for text in texts if text for part in _NAMES.findall(text)]
-    return list(dict.fromkeys(part.replace("`", "") for part in parts if part))
 
 
 def last_of(sort: str) -> list[str]:

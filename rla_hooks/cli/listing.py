@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from rla_hooks.cli import completion
-from rla_hooks.cli.common import Json, LogRoot, Task, Where, app
+from rla_hooks.cli.common import Json, LogRoot, Task, Where, app, names_in
 
 Columns = Annotated[
     list[str] | None,
@@ -84,9 +84,9 @@ def list_runs(
     wanted = listed.Wanted(
         log_root,
         task,
-        {"where": where, "name": name, "since": since, "tags": listed.names_of([tags]), "group": group},
-        listed.names_of(columns or []),
-        listed.names_of([by]),
+        {"where": where, "name": name, "since": since, "tags": names_in([tags]), "group": group},
+        names_in(columns or []),
+        names_in([by]),
         sort,
         limit,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from rla_hooks.query import SavedRun
@@ -40,11 +41,17 @@ def object_of(run: SavedRun) -> dict[str, Any]:
         "last": run.last,
         "result": run.result,
         "error": info.get("error"),
-        "warnings": info.get("warnings", []),
+        "warnings": list_in(info, "warnings"),
         "problems": list(run.problems),
         "hints": list(run.hints),
         "log_dir": str(run.log_dir),
     }
+
+
+def list_in(run_json: Mapping[str, Any], name: str) -> list[Any]:
+    """Return a list that run.json has; an empty one where it has none, or something else."""
+    found = run_json.get(name)
+    return found if isinstance(found, list) else []
 
 
 def print_json(content: Any) -> None:

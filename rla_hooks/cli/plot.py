@@ -10,17 +10,18 @@ import typer
 from rla_hooks.cli import completion
 from rla_hooks.cli.common import EachRun, Json, LogRoot, Task, Where, app
 from rla_hooks.cli.draw import MOST_CURVES, Curve, Look, chart
-from rla_hooks.cli.screen import is_unicode, print_json, stdout_console
+from rla_hooks.cli.objects import print_json
+from rla_hooks.cli.screen import is_unicode, stdout_console
 from rla_hooks.cli.several import Limit, check_metrics, metrics_of, rows_of, several, short_names
 from rla_hooks.errors import RLAError
 from rla_hooks.query import SavedRun
+from rla_hooks.writers.base import STEP, TIME
 
 if TYPE_CHECKING:
     import numpy
 
     Floats = numpy.ndarray[Any, numpy.dtype[numpy.float64]]
 
-_TIME, _STEP = "timestamp", "time-step"
 _UNITS = ((86400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
 
 
@@ -28,7 +29,7 @@ _UNITS = ((86400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
 def plot(
     metric: Annotated[str, typer.Argument(metavar="METRIC", autocompletion=completion.columns)],
     run: EachRun = None,
-    x: Annotated[str, typer.Option(help="What runs along the axis: time-step, timestamp, or a metric.")] = _STEP,
+    x: Annotated[str, typer.Option(help="What runs along the axis: time-step, timestamp, or a metric.")] = STEP,
     smooth: Annotated[int, typer.Option(min=1, help="Draw the mean of so many rows, up to each row.")] = 1,
     width: Annotated[int | None, typer.Option(min=20, max=1000, help="Columns; else those of the terminal.")] = None,
     height: Annotated[int, typer.Option(min=3, max=500, help="Lines of the curve.")] = 16,
@@ -51,16 +52,16 @@ def plot(
     """
     found = several(run, log_root, task, where, limit, default=["latest"])
     known = metrics_of(found)
-    check_metrics([metric, *([x] if x not in (_STEP, _TIME) else [])], known)
-    curves = [curve for each, label in zip(found, short_names(found)) if (curve := _curve(each, label, metric, x))]
+    check_metrics([metric, *([x] if x not in (STEP, TIME) else [])], known)
+    pairs = [(each, _curve(each, label, metric, x)) for each, label in zip(found, short_names(found), strict=True)]
+    drawn = [(each, curve) for each, curve in pairs if curve is not None]
+    curves = [curve if smooth == 1 else curve._replace(ys=_smoothed(curve.ys, smooth)) for _, curve in drawn]
     if not curves:
         raise RLAError(f"{metric!r} of these runs holds no numbers. Give another metric: {', '.join(known[:20])}.")
-    if smooth > 1:
-        curves = [curve._replace(ys=_smoothed(curve.ys, smooth)) for curve in curves]
     if as_json:
-        ids = {label: each for each, label in zip(found, short_names(found))}
         documents = [
-            {"id": ids[label].id, "name": ids[label].name, "label": label, "x": xs, "y": ys} for label, xs, ys in curves
+            {"id": each.id, "name": each.name, "label": label, "x": xs, "y": ys}
+            for (each, _), (label, xs, ys) in zip(drawn, curves, strict=True)
         ]
         print_json({"metric": metric, "x": x, "smooth": smooth, "runs": documents})
         return
@@ -75,7 +76,7 @@ def _print(curves: Sequence[Curve], title: str, x: str, width: int | None, heigh
     if len(drawn) < len(curves):
         title += f"  (the newest {len(drawn)} of {len(curves)} runs)"
     name = x
-    if x == _TIME:
+    if x == TIME:
         longest = max(float(curve.xs.max()) for curve in drawn)
         seconds, unit = next(each for each in _UNITS if longest >= 2 * each[0] or each[0] == 1)
         drawn = [curve._replace(xs=curve.xs / seconds) for curve in drawn]
@@ -98,8 +99,8 @@ def _curve(run: SavedRun, label: str, metric: str, x: str) -> Curve | None:
     found = xs.values[there].astype(float)
     if not len(found):
         return None
-    if x == _TIME:
-        found = found - columns[_TIME].values[0]
+    if x == TIME:
+        found = found - columns[TIME].values[0]
     return Curve(label, found, ys.values[there].astype(float))
 
 

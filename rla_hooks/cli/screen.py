@@ -10,8 +10,6 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from rla_hooks.cli.objects import json_text as json_text
-from rla_hooks.cli.objects import print_json as print_json
 from rla_hooks.texts import cut, printable
 
 PIPE_WIDTH = 100_000  # columns: a pipe has no edge

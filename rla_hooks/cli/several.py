@@ -14,6 +14,7 @@ from rla_hooks.errors import RLAError, nearest, warn
 from rla_hooks.query import Runs, SavedRun
 from rla_hooks.query.tables import differing
 from rla_hooks.texts import printable, shell_path, shown
+from rla_hooks.writers.base import STEP, TIME
 
 Limit = Annotated[int | None, typer.Option("-n", metavar="N", min=1, help="Only the newest N of the chosen runs.")]
 _SHORT = 4  # characters of an id, at least
@@ -76,7 +77,7 @@ def metrics_of(found: Iterable[SavedRun]) -> list[str]:
 
 
 def _columns_of(run: SavedRun) -> list[str]:
-    return [name for name in rows_of(run) if name not in ("time-step", "timestamp")]
+    return [name for name in rows_of(run) if name not in (STEP, TIME)]
 
 
 def rows_of(run: SavedRun, names: Iterable[str] | None = None) -> Columns:

@@ -21,8 +21,6 @@ _MAX_PARAMETERS = 60
 _MAX_LISTED = 5  # warnings, checkpoints, figures
 _LINES_OF_ERROR = 8
 _SPARK = 16  # characters
-_STYLES = {"finished": "green", "running": "cyan", "failed": "red", "killed": "red", "interrupted": "yellow"}
-_NOT_METRICS = "time-step", "timestamp"
 
 Line = tuple[str, str]
 
@@ -53,7 +51,8 @@ def show(
     from rla_hooks.cli.choose import choose
     from rla_hooks.cli.facts import facts_of
     from rla_hooks.cli.folders import print_run
-    from rla_hooks.cli.screen import print_json, stdout_console
+    from rla_hooks.cli.objects import print_json
+    from rla_hooks.cli.screen import stdout_console
     from rla_hooks.cli.several import metrics_of, rows_of
 
     chosen = choose(run, log_root, where, task)
@@ -79,10 +78,11 @@ def show(
 def _print_head(facts: Mapping[str, Any], console: Console) -> None:
     from rich.text import Text
 
+    from rla_hooks.cli.fields import style_of
     from rla_hooks.cli.screen import cell, print_table
 
     status = str(facts["status"])
-    style = f"bold {_STYLES.get(status.partition(' ')[0], '')}".strip()
+    style = f"bold {style_of(status)}".strip()
     task, ending, run_id = (cell(facts["task"]), "bold"), (cell(status), style), (cell(facts["id"]), "dim")
     console.print(Text.assemble(task, "  ", ending, "  ", run_id))
     for problem in facts["problems"]:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rla_hooks.cli import completion
-from rla_hooks.cli.common import Json, LatestRun, LogRoot, Task, Where, app
+from rla_hooks.cli.common import Json, LatestRun, LogRoot, Task, Where, app, names_in
 from rla_hooks.errors import RLAError
+from rla_hooks.writers.base import STEP, TIME
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from rla_hooks.cli.follow import Follower, ReadRows, Row
     from rla_hooks.query import SavedRun
 
-_STEP, _TIME = "time-step", "timestamp"
 _MAX_WIDTH = 40  # of a column, which may hold texts
 _DELETED = "the run was deleted"
 
@@ -54,15 +54,16 @@ def tail(
     """
     from rla_hooks.cli.choose import choose
     from rla_hooks.cli.follow import Follower, ReadRows
-    from rla_hooks.cli.screen import json_text, stdout_console
+    from rla_hooks.cli.objects import json_text
+    from rla_hooks.cli.screen import stdout_console
     from rla_hooks.cli.several import check_metrics, metrics_of
     from rla_hooks.life import is_running
 
     chosen = choose(run, log_root, where, task)
-    columns = [name.strip() for name in names.split(",") if name.strip()] if names is not None else None
+    columns = None if names is None else names_in([names])
     known = metrics_of([chosen])
     if known:  # one that has no rows yet may get any
-        check_metrics((name for name in columns or () if name not in (_STEP, _TIME)), known)
+        check_metrics((name for name in columns or () if name not in (STEP, TIME)), known)
     is_ours = bool(chosen.run_json) or is_running(chosen.status)
     if follow and not is_ours:
         raise RLAError(
@@ -110,14 +111,15 @@ def _tell(text: str) -> None:
 
 def _print_lines(rows: Sequence[Row], columns: Sequence[str] | None, as_json: bool = False) -> None:
     """Print each row as one line, ``time-step=3  loss=0.5``, so that a line needs no header to be understood."""
-    from rla_hooks.cli.screen import cell, json_text
+    from rla_hooks.cli.objects import json_text
+    from rla_hooks.cli.screen import cell
 
     for row in rows:
         values = _as_dict(row, columns)
         if as_json:
             print(json_text(values, indent=None))
             continue
-        values.pop(_TIME, None) if columns is None or _TIME not in columns else None
+        values.pop(TIME, None) if columns is None or TIME not in columns else None
         print("  ".join(f"{cell(name)}={cell(value)}" for name, value in values.items()))
     if rows:
         import sys
@@ -126,10 +128,10 @@ def _print_lines(rows: Sequence[Row], columns: Sequence[str] | None, as_json: bo
 
 
 def _as_dict(row: Row, columns: Sequence[str] | None) -> dict[str, object]:
-    values: dict[str, object] = {_STEP: row.step, _TIME: row.time, **row.values}
+    values: dict[str, object] = {STEP: row.step, TIME: row.time, **row.values}
     if columns is None:
         return values
-    return {_STEP: row.step} | {name: values[name] for name in columns if name in values}
+    return {STEP: row.step} | {name: values[name] for name in columns if name in values}
 
 
 def _on_terminal(
@@ -180,7 +182,7 @@ def _table(rows: Sequence[Row], columns: Sequence[str] | None, width: int) -> Re
     names = list(columns or dict.fromkeys(name for row in rows for name in row.values))
     cells = {
         name: [cell(number(value))[:_MAX_WIDTH] if (value := _value(row, name)) is not None else "" for row in rows]
-        for name in [_STEP, *(name for name in names if name != _STEP)]
+        for name in [STEP, *(name for name in names if name != STEP)]
     }
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     left = width
@@ -202,4 +204,4 @@ def _table(rows: Sequence[Row], columns: Sequence[str] | None, width: int) -> Re
 
 
 def _value(row: Row, name: str) -> object:
-    return row.step if name == _STEP else row.time if name == _TIME else row.values.get(name)
+    return row.step if name == STEP else row.time if name == TIME else row.values.get(name)

@@ -64,7 +64,7 @@ def tensorboard(
         rla tb --where "algo == 'ppo' and lr < 1e-3" --port 6007
         rla tb latest latest~1 --reload_interval 5
     """
-    from rla_hooks.cli.screen import print_json
+    from rla_hooks.cli.objects import print_json
     from rla_hooks.cli.several import several
 
     texts, options = _split(run or [])
