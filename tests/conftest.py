@@ -9,6 +9,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -317,14 +318,17 @@ def odd_texts():
 
 @pytest.fixture(scope="session")
 def in_terminal():
-    """Runs a command of ``rla`` in a terminal of its own, and returns what it wrote there."""
+    """Runs a command of ``rla`` in a terminal of its own, and returns what it wrote there.
+
+    ``until``: once this is there, Ctrl-C ends the command.
+    """
     if sys.platform == "win32":
         pytest.skip("needs a pseudo terminal")
     import fcntl
     import struct
     import termios
 
-    def run(*arguments: object, columns: int = 80, lines: int = 40, **environment: str) -> str:
+    def run(*arguments: object, columns: int = 80, lines: int = 40, until: str = "", **environment: str) -> str:
         master, slave = os.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         known = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "LINES", "NO_COLOR")}
@@ -341,8 +345,11 @@ def in_terminal():
         with contextlib.suppress(OSError):  # Linux says at the end that the other side is gone
             while piece := os.read(master, 65536):
                 data += piece
+                if until and until.encode() in data:
+                    child.send_signal(signal.SIGINT)
+                    until = ""
         os.close(master)
-        child.wait()
+        assert child.wait() >= 0
         return data.decode().replace("\r\n", "\n")
 
     return run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 from pathlib import Path
@@ -90,6 +91,15 @@ def test_groups_are_means_over_the_seeds(root, command):
         (metric,) = group["metrics"].values()
         assert metric["mean"] == pytest.approx(np.mean(results))
         assert metric["std"] == pytest.approx(np.std(results, ddof=1))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
+def test_watching(root, in_terminal):
+    """The runs, and the last rows of one, until Ctrl-C."""
+    newest = rla.runs(root)[-1]
+    shown = in_terminal("runs", "--watch", "-n", 3, until=newest.id)
+    assert newest.id in shown and "Traceback" not in shown
+    assert "finished" in in_terminal("tail", "latest", "-f")  # which ends by itself, as the run has
 
 
 def test_comparing_shows_what_differs(root, command):
