@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 import numpy
 
-from rla_hooks.rows.pieces import Array
+from rla_hooks.rows.decimals import Digits
+from rla_hooks.rows.pieces import Array, Piece
 
-_COMMA, _NEWLINE, _ZERO = b",\n0"
-_MAX_DIGITS = 9
+_COMMA, _NEWLINE = b",\n"
+_FEW = 8  # one number in so many may be of a form that is read singly
 
 
 class PlainCells(NamedTuple):
@@ -23,16 +24,16 @@ class PlainCells(NamedTuple):
     def of(cls, data: bytes, width: int) -> PlainCells | None:
         """Find the cells of rows that end with a newline each; None unless all have as many."""
         array = numpy.frombuffer(data, numpy.uint8)
-        newlines = numpy.flatnonzero(array == _NEWLINE)
-        commas = numpy.flatnonzero(array == _COMMA)
-        length = len(newlines)
-        if len(commas) != length * (width - 1):
+        ends: Array = numpy.flatnonzero((array == _COMMA) | (array == _NEWLINE))
+        if len(ends) % width:
             return None
-        ends = numpy.column_stack([commas.reshape(length, width - 1), newlines])
-        # Rows of one column that are empty are none. Else each comma stands behind the newline before its row.
-        if (ends[1:, 0] <= newlines[:-1] + (width == 1)).any() or (width > 1 and (ends[:, -2] > newlines).any()):
+        ends = ends.reshape(-1, width)
+        if array[ends].tobytes() != (b"," * (width - 1) + b"\n") * len(ends):
             return None
-        return None if width == 1 and length and ends[0, 0] == 0 else cls(data, length, ends)
+        # A row of one column that is empty is none.
+        if width == 1 and len(ends) and (ends[0, 0] == 0 or (ends[1:, 0] == ends[:-1, 0] + 1).any()):
+            return None
+        return cls(data, len(ends), ends)
 
     def _begins(self, place: int) -> Array:
         if place:
@@ -44,21 +45,38 @@ class PlainCells(NamedTuple):
 
     def cells(self, place: int) -> list[bytes]:
         """Return the cells of a column."""
-        data = self.data
-        return [data[begin:end] for begin, end in zip(self._begins(place).tolist(), self.ends[:, place].tolist())]
+        return self._texts(self._begins(place), self.ends[:, place])
 
-    def integers(self, place: int) -> Array | None:
-        """Return the cells of a column as numbers where all have one to nine digits, and nothing else; else None."""
+    def _texts(self, begins: Array, ends: Array) -> list[bytes]:
+        data = self.data
+        return [data[begin:end] for begin, end in zip(begins.tolist(), ends.tolist())]
+
+    def numbers(self, place: int) -> Piece | None:
+        """Return the values of a column where they are numbers of a common form; else None."""
         begins, ends = self._begins(place), self.ends[:, place]
-        widths = ends - begins
-        if not self.length or widths.min() < 1 or widths.max() > _MAX_DIGITS:
+        is_there = ends > begins
+        rows = None if is_there.all() else numpy.flatnonzero(is_there)
+        if rows is not None:
+            begins, ends = begins[rows], ends[rows]
+        if not len(ends) or self.data[begins[0]] not in b"-.0123456789":
             return None
-        array = numpy.frombuffer(self.data, numpy.uint8)
-        values = numpy.zeros(self.length, numpy.int64)
-        for digit in range(int(widths.max())):
-            inside = widths > digit
-            digits = array[begins + digit * inside] - _ZERO  # the first one again where there is no further one
-            if (digits > 9).any():
-                return None
-            values = numpy.where(inside, values * 10 + digits, values)
+        digits = Digits.of(numpy.frombuffer(self.data, numpy.uint8), begins, ends)
+        values = digits.integers()
+        if values is None and digits.has_dots:
+            values = self._floats(digits, begins, ends)
+        return None if values is None else Piece(values, rows)
+
+    def _floats(self, digits: Digits, begins: Array, ends: Array) -> Array | None:
+        values, is_exact = digits.floats()
+        others = numpy.flatnonzero(~is_exact)
+        if len(others) * _FEW > len(values):
+            return None
+        cells = self._texts(begins[others], ends[others])
+        whole = b"".join(cells)
+        if b"_" in whole or not whole.isascii():  # Python's numbers may have these; those of a writer have not
+            return None
+        try:
+            values[others] = [*map(float, cells)]
+        except ValueError:
+            return None
         return values

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy
 
 from rla_hooks.rows.lines import Lines, tolerant_rows
-from rla_hooks.rows.pieces import Array, FileRows, Piece, joined, of_json, piece_of
+from rla_hooks.rows.pieces import FileRows, Piece, joined, of_json, piece_of
 from rla_hooks.rows.plain import PlainCells
 from rla_hooks.writers.base import STEP, TIME
 from rla_hooks.writers.csv_format import MORE, cells_of, from_more, read_header, row_starts
@@ -138,7 +138,7 @@ class _Reader:
             found = PlainCells.of(b"\n".join([*lines, b""]), width)
             if found is None:
                 raise _Damaged
-        return self._checked(found.length, found.cells, found.integers)
+        return self._checked(found.length, found.cells, found.numbers)
 
     def _csv_rows(self, lines: Lines) -> Iterator[list[str]]:
         """Yield the cells of rows. Raises _Damaged where one has too many cells, or where a quote is not closed."""
@@ -170,13 +170,13 @@ class _Reader:
         self,
         count: int,
         cells: Callable[[int], list[Any]],
-        integers: Callable[[int], Array | None] = lambda place: None,
+        numbers: Callable[[int], Piece | None] = lambda place: None,
     ) -> _Block:
-        """Make a block of the cells of each column. integers: finds whole numbers faster, where it can."""
+        """Make a block of the cells of each column. numbers: finds a column of numbers faster, where it can."""
         pieces = {}
         for name, place in self._places.items():
-            whole = None if name in self._texts else integers(place)
-            pieces[name] = piece_of(cells(place), name in self._texts) if whole is None else Piece(whole, None)
+            found = None if name in self._texts else numbers(place)
+            pieces[name] = found or piece_of(cells(place), name in self._texts)
         if self._ours:
             steps = pieces[STEP]
             if steps.rows is not None or steps.values.dtype.kind == "O":
