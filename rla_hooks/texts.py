@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 
 MAX_REPR = 1000  # characters
 MAX_BITS = 10_000  # of an int that is shown; Python does not print ints of more than 4300 digits
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """Return names with commas between them; of more than ``most`` these, and how many more there are.
+
+    >>> listed(["a", "b"], 2), listed(["a", "b", "c"], 2)
+    ('a, b', 'a, b and 1 more')
+    """
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"
 
 
 def cut(text: str, limit: int) -> str:

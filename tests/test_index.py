@@ -421,7 +421,7 @@ def test_a_builder_that_is_killed_leaves_a_whole_index(root, folder, trusting, m
     monkeypatch.setattr(index_columns, "BLOCK", 3)
     pause = random.Random(5)
     process = builder(root, 3)
-    for _ in range(12):
+    for _ in range(8):
         process.stdout.readline()
         process.stdin.write("\n"), process.stdin.flush()
         following = builder(root, 3)

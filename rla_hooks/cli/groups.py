@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from rla_hooks.cli.fields import Field, values_of
-from rla_hooks.cli.lines import ellipsis
+from rla_hooks.cli.lines import is_unicode
 from rla_hooks.errors import ConfigError, did_you_mean
 from rla_hooks.query import SavedRun
 from rla_hooks.query.sorting import order, sort_keys
@@ -119,7 +119,7 @@ def _rounded(mean: float, std: float | None) -> str:
     """Return a mean and a spread with three digits of the spread."""
     if std is None:
         return f"{mean:.6g}"
-    sign = "±" if ellipsis() == "…" else "+-"
+    sign = "±" if is_unicode("±") else "+-"
     if 1e-6 < std < 1e6 and abs(mean) < 1e9:
         decimals = max(0, 2 - math.floor(math.log10(std)))
         return f"{mean:.{decimals}f} {sign} {std:.{decimals}f}"

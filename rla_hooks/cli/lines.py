@@ -68,13 +68,18 @@ def fitted(columns: Sequence[Column], width: int) -> tuple[list[Text], list[str]
     return lines, [column.head for column, size in zip(columns, widths, strict=True) if not size]
 
 
-def ellipsis() -> str:
-    """Return what stands for a part that was cut off: a terminal with LANG=C takes ASCII only."""
+def is_unicode(characters: str = "▁█⣿│└━…") -> bool:
+    """Whether stdout takes these characters: a terminal with LANG=C takes ASCII only."""
     try:
-        "…".encode(sys.stdout.encoding or "ascii")
+        characters.encode(sys.stdout.encoding or "ascii")
     except (UnicodeEncodeError, LookupError):
-        return ".."
-    return "…"
+        return False
+    return True
+
+
+def ellipsis() -> str:
+    """Return what stands for a part that was cut off."""
+    return "…" if is_unicode("…") else ".."
 
 
 def _fit(columns: Sequence[Column], width: int) -> list[int]:

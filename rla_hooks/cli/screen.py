@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from rla_hooks.cli.lines import is_unicode
 from rla_hooks.texts import cut, printable
 
 PIPE_WIDTH = 100_000  # columns: a pipe has no edge
@@ -22,15 +22,6 @@ def stdout_console() -> Console:
     if not console.is_terminal:
         console.width = PIPE_WIDTH
     return console
-
-
-def is_unicode(characters: str = "▁█⣿│└━…") -> bool:
-    """Whether stdout takes these characters: a terminal with LANG=C takes ASCII only."""
-    try:
-        characters.encode(sys.stdout.encoding or "ascii")
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True
 
 
 def cell(value: object, limit: int = _MAX_CELL) -> str:

@@ -13,7 +13,7 @@ from rla_hooks.columns import Columns
 from rla_hooks.errors import RLAError, nearest, warn
 from rla_hooks.query import Runs, SavedRun
 from rla_hooks.query.tables import differing
-from rla_hooks.texts import printable, shell_path, shown
+from rla_hooks.texts import listed, printable, shell_path, shown
 from rla_hooks.writers.base import STEP, TIME
 
 Limit = Annotated[int | None, typer.Option("-n", metavar="N", min=1, help="Only the newest N of the chosen runs.")]
@@ -103,9 +103,6 @@ def check_metrics(names: Iterable[str], known: Sequence[str]) -> None:
         if not known:
             raise RLAError(f"there is no metric {shown(name, 100)}: none of the chosen runs has any rows.")
         near = nearest(name, known) or next((each for each in known if name.casefold() in each.casefold()), "")
-        listed = [*([near] if near else []), *(each for each in known if each != near)]
-        more = f", and {len(listed) - _MAX_LISTED} more" if len(listed) > _MAX_LISTED else ""
+        others = [*([near] if near else []), *(each for each in known if each != near)]
         hint = f" Did you mean {near!r}?" if near else ""
-        raise RLAError(
-            f"no run has the metric {shown(name, 100)}. There are: {', '.join(listed[:_MAX_LISTED])}{more}.{hint}"
-        )
+        raise RLAError(f"no run has the metric {shown(name, 100)}. There are: {listed(others, _MAX_LISTED)}.{hint}")

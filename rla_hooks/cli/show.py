@@ -149,7 +149,8 @@ def _print_metrics(facts: Mapping[str, Any], columns: Columns, hidden: int, cons
     from rich.text import Text
 
     from rla_hooks.cli.draw import number, sparkline
-    from rla_hooks.cli.screen import cell, is_unicode, print_table
+    from rla_hooks.cli.lines import is_unicode
+    from rla_hooks.cli.screen import cell, print_table
 
     if not facts["metrics"]:
         return

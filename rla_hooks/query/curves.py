@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rla_hooks.columns import Column, Columns
 from rla_hooks.errors import ConfigError, RLAError, did_you_mean
-from rla_hooks.texts import printable
+from rla_hooks.texts import listed, printable
 from rla_hooks.writers.base import STEP, TIME
 
 if TYPE_CHECKING:
@@ -38,16 +38,14 @@ def check_keys(keys: Iterable[str], columns: Columns, known: Iterable[str], wher
     missing = [key for key in keys if key not in columns]
     if missing:
         metrics = [name for name in known if name not in (STEP, TIME)]
-        raise RLAError(f"{where}: no row of the run has {printable(repr(missing[0]))}. {listed(missing[0], metrics)}")
+        raise RLAError(f"{where}: no row of the run has {printable(repr(missing[0]))}. {_known(missing[0], metrics)}")
 
 
-def listed(word: str, metrics: Collection[str]) -> str:
-    """Return the sentence that lists the metrics there are, the nearest one first."""
+def _known(word: str, metrics: Collection[str]) -> str:
+    """The sentence that lists the metrics there are, and the one that may be meant."""
     if not metrics:
         return "It has no rows of metrics in its csv files."
-    names = ", ".join(printable(name) for name in sorted(metrics)[:_LISTED])
-    more = f" and {len(metrics) - _LISTED:,} more" if len(metrics) > _LISTED else ""
-    return f"Its metrics: {names}{more}.{printable(did_you_mean(word, metrics))}"
+    return printable(f"Its metrics: {listed(sorted(metrics), _LISTED)}.{did_you_mean(word, metrics)}")
 
 
 def merged(columns: Columns) -> Columns:

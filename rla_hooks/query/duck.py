@@ -7,7 +7,7 @@ import itertools
 import json
 import os
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from rla_hooks.query.frames import AnyColumn, Objects, check_frame, column_of, l
 from rla_hooks.query.names import BUILT_IN, getter
 from rla_hooks.query.selection import Selection, select
 from rla_hooks.query.tables import built_in_column, stacked
-from rla_hooks.texts import printable, shown
+from rla_hooks.texts import listed, printable, shown
 from rla_hooks.writers.base import STEP, TIME
 
 if TYPE_CHECKING:
@@ -292,7 +292,7 @@ def _explained(message: str, query: str, views: Mapping[str, _View]) -> str:
     if unknown is None:
         return message + ("\nThere are the tables runs and metrics." if "Table with name" in message else "")
     names = {name: view.names() for name, view in views.items()}
-    lines = [f"Columns of {name}: {_listed(listed)}" for name, listed in names.items()]
+    lines = [f"Columns of {name}: {listed([*map(_name, known)], _MOST_LISTED)}" for name, known in names.items()]
     # A name without its quotes is taken apart: what was meant is the whole of it.
     whole = re.search(rf"[\w./-]*{re.escape(unknown[1])}[\w./-]*", query)
     near = nearest(whole[0] if whole else unknown[1], itertools.chain(*names.values()))
@@ -300,11 +300,6 @@ def _explained(message: str, query: str, views: Mapping[str, _View]) -> str:
     return "\n".join(
         [message, *lines, f"Names with other signs than letters, digits and _ stand in double quotes.{hint}"]
     )
-
-
-def _listed(names: Collection[str]) -> str:
-    more = f" and {len(names) - _MOST_LISTED:,} more" if len(names) > _MOST_LISTED else ""
-    return ", ".join(_name(name) for name in [*names][:_MOST_LISTED]) + more
 
 
 def _name(name: str) -> str:

@@ -11,7 +11,7 @@ from rla_hooks.query.filter_columns import are_equal
 from rla_hooks.query.frames import AnyColumn, Repeated, column_of, joined, taken, times_column
 from rla_hooks.query.names import BUILT_IN, LISTS, TEXTS, TIMES, values_of
 from rla_hooks.query.saved_run import SavedRun
-from rla_hooks.texts import cut, printable, shell_path
+from rla_hooks.texts import cut, listed, printable, shell_path
 from rla_hooks.writers.base import STEP, TIME
 
 Names = str | Iterable[str] | None
@@ -224,10 +224,9 @@ def _check_known(kind: str, name: str, known: Collection[str]) -> None:
     kind_of_value, bare = _parts(name) if kind == "metric" else ("", name)
     if name in known or bare in known:
         return
-    listed = ", ".join(printable(each) for each in sorted(known)[:_MOST_LISTED])
-    more = f" and {len(known) - _MOST_LISTED:,} more" if len(known) > _MOST_LISTED else ""
+    names = listed([cut(printable(each), 100) for each in sorted(known)], _MOST_LISTED)
     raise ConfigError(
-        f"No run has the {kind} {cut(printable(repr(name)), 200)}. Known: {cut(listed, 2000) or 'none'}{more}."
+        f"No run has the {kind} {cut(printable(repr(name)), 200)}. Known: {names or 'none'}."
         f"{printable(did_you_mean(name, [kind_of_value + each for each in known]))}"
     )
 
