@@ -102,6 +102,22 @@ def parse(name: str) -> RunName:
     return RunName("/".join(task), _time_of(f"{year}/{month}/{day}/{clock}"), ip, record)
 
 
+def task_folders(name: str) -> str | None:
+    """Return the task in a run name, as its folders have it; None if it is no run's name.
+
+    >>> task_folders("cartpole/2026/01/31/12-00-00-000000_10.0.0.5_&lr=0.1"), task_folders("cartpole/best")
+    ('cartpole', None)
+    """
+    folder, _, leaf = name.rpartition("/")
+    date = _DATE.search(folder)
+    if date is not None and _LEAF.fullmatch(leaf):
+        return folder[: date.start()]
+    try:
+        return parse(name).task
+    except ValueError:
+        return None
+
+
 def _time_of(text: str) -> datetime:
     if _DATE_AND_CLOCK.fullmatch(text):  # as every run has it: strptime takes ten times as long
         return datetime(*map(int, text.replace("/", "-").split("-")))  # type: ignore[arg-type]

@@ -64,7 +64,7 @@ def read_bytes(path: str | os.PathLike[str], limit: int = LIMIT) -> bytes:
     try:
         size, parts, length = os.fstat(descriptor).st_size, [], 0
         while size <= limit and length <= limit:  # more than the size: it may grow, and in /proc it is 0
-            part = os.read(descriptor, min(max(size, _AT_ONCE), limit) + 1)
+            part = os.read(descriptor, min(size or _AT_ONCE, limit) + 1)
             if not part:
                 break
             parts.append(part)

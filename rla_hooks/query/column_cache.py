@@ -285,6 +285,7 @@ def _store(db: sqlite3.Connection, new: Iterable[_New], old: Iterable[int], toda
     db.executemany("UPDATE files SET used = ? WHERE id = ?", [(today, id) for id in old])
     for each in new:
         row = db.execute("SELECT id FROM files WHERE path = ?", [each.path]).fetchone()
+        is_new = row is None
         if row is not None and each.whole:
             db.execute("DELETE FROM pieces WHERE file = ?", row)
         values = (each.mark, each.length, each.end, each.ends, today)
@@ -293,12 +294,15 @@ def _store(db: sqlite3.Connection, new: Iterable[_New], old: Iterable[int], toda
             row = (added.lastrowid,)
         else:
             db.execute("UPDATE files SET mark = ?, rows = ?, end = ?, ends = ?, used = ? WHERE id = ?", (*values, *row))
-        for name, parts in each.columns.items():
-            db.execute("DELETE FROM pieces WHERE file = ? AND name = ?", (*row, name.encode("utf-8", "surrogatepass")))
-            for part in parts:
-                content = stored_pieces.encoded(part.length, part.piece)
-                values = (*row, name.encode("utf-8", "surrogatepass"), part.first, part.length, part.end, *content)
-                db.execute("INSERT INTO pieces VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+        coded = {name.encode("utf-8", "surrogatepass"): parts for name, parts in each.columns.items()}
+        if not is_new:
+            db.executemany("DELETE FROM pieces WHERE file = ? AND name = ?", [(*row, name) for name in coded])
+        pieces = (
+            (*row, name, part.first, part.length, part.end, *stored_pieces.encoded(part.length, part.piece))
+            for name, parts in coded.items()
+            for part in parts
+        )
+        db.executemany("INSERT INTO pieces VALUES (?, ?, ?, ?, ?, ?, ?, ?)", pieces)
 
 
 def make_room(cache: Cache) -> None:

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 from rla_hooks.endings import RUNNING, SEVERITY
 from rla_hooks.errors import ConfigError
-from rla_hooks.layout import RUN_JSON, RunPaths, check_task
+from rla_hooks.layout import LOG, RUN_JSON, RunPaths, check_task, task_folders
 from rla_hooks.life import STALE_AFTER, is_running, read_status
 from rla_hooks.query.moved import noted_name, parsed
 from rla_hooks.query.rla_runs import is_of_rla, read_hparams
@@ -52,7 +52,7 @@ def read_entry(paths: RunPaths) -> Entry:
     """Read the small files of a run. What is damaged stands in ``problems``."""
     # A run writes run.json first, then parameter.json. Read the other way round, what a run that is just starting
     # has not written yet can be told from what somebody has lost.
-    folder = str(paths.log_dir)  # paths as texts: a list of ten thousand runs takes half the time
+    folder = f"{paths.log_root}/{LOG}/{paths.name}"  # a text: a list of ten thousand runs takes half the time
     hparams, lost = _load(folder, "parameter.json")
     info, damage = _load(folder, RUN_JSON)
     status = UNKNOWN
@@ -139,8 +139,9 @@ def _task(name: str, info: dict[str, Any]) -> str:
     The folders count, also where somebody has moved the run; directly below log/, run.json does.
     """
     written = info.get("task")
-    found = parsed(name)
-    folders = found.task if found else _DATE.sub("", name.rpartition("/")[0])
+    folders = task_folders(name)
+    if folders is None:
+        folders = _DATE.sub("", name.rpartition("/")[0])
     if isinstance(written, str) and len(written) <= _LONGEST_TASK:
         with suppress(ConfigError):
             if _safe(written) == folders or not folders:

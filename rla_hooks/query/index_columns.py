@@ -26,7 +26,7 @@ from rla_hooks.layout import RunPaths
 from rla_hooks.query.cache import Cache, token_of
 from rla_hooks.query.names import BUILT_IN
 from rla_hooks.query.saved_run import SavedRun
-from rla_hooks.query.stored import StoredEntry
+from rla_hooks.query.stored import StoredEntry, to_json
 
 BLOCK = 1024  # runs
 SCHEMA = """
@@ -161,18 +161,21 @@ def _runs_in(db: sqlite3.Connection, block: int, root: Path) -> Iterator[tuple[i
 def _table(runs: Iterable[tuple[int, SavedRun]]) -> Table:
     """Return all values of these runs."""
     table: Table = defaultdict(dict)
+    hparams: Table = defaultdict(dict)
+    last: Table = defaultdict(dict)
     try:
         for id, run in runs:
             place = (id - 1) % BLOCK
             for name, get in _BUILT_IN:
                 table[name][place] = value_of(get(run))
             for key, value in run.hparams.items():
-                table[f"hparams.{key}"][place] = value
+                hparams[key][place] = value
             for key, value in run.last.items():
-                table[f"last.{key}"][place] = value
+                last[key][place] = value
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise sqlite3.DatabaseError(f"what it holds of a run makes no sense: {error}") from error
-    return table
+    table |= {f"hparams.{key}": values for key, values in hparams.items()}
+    return table | {f"last.{key}": values for key, values in last.items()}
 
 
 def _save(db: sqlite3.Connection, block: int, version: int, table: Table, also: str | None = None) -> None:
@@ -196,7 +199,7 @@ def _save(db: sqlite3.Connection, block: int, version: int, table: Table, also: 
 def _encode(values: Sequence[Any]) -> bytes:
     if all(type(value) is float for value in values):
         return b"d" + array("d", values).tobytes()
-    return json.dumps(values, separators=(",", ":")).encode()
+    return to_json(values).encode()
 
 
 def _decode(data: bytes) -> Column:

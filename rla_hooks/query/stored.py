@@ -10,6 +10,8 @@ from typing import Any
 from rla_hooks.endings import RUNNING
 from rla_hooks.query.entry import Entry
 
+to_json = json.JSONEncoder(separators=(",", ":")).encode  # json.dumps makes one for each call
+
 
 class StoredEntry:
     """An :class:`Entry` that an index has kept; it is equal to that one. Its JSON is read when it is asked for."""
@@ -71,4 +73,4 @@ class StoredEntry:
 def content_of(entry: Entry) -> bytes:
     """Return what a StoredEntry is made of."""
     parts = entry.task, entry.status, entry.problems, entry.run_json, entry.hparams, entry.labels
-    return json.dumps(parts, separators=(",", ":")).encode()
+    return to_json(parts).encode()
