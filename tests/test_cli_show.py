@@ -59,6 +59,13 @@ def test_json_has_everything(log_root, command):
     }
     (listed,) = json.loads(command("runs", "--name", "*seed=1*", "--json", "--log-root", log_root).out)
     assert {name: facts[name] for name in listed} == listed  # and more
+    page = (
+        (Path(__file__).parents[1] / "docs" / "cli.md")
+        .read_text()
+        .partition("## rla show")[2]
+        .partition("## rla tag")[0]
+    )
+    assert [name for name in facts if name not in listed and f"`{name}`" not in page] == []
     assert facts["metrics"]["count"]["last"] == 7 and facts["metrics"]["word"]["last"] == "w4"
     assert [(Path(each["file"]).name, each["step"]) for each in facts["checkpoints"]] == [("checkpoint-40.pkl", 40)]
     assert facts["figures"] == [str(run.results_dir / "eval" / "frame.png")]
