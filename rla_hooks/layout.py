@@ -25,9 +25,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from rla_hooks.errors import ConfigError
+from rla_hooks.errors import ConfigError, warn
 from rla_hooks.filenames import PART_LIMIT, VALUE_LIMIT, cap, part_of_pair, percent
 from rla_hooks.filenames import safe_part as safe_part
+from rla_hooks.texts import shell_path
 
 LOG, RESULTS, CHECKPOINT, CODE, ARCHIVE = "log", "results", "checkpoint", "code", "archive_tester"
 KINDS = (LOG, RESULTS, CHECKPOINT, CODE, ARCHIVE)
@@ -268,12 +269,15 @@ def run_names(log_root: Path, task: str | None = None) -> Iterator[str]:
 
 
 def run_folders(log_root: Path, task: str | None = None) -> Iterator[tuple[str, list[str]]]:
-    """Yield each folder below ``LOG_ROOT/log`` in which runs are, and the last parts of their names, in any order."""
-    root = log_root / LOG
+    """Yield each folder below ``LOG_ROOT/log`` in which runs are, and the last parts of their names, in any order.
+
+    Folders in it that may not be read, and may hide runs, give one warning.
+    """
+    root, unread = log_root / LOG, _Unread()
     waiting = [start for start in task_starts(task) if os.path.isdir(root / start)]
     while waiting:
         folder = waiting.pop()
-        folders, is_run = _folders_in(root / folder)
+        folders, is_run = _folders_in(root / folder, unread if folder else None)
         if is_run and folder:  # and other runs may still lie below: a stray file must not hide a task
             parent, _, leaf = folder.rpartition("/")
             yield parent, [leaf]
@@ -286,6 +290,7 @@ def run_folders(log_root: Path, task: str | None = None) -> Iterator[tuple[str, 
                 waiting.append(name)
         if leaves:
             yield folder, leaves
+    unread.tell()
 
 
 def task_starts(task: str | None) -> set[str]:
@@ -307,15 +312,38 @@ def is_run_name(name: str) -> bool:
     return True
 
 
-def _folders_in(folder: Path) -> tuple[list[tuple[str, bool]], bool]:
+class _Unread:
+    """The folders that cannot be read: how many, and the first of them."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._first = ""
+
+    def add(self, folder: Path, error: OSError) -> None:
+        self._count += 1
+        self._first = self._first or f"{shell_path(folder)} cannot be read: {error.strerror}"
+
+    def tell(self) -> None:
+        if self._count:
+            more = f" So it is with {self._count - 1:,} more." if self._count > 1 else ""
+            warn(f"the runs in a folder are not listed: {self._first}.{more} Ask its owner for access.")
+
+
+def _folders_in(folder: Path, unread: _Unread | None) -> tuple[list[tuple[str, bool]], bool]:
     """Return the name of each folder in a folder, and whether it is a link; and whether there is a run.json."""
     found, is_run = [], False
-    with suppress(OSError), os.scandir(folder) as entries:
-        for entry in entries:
-            is_run = is_run or entry.name == RUN_JSON
-            with suppress(OSError):
-                if entry.is_dir():
-                    found.append((entry.name, entry.is_symlink()))
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                is_run = is_run or entry.name == RUN_JSON
+                with suppress(OSError):
+                    if entry.is_dir():
+                        found.append((entry.name, entry.is_symlink()))
+    except (FileNotFoundError, NotADirectoryError):  # it was just deleted
+        pass
+    except OSError as error:
+        if unread is not None:
+            unread.add(folder, error)
     return found, is_run
 
 

@@ -173,6 +173,7 @@ def test_a_query_reaches_nothing_outside(query, root, tmp_path):
         ("selec 1", r'syntax error at or near "selec".*LINE 1'),
         ("select seed + algo from runs", "DuckDB refuses the query"),
         ("", "The query is ''"),
+        ("select '\udce9'", r"The query is \"select '\\udce9'\""),
         ("-- nothing", "The query is empty"),
         (5, "The query is 5"),
     ],

@@ -439,3 +439,19 @@ def test_a_log_root_that_may_not_be_read_is_no_empty_one(tmp_path):
         root.chmod(0o700)
     with pytest.warns(RLAWarning, match="there is no folder"):
         assert rla.runs(tmp_path / "nothing") == []
+
+
+def test_folders_that_may_not_be_read_do_not_hide_their_runs_in_silence(root, monkeypatch):
+    """The other runs are listed, and a warning names the first folder, why, and how many there are."""
+    for day in ("01", "02", "03"):
+        (root / "log" / "t" / "2026" / "01" / day / "00-00-00-000000_ip").mkdir(parents=True)
+    scandir = os.scandir
+
+    def refused(folder):
+        if str(folder).endswith(("/01/01", "/01/02")):  # a superuser may read all
+            raise PermissionError(13, "Permission denied", str(folder))
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    with pytest.warns(RLAWarning, match=r"2026/01/0[12] cannot be read: Permission denied. So it is with 1 more"):
+        assert [run.name for run in rla.runs(root)] == ["t/2026/01/03/00-00-00-000000_ip"]

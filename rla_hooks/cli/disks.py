@@ -29,7 +29,7 @@ class Room(NamedTuple):
 
 def existing(folder: Path) -> Path:
     """Return the folder, or the nearest one above it that exists."""
-    return next((each for each in (folder, *folder.parents) if each.is_dir()), Path(folder.anchor))
+    return next((each for each in (folder, *folder.parents) if os.path.isdir(each)), Path(folder.anchor))
 
 
 def file_system(folder: Path, mounts: str = _MOUNTS) -> str | None:

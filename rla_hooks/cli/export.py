@@ -108,11 +108,11 @@ def _check_target(output: Path | None, form: str, force: bool) -> None:
         if form == "parquet":
             raise ConfigError("Parquet is no text, and goes to no terminal or pipe. Give a file: -o metrics.parquet")
         return
-    if output.is_dir():
+    if os.path.isdir(output):
         raise ConfigError(f"{shell_path(output)} is a folder. Give the name of a file in it")
     if os.path.lexists(output) and not force:
         raise ConfigError(f"{shell_path(output)} is there already. Give another name, or --force to replace it")
-    if not output.parent.is_dir():
+    if not os.path.isdir(output.parent):
         raise ConfigError(f"there is no folder {shell_path(output.parent)}. Make it first")
     if form == "parquet":
         _parquet_library()

@@ -103,7 +103,7 @@ def _check_appendable(paths: RunPaths) -> None:
     try:
         life.read_status(RunRecord.existing(paths.run_json).content)
     except FileNotFoundError:
-        there = "has no run.json" if paths.log_dir.is_dir() else "is not there (any more)"
+        there = "has no run.json" if os.path.isdir(paths.log_dir) else "is not there (any more)"
         raise RunError(
             f"{place} {there}, so nothing can be added to it. Allowed: runs of rla_hooks; those of the original RLA, "
             "and of other tools, can only be read."

@@ -69,7 +69,7 @@ def sql(
     1    b     2  20.0
     """
     check_frame(frame)
-    if not isinstance(query, str) or not query.strip():
+    if not isinstance(query, str) or not query.strip() or query != writable(query):  # surrogates are no text
         raise ConfigError(f"The query is {shown(query, 100)}. Allowed: SQL, such as 'select id, task from runs'.")
     duckdb = library("duckdb", "sql")
     chosen = select(log_root, task, where)

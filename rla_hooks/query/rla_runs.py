@@ -37,7 +37,7 @@ def is_of_rla(paths: RunPaths) -> bool:
         return True
     if any(map(os.path.isfile, (_archive(paths), _yaml(paths), paths.log_dir / "backup.txt"))):
         return True
-    return paths.log_txt.is_file() and not paths.archive_dir.is_dir()
+    return os.path.isfile(paths.log_txt) and not os.path.isdir(paths.archive_dir)
 
 
 def read_hparams(paths: RunPaths) -> tuple[dict[str, Any], str | None]:

@@ -82,7 +82,7 @@ def read_file(
             continue
         count, pieces, mixed = joined([(block.length, block.pieces) for block in blocks])
         if not mixed:
-            names = [name for name in [*columns, *(name for name in pieces if name not in columns)] if name != MORE]
+            names = [name for name in dict.fromkeys([*columns, *pieces]) if name != MORE]
             return FileRows(names, count, pieces, reader.end, begin)
         texts |= mixed
 
