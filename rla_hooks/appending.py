@@ -85,9 +85,9 @@ def _find(text: object, log_root: str | os.PathLike[str] | None) -> SavedRun:
         return fit[0]
     where = f"in {shell_path(fit[0].paths.log_root)}" if fit else f"among {len(found)} (see rla.runs())"
     listed = ", ".join(f"{run.id} ({run.name})" for run in fit[-_MAX_LISTED:])
-    known = f"{'The last of these' if len(fit) > _MAX_LISTED else 'These'}: {listed}." if fit else ""
+    known = f" {'The last of these' if len(fit) > _MAX_LISTED else 'These'}: {listed}." if fit else ""
     what = f"{shown(text, 100)} fits {len(fit) or 'no'} run{'s' * (len(fit) > 1)} {where}."
-    raise ConfigError(f"rla.open: {what} {known} Allowed: a run of rla.runs(), the id of one, or its name.")
+    raise ConfigError(f"rla.open: {what}{known} Allowed: a run of rla.runs(), the id of one, or its name.")
 
 
 def _begins(run: SavedRun, text: str) -> bool:

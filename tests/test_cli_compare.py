@@ -106,6 +106,15 @@ def test_equal_runs_have_no_difference(log_root, command):
     assert "parameters: no difference\n" in out and "versions: no difference\n" in out
 
 
+def test_parameters_have_all_digits(tmp_path, command):
+    """Two that differ look different, and 1.0 is no integer."""
+    for lr in (0.30000000000000004, 1.0, 0.3):
+        with rla.run(task="t", log_root=tmp_path, writers=["csv"], backup="none", lr=lr):
+            pass
+    lines = command("compare", "latest~2", "latest~1", "latest", "--log-root", tmp_path).out.splitlines()
+    assert "  lr  0.30000000000000004  1.0  0.3" in [re.sub(" {3,}", "  ", line.rstrip()) for line in lines]
+
+
 def test_packages_and_python_are_compared(tmp_path, command):
     """As the runs noted them."""
     import json
@@ -167,3 +176,13 @@ def test_files_that_are_links_to_the_same_data_are_not_read(log_root, monkeypatc
     runs = rla.runs(log_root)
     list(codediff.changes(runs[0].code_dir, runs[1].code_dir))
     assert sorted({*asked}) == ["data.bin", "model.py"]
+
+
+@pytest.mark.parametrize("old", ["a\nb\n", "a\nb", "", "\n"])
+@pytest.mark.parametrize("new", ["a\nc\n", "a\nc", "a\n\nb\n", "b"])
+def test_a_diff_of_the_last_line_can_be_applied(tmp_path, old, new):
+    """With and without a newline at the end of the file."""
+    (tmp_path / "x.py").write_text(old)
+    text = "\n".join(codediff.unified(old, new, "x.py")) + "\n"
+    subprocess.run(["git", "apply", "--unsafe-paths", "-"], cwd=tmp_path, input=text, text=True, check=True)
+    assert (tmp_path / "x.py").read_text() == new

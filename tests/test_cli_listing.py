@@ -19,7 +19,7 @@ import pytest
 
 import rla_hooks as rla
 from rla_hooks.cli import fields, listed
-from rla_hooks.cli.fields import wrong
+from rla_hooks.cli.fields import Field, columns_of, wrong
 from rla_hooks.cli.lines import Column, fitted, plain
 from rla_hooks.query import bulk
 from rla_hooks.query.entry import read_entry
@@ -214,9 +214,28 @@ def test_an_empty_listing_is_no_mistake(rla_command, log_root, tmp_path):
     assert (code, out) == (2, "") and err.startswith(f"rla: there is no folder {tmp_path}/nowhere (from --log-root)")
 
 
+def test_an_empty_listing_says_what_is_near(rla_command, log_root):
+    """A folder in the log root or around it, tags and groups that no run has."""
+    for folder in (log_root / "log", log_root / "log" / "cartpole"):
+        assert rla_command("runs", "--log-root", folder)[2].endswith(f"A log root is near: --log-root {log_root}\n")
+    _, _, err = rla_command("runs", "--log-root", log_root, "--tags", "good,papr")
+    assert err.endswith("is one with --tags good,papr. No run has the tag 'papr'. Did you mean 'paper'?\n")
+    assert "No run has the group 'x'." in rla_command("runs", "--log-root", log_root, "--group", "x")[2]
+
+
+def test_numbers_of_a_terminal_read_as_in_names():
+    """What is seen there can be typed: the run is called lr=1.0."""
+    cells = {
+        brief: [str(cell) for cell in columns_of([Field("lr", [1.0, 1e-05, 1 / 3])], brief)[0].cells]
+        for brief in (None, True)
+    }
+    assert cells == {None: ["1.0", "1e-05", "0.3333333333333333"], True: ["1.0", "1e-05", "0.333333"]}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["lr=0.1"], "rla runs takes no words, but got 'lr=0.1'. Choose runs by --task lr=0.1, --name '*lr=0.1*'"),
         (["--json", "--csv"], "--json, --csv and --watch exclude each other"),
         (["--watch"], "--watch needs a terminal"),
         (["--where", "lr <"], "the filter cannot be used"),
@@ -308,7 +327,8 @@ def test_watching_goes_on_until_ctrl_c(tmp_path):
         _read_until(terminal, "no runs in")
         long = {"hyper_parameters": {"text": "x" * 100}, "record": ["text"]}
         with rla.run(task="newcomer", log_root=tmp_path, writers=["csv"], backup="none", **long):
-            _read_until(terminal, "xxx…")
+            line = _read_until(terminal, "xxx…").rpartition("\n")[2]
+            assert len(re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line)) == 68  # of 70: ^C finds room behind it
         _read_until(terminal, "finished")
         process.send_signal(signal.SIGINT)
         rest = _read_until(terminal, None)

@@ -615,7 +615,7 @@ def test_names_that_no_run_has():
         "last.perf/retrun > 1": "Near it: last.perf/return.",
         "`time_step` == 1": "Near it: `time-step`",
         "statsu == 'failed'": "Near it: status, ",
-        "xyzzy == 1": "Known: last.loss, last.perf/return, lr, optimizer.width, ...; and the built-in names.",
+        "xyzzy == 1": "Known: lr, optimizer.width, `time-step`, last.loss, last.perf/return; and the built-in names.",
     }
     for text, said in found.items():
         name = Filter(text).names[0]

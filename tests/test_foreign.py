@@ -138,6 +138,17 @@ def test_hyper_parameters_of_tensorboard(tmp_path, put):
     assert [run.name for run in rla.runs(tmp_path, where="lr < 0.3")] == ["b"]
 
 
+def test_the_step_of_a_run_is_the_greatest(tmp_path, put):
+    """torch's add_hparams writes a row of step 0 at the end of a training."""
+    put("b/events.out.tfevents.1700000000.host.1.0", EVENTS)
+    put(
+        "b/1700000001/events.out.tfevents.1700000001.host.1.1",
+        event(0, 20.0, hparams(lr=0.25), scalar("hparam/acc", 1)),
+    )
+    (run,) = rla.runs(tmp_path, where="step == 1")
+    assert run.info["last_step"] == 1 and run.columns()["time-step"].values.tolist()[-1] == 0
+
+
 def test_a_table_and_event_files_of_one_folder(tmp_path, put):
     """A metric that both have comes from the table, and those that only event files have from these."""
     put("a/progress.csv", "loss,time/total_timesteps\n0.5,100\n0.25,200\n")
@@ -330,7 +341,9 @@ def test_a_log_root_is_never_another_tools(tmp_path, put):
         rla.log({"loss": 0.5}, step=0)
     put("other/progress.csv", "step,loss\n0,0.5\n")
     assert [found.name for found in rla.runs(root)] == [run.name]
-    assert rla.runs(root, task="none") == [] and rla.runs(root / "log" / "demo") == []
+    assert rla.runs(root, task="none") == []
+    with pytest.warns(RLAWarning, match="is a log root. Give that one"):
+        assert rla.runs(root / "log" / "demo") == []
     assert [found.name for found in rla.runs(tmp_path)] == ["other"]
     (root / "log" / run.name).rename(tmp_path / "gone")
     assert rla.runs(root) == []

@@ -105,6 +105,15 @@ def test_the_status_has_a_colour(status):
     assert 0.1 < (0.2126 * red + 0.7152 * green + 0.0722 * blue) / 255 < 0.75
 
 
+def test_numbers_and_notes_read_as_they_were_given():
+    """1.0 is in the name of the run, so it is not shown as 1; a note has its lines."""
+    run = plain(0, {"lr": 1.0, "gamma": 1 / 3, "far": 1e300}, {"return": math.inf})
+    run = rla.SavedRun(run.paths, run.entry._replace(labels={"note": "first\n<second>"}))
+    _, parameters, metrics = read(run).tables
+    assert [value for _, value in parameters[1:]] == ["1.0", "0.33333", "1e+300"] and metrics[1][1] == "inf"
+    assert 'pre-line">first\n&lt;second&gt;</span>' in run._repr_html_()
+
+
 def test_hostile_names_are_texts(tmp_path):
     """Whatever stands in names, values, labels and errors is shown as text, with escapes for control characters."""
     shown = HOSTILE.replace("\x1b", "\\x1b").replace("\u202e", "\\u202e")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from datetime import date, datetime, timedelta, timezone
 
@@ -212,6 +213,22 @@ def test_a_mistake_says_what_is_allowed(arguments, said, choose):
     """Nothing is chosen by an argument that nobody can have meant."""
     with pytest.raises(ConfigError, match=said):
         choose(**arguments)
+
+
+@pytest.mark.parametrize("given", [".", "log", "log/grid", "code", "inside/.."])
+def test_a_folder_beside_the_log_root_is_answered_by_a_warning(tmp_path, monkeypatch, given):
+    """The project's folder, and folders in the log root, are what people give by mistake."""
+    root = tmp_path / "rla_data"
+    with rla.run(task="grid", log_root=root, writers=["csv"]):
+        pass
+    (root / "inside").mkdir()
+    monkeypatch.chdir(tmp_path if given == "." else root)
+    wrong = "." if given == "." else given
+    if given == "inside/..":
+        assert len(rla.runs(wrong)) == 1
+        return
+    with pytest.warns(RLAWarning, match=f"no runs are in .*, but {re.escape(str(root))} is a log root"):
+        assert rla.runs(wrong) == []
 
 
 def test_names_are_not_judged_where_there_are_no_runs(root, tmp_path):

@@ -37,7 +37,8 @@ def main() -> None:
     try:
         try:
             with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", "there is no folder", RLAWarning)  # commands say where they looked
+                for said in ("there is no folder", "no runs are in"):  # commands say where they looked
+                    warnings.filterwarnings("ignore", said, RLAWarning)
                 warnings.showwarning = _show_warning
                 app(prog_name="rla")
         finally:

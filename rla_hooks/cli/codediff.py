@@ -95,12 +95,10 @@ def _are_equal(first: Path, second: Path) -> bool:
 def unified(old: str, new: str, path: str) -> list[str] | None:
     """Return the unified diff of two texts; None where it would take too long.
 
-    >>> unified("a\\nb\\n", "a\\nc\\n", "x.py")[3:6]
+    >>> unified("a\\nb\\n", "a\\nc\\n", "x.py")[3:]
     [' a', '-b', '+c']
     """
-    if old.endswith("\n") and new.endswith("\n"):  # what follows the last line is no line
-        old, new = old[:-1], new[:-1]
-    before, after = old.split("\n"), new.split("\n")
+    before, after = _lines(old), _lines(new)
     head = _common(before, after)
     tail = _common(before[head:][::-1], after[head:][::-1])
     if (len(before) - head - tail) * (len(after) - head - tail) > _MAX_PRODUCT:
@@ -108,7 +106,14 @@ def unified(old: str, new: str, path: str) -> list[str] | None:
     skip, keep = max(head - 3, 0), max(tail - 3, 0)  # difflib need not see what is equal at both ends
     old_part, new_part = before[skip : len(before) - keep], after[skip : len(after) - keep]
     found = difflib.unified_diff(old_part, new_part, f"a/{path}", f"b/{path}", lineterm="")
-    return [_moved(line, skip) for line in found]
+    return [part for line in found for part in _moved(line, skip).split("\n")]
+
+
+def _lines(text: str) -> list[str]:
+    """The lines of a text. A last one without an end is marked, as diff and git do, so that patch takes the diff."""
+    lines = text.split("\n")
+    last = lines.pop()
+    return [*lines, f"{last}\n\\ No newline at end of file"] if last else lines
 
 
 def _common(before: list[str], after: list[str]) -> int:

@@ -186,14 +186,16 @@ def _print_values(title: str, table: Values, found: Runs, console: Console) -> N
         console.print(Text.assemble((title, "bold"), ": no difference" if title != "metrics" else ": none"))
         return
     console.print(Text(title, "bold"))
+    is_metric = title == "metrics"  # parameters have all digits: they may differ in the last one
     heads = ["", *(cell(head) for head in _heads(found))]
     rows = [[Text(text, "dim") for text in heads]]
     most = _MAX_VALUE if console.is_terminal else 500
     for name, values in table.items():
         texts = [
-            "" if value is None else cell(number(value) if isinstance(value, float) else value) for value in values
+            "" if value is None else cell(number(value) if is_metric and isinstance(value, float) else value)
+            for value in values
         ]
-        style = "bold" if title == "metrics" and len(set(texts)) > 1 else ""
+        style = "bold" if is_metric and len(set(texts)) > 1 else ""
         rows.append([Text(cell(name, 60)), *(Text(cut(text, most), style) for text in texts)])
     for part in _parts(rows, console.width - 2):
         print_table(console, part, indent=2)

@@ -129,11 +129,16 @@ def wrong(run: SavedRun) -> str | None:
 def text_of_value(value: Any, exact: bool = True) -> str:
     """Return a value as Python prints it, texts without quotes; if not exact, floats with six digits.
 
+    A float that needs no more reads as in the name of the run, by which it can be chosen: ``lr=1.0``, not ``lr=1``.
+
     >>> text_of_value(0.30000000000000004), text_of_value(0.30000000000000004, exact=False), text_of_value("ppo")
     ('0.30000000000000004', '0.3', 'ppo')
+    >>> text_of_value(1.0, exact=False), text_of_value(1e16, exact=False), text_of_value(12345678.0, exact=False)
+    ('1.0', '1e+16', '1.23457e+07')
     """
     if isinstance(value, float) and not exact:
-        return f"{value:.6g}"
+        brief = f"{value:.6g}"
+        return repr(value) if float(brief) == value else brief
     return value if isinstance(value, str) else repr(value)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rla_hooks.cli.fields import Field, chosen_fields, columns_of, default_fields, exact_fields, plain_value, values_of
 from rla_hooks.cli.groups import Groups, grouped
 from rla_hooks.cli.lines import fitted, plain
-from rla_hooks.cli.nothing import no_root, no_runs
+from rla_hooks.cli.nothing import SEE_ALL, labels_near, no_root, no_runs
 from rla_hooks.cli.objects import json_text, object_of
 from rla_hooks.errors import ConfigError, RLAError
 from rla_hooks.query import Runs, runs
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 _BRIEF = 100  # characters: in a narrower terminal times have no year and no seconds
+_CTRL_C = 2  # columns: the terminal shows ^C behind the last line. In a line of its own it would shift the others
 
 
 class Wanted(NamedTuple):
@@ -64,8 +65,11 @@ class Wanted(NamedTuple):
 
     def nothing(self) -> str:
         """Say that no run is chosen."""
-        asked = " and ".join(f"--{key} {value}" for key, value in self.filters.items() if value)
-        return printable(no_runs(self.log_root, self.task, asked or None))
+        given = {key: ",".join(value) if isinstance(value, list) else value for key, value in self.filters.items()}
+        asked = " and ".join(f"--{key} {value}" for key, value in given.items() if value)
+        text = no_runs(self.log_root, self.task, asked or None)
+        near = labels_near(self.log_root, self.filters.get("tags", []), self.filters.get("group"))
+        return printable(text.removesuffix(SEE_ALL) + near if near else text)
 
 
 def last_of(sort: str) -> list[str]:
@@ -137,7 +141,7 @@ def watch(wanted: Wanted, interval: float) -> None:
         Live(console=console, auto_refresh=False, redirect_stdout=False) as live,
     ):
         while True:
-            lines = lines_of(wanted, console.width)
+            lines = lines_of(wanted, console.width - _CTRL_C)
             live.update(Group(*in_height(lines, console.height - 1)), refresh=True)
             time.sleep(interval)
 

@@ -44,9 +44,13 @@ Watch = Annotated[bool, typer.Option("--watch", help="Show the listing again and
 Interval = Annotated[float, typer.Option("--interval", metavar="SECONDS", min=0.1, help="How often --watch looks.")]
 
 
-@app.command("ls", help="The same as runs.\n\nExamples:\n\n    rla ls -n 20")
-@app.command("runs")
+_WORDS = {"allow_extra_args": True}  # which are a mistake: what was meant is said
+
+
+@app.command("ls", context_settings=_WORDS, help="The same as runs.\n\nExamples:\n\n    rla ls -n 20")
+@app.command("runs", context_settings=_WORDS)
 def list_runs(
+    context: typer.Context,
     columns: Columns = None,
     where: Where = None,
     name: Name = None,
@@ -78,7 +82,14 @@ def list_runs(
     """
     from rla_hooks.cli import listed
     from rla_hooks.errors import ConfigError
+    from rla_hooks.texts import shell_path, shown
 
+    if context.args:
+        word = context.args[0]
+        raise ConfigError(
+            f"rla runs takes no words, but got {shown(word, 100)}. Choose runs by --task {shell_path(word)}, "
+            f'--name {shell_path(f"*{word}*")} or --where "..."; one run is shown by rla show {shell_path(word)}.'
+        )
     if json + csv + watch > 1:
         raise ConfigError("--json, --csv and --watch exclude each other. Give one of them.")
     wanted = listed.Wanted(

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rla_hooks.config.reading import load, log_root_of
 from rla_hooks.errors import did_you_mean
 from rla_hooks.query import Runs, SavedRun, runs
+from rla_hooks.query.near_root import near_root
 from rla_hooks.texts import shell_path, shown
 
+SEE_ALL = " See them all: rla runs"
 _MAX_SEEN = 1000  # runs whose words are compared, the newest
 _MAX_NEAR = 3
 
@@ -27,14 +30,32 @@ def no_runs(log_root: Path | None, task: str | None = None, where: str | None = 
     root = log_root_of(log_root)
     there = runs(root)
     if not there:
-        return f"no runs in {shell_path(root)} ({origin_of_root(log_root)}). Another log root: --log-root"
+        place = near_root(root)
+        other = f"A log root is near: --log-root {shell_path(place)}" if place else "Another log root: --log-root"
+        return f"no runs in {shell_path(root)} ({origin_of_root(log_root)}). {other}"
     if task is not None and not runs(root, task):
         tasks = sorted({run.task for run in there})
         near = did_you_mean(task, tasks) or f" Tasks there: {', '.join(map(repr, tasks[:10]))}."
         return f"no runs of the task {shown(task, 100)} in {shell_path(root)} ({origin_of_root(log_root)}).{near}"
     of = "" if task is None else f" of the task {shown(task, 100)}"
     number = len(there if task is None else runs(root, task))
-    return f"none of the {_count(number)}{of} in {shell_path(root)} is one with {where}. See them all: rla runs"
+    return f"none of the {_count(number)}{of} in {shell_path(root)} is one with {where}.{SEE_ALL}"
+
+
+def labels_near(log_root: Path | None, tags: Sequence[str], group: str | None) -> str:
+    """Say which tags or group no run has, and what is near or there; nothing if all are there."""
+    there = runs(log_root_of(log_root))
+    known = {"tag": sorted({tag for run in there for tag in run.tags}), "group": sorted({*_groups(there)})}
+    for kind, words in (("tag", tags), ("group", [group] if group else [])):
+        for word in words:
+            if word not in known[kind]:
+                seen = f" There are: {', '.join(map(shown, known[kind][:10]))}." if known[kind] else ""
+                return f" No run has the {kind} {shown(word, 100)}.{did_you_mean(word, known[kind]) or seen}"
+    return ""
+
+
+def _groups(found: Runs) -> Iterable[str]:
+    return (run.group for run in found if run.group)
 
 
 def no_root(log_root: Path | None) -> str | None:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _MAX_WIDTH = 40  # of a column, which may hold texts
 _DELETED = "the run was deleted"
 
+_CTRL_C = 2  # columns: the terminal shows ^C where the table ends. In a line of its own it would shift the table
+
 Print = Callable[["Sequence[Row]"], None]
 
 
@@ -83,8 +85,15 @@ def tail(
         _print_lines(follower.last(count), columns)
 
 
-def _follow(run: SavedRun, follower: Follower | ReadRows, count: int, every: float, print_rows: Print) -> None:
-    """Give the rows that are there, and those to come, until the run has ended, or Ctrl-C."""
+def _follow(
+    run: SavedRun,
+    follower: Follower | ReadRows,
+    count: int,
+    every: float,
+    print_rows: Print,
+    tell: Callable[[str], None] | None = None,
+) -> None:
+    """Give the rows that are there, and those to come, until the run has ended, or Ctrl-C, and tell which."""
     from rla_hooks.query.entry import read_entry
 
     with suppress(KeyboardInterrupt):
@@ -94,10 +103,10 @@ def _follow(run: SavedRun, follower: Follower | ReadRows, count: int, every: flo
             while rows := follower.new():
                 print_rows(rows)
             if not run.log_dir.is_dir():
-                _tell(f"{_DELETED}: {run.name}")
+                (tell or _tell)(f"{_DELETED}: {run.name}")
                 raise typer.Exit(1)
             if not status.startswith("running"):
-                _tell(f"the run has ended: {status}")
+                (tell or _tell)(f"the run has ended: {status}")
                 return
             time.sleep(every)
 
@@ -149,13 +158,18 @@ def _on_terminal(
         console.print(_table(follower.last(count), columns, console.width))
         return
     shown: deque[Row] = deque(maxlen=max(1, min(count, console.height - 4)))
-    with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
+    said: list[str] = []
+    try:
+        with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
 
-        def show(rows: Sequence[Row]) -> None:
-            shown.extend(rows)
-            live.update(_with_status(run, _table(shown, columns, console.width)), refresh=True)
+            def show(rows: Sequence[Row]) -> None:
+                shown.extend(rows)
+                live.update(_with_status(run, _table(shown, columns, console.width - _CTRL_C)), refresh=True)
 
-        _follow(run, follower, count, every, show)
+            _follow(run, follower, count, every, show, said.append)
+    finally:
+        for text in said:  # below the table: what is printed while it is alive is drawn over
+            _tell(text)
 
 
 def _with_status(run: SavedRun, table: RenderableType) -> RenderableType:
@@ -200,6 +214,7 @@ def _table(rows: Sequence[Row], columns: Sequence[str] | None, width: int) -> Re
     line = Text(
         f"{len(hidden)} more columns: -c {cell(','.join(hidden[:3]))}", "dim", no_wrap=True, overflow="ellipsis"
     )
+    line.truncate(width, overflow="ellipsis")
     return Group(table, line)
 
 

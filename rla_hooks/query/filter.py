@@ -14,6 +14,7 @@ from rla_hooks.query.names import BUILT_IN, METRICS, is_known
 from rla_hooks.texts import cut, shown
 
 _MOST_SHOWN = 4  # names, in an error
+_MOST_KNOWN = 12  # names that there are, where none is near
 _LONGEST = 200  # characters of a name that is compared with others
 _MAX_COMPARED = 20_000  # names that are compared with one that no run has
 
@@ -85,9 +86,9 @@ def names_near(name: str, known: Iterable[str]) -> str:
     near += difflib.get_close_matches(name, short[:_MAX_COMPARED], _MOST_SHOWN) if len(name) <= _LONGEST else []
     if near:
         return f"Near it: {', '.join(map(written, [*dict.fromkeys(near)][:_MOST_SHOWN]))}."
-    own = [each for each in short if each not in BUILT_IN]
-    more = ", ..." if len(own) > _MOST_SHOWN else ""
-    return f"Known: {', '.join(map(written, own[:_MOST_SHOWN])) or 'none of their own'}{more}; and the built-in names."
+    own = sorted((each for each in short if each not in BUILT_IN), key=lambda each: each.startswith("last."))
+    more = ", ..." if len(own) > _MOST_KNOWN else ""
+    return f"Known: {', '.join(map(written, own[:_MOST_KNOWN])) or 'none of their own'}{more}; and the built-in names."
 
 
 def written(name: str) -> str:

@@ -78,7 +78,11 @@ def run_html(run: Any, columns: Callable[[Iterable[str]], Columns]) -> str:
         "result": run.result,
         "folder": shell_path(run.log_dir),
     }
-    lines = [_row([_grey(name), _value(value, 300)]) for name, value in facts.items() if value not in (None, "")]
+    cells = {name: _value(value, 300) for name, value in facts.items() if value not in (None, "")}
+    if run.note:
+        lines = [_text(line, 300) for line in run.note.splitlines()[:_MOST_LINES]]
+        cells["note"] = f'<span style="white-space: pre-line">{chr(10).join(lines)}</span>'
+    lines = [_row([_grey(name), cell]) for name, cell in cells.items()]
     lines += [_row([_grey("problem"), _text(problem, 300)]) for problem in run.problems]
     parts = [_table((), lines)]
     if run.hparams:
@@ -148,8 +152,9 @@ def _text(text: object, longest: int = _LONGEST) -> str:
 def _value(value: Any, longest: int = _LONGEST) -> str:
     if value is None:
         return ""
-    if isinstance(value, float):
-        return _text(value if math.isinf(value) or math.isnan(value) else f"{value:.5g}")
+    if isinstance(value, float):  # with five digits; one that needs no more reads as in the run's name: 1.0
+        brief = f"{value:.5g}"
+        return _text(brief if math.isfinite(value) and float(brief) != value else value)
     if type(value) is int and value.bit_length() > 1000:
         return _text(f"an integer of {value.bit_length()} bits")
     return _text(value, longest)

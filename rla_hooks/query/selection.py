@@ -20,6 +20,7 @@ from rla_hooks.query.candidates import Candidates, candidates_of
 from rla_hooks.query.filter import Filter, names_near, written
 from rla_hooks.query.filter_columns import matcher
 from rla_hooks.query.names import BUILT_IN, is_known
+from rla_hooks.query.near_root import near_root
 from rla_hooks.query.run_list import Runs
 from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.query.sorting import order, sort_keys
@@ -206,7 +207,7 @@ def _no_sort(name: str, known: Iterable[str]) -> ConfigError:
 
 
 def _tell_why(root: Path, is_given: bool) -> None:
-    """Warn where no runs are found since the folder cannot be read, or since the one that the user gave is not there.
+    """Warn where no runs are found since the folder cannot be read, is not there, or is near the log root.
 
     That of the config comes into being with the first run.
     """
@@ -219,3 +220,6 @@ def _tell_why(root: Path, is_given: bool) -> None:
     except OSError:
         if is_given and not os.path.isdir(root):
             warn(f"there is no folder {shell_path(root)}, so no runs are listed. Give the log root of the runs.")
+    near = near_root(root) if is_given and os.path.isdir(root) else None
+    if near is not None:
+        warn(f"no runs are in {shell_path(root)}, but {shell_path(near)} is a log root. Give that one.")

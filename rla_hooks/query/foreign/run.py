@@ -156,11 +156,15 @@ class ForeignRun(SavedRun):
 
     @functools.cached_property
     def info(self) -> dict[str, Any]:
-        """``rows``, ``last_step`` and ``last``, as its files have them."""
+        """``rows``, ``last_step`` and ``last``, as its files have them.
+
+        last_step is the greatest one: the row of torch's ``add_hparams`` has step 0, and comes last.
+        """
         rows = self._rows
         steps = rows.values(STEP).values.tolist() if STEP in rows.pieces else []
+        numbers = [each for each in steps if isinstance(each, (int, float)) and each == each]  # no NaN
         last = {name: summary.last for name, summary in self.summaries.items()}
-        return {"rows": rows.length, "last_step": steps[-1] if steps else None, "last": last}
+        return {"rows": rows.length, "last_step": max(numbers, default=None), "last": last}
 
     @property
     def checkpoint_dir(self) -> Path:
