@@ -25,6 +25,7 @@ from rla_hooks.writers.base import STEP, TIME
 from rla_hooks.writers.csv_format import MORE, cells_of, from_more, read_header, row_starts
 
 _ROWS = 20_000  # of a block of cells that the csv module has split
+_FEW = 16  # rows; the numbers of fewer are read sooner one by one: rows of 100,000 columns come singly
 _BOM = b"\xef\xbb\xbf"  # spreadsheet programs put it before the header
 _END = "\x1a the end \x1a"  # a line that is added behind the last one
 
@@ -138,6 +139,8 @@ class _Reader:
             found = PlainCells.of(b"\n".join([*lines, b""]), width)
             if found is None:
                 raise _Damaged
+        if found.length < _FEW:
+            return self._checked(found.length, found.cells)
         return self._checked(found.length, found.cells, found.numbers)
 
     def _csv_rows(self, lines: Lines) -> Iterator[list[str]]:
