@@ -65,7 +65,7 @@ def test_the_commands_of_the_readme_work(sweep, root, command, tmp_path):
         done = command(*words[1:])
         assert done.code == 0 and done.out + done.err, words  # an export says on stderr what it wrote
         printed[" ".join(words)] = done.out
-    assert printed["rla runs --by lr -c perf/mean"].split() == block[2].split()
+    assert printed["rla runs --task sweep --by lr -c perf/mean"].split() == block[2].split()
     assert len((tmp_path / "curves.csv").read_text().splitlines()) > 1000
 
 
