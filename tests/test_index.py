@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import random
@@ -533,3 +534,24 @@ def test_the_rows_of_killed_runs_are_read_once(root, monkeypatch, trusting):
         file.write("2,3.0,0.125\n")
     assert [*candidates_of(root).column("last.loss")] == [0.25, 0.25, 0.125] and len(read) == 4
     assert_equal(root)
+
+
+def test_the_garbage_collector_is_as_it_was_after_a_listing(tmp_path, monkeypatch):
+    """It is off while the index is read, also where that fails; who had it off keeps it off."""
+    (tmp_path / "log").mkdir()
+    seen = []
+
+    def look(*arguments):
+        seen.append(gc.isenabled())
+        raise RuntimeError
+
+    monkeypatch.setattr(Index, "_refresh", look)
+    for is_on in (True, False):
+        (gc.enable if is_on else gc.disable)()
+        try:
+            with pytest.raises(RuntimeError):
+                Index.of_now(tmp_path)
+            assert gc.isenabled() is is_on
+        finally:
+            gc.enable()
+    assert seen == [False, False]

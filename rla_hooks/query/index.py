@@ -11,11 +11,13 @@ the same moment do the same work, and each stores what it has read.
 
 from __future__ import annotations
 
+import gc
 import os
 import sqlite3
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -81,7 +83,8 @@ class Index:
         """Return the runs as their files are now."""
         index, starts = cls(root), task_starts(task)
         if any(os.path.isdir(root / LOG / start) for start in starts):
-            index._refresh(task, starts)
+            with _without_collector():
+                index._refresh(task, starts)
         return index
 
     @classmethod
@@ -89,11 +92,12 @@ class Index:
         """Return the runs as the last list of them has left the index, without a look at the files."""
         index = cls(root)
         query = "SELECT started, name, id, has_ended FROM runs"
-        index.token, found = index.cache.read(lambda db: (token_of(db), db.execute(query).fetchall()))
-        if found:
-            started, names, ids, ended = zip(*found)
-            texts = os.fsdecode(b"\0".join(names)).split("\0")  # in one go: no name has this letter
-            index.rows = sorted(zip(started, texts, ids, map(bool, ended)))
+        with _without_collector():
+            index.token, found = index.cache.read(lambda db: (token_of(db), db.execute(query).fetchall()))
+            if found:
+                started, names, ids, ended = zip(*found)
+                texts = os.fsdecode(b"\0".join(names)).split("\0")  # in one go: no name has this letter
+                index.rows = sorted(zip(started, texts, ids, map(bool, ended)))
         return index
 
     def _refresh(self, task: str | None, starts: Iterable[str]) -> None:
@@ -144,6 +148,21 @@ class Index:
             db.executemany("DELETE FROM contents WHERE id = ?", [[id] for id in ids])
             db.executemany("DELETE FROM live_rows WHERE id = ?", [[id] for id in ids])
             index_columns.touch(db, ids)
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Let Python not look for circles of objects meanwhile: millions are made, none in a circle, in a third less time.
+
+    It is off for all threads; what they leave is found afterwards.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def store(index: Index, some: Iterable[NewRow]) -> dict[str, int]:
