@@ -171,6 +171,17 @@ def test_metrics_of_all_runs_in_one_frame(make, root):
     assert runs.metrics("a", x="timestamp")["timestamp"].is_monotonic_increasing
 
 
+def test_many_parameters_are_not_repeated_in_each_row(make, root):
+    """A long table has the first 100 that differ, and says so; all of them, or others, for who asks."""
+    for value in (1, 2):
+        make({"loss": 0.5}, **{f"p{number:03}": value for number in range(120)})
+    runs = rla.runs(root)
+    with pytest.warns(rla.RLAWarning, match="first 100 of 120 parameters"):
+        assert [*runs.metrics("loss")][:102] == ["id", *(f"p{number:03}" for number in range(100)), "time-step"]
+    assert len([*runs.metrics("loss", params="all")]) == 124 and "p119" in runs.metrics("loss", params=["p119"])
+    assert len([*runs.table(["loss"])]) == 127
+
+
 def test_wrong_metrics_of_runs(make, root):
     """A name that no run has, as metric or x, and a text: each says what is allowed."""
     make({"loss": 1.0, "note": "fine"})

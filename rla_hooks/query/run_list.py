@@ -140,7 +140,7 @@ class Runs(Sequence[SavedRun]):
         metric. Rows that lack the metric or x are left out; a NaN that was logged stays.
 
         metrics: names; by default all that are numbers. x: any numeric column, such as ``"timestamp"`` or a metric.
-        params and frame: as in :meth:`table`.
+        params and frame: as in :meth:`table`, but of the parameters that differ at most 100.
         Raises :class:`~rla_hooks.errors.ConfigError` for a metric that no run has, or that is a text in one, and
         :class:`~rla_hooks.errors.RLAError` if pandas or polars is not installed.
 

@@ -18,6 +18,7 @@ Names = str | Iterable[str] | None
 ABOUT = "id", "task", "status", "started", "seconds", "rows"  # the first columns of a table of runs
 _STATISTICS = "last.", "min.", "max."
 _MOST_METRICS = 100  # that a table has without being asked for them
+_MOST_REPEATED = 100  # differing parameters that a long table repeats in each row without being asked for them
 _MOST_LISTED = 20  # names in an error
 
 
@@ -66,7 +67,7 @@ def long_table(runs: Sequence[SavedRun], metrics: Names, x: str, params: Names) 
     parts = numpy.array(pieces, dtype="int64").reshape(-1, 3)
     of_run, of_metric = (numpy.repeat(parts[:, part], parts[:, 2]) for part in (0, 1))
     about: dict[str, Column] = {"id": column_of([run.id for run in runs])}
-    about |= parameters(runs, params, {"id", x, "metric", "value"})
+    about |= parameters(runs, params, {"id", x, "metric", "value"}, _MOST_REPEATED)
     table: dict[str, AnyColumn] = {name: Repeated(column, of_run) for name, column in about.items()}
     table[x] = joined(steps, "int64")
     table["metric"] = Repeated(column_of(names), of_metric)
@@ -109,13 +110,15 @@ def _all_columns(run: SavedRun) -> Columns | OSError:
         return error
 
 
-def parameters(runs: Sequence[SavedRun], params: Names, taken: Collection[str]) -> dict[str, Column]:
-    """Return the parameters of each run as columns: those that differ, all, or those of these names.
+def parameters(
+    runs: Sequence[SavedRun], params: Names, taken: Collection[str], most: int | None = None
+) -> dict[str, Column]:
+    """Return the parameters of each run as columns: those that differ, at most so many, all, or those of these names.
 
     One whose name is ``taken``, or that of something built in, is called ``hparams.<name>``.
     """
     if params in ("differing", "all"):
-        names = differing(runs) if params == "differing" else list(all_parameters(runs))
+        names = _first(differing(runs), most) if params == "differing" else list(all_parameters(runs))
         free = {name: name if name not in BUILT_IN else f"hparams.{name}" for name in names}
         given = [run.hparams for run in runs]
         columns = {free[name]: column_of([each.get(name) for each in given]) for name in names}
@@ -155,6 +158,16 @@ def differing(runs: Sequence[SavedRun]) -> list[str]:
     """
     given = [run.hparams for run in runs]
     return [name for name in all_parameters(runs) if _differs([each.get(name) for each in given])]
+
+
+def _first(names: list[str], most: int | None) -> list[str]:
+    """A run may have ten thousands of parameters, and a long table repeats each in every row."""
+    if most is not None and len(names) > most:
+        warn(
+            f"the table has the first {most} of {len(names):,} parameters that differ. Name those that you want: "
+            "params=['...'], or take all of them: params='all'"
+        )
+    return names[:most]
 
 
 def _differs(values: Sequence[Any]) -> bool:
