@@ -47,8 +47,8 @@ def _of_current(method: Callable[Concatenate[Any, P], R]) -> Callable[P, R]:
     return function
 
 
-def log(values: Mapping[str, Any], step: int | None = None) -> None:
-    needed_run("rla.log").log(values, step)  # written out, since it is called at every step
+def log(values: Mapping[str, Any], step: int | None = None, *, wait: bool | None = None) -> None:
+    needed_run("rla.log").log(values, step, wait=wait)  # written out, since it is called at every step
 
 
 log.__doc__ = Run.log.__doc__

@@ -187,9 +187,9 @@ class Tester:
         """
         return cls.load(archive.find(record_date, task_name, Path(log_root)))
 
-    def log(self, values: Mapping[str, Any], step: int | None = None) -> None:
+    def log(self, values: Mapping[str, Any], step: int | None = None, *, wait: bool | None = None) -> None:
         """Log a row of metrics to the run. See :meth:`Run.log`."""
-        self._run.log(values, step)
+        self._run.log(values, step, wait=wait)
 
     # --- all other attributes are the run's, or the settings' -----------------------------------------------------
 

@@ -292,6 +292,7 @@ def test_everything_set(tmp_path):
         "IGNORE_RULE": ["*.mp4", "!keep.mp4"],
         "DL_FRAMEWORK": "torch",
         "TABLES_PER_SECOND": 0.5,
+        "LOG_WAIT": False,
         "SEND_LOG_FILE": True,
         "REMOTE_SETTING": {
             "ftp_server": "host",
@@ -317,6 +318,7 @@ def test_everything_set(tmp_path):
         max_file_mb=3.0,
         dl_framework="torch",
         tables_per_second=0.5,
+        log_wait=False,
         send_log_file=True,
         remote={**given["REMOTE_SETTING"], "port": 22},
         source=None,

@@ -15,6 +15,7 @@ The keys have RLA's names. All are optional; null and the empty string mean "not
     IGNORE_RULE: ["*.mp4", "data/"]      # more lines of Git's ignore rules
     DL_FRAMEWORK: torch                  # torch or tensorflow
     TABLES_PER_SECOND: 2                 # the most tables on stdout and in log.txt
+    LOG_WAIT: true                       # whether log waits for values that an accelerator has not computed yet
     SEND_LOG_FILE: false
     REMOTE_SETTING: {ftp_server: '', username: '', password: '', port: '', remote_log_root: '',
                      remote_data_root: '', file_transfer_protocol: sftp}
@@ -69,6 +70,7 @@ _KEYS = {
     "IGNORE_RULE": _Key("ignore", checks.rules),
     "DL_FRAMEWORK": _Key("dl_framework", checks.one_of(FRAMEWORKS)),
     "TABLES_PER_SECOND": _Key("tables_per_second", checks.positive),
+    "LOG_WAIT": _Key("log_wait", checks.flag),
     "SEND_LOG_FILE": _Key("send_log_file", checks.flag),
     "REMOTE_SETTING.ftp_server": _Key("remote.ftp_server", checks.text),
     "REMOTE_SETTING.username": _Key("remote.username", checks.text),
@@ -100,6 +102,7 @@ class Config:
     data_files: bool = False
     dl_framework: str | None = None  # "torch", "tensorflow" or None
     tables_per_second: float = 2.0
+    log_wait: bool = True
     send_log_file: bool = False
     remote: dict[str, Any] = field(default_factory=dict)  # the entries of REMOTE_SETTING; port is a number
     source: Path | None = None  # the file it came from

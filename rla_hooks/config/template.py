@@ -17,6 +17,9 @@ LOG_USED:               # such as [csv, tensorboard, stdout, log]
 # The most tables per second on stdout and in log.txt. csv and tensorboard have every row.
 TABLES_PER_SECOND: 2
 
+# Whether log waits for values that an accelerator has not computed yet. With false, rows of them are written later.
+LOG_WAIT: true
+
 PROJECT_TYPE:
   # What is copied at the start of a run: source (the project), lib (the folder lib_dir) or none.
   backup_code_by: source

@@ -116,6 +116,7 @@ class RunEnd:
         """A framework's handler has got this signal, and will stop the training."""
         if self._run.ownership.state is not State.ENDED:
             self.report(INTERRUPTED, None, name)
+            self._run.logger.settle()  # afterwards, since a device may keep us waiting
 
     def end_block(self, error: BaseException | None) -> None:
         """End the run with its tracked call or block, which ``error`` leaves, or nothing."""
@@ -221,7 +222,7 @@ class RunEnd:
     def count_late_rows(self) -> None:
         """Note in run.json what was logged after the end, and keep no file open until the next row."""
         run = self._run
-        run.logger.write_scalar_row()
+        run.logger.settle()
         if run.logger.before_row is not None:  # nothing was logged since then
             return
         run.logger.before_row = self._late_row

@@ -9,16 +9,18 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rla_hooks import ranks
 from rla_hooks.core import not_writing
 from rla_hooks.core.gaps import Gaps
-from rla_hooks.core.row_values import EXACT_STEP, RowValues, record_each
+from rla_hooks.core.row_values import EXACT_STEP, OnDevice, RowValues, record_each
 from rla_hooks.core.scalar_row import ScalarRow, wall_time
 from rla_hooks.core.time_step import TimeStepHolder
+from rla_hooks.core.waiting_row import MOST_WAITING, WaitingRow, taken
+from rla_hooks.devices import Transfer
 from rla_hooks.errors import WarnOnce
 from rla_hooks.texts import cut, text_of
 from rla_hooks.values import WORD, Scalar
@@ -36,12 +38,16 @@ class Logger:
 
     A writer that raises (on a full disk, say) does not stop the training: it gives one warning, the missing rows are
     counted in :attr:`missing`, and each further row is tried again.
+
+    :attr:`wait`: whether a row is written before ``log`` returns, where the call does not say so. :attr:`rows` counts
+    the rows that still wait, too.
     """
 
     def __init__(self, writers: Iterable[Writer] = (), dir: str | Path | None = None):
         self.output_formats = list(writers)
         self.dir = None if dir is None else str(dir)
         self.level = INFO
+        self.wait = True
         self.time_step = TimeStepHolder()
         self.rows = 0
         self.last_step: int | None = None
@@ -58,6 +64,7 @@ class Logger:
         self._warn = WarnOnce()
         self._odd = RowValues(self._warn)
         self._scalar_row = ScalarRow()
+        self._waiting: deque[WaitingRow] = deque()
         self._lock = threading.RLock()
         self._process = ranks.process_id
 
@@ -145,27 +152,39 @@ class Logger:
 
     # --- dump -----------------------------------------------------------------------------------------------------
 
-    def log(self, values: Mapping[str, Any], step: int | None = None, walltime: float | None = None) -> None:
+    def log(
+        self,
+        values: Mapping[str, Any],
+        step: int | None = None,
+        walltime: float | None = None,
+        *,
+        wait: bool | None = None,
+    ) -> None:
         """Record ``values``, and dump everything that is recorded as one row. Arguments: those of ``rla.log``."""
         if self._process != ranks.process_id:
             not_writing.tell_child()
             return
+        if wait is None:
+            wait = self.wait
         with self._lock:
             if self._values:
                 self.record_all(values)
-                self.dump(step)
+                self.dump(step, wait=wait)
             else:
-                self._dump(values, step, None, walltime)
+                self._dump(values, step, None, walltime, wait)
 
-    def dump(self, step: int | None = None) -> dict[str, Scalar]:
-        """Write everything recorded since the last dump as one row, and return its values; no row if there are none."""
+    def dump(self, step: int | None = None, *, wait: bool | None = None) -> dict[str, Scalar]:
+        """Write everything recorded since the last dump as one row, and return its values; no row if there are none.
+
+        wait: as in ``rla.log``. Values that are still on their way from a device are not returned.
+        """
         if self._process != ranks.process_id:
             not_writing.tell_child()
             return {}
         with self._lock:
             values, excluded = self._values, self._excluded
             self._values, self._counts, self._excluded = {}, {}, {}
-            return self._dump(values, step, excluded)
+            return self._dump(values, step, excluded, wait=self.wait if wait is None else wait)
 
     def add_scalar(self, key: str, value: Any, step: Any = None, walltime: Any = None) -> None:
         """Add a value to the open row, if that is of this step and has no such value; else write that and open one.
@@ -174,7 +193,7 @@ class Logger:
         """
         if self._process != ranks.process_id or self.level == DISABLED:
             return
-        scalars = self._scalars({key: value})  # now: a warning points at this call, and no tensor is kept
+        scalars, _ = self._scalars({key: value}, self.wait)  # now: a warning points at this call, no tensor is kept
         if not scalars:
             return
         with self._lock:
@@ -185,18 +204,27 @@ class Logger:
                 step = self._odd.step(step, self.next_step(), more)
             given = step, self.next_step() if step is None and self.time_step.is_set else more.get(EXACT_STEP)
             if not row.takes(scalars, given):
-                self.write_scalar_row()
+                self.write_scalar_row(self.wait)
                 if self.before_row is not None:  # the end of the process must know of it
                     self._begin()
                 row = ScalarRow(self.next_step() if step is None else step, given, wall_time(walltime, time.time()))
                 while self._scalar_row.open:  # a signal handler that logs has opened it
-                    self.write_scalar_row()
+                    self.write_scalar_row(self.wait)
                 self._scalar_row = row
             row.values.update(scalars | more)
             if row.lacks(scalars):  # a signal handler that logs has written it in between
-                self._dump(scalars | more, row.step, at=row.time)
+                self._dump(scalars | more, row.step, at=row.time, wait=self.wait)
 
-    def write_scalar_row(self) -> None:
+    def settle(self) -> None:
+        """Write all rows that are not written yet: those that wait for a device, and that of :meth:`add_scalar`."""
+        if self._process != ranks.process_id or not (self._waiting or self._scalar_row.open):
+            return
+        with self._lock:
+            while self._waiting:
+                self._write_oldest()
+            self.write_scalar_row()
+
+    def write_scalar_row(self, wait: bool = True) -> None:
         """Write the row that :meth:`add_scalar` has left open, if there is one."""
         if not self._scalar_row.open or self._process != ranks.process_id:
             return
@@ -205,7 +233,7 @@ class Logger:
             if values := row.close():
                 rows = self.rows
                 try:
-                    self._dump(values, row.step, at=row.time)
+                    self._dump(values, row.step, at=row.time, wait=wait)
                 except BaseException:  # Ctrl-C: the next row or the end writes it
                     if self.rows == rows and self._scalar_row is row:
                         row.open.append(row.values)
@@ -217,13 +245,22 @@ class Logger:
             return self.time_step.get_time()
         return 0 if self.last_step is None else self.last_step + 1
 
-    def _dump(self, values: Mapping[str, Any], step: Any, excluded: _Excluded = None, at: float | None = None) -> _Row:
+    def _dump(
+        self,
+        values: Mapping[str, Any],
+        step: Any,
+        excluded: _Excluded = None,
+        at: float | None = None,
+        wait: bool = True,
+    ) -> _Row:
         if self.level == DISABLED:
             return {}
-        if self._scalar_row.open:
-            self.write_scalar_row()
-        scalars = self._scalars(values)
+        if self._scalar_row.open or self._waiting:
+            self._write_earlier(wait)
+        scalars, transfers = self._scalars(values, wait)
         if STEP in scalars or TIME in scalars:
+            self._odd.finish(scalars)  # the step is needed now
+            transfers = ()
             step = self._odd.free_columns(scalars, step)
         if not scalars:
             return scalars
@@ -234,6 +271,8 @@ class Logger:
         if self.before_row is not None:
             self._begin()
         row = Row(step, time.time() if at is None else at, scalars)
+        if transfers or self._waiting:
+            return self._let_wait(WaitingRow(row, excluded, transfers), wait)
         for writer in self.output_formats:
             self._write(writer, self._without(row, writer.name, excluded) if excluded else row)
         self.rows += 1
@@ -243,20 +282,67 @@ class Logger:
             self.on_row(dict(scalars))
         return scalars
 
+    def _let_wait(self, waiting: WaitingRow, wait: bool) -> _Row:
+        """Write a row later, after those that wait already; return the values that are known."""
+        row = waiting.row
+        self._waiting.append(waiting)
+        self.rows += 1
+        self.last_step = row.step
+        if wait:  # a signal handler that logs has come in between
+            self.settle()
+        return {name: value for name, value in row.values.items() if not isinstance(value, Transfer)}
+
+    def _write_earlier(self, wait: bool) -> None:
+        """Write the rows that stand before the next one: all, or, not to wait, those whose values have come."""
+        if wait:
+            self.settle()
+            return
+        while self._waiting and (len(self._waiting) >= MOST_WAITING or self._waiting[0].ready()):
+            self._write_oldest()
+        if self._scalar_row.open:
+            self.write_scalar_row(wait)
+
+    def _write_oldest(self) -> None:
+        """Wait for the values of the oldest row that waits, and write it."""
+        waiting = self._waiting[0]
+        row: Any = waiting.row
+        self._odd.finish(row.values)
+        try:
+            if not taken(self._waiting, waiting):
+                return
+            if not row.values:  # none could be read
+                waiting.written = True
+                self.rows -= 1
+                return
+            for writer in self.output_formats:
+                self._write(writer, self._without(row, writer.name, waiting.excluded) if waiting.excluded else row)
+            waiting.written = True
+            self.last_values.update(row.values)
+            if self.on_row is not None:
+                self.on_row(dict(row.values))
+        except BaseException:  # Ctrl-C: the next row or the end writes it
+            if not waiting.written and waiting not in self._waiting:
+                self._waiting.appendleft(waiting)
+            raise
+
     def _begin(self) -> None:
         action, self.before_row = self.before_row, None
         if action is not None:
             action()
 
-    def _scalars(self, values: Mapping[str, Any]) -> dict[str, Scalar]:
+    def _scalars(self, values: Mapping[str, Any], wait: bool) -> tuple[_Row, Sequence[Transfer]]:
+        """Return the scalars of a row, and, if it need not wait, what brings those that are not here yet."""
         scalars: dict[str, Scalar] = {}
+        on_device: OnDevice | None = None
         for key, value in values.items():
             kind = type(value)
             if (kind is float or (kind is int and -WORD < value < WORD)) and type(key) is str:
                 scalars[key] = value
             elif value is not None:  # None is a missing value
-                self._odd.convert(key, value, scalars)
-        return scalars
+                if on_device is None:
+                    on_device = {}
+                self._odd.convert(key, value, scalars, on_device)
+        return scalars, self._odd.fetch(scalars, on_device, wait) if on_device else ()
 
     @staticmethod
     def _without(row: Row, writer: str, excluded: Mapping[str, frozenset[str]]) -> Row | None:
@@ -272,7 +358,7 @@ class Logger:
         """Give a picture, a text or a histogram to the writers; those that cannot show it ignore it."""
         if self._process != ranks.process_id or self.level == DISABLED:
             return
-        self.write_scalar_row()
+        self.settle()
         step = self.current_step(step)
         with self._lock:
             if self.before_row is not None:
@@ -282,7 +368,7 @@ class Logger:
 
     def current_step(self, given: Any = None) -> int:
         """Return ``given`` as a whole number; by default the time step if it is set, else the last row's, else 0."""
-        self.write_scalar_row()
+        self.settle()
         if given is not None:
             return self._odd.step(given, self.next_step())
         return self.time_step.get_time() if self.time_step.is_set else self.last_step or 0
@@ -348,6 +434,7 @@ class Logger:
         self.output_formats, self.dir = list(writers), str(dir)
         self.rows, self.last_step, self.last_values, self.missing = 0, None, {}, Gaps()
         self._scalar_row = ScalarRow()
+        self._waiting = deque()  # those of a parent, which writes them
         self._lock, self._process = threading.RLock(), ranks.process_id  # a planned run may start in a forked child
 
     def detach(self) -> None:
@@ -359,6 +446,7 @@ class Logger:
         self._lock, self._process = threading.RLock(), ranks.process_id
         self.output_formats = copied_writers(self.output_formats)
         self._scalar_row = ScalarRow()
+        self._waiting = deque()
         self.before_row = self.on_row = self.on_recovery = None
 
     def set_level(self, level: int) -> None:
@@ -369,11 +457,11 @@ class Logger:
         return self.dir
 
     def flush(self) -> None:
-        """Show the last table now. Rows are written to the operating system already, but for that of add_scalar."""
+        """Write the rows that wait, and show the last table. Other rows have been written to the operating system."""
         if self._process != ranks.process_id:
             return
         with self._lock:
-            self.write_scalar_row()
+            self.settle()
             for writer in self.output_formats:
                 flush = getattr(writer, "flush", None)
                 if callable(flush):
@@ -384,14 +472,14 @@ class Logger:
         if self._process != ranks.process_id:
             return
         with self._lock:
-            self.write_scalar_row()
+            self.settle()
             for writer in self.output_formats:
                 self._call_writer(writer, writer.close)
 
     def __getstate__(self) -> dict[str, Any]:
         left = ("_lock", "before_row", "on_row", "on_recovery")
         kept = {key: value for key, value in self.__dict__.items() if key not in left}
-        return kept | {"output_formats": copied_writers(self.output_formats)}
+        return kept | {"output_formats": copied_writers(self.output_formats), "_waiting": deque()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

@@ -5,15 +5,17 @@ Each kind of trouble gives one warning for each metric; what can be kept is kept
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from rla_hooks.devices import ARRIVING, Family, Transfer, family_of
 from rla_hooks.errors import WarnOnce
 from rla_hooks.texts import shown, text_of
 from rla_hooks.values import LARGE, Scalar, bounded, flat_items, to_scalar
 from rla_hooks.writers.base import STEP, TIME
 
 EXACT_STEP = "step"  # the column of steps that are no whole numbers
+OnDevice = dict[Family, list[tuple[str, Any]]]  # the tensors of a row that are fetched together, with their names
 
 
 class RowValues:
@@ -23,19 +25,76 @@ class RowValues:
         self._warn = warn
         self._has_fractions = False  # whether a step was no whole number
 
-    def convert(self, key: Any, value: Any, scalars: dict[str, Scalar]) -> None:
-        """Add the scalars of a metric to those of its row: a nested mapping has several."""
+    def convert(self, key: Any, value: Any, scalars: dict[str, Any], on_device: OnDevice) -> None:
+        """Add the scalars of a metric to those of its row: a nested mapping has several.
+
+        What lies on a device is added to ``on_device``, and keeps its place in the row, for :meth:`fetch`.
+        """
+        family = family_of(value)
+        if family is not None and type(key) is str and family.holds(value):
+            scalars[key] = value
+            on_device.setdefault(family, []).append((key, value))
+            return
         for name, leaf in flat_items(text_of(key), value):
             if leaf is None:  # a missing value
                 continue
             try:
+                family = family_of(leaf)
+                if family is not None and family.holds(leaf):
+                    scalars[name] = leaf
+                    on_device.setdefault(family, []).append((name, leaf))
+                    continue
                 scalars[name], change = bounded(to_scalar(leaf))
             except Exception as error:
-                message = f"{name!r} was left out: {text_of(error)}. Log numbers, strings or tensors of one element; "
-                self._warn(("value", name), f"{message}pictures by save_figure.")
+                self._leave_out(name, error)
             else:
                 if change:
                     self._warn(("bounded", name), f"{name!r} {change}.")
+
+    def fetch(self, scalars: dict[str, Any], on_device: OnDevice, wait: bool) -> Sequence[Transfer]:
+        """Begin to copy the tensors of a row to the host, each family's together; wait for them, or return them."""
+        transfers = list({transfer for _, transfer in on_device.pop(ARRIVING, ())})
+        for family, found in on_device.items():
+            tensors = {name: tensor for name, tensor in found if scalars.get(name) is tensor}  # the last of a name wins
+            names = list(tensors)
+            try:
+                transfer = Transfer(names, family.fetch([*tensors.values()], wait))
+            except Exception as error:
+                for name in names:
+                    del scalars[name]
+                    self._leave_out(name, error)
+                continue
+            transfers.append(transfer)
+            for name in names:
+                scalars[name] = transfer
+        if wait:
+            self.finish(scalars)
+            return ()
+        return transfers
+
+    def finish(self, scalars: dict[str, Any]) -> None:
+        """Wait for the values of a row that are on their way, and put them in their places."""
+        failed = []
+        for name, transfer in scalars.items():
+            if type(transfer) is Transfer:
+                value = transfer.values()[name]
+                kind = type(value)
+                if kind is float or kind is int:
+                    scalars[name] = value
+                else:
+                    failed.append((name, value))
+        for name, value in failed:  # or a bool, or of a type of ml_dtypes
+            try:
+                if isinstance(value, BaseException):
+                    raise value
+                scalars[name] = to_scalar(value)
+            except Exception as error:
+                scalars.pop(name, None)
+                self._leave_out(name, error)
+
+    def _leave_out(self, name: str, error: Exception) -> None:
+        message = f"{name!r} was left out: {text_of(error)}. Log numbers, strings or tensors of one element; "
+        self._warn(("value", name), f"{message}pictures by save_figure.")
 
     def number(self, key: Any, value: Any) -> float | None:
         """Return a value as a float; None for a missing one, and, with a warning, for what is no number."""

@@ -261,6 +261,8 @@ class Run(SummaryWords):
         """Log to the run's files from now on; ``own``: to progress.csv and log.txt, else to files beside them."""
         self.logger.attach(self._writers(paths, own), paths.log_dir)
         self.logger.on_row = self.settings.log_callback
+        if self.settings.config is not None:
+            self.logger.wait = self.settings.config.log_wait
         self.logger.on_recovery = self.files.save_progress
         self._owns_files = own
 
@@ -296,7 +298,7 @@ class Run(SummaryWords):
 
     def _pause(self) -> None:
         """Write what is left to write, and keep no file open, until the next row."""
-        self.logger.write_scalar_row()
+        self.logger.settle()
         self.logger.before_row = self._begin_writing
         registry.forget_planned(self)
         self.flush()
@@ -312,13 +314,17 @@ class Run(SummaryWords):
 
     # --- rows and data --------------------------------------------------------------------------------------------
 
-    def log(self, values: Mapping[str, Any], step: int | None = None) -> None:
+    def log(self, values: Mapping[str, Any], step: int | None = None, *, wait: bool | None = None) -> None:
         """Log a row of metrics to the run.
 
         values: numbers, strings, or arrays and tensors of one element, by name. None is a missing value. Other values
         are left out, with one warning. step: the row's time step; by default that of ``time_step_holder`` if it is set,
         else one more than the last row's. When this returns, the operating system has the row. Raises RunError if no
         run has started.
+
+        wait: False if tensors on an accelerator are to be copied in the background, and the row is to be written once
+        they have come: by a later ``log``, ``flush``, ``save_checkpoint`` or the end. Rows keep their order, and at
+        most 64 wait. By default the config key LOG_WAIT, which is true.
 
         >>> import rla_hooks as rla
         >>> with rla.run(task="demo", writers=["csv"], backup="none") as run:
@@ -335,7 +341,7 @@ class Run(SummaryWords):
             return
         if self.files.record is None:
             self.ownership.need_started("log")
-        self.logger.log(values, step)
+        self.logger.log(values, step, wait=wait)
 
     update_hyper_param = of_part("files", RunFiles.update_hyper_param)
     add_hyper_params = of_part("files", RunFiles.add_hyper_params)
@@ -379,7 +385,7 @@ class Run(SummaryWords):
     finish = of_part("ending", RunEnd.finish)
 
     def flush(self) -> None:
-        """Show the last table and update run.json, at a pause of the training. Rows are written already."""
+        """At a pause of the training: write the rows that wait for a device, show the last table, update run.json."""
         self.logger.flush()
         if self.is_writing:
             self.files.save_progress()

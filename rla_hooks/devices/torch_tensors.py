@@ -1,0 +1,153 @@
+"""Torch tensors on CUDA, ROCm, XPU or MPS: packed per data type, copied to pinned memory behind the current stream."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rla_hooks.devices.transfer import Fetch, never_free
+
+_ROOM = 64  # values of one type that a page has room for
+_CAPTURED = "a CUDA graph is being captured, in which nothing has a value yet; log after its replay"
+
+
+class TorchTensors:
+    """The tensors and parameters of torch. Subclasses, whose operations may do anything, are read one by one."""
+
+    def __init__(self, torch: Any):
+        self._torch = torch
+        self._pages: list[_Page] = []  # that are free: at most as many as were ever under way together
+        self._events: dict[str, Callable[[Any], Any] | None] = {"cpu": None, "meta": None}  # by the type of device
+
+    def holds(self, value: Any) -> bool:
+        if not value.is_cuda and self._event_of(value.device.type) is None:  # the name of a type takes a while to get
+            return False
+        return bool(value.numel() == 1)
+
+    def fetch(self, values: Sequence[Any], at_once: bool) -> Fetch:
+        """Copy the values on the current stream of their device, which runs after what has computed them."""
+        torch = self._torch
+        if values[0].is_cuda and torch.cuda.is_current_stream_capturing():
+            raise RuntimeError(_CAPTURED)
+        groups: dict[Any, list[int]] = {}  # of the positions of values; by data type, since a common one is not exact
+        for index, value in enumerate(values):
+            kind = value.dtype, value.device
+            if kind in groups:
+                groups[kind].append(index)
+            else:
+                groups[kind] = [index]
+        used: list[_Page] = []
+        copies = [(indices, self._copy([values[index] for index in indices], used)) for indices in groups.values()]
+        devices = {device for _, device in groups}
+        return _Copies(len(values), copies, [self._record(device) for device in devices], used, self._pages)
+
+    def _copy(self, values: list[Any], used: list[_Page]) -> Any:
+        """Return the copy on the host; or, where it cannot be made so, the numbers or exceptions, one by one."""
+        try:
+            flat = [value.detach() if value.requires_grad else value for value in values]
+            flat = [value if value.ndim == 0 else value.reshape(()) for value in flat]
+            packed = self._torch.stack(flat) if len(flat) > 1 else flat[0].reshape(1)
+            kind = values[0].device.type
+            if kind not in ("cuda", "cpu") or len(flat) > _ROOM:
+                return packed.to("cpu", non_blocking=True, copy=True)
+            used.append(self._pages.pop() if self._pages else _Page(self._torch, kind == "cuda"))
+            copy = used[-1].view(packed.dtype, len(flat))
+            copy.copy_(packed, non_blocking=True)
+            return copy
+        except Exception:  # a type that cannot be packed, or a lost device
+            return [_read(value) for value in values]
+
+    def _record(self, device: Any) -> Any:
+        """Return an event of the device that comes after the copies."""
+        make = self._event_of(device.type)
+        assert make is not None
+        return make(device)
+
+    def _event_of(self, kind: str) -> Callable[[Any], Any] | None:
+        """Return a function that records an event on a device of this type; None for a type that has no events."""
+        if kind not in self._events:
+            self._events[kind] = _recorder(self._torch, getattr(self._torch, kind, None))
+        return self._events[kind]
+
+
+def _recorder(torch: Any, module: Any) -> Callable[[Any], Any] | None:
+    """``module``: of the type of device, such as torch.cuda."""
+    event_type: Any = getattr(module, "Event", None) or getattr(getattr(module, "event", None), "Event", None)
+    if event_type is None:
+        return None
+    current_stream: Any = getattr(module, "current_stream", None)
+    current_device: Any = getattr(module, "current_device", None)
+    has_fast_events = hasattr(torch, "accelerator") and current_device is not None  # from 2.6 on
+
+    def record(device: Any) -> Any:
+        if has_fast_events and device.index == current_device():
+            event = torch.Event(device)  # of C, four times as fast; it takes the stream of the current device
+            event.record()
+            return event
+        event = event_type()
+        if current_stream is None:  # MPS has one stream
+            event.record()
+        else:
+            event.record(current_stream(device))  # that of the tensors' device
+        return event
+
+    return record
+
+
+def _read(value: Any) -> Any:
+    try:
+        return value.item()
+    except Exception as error:
+        return error
+
+
+class _Page:
+    """Memory of the host that a device can write to in the background. It is used again, and so never freed."""
+
+    def __init__(self, torch: Any, pinned: bool):
+        with torch.inference_mode(False):  # a tensor that is made in it could not be written to outside of it
+            self._bytes = torch.empty(8 * _ROOM, dtype=torch.uint8, device="cpu", pin_memory=pinned)
+        self._views: dict[Any, Any] = {}
+        never_free(self._bytes)
+
+    def view(self, dtype: Any, count: int) -> Any:
+        """Return room for ``count`` values."""
+        view = self._views.get((dtype, count))
+        if view is None:
+            if len(self._views) > _ROOM:
+                self._views.clear()
+            view = self._views[dtype, count] = self._bytes[: count * dtype.itemsize].view(dtype)
+        return view
+
+
+class _Copies:
+    """Copies on the host that are complete when the events have come. Each has the values of these positions."""
+
+    def __init__(
+        self,
+        count: int,
+        copies: list[tuple[list[int], Any]],
+        events: list[Any],
+        pages: list[_Page],
+        free: list[_Page],
+    ):
+        self._count, self._copies, self._events = count, copies, events
+        self._pages, self._free = pages, free  # the pages in use, and where they go afterwards
+
+    def ready(self) -> bool:
+        return all(event.query() for event in self._events)
+
+    def result(self) -> Sequence[Any]:
+        for event in self._events:
+            event.synchronize()
+        values: list[Any] = [None] * self._count
+        for indices, copy in self._copies:
+            numbers = copy if isinstance(copy, list) else copy.tolist()
+            if len(self._copies) == 1:
+                values = numbers
+                break
+            for index, number in zip(indices, numbers, strict=True):
+                values[index] = number
+        while self._pages:  # a signal handler that logs may come at any line: no page is free twice
+            self._free.append(self._pages.pop())
+        return values

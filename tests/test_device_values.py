@@ -1,0 +1,618 @@
+"""Values on a device are fetched together, wait in order, and are written by every ending but SIGKILL."""
+
+from __future__ import annotations
+
+import copy
+import importlib.util
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+from pathlib import Path
+
+import pytest
+
+import rla_hooks as rla
+from rla_hooks import devices
+from rla_hooks.core.logger import Logger
+from rla_hooks.errors import RLAWarning
+from rla_hooks.testing import MemoryWriter
+from rla_hooks.writers.base import MediaEvent
+
+HERE = Path(__file__).resolve().parent
+pytestmark = pytest.mark.usefixtures("quiet")
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+
+
+class Tensor:
+    """A value on a device; the training may change it in place."""
+
+    def __init__(self, value, shape=()):
+        self.value, self.shape = value, shape
+
+    def item(self):
+        if self.shape:
+            raise ValueError("several elements")
+        return self.value
+
+
+class Device:
+    """A device that finishes when the test says so, or when somebody waits for it; a family of values."""
+
+    def __init__(self):
+        self.fetches, self.waits, self.done = [], 0, 0  # fetches: the names are not known here, only the values
+
+    def holds(self, value):
+        return not value.shape
+
+    def fetch(self, values, at_once):
+        self.fetches.append(len(values))
+        return Arriving(self, [each.value for each in values], len(self.fetches))
+
+    def finish(self, count=None):
+        """Finish the oldest ``count`` fetches; by default all."""
+        self.done = len(self.fetches) if count is None else count
+
+
+class Arriving:
+    def __init__(self, device, values, number):
+        self.device, self.values, self.number = device, values, number
+
+    def ready(self):
+        return self.device.done >= self.number
+
+    def result(self):
+        if not self.ready():
+            self.device.waits += 1
+            self.device.done = self.number
+        for value in self.values:
+            if isinstance(value, RuntimeError):
+                raise value
+        return self.values
+
+
+@pytest.fixture
+def device(monkeypatch):
+    device = Device()
+    monkeypatch.setitem(devices._families, Tensor, device)
+    return device
+
+
+@pytest.fixture
+def writer():
+    return MemoryWriter()
+
+
+@pytest.fixture
+def logger(writer):
+    return Logger([writer])
+
+
+def test_a_row_is_fetched_at_once(device, logger, writer):
+    """Ten tensors are one transfer and one wait; every value keeps its place in the row."""
+    logger.log({"a": 1.0, **{f"m{i}": Tensor(i / 3) for i in range(10)}, "n": {"x": Tensor(7), "y": True}}, 5)
+    assert device.fetches == [11]
+    assert device.waits == 1
+    ((step, values),) = writer.rows
+    assert step == 5
+    assert list(values.items()) == [
+        ("a", 1.0), *((f"m{i}", i / 3) for i in range(10)), ("n/x", 7), ("n/y", 1),
+    ]  # fmt: skip
+
+
+def test_what_is_recorded_is_fetched_with_the_row(device, logger, writer):
+    """record, record_all and log make one row, and one transfer; dump returns its values."""
+    logger.record("a", Tensor(1))
+    logger.record_all({"b": Tensor(2)})
+    logger.log({"c": Tensor(3)}, 0)
+    logger.record("d", Tensor(4))
+    assert logger.dump(1) == {"d": 4}
+    assert writer.rows == [(0, {"a": 1, "b": 2, "c": 3}), (1, {"d": 4})]
+    assert device.fetches == [3, 1]
+
+
+def test_a_row_that_need_not_wait_is_written_later(device, logger, writer):
+    """log returns without waiting; the row is written by a later log, once the device has finished, never before."""
+    logger.log({"a": Tensor(1), "b": 2.0}, 0, wait=False)
+    logger.log({"a": Tensor(3), "b": 4.0}, 1, wait=False)
+    assert (writer.rows, device.waits, logger.rows, logger.last_step) == ([], 0, 2, 1)
+    device.finish(1)
+    logger.log({"a": Tensor(5)}, 2, wait=False)
+    assert writer.rows == [(0, {"a": 1, "b": 2.0})]
+    logger.flush()
+    assert writer.rows == [(0, {"a": 1, "b": 2.0}), (1, {"a": 3, "b": 4.0}), (2, {"a": 5})]
+    assert logger.last_values == {"a": 5, "b": 4.0}
+
+
+def test_the_time_of_a_row_is_that_of_its_call(device, monkeypatch):
+    """Whenever it is written."""
+    rows = []
+
+    class Times:
+        name = "times"
+
+        def write(self, row):
+            rows.append((row.step, row.time))
+
+        def close(self):
+            pass
+
+    logger = Logger([Times()])
+    times = iter((100.0, 200.0))
+    monkeypatch.setattr("rla_hooks.core.logger.time.time", lambda: next(times))
+    logger.log({"a": Tensor(1)}, wait=False)
+    logger.log({"a": Tensor(2)}, wait=False)
+    logger.flush()
+    assert rows == [(0, 100.0), (1, 200.0)]
+
+
+def test_no_more_than_64_rows_wait(device, logger, writer):
+    """The 65th waits for the oldest, and for no other."""
+    for step in range(64):
+        logger.log({"a": Tensor(step)}, step, wait=False)
+    assert (writer.rows, device.waits) == ([], 0)
+    for step in range(64, 100):
+        logger.log({"a": Tensor(step)}, step, wait=False)
+        assert len(writer.rows) == device.waits == step - 63
+    logger.close()
+    assert writer.rows == [(step, {"a": step}) for step in range(100)]
+
+
+def test_rows_keep_their_order(device, logger, writer):
+    """A row of numbers waits behind one that waits; a row that is to be written now settles all before it."""
+    logger.log({"a": 0.0}, 0, wait=False)  # nothing waits
+    assert writer.rows == [(0, {"a": 0.0})]
+    logger.log({"a": Tensor(1)}, 1, wait=False)
+    logger.log({"a": 2.0}, 2, wait=False)
+    logger.log({"a": Tensor(3)}, 3, wait=False)
+    logger.log({"a": 4.0}, 4, wait=False)
+    assert len(writer.rows) == 1
+    device.finish(1)
+    logger.log({"a": 5.0}, 5, wait=False)
+    assert [step for step, _ in writer.rows] == [0, 1, 2]
+    logger.log({"a": 6.0}, 6)
+    assert writer.rows == [(step, {"a": step}) for step in range(7)]
+
+
+def test_the_row_of_add_scalar_keeps_its_place(device, logger, writer):
+    """It is closed by a row that need not wait, and written behind those that wait."""
+    logger.log({"a": Tensor(0)}, 0, wait=False)
+    logger.wait = False
+    logger.add_scalar("a", Tensor(1), 1)
+    logger.add_scalar("b", 1.5, 1)
+    logger.add_scalar("a", Tensor(2), 2)
+    assert (writer.rows, device.waits) == ([], 0)
+    logger.log({"a": Tensor(3)}, 3)
+    assert (writer.rows, device.waits) == ([], 0)
+    logger.settle()
+    assert writer.rows == [(0, {"a": 0}), (1, {"a": 1, "b": 1.5}), (2, {"a": 2}), (3, {"a": 3})]
+
+
+def test_a_change_in_place_is_not_seen(device, logger, writer):
+    """The value is that of the call."""
+    tensor = Tensor(1)
+    logger.log({"a": tensor}, 0, wait=False)
+    tensor.value = 2
+    logger.log({"a": tensor}, 1, wait=False)
+    tensor.value = 3
+    logger.flush()
+    assert writer.rows == [(0, {"a": 1}), (1, {"a": 2})]
+
+
+@pytest.mark.parametrize("wait", [True, False])
+def test_one_bad_value_leaves_the_others(device, logger, writer, wait):
+    """A tensor of several elements, and one whose copy failed, give one warning each; the row has the rest."""
+    values = {"a": Tensor(1), "bad": Tensor(0, shape=(3,)), "lost": Tensor(ValueError("freed")), "b": Tensor(2)}
+    with pytest.warns(RLAWarning) as caught:
+        for step in range(3):
+            logger.log(values, step, wait=wait)
+        logger.flush()
+    assert writer.rows == [(step, {"a": 1, "b": 2}) for step in range(3)]
+    assert [str(each.message).partition(". ")[0] for each in caught] == [
+        "'bad' was left out: a Tensor of shape (3,) is no scalar",
+        "'lost' was left out: freed",
+    ]
+
+
+@pytest.mark.parametrize("wait", [True, False])
+def test_a_device_that_is_lost(device, logger, writer, wait):
+    """Its values are left out, numbers are kept; a row with no other values is none, and the training goes on."""
+    with pytest.warns(RLAWarning) as caught:
+        logger.log({"a": Tensor(RuntimeError("device lost")), "b": Tensor(1), "n": 0.5}, 0, wait=wait)
+        logger.log({"a": Tensor(RuntimeError("device lost"))}, 1, wait=wait)
+        logger.log({"n": 1.5}, 2)
+    assert writer.rows == [(0, {"n": 0.5}), (2, {"n": 1.5})]
+    assert logger.rows == 2
+    assert sorted(str(each.message)[:27] for each in caught) == [
+        "'a' was left out: device lo",
+        "'b' was left out: device lo",
+    ]
+
+
+def test_a_fetch_that_cannot_begin(device, logger, writer, monkeypatch):
+    """As while a CUDA graph is captured: one warning for each key."""
+
+    def refuse(values, at_once):
+        raise RuntimeError("a CUDA graph is being captured")
+
+    monkeypatch.setattr(device, "fetch", refuse)
+    with pytest.warns(RLAWarning, match="'a' was left out: a CUDA graph"):
+        logger.log({"a": Tensor(1), "n": 0.5}, 0, wait=False)
+    assert writer.rows == [(0, {"n": 0.5})]
+
+
+def test_the_last_value_of_a_name_wins(device, logger, writer):
+    """Whether it is a tensor or a number."""
+    logger.log({"a": {"b": Tensor(1)}, "a/b": 2.0}, 0, wait=False)
+    logger.log({"a/b": 2.0, "a": {"b": Tensor(3)}}, 1, wait=False)
+    logger.flush()
+    assert writer.rows == [(0, {"a/b": 2.0}), (1, {"a/b": 3})]
+
+
+def test_a_step_on_the_device(device, logger, writer):
+    """A metric time-step is the step of a row that is given none, so it is waited for."""
+    logger.log({"time-step": Tensor(7), "a": Tensor(1)}, wait=False)
+    assert writer.rows == [(7, {"a": 1})]
+
+
+def test_writers_that_are_excluded(device):
+    """The row that waits knows them."""
+    one, two = MemoryWriter("one"), MemoryWriter("two")
+    logger = Logger([one, two])
+    logger.record("a", Tensor(1), exclude="two")
+    logger.record("b", Tensor(2))
+    assert logger.dump(0, wait=False) == {}
+    logger.flush()
+    assert (one.rows, two.rows) == ([(0, {"a": 1, "b": 2})], [(0, {"b": 2})])
+
+
+def test_steps_count_on_while_rows_wait(device, logger, writer):
+    """Also those of rows that are given none."""
+    for _ in range(3):
+        logger.log({"a": Tensor(1)}, wait=False)
+    logger.log({"a": 1})
+    assert [step for step, _ in writer.rows] == [0, 1, 2, 3]
+
+
+def test_config_key(device, writer):
+    """LOG_WAIT: false holds for all rows of a run; wait=True overrides it. The end of the run settles them."""
+    with rla.run(task="t", config={"LOG_WAIT": False}, writers=[writer], backup="none") as run:
+        rla.log({"a": Tensor(1)}, 0)
+        run.add_scalar("b", Tensor(2), 1)
+        run.logger.record("c", Tensor(3))
+        assert run.logger.dump(2) == {}
+        assert writer.rows == []
+        rla.log({"d": Tensor(4)}, 3, wait=True)
+        assert writer.rows == [(0, {"a": 1}), (1, {"b": 2}), (2, {"c": 3}), (3, {"d": 4})]
+        rla.log({"e": Tensor(5)}, 4)
+    assert writer.rows[4:] == [(4, {"e": 5})]
+    assert (run.record.content["rows"], run.record.content["last_step"]) == (5, 4)
+
+
+@pytest.mark.parametrize("settle", ["flush", "save_checkpoint", "add_text", "finish", "report_signal"])
+def test_what_settles_rows(device, writer, settle):
+    """A checkpoint, a picture or text, flush, the end, and a signal that a framework's handler has got."""
+    run = rla.start(task="t", writers=[writer], backup="none")
+    rla.log({"a": Tensor(1)}, 0, wait=False)
+    assert writer.rows == []
+    if settle == "save_checkpoint":
+        rla.save_checkpoint({"w": [1.0]}, step=0)
+    elif settle == "add_text":
+        run.add_text("note", "text", 0)
+        assert isinstance(writer.media[0], MediaEvent)
+    elif settle == "report_signal":
+        run.ending.report_signal("SIGTERM")
+    else:
+        getattr(run, settle)()
+    assert writer.rows == [(0, {"a": 1})]
+    run.finish()
+
+
+PROGRAM = """
+    import os, signal, sys, threading
+    import rla_hooks as rla
+    from rla_hooks import devices
+
+    class Tensor:
+        pass
+
+    class Never:
+        def ready(self): return False
+        def result(self): return [0.5]
+
+    class Device:
+        def holds(self, value): return True
+        def fetch(self, values, at_once): return Never()
+
+    devices._families[Tensor] = Device()
+    run = rla.start(task="t", log_root=sys.argv[2], writers=["csv"], backup="none")
+    for step in range(10):
+        rla.log({"a": Tensor()}, step, wait=False)
+    if sys.argv[1] == "raise":
+        raise ValueError
+    if sys.argv[1] == "exit":
+        sys.exit(3)
+    if sys.argv[1] != "end":
+        os.kill(os.getpid(), getattr(signal, sys.argv[1]))
+        threading.Event().wait(20)
+"""
+
+
+@pytest.mark.parametrize("how", ["end", "raise", "exit", "SIGTERM", "SIGINT", "SIGKILL"])
+def test_every_ending_but_sigkill_writes_the_rows_that_wait(tmp_path, how):
+    """In order; SIGKILL loses those whose values the device had not finished, and leaves no half row."""
+    if not hasattr(signal, how) and how.startswith("SIG"):
+        pytest.skip("this system has no such signal")
+    program = [sys.executable, "-c", textwrap.dedent(PROGRAM), how, str(tmp_path)]
+    subprocess.run(program, capture_output=True, timeout=60, check=False)
+    (run,) = rla.runs(log_root=tmp_path)
+    rows = run.metrics()
+    steps = rows["time-step"].tolist() if len(rows) else []
+    assert steps == ([] if how == "SIGKILL" else list(range(10)))
+    if how != "SIGKILL":
+        assert rows["a"].tolist() == [0.5] * 10
+
+
+@needs_fork
+def test_a_forked_child_drops_its_parents_rows(device, writer):
+    """It neither writes them nor waits for them, also if it writes rows itself; the parent writes them."""
+    run = rla.start(task="t", writers=["csv"], backup="none")
+    rla.log({"a": Tensor(1)}, 0, wait=False)
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            run.adopt()
+            rla.log({"a": Tensor(2)}, 1, wait=False)
+            run.flush()
+            code = 10 + device.waits
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 11
+    run.finish()
+    rows = rla.runs()[-1].metrics()
+    assert sorted(zip(rows["time-step"], rows["a"], strict=True)) == [(0, 1), (1, 2)]
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda logger: pickle.loads(pickle.dumps(logger))])
+def test_a_copy_has_no_rows_of_the_original(device, copied):
+    """They are written once."""
+    logger = Logger([])
+    logger.log({"a": Tensor(1)}, 0, wait=False)
+    twin = copied(logger)
+    assert (len(twin._waiting), len(logger._waiting)) == (0, 1)
+
+
+def test_ctrl_c_while_a_row_is_written_loses_none(device, logger, writer):
+    """The next call writes it, in its place."""
+    broken = [True]
+    write = writer.write
+
+    def interrupted(row):
+        if broken.pop():
+            raise KeyboardInterrupt
+        broken.append(False)
+        return write(row)
+
+    writer.write = interrupted
+    logger.log({"a": Tensor(1)}, 0, wait=False)
+    logger.log({"a": Tensor(2)}, 1, wait=False)
+    with pytest.raises(KeyboardInterrupt):
+        logger.flush()
+    broken.append(False)
+    logger.flush()
+    assert writer.rows == [(0, {"a": 1}), (1, {"a": 2})]
+
+
+def test_a_signal_handler_that_logs_while_a_row_is_waited_for(device, logger, writer, monkeypatch):
+    """Nothing is lost, nothing comes twice."""
+    logger.log({"a": Tensor(1)}, 0, wait=False)
+    logger.log({"a": Tensor(2)}, 1, wait=False)
+    result, calls = Arriving.result, []
+
+    def interrupted(self):
+        if not calls:
+            calls.append(1)
+            logger.log({"a": 3}, 2)
+        return result(self)
+
+    monkeypatch.setattr(Arriving, "result", interrupted)
+    logger.flush()
+    assert writer.rows == [(0, {"a": 1}), (1, {"a": 2}), (2, {"a": 3})]
+
+
+def test_several_threads(device, logger, writer):
+    """Every row is written once, those of a thread in their order."""
+
+    def work(number):
+        for step in range(200):
+            logger.log({f"t{number}": Tensor(step)}, step, wait=step % 7 == 0)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    logger.flush()
+    for number in range(4):
+        assert [row[f"t{number}"] for _, row in writer.rows if f"t{number}" in row] == list(range(200))
+
+
+# --- torch and JAX, on the CPU ----------------------------------------------------------------------------------------
+
+
+class Event:
+    """An event of torch: it has come when somebody has waited."""
+
+    waits = 0
+
+    def __init__(self, device):
+        self.come = False
+
+    def query(self):
+        return self.come
+
+    def synchronize(self):
+        Event.waits += not self.come
+        self.come = True
+
+
+@pytest.fixture
+def torch(monkeypatch):
+    """Torch, whose tensors on the CPU are taken for such on a device."""
+    torch = pytest.importorskip("torch")
+    from rla_hooks.devices.torch_tensors import TorchTensors
+
+    tensors = TorchTensors(torch)
+    tensors._events["cpu"] = Event
+    Event.waits = 0
+    monkeypatch.setitem(devices._families, torch.Tensor, tensors)
+    monkeypatch.setitem(devices._families, torch.nn.Parameter, tensors)
+    return torch
+
+
+def _torch_values(torch):
+    return {
+        "float32": torch.tensor(0.1),
+        "float64": torch.tensor(1 / 3, dtype=torch.float64),
+        "half": torch.tensor(0.1, dtype=torch.float16),
+        "bfloat16": torch.tensor(0.1, dtype=torch.bfloat16),
+        "int64": torch.tensor(2**53 + 1),
+        "least": torch.tensor(-(2**63)),
+        "int8": torch.tensor(-3, dtype=torch.int8),
+        "bool": torch.tensor(True),
+        "vector": torch.tensor([2.5]),
+        "matrix": torch.tensor([[2**53 + 3]]),
+        "nan": torch.tensor(float("nan")),
+        "infinite": torch.tensor(float("-inf")),
+        "parameter": torch.nn.Parameter(torch.tensor(0.25)),
+        "graph": torch.tensor(1.5, requires_grad=True) * 2,
+    }
+
+
+@pytest.mark.parametrize("wait", [True, False])
+def test_torch_values_are_exact(torch, logger, writer, wait):
+    """Each is what item() gives, whatever its type, its shape and the types beside it, and is waited for once."""
+    values = _torch_values(torch)
+    logger.log({"first": 1.0, **values, "last": "x"}, 0, wait=wait)
+    assert len(writer.rows) == wait
+    logger.flush()
+    (row,) = [row for _, row in writer.rows]
+    assert list(row) == ["first", *values, "last"]
+    for name, value in values.items():
+        expected = value.item()
+        expected = int(expected) if isinstance(expected, bool) else expected
+        assert (repr(row[name]), type(row[name])) == (repr(expected), type(expected)), name
+    assert Event.waits == 1
+
+
+def test_torch_changes_in_place_are_not_seen(torch, logger, writer):
+    """Also of a value that is alone in its row."""
+    value, count = torch.zeros(()), torch.zeros(1, dtype=torch.int64)
+    for step in range(50):
+        value.fill_(step / 2)
+        count.fill_(step)
+        logger.log({"value": value, "count": count}, step, wait=False)
+        value.fill_(-1)
+        count.fill_(-1)
+    assert writer.rows == []
+    logger.flush()
+    assert writer.rows == [(step, {"value": step / 2, "count": step}) for step in range(50)]
+
+
+def test_torch_pages_are_used_again(torch, logger, writer):
+    """As many as were under way together, however many rows there are; also within and after inference mode."""
+    for step in range(300):
+        with torch.inference_mode(step % 3 == 0):
+            values = {"a": torch.tensor(step / 2), "b": torch.tensor(step), "c": torch.tensor(step / 4)}
+            logger.log(values, step, wait=False)
+    logger.flush()
+    assert writer.rows == [(step, {"a": step / 2, "b": step, "c": step / 4}) for step in range(300)]
+    assert len(devices._families[torch.Tensor]._pages) == 2 * 64  # one for each of the types
+
+
+def test_torch_many_values(torch, logger, writer):
+    """More than a page has room for."""
+    values = {f"m{i}": torch.tensor(i / 8) for i in range(200)}
+    for step in range(3):
+        logger.log(values, step, wait=False)
+    logger.flush()
+    assert writer.rows == [(step, {f"m{i}": i / 8 for i in range(200)}) for step in range(3)]
+
+
+def test_torch_values_that_are_no_scalars(torch, logger, writer):
+    """A tensor of several elements, a complex one, and one without data: each is left out with one warning."""
+    bad = {"three": torch.zeros(3), "complex": torch.tensor(1j), "meta": torch.zeros((), device="meta")}
+    with pytest.warns(RLAWarning) as caught:
+        for step in range(2):
+            logger.log({"a": torch.tensor(1.0), **bad, "b": torch.tensor(2.0)}, step, wait=bool(step))
+    assert writer.rows == [(0, {"a": 1.0, "b": 2.0}), (1, {"a": 1.0, "b": 2.0})]
+    assert sorted(str(each.message).partition(" ")[0] for each in caught) == ["'complex'", "'meta'", "'three'"]
+
+
+def test_torch_types_that_cannot_be_packed(torch, logger, writer, monkeypatch):
+    """They are read one by one; so are all, if one of them raises, and only that one is left out."""
+
+    class Bad:
+        ndim, dtype, device, is_cuda = 0, torch.float32, torch.device("cpu"), False
+
+        def numel(self):
+            return 1
+
+        def item(self):
+            raise RuntimeError("device-side assert")
+
+    monkeypatch.setitem(devices._families, Bad, devices._families[torch.Tensor])
+    with pytest.warns(RLAWarning, match="'bad' was left out: device-side assert"):
+        logger.log({"a": torch.tensor(1.5), "bad": Bad(), "b": torch.tensor(2.5)}, 0, wait=False)
+        logger.flush()
+    assert writer.rows == [(0, {"a": 1.5, "b": 2.5})]
+
+
+def test_torch_keeps_no_graph_alive(torch, logger):
+    """A row that waits holds no tensor of the training, and so no gradients."""
+    import weakref
+
+    loss = torch.zeros((), requires_grad=True) * 2
+    gone = weakref.ref(loss)
+    logger.log({"loss": loss, "same": loss}, 0, wait=False)
+    del loss
+    assert gone() is None
+
+
+def test_jax_arrays():
+    """The tests of jax_values.py, in a process of their own: JAX has threads, which a later fork would break."""
+    if importlib.util.find_spec("jax") is None:
+        pytest.skip("JAX is not installed")
+    program = [
+        sys.executable,
+        "-I",
+        "-m",
+        "pytest",
+        "-q",
+        "-n",
+        "0",
+        "-p",
+        "no:cacheprovider",
+        "--import-mode=importlib",
+    ]
+    done = subprocess.run(
+        [*program, HERE / "jax_values.py"], capture_output=True, text=True, timeout=120, cwd=HERE.parent
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_training_imports_no_framework():
+    """To find out what a value is, only what is loaded already is looked at."""
+    program = """
+        import sys
+        from rla_hooks.core.logger import Logger
+        class Odd:
+            def item(self): return 1
+        Logger([]).log({"a": Odd(), "b": True}, 0)
+        assert not {"torch", "jax", "numpy", "rla_hooks.devices.torch_tensors"} & set(sys.modules)
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=True, timeout=60)
