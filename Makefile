@@ -64,7 +64,7 @@ quickstart: $(READY)
 
 test: $(READY)
 	@echo "==> running the tests"
-	@$(BIN)/python -I -m pytest -n 2 -q $(ARGS)
+	@$(BIN)/python -I -m pytest -n 2 --dist worksteal -q $(ARGS)
 
 # A Python may be on PATH more than once: a shim of pyenv stands there, and fails, for versions that are not chosen.
 find_python = for each in python$(1) $$(which -a python$(1)) "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/$(1).*/bin/python$(1); do \
@@ -86,7 +86,7 @@ $(VENV)/.ready-for-core: setup.cfg pyproject.toml tests/constraints.txt
 
 core-tests: $(VENV)/.ready-for-core
 	@echo "==> running the core tests with $$($(BIN)/python --version)"
-	@$(BIN)/python -I -m pytest -n 2 -q -r fE tests --ignore=tests/integrations $(ARGS)
+	@$(BIN)/python -I -m pytest -n 2 --dist worksteal -q -r fE tests --ignore=tests/integrations $(ARGS)
 
 lint: $(READY)
 	@echo "==> checking style"
