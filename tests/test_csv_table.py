@@ -350,8 +350,8 @@ def test_late_keys_beyond_256_share_a_column_and_are_read_under_their_own(tmp_pa
     assert frame["i"].tolist() == list(range(600)) and set(frame["text"]) == {"a,b"}
     for step in (0, 255, 256, 300, 599):
         assert frame[f'key "{step}"'].dropna().to_dict() == {step: step + 0.1}
-    assert rows.summary(rows.files(tmp_path))[:2] == (600, 599)
-    assert rows.summary(rows.files(tmp_path)).last['key "599"'] == 599.1
+    assert rows.progress(rows.files(tmp_path))[:2] == (600, 599)
+    assert rows.progress(rows.files(tmp_path)).last['key "599"'] == 599.1
     CsvWriter(tmp_path / "progress.csv").write(Row(600, 600.0, {"i": 600, "key of the next process": 1.5}))
     assert frame_of(rows.files(tmp_path))["key of the next process"].dropna().tolist() == [1.5]
     assert [path.name for path in tmp_path.iterdir()] == ["progress.csv"]
@@ -393,7 +393,7 @@ def test_keys_and_texts_of_any_length_stand_in_one_file(tmp_path, frame_of):
     assert os.listdir(tmp_path) == ["progress.csv"]
     frame = frame_of(rows.files(tmp_path))
     assert [frame[key].count() for key in keys] == [2, 1, 1, 1, 1] and frame["n"].dropna().tolist() == [0, 1, 2, 3, 4]
-    assert rows.summary(rows.files(tmp_path)).last == {"a, b": 0.5, "latest": 0.25}
+    assert rows.progress(rows.files(tmp_path)).last == {"a, b": 0.5, "latest": 0.25}
 
 
 def test_a_row_has_a_cell_for_each_column_also_after_late_keys(tmp_path):

@@ -76,7 +76,7 @@ def end_of_process():
 @pytest.fixture
 def runs(here):
     """Gives the runs that stand on the disk, oldest first."""
-    return lambda: rla.runs(here / "root")
+    return lambda: rla.runs(here / "root") if (here / "root").exists() else []
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ def test_fit(run_example):
     """A short fit leaves rows of training and validation, confusion matrices, and a best model that has been loaded."""
     pytest.importorskip("sklearn")
     run, done = run_example("keras_fit.py", "--epochs", "5", "--batch-size", "128", "--width", "8")
-    assert (run.task, run.record) == ("keras_fit", {"info": "baseline", "lr": "0.003", "width": "8"})
+    assert (run.task, run.record) == ("keras_fit", {"info": "baseline", "lr": 0.003, "width": 8})
     assert "Warning" not in done.stderr and "tensorboard --logdir" in done.stdout
     columns = _columns(run)
     assert columns["time-step"] == [9, 18, 27, 36, 45, 45], "1078 digits are 9 batches"
