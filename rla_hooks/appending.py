@@ -12,10 +12,10 @@ from rla_hooks.core.settings import Writers
 from rla_hooks.errors import ConfigError
 from rla_hooks.layout import CHECKPOINT, RESULTS, RunPaths
 from rla_hooks.query import SavedRun, runs
+from rla_hooks.query.meant import meant
 from rla_hooks.query.moved import folder_of, noted_name
 from rla_hooks.texts import shell_path, shown
 
-_FEWEST_LETTERS = 3  # of an id
 _MAX_LISTED = 10
 
 
@@ -24,8 +24,9 @@ def open(
 ) -> AppendedRun:
     """Open a run to add to it: rows, figures, checkpoints and labels, of an evaluation say.
 
-    run: one of ``rla.runs()``; or an id, its first letters (three or more), a run's name, or a part of it that only one
-    run in ``log_root`` has. writers: by default those that the run had.
+    run: one of ``rla.runs()``; or a text that means one run in ``log_root``: an id or its first letters (three or
+    more), a name, a title, a part of one of these, the time of a start, ``latest``, ``latest~2`` (the last but two).
+    writers: by default those that the run had.
 
     As a context manager it is the current run in the block, to which ``rla.log`` and the others add; else use its
     methods, and ``finish()``. How the run ended stays: its status, error and times. An error in the block is the
@@ -77,10 +78,11 @@ def _paths_of(saved: SavedRun) -> RunPaths:
 def _find(text: object, log_root: str | os.PathLike[str] | None) -> SavedRun:
     """Return the run that a text means. Raises ConfigError."""
     if not isinstance(text, str) or not text.strip():
-        raise ConfigError(f"rla.open got {shown(text, 100)}. Allowed: a run of rla.runs(), its id or its name.")
+        raise ConfigError(
+            f"rla.open got {shown(text, 100)}. Allowed: a run of rla.runs(), its id, its name, or latest."
+        )
     found = runs(log_root)
-    exact = [run for run in found if text in (run.id, run.name)]
-    fit = exact or [run for run in found if text in run.name or _begins(run, text)]
+    fit = meant(text, found) if found else []
     if len(fit) == 1:
         return fit[0]
     where = f"in {shell_path(fit[0].paths.log_root)}" if fit else f"among {len(found)} (see rla.runs())"
@@ -88,7 +90,3 @@ def _find(text: object, log_root: str | os.PathLike[str] | None) -> SavedRun:
     known = f" {'The last of these' if len(fit) > _MAX_LISTED else 'These'}: {listed}." if fit else ""
     what = f"{shown(text, 100)} fits {len(fit) or 'no'} run{'s' * (len(fit) > 1)} {where}."
     raise ConfigError(f"rla.open: {what}{known} Allowed: a run of rla.runs(), the id of one, or its name.")
-
-
-def _begins(run: SavedRun, text: str) -> bool:
-    return len(text) >= _FEWEST_LETTERS and run.id.startswith(text)

@@ -387,6 +387,7 @@ def test_a_run_is_named_by_id_name_or_a_part(ended, tmp_path):
     first, second = ended(), ended(log_root=None)
     for text in (first.id, first.id[:5], first.name, first.name[-30:]):
         assert rla.open(text).name == first.name, text
+    assert (rla.open("latest").name, rla.open("latest~1").name) == (second.name, first.name)
     with pytest.raises(ConfigError, match=rf"'t/2' fits 2 runs in .*These: {first.id} \(t/2.*{second.id}"):
         rla.open("t/2")
     with pytest.raises(ConfigError, match=r"'nosuch' fits no run among 2 \(see rla.runs\(\)\)"):
@@ -395,7 +396,7 @@ def test_a_run_is_named_by_id_name_or_a_part(ended, tmp_path):
     with pytest.raises(ConfigError, match="fits no run among 0"):
         rla.open(first.id, log_root=tmp_path / "empty")
     for wrong in ("", 3, None, first.paths):
-        with pytest.raises(ConfigError, match=r"rla.open got .*Allowed: a run of rla.runs\(\), its id or its name"):
+        with pytest.raises(ConfigError, match=r"rla.open got .*Allowed: a run of rla.runs\(\), its id, its name"):
             rla.open(wrong)
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import fnmatch
 import os
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from urllib.parse import unquote
 
 from rla_hooks.cli.nothing import no_root, no_runs, no_such_run
 from rla_hooks.config.reading import log_root_of
@@ -15,16 +12,11 @@ from rla_hooks.errors import RLAError
 from rla_hooks.layout import KINDS, LOG, RunPaths
 from rla_hooks.query import Runs, SavedRun, runs
 from rla_hooks.query.entry import read_entry
+from rla_hooks.query.meant import LATEST, is_pattern, meant
 from rla_hooks.query.moved import parsed
 from rla_hooks.texts import cut, shell_path, shown
 
-LATEST = "latest"
-_LATEST = re.compile(r"latest(?:~(\d{1,9}))?")
-# 2026-01-31, 01-31, 21:28, 21-28-12, 21-28-12-405928, 2026-01-31 21:28, 2026/01/31/21-28-12
-_TIME = re.compile(r"(?:\d{4}[-/])?\d\d(?:[-/:. T]\d\d){1,4}(?:[-.]\d{1,6})?")
-_OFFSETS = 0, 4, 8  # of the year, the month and the hour in a time of digits only
 _MAX_LISTED = 20
-_FEWEST_LETTERS = 3  # of an id
 
 
 def choose(
@@ -82,7 +74,7 @@ def choose_all(
     chosen: dict[str, SavedRun] = {}
     for text in texts:
         found = _choose_some(text, asked)
-        if len(found) > 1 and not many and not _is_pattern(text):
+        if len(found) > 1 and not many and not is_pattern(text):
             raise RLAError(several(text, found))
         chosen |= {str(run.paths.log_dir): run for run in found}
     return Runs(chosen.values(), f"{asked.runs().query}, chosen by {' '.join(texts)}" if asked.is_read else "")
@@ -132,42 +124,10 @@ def _choose_some(text: str, asked: _Asked) -> Sequence[SavedRun]:
     if place is not None:
         return [_run_at(place, text, asked)]
     among = asked.runs()
-    number = _LATEST.fullmatch(text)
-    if number:
-        back = int(number[1] or 0)
-        if back >= len(among):
-            raise RLAError(f"{text} is not there: there are {len(among)} runs, up to latest~{len(among) - 1}")
-        return [among[-1 - back]]
-    exact = [run for run in among if text in (run.id, run.name)]
-    found = exact or [run for run in among if _fits(text, run)]
+    found = meant(text, among)
     if not found:
         raise RLAError(no_such_run(text, among, asked.log_root))
     return found
-
-
-def _is_pattern(text: str) -> bool:
-    return "*" in text or "?" in text
-
-
-def _fits(text: str, run: SavedRun) -> bool:
-    word = text.casefold()
-    names = [each.casefold() for each in (run.name, unquote(run.name), run.task, run.title or "") if each]
-    if _is_pattern(word):
-        return any(fnmatch.fnmatchcase(name, f"*{word}*") for name in names)
-    return (
-        any(word in name for name in names)
-        or (len(word) >= _FEWEST_LETTERS and run.id.casefold().startswith(word))
-        or (_TIME.fullmatch(text) is not None and _is_time_of(text, run))
-    )
-
-
-def _is_time_of(text: str, run: SavedRun) -> bool:
-    """Whether a run started at this time, as clocks show it here or as its name has it."""
-    digits = re.sub(r"\D", "", text)
-    named = parsed(run.name)
-    times = [run.started.astimezone(), *([named.time] if named else [])]
-    starts = _OFFSETS if not re.match(r"\d{4}\D", text) else (0,)
-    return any(f"{time:%Y%m%d%H%M%S%f}".startswith(digits, start) for time in times for start in starts)
 
 
 def _run_of_path(text: str) -> RunPaths | None:
