@@ -49,8 +49,8 @@ def logger(writer):
 
 def test_consecutive_calls_of_one_step_are_one_row(logger, writer):
     """The next step writes it; steps of other kinds with the same value are the same step."""
-    for step in (0, np.int64(0), 0.0):
-        logger.add_scalar(f"a{len(logger._scalar_row.values)}", 1.0, step)
+    for number, step in enumerate((0, np.int64(0), 0.0)):
+        logger.add_scalar(f"a{number}", 1.0, step)
     assert writer.rows == []
     logger.add_scalar("a0", 2.0, 1)
     assert writer.rows == [(0, {"a0": 1.0, "a1": 1.0, "a2": 1.0})]

@@ -63,7 +63,7 @@ class Logger:
         self._windows: dict[str, deque[float]] = {}
         self._warn = WarnOnce()
         self._odd = RowValues(self._warn)
-        self._scalar_row = ScalarRow()
+        self._scalar_rows: list[ScalarRow] = []  # one, or more where a signal handler logs; the last may take values
         self._waiting: deque[WaitingRow] = deque()
         self._lock = threading.RLock()
         self._process = ranks.process_id
@@ -199,45 +199,51 @@ class Logger:
         with self._lock:
             if self._values:  # what is recorded is waiting for a row
                 return self.log(scalars, step)
-            row, more = self._scalar_row, _Row()
+            more = _Row()
             if step is not None:
                 step = self._odd.step(step, self.next_step(), more)
             given = step, self.next_step() if step is None and self.time_step.is_set else more.get(EXACT_STEP)
-            if not row.takes(scalars, given):
-                self.write_scalar_row(self.wait)
+            for row in self._scalar_rows[-1:]:
+                if row.takes(scalars, given):
+                    break
+            else:
+                self.write_scalar_rows(self.wait)
                 if self.before_row is not None:  # the end of the process must know of it
                     self._begin()
                 row = ScalarRow(self.next_step() if step is None else step, given, wall_time(walltime, time.time()))
-                while self._scalar_row.open:  # a signal handler that logs has opened it
-                    self.write_scalar_row(self.wait)
-                self._scalar_row = row
+                self._scalar_rows.append(row)
             row.values.update(scalars | more)
             if row.lacks(scalars):  # a signal handler that logs has written it in between
                 self._dump(scalars | more, row.step, at=row.time, wait=self.wait)
 
     def settle(self) -> None:
         """Write all rows that are not written yet: those that wait for a device, and that of :meth:`add_scalar`."""
-        if self._process != ranks.process_id or not (self._waiting or self._scalar_row.open):
+        if self._process != ranks.process_id or not (self._waiting or self._scalar_rows):
             return
         with self._lock:
             while self._waiting:
                 self._write_oldest()
-            self.write_scalar_row()
+            self.write_scalar_rows()
 
-    def write_scalar_row(self, wait: bool = True) -> None:
+    def write_scalar_rows(self, wait: bool = True) -> None:
         """Write the row that :meth:`add_scalar` has left open, if there is one."""
-        if not self._scalar_row.open or self._process != ranks.process_id:
+        if not self._scalar_rows or self._process != ranks.process_id:
             return
         with self._lock:
-            row = self._scalar_row
-            if values := row.close():
-                rows = self.rows
-                try:
-                    self._dump(values, row.step, at=row.time, wait=wait)
-                except BaseException:  # Ctrl-C: the next row or the end writes it
-                    if self.rows == rows and self._scalar_row is row:
-                        row.open.append(row.values)
-                    raise
+            while self._scalar_rows:
+                for row in self._scalar_rows[:1]:
+                    self._write_scalar_row(row, wait)
+
+    def _write_scalar_row(self, row: ScalarRow, wait: bool) -> None:
+        rows = self.rows
+        try:
+            if taken(self._scalar_rows, row) and (values := row.close()):
+                self._dump(values, row.step, at=row.time, wait=wait)
+        except BaseException:  # Ctrl-C: the next row or the end writes it
+            if self.rows == rows and row not in self._scalar_rows:
+                row.reopen()
+                self._scalar_rows.insert(0, row)
+            raise
 
     def next_step(self) -> int:
         """Return the step of a dump that is given none: the time step if set, else the last row's plus 1, or 0."""
@@ -255,7 +261,7 @@ class Logger:
     ) -> _Row:
         if self.level == DISABLED:
             return {}
-        if self._scalar_row.open or self._waiting:
+        if self._scalar_rows or self._waiting:
             self._write_earlier(wait)
         scalars, transfers = self._scalars(values, wait)
         if STEP in scalars or TIME in scalars:
@@ -297,14 +303,23 @@ class Logger:
         if wait:
             self.settle()
             return
-        while self._waiting and (len(self._waiting) >= MOST_WAITING or self._waiting[0].ready()):
+        while len(self._waiting) >= MOST_WAITING or any(row.ready() for row in self._oldest()):
             self._write_oldest()
-        if self._scalar_row.open:
-            self.write_scalar_row(wait)
+        self.write_scalar_rows(wait)
+
+    def _oldest(self) -> Sequence[WaitingRow]:
+        """Return the oldest row that waits, in a list; an empty one if a signal handler that logs has been faster."""
+        try:
+            return [self._waiting[0]]
+        except IndexError:
+            return []
 
     def _write_oldest(self) -> None:
         """Wait for the values of the oldest row that waits, and write it."""
-        waiting = self._waiting[0]
+        for waiting in self._oldest():
+            self._write_waiting(waiting)
+
+    def _write_waiting(self, waiting: WaitingRow) -> None:
         row: Any = waiting.row
         self._odd.finish(row.values)
         try:
@@ -433,7 +448,7 @@ class Logger:
         """Write to these writers from now on, and count from no rows; the time step stays as it is."""
         self.output_formats, self.dir = list(writers), str(dir)
         self.rows, self.last_step, self.last_values, self.missing = 0, None, {}, Gaps()
-        self._scalar_row = ScalarRow()
+        self._scalar_rows = []
         self._waiting = deque()  # those of a parent, which writes them
         self._lock, self._process = threading.RLock(), ranks.process_id  # a planned run may start in a forked child
 
@@ -445,7 +460,7 @@ class Logger:
         """Write in this forked process, too: open the files again, and use a new lock, which no thread holds."""
         self._lock, self._process = threading.RLock(), ranks.process_id
         self.output_formats = copied_writers(self.output_formats)
-        self._scalar_row = ScalarRow()
+        self._scalar_rows = []
         self._waiting = deque()
         self.before_row = self.on_row = self.on_recovery = None
 
@@ -479,7 +494,7 @@ class Logger:
     def __getstate__(self) -> dict[str, Any]:
         left = ("_lock", "before_row", "on_row", "on_recovery")
         kept = {key: value for key, value in self.__dict__.items() if key not in left}
-        return kept | {"output_formats": copied_writers(self.output_formats), "_waiting": deque()}
+        return kept | {"output_formats": copied_writers(self.output_formats), "_scalar_rows": [], "_waiting": deque()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

@@ -17,39 +17,35 @@ from rla_hooks.values import Scalar, to_scalar
 
 
 class ScalarRow:
-    """A row that is open, or that was. It stays with the original logger: a copy has none.
+    """A row that may take more values until it is closed.
 
-    given: the step as the caller gave it, to find calls of the same step by; None makes a row that is not open. A
-    signal handler that logs may come at any line; so a row is closed by one call of C, ``pop``.
+    given: the step as the caller gave it, to find calls of the same step by. time: in seconds since the epoch, that of
+    the first value. A signal handler that logs may come at any line, and may close the row that a call just fills.
     """
 
-    def __init__(self, step: int = 0, given: object = None, time: float = 0.0):
+    def __init__(self, step: int, given: object, time: float):
         self.values: dict[str, Scalar] = {}
-        self.open = [] if given is None else [self.values]
         self.step = step
-        self.time = time  # seconds since the epoch, of the first value
+        self.time = time
         self._given = given
-        self._written: dict[str, Scalar] = {}
+        self._written: dict[str, Scalar] | None = None
 
     def takes(self, values: Mapping[str, Scalar], given: object) -> bool:
-        """Whether the row is open, is of this step, and has none of these names."""
-        return bool(self.open) and self._given == given and not self.values.keys() & values.keys()
+        """Whether the row is of this step and has none of these names."""
+        return self._given == given and not self.values.keys() & values.keys()
 
     def close(self) -> dict[str, Scalar]:
-        """Take no more values, and return those there are: none if the row is not open."""
-        try:
-            values = self.open.pop()
-        except IndexError:
-            return {}
-        self._written = dict(values)
+        """Return the values that are to be written: those which come later :meth:`lacks` tells of."""
+        self._written = dict(self.values)
         return self._written
 
     def lacks(self, values: Mapping[str, Scalar]) -> bool:
         """Whether the row was closed before it had these values."""
-        return not self.open and not values.keys() <= self._written.keys()
+        return self._written is not None and not values.keys() <= self._written.keys()
 
-    def __reduce__(self) -> Any:
-        return ScalarRow, ()
+    def reopen(self) -> None:
+        """Count as not written."""
+        self._written = None
 
 
 def wall_time(given: Any, now: float) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rla_hooks.devices import Transfer
 from rla_hooks.writers.base import Row
@@ -26,8 +27,8 @@ class WaitingRow:
         return all(transfer.ready() for transfer in self.transfers)
 
 
-def taken(rows: Rows, row: WaitingRow) -> bool:
-    """Take a row out, by one call of C; False if a signal handler that logs has been faster."""
+def taken(rows: Any, row: object) -> bool:
+    """Take a row out of a list or deque of rows, by one call of C; False if a signal handler that logs has been faster."""
     try:
         rows.remove(row)
     except ValueError:
