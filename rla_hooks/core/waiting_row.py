@@ -28,7 +28,7 @@ class WaitingRow:
 
 
 def taken(rows: Any, row: object) -> bool:
-    """Take a row out of a list or deque of rows, by one call of C; False if a signal handler that logs has been faster."""
+    """Take a row out of a list or deque, by one call of C; False if a signal handler that logs has been faster."""
     try:
         rows.remove(row)
     except ValueError:
