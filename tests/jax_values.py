@@ -73,3 +73,94 @@ def test_jax_arrays_that_were_freed(jax, logger, writer, wait):
         logger.flush()
     assert writer.rows == [(0, {"a": 1.0, "b": 2.0}), (1, {"a": 1.0, "b": 2.0})]
     assert sorted(str(each.message).partition(" ")[0] for each in caught) == ["'freed'", "'three'"]
+
+
+@pytest.mark.parametrize("wait", [True, False])
+def test_jax_arrays_that_were_donated(jax, logger, writer, wait):
+    """They are left out, as freed ones are."""
+    value = jax.numpy.float32(1) + 0
+    jax.jit(lambda each: each + 1, donate_argnums=0)(value)
+    with pytest.warns(RLAWarning, match="'gone' was left out: Array has been deleted"):
+        logger.log({"a": jax.numpy.float32(1), "gone": value, "b": jax.numpy.float32(2)}, 0, wait=wait)
+        logger.flush()
+    assert writer.rows == [(0, {"a": 1.0, "b": 2.0})]
+
+
+@pytest.mark.parametrize("wait", [True, False])
+def test_jax_arrays_on_several_devices(jax, logger, writer, wait):
+    """One that is on all of them has its value; one that was freed takes no other with it."""
+    assert jax.device_count() == 4
+    mesh = jax.sharding.Mesh(jax.devices(), ("all",))
+    everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+    split = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("all"))
+    freed = jax.device_put(jax.numpy.float32(1), everywhere)
+    freed.delete()
+    values = {
+        "all": jax.device_put(jax.numpy.float32(7), everywhere),
+        "freed": freed,
+        "last": jax.device_put(jax.numpy.int32(5), jax.devices()[3]),
+        "shard": jax.device_put(jax.numpy.arange(4.0), split).addressable_data(2),
+        "split": jax.device_put(jax.numpy.arange(4.0), split),
+    }
+    with pytest.warns(RLAWarning) as caught:
+        logger.log(values, 0, wait=wait)
+        logger.flush()
+    assert writer.rows == [(0, {"all": 7.0, "last": 5, "shard": 2.0})]
+    assert sorted(str(each.message).partition(" ")[0] for each in caught) == ["'freed'", "'split'"]
+
+
+@pytest.mark.parametrize("wait", [True, False])
+def test_jax_arrays_while_a_function_is_traced(jax, logger, writer, wait):
+    """What is traced has no value and is left out; what is known is logged."""
+    known = jax.numpy.float32(9)
+
+    def work(value):
+        logger.log({"traced": value, "known": known, "n": 1}, 0, wait=wait)
+        return value * known
+
+    with pytest.warns(RLAWarning, match="'traced' was left out"):
+        assert jax.jit(work)(jax.numpy.float32(2)) == 18
+        jax.vmap(work)(jax.numpy.ones(3))
+        logger.flush()
+    assert jax.grad(work)(3.0) == 9
+    logger.flush()
+    assert writer.rows == [(0, {"known": 9.0, "n": 1})] * 2 + [(0, {"traced": 3.0, "known": 9.0, "n": 1})]
+
+
+@pytest.mark.parametrize("wait", [True, False])
+def test_jax_callbacks_from_a_compiled_loop(jax, logger, writer, wait):
+    """A whole training is one compiled function, which calls back: every row is there, in order."""
+
+    def log(step, loss, best):
+        logger.log({"loss": loss, "best": best}, step, wait=wait)
+
+    def step(state, index):
+        jax.debug.callback(log, index, state.sum(), state.max(), ordered=True)
+        return state + 1, None
+
+    numpy = jax.numpy
+    jax.jit(lambda state: jax.lax.scan(step, state, numpy.arange(200))[0])(numpy.zeros(2)).block_until_ready()
+    jax.effects_barrier()
+    logger.flush()
+    assert writer.rows == [(index, {"loss": 2.0 * index, "best": float(index)}) for index in range(200)]
+
+
+def test_jax_arrays_whose_computation_fails_later(jax, logger, writer, monkeypatch):
+    """Those that were packed with it are read by themselves."""
+    from rla_hooks import devices
+
+    class Failed:
+        def is_ready(self):
+            return True
+
+        def __array__(self):
+            raise RuntimeError("INTERNAL: out of memory")
+
+    lost = jax.numpy.float32(1) + 0
+    family = devices.family_of(lost)
+    monkeypatch.setattr(family, "_stack", lambda values: Failed())
+    logger.log({"a": jax.numpy.float32(1.5), "lost": lost, "n": 1}, 0, wait=False)
+    lost.delete()
+    with pytest.warns(RLAWarning, match="'lost' was left out: Array has been deleted"):
+        logger.flush()
+    assert writer.rows == [(0, {"a": 1.5, "n": 1})]

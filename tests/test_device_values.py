@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib.util
+import itertools
 import os
 import pickle
 import signal
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import weakref
 from pathlib import Path
 
 import pytest
@@ -312,7 +314,7 @@ def test_what_settles_rows(device, writer, settle):
 
 
 PROGRAM = """
-    import os, signal, sys, threading
+    import atexit, os, signal, sys, threading
     import rla_hooks as rla
     from rla_hooks import devices
 
@@ -329,23 +331,33 @@ PROGRAM = """
 
     devices._families[Tensor] = Device()
     run = rla.start(task="t", log_root=sys.argv[2], writers=["csv"], backup="none")
-    for step in range(10):
+    for step in range(9):
         rla.log({"a": Tensor()}, step, wait=False)
+    if sys.argv[1] == "late":  # a function that atexit calls before that of the run
+        atexit.register(rla.log, {"a": Tensor()}, 9, wait=False)
+    else:
+        rla.log({"a": Tensor()}, 9, wait=False)
     if sys.argv[1] == "raise":
         raise ValueError
     if sys.argv[1] == "exit":
         sys.exit(3)
-    if sys.argv[1] != "end":
+    if sys.argv[1] == "fork":
+        child = os.fork()
+        if child == 0:  # it ends as a program does, and has no part in them
+            rla.log({"a": Tensor()}, 99, wait=False)
+            sys.exit(0)
+        os.waitpid(child, 0)
+    if sys.argv[1].startswith("SIG"):
         os.kill(os.getpid(), getattr(signal, sys.argv[1]))
         threading.Event().wait(20)
 """
 
 
-@pytest.mark.parametrize("how", ["end", "raise", "exit", "SIGTERM", "SIGINT", "SIGKILL"])
+@pytest.mark.parametrize("how", ["end", "raise", "exit", "fork", "late", "SIGTERM", "SIGINT", "SIGKILL"])
 def test_every_ending_but_sigkill_writes_the_rows_that_wait(tmp_path, how):
     """In order; SIGKILL loses those whose values the device had not finished, and leaves no half row."""
-    if not hasattr(signal, how) and how.startswith("SIG"):
-        pytest.skip("this system has no such signal")
+    if not hasattr(signal if how.startswith("SIG") else os, how) and how in ("fork", "SIGTERM", "SIGINT", "SIGKILL"):
+        pytest.skip("this system has no such thing")
     program = [sys.executable, "-c", textwrap.dedent(PROGRAM), how, str(tmp_path)]
     subprocess.run(program, capture_output=True, timeout=60, check=False)
     (run,) = rla.runs(log_root=tmp_path)
@@ -424,6 +436,105 @@ def test_a_signal_handler_that_logs_while_a_row_is_waited_for(device, logger, wr
     assert writer.rows == [(0, {"a": 1}), (1, {"a": 2}), (2, {"a": 3})]
 
 
+def test_an_error_at_the_oldest_row_blocks_none_behind_it(device, logger, writer):
+    """Its number is kept, and the others are written as they come."""
+    logger.log({"a": Tensor(RuntimeError("device lost")), "n": 0}, 0, wait=False)
+    for step in range(1, 64):
+        logger.log({"a": Tensor(step)}, step, wait=False)
+    with pytest.warns(RLAWarning, match="'a' was left out: device lost"):
+        logger.log({"a": Tensor(64)}, 64, wait=False)
+    assert writer.rows == [(0, {"n": 0})]
+    device.finish(64)
+    logger.log({"a": Tensor(65)}, 65, wait=False)
+    assert writer.rows[1:] == [(step, {"a": step}) for step in range(1, 64)]
+
+
+def test_values_that_cannot_be_asked(device, logger, writer, monkeypatch):
+    """A tensor whose size cannot be told, and a strange type: one warning each; the rest is kept."""
+
+    class Meta(type):
+        def __getattr__(cls, name):
+            raise RuntimeError("strange type")
+
+    class Strange(metaclass=Meta):
+        pass
+
+    holds = device.holds
+    monkeypatch.setattr(device, "holds", lambda value: 1 / value.value > 0 and holds(value))
+    monkeypatch.setitem(sys.modules, "jax", textwrap)  # any module: so that types are looked at
+    with pytest.warns(RLAWarning) as caught:
+        for step in range(2):
+            logger.log({"a": Tensor(1), "b": Tensor(0), "c": Strange(), "d": 2.0}, step, wait=False)
+        logger.flush()
+    assert writer.rows == [(step, {"a": 1, "d": 2.0}) for step in range(2)]
+    assert [str(each.message)[:19] for each in caught] == ["'b' was left out: d", "'c' was left out: s"]
+
+
+def test_half_imported_torch(logger, writer, monkeypatch):
+    """As while another thread imports it."""
+    monkeypatch.setitem(sys.modules, "torch", type(sys)("torch"))
+    logger.log({"a": True, "b": 1.5}, 0, wait=False)
+    assert writer.rows == [(0, {"a": 1, "b": 1.5})]
+
+
+def test_what_is_under_way_is_bounded(device, logger, writer):
+    """At most 64 rows are kept, however many come, and none of their copies once they are written."""
+    alive = []
+    for step in range(1000):
+        logger.log({"a": Tensor(step), "b": Tensor(-step)}, step, wait=False)
+        alive.append(weakref.ref(logger._waiting[-1].transfers[0]._fetch))
+        assert sum(each() is not None for each in alive[-70:]) <= 64
+    assert sum(each() is not None for each in alive) == 64
+    logger.flush()
+    assert all(each() is None for each in alive)
+    assert (len(writer.rows), len(logger._waiting)) == (1000, 0)
+
+
+def test_ctrl_c_twice_while_a_row_is_waited_for(device, logger, writer, monkeypatch):
+    """Each time the row stays where it is."""
+    result, presses = Arriving.result, [1, 1]
+
+    def interrupted(self):
+        if presses:
+            presses.pop()
+            raise KeyboardInterrupt
+        return result(self)
+
+    monkeypatch.setattr(Arriving, "result", interrupted)
+    for step in range(3):
+        logger.log({"a": Tensor(step)}, step, wait=False)
+    for settle in (logger.flush, lambda: logger.log({"a": 3}, 3)):
+        with pytest.raises(KeyboardInterrupt):
+            settle()
+    logger.flush()
+    assert writer.rows == [(step, {"a": step}) for step in range(3)]
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no such signal")
+def test_a_signal_handler_that_logs_at_any_line(device, logger, writer):
+    """With both kinds of rows, while rows of both kinds are logged: each row is written once."""
+    steps = itertools.count()
+
+    def handler(number, frame):
+        step = next(steps)
+        device.finish()
+        logger.log({"h": Tensor(step), "n": 1}, step, wait=step % 3 == 0)
+
+    before = signal.signal(signal.SIGALRM, handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.001, 0.0007)
+    try:
+        for step in range(4000):
+            logger.log({"a": Tensor(step), "n": 0}, step, wait=step % 50 == 0)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    logger.flush()
+    assert sorted(step for step, row in writer.rows if "a" in row) == list(range(4000))
+    assert sorted(step for step, row in writer.rows if "h" in row) == list(range(next(steps)))
+    assert all(row.get("a", row.get("h")) == step for step, row in writer.rows)
+    assert logger.rows == len(writer.rows) > 4005
+
+
 def test_several_threads(device, logger, writer):
     """Every row is written once, those of a thread in their order."""
 
@@ -441,146 +552,7 @@ def test_several_threads(device, logger, writer):
         assert [row[f"t{number}"] for _, row in writer.rows if f"t{number}" in row] == list(range(200))
 
 
-# --- torch and JAX, on the CPU ----------------------------------------------------------------------------------------
-
-
-class Event:
-    """An event of torch: it has come when somebody has waited."""
-
-    waits = 0
-
-    def __init__(self, device):
-        self.come = False
-
-    def query(self):
-        return self.come
-
-    def synchronize(self):
-        Event.waits += not self.come
-        self.come = True
-
-
-@pytest.fixture
-def torch(monkeypatch):
-    """Torch, whose tensors on the CPU are taken for such on a device."""
-    torch = pytest.importorskip("torch")
-    from rla_hooks.devices.torch_tensors import TorchTensors
-
-    tensors = TorchTensors(torch)
-    tensors._events["cpu"] = Event
-    Event.waits = 0
-    monkeypatch.setitem(devices._families, torch.Tensor, tensors)
-    monkeypatch.setitem(devices._families, torch.nn.Parameter, tensors)
-    return torch
-
-
-def _torch_values(torch):
-    return {
-        "float32": torch.tensor(0.1),
-        "float64": torch.tensor(1 / 3, dtype=torch.float64),
-        "half": torch.tensor(0.1, dtype=torch.float16),
-        "bfloat16": torch.tensor(0.1, dtype=torch.bfloat16),
-        "int64": torch.tensor(2**53 + 1),
-        "least": torch.tensor(-(2**63)),
-        "int8": torch.tensor(-3, dtype=torch.int8),
-        "bool": torch.tensor(True),
-        "vector": torch.tensor([2.5]),
-        "matrix": torch.tensor([[2**53 + 3]]),
-        "nan": torch.tensor(float("nan")),
-        "infinite": torch.tensor(float("-inf")),
-        "parameter": torch.nn.Parameter(torch.tensor(0.25)),
-        "graph": torch.tensor(1.5, requires_grad=True) * 2,
-    }
-
-
-@pytest.mark.parametrize("wait", [True, False])
-def test_torch_values_are_exact(torch, logger, writer, wait):
-    """Each is what item() gives, whatever its type, its shape and the types beside it, and is waited for once."""
-    values = _torch_values(torch)
-    logger.log({"first": 1.0, **values, "last": "x"}, 0, wait=wait)
-    assert len(writer.rows) == wait
-    logger.flush()
-    (row,) = [row for _, row in writer.rows]
-    assert list(row) == ["first", *values, "last"]
-    for name, value in values.items():
-        expected = value.item()
-        expected = int(expected) if isinstance(expected, bool) else expected
-        assert (repr(row[name]), type(row[name])) == (repr(expected), type(expected)), name
-    assert Event.waits == 1
-
-
-def test_torch_changes_in_place_are_not_seen(torch, logger, writer):
-    """Also of a value that is alone in its row."""
-    value, count = torch.zeros(()), torch.zeros(1, dtype=torch.int64)
-    for step in range(50):
-        value.fill_(step / 2)
-        count.fill_(step)
-        logger.log({"value": value, "count": count}, step, wait=False)
-        value.fill_(-1)
-        count.fill_(-1)
-    assert writer.rows == []
-    logger.flush()
-    assert writer.rows == [(step, {"value": step / 2, "count": step}) for step in range(50)]
-
-
-def test_torch_pages_are_used_again(torch, logger, writer):
-    """As many as were under way together, however many rows there are; also within and after inference mode."""
-    for step in range(300):
-        with torch.inference_mode(step % 3 == 0):
-            values = {"a": torch.tensor(step / 2), "b": torch.tensor(step), "c": torch.tensor(step / 4)}
-            logger.log(values, step, wait=False)
-    logger.flush()
-    assert writer.rows == [(step, {"a": step / 2, "b": step, "c": step / 4}) for step in range(300)]
-    assert len(devices._families[torch.Tensor]._pages) == 2 * 64  # one for each of the types
-
-
-def test_torch_many_values(torch, logger, writer):
-    """More than a page has room for."""
-    values = {f"m{i}": torch.tensor(i / 8) for i in range(200)}
-    for step in range(3):
-        logger.log(values, step, wait=False)
-    logger.flush()
-    assert writer.rows == [(step, {f"m{i}": i / 8 for i in range(200)}) for step in range(3)]
-
-
-def test_torch_values_that_are_no_scalars(torch, logger, writer):
-    """A tensor of several elements, a complex one, and one without data: each is left out with one warning."""
-    bad = {"three": torch.zeros(3), "complex": torch.tensor(1j), "meta": torch.zeros((), device="meta")}
-    with pytest.warns(RLAWarning) as caught:
-        for step in range(2):
-            logger.log({"a": torch.tensor(1.0), **bad, "b": torch.tensor(2.0)}, step, wait=bool(step))
-    assert writer.rows == [(0, {"a": 1.0, "b": 2.0}), (1, {"a": 1.0, "b": 2.0})]
-    assert sorted(str(each.message).partition(" ")[0] for each in caught) == ["'complex'", "'meta'", "'three'"]
-
-
-def test_torch_types_that_cannot_be_packed(torch, logger, writer, monkeypatch):
-    """They are read one by one; so are all, if one of them raises, and only that one is left out."""
-
-    class Bad:
-        ndim, dtype, device, is_cuda = 0, torch.float32, torch.device("cpu"), False
-
-        def numel(self):
-            return 1
-
-        def item(self):
-            raise RuntimeError("device-side assert")
-
-    monkeypatch.setitem(devices._families, Bad, devices._families[torch.Tensor])
-    with pytest.warns(RLAWarning, match="'bad' was left out: device-side assert"):
-        logger.log({"a": torch.tensor(1.5), "bad": Bad(), "b": torch.tensor(2.5)}, 0, wait=False)
-        logger.flush()
-    assert writer.rows == [(0, {"a": 1.5, "b": 2.5})]
-
-
-def test_torch_keeps_no_graph_alive(torch, logger):
-    """A row that waits holds no tensor of the training, and so no gradients."""
-    import weakref
-
-    loss = torch.zeros((), requires_grad=True) * 2
-    gone = weakref.ref(loss)
-    logger.log({"loss": loss, "same": loss}, 0, wait=False)
-    del loss
-    assert gone() is None
+# --- JAX, on the CPU --------------------------------------------------------------------------------------------------
 
 
 def test_jax_arrays():
@@ -599,9 +571,9 @@ def test_jax_arrays():
         "no:cacheprovider",
         "--import-mode=importlib",
     ]
-    done = subprocess.run(
-        [*program, HERE / "jax_values.py"], capture_output=True, text=True, timeout=120, cwd=HERE.parent
-    )
+    four = {"XLA_FLAGS": "--xla_force_host_platform_device_count=4", "JAX_PLATFORMS": "cpu"}
+    command = [*program, HERE / "jax_values.py"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=HERE.parent, env=os.environ | four)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

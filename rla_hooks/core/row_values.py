@@ -30,11 +30,14 @@ class RowValues:
 
         What lies on a device is added to ``on_device``, and keeps its place in the row, for :meth:`fetch`.
         """
-        family = family_of(value)
-        if family is not None and type(key) is str and family.holds(value):
-            scalars[key] = value
-            on_device.setdefault(family, []).append((key, value))
-            return
+        try:
+            family = family_of(value)
+            if family is not None and type(key) is str and family.holds(value):
+                scalars[key] = value
+                on_device.setdefault(family, []).append((key, value))
+                return
+        except Exception:  # of a strange type: it is asked again below, where that gives a warning
+            family = None
         for name, leaf in flat_items(text_of(key), value):
             if leaf is None:  # a missing value
                 continue
@@ -84,9 +87,11 @@ class RowValues:
                 else:
                     failed.append((name, value))
         for name, value in failed:  # or a bool, or of a type of ml_dtypes
+            if isinstance(value, Exception):  # not to be raised: its frames would keep tensors alive, in a circle
+                scalars.pop(name, None)
+                self._leave_out(name, value)
+                continue
             try:
-                if isinstance(value, BaseException):
-                    raise value
                 scalars[name] = to_scalar(value)
             except Exception as error:
                 scalars.pop(name, None)

@@ -37,7 +37,8 @@ def family_of(value: Any) -> Family | None:
 
 def _find(value: Any, kind: type) -> Family | None:
     torch, jax = sys.modules.get("torch"), sys.modules.get("jax")
-    if torch is not None and kind in (getattr(torch, "Tensor", None), getattr(torch.nn, "Parameter", None)):
+    parameter = getattr(getattr(torch, "nn", None), "Parameter", None)  # torch may be half imported, by another thread
+    if parameter is not None and kind in (torch.Tensor, parameter):  # type: ignore[union-attr]
         from rla_hooks.devices.torch_tensors import TorchTensors
 
         return TorchTensors(torch)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rla_hooks.devices.transfer import Fetch
+from rla_hooks.devices.transfer import Fetch, read
 
 
 class JaxArrays:
@@ -27,24 +27,22 @@ class JaxArrays:
                 value.copy_to_host_async()
             except Exception:  # a freed or donated array: reading it says so
                 continue
-        return _Packs(len(values), [], [*enumerate(values)])
+        return _Copies(values)
 
     def _packed(self, values: Sequence[Any]) -> Fetch:
+        local = [_addressable(value) for value in values]
         groups: dict[Any, list[int]] = {}
-        local: list[Any] = []
-        alone: list[tuple[int, Any]] = []
-        packs: list[tuple[list[int], Any]] = []
         for index, value in enumerate(values):
-            if len(value.sharding.device_set) > 1:  # one element is on each: here, no computation of all may begin
-                value = value.addressable_data(0)
-            local.append(value)
             groups.setdefault((value.dtype, value.shape, value.sharding), []).append(index)
+        packs: list[tuple[list[int], Any]] = []
+        numbers: list[Any] = [None] * len(values)
         for indices in groups.values():
             try:
                 packs.append((indices, self._stack([local[index] for index in indices])))
-            except Exception:  # a freed array among them, or a type that cannot be packed
-                alone += [(index, _read(local[index])) for index in indices]
-        return _Packs(len(values), packs, alone)
+            except Exception:  # a freed array among them, a type that cannot be packed, or a function that is traced
+                for index in indices:
+                    numbers[index] = read(local[index])
+        return _Packs(local, packs, numbers)
 
     def _stack(self, values: list[Any]) -> Any:
         """Return one array with the values, whose copy has begun. Compiled for 1, 2, 4, 8... values, not for each."""
@@ -57,31 +55,42 @@ class JaxArrays:
         return packed
 
 
-def _read(value: Any) -> Any:
+def _addressable(value: Any) -> Any:
+    """Return the element that is here of an array that is on several devices, where no computation of all may begin."""
     try:
-        return value.item() if hasattr(value, "item") else value
-    except Exception as error:
-        return error
+        return value.addressable_data(0) if len(value.sharding.device_set) > 1 else value
+    except Exception:  # a freed array: reading it says so
+        return value
+
+
+class _Copies:
+    """The arrays keep their copies on the host."""
+
+    def __init__(self, values: Sequence[Any]):
+        self._values = values
+
+    def ready(self) -> bool:
+        return all(value.is_ready() for value in self._values)
+
+    def result(self) -> Sequence[Any]:
+        return [read(value) for value in self._values]
 
 
 class _Packs:
-    """``packs``: arrays with the values of these positions; ``alone``: values, or what they are, by position."""
+    """``packs``: arrays with the values of these positions; ``numbers``: what was read already, by position."""
 
-    def __init__(self, count: int, packs: list[tuple[list[int], Any]], alone: list[tuple[int, Any]]):
-        self._count, self._packs, self._alone = count, packs, alone
+    def __init__(self, values: Sequence[Any], packs: list[tuple[list[int], Any]], numbers: list[Any]):
+        self._values, self._packs, self._numbers = values, packs, numbers
 
     def ready(self) -> bool:
         return all(pack.is_ready() for _, pack in self._packs)
 
     def result(self) -> Sequence[Any]:
-        values: list[Any] = [None] * self._count
-        for index, value in self._alone:
-            values[index] = _read(value)
         for indices, pack in self._packs:
             try:
-                numbers = [item.item() for item in pack.__array__()[: len(indices)]]
-            except Exception as error:  # what the device has raised
-                numbers = [error] * len(indices)
-            for index, number in zip(indices, numbers, strict=True):
-                values[index] = number
-        return values
+                found = [item.item() for item in pack.__array__()[: len(indices)]]
+            except Exception:  # what computes one of them has failed: which one?
+                found = [read(self._values[index]) for index in indices]
+            for index, number in zip(indices, found, strict=True):
+                self._numbers[index] = number
+        return self._numbers

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from rla_hooks.devices.transfer import Fetch, never_free
+from rla_hooks.devices.transfer import Fetch, never_free, read, without_frames
 
 _ROOM = 64  # values of one type that a page has room for
 _CAPTURED = "a CUDA graph is being captured, in which nothing has a value yet; log after its replay"
@@ -16,6 +16,13 @@ class TorchTensors:
 
     def __init__(self, torch: Any):
         self._torch = torch
+        native = torch._C  # torch has no public names for these; where one is missing, it is not asked
+        probes = (
+            (native, "_get_tracing_state"),
+            (getattr(native, "_functorch", None), "peek_interpreter_stack"),
+            (native, "_len_torch_dispatch_stack"),
+        )
+        self._transforms = [getattr(owner, name) for owner, name in probes if hasattr(owner, name)]
         self._pages: list[_Page] = []  # that are free: at most as many as were ever under way together
         self._events: dict[str, Callable[[Any], Any] | None] = {"cpu": None, "meta": None}  # by the type of device
 
@@ -26,9 +33,11 @@ class TorchTensors:
 
     def fetch(self, values: Sequence[Any], at_once: bool) -> Fetch:
         """Copy the values on the current stream of their device, which runs after what has computed them."""
-        torch = self._torch
-        if values[0].is_cuda and torch.cuda.is_current_stream_capturing():
+        if self.is_capturing():
             raise RuntimeError(_CAPTURED)
+        if self._is_transformed():
+            numbers = [read(value) for value in values]
+            return _Copies(self, len(numbers), [([*range(len(numbers))], numbers)], [], [])
         groups: dict[Any, list[int]] = {}  # of the positions of values; by data type, since a common one is not exact
         for index, value in enumerate(values):
             kind = value.dtype, value.device
@@ -39,7 +48,25 @@ class TorchTensors:
         used: list[_Page] = []
         copies = [(indices, self._copy([values[index] for index in indices], used)) for indices in groups.values()]
         devices = {device for _, device in groups}
-        return _Copies(len(values), copies, [self._record(device) for device in devices], used, self._pages)
+        return _Copies(self, len(values), copies, [self._record(device) for device in devices], used)
+
+    def is_capturing(self) -> bool:
+        """Return whether CUDA records what this thread does, and must be asked and told nothing else."""
+        cuda = self._torch.cuda
+        return bool(cuda.is_initialized() and cuda.is_current_stream_capturing())
+
+    def free(self, pages: list[_Page]) -> None:
+        """Use the pages for other values."""
+        while pages:  # a signal handler that logs may come at any line: no page is free twice
+            self._pages.append(pages.pop())
+
+    def _is_transformed(self) -> bool:
+        """Return whether operations do something else than they say, or are recorded, to be run again and again.
+
+        So it is within torch.jit.trace, torch.func (grad, vmap...), make_fx and fake tensors. A copy to a page there
+        would be part of what is recorded, or fail.
+        """
+        return any(probe() for probe in self._transforms)
 
     def _copy(self, values: list[Any], used: list[_Page]) -> Any:
         """Return the copy on the host; or, where it cannot be made so, the numbers or exceptions, one by one."""
@@ -55,7 +82,7 @@ class TorchTensors:
             copy.copy_(packed, non_blocking=True)
             return copy
         except Exception:  # a type that cannot be packed, or a lost device
-            return [_read(value) for value in values]
+            return [read(value) for value in values]
 
     def _record(self, device: Any) -> Any:
         """Return an event of the device that comes after the copies."""
@@ -94,13 +121,6 @@ def _recorder(torch: Any, module: Any) -> Callable[[Any], Any] | None:
     return record
 
 
-def _read(value: Any) -> Any:
-    try:
-        return value.item()
-    except Exception as error:
-        return error
-
-
 class _Page:
     """Memory of the host that a device can write to in the background. It is used again, and so never freed."""
 
@@ -125,29 +145,38 @@ class _Copies:
 
     def __init__(
         self,
+        tensors: TorchTensors,
         count: int,
         copies: list[tuple[list[int], Any]],
         events: list[Any],
         pages: list[_Page],
-        free: list[_Page],
     ):
-        self._count, self._copies, self._events = count, copies, events
-        self._pages, self._free = pages, free  # the pages in use, and where they go afterwards
+        self._tensors, self._copies, self._events, self._pages = tensors, copies, events, pages
+        self._values: list[Any] = [None] * count
+        self._is_read = False
 
     def ready(self) -> bool:
-        return all(event.query() for event in self._events)
+        return not self._tensors.is_capturing() and all(event.query() for event in self._events)
 
     def result(self) -> Sequence[Any]:
-        for event in self._events:
-            event.synchronize()
-        values: list[Any] = [None] * self._count
+        if not self._is_read:  # by a call that Ctrl-C has interrupted: then the pages may have other values by now
+            if self._tensors.is_capturing():
+                raise RuntimeError(_CAPTURED)
+            for event in self._events:
+                event.synchronize()
+            self._read()
+        self._tensors.free(self._pages)
+        return self._values
+
+    def _read(self) -> None:
         for indices, copy in self._copies:
-            numbers = copy if isinstance(copy, list) else copy.tolist()
+            try:
+                numbers = copy if isinstance(copy, list) else copy.tolist()
+            except Exception as error:  # of a type that Python has no numbers for
+                numbers = [without_frames(error)] * len(indices)
             if len(self._copies) == 1:
-                values = numbers
-                break
-            for index, number in zip(indices, numbers, strict=True):
-                values[index] = number
-        while self._pages:  # a signal handler that logs may come at any line: no page is free twice
-            self._free.append(self._pages.pop())
-        return values
+                self._values = numbers
+            else:
+                for index, number in zip(indices, numbers, strict=True):
+                    self._values[index] = number
+        self._is_read = True

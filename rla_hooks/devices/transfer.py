@@ -78,7 +78,27 @@ class Transfer:
         fetch = self._fetch
         if fetch is not None:
             never_free(fetch)
-            self._values, self._fetch = dict.fromkeys(self._names, error), None
+            self._values, self._fetch = dict.fromkeys(self._names, without_frames(error)), None
+
+
+def read(value: Any) -> Any:
+    """Return the number of one tensor, or the exception that says why there is none.
+
+    >>> class Freed:
+    ...     def item(self): raise RuntimeError("freed")
+    >>> read(Freed())
+    RuntimeError('freed')
+    """
+    try:
+        return value.item()
+    except Exception as error:
+        return without_frames(error)
+
+
+def without_frames(error: Exception) -> Exception:
+    """Return ``error`` without its traceback, whose frames would keep tensors alive, and with a loss its gradients."""
+    error.__traceback__ = error.__context__ = error.__cause__ = None
+    return error
 
 
 def never_free(thing: object) -> None:
