@@ -368,6 +368,59 @@ def test_every_ending_but_sigkill_writes_the_rows_that_wait(tmp_path, how):
         assert rows["a"].tolist() == [0.5] * 10
 
 
+MIDDLE = """
+    import os, signal, sys, time
+    import rla_hooks as rla
+    from rla_hooks import devices
+
+    class Tensor:
+        pass
+
+    class Ready:
+        def ready(self): return True
+        def result(self): return [0.5]
+
+    class Device:
+        def holds(self, value): return True
+        def fetch(self, values, at_once): return Ready()
+
+    class Slow:
+        name = "slow"
+        def write(self, row):
+            if getattr(row, "step", 0) == 5 and "--sent" not in sys.argv:
+                sys.argv.append("--sent")
+                os.kill(os.getpid(), signal.SIGTERM)
+                while "hangs" in sys.argv:
+                    time.sleep(0.01)
+        def close(self): pass
+
+    devices._families[Tensor] = Device()
+    run = rla.start(task="t", log_root=sys.argv[2], writers=[Slow(), "csv"], backup="none")
+    for step in range(100):
+        if sys.argv[1] == "add_scalar":
+            run.add_scalar("a", 0.5, step)
+        else:
+            rla.log({"a": Tensor()}, step, wait=False)
+        if step > 20:
+            time.sleep(0.1)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="this system has no such signal")
+@pytest.mark.parametrize("how", ["log", "add_scalar", "hangs"])
+def test_sigterm_while_a_row_is_written_whose_call_has_returned(tmp_path, how):
+    """The row is finished first, unless that takes seconds; the process dies of the signal."""
+    program = [sys.executable, "-c", textwrap.dedent(MIDDLE), how, str(tmp_path)]
+    assert subprocess.run(program, capture_output=True, timeout=60, check=False).returncode == -signal.SIGTERM
+    (run,) = rla.runs(log_root=tmp_path)
+    assert run.status == "interrupted"
+    steps = run.metrics()["time-step"].tolist()
+    assert steps[:5] == list(range(5))
+    if how != "hangs":
+        assert steps == list(range(len(steps)))
+        assert len(steps) > 6
+
+
 @needs_fork
 def test_a_forked_child_drops_its_parents_rows(device, writer):
     """It neither writes them nor waits for them, also if it writes rows itself; the parent writes them."""
@@ -417,6 +470,25 @@ def test_ctrl_c_while_a_row_is_written_loses_none(device, logger, writer):
     broken.append(False)
     logger.flush()
     assert writer.rows == [(0, {"a": 1}), (1, {"a": 2})]
+
+
+def test_ctrl_c_between_two_writers(device):
+    """The first one does not get the row again."""
+    first, second = MemoryWriter("first"), MemoryWriter("second")
+    logger, write, presses = Logger([first, second]), second.write, [1]
+
+    def interrupted(row):
+        if presses:
+            presses.pop()
+            raise KeyboardInterrupt
+        return write(row)
+
+    second.write = interrupted
+    logger.log({"a": Tensor(1)}, 0, wait=False)
+    with pytest.raises(KeyboardInterrupt):
+        logger.flush()
+    logger.flush()
+    assert first.rows == second.rows == [(0, {"a": 1})]
 
 
 def test_a_signal_handler_that_logs_while_a_row_is_waited_for(device, logger, writer, monkeypatch):

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from rla_hooks import ranks
@@ -329,8 +330,9 @@ class Logger:
                 waiting.written = True
                 self.rows -= 1
                 return
-            for writer in self.output_formats:
+            for writer in self.output_formats[waiting.given :]:
                 self._write(writer, self._without(row, writer.name, waiting.excluded) if waiting.excluded else row)
+                waiting.given += 1
             waiting.written = True
             self.last_values.update(row.values)
             if self.on_row is not None:
@@ -501,3 +503,13 @@ class Logger:
         self.before_row = self.on_row = self.on_recovery = None
         self._lock = threading.RLock()
         self._process = ranks.process_id
+
+
+def is_writing_row(frame: FrameType | None) -> bool:
+    """Whether a signal has come while a row was being written whose call has returned already: it must not be lost."""
+    while frame is not None and frame.f_code not in _WRITING_ROW:
+        frame = frame.f_back
+    return frame is not None
+
+
+_WRITING_ROW = (Logger._write_waiting.__code__, Logger._write_scalar_row.__code__)

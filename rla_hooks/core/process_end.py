@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import _thread
 import atexit
 import os
 import signal
 import sys
 import threading
+import time
 from types import FrameType, TracebackType
 from typing import Any
 
 from rla_hooks import ranks
 from rla_hooks.atomic import remove_unfinished
 from rla_hooks.core import notebook, program_exit
+from rla_hooks.core.logger import is_writing_row
 from rla_hooks.core.notebook import Runs
 from rla_hooks.core.program_exit import ProgramEnd
 from rla_hooks.endings import FINISHED, INTERRUPTED
 
 _hooked = 0  # the id of the process that the handlers below were registered in
+_LONGEST_POSTPONED = 2.0  # seconds that SIGTERM waits for a row that is being written
+_postponed_since = 0.0  # on the monotonic clock; 0: never
 _runs: Runs = tuple  # gives the runs to end; none before the first watch
 
 
@@ -82,10 +87,30 @@ def _on_sigterm(number: int, frame: FrameType | None) -> Any:
         for run in _runs():
             run.ending.report_signal(name)
         return
+    if is_writing_row(frame) and _try_later(number):
+        return
     _end(_runs, ProgramEnd(INTERRUPTED, None, name))
     signal.signal(number, signal.SIG_DFL)
     remove_unfinished()  # a checkpoint that the signal has interrupted
     os.kill(os.getpid(), number)  # so that the process dies of the signal, as its parent expects
+
+
+def _try_later(number: int) -> bool:
+    """Send the signal again in a moment; False if that cannot be, or if the disk seems to hang."""
+    global _postponed_since
+    _postponed_since = _postponed_since or time.monotonic()
+    if os.name == "nt" or time.monotonic() - _postponed_since > _LONGEST_POSTPONED:
+        return False
+    try:
+        _thread.start_new_thread(_send, (number,))  # a Thread would need locks, which the interrupted line may hold
+    except RuntimeError:  # none can be had
+        return False
+    return True
+
+
+def _send(number: int) -> None:
+    time.sleep(0.001)
+    os.kill(os.getpid(), number)
 
 
 def _in_main_thread() -> bool:

@@ -14,12 +14,16 @@ Rows = deque["WaitingRow"]
 
 
 class WaitingRow:
-    """excluded: by key, the writers that do not get it. Its values may be objects of the class ``Transfer``."""
+    """A row whose values may be objects of the class ``Transfer``.
 
-    __slots__ = ("excluded", "row", "transfers", "written")
+    excluded: by key, the writers that do not get it. given: the number of writers that have it, when Ctrl-C comes.
+    """
+
+    __slots__ = ("excluded", "given", "row", "transfers", "written")
 
     def __init__(self, row: Row, excluded: Mapping[str, frozenset[str]] | None, transfers: Sequence[Transfer]):
         self.row, self.excluded, self.transfers = row, excluded, transfers
+        self.given = 0
         self.written = False
 
     def ready(self) -> bool:
