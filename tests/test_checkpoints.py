@@ -27,7 +27,7 @@ import numpy as np
 import pytest
 
 from rla_hooks import checkpoints
-from rla_hooks.checkpoints import BACKENDS, Backend, Manifest, Saver, backends, latest
+from rla_hooks.checkpoints import BACKENDS, Backend, Manifest, Saver, backends, checksum, latest
 from rla_hooks.errors import CheckpointError, ConfigError, RLAWarning
 
 # What the tests start finds the package where they found it: in the sources, or installed.
@@ -668,7 +668,9 @@ def test_killed_before_any_file_operation_a_whole_one_is_left(tmp_path, again):
 
 
 LOOP = """
+from rla_hooks.checkpoints import checksum
 kit, saver, step = kits.Kit(sys.argv[1]), Saver(sys.argv[2], max_to_keep=2), int(sys.argv[3])
+checksum.LARGE = int(sys.argv[4])
 while True:
     saver.save(kit.models(step), step)
     print(step, flush=True)
@@ -677,13 +679,16 @@ while True:
 
 
 def test_killed_at_any_moment_the_newest_is_found(kit, tmp_path):
-    """A process that saves all the time is killed again and again: no checkpoint that it told of is lost."""
+    """A process that saves all the time is killed again and again: no checkpoint that it told of is lost.
+
+    Every second one computes the checksum in a thread, as for large files.
+    """
     if kit.name == "keras":
         pytest.skip("writes files as the plain one does")
     moments = random.Random(0)
     said = 0
-    for _ in range({"plain": 6, "torch": 2, "tensorflow": 1}[kit.name]):
-        process = start(LOOP, kit.name, tmp_path, said + 1)
+    for number in range({"plain": 6, "torch": 2, "tensorflow": 1}[kit.name]):
+        process = start(LOOP, kit.name, tmp_path, said + 1, checksum.LARGE if number % 2 else 1)
         said = int(process.stdout.readline())
         time.sleep(moments.uniform(0, 0.05))
         process.send_signal(signal.SIGKILL)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from rla_hooks.errors import CheckpointError
+from rla_hooks.errors import CheckpointError, RLAError
+from rla_hooks.texts import text_of
 
 _NO_SESSION = (
     "there is no open default session (each thread has its own). Pass the objects, such as {'model': model} or "
@@ -23,6 +25,10 @@ _NO_SESSION = (
 
 class Implementation(Protocol):
     """The functions of a backend's module. ``models`` are objects by name, nested in dicts, lists and tuples.
+
+    A module whose ``load`` may be given any bytes, since it refuses what it did not write, has ``reads_any_bytes =
+    True``: its large files are read while their checksum is computed, and dropped if that is wrong. All other files are
+    checked first.
 
     A framework with sessions has two more: ``restores_without_objects = True``, and ``has_session()``, which returns
     whether there is a session to save if no object is passed; None for a program that uses no sessions.
@@ -125,3 +131,18 @@ def backend_named(file: str) -> Backend:
     raise CheckpointError(
         f"is of a kind that this version does not read. Known: {', '.join('*' + b.suffix for b in BACKENDS)}."
     )
+
+
+@contextmanager
+def checkpoint_errors(what: str) -> Iterator[None]:
+    """Turn what the objects and their framework raise, which may be anything, into CheckpointError.
+
+    So a caller has to catch only that, OSError and MemoryError, which are raised as they are.
+    """
+    try:
+        yield
+    except (OSError, MemoryError, RLAError):
+        raise
+    except Exception as error:
+        text = " ".join(text_of(error).split())[:400]
+        raise CheckpointError(f"{what}: {type(error).__name__}: {text}") from error

@@ -35,6 +35,7 @@ if hasattr(keras, "Variable"):  # not in Keras 2, whose objects are TensorFlow's
 
 save = plain.save
 load = plain.load
+reads_any_bytes = plain.reads_any_bytes
 
 
 def is_own(value: Any) -> bool:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -23,15 +23,15 @@ from typing import Any
 
 from rla_hooks import atomic
 from rla_hooks.checkpoints import staging
+from rla_hooks.checkpoints.checksum import measure
 from rla_hooks.errors import warn
 from rla_hooks.locks import locked
-from rla_hooks.smallfiles import open_regular, parse_object, read_bytes
+from rla_hooks.smallfiles import parse_object, read_bytes
 from rla_hooks.texts import printable, shown
 
 FILE = "manifest.json"
 FORMAT = 2  # as format 1; but its run may have been written by several processes
 MISSING = "is missing"
-_BLOCK = 1 << 20
 _SPARSE = 1 << 30  # bytes; reading larger files that hold nothing would take minutes
 _ATTEMPTS = 100  # to find a checkpoint while a saver deletes them
 _MAX_KNOWN = 1000
@@ -137,7 +137,7 @@ class Manifest:
         measured: tuple[int, str] | None = None,
         info: Mapping[str, Any] | None = None,
     ) -> Entry:
-        """List a complete file (or folder) of the checkpoint folder. ``measured``: what :func:`measure` returned.
+        """List a complete file (or folder) of the checkpoint folder. ``measured``: its size and crc32c, if known.
 
         Drops the entries whose files are gone. Raises OSError.
         """
@@ -165,8 +165,12 @@ class Manifest:
         except (OSError, RecursionError):
             return False
 
-    def trouble(self, entry: Entry) -> str | None:
-        """Return what is wrong with the entry's file, as the end of a sentence; None when nothing is."""
+    def trouble(self, entry: Entry, meanwhile: Callable[[], object] | None = None) -> str | None:
+        """Return what is wrong with the entry's file, as the end of a sentence; None when nothing is.
+
+        meanwhile: what reads the file, of a large one while its checksum is computed. It is called if the size is
+        right, raises nothing but Ctrl-C and its kin, and what it has read must not be used if something is wrong.
+        """
         path = self.folder / entry.file
         try:
             found = [file.stat() for file in staging.files_of(path)]
@@ -175,7 +179,11 @@ class Manifest:
                 return f"has {size} bytes instead of the {entry.size} that were written"
             if size > _SPARSE and sum(getattr(each, "st_blocks", size) for each in found) * 512 < size // 100:
                 return f"is a sparse file: next to none of its {size} bytes were written"
-            crc = measure(path)[1]
+            crc = measure(path, meanwhile)[1]
+            if meanwhile and _identity(found) != _identity(file.stat() for file in staging.files_of(path)):
+                return (
+                    MISSING  # another saver has deleted it and used its name again: the two have read different files
+                )
         except FileNotFoundError:
             return MISSING
         except (OSError, RecursionError) as error:  # folders in folders, thousands of levels deep
@@ -188,7 +196,7 @@ class Manifest:
             found = [file.stat() for file in staging.files_of(self.folder / entry.file)]
         except (OSError, RecursionError):
             return self.trouble(entry)
-        key = str(self.folder), entry, tuple((each.st_ino, each.st_size, each.st_mtime_ns) for each in found)
+        key = str(self.folder), entry, _identity(found)
         problem = None if key in _known_whole else self.trouble(entry)
         if problem is None:
             _known_whole[key] = None
@@ -257,19 +265,9 @@ def latest(folder: str | os.PathLike[str], name: str | None = None) -> Path | No
     return manifest.folder / entry.file if entry else None
 
 
-def measure(path: Path) -> tuple[int, str]:
-    """Return the size in bytes and the crc32c (eight hex digits) of a checkpoint. Raises OSError."""
-    import google_crc32c  # late: whoever only asks for the newest checkpoint needs no native library
-
-    size, crc = 0, 0
-    for file in staging.files_of(path):
-        if file != path:
-            crc = google_crc32c.extend(crc, file.relative_to(path).as_posix().encode("utf-8", "surrogateescape"))
-        with open_regular(file) as stream:
-            while block := stream.read(_BLOCK):
-                size += len(block)
-                crc = google_crc32c.extend(crc, block)
-    return size, f"{crc:08x}"
+def _identity(found: Iterable[os.stat_result]) -> tuple[tuple[int, ...], ...]:
+    """Return what is another one for other files, and for files that somebody has written to."""
+    return tuple((each.st_ino, each.st_size, each.st_mtime_ns) for each in found)
 
 
 def _entry(raw: Any) -> Entry | None:

@@ -14,6 +14,8 @@ from rla_hooks.errors import CheckpointError
 from rla_hooks.plaindata import PlainDataError, PlainEncoder, loads, pack
 from rla_hooks.smallfiles import open_regular
 
+reads_any_bytes = True
+
 
 def matches(models: Mapping[str, Any]) -> bool:
     """Return True: this backend takes everything, and leaves out what cannot be stored."""

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from rla_hooks import atomic
-from rla_hooks.checkpoints import arguments, backends, compare, staging, state_dicts
-from rla_hooks.checkpoints import manifest as manifests
+from rla_hooks.checkpoints import arguments, backends, checksum, compare, staging, state_dicts
+from rla_hooks.checkpoints.backends import checkpoint_errors
 from rla_hooks.checkpoints.manifest import Entry, Manifest
-from rla_hooks.errors import CheckpointError, ConfigError, RLAError, WarnOnce, did_you_mean, warn
+from rla_hooks.checkpoints.reading import Reading
+from rla_hooks.errors import CheckpointError, ConfigError, WarnOnce, did_you_mean, warn
 from rla_hooks.filenames import portable
-from rla_hooks.texts import printable, text_of
+from rla_hooks.texts import printable
 
 _ATTEMPTS = 10  # to load a checkpoint while another process deletes them
 
@@ -80,7 +80,7 @@ class Saver:
         step = arguments.checked_step(step)
         models = arguments.checked_models(self.objects or {} if models is None else models, "models")
         arguments.checked_name(name, step)
-        with _checkpoint_errors(f"{sorted(models)} cannot be saved"):
+        with checkpoint_errors(f"{sorted(models)} cannot be saved"):
             backend, left_out = backends.backend_of(models, self.framework)
             implementation = backend.implementation()
             content, not_stored = implementation.collect(models, self.var_prefix)
@@ -89,7 +89,7 @@ class Saver:
         self._warn_left_out([*left_out, *not_stored])
 
         def write(path: Path) -> None:
-            with _checkpoint_errors(f"{sorted(models)} cannot be saved by {backend.name}"):
+            with checkpoint_errors(f"{sorted(models)} cannot be saved by {backend.name}"):
                 implementation.save(path, content)
 
         return self.write(write, backend.suffix, step, name)
@@ -121,8 +121,7 @@ class Saver:
             temporary_folder.mkdir()
             temporary = temporary_folder / f"{portable(name)}-{step}{suffix}"
             write(temporary)
-            staging.sync(temporary)
-            measured = manifests.measure(temporary)
+            measured = checksum.measure(temporary, meanwhile=lambda: staging.sync(temporary))
             with self.manifest.locked():
                 path = self._unused(f"{portable(name)}-{step}", suffix)
                 os.replace(temporary, path)
@@ -148,19 +147,22 @@ class Saver:
         """Load the newest complete checkpoint of a name, or that of a step; returns its step and content.
 
         The content is a dict by name: plain data as it was, state dicts and arrays for objects. The objects, tensors
-        and arrays in ``into`` (or :attr:`objects`) are restored in place. The checksum is compared before the file is
-        used. If no step is given and the newest is damaged, a warning says so and the one before it is taken. A file
-        cannot run code unless ``weights_only`` is False.
+        and arrays in ``into`` (or :attr:`objects`) are restored in place. Nothing of a file is used before its checksum
+        was compared. If no step is given and the newest is damaged, a warning says so and the one before it is taken.
+        A file cannot run code unless ``weights_only`` is False.
         Raises CheckpointError if there is none, or if it is damaged, may not be read, or does not fit the objects.
         """
         step = None if step is None else arguments.checked_step(step)
         arguments.checked_name(name, step or 0)
         models = self.objects if into is None else arguments.checked_models(into, "into")
         for attempt in range(_ATTEMPTS):
-            entry = self._chosen(step, name)
+            reading = Reading(self.manifest, bool(weights_only))
+            entry = self._chosen(step, name, reading)
             path = self.folder / entry.file
             try:
-                return entry.step, self._load_file(path, models, weights_only)
+                content = reading.content_of(entry)
+                self._restore(path, models, content)
+                return entry.step, content
             except (OSError, CheckpointError) as error:
                 # Another process, which keeps only the newest ones, has deleted it since it was chosen.
                 if attempt < _ATTEMPTS - 1 and not os.path.lexists(path):
@@ -170,13 +172,11 @@ class Saver:
                 raise
         raise AssertionError("the last attempt returns or raises")
 
-    def _load_file(self, path: Path, models: Mapping[str, Any] | None, weights_only: bool) -> dict[str, Any]:
-        with _checkpoint_errors("cannot be restored"):
+    def _restore(self, path: Path, models: Mapping[str, Any] | None, content: Mapping[str, Any]) -> None:
+        with checkpoint_errors("cannot be restored"):
             implementation = backends.backend_named(path.name).implementation()
-            content = implementation.load(path, bool(weights_only))
             if models or getattr(implementation, "restores_without_objects", False):
                 implementation.restore(models or {}, content, self.var_prefix)
-        return content
 
     def steps(self, name: str = "checkpoint") -> list[int]:
         """Return the steps of the complete checkpoints of a name, in the order of writing."""
@@ -226,14 +226,14 @@ class Saver:
         if news:
             warn(f"Left out of the checkpoint (this is said once): {compare.shorten(news, shown=10)}", self._warn.note)
 
-    def _chosen(self, step: int | None, name: str) -> Entry:
+    def _chosen(self, step: int | None, name: str, reading: Reading) -> Entry:
         """Return the entry to load. Raises CheckpointError when there is none that is whole."""
 
         def wanted(entries: list[Entry]) -> list[Entry]:
             named = [entry for entry in entries if entry.name == name and step in (None, entry.step)]
             return [entry for entry in named if "writer" not in entry.info] or named
 
-        entry, found = self.manifest.newest_whole(wanted)
+        entry, found = self.manifest.newest_whole(wanted, reading.trouble)
         problems = [f"The checkpoint {printable(self.folder / other.file)} {problem}" for other, problem in found]
         if entry is None:
             raise CheckpointError(self._none_whole(step, name, problems, self.manifest.entries()))
@@ -254,18 +254,3 @@ class Saver:
         else:
             text += "No other is there: save one first, or look into another run."
         return text
-
-
-@contextmanager
-def _checkpoint_errors(what: str) -> Iterator[None]:
-    """Turn what the objects and their framework raise, which may be anything, into CheckpointError.
-
-    So a caller has to catch only that, OSError and MemoryError, which are raised as they are.
-    """
-    try:
-        yield
-    except (OSError, MemoryError, RLAError):
-        raise
-    except Exception as error:
-        text = " ".join(text_of(error).split())[:400]
-        raise CheckpointError(f"{what}: {type(error).__name__}: {text}") from error

@@ -19,7 +19,10 @@ from rla_hooks.checkpoints.compare import ArraySpec
 from rla_hooks.checkpoints.state_dicts import PrefixFilter, Target
 from rla_hooks.encoding import Encoder, KeyPath
 from rla_hooks.errors import CheckpointError
+from rla_hooks.smallfiles import open_regular
 from rla_hooks.texts import text_of
+
+reads_any_bytes = True  # with weights_only=True, that is
 
 
 def matches(models: Mapping[str, Any]) -> bool:
@@ -47,8 +50,19 @@ def save(path: Path, content: Any) -> None:
 
 def load(path: Path, weights_only: bool) -> dict[str, Any]:
     """Return the content, with all tensors on the CPU. With ``weights_only=False`` the file may run code."""
+    with open_regular(path) as stream:
+        content = _load(stream, weights_only)
+    if not isinstance(content, dict):
+        raise CheckpointError(f"holds a {type(content)} instead of a dict. rla_hooks did not write it.")
+    decoded: dict[str, Any] = torch_arrays.decode(content)
+    return decoded
+
+
+def _load(stream: BinaryIO, weights_only: bool) -> Any:
     try:
-        content = torch.load(path, map_location="cpu", weights_only=weights_only)
+        # A Python file, unlike a path, lets other threads run while its bytes are read. Mapped memory would change with
+        # the file, after its checksum was compared.
+        return torch.load(stream, map_location="cpu", weights_only=weights_only, mmap=False)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"was refused: it holds more than tensors and plain data ({_cause(error)}). Nothing of it was "
@@ -56,10 +70,6 @@ def load(path: Path, weights_only: bool) -> dict[str, Any]:
         ) from error
     except Exception as error:  # torch raises nearly anything for a file that is not its own
         raise CheckpointError(f"cannot be read by torch {torch.__version__}: {_cause(error)}") from error
-    if not isinstance(content, dict):
-        raise CheckpointError(f"holds a {type(content)} instead of a dict. rla_hooks did not write it.")
-    decoded: dict[str, Any] = torch_arrays.decode(content)
-    return decoded
 
 
 def restore(models: Mapping[str, Any], content: Mapping[str, Any], var_prefix: str) -> None:
