@@ -8,14 +8,14 @@ systems; what is cut ends in ``~`` and eight hexadecimal digits of its SHA-256.
 
 from __future__ import annotations
 
-import re
 import sys
 
 PART_LIMIT = 255  # bytes of one path part on ext4, XFS, APFS, NTFS and most others
 VALUE_LIMIT = 64  # bytes of one value in a run name: several values stay readable beside each other
 _DIGEST = 8
 _PLAIN = frozenset("-_.,+@(){}")
-_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE | re.DOTALL)  # for Windows
+_PORTS = (f"{port}{number}" for port in ("com", "lpt") for number in "0123456789¹²³")
+_DEVICES = frozenset(["con", "prn", "aux", "nul", *_PORTS])  # Windows takes "aux" and "aux.txt" in every folder for one
 
 
 def safe_part(text: object, limit: int = PART_LIMIT) -> str:
@@ -28,9 +28,13 @@ def safe_part(text: object, limit: int = PART_LIMIT) -> str:
     escaped = _escaped(text) or "%00"
     if set(escaped) == {"."}:
         escaped = escaped.replace(".", "%2E")
-    elif _DEVICE.fullmatch(escaped):  # Windows takes "aux" and "aux.txt" in every folder for a device
+    elif _is_device(escaped):
         escaped = percent(escaped[0]) + escaped[1:]
     return cap(_without_last_dot(escaped), text, limit)
+
+
+def _is_device(name: str) -> bool:
+    return name.partition(".")[0].lower() in _DEVICES
 
 
 def _escaped(text: str) -> str:
@@ -66,7 +70,7 @@ def portable(name: str) -> str:
     """
     utf8 = sys.getfilesystemencoding() == "utf-8"
     escaped = "".join(percent(c) if c in '<>:"|?*' or not (utf8 or c.isascii()) else c for c in name)
-    return percent(escaped[0]) + escaped[1:] if _DEVICE.fullmatch(escaped) else escaped
+    return percent(escaped[0]) + escaped[1:] if _is_device(escaped) else escaped
 
 
 def cap(escaped: str, original: str, limit: int) -> str:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import enum
 import functools
 import math
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from pathlib import PurePath
 from typing import Any, TypeVar
 
+from rla_hooks.patterns import pattern
 from rla_hooks.texts import MAX_BITS, MAX_REPR, cut, shown, text_of
 from rla_hooks.values import flat_items
 
@@ -25,7 +25,7 @@ _MAX_TEXT = 100_000  # characters of a text
 _MAX_ARRAY = 100  # elements of an array that are worth reading as numbers
 _MAX_DEPTH = 20
 _T = TypeVar("_T")
-_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+_ADDRESS = pattern(r" at 0x[0-9a-fA-F]+")
 
 
 def flatten(params: Mapping[str, Any]) -> dict[str, Any]:

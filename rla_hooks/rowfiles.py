@@ -18,6 +18,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
+from rla_hooks.patterns import pattern
 from rla_hooks.record import Progress
 from rla_hooks.smallfiles import open_regular
 from rla_hooks.values import Scalar
@@ -36,11 +37,11 @@ if TYPE_CHECKING:
     from rla_hooks.columns import Columns
     from rla_hooks.rows.pieces import JoinedRows
 
-_NAME = re.compile(r"progress(\..+-\d+(-\d+)?)?\.csv", re.DOTALL)
+_NAME = pattern(r"progress(\..+-\d+(-\d+)?)?\.csv", re.DOTALL)
 _MAX_FILES = 10_000
 _MAX_COUNTED = 1 << 30  # bytes whose rows are counted: a second or two
 _TAIL = 64 << 10, 4 << 20  # bytes from the end that hold the last rows: at first, and at most
-_INTEGER = re.compile(r"[-+]?[0-9]{1,4000}")
+_INTEGER = pattern(r"[-+]?[0-9]{1,4000}")
 
 
 def files(log_dir: Path) -> list[Path]:

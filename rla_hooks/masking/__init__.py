@@ -21,6 +21,7 @@ from typing import Any
 from rla_hooks.masking.names import ALONE, HOLDER, IF_RANDOM, NO, is_harmless, is_random, is_secret_name, secrecy_of
 from rla_hooks.masking.pairs import MASK
 from rla_hooks.masking.texts import holds_private_key, mask_text
+from rla_hooks.patterns import pattern
 
 __all__ = ["MASK", "holds_private_key", "is_secret_name", "mask_text", "mask_value", "masked_command"]
 
@@ -68,11 +69,11 @@ def _masked_text_value(secrecy: int, text: str) -> str:
     return mask_text(text)
 
 
-_OPTION = re.compile(r"--?[A-Za-z][\w.-]*|/[A-Za-z][\w-]*")
-_FLAG = re.compile(r"--.*|-[A-Za-z]|-[a-z][a-z-]+", re.DOTALL)
-_ASSIGNED = re.compile(r"([-+~]{0,2}[A-Za-z_][\w./@:\[\]-]{0,199}?)(:?=)(.*)", re.DOTALL)
+_OPTION = pattern(r"--?[A-Za-z][\w.-]*|/[A-Za-z][\w-]*")
+_FLAG = pattern(r"--.*|-[A-Za-z]|-[a-z][a-z-]+", re.DOTALL)
+_ASSIGNED = pattern(r"([-+~]{0,2}[A-Za-z_][\w./@:\[\]-]{0,199}?)(:?=)(.*)", re.DOTALL)
 _LOGIN_OPTIONS = ("-u", "--user", "--login", "--auth", "--userpwd")
-_LOGIN = re.compile(r"([\w.@+-]{1,99}):(?!\d+$|//)\S+")
+_LOGIN = pattern(r"([\w.@+-]{1,99}):(?!\d+$|//)\S+")
 
 
 def masked_command(arguments: Sequence[Any]) -> list[str]:
@@ -90,7 +91,7 @@ def masked_command(arguments: Sequence[Any]) -> list[str]:
             waiting = waiting if many else NO
             continue
         waiting = NO
-        assigned = _ASSIGNED.fullmatch(argument)
+        assigned = _ASSIGNED.fullmatch(argument) if "=" in argument else None
         if assigned and secrecy_of(assigned[1]):
             masked.append(f"{assigned[1]}{assigned[2]}{_masked_text_value(secrecy_of(assigned[1]), assigned[3])}")
             continue

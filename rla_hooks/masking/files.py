@@ -9,6 +9,7 @@ from functools import lru_cache
 from rla_hooks.masking.names import ALONE, YES, secrecy_of, word_set, words_of
 from rla_hooks.masking.pairs import Kind
 from rla_hooks.masking.texts import holds_private_key, mask_text
+from rla_hooks.patterns import pattern
 
 MAX_TEXT = 2**20  # bytes; what is larger is hardly written by a person, and is not looked into
 
@@ -27,8 +28,8 @@ _NAMES = (
     "passwords.* *service[-_]account*.json *serviceaccount*.json client[-_]secret*.json *firebase[-_]adminsdk*.json "
     "application[-_]default[-_]credentials.json authkey[-_]* rootkey.csv accesskey*.csv private.asc"
 ).split()
-_EXAMPLE = re.compile(r"(^|[-_. ])(example|examples|sample|template|tmpl|dist|schema)([-_. ]|$)")
-_OF_BACKUP = re.compile(
+_EXAMPLE = pattern(r"(^|[-_. ])(example|examples|sample|template|tmpl|dist|schema)([-_. ]|$)")
+_OF_BACKUP = pattern(
     r"~$|[-_.](bak|backup|old|orig|save|saved|sw[nop]|tmp|copy)\d*$| copy( \d+)?$| ?\(\d+\)$|\.\d{1,8}$"
 )
 _CODE = word_set(

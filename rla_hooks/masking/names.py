@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from rla_hooks.patterns import pattern
+
 LONGEST_NAME = 200  # characters
 
 
@@ -117,7 +119,7 @@ def _of_last_part(words: list[str]) -> int:
     return IF_RANDOM if last in _VAGUE and len(words) < 3 else NO
 
 
-_HARMLESS = re.compile(
+_HARMLESS = pattern(
     r"[*.xX]*|none|null|nil|true|false|yes|no|on|off|undefined|nan|todo|redacted|"
     r"[+-]?\d{1,3}|[+-]?\d{0,9}\.\d{1,30}(e[+-]?\d{1,3})?|[+-]?\d{1,9}e[+-]?\d{1,3}|"
     r"<[^<>\s]{0,99}>|\[[\w /]{0,30}\]|\{[\w.!:\[\]]{0,99}\}|%\(\w{0,99}\)s|%[sr]|%\w{1,99}%|"
@@ -128,8 +130,8 @@ _HARMLESS = re.compile(
     r"[\w./~-]{1,200}\.(json|ya?ml|toml|ini|cfg|txt|env|pem|key|p12)",
     re.IGNORECASE | re.DOTALL,
 )
-_DIGEST = re.compile(r"[0-9a-f-]{7,128}", re.IGNORECASE)  # git's hashes, checksums, uuids, dates
-_LETTER_DIGIT_LETTER = re.compile(r"[A-Za-z][0-9]+[A-Za-z]")
+_DIGEST = pattern(r"[0-9a-f-]{7,128}", re.IGNORECASE)  # git's hashes, checksums, uuids, dates
+_LETTER_DIGIT_LETTER = pattern(r"[A-Za-z][0-9]+[A-Za-z]")
 
 
 def is_harmless(text: str) -> bool:

@@ -18,30 +18,31 @@ from rla_hooks.masking.names import (
     secrecy_of,
     word_set,
 )
+from rla_hooks.patterns import pattern
 
 MASK = "***"
 Kind = Literal["text", "code", "config"]  # free text; source code; a file of settings
 
 _SIGNS = "pass pwd secret token key cred auth bearer jwt sig".split()  # every secret name has one of these in it
-_RUN = re.compile(r"[\w.-]*")
-_SEPARATOR = re.compile(
+_RUN = pattern(r"[\w.-]*")
+_SEPARATOR = pattern(
     r"""(?P<pair>\\?["'`]?\]?[ \t]{0,8}(?:={1,3}|:=|=>|:)[ \t]{0,8}
         (?:(?<=[: ])(?:str|bytes|Any|Optional|Union|SecretStr)\b[\w.\[\], |]{0,40}=[ \t]{0,8})?)
     | (?P<default>["'](?:,[^\n()]{0,200}?)?,[ \t]{0,4}default[ \t]{0,4}=[ \t]{0,4})(?=["'])
     | (?:["'],[ \t]{0,4}(?=["'])|[ \t]{1,4}(?=[\w"'-]))""",
     re.VERBOSE,
 )
-_CALL = re.compile(r"\b(?:get|getenv|putenv|setenv|setdefault)\([\"']$")  # whose second argument is the value
-_BEARER = re.compile(r"[ \t]{1,4}([\w.~+/=-]{16,4000})")
-_VALUE = re.compile(
+_CALL = pattern(r"\b(?:get|getenv|putenv|setenv|setdefault)\([\"']$")  # whose second argument is the value
+_BEARER = pattern(r"[ \t]{1,4}([\w.~+/=-]{16,4000})")
+_VALUE = pattern(
     r"""(?P<letter>[rbufRBUF]{0,2})(?:"(?P<double>(?:[^"\\\n]|\\.){1,4000})|'(?P<single>(?:[^'\\\n]|\\.){1,4000}))
     | \\["'](?P<escaped>[^"'\\\n]{1,4000})
     | (?P<bare>(?:(?i:bearer|basic|token|digest)[ \t]{1,4})?
         (?:[^\s"'`,;&<>(){}\[\]|\\]|[,;&](?=[^\s"'`,;&<>(){}\[\]|\\])(?![\w.-]{1,50}[:=])){1,4000})""",
     re.VERBOSE,
 )
-_MORE_WORDS = re.compile(r"(?:[ \t]{1,4}[^\s#,{}\[\]\"'][^\s,{}\"']{0,99}){0,20}")
-_NO_WORD = re.compile(r"(?=\D{0,99}\d)(?=[^A-Za-z]{0,99}[A-Za-z])\S{8,}")  # a "token" that prose and code do not have
+_MORE_WORDS = pattern(r"(?:[ \t]{1,4}[^\s#,{}\[\]\"'][^\s,{}\"']{0,99}){0,20}")
+_NO_WORD = pattern(r"(?=\D{0,99}\d)(?=[^A-Za-z]{0,99}[A-Za-z])\S{8,}")  # a "token" that prose and code do not have
 _TYPES = word_set("str string bytes int float bool any optional union list dict none object secretstr type")
 
 

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from rla_hooks.masking.names import is_harmless, is_random, word_set
 from rla_hooks.masking.pairs import MASK, Kind, mask_pairs, places
+from rla_hooks.patterns import pattern
 
 # Keys and tokens that services make so that they can be recognised: how they begin, and what follows.
 _FORMS = {
@@ -31,26 +32,34 @@ _FORMS = {
 
 
 @lru_cache(maxsize=1)
-def _forms() -> tuple[list[str], re.Pattern[str]]:
-    """How the forms begin, without what another one begins with, and their pattern; made when first needed."""
+def _starts() -> list[str]:
+    """How the forms begin, without what another one begins with."""
+    shortest: list[str] = []
+    for each in sorted(" ".join(_FORMS).split()):  # what begins with a text comes right after it
+        if not shortest or not each.startswith(shortest[-1]):
+            shortest.append(each)
+    return shortest
+
+
+@lru_cache(maxsize=1)
+def _forms() -> re.Pattern[str]:
+    """The pattern of all forms. It takes milliseconds to make, and most programs never meet the start of one."""
     forms = [rf"(?:{'|'.join(map(re.escape, starts.split()))}){rest}" for starts, rest in _FORMS.items()]
-    starts = " ".join(_FORMS).split()
-    shortest = [each for each in starts if not any(each != other and each.startswith(other) for other in starts)]
-    return shortest, re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(forms)})")
+    return re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(forms)})")
 
 
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}\Z")
+_SCHEME = pattern(r"[A-Za-z][A-Za-z0-9+.-]{0,20}\Z")
 _NO_BLANK = r"[^\s\"'`<>"  # the start of a class of characters
-_USER_INFO = re.compile(
+_USER_INFO = pattern(
     rf"(?P<info>{_NO_BLANK}/?#]{{1,300}}|{_NO_BLANK}/:@]{{0,100}}:(?!\d{{0,5}}[/?#]){_NO_BLANK}@]{{1,300}})@"
 )
-_TEMPLATE = re.compile(r"\{[\w.]{0,99}\}|%s|\$\{")
+_TEMPLATE = pattern(r"\{[\w.]{0,99}\}|%s|\$\{")
 _PLAIN_USERS = word_set("git hg svn anonymous")
-_KEY_START = re.compile(
+_KEY_START = pattern(
     r"-----BEGIN (?:[A-Z0-9]{1,20} ){0,3}PRIVATE KEY(?: BLOCK)?-----(?:\\[nr]|[\s\"'+,\\>|-]){1,40}"
     r"(?:[A-Za-z0-9+/]{8}|[A-Z][\w-]{2,20}: )|Private-Lines: \d"
 )
-_KEY_END = re.compile(r"-----END [A-Z0-9 ]{1,60}-----|Private-MAC: \w+")
+_KEY_END = pattern(r"-----END [A-Z0-9 ]{1,60}-----|Private-MAC: \w+")
 
 
 def mask_text(text: str, kind: Kind = "text") -> str:
@@ -87,8 +96,7 @@ def _masked(text: str, spans: Iterable[tuple[int, int]]) -> str:
 def _tokens(text: str) -> list[tuple[int, int]]:
     if len(text) < 200 and all(len(word) < 14 for word in text.split()):
         return []  # most hyper-parameters
-    starts, forms = _forms()
-    found = [forms.match(text, place) for start in starts for place in places(text, start)]
+    found = [_forms().match(text, place) for start in _starts() for place in places(text, start)]
     return sorted(match.span() for match in found if match and len(set(match[0][8:])) > 1)  # sk-xxxxxxxxxxxxxxxxx stays
 
 

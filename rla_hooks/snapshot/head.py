@@ -8,13 +8,13 @@ refused here: a plain read runs nothing. What has changed since the commit is th
 from __future__ import annotations
 
 import os
-import re
 from contextlib import suppress
 
+from rla_hooks.patterns import pattern
 from rla_hooks.smallfiles import read_bytes
 
-_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")  # SHA-1 or SHA-256
-_REFERENCE = re.compile(r"ref: *(refs/[^\0\n]+)")
+_COMMIT = pattern(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")  # SHA-1 or SHA-256
+_REFERENCE = pattern(r"ref: *(refs/[^\0\n]+)")
 _MAX_STEPS = 5  # of references that name references, as in git
 
 

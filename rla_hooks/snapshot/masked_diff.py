@@ -6,8 +6,9 @@ import re
 
 from rla_hooks.masking import holds_private_key, mask_text
 from rla_hooks.masking.files import kind_of_text
+from rla_hooks.patterns import pattern
 
-_HEADER = re.compile(rb"^diff --git ", re.MULTILINE)
+_HEADER = pattern(rb"^diff --git ", re.MULTILINE)
 
 
 def masked_diff(diff: bytes, notes: list[str]) -> bytes:
