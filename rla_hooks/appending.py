@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from rla_hooks.core import handover
@@ -53,11 +52,12 @@ def open(
     return AppendedRun.append_to(_paths_of(saved), saved.task, saved.hparams, saved.run_json, writers)
 
 
-@dataclass(frozen=True)
 class _MovedPaths(RunPaths):
     """Those of a run whose folder below log/ was renamed or moved: its other folders have its first name still."""
 
-    first_name: str
+    def __init__(self, log_root: Path, name: str, first_name: str):
+        super().__init__(log_root, name)
+        self.first_name = first_name
 
     @property
     def results_dir(self) -> Path:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import builtins
 import signal
 import sys
-import traceback
 from collections.abc import Iterator
 from types import FrameType
 from typing import Any, cast
@@ -149,7 +148,7 @@ def traceback_of(error: BaseException | str, frame: FrameType | None = None) -> 
     kind, it = type(error), cast(Any, error)
     if issubclass(kind, str):
         return _cut(it)
-    trace = _TRACEBACK.__get__(it)
+    trace, traceback = _TRACEBACK.__get__(it), traceback_module()
     try:
         parts = traceback.format_exception(kind, it, trace)
         if frame is not None:
@@ -162,6 +161,13 @@ def traceback_of(error: BaseException | str, frame: FrameType | None = None) -> 
             text = ""
         text += f"{kind.__module__}.{kind.__qualname__}: its text cannot be shown\n"
     return _cut(text)
+
+
+def traceback_module() -> Any:
+    """Return the module. It is imported late, since a tracked call that ends well does without."""
+    import traceback
+
+    return traceback
 
 
 def _cut(text: str) -> str:

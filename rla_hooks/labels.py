@@ -11,12 +11,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rla_hooks.atomic import write_json
 from rla_hooks.errors import ConfigError, RLAError
+from rla_hooks.fields import Fields
 from rla_hooks.locks import locked
 from rla_hooks.masking import mask_value
 from rla_hooks.smallfiles import parse_object, read_bytes
@@ -28,8 +28,7 @@ _LONGEST = {"tag": 100, "title": 500, "group": 500, "note": 100_000}  # characte
 _TAG = f"a text of 1 to {_LONGEST['tag']} characters, on one line, that does not begin with '-'"
 
 
-@dataclass(frozen=True)
-class Labels:
+class Labels(Fields):
     """Tags, a note, a title and a group for people to find a run by, as they are given at its start.
 
     >>> Labels(tags=["paper"], title=3).problems()

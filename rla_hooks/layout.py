@@ -20,14 +20,15 @@ import re
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from rla_hooks.errors import ConfigError, warn
+from rla_hooks.fields import Fields
 from rla_hooks.filenames import PART_LIMIT, VALUE_LIMIT, cap, part_of_pair, percent
 from rla_hooks.filenames import safe_part as safe_part
+from rla_hooks.patterns import pattern
 from rla_hooks.texts import shell_path
 
 LOG, RESULTS, CHECKPOINT, CODE, ARCHIVE = "log", "results", "checkpoint", "code", "archive_tester"
@@ -37,7 +38,7 @@ RUN_JSON = "run.json"
 _OF_RUN = {"tb", "cut"}  # folders in the log folder of a run
 _DEEPEST = 64  # parts of a run's name: beyond, nobody has grouped tasks
 _DATE_FORMAT = "%Y/%m/%d/%H-%M-%S-%f"
-_DATE_AND_CLOCK = re.compile(r"[0-9]{4}(?:/[0-9]{2}){3}(?:-[0-9]{2}){2}-[0-9]{6}")
+_DATE_AND_CLOCK = pattern(r"[0-9]{4}(?:/[0-9]{2}){3}(?:-[0-9]{2}){2}-[0-9]{6}")
 
 
 def check_task(task: object) -> str:
@@ -80,8 +81,7 @@ def run_leaf(time: datetime, ip: str, record: Mapping[str, Any]) -> str:
     return cap(leaf, leaf, PART_LIMIT)
 
 
-@dataclass(frozen=True)
-class RunName:
+class RunName(Fields):
     """A parsed run name. ``record`` holds texts, as the name does; the exact values are in ``parameter.json``."""
 
     task: str
@@ -133,12 +133,22 @@ def _split_leaf(leaf: str) -> tuple[str, str, str]:
     return fields[0], fields[1], info
 
 
-@dataclass(frozen=True)
 class RunPaths:
     """The folders and files of one run."""
 
-    log_root: Path
-    name: str
+    def __init__(self, log_root: Path, name: str):
+        self.log_root, self.name = log_root, name
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return (self.log_root, self.name) == (other.log_root, other.name)
+
+    def __hash__(self) -> int:
+        return hash((self.log_root, self.name))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self.log_root)!r}, {self.name!r})"
 
     @property
     def log_dir(self) -> Path:
@@ -299,8 +309,8 @@ def task_starts(task: str | None) -> set[str]:
 
 
 # What parses without doubt: parsing takes ten times as long.
-_DATE = re.compile(r"(?:^|/)(?!0000)[0-9]{4}/(?:0[1-9]|1[0-2])/(?:0[1-9]|1[0-9]|2[0-8])\Z")
-_LEAF = re.compile(r"(?:[01][0-9]|2[0-3])(?:-[0-5][0-9]){2}-[0-9]{6}_[^_& ]+_?(?:&.*)?", re.DOTALL)
+_DATE = pattern(r"(?:^|/)(?!0000)[0-9]{4}/(?:0[1-9]|1[0-2])/(?:0[1-9]|1[0-9]|2[0-8])\Z")
+_LEAF = pattern(r"(?:[01][0-9]|2[0-3])(?:-[0-5][0-9]){2}-[0-9]{6}_[^_& ]+_?(?:&.*)?", re.DOTALL)
 
 
 def is_run_name(name: str) -> bool:

@@ -476,7 +476,7 @@ def test_config_pickles_and_copies(tmp_path, write_config):
 
 def test_every_key_has_a_field():
     """A key of the table whose field nobody added to Config would fail in the middle of a run's start."""
-    names = {each.name for each in reading.fields(reading.Config)}
+    names = vars(reading.Config(Path())).keys()
     assert {key.field.partition(".")[0] for key in reading._KEYS.values()} <= names
 
 

@@ -29,12 +29,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from rla_hooks.config import checks
 from rla_hooks.errors import ConfigError, nearest
+from rla_hooks.fields import Fields, made_by
 from rla_hooks.masking import MASK, mask_value
 from rla_hooks.places import find, main_script, working_directory
 from rla_hooks.writers import WRITERS
@@ -82,8 +82,7 @@ _KEYS = {
 }
 
 
-@dataclass(repr=False)
-class Config:
+class Config(Fields):
     """The checked values of a config.
 
     >>> Config(log_root=Path("/data"), writers=("csv",)).backup
@@ -104,12 +103,12 @@ class Config:
     tables_per_second: float = 2.0
     log_wait: bool = True
     send_log_file: bool = False
-    remote: dict[str, Any] = field(default_factory=dict)  # the entries of REMOTE_SETTING; port is a number
+    remote: dict[str, Any] = made_by(dict)  # the entries of REMOTE_SETTING; port is a number
     source: Path | None = None  # the file it came from
-    raw: dict[str, Any] = field(default_factory=dict)  # the mapping as given: RLA's private_config
+    raw: dict[str, Any] = made_by(dict)  # the mapping as given: RLA's private_config
 
     def __repr__(self) -> str:
-        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        values = dict(vars(self))
         values["remote"] = hide_secrets({"REMOTE_SETTING": self.remote})["REMOTE_SETTING"]
         values["raw"] = hide_secrets(self.raw)
         return f"Config({', '.join(f'{name}={value!r}' for name, value in values.items())})"

@@ -7,9 +7,9 @@ trouble: it goes on with the gap that it had, and no further warning is given.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import Any
 
+from rla_hooks.fields import Fields
 from rla_hooks.masking import mask_text
 from rla_hooks.texts import cut
 
@@ -20,8 +20,7 @@ _MAX_REASON = 500  # characters
 _MISSING = "; rows are missing there until writing works again, and run.json counts them"
 
 
-@dataclass
-class Gap:
+class Gap(Fields):
     """Rows that a writer could not write: how many, from which step to which, and why. Some between may be there."""
 
     writer: str
@@ -36,8 +35,7 @@ class Gap:
         return {"writer": self.writer, "rows": self.missing_rows, **steps, "reason": self.reason}
 
 
-@dataclass
-class _Trouble:
+class _Trouble(Fields):
     """What a writer is in from its first error to the end of a minute of good writing."""
 
     gap: Gap | None = None  # none where no row is missing, but a picture or a line of text

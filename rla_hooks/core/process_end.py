@@ -18,7 +18,7 @@ from rla_hooks.core import notebook, program_exit
 from rla_hooks.core.logger import is_writing_row
 from rla_hooks.core.notebook import Runs
 from rla_hooks.core.program_exit import ProgramEnd
-from rla_hooks.endings import FINISHED, INTERRUPTED
+from rla_hooks.endings import FINISHED, INTERRUPTED, traceback_module
 
 _hooked = 0  # the id of the process that the handlers below were registered in
 _LONGEST_POSTPONED = 2.0  # seconds that SIGTERM waits for a row that is being written
@@ -26,9 +26,14 @@ _postponed_since = 0.0  # on the monotonic clock; 0: never
 _runs: Runs = tuple  # gives the runs to end; none before the first watch
 
 
-def watch(runs: Runs) -> None:
-    """When this process ends, end the runs that ``runs()`` returns then."""
+def watch(runs: Runs, in_block: bool = False) -> None:
+    """When this process ends, end the runs that ``runs()`` returns then.
+
+    in_block: whether the new one of them is ended by a tracked call or a block, and not by the excepthook.
+    """
     global _hooked, _runs
+    if not in_block:
+        traceback_module()  # its import runs code from a text, and then Python forgets that Ctrl-C ends the program
     _runs = runs
     _catch_sigterm()
     program_exit.watch()

@@ -17,11 +17,11 @@ from __future__ import annotations
 
 import threading
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 from rla_hooks.core import not_writing, process_end
 from rla_hooks.errors import Note, set_note_finder
+from rla_hooks.fields import Fields
 from rla_hooks.layout import RunPaths
 from rla_hooks.locks import new_in_child
 
@@ -49,8 +49,7 @@ class Registered(Protocol):
     def files(self) -> Any: ...
 
 
-@dataclass
-class Entered:
+class Entered(Fields):
     """A run that is current in a thread or asyncio task: during a block, or until it is finished."""
 
     run: Registered
@@ -226,7 +225,7 @@ def register_open(run: Registered) -> None:
             _planned.remove(run)
         paused = [other for other in _open if run.made_by_hook and other.made_by_hook and other is not run]
         _open.setdefault(run, threading.current_thread())
-        process_end.watch(ending_runs)
+        process_end.watch(ending_runs, run.ending.in_block)
     for other in paused:  # outside of the lock: a logger in trouble asks for the current run
         other.logger.close()  # a sweep of a thousand runs would use up the process's file descriptors
 

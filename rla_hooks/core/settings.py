@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from rla_hooks.config.checks import show, show_word
 from rla_hooks.core.hyper_parameters import HyperParameters
 from rla_hooks.endings import ErrorTypes, is_error_types
 from rla_hooks.errors import ConfigError, RunError, did_you_mean, warn
+from rla_hooks.fields import Fields, made_by
 from rla_hooks.labels import Labels
 from rla_hooks.places import main_script
 from rla_hooks.texts import shown
@@ -25,8 +25,7 @@ Config = Path_ | Mapping[str, Any]
 Writers = str | Sequence[str | Writer]
 
 
-@dataclass
-class RunSettings:
+class RunSettings(Fields):
     """The plan of one run or of several. A run gets a copy when it starts, so that it never changes the plan.
 
     >>> settings = RunSettings(hyper_param={"lr": 0.1, "net": {"width": 64}})
@@ -36,16 +35,16 @@ class RunSettings:
     """
 
     task_name: str | None = None
-    hyper_param: dict[str, Any] = field(default_factory=dict)  # the user's objects
-    hyper_param_record: list[str] = field(default_factory=list)  # names of those that are part of the run's name
+    hyper_param: dict[str, Any] = made_by(dict)  # the user's objects
+    hyper_param_record: list[str] = made_by(list)  # names of those that are part of the run's name
     config: configs.Config | None = None
-    labels: Labels = field(default_factory=Labels)
+    labels: Labels = made_by(Labels)
     independent: bool = False  # whether it is recorded whatever the process's rank is
     pruned_by: ErrorTypes = ()  # exceptions that end it as pruned
     parent: str | None = None  # the name of the run that this one was started in
     script: Path_ | None = None  # the file whose project is backed up; None: the main script
     function_source: str | None = None  # the text of the tracked function, if it is in no file
-    run_files: list[Path] = field(default_factory=list)  # further files to back up
+    run_files: list[Path] = made_by(list)  # further files to back up
     log_callback: Callable[[dict[str, Any]], None] | None = None  # called with the values of every row
     default_writers: bool = True  # whether the user has named none
 
@@ -178,13 +177,13 @@ class RunSettings:
 
     def of_run(self) -> RunSettings:
         """Return a copy for a run that starts now; later changes here are for the next run."""
-        return replace(self, hyper_param=dict(self.hyper_param), hyper_param_record=list(self.hyper_param_record))
+        return self.replaced(hyper_param=dict(self.hyper_param), hyper_param_record=list(self.hyper_param_record))
 
     def __getstate__(self) -> dict[str, Any]:
         # Callbacks and the user's own objects stay in this process, except writers that can be copied.
         config = self.config
         if config is not None:
-            config = replace(config, writers=tuple(copied_writers(config.writers)))
+            config = config.replaced(writers=tuple(copied_writers(config.writers)))
         return self.__dict__ | {
             "hyper_param": HyperParameters(self.hyper_param).plain(),
             "log_callback": None,

@@ -14,13 +14,13 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rla_hooks.atomic import write_bytes
 from rla_hooks.errors import ConfigError
+from rla_hooks.fields import Fields, made_by
 from rla_hooks.masking.files import is_secret_file, masked_file
 from rla_hooks.snapshot import bulk, session
 from rla_hooks.snapshot.filestore import FileStore, SourceError
@@ -37,16 +37,15 @@ _PIPED = "program read from a pipe"
 _BAD_NAME = frozenset([errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ])
 
 
-@dataclass
-class BackupReport:
+class BackupReport(Fields):
     """What a backup did: ``files`` and ``bytes`` copied, ``left_out`` as reason -> paths relative to the
     project."""
 
     files: int = 0
     bytes: int = 0
-    left_out: dict[str, list[str]] = field(default_factory=dict)
+    left_out: dict[str, list[str]] = made_by(dict)
     mode: str = "source"
-    typed: list[str] = field(default_factory=list)  # files of code that was typed into a notebook or at a prompt
+    typed: list[str] = made_by(list)  # files of code that was typed into a notebook or at a prompt
     unmarked: str | None = None  # the folder that was searched where no project was found
 
     def line(self) -> str:

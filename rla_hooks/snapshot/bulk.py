@@ -8,9 +8,9 @@ every run seconds. Source beside them stays in, however many files it has. So do
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+from rla_hooks.fields import Fields, made_by
 from rla_hooks.masking.names import word_set
 
 MAX_FILES, MAX_BYTES = 500, 20 * 2**20
@@ -52,12 +52,11 @@ def is_output(path: str, names: Iterable[str] = ()) -> bool:
     return is_known and not any(name.endswith(_PROGRAMS) for name in names)
 
 
-@dataclass
-class _Group(Generic[Item]):
+class _Group(Fields):
     files: int = 0
     bytes: int = 0
     common: str | None = None  # the deepest folder that all are in
-    kept: list[Item] = field(default_factory=list)
+    kept: list[Any] = made_by(list)
 
     @property
     def is_full(self) -> bool:
@@ -76,7 +75,7 @@ class DataFiles(Generic[Item]):
     """
 
     def __init__(self) -> None:
-        self._groups: dict[str, _Group[Item]] = {}
+        self._groups: dict[str, _Group] = {}
 
     def is_full(self, path: str) -> bool:
         """Whether the data files beside a file are too many already, so that its size need not be asked."""

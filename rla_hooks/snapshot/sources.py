@@ -10,8 +10,8 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 
+from rla_hooks.fields import Fields, made_by
 from rla_hooks.layout import ARCHIVE, CODE, KINDS, LOG
 from rla_hooks.masking.files import is_secret_file, is_secret_folder
 from rla_hooks.masking.names import word_set
@@ -51,20 +51,18 @@ def run_folders(start: str, log_root: str) -> list[str]:
     return [folder for folder in folders if not is_inside(start, folder)]
 
 
-@dataclass
-class _Folder:
+class _Folder(Fields):
     """A folder on the way. ``names`` and ``tracked`` (of them) are known once it is looked into."""
 
     path: str
     relative: str
     tree: GitTree | PatternTree
     output: str = ""  # the output folder of another tool that it is in, of which only what git tracks is source
-    names: set[str] = field(default_factory=set)
-    tracked: set[str] = field(default_factory=set)
+    names: set[str] = made_by(set)
+    tracked: set[str] = made_by(set)
 
 
-@dataclass
-class Search:
+class Search(Fields):
     """The rules of one backup. ``project`` and ``log_root`` are absolute paths without links."""
 
     project: str
@@ -74,7 +72,7 @@ class Search:
     ignore: Sequence[str] = ()  # lines as in a .gitignore; they hold for what git tracks, too
     data_files: bool = False  # whether data files and other tools' outputs stay in, however many they are
     sources_only: bool = False  # no project marker: only packages and files that look like source
-    left_out: dict[str, list[str]] = field(default_factory=dict)
+    left_out: dict[str, list[str]] = made_by(dict)
 
     def find(self, start: str, shown: str = "") -> Iterator[tuple[str, str]]:
         """Pairs of a path relative to the folder ``start`` and the file to copy; ``start`` may be a file, too.
@@ -121,7 +119,7 @@ class Search:
             return
         with suppress(OSError):
             if self._link_target(path) is not None:
-                yield from replace(self, sources_only=False)._file(path, relative, os.lstat(path), "")
+                yield from self.replaced(sources_only=False)._file(path, relative, os.lstat(path), "")
 
     def _look_into(self, at: _Folder, skipped: Sequence[str], shown: str) -> bool:
         """Read the names in a folder; False where nothing in it is source."""

@@ -6,7 +6,6 @@ import functools
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,11 +27,12 @@ if TYPE_CHECKING:
 _LATEST = 1e11  # seconds since 1970; a file system takes any time
 
 
-@dataclass(frozen=True)
 class ForeignPaths(RunPaths):
     """Where the files of a run of another tool are: in one folder, and not in trees."""
 
-    found: Found = field(default_factory=lambda: Found(""))
+    def __init__(self, log_root: Path, name: str, found: Found):
+        super().__init__(log_root, name)
+        self.found = found
 
     @property
     def log_dir(self) -> Path:
