@@ -17,7 +17,7 @@ def of_part(part: str, method: Callable[Concatenate[Any, P], R]) -> Callable[Con
     def of_part(whole: Any, *args: P.args, **kwargs: P.kwargs) -> R:
         return method(getattr(whole, part), *args, **kwargs)
 
-    return cast(Callable[Concatenate[Any, P], R], of_part)
+    return cast("Callable[Concatenate[Any, P], R]", of_part)  # in quotes: to make the type takes longer than all else
 
 
 def value_of(part: str, name: str, doc: str) -> Any:

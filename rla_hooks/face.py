@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -40,9 +39,8 @@ def _of_current(method: Callable[Concatenate[Any, P], R]) -> Callable[P, R]:
     def function(*args: P.args, **kwargs: P.kwargs) -> R:
         return method(needed_run(what), *args, **kwargs)
 
-    signature = inspect.signature(method)
-    parameters = list(signature.parameters.values())[1:]
-    function.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    # The signature without self, should anybody ask for it: inspect takes longer to import than all of this package.
+    function.__wrapped__ = functools.partial(method, None)  # type: ignore[attr-defined]
     function.__module__, function.__qualname__ = __name__, method.__name__
     return function
 

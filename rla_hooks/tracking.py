@@ -7,15 +7,14 @@ type checkers, and has the docstring of a public function.
 from __future__ import annotations
 
 import functools
-import inspect
-import os
 import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ContextDecorator
 from pathlib import Path
-from types import TracebackType
+from types import FunctionType, TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from rla_hooks.calls import Parameters, is_coroutine, is_generator, source_file
 from rla_hooks.core import handover, registry
 from rla_hooks.core.settings import Config, Path_, RunSettings, Writers
 from rla_hooks.endings import ErrorTypes
@@ -101,19 +100,16 @@ def track(
         options |= {"writers": writers, "backup": backup, "tags": tags, "note": note, "title": title, "group": group}
         return functools.partial(track, **options, independent=independent, pruned_by=pruned_by)
     _check_trackable(function)
-    source = _source_of(function)
+    source = source_file(function)
     text = None if source else _text_of(function)
-    signature = inspect.signature(function)
-    hidden = _receiver(function, signature)
+    parameters = Parameters(function)
     task_name = task if task is not None else _default_task(function, source)
 
     def tracking(args: tuple[Any, ...], kwargs: dict[str, Any]) -> RunBlock:
-        bound = _bind(function, signature, args, kwargs)
-        bound.apply_defaults()
         settings = RunSettings(
             script=source,
             function_source=text,
-            hyper_param=_parameters(bound, hidden),
+            hyper_param=_hyper_parameters(parameters.bind(args, kwargs)),
             labels=Labels(tags, note, title, group),
             independent=independent,
             pruned_by=pruned_by,
@@ -121,7 +117,7 @@ def track(
         where, options = (task_name, config, log_root), {"writers": writers, "backup": backup}
         return RunBlock(lambda: _configure(settings, record, where, options))
 
-    if inspect.iscoroutinefunction(function):
+    if is_coroutine(function):
 
         @functools.wraps(function)
         async def tracked(*args: Any, **kwargs: Any) -> Any:
@@ -326,27 +322,13 @@ def _check_trackable(function: object) -> None:
     """Raise ConfigError for what cannot be tracked."""
     if isinstance(function, (classmethod, staticmethod)):
         raise ConfigError(f"@rla.track stands above @{type(function).__name__}. Write it below, next to the def.")
-    if not inspect.isfunction(function):
+    if not isinstance(function, FunctionType):
         raise ConfigError(f"@rla.track got {function!r}. Allowed: a function or a method; did you mean record=[...]?")
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+    if is_generator(function):
         raise ConfigError(
             f"@rla.track got the generator function {function.__qualname__}, whose call returns before its body runs. "
             "Track the function that consumes it."
         )
-
-
-def _receiver(function: Callable[..., Any], signature: inspect.Signature) -> str | None:
-    """Return the name of the parameter that is the object of a method (``self`` or ``cls``), or None."""
-    first = next(iter(signature.parameters), None)
-    owner = function.__qualname__.rpartition(".")[0]
-    is_method = bool(owner) and not owner.endswith("<locals>")
-    return first if is_method and first in ("self", "cls") else None
-
-
-def _source_of(function: Callable[..., Any]) -> str | None:
-    """Return the file of the function; None for what was typed into a notebook or given by ``python -c``."""
-    source = inspect.getsourcefile(function)
-    return source if source and os.path.isfile(source) else None
 
 
 def _text_of(function: Callable[..., Any]) -> str | None:
@@ -369,33 +351,10 @@ def _task_of_script(script: Path) -> str:
     return script.parent.name if script.stem == "__main__" else script.stem
 
 
-def _bind(
-    function: Callable[..., Any], signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> inspect.BoundArguments:
-    """Bind the arguments as the call will, or raise the TypeError that the call raises."""
-    try:
-        return signature.bind(*args, **kwargs)
-    except TypeError as error:
-        mistake = error
-    if hasattr(function, "__wrapped__"):  # a decorator below may supply what is missing: gin and hydra do
-        return inspect.signature(function, follow_wrapped=False).bind(*args, **kwargs)
-    function(*args, **kwargs)  # raises Python's own TypeError for these arguments
-    raise mistake
-
-
-def _parameters(bound: inspect.BoundArguments, hidden: str | None) -> dict[str, Any]:
-    """Return the bound arguments as hyper-parameters, ``**kwargs`` among them; of a single config object its fields."""
-    parameters: dict[str, Any] = {}
-    for name, value in bound.arguments.items():
-        kind = bound.signature.parameters[name].kind
-        if name == hidden or (kind is inspect.Parameter.VAR_POSITIONAL and not value):
-            continue
-        if kind is inspect.Parameter.VAR_KEYWORD:
-            parameters.update(value)
-        else:
-            parameters[name] = value
-    if len(parameters) == 1:
-        fields = config_fields(next(iter(parameters.values())))
+def _hyper_parameters(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a call as hyper-parameters; of a single config object its fields."""
+    if len(arguments) == 1:
+        fields = config_fields(next(iter(arguments.values())))
         if fields:
             return dict(fields)
-    return parameters
+    return arguments
