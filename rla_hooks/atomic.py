@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-import platform
-import re
-import uuid
+import socket
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from rla_hooks.life import is_alive, pid_namespace
+from rla_hooks.patterns import pattern
 from rla_hooks.smallfiles import read_json as read_json
 
 TEMPORARY_SUFFIX = ".tmp"
-_TEMPORARY = re.compile(r"\.saving-([0-9a-f]{8})-(\d+)-[0-9a-f]{32}\.tmp")
+_TEMPORARY = pattern(r"\.saving-([0-9a-f]{8})-(\d+)-[0-9a-f]{32}\.tmp")
 _in_use: dict[str, Path] = {}  # temporary paths of this process, by name: another of its threads may be writing
 
 
@@ -42,7 +41,7 @@ def temporary_in(folder: Path) -> Iterator[Path]:
 def temporary_name(folder: Path) -> Path:
     """Return an unused path in ``folder`` that no other process sweeps, until :func:`release_name` or our end."""
     # The name is short and does not grow with the target's: a file name has at most 255 bytes.
-    temporary = folder / f".saving-{_host()}-{os.getpid()}-{uuid.uuid4().hex}{TEMPORARY_SUFFIX}"
+    temporary = folder / f".saving-{_host()}-{os.getpid()}-{os.urandom(16).hex()}{TEMPORARY_SUFFIX}"
     _in_use[temporary.name] = temporary
     return temporary
 
@@ -150,5 +149,5 @@ def fsync(path: Path) -> None:
 
 def _host() -> str:
     """What the process number in a temporary name counts: in a container, processes have numbers of their own."""
-    counted = platform.node() + pid_namespace()
+    counted = socket.gethostname() + pid_namespace()
     return f"{zlib.crc32(counted.encode('utf-8', 'surrogateescape')):08x}"

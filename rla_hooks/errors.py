@@ -5,7 +5,6 @@ Every message has four parts: what was wrong, the value, what is allowed, what t
 
 from __future__ import annotations
 
-import difflib
 import sys
 import warnings
 from collections.abc import Callable, Iterable
@@ -189,6 +188,8 @@ def nearest(word: object, known: Iterable[str]) -> str:
     >>> nearest("log_usd", ["LOG_ROOT", "LOG_USED"])
     'LOG_USED'
     """
+    import difflib  # late: a program without mistakes does without
+
     folded = {name.casefold(): name for name in known}
     close = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.6) if isinstance(word, str) else []
     return folded[close[0]] if close else ""

@@ -16,8 +16,8 @@ plain data. Format 1 has no ``owner``: all rows are in progress.csv.
 from __future__ import annotations
 
 import os
-import platform
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
@@ -66,7 +66,7 @@ class RunRecord:
             "owner": me,
             "command": masked_command(command_line()),
             "folder": _working_directory(),
-            "python": platform.python_version(),
+            "python": sys.version.partition(" ")[0],
             "rows": 0,
             "last_step": None,
             "last": {},

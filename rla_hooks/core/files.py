@@ -115,9 +115,10 @@ class RunFiles:
         from rla_hooks.snapshot import backup, provenance, request
 
         paths, options = self._paths, self._settings.backup_options()
-        report = backup.back_up(paths.code_dir, paths.log_root, **options)
         project = options["project_root"] or request.project_of(options["script"])
-        origin = provenance.collect(project, paths.code_dir / backup.NOTES, paths.log_root)
+        look = provenance.Look(project, paths.log_root)  # git answers while the files are copied
+        report = backup.back_up(paths.code_dir, paths.log_root, **options)
+        origin = look.facts(paths.code_dir / backup.NOTES)
         left_out = {reason: len(names) for reason, names in report.left_out.items()}
         self.record.save(**origin, code={"files": report.files, "bytes": report.bytes, "left_out": left_out})
         self._logger.message(report.line())

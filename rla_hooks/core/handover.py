@@ -24,7 +24,6 @@ The six states of a run, as this process sees it:
 
 from __future__ import annotations
 
-import base64
 import os
 import threading
 from contextlib import AbstractContextManager
@@ -50,6 +49,7 @@ class State(Enum):
     ENDED = "ended"
 
 
+_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"  # of the names of runs; their number divides 256: all are as likely
 _WRITING = (State.OWNER, State.GUEST, State.ENDED)
 
 
@@ -145,7 +145,7 @@ def _new_id() -> str:
     >>> len(_new_id())
     8
     """
-    return base64.b32encode(os.urandom(5)).decode().lower()
+    return "".join(_LETTERS[byte % len(_LETTERS)] for byte in os.urandom(8))
 
 
 _starting = threading.RLock()

@@ -13,11 +13,8 @@ A SystemExit that somebody catches is only remembered: the program was not left 
 
 from __future__ import annotations
 
-import ast
 import builtins
 import functools
-import linecache
-import opcode
 import sys
 import threading
 from collections.abc import Callable
@@ -151,7 +148,14 @@ def _was_left(frame: FrameType) -> bool:
         if here is frame:
             return False  # it still runs
         here = here.f_back
-    return not opcode.opname[frame.f_code.co_code[frame.f_lasti]].startswith("RETURN_")
+    return not _instruction(frame).startswith("RETURN_")
+
+
+def _instruction(frame: FrameType) -> str:
+    """The name of the instruction that a frame ended at, or is at."""
+    import opcode  # late, as all that only the end of a program needs
+
+    return opcode.opname[frame.f_code.co_code[frame.f_lasti]]
 
 
 def _passed(error: BaseException, frame: FrameType) -> bool:
@@ -166,10 +170,13 @@ def _passed(error: BaseException, frame: FrameType) -> bool:
 
 def _explicit_exit(frame: FrameType) -> ProgramEnd:
     """Of SystemExit that was raised, not called for: its code, where the main script says it; else a failure."""
+    import ast
+    import linecache
+
     file, line = frame.f_code.co_filename, frame.f_lineno
     text = linecache.getline(file, line, frame.f_globals).strip()
     error, is_known = SystemExit(1), False
-    if opcode.opname[frame.f_code.co_code[frame.f_lasti]] == "RAISE_VARARGS":
+    if _instruction(frame) == "RAISE_VARARGS":
         try:
             statement: Any = ast.parse(text).body[0]
             arguments = statement.exc.args if isinstance(statement.exc, ast.Call) else []

@@ -13,10 +13,8 @@ stays empty.
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import stat
-import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -76,15 +74,19 @@ class FileStore:
             data = b"".join(pieces)
         finally:
             os.close(descriptor)
-        if ask_always or not os.path.exists(self._stored(hashlib.sha256(data).hexdigest(), mode)):
-            data = kept(data)
-        self.put_bytes(data, target, mode)
+        stored = self._stored(_sha256(data), mode)
+        if ask_always or not os.path.exists(stored):
+            changed = kept(data)
+            stored = stored if changed is data else self._stored(_sha256(changed), mode)
+            data = changed
+        self._put(data, stored, os.fspath(target), mode)
         return len(data)
 
     def put_bytes(self, data: bytes, target: str | os.PathLike[str], mode: int = 0o444) -> None:
         """Make ``target`` a read-only file of ``data``, shared with every other one of the same content and mode."""
-        target = os.fspath(target)
-        stored = self._stored(hashlib.sha256(data).hexdigest(), mode)
+        self._put(data, self._stored(_sha256(data), mode), os.fspath(target), mode)
+
+    def _put(self, data: bytes, stored: str, target: str, mode: int) -> None:
         with suppress(FileExistsError):
             if _shares(stored, target, len(data)):
                 return
@@ -92,6 +94,8 @@ class FileStore:
 
     def _write(self, pieces: Iterable[bytes], target: str, mode: int) -> int:
         """Write ``target`` itself, which no other process does, and bring it into the store once it is whole."""
+        import hashlib
+
         digest = hashlib.sha256()
         size = 0
         try:
@@ -124,7 +128,7 @@ class FileStore:
                 os.link(target, stored)
         except FileExistsError:
             with suppress(OSError):
-                between = os.path.join(os.path.dirname(target), f".{uuid.uuid4().hex}{TEMPORARY_SUFFIX}")
+                between = os.path.join(os.path.dirname(target), f".{os.urandom(16).hex()}{TEMPORARY_SUFFIX}")
                 if _shares(stored, between, size):  # another process was first
                     os.replace(between, target)
                 else:
@@ -145,6 +149,12 @@ def readable(mode: int) -> int:
     ('0o444', '0o400', '0o555')
     """
     return mode & 0o555 | 0o400
+
+
+def _sha256(data: bytes) -> str:
+    import hashlib  # late: it loads OpenSSL
+
+    return hashlib.sha256(data).hexdigest()
 
 
 def _shares(stored: str, target: str, size: int) -> bool:

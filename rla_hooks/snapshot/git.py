@@ -40,10 +40,13 @@ class GitCall:
 
     Several calls started one after the other run side by side: each costs some 5 ms, mostly waiting. ``errors``: the
     output is what git complains of, too, also where it fails. ``status`` is known after that: git's own, below 0 where
-    git was ended, None where it could not be started.
+    git was ended, None where it could not be started. Git is ended TIMEOUT seconds after its start; with ``limited``
+    false, after :meth:`limit`: it stands still while nobody reads a long output.
     """
 
-    def __init__(self, arguments: list[str], folder: str | os.PathLike[str], errors: bool = False):
+    def __init__(
+        self, arguments: list[str], folder: str | os.PathLike[str], errors: bool = False, limited: bool = True
+    ):
         self.status: int | None = None
         self._errors = errors
         command = ["git", "--no-pager", "-c", "core.fsmonitor=false", "-c", "core.quotePath=true", *arguments]
@@ -62,7 +65,13 @@ class GitCall:
             return
         self._timer = threading.Timer(TIMEOUT, _end, [self._process])
         self._timer.daemon = True
-        self._timer.start()
+        if limited:
+            self.limit()
+
+    def limit(self) -> None:
+        """Count the seconds from now on."""
+        if self._process is not None:
+            self._timer.start()
 
     def output(self, limit: int = -1) -> bytes | None:
         """What git printed, at most ``limit`` bytes of it; None where git failed or took too long."""

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from rla_hooks.masking import mask_text
 from rla_hooks.masking.files import is_secret_file
+from rla_hooks.patterns import pattern
 from rla_hooks.snapshot.bulk import without_data
 from rla_hooks.snapshot.filestore import FileStore, readable
 from rla_hooks.snapshot.git import GitCall, excludes, reason_for_silence, top_of
@@ -32,7 +33,7 @@ DIFF, PACKAGES = "git.diff", "packages.txt"
 MAX_DIFF = 8 * 2**20  # bytes, of the whole git.diff
 MAX_FILE = 2**20  # bytes, of one untracked file
 _MAX_NAMES = 60_000  # bytes of file names on git's command line
-_HEADER = re.compile(rb"^diff --git ", re.MULTILINE)
+_HEADER = pattern(rb"^diff --git ", re.MULTILINE)
 _STATUS_CALL = "-c status.renames=false status --porcelain=v2 --branch -z --untracked-files=no"
 _DIFF_CALL = (  # so that neither the user's settings nor other programs shape the diff
     "-c color.ui=false -c diff.noprefix=false -c diff.mnemonicPrefix=false -c diff.relative=false "
@@ -57,19 +58,27 @@ def collect(
     tree differs from the commit, untracked files included. Secrets are never part of the diff. The files are shared
     with other runs through the store of ``log_root``.
     """
-    store = FileStore.of(log_root)
-    listed = "".join(f"{line}\n" for line in packages()).encode()
-    git = None
-    top = top_of(os.path.realpath(project_root)) if project_root is not None else None
-    if top is not None:
-        git = _Repository(top, os.path.realpath(log_root)).describe(store, Path(target))
-    return {
-        "git": git,
-        "python": platform.python_version(),
-        "implementation": platform.python_implementation(),
-        "platform": platform.platform(),
-        "packages": _save(store, Path(target) / PACKAGES, listed),
-    }
+    return Look(project_root, log_root).facts(target)
+
+
+class Look:
+    """What :func:`collect` does, in two steps: git is asked at once, and answers while other things are done."""
+
+    def __init__(self, project_root: str | os.PathLike[str] | None, log_root: str | os.PathLike[str]):
+        self._store = FileStore.of(log_root)
+        top = top_of(os.path.realpath(project_root)) if project_root is not None else None
+        self._repository = _Repository(top, os.path.realpath(log_root)) if top is not None else None
+
+    def facts(self, target: str | os.PathLike[str]) -> dict[str, Any]:
+        """Write the files, and return the facts."""
+        listed = "".join(f"{line}\n" for line in packages()).encode()
+        return {
+            "git": self._repository.describe(self._store, Path(target)) if self._repository else None,
+            "python": platform.python_version(),
+            "implementation": platform.python_implementation(),
+            "platform": platform.platform(),
+            "packages": _save(self._store, Path(target) / PACKAGES, listed),
+        }
 
 
 def without_credentials(url: str) -> str:
@@ -101,16 +110,20 @@ class _Repository:
     def __init__(self, top: str, log_root: str):
         self._top = top
         self._log_root = log_root
+        self._status_call = GitCall(_STATUS_CALL.split(), top, limited=False)
+        unwanted = excludes(top, CACHES, run_folders(top, log_root))
+        untracked = ["ls-files", "-z", "-o", "--exclude-standard", *unwanted]
+        self._untracked_call = GitCall(untracked, top, limited=False)
+        config = os.path.join(git_folder(top), "config")  # named, it is read also where git refuses the rest
+        remotes = ["config", "-z", "--file", config, "--get-regexp", r"^remote\..*\.url$"]
+        self._remote_call = GitCall(remotes, top, limited=False)
 
     def describe(self, store: FileStore, target: Path) -> dict[str, Any]:
-        status_call = GitCall(_STATUS_CALL.split(), self._top)
-        unwanted = excludes(self._top, CACHES, run_folders(self._top, self._log_root))
-        untracked_call = GitCall(["ls-files", "-z", "-o", "--exclude-standard", *unwanted], self._top)
-        config = os.path.join(git_folder(self._top), "config")  # named, it is read also where git refuses the rest
-        remote_call = GitCall(["config", "-z", "--file", config, "--get-regexp", r"^remote\..*\.url$"], self._top)
-        status = status_call.output()
+        for call in (self._status_call, self._untracked_call, self._remote_call):
+            call.limit()
+        status = self._status_call.output()
         commit, branch, changed = _read_status(status or b"")
-        listed = untracked_call.output()
+        listed = self._untracked_call.output()
         untracked, data = without_data(self._wanted(listed or b""), self._size)
         untracked = [path for path in untracked if not self._is_log_root(path)]
         known = status is not None and listed is not None
@@ -118,12 +131,12 @@ class _Repository:
             "commit": commit,
             "branch": branch,
             "dirty": bool(changed or untracked or data) if known else None,
-            "remote": _remote(remote_call.output() or b""),
+            "remote": _remote(self._remote_call.output() or b""),
             "diff": None,
             "diff_complete": known and not (changed or untracked or data),
         }
         if not known:
-            silent = status_call if status is None else untracked_call
+            silent = self._status_call if status is None else self._untracked_call
             about["problem"] = f"the uncommitted changes are not known: {reason_for_silence(silent, self._top)}"
         if status is None:
             about["commit"], about["branch"] = head_of(self._top)

@@ -9,8 +9,6 @@ session.py is written then, after each cell that logs to the run, and at the end
 
 from __future__ import annotations
 
-import inspect
-import linecache
 import os
 import stat
 import sys
@@ -56,6 +54,8 @@ def session_source() -> str | None:
 
 def function_source(function: Callable[..., Any]) -> str | None:
     """Return the source of a function that is in no file; None where nobody knows it (``python -c``, ``exec``)."""
+    import inspect  # late, as linecache below: a program that has a file does without
+
     code = getattr(inspect.unwrap(function), "__code__", None)
     if code is not None and code.co_filename == "<string>":
         return None  # from Python 3.13 on, that of ``python -c`` would be taken for the source of ``exec``
@@ -99,6 +99,8 @@ def _piped() -> list[tuple[int, str]]:
 
 def _prompt_cells() -> list[tuple[int, str]]:
     """What was typed at the prompt of Python 3.13 or newer, which keeps it for its tracebacks."""
+    import linecache
+
     cells: list[tuple[int, str]] = []
     for number in count():
         lines = linecache.getlines(f"<python-input-{number}>")

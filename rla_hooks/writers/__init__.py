@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import pickle
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TypeVar
@@ -51,6 +50,8 @@ def copied_writers(writers: Iterable[_W]) -> list[_W]:
 
     A copy in another process writes to files of its own.
     """
+    import pickle  # late: a run that is not copied does without
+
     copies = []
     for writer in writers:
         with suppress(Exception):
