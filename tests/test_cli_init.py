@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import platform
@@ -28,7 +27,7 @@ def test_the_file_sets_every_default(command, tmp_path):
     assert command("init") == (f"wrote {tmp_path}/rla_config.yaml\n", "", 0)
     read = config.load()
     assert read.source == tmp_path / "rla_config.yaml" and bare.source is None
-    assert dataclasses.replace(read, source=None, raw={}) == dataclasses.replace(bare, source=None, raw={})
+    assert read.replaced(source=None, raw={}) == bare.replaced(source=None, raw={})
     assert config.load(cwd=tmp_path) == read
 
 
