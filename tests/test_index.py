@@ -325,6 +325,35 @@ def test_an_index_that_is_deleted_or_damaged_at_any_moment(moment, root, folder)
     assert_equal(root)
 
 
+@pytest.mark.parametrize("ask", ["column", "names"])
+@pytest.mark.parametrize("trouble", ["deleted", "busy"])
+def test_an_index_that_is_lost_within_a_question(trouble, ask, root, folder, monkeypatch):
+    """After it was found that columns are missing, and before they are made: the runs themselves answer."""
+    for number in range(20):
+        make(root, number)
+    expected = ReadCandidates(root)
+    index = candidates_of(root)
+    (file,) = folder.glob("index-*.sqlite")
+    monkeypatch.setattr(caches, "_BUSY", 0.01)
+    caches.forget_state()
+    other = sqlite3.connect(file, isolation_level=None)
+    made = index_columns.Blocks._made
+
+    def lost(*arguments):
+        if trouble == "deleted":
+            file.unlink()
+        else:
+            other.execute("BEGIN EXCLUSIVE")
+        return made(*arguments)
+
+    monkeypatch.setattr(index_columns.Blocks, "_made", lost)
+    if ask == "column":
+        assert [*index.column("n")] == [*expected.column("n")]
+    else:
+        assert {*index.names()} == {*expected.names()}
+    other.close()
+
+
 DAMAGES = {
     "contents": "UPDATE contents SET content = CAST('[1, 2' AS BLOB)",
     "odd contents": "UPDATE contents SET content = CAST('[1,2,3,4,5,6]' AS BLOB)",

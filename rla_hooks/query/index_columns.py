@@ -110,6 +110,8 @@ class Blocks:
             return None
         column, lacking = loaded
         for block, table in self._made(lacking, name):
+            if table is None:
+                return None
             for place, value in table.get(name, {}).items():
                 column[1 + block * BLOCK + place] = value
         return column
@@ -128,13 +130,22 @@ class Blocks:
             return None
         found: set[str] = set().union(*loaded.values())
         for _, table in self._made(self._blocks - loaded.keys()):
+            if table is None:
+                return None
             found |= table.keys()
         return found
 
-    def _made(self, blocks: Collection[int], name: str | None = None) -> Iterator[tuple[int, Table]]:
-        """Make the columns of these blocks, and store them: the most frequent ones, and that of the name."""
+    def _made(self, blocks: Collection[int], name: str | None = None) -> Iterator[tuple[int, Table | None]]:
+        """Make the columns of these blocks, and store them: the most frequent ones, and that of the name.
+
+        Of a block there is None if the file is another one by now, or another process holds it for too long.
+        """
         for block in sorted(blocks):
-            version, table = self._cache.read(functools.partial(self._read, block=block))
+            made = self._cache.read(functools.partial(self._read, block=block))
+            if made is None:
+                yield block, None
+                return
+            version, table = made
             self._cache.write(functools.partial(self._keep, block=block, version=version, table=table, also=name))
             yield block, table
 
@@ -142,9 +153,9 @@ class Blocks:
         if token_of(db) == self._token:
             _save(db, block, version, table, also)
 
-    def _read(self, db: sqlite3.Connection, block: int) -> tuple[int, Table]:
+    def _read(self, db: sqlite3.Connection, block: int) -> tuple[int, Table] | None:
         if token_of(db) != self._token:
-            return -1, {}
+            return None
         return _version_of(db, block), _table(_runs_in(db, block, self._root))
 
 
