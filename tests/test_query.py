@@ -422,6 +422,22 @@ def test_odd_values_of_run_json_are_survived_soon(key, value, run, root):
     assert found[0].info["last"] is not None and time.process_time() - begin < 2
 
 
+@pytest.mark.parametrize("value", ["1" + "0" * 400, "NaN", "Infinity", "1e308", "-1", "true", '"long"'])
+def test_a_duration_that_is_none_is_unknown(value, run, root):
+    """Whatever number stands there, this run and the others are listed, sorted, shown and put into tables."""
+    run("t", {"a": 1}, number=1), run("t", {"a": 2}, number=2)
+    path = rla.runs(root)[0].paths.run_json
+    noted = json.loads(path.read_text()) | {"seconds": "?"}
+    path.write_text(json.dumps(noted).replace('"?"', value))
+    damaged, whole = rla.runs(root)
+    assert damaged.seconds is None and whole.seconds is not None
+    assert len(rla.runs(root, where="number > 0", sort="seconds,last.a")) == 2
+    assert rla.runs(root, where="seconds == none") == [damaged]
+    assert rla.runs(root).table()["seconds"].isna().tolist() == [True, False]
+    for text in (rla.runs(root)._repr_html_(), damaged._repr_html_()):
+        assert damaged.id in text
+
+
 @pytest.mark.skipif(not hasattr(os, "seteuid"), reason="another user is needed")
 def test_a_log_root_that_may_not_be_read_is_no_empty_one(tmp_path):
     """It gives a warning with the folder and the reason; a log root that is not there gives none."""

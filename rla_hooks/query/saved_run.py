@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _FOLDER = "Of this run; see rla_hooks.layout."
 _ID = 8  # characters
+_LONGEST = 1e11  # seconds, 3000 years: what somebody may have written into run.json beyond that is no duration
 
 
 class SavedRun:
@@ -109,8 +110,8 @@ class SavedRun:
     def seconds(self) -> float | None:
         """How long it ran; for a run that is running how long it has, None for one that was killed."""
         noted = self.run_json.get("seconds")
-        if isinstance(noted, (int, float)):
-            return float(noted)
+        if isinstance(noted, (int, float)) and not isinstance(noted, bool):
+            return float(noted) if 0 <= noted < _LONGEST else None
         return max(0.0, time.time() - self.entry.started) if is_running(self.status) else None
 
     @property
