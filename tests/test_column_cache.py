@@ -14,6 +14,8 @@ from rla_hooks.layout import RunPaths
 from rla_hooks.query import column_cache
 from rla_hooks.query.cache import open_cache
 from rla_hooks.query.column_cache import COLUMNS, columns_in, read_rows
+from rla_hooks.query.entry import Entry
+from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.query.summary_cache import summaries_of
 from rla_hooks.writers.base import Row
 from rla_hooks.writers.csv_writer import CsvWriter
@@ -90,6 +92,24 @@ def test_what_was_read_is_not_read_again(folder, parsed):
     assert parsed[1:] == [(0, ["float", "no such metric"])]
     check(folder, ["no such metric"])
     assert len(parsed) == 2
+
+
+def test_what_the_cache_gives_may_be_changed(folder):
+    """As what the files give: a frame of a notebook is its user's, and nothing of it is what the next one gets."""
+    write(folder, 0, 1000)
+    age(folder)
+    run = SavedRun(RunPaths(folder.parents[1], "run"), Entry("run", "t", "unknown", {}, {}, {}))
+    for _ in range(3):
+        for merge in (False, True):
+            frame = run.metrics(merge=merge)
+            frame["int"] *= 2
+            frame.loc[0, "int"] = 7
+            assert frame["int"].tolist()[:3] == [7, 2, 4]
+            frame["float"].to_numpy()[3] = 1
+        series = run.series("float")
+        series.iloc[1] = 0.5
+        assert series.iloc[1] == 0.5
+    check(folder)
 
 
 @pytest.mark.parametrize("is_old", [True, False])

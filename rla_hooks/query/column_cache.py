@@ -21,7 +21,7 @@ from typing import BinaryIO, NamedTuple
 
 from rla_hooks import rowfiles
 from rla_hooks._version import __version__
-from rla_hooks.columns import Columns
+from rla_hooks.columns import Column, Columns
 from rla_hooks.query import stored_pieces
 from rla_hooks.query.cache import Cache, Kind, open_cache
 from rla_hooks.query.signatures import TICK
@@ -98,7 +98,13 @@ def columns_in(root: Path, folder: Path, keys: Iterable[str] | None = None) -> C
     (rows,) = read_rows(root, [folder], wanted)
     if isinstance(rows, OSError):
         raise rows
-    return rows.columns(wanted)
+    return {name: _writable(column) for name, column in rows.columns(wanted).items()}
+
+
+def _writable(column: Column) -> Column:
+    """Return a column that its owner may change: arrays over the bytes that the cache gave are read only."""
+    values, present = column
+    return column if values.flags.writeable else Column(values.copy(), present)
 
 
 def _names_in(folder: Path) -> list[str] | None:
