@@ -314,6 +314,18 @@ def test_a_tensor_that_claims_a_shape_is_not_believed(tmp_path, put):
         tracemalloc.stop()
 
 
+@pytest.mark.parametrize("kind", [0, 3, 7, 20, 21, 23, 101, 999, -1])
+def test_a_tensor_of_an_odd_kind_hides_no_other_value(tmp_path, put, kind):
+    """Numbers have their value; what is none, or makes no sense, is passed over."""
+    odd = Value(tag="odd")
+    odd.tensor.dtype = kind
+    odd.tensor.int_val.append(1)
+    put("a/events.out.tfevents.1700000000.host.1.0", EVENTS + event(2, 12.5, odd, scalar("loss", 0.0625)))
+    (run,) = rla.runs(tmp_path)
+    assert run.last["loss"] == 0.0625 and run.problems == ()
+    assert run.summary("odd") is None or run.summary("odd").last == 1.0
+
+
 def test_special_files_and_links_are_not_opened(tmp_path, put):
     """FIFOs and folders of the right names hide nothing, and links to folders are not followed."""
     put("a/progress.csv", "step,loss\n0,0.5\n")

@@ -134,7 +134,7 @@ def _scalar(value: Any, plugin: str) -> float | None:
 
     try:
         array = make_ndarray(tensor)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, LookupError):  # LookupError: of a kind that TensorBoard does not know
         return None
     return float(array.reshape(-1)[0]) if array.size == 1 and array.dtype.kind in "fiub" else None
 
