@@ -227,6 +227,25 @@ def test_how_a_table_of_keras_is_told(header, separator):
     assert keras_separator(header) == separator
 
 
+@pytest.mark.parametrize("damage", ["x" * 140_000, "2.5\r", "2\r5", '"a\n' + "x" * 140_000])
+def test_a_damaged_row_costs_no_other_one(tmp_path, put, damage):
+    """A cell that is too long, a bare return: the rows before it stay, and those behind it."""
+    rows = [f"{epoch},{epoch}.5,a" for epoch in range(1000)]
+    put("a/training.log", "\n".join(["epoch,loss,note", *rows[:700], f"700,{damage},a", *rows[701:], ""]))
+    (run,) = rla.runs(tmp_path)
+    assert run.columns(["epoch"])["epoch"].values.tolist() == [*range(700), *range(701, 1000)]
+    assert run.last["loss"] == 999.5
+
+
+def test_a_name_that_stands_twice_in_a_header_shifts_no_column(tmp_path, put):
+    """The second one has a number; the names behind keep their own values."""
+    put("k/training.log", "epoch,loss,loss,acc\n0,1.0,1.5,0.9\n1,2.0,2.5,0.8\n")
+    put("m/monitor.csv", '#{"t_start": 1700000000.0}\nr,l,t,r\n1.0,10,0.5,7\n2.0,20,1.5,8\n')
+    keras, monitor = rla.runs(tmp_path, sort="name")
+    assert keras.last == {"epoch": 1, "loss": 2.0, "loss.1": 2.5, "acc": 0.8}
+    assert monitor.last == {"r": 2.0, "l": 20, "t": 1.5, "r.1": 8}
+
+
 def test_monitor_files_are_joined_by_time(tmp_path, put):
     """The step is the sum of the lengths, the time that of the episode's end, and the JSON gives parameters."""
     put("a/0.monitor.csv", '#{"t_start": 1700000000.0, "env_id": "CartPole-v1"}\nr,l,t\n10.0,10,1.5\n20.0,20,4.5\n')

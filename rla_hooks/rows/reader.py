@@ -42,12 +42,21 @@ class _Damaged(Exception):
 def names_of(file: BinaryIO) -> tuple[list[str], int]:
     """Return the columns in the header of a file, and its length in bytes; no columns where it has no complete one.
 
-    A column that stands there twice is the second time called ``<name>.1``, as pandas does.
+    A column that stands there twice has a number the second time: :func:`numbered`.
     """
     file.seek(0)
     header = read_header(file)
+    return numbered(cells_of(header.removeprefix(_BOM))), len(header)
+
+
+def numbered(cells: Iterable[str]) -> list[str]:
+    """Return the cells of a header as names: one that stands there twice is the second time ``<name>.1``, as in pandas.
+
+    >>> numbered(["loss", "acc", "loss", "loss.1"])
+    ['loss', 'acc', 'loss.1', 'loss.1.1']
+    """
     names: dict[str, int] = {}  # and the number that the last of its repetitions has; there may be 100,000
-    for name in cells_of(header.removeprefix(_BOM)):
+    for name in cells:
         number, unique = names.get(name, 0), name
         while unique in names:
             number += 1
@@ -55,7 +64,7 @@ def names_of(file: BinaryIO) -> tuple[list[str], int]:
         if unique != name:
             names[name] = number
         names[unique] = 0
-    return [*names], len(header)
+    return [*names]
 
 
 def read_file(

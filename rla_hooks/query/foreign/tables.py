@@ -22,7 +22,7 @@ from rla_hooks.query.foreign.parts import steps_of, with_steps
 from rla_hooks.query.inert_yaml import read_yaml
 from rla_hooks.query.rla_runs import flat_hparams
 from rla_hooks.rows.pieces import FileRows, Piece, join_files, joined, piece_of
-from rla_hooks.rows.reader import names_of, read_file
+from rla_hooks.rows.reader import names_of, numbered, read_file
 from rla_hooks.smallfiles import open_regular, parse_object, read_bytes
 from rla_hooks.writers.base import STEP, TIME
 
@@ -188,9 +188,10 @@ def _read(file: BinaryIO, separator: str, missing: str = "") -> FileRows:
     blocks: list[tuple[int, dict[str, Piece]]] = []
     texts: set[str] = set()
     rows: list[list[list[str]]] = []
-    with suppress(csv.Error):  # a cell of more than 131,072 characters: the rows before are whole
-        names = [*dict.fromkeys(next(reader, []))]
-        while block := [*itertools.islice((row for row in reader if row), _BLOCK)]:
+    with suppress(csv.Error):  # in the header: there are no columns
+        names = numbered(next(reader, []))
+        whole = _whole(reader)
+        while block := [*itertools.islice(whole, _BLOCK)]:
             rows.append(block)
     for _ in range(2):  # once more where a column is numbers in one block and texts in another
         blocks = [(len(block), _pieces(block, names, missing, texts)) for block in rows]
@@ -198,6 +199,16 @@ def _read(file: BinaryIO, separator: str, missing: str = "") -> FileRows:
         if not texts:
             break
     return FileRows(names, count, pieces, None)
+
+
+def _whole(reader: Iterator[list[str]]) -> Iterator[list[str]]:
+    """Yield the rows that can be read: none with a cell of more than 131,072 characters, or with a bare return."""
+    while True:
+        try:
+            yield from filter(None, reader)
+            return
+        except csv.Error:  # the reader goes on with the next line
+            continue
 
 
 def _pieces(block: list[list[str]], names: list[str], missing: str, texts: Collection[str]) -> dict[str, Piece]:
