@@ -43,6 +43,8 @@ _MAX_COUNTED = 1 << 30  # bytes whose rows are counted: a second or two
 _TAIL = 64 << 10, 4 << 20  # bytes from the end that hold the last rows: at first, and at most
 _INTEGER = pattern(r"[-+]?[0-9]{1,4000}")
 
+_Row = tuple[float, int | None, dict[str, Scalar]]  # time, step, values
+
 
 def files(log_dir: Path) -> list[Path]:
     """Return the files of rows in the log folder of a run: progress.csv first, then those of other processes.
@@ -93,7 +95,7 @@ def progress(files: Iterable[str | os.PathLike[str]]) -> Progress:
     """
     rows: int | None = 0
     counted = 0
-    newest: list[tuple[float, int, dict[str, Scalar]]] = []  # time, step, values
+    newest: list[_Row] = []
     for path in files:
         with suppress(OSError, ValueError), open_regular(path) as file:
             size = os.fstat(file.fileno()).st_size
@@ -110,18 +112,16 @@ def progress(files: Iterable[str | os.PathLike[str]]) -> Progress:
     last: dict[str, Scalar] = {}
     for _, _, values in newest:
         last |= values
-    return Progress(rows, newest[-1][1] if newest else None, last)
+    return Progress(rows, next((step for _, step, _ in reversed(newest) if step is not None), None), last)
 
 
 def _is_filled(line: bytes) -> bool:
     return bool(line.strip(b", \r\n"))
 
 
-def _last_rows(
-    file: BinaryIO, begin: int, end: int, columns: list[str], starts: Callable[[bytes], bool]
-) -> list[tuple[float, int, dict[str, Scalar]]]:
+def _last_rows(file: BinaryIO, begin: int, end: int, columns: list[str], starts: Callable[[bytes], bool]) -> list[_Row]:
     """Read the last rows of a file; each with the latest time up to it, since clocks may be set back."""
-    found: list[tuple[float, int, dict[str, Scalar]]] = []
+    found: list[_Row] = []
     size, most = _TAIL
     while not found:
         at = max(begin, end - size)
@@ -129,15 +129,21 @@ def _last_rows(
         data = file.read(end - at)
         for cells in rows_of(data[data.find(b"\n") + 1 :] if at > begin else data, starts):
             values = {name: scalar_of(cell) for name, cell in zip(columns, cells) if cell}
-            with suppress(KeyError, TypeError, ValueError, OverflowError):  # no row, or a step beyond all bounds
+            with suppress(KeyError, TypeError, ValueError, OverflowError):  # no row
                 values |= from_more(values.pop(MORE, None))
-                time = values.pop(TIME) if TIME in columns else -math.inf
-                found.append((float(time), int(values.pop(STEP)), values))
+                time = float(values.pop(TIME) if TIME in columns else -math.inf)
+                found.append((time, _step_of(values.pop(STEP, None)), values))
         if at == begin or size >= most:
             break
         size = most
     times = accumulate((time for time, _, _ in found), max)
     return [(time, step, values) for time, (_, step, values) in zip(times, found)]
+
+
+def _step_of(value: Scalar | None) -> int | None:
+    with suppress(TypeError, ValueError, OverflowError):  # none, a text, or beyond all bounds
+        return int(value)  # type: ignore[arg-type]
+    return None
 
 
 def scalar_of(cell: str) -> Scalar:

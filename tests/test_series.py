@@ -44,6 +44,43 @@ def test_rows_of_one_step_are_merged_on_request(run):
     assert frame["timestamp"].tolist() == [times[4], times[3], times[5]]
 
 
+@pytest.fixture
+def of_another_program(tmp_path):
+    """A run of the original RLA, with this table: its steps are what somebody has logged."""
+
+    def make(text):
+        folder = tmp_path / "old" / "log" / "t" / "2021" / "01" / "02" / "21-28-12-867420 10.0.0.5 &lr=0.1"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "progress.csv").write_text(text)
+        (run,) = rla.runs(tmp_path / "old")
+        return run
+
+    return make
+
+
+@pytest.mark.parametrize("gap", ["", "nan"])
+def test_a_row_without_a_step_has_none(gap, of_another_program):
+    """It is not the row of step 0, nor of any other one: by itself when merging, and None where a step is told."""
+    run = of_another_program(f"loss,time-step,acc\n1.0,5,\n0.5,{gap},0.5\n3.0,0,\n2.0,0,0.25\n9.0,{gap},\n")
+    assert run.best("loss", mode="min") == (0.5, None, None) and run.best("loss", window=2, mode="min")[1:] == (None, 5)
+    assert run.best("acc") == (0.5, None, None)
+    assert run.summary("loss")[5:] == (None, None) and run.summary("acc")[5:] == (0, None)
+    assert run.last == {"loss": 9.0, "acc": 0.25} and run.info["last_step"] == 0
+    frame = run.metrics(merge=True)
+    assert frame["time-step"].fillna(-1).tolist() == [0, 5, -1, -1] and frame["loss"].tolist() == [2.0, 1.0, 0.5, 9.0]
+    assert frame["acc"].fillna(-1).tolist() == [0.25, -1, 0.5, -1]
+
+
+def test_steps_that_are_texts_are_none(of_another_program):
+    """One text makes the column one of texts: the metrics have their values all the same, in lists as well."""
+    run = of_another_program("loss,time-step\n1.0,0\n2.0,x\n3.0,2\n")
+    assert run.summary("loss") == (3, 3.0, 1.0, 3.0, 2.0, None, None) and run.best("loss") == (3.0, None, None)
+    runs = rla.runs(run.paths.log_root, where="max.loss > 2")
+    assert runs == [run] and "loss" in run._repr_html_()
+    with pytest.raises(RLAError, match="no column 'time-step' of numbers"):
+        run.metrics(merge=True)
+
+
 @pytest.mark.parametrize("frame", ["pandas", "polars"])
 def test_only_some_metrics_are_read_on_request(frame, run):
     """With step and time, in the order that was asked for."""

@@ -53,7 +53,7 @@ _SCHEMA = """
         PRIMARY KEY (metric, run)) WITHOUT ROWID;
     CREATE INDEX of_run ON summaries (run);
 """
-COLUMNS = Kind("columns", zlib.crc32(f"2 {__version__}".encode()) & 0x7FFFFFFF, _SCHEMA)
+COLUMNS = Kind("columns", zlib.crc32(f"3 {__version__}".encode()) & 0x7FFFFFFF, _SCHEMA)
 
 
 class _Stored(NamedTuple):

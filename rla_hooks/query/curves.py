@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rla_hooks.columns import Column, Columns
 from rla_hooks.errors import ConfigError, RLAError, did_you_mean
+from rla_hooks.query.summaries import step_of
 from rla_hooks.texts import listed, printable
 from rla_hooks.writers.base import STEP, TIME
 
@@ -19,6 +20,8 @@ _LISTED = 10  # metrics in a message
 
 class Best(NamedTuple):
     """The best value of a metric. value: the mean of the window; step, first_step: of its last and its first row.
+
+    A step is None where the row has none, as in files of other programs.
 
     >>> import rla_hooks as rla
     >>> with rla.run(task="demo", writers=["csv"], backup="none"):
@@ -51,7 +54,7 @@ def _known(word: str, metrics: Collection[str]) -> str:
 def merged(columns: Columns) -> Columns:
     """Join the rows of one step to one: of each column the last value that is there. In the order of the steps.
 
-    Raises RLAError for rows without steps.
+    A row without a step stays by itself, behind the others. Raises RLAError for a table without a column of steps.
     """
     import numpy
 
@@ -59,14 +62,29 @@ def merged(columns: Columns) -> Columns:
         return columns
     if STEP not in columns or columns[STEP].values.dtype.kind == "O":
         raise RLAError(f"merge=True joins rows of one step, but these have no column {STEP!r} of numbers.")
-    steps, places = numpy.unique(columns[STEP].values, return_inverse=True)
+    count, places = _places(columns[STEP])
     found: dict[str, Column] = {}
     for name, (values, present) in columns.items():
         rows = numpy.arange(len(values)) if present is None else numpy.flatnonzero(present)
-        last = numpy.full(len(steps), -1)
+        last = numpy.full(count, -1)
         last[places[rows]] = rows  # of several for one place, the last stays
         found[name] = Column(values[last], None if (last >= 0).all() else last >= 0)
     return found
+
+
+def _places(steps: Column) -> tuple[int, Array]:
+    """Return how many rows there are when those of one step are joined, and which one each row goes to."""
+    import numpy
+
+    has_step = numpy.ones(len(steps.values), bool) if steps.present is None else steps.present
+    if steps.values.dtype.kind == "f":
+        has_step = has_step & ~numpy.isnan(steps.values)
+    distinct, inverse = numpy.unique(steps.values[has_step], return_inverse=True)
+    count = len(distinct) + len(has_step) - len(inverse)
+    places = numpy.empty(len(has_step), numpy.int64)
+    places[has_step] = inverse
+    places[~has_step] = numpy.arange(len(distinct), count)
+    return count, places
 
 
 def rows_with(columns: Columns, x: str) -> Columns:
@@ -102,8 +120,7 @@ def best_of(columns: Columns, metric: str, mode: str, window: int) -> Best:
     if not len(rows) or numpy.isnan(means).all():
         raise RLAError(f"best({metric!r}): all means over {window} of its {len(rows)} values are NaN. Try window=1.")
     place = int(numpy.nanargmax(means) if mode == "max" else numpy.nanargmin(means))
-    steps = columns[STEP].values if STEP in columns else None
-    first, last = (None if steps is None else steps[rows[number]].item() for number in (place, place + window - 1))
+    first, last = (step_of(columns.get(STEP), rows[number]) for number in (place, place + window - 1))
     return Best(means[place].item(), last, first)
 
 

@@ -51,12 +51,12 @@ class HasRows(Protocol):
 
 def summarize(rows: JoinedRows) -> dict[str, Summary]:
     """Return the summaries of all metrics in these rows."""
-    steps = rows.column(STEP).values if STEP in rows.pieces else None  # the file of another program may have none
+    steps = rows.column(STEP) if STEP in rows.pieces else None  # the file of another program may have none
     found = {}
     for name in rows.pieces:
         values, numbers = rows.values(name)
         if name not in (STEP, TIME) and len(values):
-            found[name] = _summary(values, steps if steps is None or numbers is None else steps[numbers])
+            found[name] = _summary(values, numbers, steps)
     return found
 
 
@@ -68,14 +68,30 @@ def summary_of(column: Column, steps: Column | None) -> Summary | None:
     >>> summary_of(Column(numpy.array([4.0, 2.0])), Column(numpy.array([0, 10])))
     Summary(count=2, last=2.0, min=2.0, max=4.0, mean=3.0, min_step=10, max_step=0)
     """
+    import numpy
+
     values, present = column
-    at = None if steps is None else steps.values
-    if present is not None:
-        values, at = values[present], None if at is None else at[present]
-    return _summary(values, at) if len(values) else None
+    rows = None if present is None else numpy.flatnonzero(present)
+    return _summary(values if rows is None else values[rows], rows, steps) if len(values) else None
 
 
-def _summary(values: Array, steps: Array | None) -> Summary:
+def step_of(steps: Column | None, row: int) -> int | None:
+    """Return the step of a row; None where it has none: the cell is empty, NaN, or the steps are texts.
+
+    >>> import numpy
+    >>> from rla_hooks.columns import Column
+    >>> steps = Column(numpy.array([0, 10]), numpy.array([False, True]))
+    >>> step_of(steps, 1), step_of(steps, 0), step_of(None, 0)
+    (10, None, None)
+    """
+    if steps is None or steps.values.dtype.kind == "O" or not (steps.present is None or steps.present[row]):
+        return None
+    step: int = steps.values[row].item()
+    return step if step == step else None
+
+
+def _summary(values: Array, rows: Array | None, steps: Column | None) -> Summary:
+    """Return the summary of values that are there. rows: their numbers, None where all rows have one."""
     import numpy
 
     count = len(values)
@@ -85,11 +101,12 @@ def _summary(values: Array, steps: Array | None) -> Summary:
     if values.dtype.kind == "f":
         real = ~numpy.isnan(values)
         tail = tail[real[-MEAN_OF:]]
-        values, steps = values[real], None if steps is None else steps[real]
+        if not real.all():
+            values, rows = values[real], numpy.flatnonzero(real) if rows is None else rows[real]
     if not len(values):
         return Summary(count, last)
     low, high = values.argmin(), values.argmax()
     with numpy.errstate(all="ignore"):  # infinities of both signs
         mean = tail.mean().item() if len(tail) else None
-    at = [None if steps is None else steps[place].item() for place in (low, high)]
+    at = [step_of(steps, int(place if rows is None else rows[place])) for place in (low, high)]
     return Summary(count, last, values[low].item(), values[high].item(), mean, *at)

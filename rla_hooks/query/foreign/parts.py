@@ -47,8 +47,9 @@ def with_steps(rows: FileRows, steps: str | None) -> FileRows:
     if piece is None or piece.values.dtype.kind == "O":
         piece = Piece(numpy.arange(rows.length), None)
     elif piece.values.dtype.kind == "f":
-        whole = piece.values.astype(numpy.int64, casting="unsafe") if numpy.isfinite(piece.values).all() else None
-        if whole is not None and (whole == piece.values).all():
+        with numpy.errstate(invalid="ignore"):  # NaN, infinities, 1e30: no integer is equal to them
+            whole = piece.values.astype(numpy.int64, casting="unsafe")
+        if (whole == piece.values).all():
             piece = Piece(whole, piece.rows)
     return rows._replace(names=[STEP, *rows.names], pieces={STEP: piece, **rows.pieces})
 
