@@ -19,6 +19,7 @@ import pytest
 
 import rla_hooks as rla
 from rla_hooks import errors, layout, ranks, testing
+from rla_hooks.writers import csv_row
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
@@ -101,6 +102,19 @@ def write_config():
 def run_paths(tmp_path):
     """The folders of a new run."""
     return layout.create(tmp_path / "logs", "task", {"lr": 0.1})
+
+
+@pytest.fixture(params=["orjson", "python"])
+def formatter(request, monkeypatch):
+    """What formats the rows of a progress.csv from the first one on: orjson, or Python where that is not installed."""
+    if request.param == "orjson":
+        monkeypatch.setattr(csv_row, "_dumps", pytest.importorskip("orjson").dumps)
+    else:
+        monkeypatch.setitem(sys.modules, "orjson", None)
+        monkeypatch.setattr(csv_row, "_dumps", None)
+        monkeypatch.setattr(csv_row, "_rows", csv_row.LOAD_AFTER)  # so the first row tries to load it
+        monkeypatch.setattr(csv_row, "_tried", False)
+    return request.param
 
 
 @pytest.fixture

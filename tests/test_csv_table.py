@@ -21,6 +21,7 @@ from rla_hooks.errors import RLAWarning
 from rla_hooks.writers.base import Row
 from rla_hooks.writers.csv_writer import CsvWriter
 
+pytestmark = pytest.mark.usefixtures("formatter")
 OURS = os.path.dirname(sys.modules["rla_hooks"].__file__)
 
 
@@ -150,10 +151,14 @@ def _raise(error):
     raise error("in between")
 
 
-@pytest.mark.parametrize("error, own", [(KeyboardInterrupt, True), (MemoryError, False)])
+@pytest.mark.parametrize(
+    "error, own, formatter",
+    [(KeyboardInterrupt, True, "orjson"), (MemoryError, False, "python")],
+    indirect=["formatter"],
+)
 @pytest.mark.parametrize("situation", SITUATIONS)
 @pytest.mark.filterwarnings("ignore::rla_hooks.errors.RLAWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-def test_an_error_at_any_line_of_a_write_loses_no_row(error, situation, own, tmp_path, few_lines):
+def test_an_error_at_any_line_of_a_write_loses_no_row(error, situation, own, formatter, tmp_path, few_lines):
     """Ctrl-C and a lack of memory may come anywhere; the next row is written, and no row is lost, twice or garbage."""
     number = 0
     while True:
@@ -167,10 +172,16 @@ def test_an_error_at_any_line_of_a_write_loses_no_row(error, situation, own, tmp
     assert number > 10
 
 
-@pytest.mark.parametrize("keys, own", [((), True), (("signal",), True), (("signal",), False)])
+@pytest.mark.parametrize(
+    "keys, own, formatter",
+    [((), True, "orjson"), (("signal",), True, "python"), (("signal",), False, "orjson")],
+    indirect=["formatter"],
+)
 @pytest.mark.parametrize("situation", SITUATIONS)
 @pytest.mark.filterwarnings("ignore::rla_hooks.errors.RLAWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_signal_handler_that_logs_at_any_call_of_a_write_loses_no_row(situation, keys, own, tmp_path, few_lines):
+def test_a_signal_handler_that_logs_at_any_call_of_a_write_loses_no_row(
+    situation, keys, own, formatter, tmp_path, few_lines
+):
     """Its row, which may bring a key, and the row that it has interrupted stand in the file, each once."""
     number = 0
     while True:
@@ -319,14 +330,14 @@ def test_a_stray_quote_costs_no_row(tmp_path):
     lines[3] = lines[3].replace(",x", ',"x')
     (tmp_path / "progress.csv").write_text("".join(lines))
     CsvWriter(tmp_path / "progress.csv").write(Row(5000, 6000.0, {"i": 5000, "note": "x"}))
-    assert (tmp_path / "progress.csv").read_text() == "".join(lines) + "5000,6000.000000,5000,x\n"
+    assert (tmp_path / "progress.csv").read_text() == "".join(lines) + "5000,6000.0,5000,x\n"
 
 
 def test_a_last_row_that_an_editor_left_without_its_newline_is_kept(tmp_path):
     """It has a cell for each column, so it is no torn one."""
     (tmp_path / "progress.csv").write_text("time-step,timestamp,i\n0,1.0,0\n1,2.0,1")
     CsvWriter(tmp_path / "progress.csv").write(Row(2, 3.0, {"i": 2}))
-    assert (tmp_path / "progress.csv").read_text() == "time-step,timestamp,i\n0,1.0,0\n1,2.0,1\n2,3.000000,2\n"
+    assert (tmp_path / "progress.csv").read_text() == "time-step,timestamp,i\n0,1.0,0\n1,2.0,1\n2,3.0,2\n"
 
 
 def test_a_torn_row_of_a_long_file_is_found_from_its_end(tmp_path):
@@ -337,7 +348,7 @@ def test_a_torn_row_of_a_long_file_is_found_from_its_end(tmp_path):
     writer = CsvWriter(path)
     with pytest.warns(RLAWarning, match="torn row"):
         writer.write(Row(8, 2.0, {"a": 1.5}))
-    assert path.read_bytes() == b"time-step,timestamp,a\n" + body + b"8,2.000000,1.5\n"
+    assert path.read_bytes() == b"time-step,timestamp,a\n" + body + b"8,2.0,1.5\n"
     assert (tmp_path / "progress.torn-1.txt").read_bytes() == b'7,1.5,"x\ny'
 
 

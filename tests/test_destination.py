@@ -20,6 +20,7 @@ from rla_hooks.writers.csv_writer import CsvWriter
 from rla_hooks.writers.destination import destination_of
 from rla_hooks.writers.human_writer import LogWriter
 
+pytestmark = pytest.mark.usefixtures("formatter")
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
 
@@ -98,7 +99,7 @@ def test_a_writer_that_is_used_in_a_forked_child_writes_beside(run_paths):
     assert _in_child(child) == 0
     for writer in (csv_writer, log_writer):
         _write(writer, 2)
-    assert run_paths.progress_csv.read_text() == "time-step,timestamp,i\n0,0.000000,0\n2,2.000000,2\n"
+    assert run_paths.progress_csv.read_text() == "time-step,timestamp,i\n0,0.0,0\n2,2.0,2\n"
     assert "late" not in run_paths.log_txt.read_text()
     assert (
         len(list(run_paths.log_dir.glob("log.*-*.txt"))) == len(list(run_paths.log_dir.glob("progress.*-*.csv"))) == 1
@@ -137,7 +138,7 @@ def test_a_taken_name_is_not_used_again(run_paths):
     del first
     _write(CsvWriter(run_paths.progress_csv, own=False), 1)
     assert [file.name for file in rowfiles.files(run_paths.log_dir)] == [path.name[:-4] + "-2.csv", path.name]
-    assert path.read_text() == "time-step,timestamp,i\n0,0.000000,0\n"
+    assert path.read_text() == "time-step,timestamp,i\n0,0.0,0\n"
 
 
 def test_names_of_hosts_make_names_of_files(run_paths, monkeypatch):

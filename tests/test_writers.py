@@ -28,6 +28,7 @@ from rla_hooks.writers.events import ScalarLayout
 from rla_hooks.writers.human_writer import LogWriter, StdoutWriter, table
 from rla_hooks.writers.tensorboard_writer import TensorBoardWriter
 
+pytestmark = pytest.mark.usefixtures("formatter")
 ON_DISK = [name for name in WRITERS if name != "stdout"]
 ODD_KEYS = [
     *[
@@ -214,7 +215,7 @@ def test_csv_values_read_back_bit_equal(run_paths, read_rows):
         writer.write(Row(step, 1767225600.25, {"f": value, "i": -(10**30), "s": ' ,"\n诗 '}))
     rows = read_rows(run_paths.progress_csv)
     assert [struct.pack("d", float(row["f"])) for row in rows] == [struct.pack("d", value) for value in floats]
-    rest = (str(-(10**30)), ' ,"\n诗 ', "1767225600.250000")
+    rest = (str(-(10**30)), ' ,"\n诗 ', "1767225600.25")
     assert {(row["i"], row["s"], row["timestamp"]) for row in rows} == {rest}
     frame = pandas.read_csv(run_paths.progress_csv, converters={"f": float})
     pandas.testing.assert_series_equal(frame["f"], pandas.Series(floats, name="f"), check_exact=True)
@@ -265,7 +266,7 @@ def test_csv_late_key_costs_one_copy_and_changes_no_row(run_paths):
     run_paths.progress_csv.write_bytes(b"time-step,timestamp,a\n" + body)
     writer = CsvWriter(run_paths.progress_csv)
     writer.write(Row(100_000, 2.0, {"late, key": 1.5, "a": 0.5}))
-    tail = b"100000,2.000000,0.5,1.5\n"
+    tail = b"100000,2.0,0.5,1.5\n"
     assert run_paths.progress_csv.read_bytes() == b'time-step,timestamp,a,"late, key"\n' + body + tail
     assert pandas.read_csv(run_paths.progress_csv)["late, key"].count() == 1
     assert not list(run_paths.log_dir.glob(".*")), "no temporary file stays"
@@ -277,7 +278,7 @@ def test_csv_of_the_original_rla_is_continued(run_paths):
     run_paths.progress_csv.write_text(old)
     writer = CsvWriter(run_paths.progress_csv)
     writer.write(Row(2, 12.0, {"b": 2, "a": 1}))
-    assert run_paths.progress_csv.read_text() == old + "1,2,2,12.000000\n"
+    assert run_paths.progress_csv.read_text() == old + "1,2,2,12.0\n"
     writer.write(Row(3, 13.0, {"c": 1}))
     frame = pandas.read_csv(run_paths.progress_csv)
     assert list(frame.columns) == ["a", "b", "time-step", "timestamp", "c"]
@@ -293,7 +294,7 @@ def test_csv_torn_row_is_cut_back(torn, run_paths):
     run_paths.progress_csv.write_bytes(whole + torn.encode())
     with pytest.warns(RLAWarning, match="torn row"):
         CsvWriter(run_paths.progress_csv).write(Row(2, 3.0, {"s\n1": "z"}))
-    assert run_paths.progress_csv.read_bytes() == whole + b"2,3.000000,z\n"
+    assert run_paths.progress_csv.read_bytes() == whole + b"2,3.0,z\n"
     assert (run_paths.log_dir / "progress.torn-1.txt").read_bytes() == torn.encode()
 
 
@@ -303,7 +304,7 @@ def test_csv_torn_header_is_written_anew(torn, run_paths):
     run_paths.progress_csv.write_bytes(torn)
     with pytest.warns(RLAWarning, match="torn row"):
         CsvWriter(run_paths.progress_csv).write(Row(2, 3.0, {"a": 1}))
-    assert run_paths.progress_csv.read_text() == "time-step,timestamp,a\n2,3.000000,1\n"
+    assert run_paths.progress_csv.read_text() == "time-step,timestamp,a\n2,3.0,1\n"
 
 
 # --- TensorBoard ----------------------------------------------------------------------------------------------------

@@ -31,6 +31,10 @@ from rla_hooks.writers.base import STEP, TIME, Media, MediaEvent, Row, Writer
 _Row = dict[str, Scalar]
 _Excluded = Mapping[str, frozenset[str]] | None  # by key, the writers that do not get it
 _MAX_MESSAGE = 100_000  # characters
+_LEAST = -WORD
+_STR = {str}
+_NO_SHAPE: tuple[None, None] = None, None
+_MAX_SHAPES = 256  # sets of names that are remembered
 DEBUG, INFO, WARN, ERROR, DISABLED, BACKUP = 10, 20, 30, 40, 50, 60
 
 
@@ -64,6 +68,9 @@ class Logger:
         self._windows: dict[str, deque[float]] = {}
         self._warn = WarnOnce()
         self._odd = RowValues(self._warn)
+        self._shapes: dict[
+            tuple[str, ...], tuple[tuple[str, ...], list[type]]
+        ] = {}  # names and types of rows of floats
         self._scalar_rows: list[ScalarRow] = []  # one, or more where a signal handler logs; the last may take values
         self._waiting: deque[WaitingRow] = deque()
         self._lock = threading.RLock()
@@ -264,24 +271,44 @@ class Logger:
             return {}
         if self._scalar_rows or self._waiting:
             self._write_earlier(wait)
-        scalars, transfers = self._scalars(values, wait)
-        if STEP in scalars or TIME in scalars:
-            self._odd.finish(scalars)  # the step is needed now
-            transfers = ()
-            step = self._odd.free_columns(scalars, step)
+        scalars: _Row
+        transfers: Sequence[Transfer] = ()
+        keys: tuple[str, ...] | None = None
+        if type(values) is dict:
+            scalars = values.copy()  # before it is looked at: another thread may change what the caller has
+            keys, floats = self._shapes.get(tuple(scalars), _NO_SHAPE)
+        if keys is None or [*map(type, scalars.values())] != floats:
+            scalars, transfers = self._scalars(values, wait)
+            if STEP in scalars or TIME in scalars:
+                self._odd.finish(scalars)  # the step is needed now
+                transfers = ()
+                step = self._odd.free_columns(scalars, step)
+            elif keys is None and {*map(type, values)} == _STR:
+                self._remember(tuple(scalars))
+            keys = None
         if not scalars:
             return scalars
         if step is None:
             step = self.next_step()
-        elif type(step) is not int or not -WORD <= step < WORD:
+        elif type(step) is not int or not _LEAST <= step < WORD:
             step = self._odd.step(step, self.next_step(), scalars)
+            keys = None  # there may be one more
         if self.before_row is not None:
             self._begin()
-        row = Row(step, time.time() if at is None else at, scalars)
+        row = Row(step, time.time() if at is None else at, scalars, keys)
         if transfers or self._waiting:
             return self._let_wait(WaitingRow(row, excluded, transfers), wait)
         for writer in self.output_formats:
-            self._write(writer, self._without(row, writer.name, excluded) if excluded else row)
+            if excluded:
+                self._write(writer, self._without(row, writer.name, excluded))
+                continue
+            try:  # as _write, without the call
+                written = writer.write(row)
+            except Exception as error:
+                self._failed(writer, error, step)
+            else:
+                if self.missing.open and written is not False:
+                    self._recovered(writer)
         self.rows += 1
         self.last_step = step
         self.last_values.update(scalars)
@@ -321,8 +348,9 @@ class Logger:
             self._write_waiting(waiting)
 
     def _write_waiting(self, waiting: WaitingRow) -> None:
-        row: Any = waiting.row
-        self._odd.finish(row.values)
+        scalars: Any = waiting.row.values
+        self._odd.finish(scalars)
+        row = Row(waiting.row.step, waiting.row.time, scalars)  # values that could not be read have gone
         try:
             if not taken(self._waiting, waiting):
                 return
@@ -346,6 +374,12 @@ class Logger:
         action, self.before_row = self.before_row, None
         if action is not None:
             action()
+
+    def _remember(self, keys: tuple[str, ...]) -> None:
+        """Remember the names of a row: if the values of the next one are floats, they are looked at all at once."""
+        if len(self._shapes) >= _MAX_SHAPES:
+            self._shapes.clear()
+        self._shapes[keys] = keys, [float] * len(keys)
 
     def _scalars(self, values: Mapping[str, Any], wait: bool) -> tuple[_Row, Sequence[Transfer]]:
         """Return the scalars of a row, and, if it need not wait, what brings those that are not here yet."""
@@ -496,7 +530,8 @@ class Logger:
     def __getstate__(self) -> dict[str, Any]:
         left = ("_lock", "before_row", "on_row", "on_recovery")
         kept = {key: value for key, value in self.__dict__.items() if key not in left}
-        return kept | {"output_formats": copied_writers(self.output_formats), "_scalar_rows": [], "_waiting": deque()}
+        emptied: dict[str, Any] = {"_scalar_rows": [], "_waiting": deque(), "_shapes": {}}
+        return kept | {"output_formats": copied_writers(self.output_formats), **emptied}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

@@ -17,14 +17,19 @@ STEP, TIME = "time-step", "timestamp"
 
 
 class Row:
-    """One dump of scalars: ``values`` at ``step``, at ``time`` (seconds since the epoch)."""
+    """One dump of scalars: ``values`` at ``step``, at ``time`` (seconds since the epoch). All writers get the same one.
 
-    __slots__ = ("step", "time", "values")
+    keys: ``tuple(values)``. What gives many rows of the same keys may give the same tuple each time, by which writers
+    know them at once.
+    """
 
-    def __init__(self, step: int, time: float, values: Mapping[str, Scalar]):
+    __slots__ = ("keys", "step", "time", "values")
+
+    def __init__(self, step: int, time: float, values: Mapping[str, Scalar], keys: tuple[str, ...] | None = None):
         self.step = step
         self.time = time
         self.values = values
+        self.keys = tuple(values) if keys is None else keys
 
 
 class Image(NamedTuple):
@@ -85,6 +90,17 @@ class MediaEvent(NamedTuple):
     content: Media
 
 
+class Written(NamedTuple):
+    """How far a file of a writer has come: ``rows`` rows end after ``bytes`` of the file at ``path``.
+
+    A csv file's header is among the bytes, and no row. The rows of an event file are all events but the first.
+    """
+
+    path: str
+    rows: int
+    bytes: int
+
+
 class Writer(Protocol):
     """One output format of one run.
 
@@ -93,6 +109,8 @@ class Writer(Protocol):
     again; no error of a writer stops the training. It returns False if there was nothing to write: a format without
     pictures, say, or one that shows only some of the rows. close: may be called several times; a later ``write`` opens
     the file again and appends.
+
+    A writer of files may have a method ``written()``, which returns :class:`Written`; None while the file is not open.
 
     A writer of files creates none before its first row, and creates it again if somebody deletes it. It can be pickled
     and copied without its open file; the copy appends to the same file. With the process's several threads and copies

@@ -15,11 +15,12 @@ from pathlib import Path
 
 from rla_hooks.atomic import sweep, temporary_in
 from rla_hooks.writers.appendfile import AppendFile
-from rla_hooks.writers.base import STEP, TIME
+from rla_hooks.writers.base import STEP, TIME, Written
 from rla_hooks.writers.csv_format import (
     MORE,
     as_read,
     cells_of,
+    count_rows,
     ends_inside,
     line_of,
     lines_of,
@@ -39,8 +40,8 @@ _ANOTHER = "another program"
 class Sheet:
     """A file and its columns.
 
-    plans: how a row with these keys is written. Where its cells fill the first columns, in order, the commas of the
-    others, which are empty; else the column of each cell.
+    plans: how a row with these keys is written. Where its cells fill the first columns, in order, the end of its line:
+    the commas of the others, which are empty. Else the column of each cell.
 
     more: the column that holds the values of late keys as JSON, once there are too many of them; else None.
     """
@@ -51,13 +52,13 @@ class Sheet:
         self.file = file
         self.columns = {name: index for index, name in enumerate(columns)}
         self.more = self.columns.get(MORE)
-        self.plans: dict[tuple[str, ...], list[int] | str] = {}
+        self.plans: dict[tuple[str, ...], list[int] | bytes] = {}
 
-    def plan(self, names: Sequence[str]) -> list[int] | str:
+    def plan(self, names: Sequence[str]) -> list[int] | bytes:
         columns = [self.columns.get(name, self.more) for name in names]
         assert None not in columns
         if columns == list(range(len(columns))) and self.more not in columns:
-            return "," * (len(self.columns) - len(columns))
+            return b"," * (len(self.columns) - len(columns)) + b"\n"
         return columns  # type: ignore[return-value]
 
 
@@ -69,6 +70,7 @@ class Table(Destination):
         self._copies = 0  # of the present file
         self._silent = False  # whether it was us who has replaced the file
         self.news: dict[str, str] = {}  # what is to be told, by kind, once the row is written
+        self._counted: tuple[Sheet, int, int] | None = None  # rows and bytes that were found the last time
 
     # --- open -----------------------------------------------------------------------------------------------------
 
@@ -207,9 +209,26 @@ class Table(Destination):
             self.opened()
         self.open = None
 
+    def written(self) -> Written | None:
+        """Return how far the open file has come. Raises OSError."""
+        sheet: Sheet | None = self.open
+        if sheet is None:
+            return None
+        with open(sheet.file.path, "rb") as file:
+            if self._counted is not None and self._counted[0] is sheet:
+                _, rows, size = self._counted
+                file.seek(size)
+            else:  # the first time, or since columns have come
+                rows = 0
+                read_header(file)
+            rows += count_rows(file, row_starts(list(sheet.columns)))
+            size = file.tell()
+        self._counted = sheet, rows, size
+        return Written(sheet.file.path, rows, size)
+
     # --- columns --------------------------------------------------------------------------------------------------
 
-    def planned(self, keys: tuple[str, ...]) -> tuple[Sheet, list[int] | str]:
+    def planned(self, keys: tuple[str, ...]) -> tuple[Sheet, list[int] | bytes]:
         """Return the sheet with columns for these keys, and how a row is written. Raises OSError."""
         names = (STEP, TIME, *map(as_read, keys))
         while True:

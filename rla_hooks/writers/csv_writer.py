@@ -1,13 +1,13 @@
 """progress.csv: one row per dump, readable by csv, pandas and every spreadsheet program.
 
     time-step,timestamp,perf/return,loss
-    0,1767225600.000000,21.5,0.69
-    1,1767225600.250000,,0.61
+    0,1767225600.0,21.5,0.69
+    1,1767225600.25,,0.61
 
 A key that comes late is added to the header: the rows are copied behind the longer header, byte for byte, and the
 file is replaced. Rows from before are shorter than the header then, which readers fill with missing values. After 256
-such copies, further late keys share the column ``more as JSON``, as {"key": value}. Floats are written by ``repr``, so
-they read back bit-equal; NaN and infinities are ``nan``, ``inf`` and ``-inf``.
+such copies, further late keys share the column ``more as JSON``, as {"key": value}. Floats have the digits that read
+back bit-equal (rla_hooks/writers/csv_row.py); NaN and infinities are ``nan``, ``inf`` and ``-inf``.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from rla_hooks.writers.base import MediaEvent, Row
+from rla_hooks.writers.base import MediaEvent, Row, Written
 from rla_hooks.writers.csv_format import CELL, as_read, line_of, more_of
+from rla_hooks.writers.csv_row import row_line
 from rla_hooks.writers.csv_table import Sheet, Table
 from rla_hooks.writers.destination import destination_of, process_token
 
@@ -40,30 +41,36 @@ class CsvWriter:
     def write(self, row: Row | MediaEvent) -> bool:
         if not isinstance(row, Row):
             return False
-        values = row.values
         table = self._table
         with table.lock:
             sheet = table.open
+            plan = None if sheet is None else sheet.plans.get(row.keys)
+            line = row_line(row, plan) if type(plan) is bytes else None  # before the file is looked at: no gap then
             if sheet is None or not sheet.file.is_as_left(row.time):
-                sheet = table.opened()
-            keys = tuple(values)
-            try:
-                plan = sheet.plans[keys]
-            except KeyError:
-                sheet, plan = table.planned(keys)
-            if isinstance(plan, str):
-                cells = ",".join(map(repr, values.values()))
-                if "'" in cells or '"' in cells:  # there is a text, which is quoted otherwise
-                    cells = ",".join([CELL[type(value)](value) for value in values.values()])
-                line = f"{row.step},{row.time:.6f},{cells}{plan}\n".encode("utf-8", "backslashreplace")
-            else:
-                line = _placed(row, sheet, keys, plan)
+                table.opened()
+                line = None
+            if line is None:
+                sheet, line = _planned_line(table, row)
             sheet.file.append(line)
             if table.open is not sheet:  # a signal handler has been here
                 table.rescue(sheet, line)
             if table.news:
                 table.tell()
         return True
+
+    def written(self) -> Written | None:
+        """Return how far the file has come; None while it is not open: before the first row, after ``close``.
+
+        What has come since the last call is read; nothing is counted while rows are written. Rows of earlier processes
+        count. A column that comes late makes the header longer, and so moves all rows. Raises OSError.
+
+        >>> import tempfile
+        >>> writer = CsvWriter(f"{tempfile.mkdtemp()}/progress.csv")
+        >>> writer.write(Row(0, 0.25, {"loss": 0.5})) and writer.written()[1:]
+        (1, 36)
+        """
+        with self._table.lock:
+            return self._table.written()
 
     def close(self) -> None:
         with self._table.lock, suppress(OSError):  # rows that could not be carried over, where the folder is gone
@@ -76,13 +83,22 @@ class CsvWriter:
         self.__init__(state["path"], state["owner"] == process_token())  # type: ignore[misc]
 
 
-def _placed(row: Row, sheet: Sheet, keys: Sequence[str], plan: Sequence[int]) -> bytes:
+def _planned_line(table: Table, row: Row) -> tuple[Sheet, bytes]:
+    """Return the sheet that has columns for a row, and its line there. Raises OSError."""
+    sheet = table.open
+    plan = None if sheet is None else sheet.plans.get(row.keys)
+    if plan is None:
+        sheet, plan = table.planned(row.keys)
+    return sheet, row_line(row, plan) if isinstance(plan, bytes) else _placed(row, sheet, plan)
+
+
+def _placed(row: Row, sheet: Sheet, plan: Sequence[int]) -> bytes:
     """Return a row whose cells stand in the columns of ``plan``."""
     placed = [""] * len(sheet.columns)
     cells = [CELL[type(value)](value) for value in row.values.values()]
-    for column, cell in zip(plan, (str(row.step), f"{row.time:.6f}", *cells)):
+    for column, cell in zip(plan, (str(row.step), repr(row.time), *cells)):
         placed[column] = cell
     if sheet.more is not None and sheet.more in plan:
-        late = [key for key, column in zip(keys, plan[2:]) if column == sheet.more]
+        late = [key for key, column in zip(row.keys, plan[2:]) if column == sheet.more]
         placed[sheet.more] = more_of({as_read(key): row.values[key] for key in late})
     return line_of(placed)

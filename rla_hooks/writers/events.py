@@ -11,23 +11,25 @@ from __future__ import annotations
 
 import functools
 import math
+import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, BinaryIO
 
 from google_crc32c import value as crc32c
 
 from rla_hooks.writers.base import Ending, Graph, Histogram, HParams, Image, MediaEvent, Text
 from rla_hooks.writers.protobuf import delimited, double, float32, integer, packed_doubles, varint
 
-_U32 = struct.Struct("<I")
+_pack_crc = struct.Struct("<I").pack
 _LENGTH = struct.Struct("<Q")
-_WALL_TIME = struct.Struct("<Bd")
+_FRAME_HEAD, _FRAME = 12, 16  # bytes before the data of a record, and around it
 _DT_FLOAT, _DT_STRING = 1, 7  # types.proto
 
 
 def _masked_crc(data: bytes) -> bytes:
     crc = crc32c(data)
-    return _U32.pack(((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
+    return _pack_crc((crc >> 15 | crc << 17) + 0xA282EAD8 & 0xFFFFFFFF)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -47,36 +49,68 @@ def file_version(time: float) -> bytes:
     return record(double(1, time) + delimited(3, "brain.Event:2"))
 
 
+def whole_records(file: BinaryIO) -> int:
+    """Go over the whole records from the file's position, to where the last one ends, and return their number."""
+    size = os.fstat(file.fileno()).st_size
+    records, end = 0, file.tell()
+    while len(head := file.read(_LENGTH.size)) == _LENGTH.size:
+        after = end + _LENGTH.unpack(head)[0] + _FRAME
+        if after > size:
+            break
+        records, end = records + 1, after
+        file.seek(end)
+    file.seek(end)
+    return records
+
+
 class ScalarLayout:
-    """Makes the record of a dump for one set of keys."""
+    """Makes the record of a dump for one set of keys.
+
+    All of it that stays the same is at hand: a record is one packing and one checksum.
+    """
 
     def __init__(self, keys: Sequence[str]):
-        parts, formats = [], []
-        size = 0
+        heads = []
         for key in keys:
             tag = delimited(1, key)
-            head = b"\x0a" + varint(len(tag) + 5) + tag + b"\x15"  # Summary.value { tag, simple_value: 4 bytes }
+            heads.append(b"\x0a" + varint(len(tag) + 5) + tag + b"\x15")  # Summary.value { tag, simple_value: 4 bytes }
+        size = sum(len(head) + 4 for head in heads)
+        self._heads = b"\x2a" + varint(size), *heads  # Event.summary
+        self._frames: dict[int, tuple[list[Any], Callable[..., bytes]]] = {}  # by the bytes of the step
+
+    def record(self, step: int, time: float, values: Iterable[Any]) -> bytes:
+        """Return the record of a dump. Raises TypeError for a text."""
+        steps = varint(step)
+        try:
+            parts, pack = self._frames[len(steps)]
+        except KeyError:
+            parts, pack = self._frames[len(steps)] = self._frame(len(steps))
+        parts = parts.copy()
+        parts[1], parts[3], parts[6::2] = time, steps, [*values]
+        try:
+            data = pack(*parts)
+        except (OverflowError, struct.error):
+            parts[6::2] = map(_as_float32, parts[6::2])
+            data = pack(*parts)
+        crc = crc32c(data[_FRAME_HEAD:])
+        return data + _pack_crc((crc >> 15 | crc << 17) + 0xA282EAD8 & 0xFFFFFFFF)  # as _masked_crc, without the call
+
+    def _frame(self, steps: int) -> tuple[list[Any], Callable[..., bytes]]:
+        """Return the parts of a record, with gaps for what changes, and what packs them."""
+        summary, *heads = self._heads
+        size = 1 + 8 + 1 + steps + len(summary) + sum(len(head) + 4 for head in heads)
+        parts: list[Any] = [frame_head(size) + b"\x09", 0.0, b"\x10", b"", summary]  # Event.wall_time, Event.step
+        formats = ["<13sd1s", f"{steps}s", f"{len(summary)}s"]
+        for head in heads:
             parts += [head, 0.0]
             formats.append(f"{len(head)}sf")
-            size += len(head) + 4
-        self._summary_head = b"\x2a" + varint(size)  # Event.summary
-        self._parts = parts
-        self._pack = struct.Struct("<" + "".join(formats)).pack
-
-    def record(self, step: int, time: float, values: Sequence[float]) -> bytes:
-        parts = self._parts.copy()
-        parts[1::2] = values
-        try:
-            summary = self._pack(*parts)
-        except (OverflowError, struct.error):
-            parts[1::2] = map(_as_float32, values)
-            summary = self._pack(*parts)
-        head = _WALL_TIME.pack(9, time) + b"\x10" + varint(step)  # Event.wall_time, Event.step
-        return record(b"".join((head, self._summary_head, summary)))
+        return parts, struct.Struct("".join(formats)).pack
 
 
 def _as_float32(value: float) -> float:
     """What a C compiler makes of the value: infinity beyond the range of float32 (3.4e38)."""
+    if isinstance(value, str):  # also of one that float() would read
+        raise TypeError(f"{value!r} is no number")
     try:
         return float(struct.unpack("<f", struct.pack("<f", float(value)))[0])
     except OverflowError:

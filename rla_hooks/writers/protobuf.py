@@ -13,6 +13,8 @@ from collections.abc import Sequence
 _DOUBLE = struct.Struct("<d")
 _FLOAT = struct.Struct("<f")
 _INT64 = 1 << 63
+_LAST = [bytes((number,)) for number in range(128)]  # seven bits of an integer
+_MORE = [bytes((number | 128,)) for number in range(128)]  # where higher ones follow
 
 
 def varint(number: int) -> bytes:
@@ -20,17 +22,15 @@ def varint(number: int) -> bytes:
 
     Beyond the range of int64 it is the nearest one within.
     """
-    if 0 <= number < 128:
-        return bytes((number,))
-    number = min(max(number, -_INT64), _INT64 - 1)  # readers give up a file over a longer one
-    if number < 0:
-        number += 1 << 64
-    encoded = bytearray()
+    if not 0 <= number < _INT64:
+        number = min(max(number, -_INT64), _INT64 - 1)  # readers give up a file over a longer one
+        if number < 0:
+            number += 1 << 64
+    encoded = b""
     while number > 127:
-        encoded.append(number & 127 | 128)
+        encoded += _MORE[number & 127]
         number >>= 7
-    encoded.append(number)
-    return bytes(encoded)
+    return encoded + _LAST[number]
 
 
 def integer(field: int, value: int) -> bytes:

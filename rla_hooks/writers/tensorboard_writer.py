@@ -11,8 +11,8 @@ from typing import Any
 
 from rla_hooks.locks import in_forked_child
 from rla_hooks.writers.appendfile import AppendFile
-from rla_hooks.writers.base import MediaEvent, Row, lock_of
-from rla_hooks.writers.events import ScalarLayout, file_version, media_record
+from rla_hooks.writers.base import MediaEvent, Row, Written, lock_of
+from rla_hooks.writers.events import ScalarLayout, file_version, media_record, whole_records
 
 _MAX_LAYOUTS = 256
 _counter = itertools.count()
@@ -37,10 +37,14 @@ class TensorBoardWriter:
         self._lock = lock_of(self.folder)
         self._file: AppendFile | None = None
         self._layouts: dict[tuple[str, ...], ScalarLayout] = {}
+        self._counted: Written | None = None  # what was found in the file the last time
 
     def write(self, row: Row | MediaEvent) -> bool:
         if isinstance(row, Row):
-            data = self._scalars(row)
+            try:
+                data: bytes | None = self._layouts[row.keys].record(row.step, row.time, row.values.values())
+            except (KeyError, TypeError):  # other keys, or a text
+                data = self._scalars(row)
             if data is None:
                 return False
         else:
@@ -53,18 +57,37 @@ class TensorBoardWriter:
         return True
 
     def _scalars(self, row: Row) -> bytes | None:
-        values = row.values
-        if str in map(type, values.values()):  # strings stay in the csv file and on the console
-            values = {key: value for key, value in values.items() if type(value) is not str}
-            if not values:
-                return None
-        keys = tuple(values)
+        """Return the record of a row that may have texts, and remember how one of such keys is written."""
+        numbers: dict[str, Any] = {key: value for key, value in row.values.items() if type(value) is not str}
+        if not numbers:  # texts stay in the csv file and on the console
+            return None
+        keys = tuple(numbers)
         layout = self._layouts.get(keys)
         if layout is None:
             if len(self._layouts) >= _MAX_LAYOUTS:
                 self._layouts.clear()
             layout = self._layouts[keys] = ScalarLayout(keys)
-        return layout.record(row.step, row.time, list(values.values()))  # type: ignore[arg-type]
+        return layout.record(row.step, row.time, numbers.values())
+
+    def written(self) -> Written | None:
+        """Return how far the event file has come, media included; None while it is not open. Raises OSError.
+
+        What has come since the last call is read.
+        """
+        with self._lock:
+            file = self._file
+            if file is None:
+                return None
+            before = self._counted
+            with open(file.path, "rb") as held:
+                if before is not None and before.path == file.path:
+                    rows = before.rows
+                    held.seek(before.bytes)
+                else:
+                    rows = -1  # the first event says which version the file has
+                rows += whole_records(held)
+                self._counted = Written(file.path, rows, held.tell())
+            return self._counted
 
     def close(self) -> None:
         with self._lock:
