@@ -207,3 +207,43 @@ def test_a_folder_without_a_bottom_is_no_checkpoint(paths, tmp_path):
     finally:
         os.close(descriptor)
         subprocess.run(["rm", "-rf", paths[2]], check=True)
+
+
+def test_a_save_parses_no_list_of_a_thousand(tmp_path, monkeypatch):
+    """What a saver has written it knows; what somebody else has written since it reads."""
+    from rla_hooks.checkpoints import manifest
+
+    parsed = []
+    parse = manifest.parse_object
+    monkeypatch.setattr(manifest, "parse_object", lambda data: parsed.append(len(data)) or parse(data))
+    one, two = Saver(tmp_path, max_to_keep=None), Saver(tmp_path, max_to_keep=None)
+    for step in range(5):
+        one.save({}, step)
+    assert parsed == []
+    two.save({}, 5, name="other")
+    assert len(parsed) == 1
+    one.save({}, 6)
+    assert len(parsed) == 2 and [entry.step for entry in one.manifest.entries()] == [0, 1, 2, 3, 4, 5, 6]
+
+
+def test_the_list_has_a_line_for_each_checkpoint(tmp_path):
+    """Of any name and info, as JSON; the line of one that was read is that which was written."""
+    info = {"score": 0.5, "writer": 'a "hook"\n诗'}
+    for step, name in enumerate(["a", "诗 'b'", "c"]):
+        Saver(tmp_path).write(lambda path: path.write_text("x"), ".csv", step, name, info)
+    lines = (tmp_path / "manifest.json").read_text("utf-8").splitlines()
+    assert [json.loads(line.strip().rstrip(","))["name"] for line in lines[3:-2]] == ["a", "诗 'b'", "c"]
+    assert [(entry.name, entry.info) for entry in Manifest(tmp_path).entries()][1] == ("诗 'b'", info)
+
+
+def test_entries_whose_files_are_gone_are_dropped_by_the_next_save(paths, tmp_path):
+    """Also those in folders, as frameworks make them."""
+    (tmp_path / "deep").mkdir()
+    for name in ("one", "two"):
+        (tmp_path / "deep" / name).write_text("x")
+        Manifest(tmp_path).add(f"deep/{name}", name, 4)
+    paths[1].unlink()
+    (tmp_path / "deep" / "one").unlink()
+    assert [entry.file for entry in Manifest(tmp_path).missing()] == ["checkpoint-2.pkl", "deep/one"]
+    Saver(tmp_path, max_to_keep=None).save({}, 5)
+    assert [entry.step for entry in Manifest(tmp_path).entries()] == [1, 3, 4, 5]

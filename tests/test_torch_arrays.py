@@ -90,3 +90,14 @@ def test_a_hostile_array_is_refused():
     for dtype, shape in (("O", [1]), ("<f8", [7]), ("nonsense", [1]), (["x"], [1])):
         with pytest.raises(CheckpointError, match="holds a numpy array that is damaged"):
             torch_arrays.decode({"x": ("__rla__", "ndarray", dtype, shape, torch.zeros(8, dtype=torch.uint8))})
+
+
+@pytest.mark.parametrize("name", ["big-endian", "text", "date", "half"])
+def test_a_large_array_is_not_copied(name, tmp_path):
+    """Neither for the file nor from it, whatever its type; nor is one whose numbers are on the disk."""
+    array = ARRAYS[name].copy()
+    on_disk = np.memmap(tmp_path / "buffer", array.dtype, "w+", shape=array.shape)
+    for each in (array, on_disk):
+        encoded = torch_arrays.encode(each, ("x",))
+        assert encoded[-1].data_ptr() == each.ctypes.data
+        assert torch_arrays.decode(encoded).ctypes.data == each.ctypes.data

@@ -13,11 +13,12 @@ incomplete, or not written by this run; it is neither read nor deleted. A checkp
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,15 @@ class Entry:
     crc32c: str
     info: dict[str, Any] = field(default_factory=dict, hash=False)
 
+    @property
+    def _line(self) -> str:
+        """The entry's line in the manifest. It is made once: each save writes the lines of all checkpoints."""
+        line: str | None = self.__dict__.get("_made_line")
+        if line is None:
+            content = {name: getattr(self, name) for name in self.__dataclass_fields__}
+            line = self.__dict__["_made_line"] = json.dumps(content, ensure_ascii=False)
+        return line
+
 
 class Manifest:
     """The manifest in a run's checkpoint folder. The folder need not exist until something is added.
@@ -75,6 +85,7 @@ class Manifest:
     def __init__(self, folder: str | os.PathLike[str]):
         self.folder = Path(folder)
         self.path = self.folder / FILE
+        self._known: tuple[bytes, list[Entry]] = b"", []  # the file as it was last read or written, and its entries
 
     def entries(self) -> list[Entry]:
         """Return all that is recorded, oldest first, whether the files are still there or not.
@@ -144,8 +155,9 @@ class Manifest:
         size, crc = measured or measure(self.folder / file)
         entry = Entry(file, name, step, time.time(), size, crc, dict(info or {}))
         with self.locked():
-            kept = [old for old in self._take() if old.file != file and os.path.lexists(self.folder / old.file)]
-            self._write([*kept, entry])
+            kept = self._take()
+            gone = {old.file for old in self._missing(kept)} | {file}
+            self._write([*(old for old in kept if old.file not in gone), entry])
         return entry
 
     def forget(self, *entries: Entry) -> None:
@@ -153,6 +165,13 @@ class Manifest:
         with self.locked():
             # Not synced: an entry that comes back after a power cut names a missing file, which is harmless.
             self._write([entry for entry in self._take() if entry not in entries], sync=False)
+
+    def missing(self) -> list[Entry]:
+        """Return the entries whose files are gone, or whose folder cannot be read."""
+        try:
+            return self._missing(self.entries())
+        except OSError:
+            return self.entries()
 
     def locked(self) -> AbstractContextManager[bool]:
         """Keep other savers of the run, in this process and in others, from changing the manifest during the block."""
@@ -208,8 +227,9 @@ class Manifest:
         """Return the entries, and what is wrong with the manifest. Raises OSError if it cannot be read now."""
         try:
             data = read_bytes(self.path)
-            if not data:  # its first saver has just made it, to lock it
-                return [], None
+            known, entries = self._known  # to parse a thousand entries takes longer than a save
+            if data == known or not data:  # it is empty where its first saver has just made it, to lock it
+                return (list(entries) if data else []), None
             content = parse_object(data)
         except (FileNotFoundError, NotADirectoryError):
             return [], None
@@ -226,6 +246,7 @@ class Manifest:
             return good, self._warn(newer)
         if len(good) < len(listed):
             return good, self._warn(f"has {len(listed) - len(good)} entries that cannot be used")
+        self._known = data, list(good)
         return good, None
 
     def _warn(self, problem: str) -> str:
@@ -244,8 +265,16 @@ class Manifest:
         return entries
 
     def _write(self, entries: list[Entry], sync: bool = True) -> None:
-        content = {"format": FORMAT, "checkpoints": [asdict(entry) for entry in entries]}
-        atomic.write_json(self.path, content, sync)
+        lines = ",\n".join([f"    {entry._line}" for entry in entries])
+        text = f'{{\n  "format": {FORMAT},\n  "checkpoints": [\n{lines}\n  ]\n}}\n'
+        data = text.encode("utf-8", "backslashreplace")
+        atomic.write_bytes(self.path, data, sync)
+        self._known = data, entries
+
+    def _missing(self, entries: list[Entry]) -> list[Entry]:
+        """Return those whose files are gone. One listing is faster than to ask for a thousand files one by one."""
+        names = set(os.listdir(self.folder))
+        return [each for each in entries if each.file not in names and not os.path.lexists(self.folder / each.file)]
 
 
 def latest(folder: str | os.PathLike[str], name: str | None = None) -> Path | None:

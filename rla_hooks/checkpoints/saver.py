@@ -191,7 +191,7 @@ class Saver:
 
     def _replaced_by(self, new: Entry) -> list[Entry]:
         """Return the entries whose files have to go: of the same step, and the oldest beyond ``max_to_keep``."""
-        others = [entry for entry in self.manifest.entries() if entry.name == new.name and entry != new]
+        others = [entry for entry in self.manifest.entries() if entry.name == new.name and entry.file != new.file]
         # Files of a framework's hook and of the program are counted apart.
         others = [entry for entry in others if entry.info.get("writer") == new.info.get("writer")]
         same_step = [entry for entry in others if entry.step == new.step]

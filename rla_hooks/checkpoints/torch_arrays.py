@@ -30,12 +30,13 @@ def encode(array: Any, keys: KeyPath) -> Any:
             f"a numpy array of dtype {array.dtype} cannot be stored here. Numbers, text and dates can: convert it with "
             "astype, or store its fields one by one.",
         )
-    is_plain = type(array) is np.ndarray and array.flags.c_contiguous and array.flags.writeable
-    plain = array if is_plain else np.array(array, order="C")
+    # Without a copy where torch can use the memory: a replay buffer, or one on the disk, may fill half of it.
+    is_plain = array.flags.c_contiguous and array.flags.writeable
+    plain = array.view(np.ndarray) if is_plain else np.array(array, order="C")
     try:
         content = torch.from_numpy(plain)
     except (TypeError, ValueError):  # torch knows no such type: texts, dates, the other order of bytes
-        content = torch.frombuffer(bytearray(plain.tobytes()), dtype=torch.uint8) if plain.size else torch.empty(0)
+        content = torch.from_numpy(plain.reshape(-1).view(np.uint8)) if plain.nbytes else torch.empty(0)
     return TAG, "ndarray", array.dtype.str, list(array.shape), content
 
 
@@ -63,7 +64,7 @@ def _array(dtype: Any, shape: Any, content: Any) -> Any:
         if not content.numel() or not kind.itemsize:
             return np.zeros(shape, kind)
         if content.dtype == torch.uint8 and kind != np.uint8:
-            return np.frombuffer(content.numpy().tobytes(), kind).reshape(shape).copy()
+            return content.numpy().view(kind).reshape(shape)
         return content.numpy().astype(kind, copy=False).reshape(shape)
     except Exception as error:
         raise CheckpointError(f"holds a numpy array that is damaged ({error})") from error

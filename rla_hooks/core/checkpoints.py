@@ -18,6 +18,7 @@ from rla_hooks.texts import text_of
 from rla_hooks.writers.base import STEP
 
 if TYPE_CHECKING:
+    from rla_hooks.checkpoints.manifest import Manifest
     from rla_hooks.checkpoints.saver import Saver
 
 _DEFAULT_MAX_TO_KEEP = 5
@@ -38,6 +39,7 @@ class RunCheckpoints:
         self._settings, self._ownership, self._logger, self._guard = settings, ownership, logger, guard
         self._custom_data, self._saved = custom_data, saved
         self._saver: Saver | None = None
+        self._manifest: Manifest | None = None  # kept, since it reads its file again only where that has changed
         self.max_to_keep: int | None = _DEFAULT_MAX_TO_KEEP  # of a saver that nobody has set
 
     @property
@@ -164,10 +166,8 @@ class RunCheckpoints:
         """
         if not self._ownership.is_writing or self.folder is None:
             return
-        from rla_hooks.checkpoints.manifest import Manifest
-
         step = self._logger.current_step(step)
-        manifest = Manifest(self.folder)
+        manifest = self._manifest_in(self.folder)
         file = path_within(path, self.folder)
         if file is None:
             raise ValueError(f"the checkpoint {path} is not in the run's checkpoint folder {self.folder}")
@@ -180,10 +180,14 @@ class RunCheckpoints:
         """Remove from the manifest the files that a framework has deleted."""
         if not self._ownership.is_writing or self.folder is None:
             return
+        manifest = self._manifest_in(self.folder)
+        with self._guard.warn_on_error("the list of checkpoints"):
+            if gone := manifest.missing():
+                manifest.forget(*gone)
+
+    def _manifest_in(self, folder: Path) -> Manifest:
         from rla_hooks.checkpoints.manifest import Manifest
 
-        manifest = Manifest(self.folder)
-        with self._guard.warn_on_error("the list of checkpoints"):
-            gone = [entry for entry in manifest.entries() if not os.path.lexists(manifest.folder / entry.file)]
-            if gone:
-                manifest.forget(*gone)
+        if self._manifest is None or self._manifest.folder != folder:
+            self._manifest = Manifest(folder)
+        return self._manifest
