@@ -117,7 +117,7 @@ class RunFiles:
         paths, options = self._paths, self._settings.backup_options()
         project = options["project_root"] or request.project_of(options["script"])
         look = provenance.Look(project, paths.log_root)  # git answers while the files are copied
-        report = backup.back_up(paths.code_dir, paths.log_root, **options)
+        report = backup.back_up(paths.code_dir, paths.log_root, look.listing, **options)
         origin = look.facts(paths.code_dir / backup.NOTES)
         left_out = {reason: len(names) for reason, names in report.left_out.items()}
         self.record.save(**origin, code={"files": report.files, "bytes": report.bytes, "left_out": left_out})

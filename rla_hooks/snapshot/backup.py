@@ -27,7 +27,7 @@ from rla_hooks.snapshot.filestore import FileStore, SourceError
 from rla_hooks.snapshot.loaded import loaded_files
 from rla_hooks.snapshot.request import MARKERS, BackupRequest
 from rla_hooks.snapshot.sources import LINK, MASKED, SECRET, SPECIAL, UNREADABLE, Search
-from rla_hooks.snapshot.trees import read_lines
+from rla_hooks.snapshot.trees import Listing, read_lines
 from rla_hooks.texts import printable
 
 NOTES = session.NOTES
@@ -80,9 +80,10 @@ def check(**wanted: Any) -> None:
         raise ConfigError(problems, "code backup")
 
 
-def back_up(code_dir: Path, log_root: Path, **wanted: Any) -> BackupReport:
+def back_up(code_dir: Path, log_root: Path, listing: Listing | None = None, **wanted: Any) -> BackupReport:
     """Copy the project's code to ``code_dir``, through the store of ``log_root``. Keywords: :class:`BackupRequest`.
 
+    listing: of the project's work tree, if git was asked for it already; see :class:`provenance.Look`.
     Raises ConfigError before anything is created, OSError where ``code_dir`` cannot be written.
     """
     check(**wanted)
@@ -96,6 +97,7 @@ def back_up(code_dir: Path, log_root: Path, **wanted: Any) -> BackupReport:
         max_bytes=given.max_file_mb * _MB,
         too_large=f"over {given.max_file_mb:g} MB",
         ignore=[*(line for name in given.ignore_files for line in read_lines(given.path(name))), *given.ignore],
+        listing=listing,
         sources_only=given.loose,
         data_files=given.data_files,
         left_out=report.left_out,

@@ -23,11 +23,12 @@ from rla_hooks.masking.files import is_secret_file
 from rla_hooks.patterns import pattern
 from rla_hooks.snapshot.bulk import without_data
 from rla_hooks.snapshot.filestore import FileStore, readable
-from rla_hooks.snapshot.git import GitCall, excludes, reason_for_silence, top_of
+from rla_hooks.snapshot.git import GitCall, reason_for_silence, top_of
 from rla_hooks.snapshot.head import git_folder, head_of
 from rla_hooks.snapshot.masked_diff import masked_diff
 from rla_hooks.snapshot.packages import packages
 from rla_hooks.snapshot.sources import CACHES, is_cache, run_folders
+from rla_hooks.snapshot.trees import Listing
 
 DIFF, PACKAGES = "git.diff", "packages.txt"
 MAX_DIFF = 8 * 2**20  # bytes, of the whole git.diff
@@ -68,6 +69,7 @@ class Look:
         self._store = FileStore.of(log_root)
         top = top_of(os.path.realpath(project_root)) if project_root is not None else None
         self._repository = _Repository(top, os.path.realpath(log_root)) if top is not None else None
+        self.listing = self._repository.listing if self._repository else None  # for the code backup, too
 
     def facts(self, target: str | os.PathLike[str]) -> dict[str, Any]:
         """Write the files, and return the facts."""
@@ -111,19 +113,17 @@ class _Repository:
         self._top = top
         self._log_root = log_root
         self._status_call = GitCall(_STATUS_CALL.split(), top, limited=False)
-        unwanted = excludes(top, CACHES, run_folders(top, log_root))
-        untracked = ["ls-files", "-z", "-o", "--exclude-standard", *unwanted]
-        self._untracked_call = GitCall(untracked, top, limited=False)
+        self.listing = Listing(top, top, CACHES, run_folders(top, log_root), limited=False)
         config = os.path.join(git_folder(top), "config")  # named, it is read also where git refuses the rest
         remotes = ["config", "-z", "--file", config, "--get-regexp", r"^remote\..*\.url$"]
         self._remote_call = GitCall(remotes, top, limited=False)
 
     def describe(self, store: FileStore, target: Path) -> dict[str, Any]:
-        for call in (self._status_call, self._untracked_call, self._remote_call):
+        for call in (self._status_call, self._remote_call):
             call.limit()
         status = self._status_call.output()
         commit, branch, changed = _read_status(status or b"")
-        listed = self._untracked_call.output()
+        listed = self.listing.output
         untracked, data = without_data(self._wanted(listed or b""), self._size)
         untracked = [path for path in untracked if not self._is_log_root(path)]
         known = status is not None and listed is not None
@@ -136,7 +136,7 @@ class _Repository:
             "diff_complete": known and not (changed or untracked or data),
         }
         if not known:
-            silent = self._status_call if status is None else self._untracked_call
+            silent = self._status_call if status is None else self.listing.call
             about["problem"] = f"the uncommitted changes are not known: {reason_for_silence(silent, self._top)}"
         if status is None:
             about["commit"], about["branch"] = head_of(self._top)
@@ -151,7 +151,8 @@ class _Repository:
     def _wanted(self, listing: bytes) -> list[str]:
         """The untracked paths that are neither caches nor in an environment; a nested repository ends with
         "/"."""
-        paths = sorted(os.fsdecode(path) for path in listing.split(b"\0") if path and not path.endswith(b"/"))
+        untracked = [line[2:] for line in listing.split(b"\0") if line.startswith(b"? ") and not line.endswith(b"/")]
+        paths = sorted(map(os.fsdecode, untracked))
         environments = {os.path.dirname(path) for path in paths if os.path.basename(path) == "pyvenv.cfg"}
         skipped = tuple(f"{folder}/" for folder in environments if folder)
         return [path for path in paths if not path.startswith(skipped) and not _is_cached(path)]

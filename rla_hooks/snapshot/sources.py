@@ -18,7 +18,7 @@ from rla_hooks.masking.names import word_set
 from rla_hooks.snapshot.bulk import DATA, OUTPUT, WRITTEN, DataFiles, is_data, is_output
 from rla_hooks.snapshot.filestore import STORE
 from rla_hooks.snapshot.git import is_inside
-from rla_hooks.snapshot.trees import GitTree, PatternTree, Rules, ignored, tree_of
+from rla_hooks.snapshot.trees import GitTree, Listing, PatternTree, Rules, ignored, tree_of
 
 SECRET, MASKED, UNREADABLE, LINK, SPECIAL = "secret", "masked value", "unreadable", "link", "special file"
 
@@ -71,6 +71,7 @@ class Search(Fields):
     too_large: str = "too large"  # the reason written for files over max_bytes
     ignore: Sequence[str] = ()  # lines as in a .gitignore; they hold for what git tracks, too
     data_files: bool = False  # whether data files and other tools' outputs stay in, however many they are
+    listing: Listing | None = None  # of the project's work tree, if git was asked for it already
     sources_only: bool = False  # no project marker: only packages and files that look like source
     left_out: dict[str, list[str]] = made_by(dict)
 
@@ -87,7 +88,7 @@ class Search(Fields):
         extra = [Rules.of(base, self.ignore)] if self.ignore else []
         skipped = run_folders(start, self.log_root)
         data: DataFiles[tuple[str, str]] = DataFiles()
-        stack = [_Folder(start, "", tree_of(start, base, CACHES, skipped))]
+        stack = [_Folder(start, "", tree_of(start, base, CACHES, skipped, self.listing))]
         while stack:
             at = stack.pop()
             if not self._look_into(at, skipped, shown):

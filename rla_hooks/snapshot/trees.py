@@ -5,6 +5,7 @@ A tree answers ``names(folder)`` for its own folder, and then for each folder am
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import stat
@@ -41,22 +42,49 @@ class Rules(NamedTuple):
         return cls(base, GitIgnoreSpec(for_files), GitIgnoreSpec(for_folders))
 
 
-def tree_of(start: str, base: str, caches: Iterable[str] = (), skipped: Iterable[str] = ()) -> GitTree | PatternTree:
+class Listing:
+    """The files of a work tree, as ``git ls-files -t -z`` lists them: asked for at once, and once for all readers.
+
+    ``caches`` and ``skipped`` as in :func:`tree_of`.
+    """
+
+    def __init__(self, start: str, top: str, caches: Iterable[str], skipped: Iterable[str], limited: bool = True):
+        self.start = start
+        caches = set(caches).difference(start.split(os.sep))
+        options = ["--cached", "--others", "--exclude-standard", *excludes(top, caches, skipped)]
+        self.call = GitCall(["ls-files", "-t", "-z", *options], start, limited=limited)
+        self._is_limited = limited
+
+    @functools.cached_property
+    def output(self) -> bytes | None:
+        """What git printed; None where it failed."""
+        if not self._is_limited:
+            self.call.limit()
+        return self.call.output()
+
+
+def tree_of(
+    start: str,
+    base: str,
+    caches: Iterable[str] = (),
+    skipped: Iterable[str] = (),
+    listing: Listing | None = None,
+) -> GitTree | PatternTree:
     """The tree below the folder ``start``, which counts as asked for: rules that match it itself do not hold.
 
     Outside a work tree, .gitignore files hold from the folder ``base`` down, which is ``start`` or above it.
     ``caches`` (names of folders) and ``skipped`` (paths) need not be looked into, though they may be listed.
+    ``listing``: of a work tree that git was asked for already.
     """
     top = top_of(start)
     if top is None:
         return PatternTree(start, base)
     # In a folder that it ignores git would list only what it tracks.
     if start == top or GitCall(["check-ignore", "-q", "--no-index", "."], start).output() is None:
-        caches = set(caches).difference(start.split(os.sep))
-        options = ["--cached", "--others", "--exclude-standard", *excludes(top, caches, skipped)]
-        listing = GitCall(["ls-files", "-t", "-z", *options], start).output()
-        if listing is not None:
-            return GitTree(start, listing)
+        if listing is None or listing.start != start:
+            listing = Listing(start, top, caches, skipped)
+        if listing.output is not None:
+            return GitTree(start, listing.output)
     return PatternTree(start, top)
 
 

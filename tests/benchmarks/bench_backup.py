@@ -47,8 +47,9 @@ def _round(folder):
 def _back_up(project, log_root, name):
     code_dir = log_root / "code" / name
     begin = time.perf_counter()
-    report = backup.back_up(code_dir, log_root, project_root=project)
-    provenance.collect(project, code_dir / backup.NOTES, log_root)
+    look = provenance.Look(project, log_root)
+    report = backup.back_up(code_dir, log_root, look.listing, project_root=project)
+    look.facts(code_dir / backup.NOTES)
     seconds = time.perf_counter() - begin
     assert report.files == 1003, report
     return seconds
