@@ -74,13 +74,14 @@ class FileStore:
             data = b"".join(pieces)
         finally:
             os.close(descriptor)
-        stored = self._stored(_sha256(data), mode)
-        if ask_always or not os.path.exists(stored):
-            changed = kept(data)
-            stored = stored if changed is data else self._stored(_sha256(changed), mode)
-            data = changed
-        self._put(data, stored, os.fspath(target), mode)
-        return len(data)
+        stored, target = self._stored(_sha256(data), mode), os.fspath(target)
+        with suppress(FileExistsError):
+            if not ask_always and _shares(stored, target, len(data)):
+                return len(data)
+        changed = kept(data)
+        stored = stored if changed is data else self._stored(_sha256(changed), mode)
+        self._put(changed, stored, target, mode)
+        return len(changed)
 
     def put_bytes(self, data: bytes, target: str | os.PathLike[str], mode: int = 0o444) -> None:
         """Make ``target`` a read-only file of ``data``, shared with every other one of the same content and mode."""
