@@ -357,6 +357,39 @@ def test_special_files_and_links_are_not_opened(tmp_path, put):
     assert [run.name for run in rla.runs(tmp_path)] == ["a"]
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs FIFOs")
+@pytest.mark.parametrize(
+    "name", ["progress.csv", "training.log", "0.monitor.csv", "events.out.tfevents.1700000000.host.1.0"]
+)
+def test_a_file_that_cannot_be_read_hides_no_other(tmp_path, put, name):
+    """It is a problem of its run; other files of the run are read, and other runs are listed whatever is asked."""
+    put("good/progress.csv", "step,loss\n0,0.5\n")
+    put("bad/1.monitor.csv", '#{"t_start": 1700000000.0}\nr,l,t\n10.0,10,1.5\n')
+    put("bad/events.out.tfevents.1700000001.host.1.0", EVENTS)
+    bad = put(f"bad/{name}", "epoch,x\n0,1\n" if name == "training.log" else '#{"t_start": 1.0}\n')
+    damaged, good = runs = rla.runs(tmp_path, sort="name")  # found, and then somebody puts something in its place
+    bad.unlink()
+    os.mkfifo(bad)
+    assert damaged.last == {"r": 10.0, "l": 10, "t": 1.5, "loss": 0.125, "acc": 0.25} and good.last["loss"] == 0.5
+    assert good.problems == () and {f"{name} cannot be read: it is a FIFO, not a regular file"} == {*damaged.problems}
+    assert len(damaged.metrics()) == 3 and damaged.summary("r").last == 10.0 and name in damaged._repr_html_()
+    assert runs.table(["loss"])["loss"].tolist() == [0.125, 0.5]
+    assert len(runs.metrics(["loss"])) == 3
+    assert good in rla.runs(tmp_path, where="last.loss > 0 and max.loss > 0", sort="-last.loss")
+
+
+def test_a_run_keeps_no_rows(tmp_path, put):
+    """A list of thousands of them has their summaries only."""
+    put("a/progress.csv", "step,loss,x\n" + "".join(f"{step},0.5,{step}.5\n" for step in range(50_000)))
+    (run,) = rla.runs(tmp_path)
+    tracemalloc.start()
+    try:
+        assert run.info["rows"] == 50_000 and run.summary("loss").count == 50_000 and run.last["x"] == 49_999.5
+        assert tracemalloc.get_traced_memory()[0] < 1 << 19
+    finally:
+        tracemalloc.stop()
+
+
 def test_a_run_that_is_deleted_while_it_is_read(tmp_path, put):
     """It has no rows; a file that cannot be parsed any more is no error either."""
     file = put("a/progress.csv", "step,loss\n0,0.5\n")

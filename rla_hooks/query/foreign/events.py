@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 
 import numpy
 
+from rla_hooks.query.foreign.parts import Problems, noting
 from rla_hooks.rows.pieces import FileRows, Piece
 from rla_hooks.smallfiles import open_regular
 from rla_hooks.writers.base import STEP, TIME
@@ -37,11 +38,11 @@ class EventFiles:
     def __init__(self, paths: Sequence[Path]):
         self.files = paths
 
-    def rows(self, wanted: Sequence[str] | None, without: Collection[str] = ()) -> list[FileRows]:
+    def rows(self, wanted: Sequence[str] | None, without: Collection[str], problems: Problems) -> list[FileRows]:
         plugins: dict[str, str] = {}  # of a tag, which only its first event names
         found = []
         for path in self.files:
-            with open_regular(path) as file:
+            with noting(path, problems), open_regular(path) as file:
                 found.append(_rows_of(file, None if wanted is None else {*wanted}, without, plugins))
         return found
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,16 +23,31 @@ STEP_COLUMNS = (
 )
 
 
+Problems = dict[str, str]  # of the files that cannot be read: a line for each, by its name
+
+
+@contextmanager
+def noting(path: Path, problems: Problems) -> Iterator[None]:
+    """Read a file, or note that it cannot be read, and go on; one that is gone by now is no problem."""
+    try:
+        yield
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as error:
+        problems[path.name] = f"{path.name} cannot be read: {error}"
+
+
 class Part(Protocol):
     """Some files of a run."""
 
     files: Sequence[Path]
     repeats_hparams: bool  #: in other words than hparams.yaml, if that is there: Lightning writes both
 
-    def rows(self, wanted: Sequence[str] | None, without: Collection[str] = ()) -> list[FileRows]:
+    def rows(self, wanted: Sequence[str] | None, without: Collection[str], problems: Problems) -> list[FileRows]:
         """Return the rows, of each file that is joined by time: these metrics, or all but those of ``without``.
 
-        Each has the column ``time-step``, and ``timestamp`` where the times are known. Raises OSError.
+        Each has the column ``time-step``, and ``timestamp`` where the times are known. A file that cannot be read is
+        noted in ``problems``, and the others give what they have.
         """
 
     def hparams(self) -> Mapping[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rla_hooks.columns import Columns
 from rla_hooks.errors import RLAError
@@ -21,10 +21,19 @@ from rla_hooks.texts import shell_path
 from rla_hooks.writers.base import STEP, TIME
 
 if TYPE_CHECKING:
-    from rla_hooks.query.foreign.parts import Part
+    from rla_hooks.query.foreign.parts import Part, Problems
     from rla_hooks.rows.pieces import FileRows, JoinedRows
 
 _LATEST = 1e11  # seconds since 1970; a file system takes any time
+
+
+class _Sums(NamedTuple):
+    """What the rows of a run come to; the rows themselves are not kept, for a list may have thousands of runs."""
+
+    length: int
+    last_step: int | float | None
+    summaries: dict[str, Summary]
+    problems: Problems
 
 
 class ForeignPaths(RunPaths):
@@ -78,19 +87,21 @@ class ForeignPaths(RunPaths):
         parts += [tables.HparamsYaml(path) for path in paths(found.yaml)]
         return parts
 
-    def read_rows(self, wanted: Sequence[str] | None) -> JoinedRows:
-        """Return the rows of all files: these metrics, or all. What one file has of a metric, no later one gives."""
+    def read_rows(self, wanted: Sequence[str] | None, problems: Problems | None = None) -> JoinedRows:
+        """Return the rows of all files: these metrics, or all. What one file has of a metric, no later one gives.
+
+        problems: those of files that cannot be read are added.
+        """
         from rla_hooks.rows.pieces import join_files
 
+        problems = {} if problems is None else problems
         found: list[FileRows] = []
         known: dict[str, None] = {}
         for part in self.parts:
             missing = None if wanted is None else [name for name in wanted if name not in (STEP, TIME, *known)]
             if known and missing == []:
                 break
-            read: list[FileRows] = []
-            with suppress(FileNotFoundError):
-                read = part.rows(missing, known)
+            read = part.rows(missing, known, problems)
             known |= dict.fromkeys(name for rows in read for name in rows.names if name not in (STEP, TIME))
             found += [rows for rows in read if not missing or not rows.pieces.keys().isdisjoint(missing)]
         return join_files(found)
@@ -112,17 +123,18 @@ class ForeignRun(SavedRun):
         super().__init__(ForeignPaths(root, entry.name, found), entry)
 
     @functools.cached_property
-    def _hparams(self) -> tuple[dict[str, Any], tuple[str, ...]]:
+    def _hparams(self) -> tuple[dict[str, Any], Problems]:
         """The hyper-parameters, and what is damaged."""
         hparams: dict[str, Any] = {}
-        problems = []
+        problems: Problems = {}
         for part in reversed(self.paths.parts):  # hparams.yaml first
             try:
                 if not (hparams and part.repeats_hparams):
                     hparams |= part.hparams()
             except (OSError, ValueError) as error:
-                problems.append(f"{part.files[0].name} cannot be read: {error}")
-        return hparams, tuple(problems)
+                name = part.files[0].name
+                problems[name] = f"{name} cannot be read: {error}"
+        return hparams, problems
 
     @property
     def hparams(self) -> dict[str, Any]:  # type: ignore[override]
@@ -132,7 +144,7 @@ class ForeignRun(SavedRun):
     @property
     def problems(self) -> tuple[str, ...]:  # type: ignore[override]
         """What is damaged, a line for each."""
-        return self._hparams[1]
+        return tuple((self._hparams[1] | self._sums.problems).values())
 
     @property
     def record(self) -> dict[str, Any]:
@@ -160,11 +172,8 @@ class ForeignRun(SavedRun):
 
         last_step is the greatest one: the row of torch's ``add_hparams`` has step 0, and comes last.
         """
-        rows = self._rows
-        steps = rows.values(STEP).values.tolist() if STEP in rows.pieces else []
-        numbers = [each for each in steps if isinstance(each, (int, float)) and each == each]  # no NaN
         last = {name: summary.last for name, summary in self.summaries.items()}
-        return {"rows": rows.length, "last_step": max(numbers, default=None), "last": last}
+        return {"rows": self._sums.length, "last_step": self._sums.last_step, "last": last}
 
     @property
     def checkpoint_dir(self) -> Path:
@@ -192,7 +201,7 @@ class ForeignRun(SavedRun):
         docs/query.md says which column of each tool is the step. A metric that several files have is taken from the
         tables; event files give the others.
         """
-        rows = self._rows if keys is None else self.paths.read_rows([*dict.fromkeys(keys)])
+        rows = self.paths.read_rows(None if keys is None else [*dict.fromkeys(keys)])
         ordered = dict.fromkeys([STEP, TIME, *(rows.names if keys is None else keys)])
         return {name: rows.column(name) for name in ordered if name in rows.pieces}
 
@@ -200,14 +209,18 @@ class ForeignRun(SavedRun):
         """Return what the values of a metric come to; None where no row has one."""
         return summarize(self.paths.read_rows([metric])).get(metric)
 
-    @functools.cached_property
+    @property
     def summaries(self) -> dict[str, Summary]:  # type: ignore[override]
         """The summaries of all metrics."""
-        return summarize(self._rows)
+        return self._sums.summaries
 
     @functools.cached_property
-    def _rows(self) -> JoinedRows:
-        return self.paths.read_rows(None)
+    def _sums(self) -> _Sums:
+        problems: Problems = {}
+        rows = self.paths.read_rows(None, problems)
+        steps = rows.values(STEP).values.tolist() if STEP in rows.pieces else []
+        numbers = [each for each in steps if isinstance(each, (int, float)) and each == each]  # no NaN
+        return _Sums(rows.length, max(numbers, default=None), summarize(rows), problems)
 
 
 def foreign_runs(root: Path, task: str | None = None) -> list[SavedRun]:

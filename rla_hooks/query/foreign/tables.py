@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 import numpy
 
-from rla_hooks.query.foreign.parts import steps_of, with_steps
+from rla_hooks.query.foreign.parts import Problems, noting, steps_of, with_steps
 from rla_hooks.query.inert_yaml import read_yaml
 from rla_hooks.query.rla_runs import flat_hparams
 from rla_hooks.rows.pieces import FileRows, Piece, join_files, joined, piece_of
@@ -39,12 +39,13 @@ class Table:
     def __init__(self, path: Path):
         self.files: Sequence[Path] = [path]
 
-    def rows(self, wanted: Sequence[str] | None, without: Collection[str] = ()) -> list[FileRows]:
-        with open_regular(self.files[0]) as file:
+    def rows(self, wanted: Sequence[str] | None, without: Collection[str], problems: Problems) -> list[FileRows]:
+        with noting(self.files[0], problems), open_regular(self.files[0]) as file:
             names = names_of(file)[0]
             steps = steps_of(names)
             columns = None if wanted is None else [name for name in (*wanted, steps) if name is not None]
             return [_kept(_of_step(read_file(file, columns), steps), wanted, without)]
+        return []
 
     def hparams(self) -> Mapping[str, Any]:
         return {}
@@ -56,12 +57,13 @@ class Table:
 class KerasTable(Table):
     """The file of Keras' CSVLogger. Its separator is the user's choice."""
 
-    def rows(self, wanted: Sequence[str] | None, without: Collection[str] = ()) -> list[FileRows]:
-        with open_regular(self.files[0]) as file:
+    def rows(self, wanted: Sequence[str] | None, without: Collection[str], problems: Problems) -> list[FileRows]:
+        with noting(self.files[0], problems), open_regular(self.files[0]) as file:
             separator = keras_separator(file.readline(_MAX_LINE)) or ","
             file.seek(0)
             rows = _read(file, separator, missing=_MISSING)
-        return [_kept(_of_step(rows, steps_of(rows.names)), wanted, without)]
+            return [_kept(_of_step(rows, steps_of(rows.names)), wanted, without)]
+        return []
 
 
 class Monitors:
@@ -72,17 +74,12 @@ class Monitors:
     def __init__(self, paths: Sequence[Path]):
         self.files = paths
 
-    def rows(self, wanted: Sequence[str] | None, without: Collection[str] = ()) -> list[FileRows]:
+    def rows(self, wanted: Sequence[str] | None, without: Collection[str], problems: Problems) -> list[FileRows]:
         found = []
         for path in self.files:
-            with open_regular(path) as file:
+            with noting(path, problems), open_regular(path) as file:
                 begin = _head(file.readline(_MAX_LINE)).get("t_start", 0.0)
-                rows = _read(file, ",")
-            if "t" in rows.pieces and rows.pieces["t"].values.dtype.kind != "O":
-                values, numbers = rows.pieces["t"]
-                times = Piece(values + begin, numbers)
-                rows = rows._replace(names=[*rows.names, TIME], pieces={**rows.pieces, TIME: times})
-            found.append(rows)
+                found.append(_with_times(_read(file, ","), begin))
         joined_rows = join_files(found)
         pieces = {name: joined_rows.values(name) for name in joined_rows.names}
         episodes = FileRows(joined_rows.names, joined_rows.length, pieces, None)
@@ -111,7 +108,7 @@ class HparamsYaml:
     def __init__(self, path: Path):
         self.files: Sequence[Path] = [path]
 
-    def rows(self, wanted: Sequence[str] | None, without: Collection[str] = ()) -> list[FileRows]:
+    def rows(self, wanted: Sequence[str] | None, without: Collection[str], problems: Problems) -> list[FileRows]:
         return []
 
     def hparams(self) -> Mapping[str, Any]:
@@ -164,6 +161,14 @@ def _is_number(cell: str) -> bool:
 
 def _of_step(rows: FileRows, steps: str | None) -> FileRows:
     return rows if steps == STEP and STEP in rows.pieces else with_steps(rows, steps)
+
+
+def _with_times(rows: FileRows, begin: float) -> FileRows:
+    """The time of an episode's end is that of the file's begin, and the seconds since then."""
+    if "t" not in rows.pieces or rows.pieces["t"].values.dtype.kind == "O":
+        return rows
+    values, numbers = rows.pieces["t"]
+    return rows._replace(names=[*rows.names, TIME], pieces={**rows.pieces, TIME: Piece(values + begin, numbers)})
 
 
 def _with_lengths(rows: FileRows) -> FileRows:
