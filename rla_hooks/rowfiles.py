@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import accumulate
 from pathlib import Path
@@ -87,15 +87,50 @@ def mark_of(status: os.stat_result) -> bytes:
     return b"%d %d %d %d" % (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
+class Recent(NamedTuple):
+    """What the end of the files of a run tells: how many rows there are, and the last values.
+
+    older: the columns of which only rows before that end may have values, such as those of a rare evaluation; with
+    ``MORE`` among them there may also be late keys, whose names only the rows tell.
+    """
+
+    progress: Progress
+    older: list[str]
+
+    def metrics(self) -> list[str] | None:
+        """Return the metrics that are to be looked for in all rows; None for all that there are."""
+        return None if MORE in self.older else self.older
+
+    def with_older(self, last: Mapping[str, Scalar]) -> Progress:
+        """Return the progress with the last values in all rows of the metrics that its end did not tell."""
+        known = self.progress.last
+        found = {name: value for name, value in last.items() if name in self.older or name not in known}
+        return self.progress._replace(last={**known, **found})
+
+
 def progress(files: Iterable[str | os.PathLike[str]]) -> Progress:
-    """Count the rows of a run, and read the last ones. Files that cannot be read are left out.
+    """Count the rows of a run, and find the last value of each metric. Files that cannot be read are left out.
 
     Memory is bounded, and so is time: of more than 1 GB the rows are not counted, and of each metric there is the
     newest value among the last rows. For a run that is running or was killed, and whose run.json does not tell.
     """
+    files = [*files]
+    found = recent(files)
+    if not found.older:
+        return found.progress
+    with suppress(OSError):
+        rows = read_rows([Path(file) for file in files if os.path.isfile(file)], found.metrics())
+        columns = {name: rows.values(name).values for name in rows.pieces if name not in (STEP, TIME)}
+        return found.with_older({name: values[-1:].tolist()[0] for name, values in columns.items() if len(values)})
+    return found.progress
+
+
+def recent(files: Iterable[str | os.PathLike[str]]) -> Recent:
+    """Return what :func:`progress` does as far as the last rows tell it, and which metrics may have values before."""
     rows: int | None = 0
     counted = 0
     newest: list[_Row] = []
+    older: dict[str, None] = {}
     for path in files:
         with suppress(OSError, ValueError), open_regular(path) as file:
             size = os.fstat(file.fileno()).st_size
@@ -107,20 +142,30 @@ def progress(files: Iterable[str | os.PathLike[str]]) -> Progress:
                 rows = None
             elif rows is not None:
                 rows += count_rows(file, starts)
-            newest += _last_rows(file, len(header), size, columns, starts)
+            found, is_whole = _last_rows(file, len(header), size, columns, starts)
+            newest += found
+            if not is_whole:
+                known = {STEP, TIME}.union(*(values for _, _, values in found))
+                older |= dict.fromkeys(name for name in columns if name not in known)
     newest.sort(key=lambda row: row[0])
     last: dict[str, Scalar] = {}
     for _, _, values in newest:
         last |= values
-    return Progress(rows, next((step for _, step, _ in reversed(newest) if step is not None), None), last)
+    last_step = next((step for _, step, _ in reversed(newest) if step is not None), None)
+    return Recent(Progress(rows, last_step, last), [] if rows is None else [*older])
 
 
 def _is_filled(line: bytes) -> bool:
     return bool(line.strip(b", \r\n"))
 
 
-def _last_rows(file: BinaryIO, begin: int, end: int, columns: list[str], starts: Callable[[bytes], bool]) -> list[_Row]:
-    """Read the last rows of a file; each with the latest time up to it, since clocks may be set back."""
+def _last_rows(
+    file: BinaryIO, begin: int, end: int, columns: list[str], starts: Callable[[bytes], bool]
+) -> tuple[list[_Row], bool]:
+    """Read the last rows of a file, and say whether they are all; each has the latest time up to it.
+
+    For clocks may be set back.
+    """
     found: list[_Row] = []
     size, most = _TAIL
     while not found:
@@ -137,7 +182,7 @@ def _last_rows(file: BinaryIO, begin: int, end: int, columns: list[str], starts:
             break
         size = most
     times = accumulate((time for time, _, _ in found), max)
-    return [(time, step, values) for time, (_, step, values) in zip(times, found)]
+    return [(time, step, values) for time, (_, step, values) in zip(times, found)], at == begin
 
 
 def _step_of(value: Scalar | None) -> int | None:

@@ -551,8 +551,8 @@ def test_the_rows_of_killed_runs_are_read_once(root, monkeypatch, trusting):
         folder, _ = make(root, number, **dead, status="running", rows=0, last={})
         (folder / "progress.csv").write_text("time-step,timestamp,loss\n0,1.0,0.5\n1,2.0,0.25\n")
     monkeypatch.setattr(live_rows, "TICK", 0.0)
-    read, progress = [], rowfiles.progress
-    monkeypatch.setattr(rowfiles, "progress", lambda files: read.append(files) or progress(files))
+    read, recent = [], rowfiles.recent
+    monkeypatch.setattr(rowfiles, "recent", lambda files: read.append(files) or recent(files))
     for _ in range(3):
         index = candidates_of(root)
         assert [*index.column("status")] == ["killed"] * 3

@@ -353,7 +353,7 @@ KILLED = """
 import os, signal, sys
 import rla_hooks as rla
 with rla.run(task="t", log_root=sys.argv[1], backup="none", writers=["csv"]):
-    for step in range(5):
+    for step in range(int(sys.argv[2])):
         rla.log({"loss": 1 / (step + 1), "rare": 7.0} if step == 0 else {"loss": 1 / (step + 1)}, step=10 * step)
     print("running", flush=True)
     sys.stdin.readline()
@@ -362,18 +362,25 @@ with rla.run(task="t", log_root=sys.argv[1], backup="none", writers=["csv"]):
 
 
 @needs_posix
-def test_a_run_that_did_not_end_shows_what_its_files_hold(root):
-    """Rows, step and last values come from progress.csv, while it runs and when it was killed."""
+@pytest.mark.parametrize("rows", [5, 5000])
+def test_a_run_that_did_not_end_shows_what_its_files_hold(rows, root):
+    """Rows, step and last values come from progress.csv, while it runs and when it was killed.
+
+    Also the values of a metric that no row near the end has, such as that of an evaluation now and then.
+    """
     process = subprocess.Popen(
-        [sys.executable, "-c", KILLED, root], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", KILLED, root, str(rows)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert process.stdout.readline() == "running\n"
-    (running,) = rla.runs(root)
-    process.communicate("\n")
-    (killed,) = rla.runs(root)
-    assert (running.status, killed.status) == ("running", "killed")
-    for each in (running, killed):
-        assert (each.info["rows"], each.info["last_step"], each.info["last"]) == (5, 40, {"loss": 0.2, "rare": 7.0})
+    last = {"loss": 1 / rows, "rare": 7.0}
+    for status in ("running", "killed"):
+        (run,) = rla.runs(root)
+        assert (run.status, run.last) == (status, last)
+        assert (run.info["rows"], run.info["last_step"]) == (rows, 10 * (rows - 1))
+        assert rla.runs(root, where=f"status == '{status}' and last.rare > 0", sort="-last.rare") == [run]
+        assert rla.runs(root).table()["rare"].tolist() == [7.0]
+        if status == "running":
+            process.communicate("\n")
 
 
 def test_a_newer_run_is_read_as_far_as_known(run, root):

@@ -10,6 +10,7 @@ import pytest
 
 from rla_hooks import rowfiles
 from rla_hooks.writers.base import Row
+from rla_hooks.writers.csv_format import MORE
 from rla_hooks.writers.csv_writer import CsvWriter
 
 
@@ -67,6 +68,19 @@ def test_floats_are_read_bit_equal(run_paths, frame_of):
 def test_a_summary_counts_the_rows_of_all_files_and_tells_the_newest(two_files):
     """The last step is that of the newest row; last values may come from rows before it."""
     assert rowfiles.progress(rowfiles.files(two_files)) == (7, 3, {"a": 1.25, "b": 3, "c": "z"})
+
+
+def test_a_summary_has_the_metrics_that_no_late_row_has(tmp_path):
+    """Of each file, also late keys that share a column; a column without any value has none."""
+    more = '"{""late"": 1, ""later"": 2}"'
+    rows = [f"{step},{step}.5,0.25,{7 * (step < 2) or ''},,{more if step == 5 else ''}" for step in range(9000)]
+    rows[-1] = rows[-1] + '"{""later"": 3}"'
+    _write(tmp_path, "progress.csv", "\n".join([f"time-step,timestamp,a,rare,none,{MORE}", *rows, ""]))
+    rows = [f"{step},{1 + step}.5,{step or ''},{step or ''}{'' if step else 'x'}" for step in range(9000)]
+    _write(tmp_path, "progress.host-7.csv", "\n".join(["time-step,timestamp,rare,b", *rows, ""]))
+    os.mkfifo(tmp_path / "progress.host-8.csv")
+    found = rowfiles.progress(rowfiles.files(tmp_path))
+    assert found == (18_000, 8999, {"a": 0.25, "rare": 8999, "late": 1, "later": 3, "b": 8999})
 
 
 def test_a_summary_counts_rows_not_lines(tmp_path):

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from rla_hooks import rowfiles
 from rla_hooks.endings import KILLED
+from rla_hooks.layout import RunPaths
 from rla_hooks.life import is_running
 from rla_hooks.query.cache import Cache, token_of
 from rla_hooks.query.saved_run import SavedRun, set_progress
@@ -24,7 +25,7 @@ SCHEMA = "CREATE TABLE live_rows (id INTEGER PRIMARY KEY, signature BLOB NOT NUL
 def find(cache: Cache, token: bytes, runs: Mapping[int, SavedRun]) -> None:
     """Let these runs know what rows they have. runs: by their ids in the index of this token."""
     kept = cache.read(lambda db: _kept(db, token))
-    new = []
+    read: list[tuple[int, bytes, rowfiles.Recent]] = []
     for id, run in runs.items():
         if not is_running(run.status) and run.status != KILLED:
             continue
@@ -33,11 +34,24 @@ def find(cache: Cache, token: bytes, runs: Mapping[int, SavedRun]) -> None:
         if stored is not None and stored[0] == signature:
             set_progress(run, stored[1])
         elif files and max(file.written for file in files) < moment - TICK:
-            found = rowfiles.progress(file.path for file in files)
-            set_progress(run, found)
-            new.append((id, signature, json.dumps(found).encode()))
-    if new:
+            read.append((id, signature, rowfiles.recent(file.path for file in files)))
+    found = _progress([(runs[id].paths, recent) for id, _, recent in read])
+    for (id, _, _), progress in zip(read, found):
+        set_progress(runs[id], progress)
+    if read:
+        new = [(id, signature, json.dumps(each).encode()) for (id, signature, _), each in zip(read, found)]
         cache.write(lambda db: _keep(db, token, new))
+
+
+def _progress(runs: Sequence[tuple[RunPaths, rowfiles.Recent]]) -> list[Progress]:
+    found = [recent.progress for _, recent in runs]
+    rare = [number for number, (_, recent) in enumerate(runs) if recent.older]
+    if rare:
+        from rla_hooks.query.summary_cache import progress_of  # late: it needs numpy
+
+        for number, progress in zip(rare, progress_of([runs[number] for number in rare])):
+            found[number] = progress
+    return found
 
 
 def _kept(db: sqlite3.Connection, token: bytes) -> dict[int, tuple[bytes, Progress]]:

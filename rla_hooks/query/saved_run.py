@@ -164,10 +164,18 @@ class SavedRun:
         files = rowfiles.files(self.log_dir)
         if not files:  # it has other writers
             return self.run_json
-        found, noted = self._progress or rowfiles.progress(files), self.run_json.get("last")
+        found, noted = self._progress or self._progress_in(files), self.run_json.get("last")
         last = {**(noted if isinstance(noted, dict) else {}), **found.last}
         count = self.run_json.get("rows") if found.rows is None else found.rows
         return self.run_json | {"rows": count, "last_step": found.last_step, "last": last}
+
+    def _progress_in(self, files: Iterable[Path]) -> Progress:
+        recent = rowfiles.recent(files)
+        if not recent.older:
+            return recent.progress
+        from rla_hooks.query.summary_cache import progress_of
+
+        return progress_of([(self.paths, recent)])[0]
 
     @property
     def record(self) -> dict[str, Any]:

@@ -17,6 +17,8 @@ from rla_hooks.query.cache import open_cache
 from rla_hooks.query.column_cache import COLUMNS, make_room, read_rows
 from rla_hooks.query.signatures import TICK
 from rla_hooks.query.summaries import HasRows, Summary, summarize
+from rla_hooks.record import Progress
+from rla_hooks.rowfiles import Recent
 from rla_hooks.writers.base import STEP, TIME
 
 _AT_ONCE = 500  # runs, and metrics, of one statement
@@ -53,6 +55,18 @@ def summaries_of(runs: Sequence[RunPaths], metrics: Iterable[str] | None = None)
         top = os.path.join(root, LOG, "")
         for number, each in zip(some, _of_root(root, [top + runs[number].name for number in some], wanted)):
             found[number] = each
+    return found
+
+
+def progress_of(runs: Sequence[tuple[RunPaths, Recent]]) -> list[Progress]:
+    """Return the progress of runs, of which the last rows are known: all rows tell the metrics that they lack."""
+    found = [recent.progress for _, recent in runs]
+    for all_metrics in (False, True):
+        some = [number for number, (_, each) in enumerate(runs) if (each.metrics() is None) is all_metrics]
+        names = None if all_metrics else {name for number in some for name in runs[number][1].older}
+        for number, summaries in zip(some, summaries_of([runs[number][0] for number in some], names)):
+            last = {name: summary.last for name, summary in summaries.items()}
+            found[number] = runs[number][1].with_older(last)
     return found
 
 
