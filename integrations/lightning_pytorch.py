@@ -21,7 +21,7 @@ __all__ = ["RLACallback", "RLALogger"]
 class RLALogger(LoggerHooks, Logger):
     __doc__ = LoggerHooks.__doc__
 
-    log_metrics = rank_zero_only(LoggerHooks.log_metrics)
+    _rank_zero_only = staticmethod(rank_zero_only)
     log_hyperparams = rank_zero_only(LoggerHooks.log_hyperparams)
     log_image = rank_zero_only(LoggerHooks.log_image)
     experiment = property(rank_zero_experiment(LoggerHooks.get_experiment))

@@ -210,9 +210,11 @@ class CallbackHooks(KerasCallback):
         type(self).on_train_batch_end(self, batch, logs)  # of a derived class, or Keras' own
         self._return_to_fit()
         run, state = self._join_once()
-        fit, model, done = self._fits.current, self._fits.model, batch + 1
-        fit.batches = max(fit.batches, done)
-        if not run.is_writing or not is_row_due(state.batches + done, self._row_every, model):
+        fit, done = self._fits.current, batch + 1
+        if fit.batches < done:
+            fit.batches = done
+        every = self._row_every
+        if not run.is_writing or (every > 1 and not is_row_due(state.batches + done, every, self._fits.model)):
             return
         values = {f"batch/{key}": value for key, value in state.flat_logs(logs).items()}
         if values:

@@ -94,7 +94,7 @@ class FitTracker:
         return fit
 
     def return_to_fit(self) -> bool:
-        """Make the model and params of the innermost fit the present ones again; return False in a custom loop.
+        """Make the model and params of the innermost fit the present ones again; return whether they were others.
 
         An evaluate or a fit inside it may have set others. Call this in methods that only a fit or a loop calls.
         """
@@ -106,6 +106,8 @@ class FitTracker:
             return False
         fit = self._fits[-1]
         model = fit.model()
+        if model is self.model and fit.params is self.params and not self._standalone:  # as after most batches
+            return False
         self.model, self.params = self.model if model is None else model, fit.params
         self._standalone = False
         return True

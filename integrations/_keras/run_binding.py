@@ -22,7 +22,11 @@ class RunBinding:
         self._own = own
         self._name = name
         self._handle: Handle | None = None
+        self._joined: tuple[Run, RunState] | None = None  # looked up for each batch
         self._is_copy = False  # whether this is a copy of a binding that has a run
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_joined": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -31,7 +35,12 @@ class RunBinding:
     @property
     def joined(self) -> tuple[Run, RunState] | None:
         """The run that was joined last, and its state; None before the first :meth:`join`."""
-        return None if self._handle is None else self._with_state(self._handle.resolve())
+        if self._handle is None:
+            return None
+        run = self._handle.resolve()
+        if self._joined is None or self._joined[0] is not run:
+            self._joined = self._with_state(run)
+        return self._joined
 
     def state(self) -> RunState | None:
         """Return the state of the run that :meth:`join` would return; None if it would create one."""

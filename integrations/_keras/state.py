@@ -16,6 +16,7 @@ from rla_hooks.figures.learning_curve import LearningCurve
 from rla_hooks.hooks import WarnOnce, flat
 
 _SHARE = 100  # the figure may take a hundredth of the time
+_FLOAT, _STR = {float}, {str}
 
 
 class RunState:
@@ -46,6 +47,8 @@ class RunState:
 
     def flat_logs(self, logs: Any) -> dict[str, Any]:
         """Return the logs that Keras, or a custom loop, passed, without nesting."""
+        if type(logs) is dict and _FLOAT.issuperset(map(type, logs.values())) and _STR.issuperset(map(type, logs)):
+            return logs.copy()  # what Keras passes
         if logs is None or isinstance(logs, Mapping):
             return flat(logs or {})
         message = f"logs are {logs!r:.80}. Allowed: a mapping such as train_on_batch(x, y, return_dict=True) gives."

@@ -58,6 +58,8 @@ class LoggerHooks(Logger):
     writes the module's graph to TensorBoard once, if the module has an ``example_input_array``.
     """
 
+    _rank_zero_only: Any  # Lightning's decorator, which knows the rank
+
     def __init__(
         self,
         task: str | None = None,
@@ -129,16 +131,19 @@ class LoggerHooks(Logger):
 
         Values in nested dicts become ``<key>/<inner key>``, as by TensorBoard's ``add_scalars``.
         """
+        if self._rank_zero_only.rank:  # in place of the decorator, which takes as long as the rest of this method
+            return
         # The mapping is other loggers' too.
         values = {f"{self._prefix}{key}": value for key, value in metrics.items()} if self._prefix else dict(metrics)
         module = self._module() if self._module else None
         trainer = getattr(module, "_trainer", None)
         if trainer is not None:
-            values.setdefault("epoch", trainer.current_epoch)
+            if "epoch" not in values:  # a Trainer gives it with the metrics of a training step
+                values["epoch"] = trainer.current_epoch
             stage = trainer.state.stage
-            if stage is not None:
-                values.setdefault("stage", str(stage.value))
-        self.handle.ensure_started().log(values, step)
+            if stage is not None and "stage" not in values:
+                values["stage"] = stage.value
+        self.handle.ensure_started().logger.log(values, step)
 
     def log_hyperparams(
         self,
