@@ -247,3 +247,19 @@ def test_entries_whose_files_are_gone_are_dropped_by_the_next_save(paths, tmp_pa
     assert [entry.file for entry in Manifest(tmp_path).missing()] == ["checkpoint-2.pkl", "deep/one"]
     Saver(tmp_path, max_to_keep=None).save({}, 5)
     assert [entry.step for entry in Manifest(tmp_path).entries()] == [1, 3, 4, 5]
+
+
+def test_of_many_entries_all_are_looked_at_in_turn(tmp_path):
+    """After a few saves no entry names a file that is gone, and no other is lost."""
+    saver = Saver(tmp_path, max_to_keep=None)
+    for step in range(130):
+        (tmp_path / f"old-{step}").touch()
+    listed = [{"file": f"old-{step}", "name": "old", "step": step, "time": 0.0, "size": 0} for step in range(130)]
+    content = {"format": 2, "checkpoints": [each | {"crc32c": "00000000", "info": {}} for each in listed]}
+    (tmp_path / "manifest.json").write_text(json.dumps(content))
+    for step in (0, 49, 50, 99, 129):
+        (tmp_path / f"old-{step}").unlink()
+    for step in range(3):
+        saver.save({}, step)
+    steps = [entry.step for entry in saver.manifest.entries()]
+    assert steps == [*(step for step in range(130) if step not in (0, 49, 50, 99, 129)), 0, 1, 2]

@@ -34,6 +34,7 @@ FILE = "manifest.json"
 FORMAT = 2  # as format 1; but its run may have been written by several processes
 MISSING = "is missing"
 _SPARSE = 1 << 30  # bytes; reading larger files that hold nothing would take minutes
+_LOOKS = 50  # entries of which a save looks whether their files are gone
 _ATTEMPTS = 100  # to find a checkpoint while a saver deletes them
 _MAX_KNOWN = 1000
 _known_whole: dict[Any, None] = {}  # files that were whole when this process last read them
@@ -85,6 +86,7 @@ class Manifest:
     def __init__(self, folder: str | os.PathLike[str]):
         self.folder = Path(folder)
         self.path = self.folder / FILE
+        self._next_look = 0  # the entry at which the next save begins to look whether files are gone
         self._known: tuple[bytes, list[Entry]] = b"", []  # the file as it was last read or written, and its entries
 
     def entries(self) -> list[Entry]:
@@ -150,14 +152,16 @@ class Manifest:
     ) -> Entry:
         """List a complete file (or folder) of the checkpoint folder. ``measured``: its size and crc32c, if known.
 
-        Drops the entries whose files are gone. Raises OSError.
+        Drops entries whose files are gone; of hundreds, it looks at some each time. Raises OSError.
         """
         size, crc = measured or measure(self.folder / file)
         entry = Entry(file, name, step, time.time(), size, crc, dict(info or {}))
         with self.locked():
-            kept = self._take()
-            gone = {old.file for old in self._missing(kept)} | {file}
-            self._write([*(old for old in kept if old.file not in gone), entry])
+            kept = [old for old in self._take() if old.file != file]
+            begin = self._next_look if self._next_look < len(kept) > _LOOKS else 0
+            looked = [old for old in kept[begin : begin + _LOOKS] if os.path.lexists(self.folder / old.file)]
+            self._next_look = begin + len(looked)
+            self._write([*kept[:begin], *looked, *kept[begin + _LOOKS :], entry])
         return entry
 
     def forget(self, *entries: Entry) -> None:
@@ -167,11 +171,8 @@ class Manifest:
             self._write([entry for entry in self._take() if entry not in entries], sync=False)
 
     def missing(self) -> list[Entry]:
-        """Return the entries whose files are gone, or whose folder cannot be read."""
-        try:
-            return self._missing(self.entries())
-        except OSError:
-            return self.entries()
+        """Return the entries whose files are gone."""
+        return [entry for entry in self.entries() if not os.path.lexists(self.folder / entry.file)]
 
     def locked(self) -> AbstractContextManager[bool]:
         """Keep other savers of the run, in this process and in others, from changing the manifest during the block."""
@@ -270,11 +271,6 @@ class Manifest:
         data = text.encode("utf-8", "backslashreplace")
         atomic.write_bytes(self.path, data, sync)
         self._known = data, entries
-
-    def _missing(self, entries: list[Entry]) -> list[Entry]:
-        """Return those whose files are gone. One listing is faster than to ask for a thousand files one by one."""
-        names = set(os.listdir(self.folder))
-        return [each for each in entries if each.file not in names and not os.path.lexists(self.folder / each.file)]
 
 
 def latest(folder: str | os.PathLike[str], name: str | None = None) -> Path | None:

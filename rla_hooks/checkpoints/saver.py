@@ -16,6 +16,7 @@ from rla_hooks.errors import CheckpointError, ConfigError, WarnOnce, did_you_mea
 from rla_hooks.filenames import portable
 from rla_hooks.texts import printable
 
+_SWEEP_EVERY = 100  # saves: it lists the folder, which may hold thousands of checkpoints
 _ATTEMPTS = 10  # to load a checkpoint while another process deletes them
 
 
@@ -65,6 +66,7 @@ class Saver:
         self.objects = None if objects is None else arguments.checked_models(objects, "objects")
         self.manifest = Manifest(self.folder)
         self._warn = warn or WarnOnce()
+        self._saves = 0
         self._left_out: set[str] = set()  # the lines that a warning has shown
 
     def save(self, models: Mapping[str, Any] | None, step: int, name: str = "checkpoint") -> Path:
@@ -116,7 +118,9 @@ class Saver:
         step = arguments.checked_step(step)
         arguments.checked_name(name, step)
         self.folder.mkdir(parents=True, exist_ok=True)
-        atomic.sweep(self.folder)
+        if self._saves % _SWEEP_EVERY == 0:  # what processes have left that died while they were saving
+            atomic.sweep(self.folder)
+        self._saves += 1
         with atomic.temporary_in(self.folder) as temporary_folder:
             temporary_folder.mkdir()
             temporary = temporary_folder / f"{portable(name)}-{step}{suffix}"
@@ -191,9 +195,16 @@ class Saver:
 
     def _replaced_by(self, new: Entry) -> list[Entry]:
         """Return the entries whose files have to go: of the same step, and the oldest beyond ``max_to_keep``."""
-        others = [entry for entry in self.manifest.entries() if entry.name == new.name and entry.file != new.file]
         # Files of a framework's hook and of the program are counted apart.
-        others = [entry for entry in others if entry.info.get("writer") == new.info.get("writer")]
+        writer = new.info.get("writer")
+        others = [
+            entry
+            for entry in self.manifest.entries()
+            if (self.max_to_keep is not None or entry.step == new.step)
+            and entry.name == new.name
+            and entry.file != new.file
+            and entry.info.get("writer") == writer
+        ]
         same_step = [entry for entry in others if entry.step == new.step]
         older = [entry for entry in others if entry.step != new.step]
         kept = len(older) if self.max_to_keep is None else self.max_to_keep - 1
