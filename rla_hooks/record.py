@@ -10,7 +10,8 @@
 The status words are in :mod:`rla_hooks.endings`. ``pid`` and ``process`` are those of the process that ends the run;
 ``owner`` is the one that writes progress.csv and log.txt. Processes that change the file hold its lock, and add their
 own rows, gaps, warnings and notes to those of the others. ``result`` is what a tracked function returned, if that was
-plain data. Format 1 has no ``owner``: all rows are in progress.csv.
+plain data. Format 1 has no ``owner``: all rows are in progress.csv. ``appending``, where it is there, has the processes
+that add rows to the run since it ended (``rla.open``): if one was killed, only the files know what it has added.
 """
 
 from __future__ import annotations
@@ -130,6 +131,19 @@ class RunRecord:
             self.content |= content
             self._reserve.write_json(self.content)
 
+    def save_appending(self, is_appending: bool) -> None:
+        """Note that this process adds rows to a run that is another's, or that it has ended to."""
+        with locked(self.path):
+            self._catch_up()
+            noted, me = self.content.get("appending"), this_process()
+            listed = [*noted] if isinstance(noted, list) else []
+            if is_appending:
+                listed.append(me)
+            elif me in listed:
+                listed.remove(me)  # once: it may add to the run by another object as well
+            self.content["appending"] = listed
+            self._reserve.write_json(self.content)
+
     def keep_room(self, keep: bool) -> None:
         """Keep room on the disk for the ending, from now on; or give it back, once the ending is written."""
         if keep:
@@ -221,7 +235,7 @@ class RunRecord:
             noted = read_json(self.path)
         except (OSError, ValueError):  # the first time, or somebody has damaged it
             return {}
-        known = ["rows", "last_step", "last", "gaps", "warnings", "notes", "restarts", "owner", *_PROCESS]
+        known = ["rows", "last_step", "last", "gaps", "warnings", "notes", "restarts", "appending", "owner", *_PROCESS]
         known += outcome.news(self.content, noted, self._revoked)
         if self.content["ended"] is None:
             known += ["ended", "seconds"]

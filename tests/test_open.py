@@ -84,6 +84,53 @@ def test_rows_are_added_and_the_ending_stays(status, ended, read_rows):
     assert after.metrics()["time-step"].tolist() == [0, 10, 20, 30, 31]
 
 
+ADDING = """
+import os, signal, sys
+import rla_hooks as rla
+with rla.open("latest") as run:
+    for step in range(20):
+        rla.log({"ev": 2.0 + step}, step=step)
+    print("added", flush=True)
+    if sys.stdin.readline() == "kill\\n":
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs signals")
+@pytest.mark.parametrize("status", ["finished", "killed"])
+@pytest.mark.parametrize("end", ["kill", "leave"])
+def test_rows_that_are_added_are_known_while_the_block_is_open_and_if_it_is_killed(end, status, request):
+    """Lists, filters and tables have them, as from any run that did not end; the status stays."""
+    before = request.getfixturevalue("killed") if status == "killed" else request.getfixturevalue("ended")()
+    process = subprocess.Popen([sys.executable, "-c", ADDING], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "added\n"
+    for is_over in (False, True):
+        if is_over:
+            process.communicate(f"{end}\n")
+        (found,) = rla.runs(where="last.ev > 0")
+        assert (found.id, found.status, found.info["rows"]) == (before.id, before.status, 23)
+        assert found.last == {"loss": 1 / 3, "ev": 21.0} and rla.runs().table()["ev"].tolist() == [21.0]
+    with rla.open(before):
+        rla.log({"ev": 1.0})
+    (found,) = rla.runs(where="last.ev == 1")
+    assert found.info["rows"] == 24 and _ending(found) == _ending(before)
+    assert len(found.run_json["appending"]) == (end == "kill")
+
+
+def test_a_run_says_who_adds_to_it_only_meanwhile(ended):
+    """Each object in its own right, and only from its first row on."""
+    before = ended()
+    with rla.open(before) as run:
+        assert "appending" not in rla.runs()[-1].run_json
+        other = rla.open(before)
+        run.log({"a": 1}), other.log({"b": 1})
+        assert len(rla.runs()[-1].run_json["appending"]) == 2
+        other.finish()
+        assert len(rla.runs()[-1].run_json["appending"]) == 1
+    found = rla.runs()[-1]
+    assert found.run_json["appending"] == [] and found.last == {"loss": 1 / 3, "a": 1, "b": 1}
+
+
 def test_figures_checkpoints_and_labels_are_added(ended):
     """Beside those that are there: no checkpoint of the training is pushed out by new ones."""
     with rla.run("t", **QUICK) as run:

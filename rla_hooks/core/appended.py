@@ -7,6 +7,8 @@ It is a guest (see core/handover.py) with three rules of its own, for the run is
     what is there stays     its rows go into files of their own, also in the process that has written the others; its
                             checkpoints push out none; parameter.json only grows; tester.pkl is not written
     a block ends nothing    after it the run is closed, and it opens again with its next row
+
+As long as it adds rows, run.json says so: if it is killed, readers look for them in its files.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ class AppendedRun(Run):
     """A run that was opened to add to it: see the top of this file. It is a context manager, too."""
 
     _here: registry.Entered | None = None
+    _is_appending = False  # whether run.json says so
 
     @classmethod
     def append_to(
@@ -55,6 +58,17 @@ class AppendedRun(Run):
 
     def _claim_files(self) -> bool:
         return False
+
+    def _begin_writing(self) -> None:
+        super()._begin_writing()
+        self._is_appending = True
+        self.files.save_appending(True)
+
+    def _pause(self) -> None:
+        super()._pause()
+        if self._is_appending:
+            self._is_appending = False
+            self.files.save_appending(False)
 
     def _save_archive(self) -> None:
         """The archive is of the training; custom data that is added here is kept nowhere."""
@@ -83,7 +97,7 @@ class AppendedRun(Run):
                 registry.leave_block(here)
 
     def __getstate__(self) -> dict[str, Any]:
-        return super().__getstate__() | {"_here": None}
+        return super().__getstate__() | {"_here": None, "_is_appending": False}
 
 
 class _NoEnd(RunEnd):

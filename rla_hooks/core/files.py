@@ -245,6 +245,12 @@ class RunFiles:
                 last = {key: cut(value, _MAX_TEXT) if type(value) is str else value for key, value in values}
                 self.record.save_progress(logger.rows, logger.last_step, last, **lists)
 
+    def save_appending(self, is_appending: bool) -> None:
+        """Note in run.json that this process adds rows to a run that has its own end, or that it does so no longer."""
+        if self.record is not None:
+            with self._guard.warn_on_error("run.json"):
+                self.record.save_appending(is_appending)
+
     def tell_start(self, quiet: bool) -> None:
         """Say where the run is. ``quiet``: on stdout, too, though no tables go there because of a progress bar."""
         self._tell(f"run: {shell_path(self._paths.log_dir)}", quiet)

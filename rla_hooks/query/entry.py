@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-from rla_hooks.endings import RUNNING, SEVERITY
+from rla_hooks.endings import KILLED, RUNNING, SEVERITY
 from rla_hooks.errors import ConfigError
 from rla_hooks.layout import LOG, RUN_JSON, RunPaths, check_task, task_folders
 from rla_hooks.life import STALE_AFTER, is_running, read_status
@@ -98,6 +98,11 @@ def _load(folder: str, name: str) -> tuple[dict[str, Any], str | None]:
         return {}, f"{name} {_NOT_YET[0]}"
     except (OSError, ValueError) as error:
         return {}, f"{name} cannot be read: {error}"
+
+
+def is_complete(run_json: dict[str, Any], status: str) -> bool:
+    """Whether run.json has all that there is of the rows of a run: it has ended, and nobody adds rows since then."""
+    return not is_running(status) and status != KILLED and not run_json.get("appending")
 
 
 def status_of(run_json: dict[str, Any], paths: RunPaths) -> str:

@@ -23,12 +23,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rla_hooks._version import __version__
-from rla_hooks.endings import KILLED, RUNNING
+from rla_hooks.endings import RUNNING
 from rla_hooks.layout import LOG, RunPaths, run_folders, task_starts
-from rla_hooks.life import is_running
 from rla_hooks.query import index_columns, live_rows
 from rla_hooks.query.cache import Kind, open_cache, token_of
-from rla_hooks.query.entry import Entry, read_entry
+from rla_hooks.query.entry import Entry, is_complete, read_entry
 from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.query.signatures import Folder, trusted
 from rla_hooks.query.stored import content_of
@@ -230,5 +229,5 @@ def _read(root: Path, name: str, signature: bytes) -> NewRow:
         content: bytes | None = content_of(entry)
     except (TypeError, ValueError, RecursionError):  # what another program's files held
         content = None
-    has_ended = entry.run_json.get("status") != RUNNING and entry.status != KILLED and not is_running(entry.status)
+    has_ended = entry.run_json.get("status") != RUNNING and is_complete(entry.run_json, entry.status)
     return NewRow(name, signature and trusted(signature, moment), entry.started, has_ended, entry, content)

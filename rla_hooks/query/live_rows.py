@@ -1,4 +1,4 @@
-"""What rows the runs have that did not end, such as killed ones: run.json does not tell, so their files are read.
+"""What rows the runs have that did not end, or that somebody adds to: run.json does not tell, so their files are read.
 
 live_rows    of each such run the signature of its files of rows, and their summary as JSON
 """
@@ -11,10 +11,9 @@ import time
 from collections.abc import Mapping, Sequence
 
 from rla_hooks import rowfiles
-from rla_hooks.endings import KILLED
 from rla_hooks.layout import RunPaths
-from rla_hooks.life import is_running
 from rla_hooks.query.cache import Cache, token_of
+from rla_hooks.query.entry import is_complete
 from rla_hooks.query.saved_run import SavedRun, set_progress
 from rla_hooks.query.signatures import TICK
 from rla_hooks.record import Progress
@@ -27,7 +26,7 @@ def find(cache: Cache, token: bytes, runs: Mapping[int, SavedRun]) -> None:
     kept = cache.read(lambda db: _kept(db, token))
     read: list[tuple[int, bytes, rowfiles.Recent]] = []
     for id, run in runs.items():
-        if not is_running(run.status) and run.status != KILLED:
+        if is_complete(run.run_json, run.status):
             continue
         files, moment = rowfiles.marked_files(run.log_dir), time.time()
         signature, stored = b"\n".join(file.mark for file in files), kept.get(id)

@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from rla_hooks import rowfiles
 from rla_hooks.columns import Columns
 from rla_hooks.delegation import value_of
-from rla_hooks.endings import KILLED
 from rla_hooks.layout import CHECKPOINT, CODE, RESULTS, RunPaths
 from rla_hooks.life import is_running
 from rla_hooks.query.curves import Best, best_of, check_keys, merged, rows_with
-from rla_hooks.query.entry import Entry, seconds_of
+from rla_hooks.query.entry import Entry, is_complete, seconds_of
 from rla_hooks.query.frames import check_frame, to_frame
 from rla_hooks.query.moved import folder_of, hints_of, noted_name, parsed
 from rla_hooks.query.products import CheckpointFile, checkpoints_in, figures_in
@@ -158,8 +157,11 @@ class SavedRun:
 
     @functools.cached_property
     def info(self) -> dict[str, Any]:
-        """run.json; with ``rows``, ``last_step`` and ``last`` of its files where it is running, killed or of RLA."""
-        if self.run_json and not is_running(self.status) and self.status != KILLED:
+        """run.json; with ``rows``, ``last_step`` and ``last`` of its files where run.json does not tell.
+
+        That is where it is running, was killed, is of RLA, or somebody adds rows to it by ``rla.open``.
+        """
+        if self.run_json and is_complete(self.run_json, self.status):
             return self.run_json
         files = rowfiles.files(self.log_dir)
         if not files:  # it has other writers
