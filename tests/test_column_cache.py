@@ -152,13 +152,22 @@ def _edit_and_grow(path):
     path.write_bytes(path.read_bytes().replace(b"time-step,timestamp,int,", b"time-step,timestamp,whole,") + b"1,2,3\n")
 
 
+def _edit_in_place_and_grow(path):
+    with path.open("r+b") as file:
+        data = file.read()
+        file.seek(data.index(b"\n7,1007"))
+        file.write(b"\n7,2007")
+        file.seek(0, os.SEEK_END)
+        file.write(data[data.rindex(b"\n", 0, -1) + 1 :])
+
+
 def _late_key(path):
     writer = CsvWriter(path)
     writer.write(Row(5000, 9000.0, {"late": 1.5}))
     writer.close()
 
 
-CHANGES = [_shrink, _edit, _edit_and_grow, _late_key, os.unlink]
+CHANGES = [_shrink, _edit, _edit_and_grow, _edit_in_place_and_grow, _late_key, os.unlink]
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -169,6 +178,23 @@ def test_a_changed_file_is_read_anew(change, folder):
     check(folder, ["int", "float"])
     change(folder / "progress.csv")
     check(folder, ["int", "float", "late"])
+
+
+def test_a_large_file_in_which_a_block_has_changed_is_read_anew(folder, monkeypatch):
+    """Though it has grown since then, and begins and ends as before."""
+    monkeypatch.setattr(column_cache, "_AGAIN", 0)
+    write(folder, 0, 3000)
+    age(folder)
+    check(folder, ["int", "float"])
+    path = folder / "progress.csv"
+    middle = path.stat().st_size // 2
+    data = path.read_bytes()
+    with path.open("r+b") as file:
+        file.seek(middle)
+        file.write(data[middle : middle + 20_000].replace(b",1", b",2"))
+    write(folder, 3000, 3001)
+    age(folder)
+    check(folder, ["int", "float"])
 
 
 def test_a_young_file_is_not_relied_on(folder):

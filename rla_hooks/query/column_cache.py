@@ -4,7 +4,8 @@
     files     a row a file: its size, time and inode, how many rows of it were read, and up to which byte
     pieces    some rows of one of its columns: raw little-endian int64 or float64, or texts as JSON
 
-A file that has only grown is read on from where it was. What was written a moment before it was read is not relied on.
+A large file that has grown is read on from where it was, if samples of it are as they were; a small one is read again.
+What was written a moment before it was read is not relied on.
 Several files of a run are joined each time (:func:`rla_hooks.rows.pieces.join_files`).
 """
 
@@ -32,11 +33,12 @@ from rla_hooks.writers.base import STEP, TIME
 from rla_hooks.writers.csv_format import MORE
 
 SMALL = 16 << 10  # bytes; a smaller file is read as fast as it would be found here
-_AGAIN = 1 << 20  # bytes; a larger file that is the same, but young, is not read again from its beginning
+_AGAIN = 1 << 20  # bytes; where more was read, it is not read again because the file is young or has grown
 _LARGEST = 1 << 30  # bytes of the cache; then what was not used for the longest time is deleted
 _MOST_COLUMNS = 200  # of one call; more would be found more slowly than read
 _AT_ONCE = 500  # files in one statement
 _TAIL = 4096  # bytes before the end that are compared before a file is read on
+_SAMPLES = 32  # more blocks of so many bytes that are compared of a large file
 _MERGED = 4096  # rows; the next rows are added to a piece that has fewer
 _DAY = 86400
 
@@ -236,21 +238,28 @@ def _refreshed(file: BinaryIO, key: bytes, stored: _Stored | None, names: list[s
 
 def _goes_on(file: BinaryIO, stored: _Stored, status: os.stat_result) -> bool:
     """Whether a file is the one that was read before, with further rows or none."""
-    if not stored.mark:  # it was young
-        if stored.end <= status.st_size <= _AGAIN:
+    if stored.mark != rowfiles.mark_of(status):  # or it was young
+        if stored.end <= _AGAIN:  # in which somebody may have changed a value, too
             return False
-    elif stored.mark != rowfiles.mark_of(status) and int(stored.mark.split()[1]) >= status.st_size:
-        return False
+        if stored.mark and int(stored.mark.split()[1]) >= status.st_size:
+            return False
     return status.st_size >= stored.end and _ends_of(file, stored.end) == stored.ends
 
 
 def _ends_of(file: BinaryIO, end: int) -> bytes:
-    """Return what tells that the file up to this byte is still the same: its inode, its header, its last bytes."""
+    """Return what tells that the file up to this byte is still the same: its inode, its header, its last bytes.
+
+    Of a large file also samples between them.
+    """
     _, header = names_of(file)
-    file.seek(0)
-    checked = zlib.crc32(file.read(header))
-    file.seek(max(0, end - _TAIL))
-    checked = zlib.crc32(file.read(min(end, _TAIL)), checked)
+    blocks = [(0, header), (max(0, end - _TAIL), end)]
+    if end > _AGAIN:
+        begins = [end * number // _SAMPLES for number in range(_SAMPLES)]
+        blocks += [(begin, min(begin + _TAIL, end)) for begin in begins]
+    checked = 0
+    for begin, behind in blocks:
+        file.seek(begin)
+        checked = zlib.crc32(file.read(behind - begin), checked)
     return b"%d %d" % (os.fstat(file.fileno()).st_ino, checked)
 
 
