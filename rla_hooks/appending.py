@@ -34,7 +34,8 @@ def open(
     undisturbed. With ``RLA_MODE=off``, and on ranks that do not write, it accepts every call and writes nothing.
 
     Raises :class:`~rla_hooks.errors.RunError` for a run that cannot be added to, of the original RLA or in a folder
-    that may not be written, say; :class:`~rla_hooks.errors.ConfigError` for a text that fits no run, or several.
+    that may not be written, say; :class:`~rla_hooks.errors.ConfigError` for a text that fits no run, or several;
+    :class:`~rla_hooks.errors.RLAError` for a ``latest~N`` that is not there.
 
     >>> import rla_hooks as rla
     >>> with rla.run(task="demo", writers=["csv"], backup="none"):

@@ -121,7 +121,8 @@ def _change(path: Path, new: Labels, remove: set[str], append: bool) -> dict[str
             former = before.get(name)
             if append and name == "note" and isinstance(former, str) and former:
                 text = f"{former}\n{text}"
-            after[name] = _masked(text) or None
+            if text or name in before:
+                after[name] = _masked(text) or None
     if problems := Labels(note=after.get("note")).problems() if append else ():
         raise ConfigError(problems)
     if after != before and after != {"format": FORMAT}:

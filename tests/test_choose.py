@@ -10,6 +10,7 @@ import pytest
 import rla_hooks as rla
 from rla_hooks.cli.choose import choose, choose_all
 from rla_hooks.errors import ConfigError, RLAError
+from rla_hooks.query.meant import meant
 
 pytestmark = pytest.mark.usefixtures("quiet")
 
@@ -110,6 +111,17 @@ def test_a_renamed_run_is_found_by_its_path_and_its_new_name(tmp_path):
     assert choose(str(best), tmp_path).id == choose("best of", tmp_path).id == choose("latest", tmp_path).id
     with pytest.raises(RLAError, match="has the id, the name or the time '21:28'"):
         choose("21:28", tmp_path)  # a name without a time
+
+
+def test_a_clock_time_is_no_year(tmp_path):
+    """At 20:26 of some day is not in 2026."""
+    for name in ("t/2026/01/31/12-00-00-000000_10.0.0.5_", "t/2026/11/27/20-26-11-000000_10.0.0.5_"):
+        (tmp_path / "log" / name).mkdir(parents=True)
+        started = name[2:12].replace("/", "-") + name[12:].replace("/", "T")[:9].replace("-", ":") + "+00:00"
+        (tmp_path / "log" / name / "run.json").write_text(f'{{"status": "finished", "started": "{started}"}}')
+    first, second = rla.runs(tmp_path)
+    assert meant("20:26", [first, second]) == meant("20-26-11", [first, second]) == [second]
+    assert meant("2026-01-31", [first, second]) == meant("01-31", [first, second]) == [first]
 
 
 def test_latest_is_the_latest_of_those_that_are_asked_for(log_root, numbers):

@@ -203,3 +203,31 @@ def test_duckdb_is_missing(root, monkeypatch):
     monkeypatch.setitem(sys.modules, "duckdb", None)
     with pytest.raises(RLAError, match=r"needs duckdb.*rla-hooks\[sql\]"):
         rla.sql("select 1", root)
+
+
+def test_a_metric_called_id_and_names_like_those_that_are_made(tmp_path):
+    """The runs' ids stay, and each name means one column whatever else a query names."""
+    with rla.run(task="t", log_root=tmp_path, writers=["csv"], backup="none", seed=3) as run:
+        rla.log({"id": 7, "k": 1, "K": 2, "K#2": 3}, step=0)
+    (run.log_dir / "labels.json").write_text('{"format": 1, "tags": ["\\ud800"]}')
+    saved = rla.runs(tmp_path)[-1]
+
+    def ask(query):
+        return rla.sql(query, tmp_path, frame="polars").rows()
+
+    assert ask('select m.id, m."last.id", r.id from metrics m join runs r using (id)') == [(saved.id, 7, saved.id)]
+    everything = rla.sql("select * from metrics", tmp_path, frame="polars")
+    for column in ("k", "K#2", "K#2#2"):
+        assert ask(f'select "{column}" from metrics') == [(everything[column][0],)]
+    assert {everything[column][0] for column in ("k", "K#2", "K#2#2")} == {1, 2, 3}
+    first = ask("select r.a from runs as r(a), (select seed from runs)")
+    assert first == ask("select r.a from runs as r(a)") == [(saved.id,)]
+    assert ask("select tags from runs") == [(["\\ud800"],)] and run.name == saved.name
+
+
+def test_times_inside_of_lists_stay_times(ask, root):
+    """Only a DATE is a date."""
+    started = rla.runs(root)[0].started
+    asked = "list(started), list(started::date), {'at': started, 'on': started::date}, started::date"
+    ((times, days, both, day),) = ask(f"select {asked} from runs where seed = 0 group by started")
+    assert times == [started] and days == [day] == [started.date()] and both == {"at": started, "on": day}

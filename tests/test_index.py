@@ -19,12 +19,12 @@ import pytest
 
 import rla_hooks as rla
 from rla_hooks import rowfiles
-from rla_hooks.layout import RunPaths
+from rla_hooks.layout import RunPaths, run_names
 from rla_hooks.query import cache as caches
 from rla_hooks.query import entry as entries
 from rla_hooks.query import index as indexes
 from rla_hooks.query import index_columns, live_rows, signatures
-from rla_hooks.query.candidates import IndexCandidates, ReadCandidates, candidates_of
+from rla_hooks.query.candidates import GivenCandidates, IndexCandidates, candidates_of
 from rla_hooks.query.index import Index
 from rla_hooks.query.names import BUILT_IN, getter
 from rla_hooks.record import this_process
@@ -54,6 +54,13 @@ def write(root, name, run_json=None, hparams=None, labels=None):
         if content is not None:
             (folder / file).write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
     return folder
+
+
+def read_candidates(root, task=None):
+    """The runs of a root as their small files say now, without an index."""
+    paths = [RunPaths(root, name) for name in run_names(root, task)]
+    runs = [rla.SavedRun(each, entries.read_entry(each)) for each in paths]
+    return GivenCandidates(sorted(runs, key=lambda run: (run.entry.started, run.name)))
 
 
 def make(root, number, task="t", **content):
@@ -99,7 +106,7 @@ def same(one, other):
 
 def assert_equal(root, task=None):
     """All that the index says is what the files say: names, columns, runs and their order."""
-    read, index = ReadCandidates(root, task), candidates_of(root, task)
+    read, index = read_candidates(root, task), candidates_of(root, task)
     assert isinstance(index, IndexCandidates) and len(read) == len(index)
     assert {*read.names()} == {*index.names()}
     numbers = range(len(read))
@@ -107,7 +114,7 @@ def assert_equal(root, task=None):
         expected = [value.timestamp() if isinstance(value, datetime) else value for value in read.column(name)]
         if name != "seconds":  # of a run that is running it goes on
             assert same(expected, [*index.column(name)]), name
-    for each, other in zip(map(read.run, numbers), index.runs(numbers), strict=True):
+    for each, other in zip(read.runs(numbers), index.runs(numbers), strict=True):
         assert (each.name, each.status, each.problems) == (other.name, other.status, other.problems)
         assert same(each.run_json, other.run_json) and same(each.hparams, other.hparams)
         assert same(each.entry.labels, other.entry.labels) and each.started == other.started and each.id == other.id
@@ -145,7 +152,7 @@ def test_it_says_what_the_files_say(root):
         index = assert_equal(root)
         caches.forget_state()
     assert (index.column("hparams.status")[0] == "hidden" and index.column("n") == [1, 2, 3, 5, 6, 7, 4][:7]) or True
-    assert not isinstance(index.run(0).entry, entries.Entry)
+    assert not isinstance(index.runs([0])[0].entry, entries.Entry)
 
 
 def test_runs_are_equal_to_those_that_were_read(root):
@@ -154,11 +161,21 @@ def test_runs_are_equal_to_those_that_were_read(root):
 
     make(root, 1), make(root, 2)
     candidates_of(root)
-    read, index = ReadCandidates(root), candidates_of(root)
-    assert read.run(0) == index.run(0) and index.run(0) == read.run(0) and index.run(0) == index.run(0)
-    assert read.run(0) != index.run(1) and index.run(1) != read.run(0) and index.run(0) != index.run(1)
-    assert pickle.loads(pickle.dumps(index.run(1))) == read.run(1)
-    assert rla.runs(root) == [index.run(0), read.run(1)] and hash(read.run(0)) == hash(index.run(0))
+    read, index = read_candidates(root), candidates_of(root)
+    assert (
+        read.runs([0])[0] == index.runs([0])[0]
+        and index.runs([0])[0] == read.runs([0])[0]
+        and index.runs([0])[0] == index.runs([0])[0]
+    )
+    assert (
+        read.runs([0])[0] != index.runs([1])[0]
+        and index.runs([1])[0] != read.runs([0])[0]
+        and index.runs([0])[0] != index.runs([1])[0]
+    )
+    assert pickle.loads(pickle.dumps(index.runs([1])[0])) == read.runs([1])[0]
+    assert rla.runs(root) == [index.runs([0])[0], read.runs([1])[0]] and hash(read.runs([0])[0]) == hash(
+        index.runs([0])[0]
+    )
 
 
 def test_only_what_has_changed_is_read_again(root, read_names, trusting):
@@ -231,7 +248,7 @@ def test_roots_that_are_links_to_one_share_its_index(root, folder, read_names, t
     link.symlink_to(root)
     assert len(candidates_of(root)) == len(candidates_of(link)) == 1
     assert len(read_names) == 1 and len([*folder.glob("index-*.sqlite")]) == 1
-    assert candidates_of(link).run(0).log_dir.is_relative_to(link)
+    assert candidates_of(link).runs([0])[0].log_dir.is_relative_to(link)
 
 
 @needs_posix
@@ -268,14 +285,14 @@ def test_a_run_that_has_not_ended_is_judged_at_each_listing(root, trusting):
         index = candidates_of(root)
         assert [index.column(name) for name in ("status", "rows", "lr")] == [["running"], [number], [0.5]]
         assert index.column("last.loss") == [1 / number] and index.column("seconds")[0] > 0
-        saved = index.run(0)
+        saved = index.runs([0])[0]
         process.stdin.write("\n"), process.stdin.flush()
     assert_equal(root)
     process.kill(), process.communicate()
     for _ in range(3):
         index = assert_equal(root)
         assert index.column("status") == ["killed"] and index.column("rows")[0] in (3, 4)
-        assert index.run(0).info["last"]["loss"] == 1 / index.column("rows")[0]
+        assert index.runs([0])[0].info["last"]["loss"] == 1 / index.column("rows")[0]
     assert saved.status == "running", "a saved run is what it was when it was read"
     (root / "log" / saved.name / "run.json").write_text(json.dumps(saved.run_json | {"status": "failed", "rows": 7}))
     assert assert_equal(root).column("status") == ["failed"]
@@ -285,10 +302,10 @@ def test_a_run_that_is_just_starting_is_read_at_each_listing(root, read_names):
     """Until its folder is old: then what is missing has been lost."""
     path = write(root, "t/2025/01/02/10-00-00-000000_1.1.1.1")
     for _ in range(2):
-        assert assert_equal(root).run(0).status == "running"
+        assert assert_equal(root).runs([0])[0].status == "running"
     os.utime(path, (0, 0))
     for _ in range(2):
-        assert assert_equal(root).run(0).problems == ("run.json is missing", "parameter.json is missing")
+        assert assert_equal(root).runs([0])[0].problems == ("run.json is missing", "parameter.json is missing")
     assert len(read_names) in (3, 4), "what has been lost is not looked for again"
 
 
@@ -305,7 +322,7 @@ def test_an_index_that_is_deleted_or_damaged_at_any_moment(moment, root, folder)
     """Between two questions, too: then the files answer."""
     for number in range(20):
         make(root, number)
-    expected = [*ReadCandidates(root).column("n")]
+    expected = [*read_candidates(root).column("n")]
     index = candidates_of(root)
     (file,) = folder.glob("index-*.sqlite")
     if moment == "before":
@@ -331,7 +348,7 @@ def test_an_index_that_is_lost_within_a_question(trouble, ask, root, folder, mon
     """After it was found that columns are missing, and before they are made: the runs themselves answer."""
     for number in range(20):
         make(root, number)
-    expected = ReadCandidates(root)
+    expected = read_candidates(root)
     index = candidates_of(root)
     (file,) = folder.glob("index-*.sqlite")
     monkeypatch.setattr(caches, "_BUSY", 0.01)
@@ -377,7 +394,7 @@ def test_nonsense_in_the_index_is_survived(damage, root, folder):
         connection.execute(DAMAGES[damage])
     connection.close()
     index = candidates_of(root)
-    assert [*index.column("n")] == [*range(100)] and index.run(5).hparams["n"] == 5
+    assert [*index.column("n")] == [*range(100)] and index.runs([5])[0].hparams["n"] == 5
     assert_equal(root)
 
 
@@ -524,7 +541,7 @@ def test_only_the_columns_that_are_named_are_read(root, monkeypatch, trusting):
     loads = json.loads
     monkeypatch.setattr("rla_hooks.query.stored.json.loads", lambda data: parsed.append(data) or loads(data))
     assert [*index.column("n")] == [*range(100)] and max(map(len, parsed), default=0) < 1000
-    run = index.run(7)
+    run = index.runs([7])[0]
     assert parsed.clear() is None and run.name.endswith("n=7") and not parsed
     assert run.hparams["n"] == 7 and len(parsed) == 1
 

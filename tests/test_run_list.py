@@ -214,3 +214,27 @@ def test_another_library_of_frames(monkeypatch):
         for call in (rla.Runs().table, rla.Runs().metrics):
             with pytest.raises(RLAError, match=rf"needs {name}.*rla-hooks\[query\]"):
                 call(frame=name)
+
+
+def test_metrics_with_the_names_of_columns(make, root):
+    """What is built in stays, and the metric stands beside it; one called max.<metric> is not taken for an extreme."""
+    make({"seconds": 99.5, "id": 7, "value": 5.0, "return": 9.0, "max.return": 1.0}, {"return": 2.0, "max.return": 3.0})
+    runs = rla.runs(root)
+    table = runs.table()
+    assert table["id"].tolist() == [runs[0].id] and table["seconds"].tolist() == [runs[0].seconds]
+    last = ["last.seconds", "last.id", "value", "return", "last.max.return"]
+    assert table[last].values.tolist() == [[99.5, 7.0, 5.0, 2.0, 3.0]]
+    assert runs.table(["max.return", "seconds"])[["max.return", "last.seconds"]].values.tolist() == [[9.0, 99.5]]
+    for x, column in (("value", "last.value"), ("id", "last.id")):
+        frame = runs.metrics("return", x=x)
+        assert list(frame) == ["id", column, "metric", "value"] and frame["id"].tolist() == [runs[0].id]
+    assert runs.metrics("max.return")["value"].tolist() == [1.0, 3.0]
+    with pytest.raises(ConfigError, match=r"No run has the metric 'max\.value'"):
+        runs.metrics("max.value")
+
+
+def test_a_run_that_has_not_ended_has_no_end(make, root, recwarn):
+    """And numpy warns of nothing."""
+    make()
+    table = rla.Runs([*rla.runs(root), plain(1)]).table([], ["ended"])
+    assert table["ended"].isna().tolist() == [False, True] and not recwarn.list

@@ -268,3 +268,30 @@ def test_every_built_in_name_gives_what_a_column_holds(root):
     for run in rla.runs(root):
         for name, allowed in kinds.items():
             assert isinstance(getter(name)(run), (*allowed, type(None))), name
+
+
+def test_hyper_parameters_that_look_like_metrics(tmp_path):
+    """They are found by what they are called; a metric of the name goes first, and hparams.<name> is never one."""
+    params = {"max": {"steps": 5}, "hparams": {"lr": 0.1}, "last": {"epoch": 3}, "lr": 1}
+    with rla.run(task="t", log_root=tmp_path, writers=["csv"], backup="none", **params):
+        rla.log({"loss": 2.0}, step=0)
+    with rla.run(task="t", log_root=tmp_path, writers=["csv"], backup="none", lr=2):
+        rla.log({"epoch": 9}, step=0)
+    first, second = rla.runs(tmp_path)
+    for _ in range(2):  # from the files, then from the index
+        for where in ("max.steps > 3", "hparams.max.steps == 5", "hparams.lr == 0.1", "last.epoch == 3", "lr == 1"):
+            assert rla.runs(tmp_path, where=where) == [first], where
+        for where in ("hparams.lr == 2", "last.epoch == 9"):
+            assert rla.runs(tmp_path, where=where) == [second], where
+    pytest.importorskip("pandas")
+    table = rla.runs(tmp_path).table([], ["hparams.lr", "max.steps"])
+    assert table["hparams.lr"].tolist() == [0.1, 2.0] and table["max.steps"].tolist()[:1] == [5]
+
+
+@pytest.mark.parametrize(("name", "near"), [("SEED", "seed"), ("Loss", "last.loss"), ("hparams.sed", "seed")])
+def test_what_is_near_does_not_depend_on_the_case(tmp_path, name, near):
+    """Nor on the prefix."""
+    with rla.run(task="t", log_root=tmp_path, writers=["csv"], backup="none", seed=1):
+        rla.log({"loss": 2.0}, step=0)
+    with pytest.raises(ConfigError, match=rf"Near it: .*{near}"):
+        rla.runs(tmp_path, where=f"{name} == 1")

@@ -12,7 +12,7 @@ from rla_hooks.layout import RunPaths, run_names
 from rla_hooks.query import live_rows
 from rla_hooks.query.entry import read_entry, status_of
 from rla_hooks.query.index import Index, Row
-from rla_hooks.query.index_columns import Blocks, key_of, value_of
+from rla_hooks.query.index_columns import Blocks, keys_of, value_of
 from rla_hooks.query.names import BUILT_IN, getter, values_of
 from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.query.stored import StoredEntry
@@ -28,9 +28,6 @@ class Candidates(Protocol):
 
     def names(self) -> Iterable[str]:
         """Return all names that any of the runs has."""
-
-    def run(self, number: int) -> SavedRun:
-        """Return the run of this number in the order."""
 
     def runs(self, numbers: Iterable[int]) -> list[SavedRun]:
         """Return the runs of these numbers: many at once take less time."""
@@ -69,20 +66,8 @@ class GivenCandidates:
         hparams = {name for run in self._runs for name in run.hparams}
         return {*BUILT_IN, *hparams, *(f"last.{name}" for run in self._runs for name in run.last)}
 
-    def run(self, number: int) -> SavedRun:
-        return self._runs[number]
-
     def runs(self, numbers: Iterable[int]) -> list[SavedRun]:
         return [self._runs[number] for number in numbers]
-
-
-class ReadCandidates(GivenCandidates):
-    """Candidates whose small files are all read now."""
-
-    def __init__(self, root: Path, task: str | None = None):
-        paths = [RunPaths(root, name) for name in run_names(root, task)]
-        runs = [SavedRun(each, read_entry(each)) for each in paths]
-        super().__init__(sorted(runs, key=lambda run: (run.entry.started, run.name)))
 
 
 class IndexCandidates:
@@ -103,16 +88,25 @@ class IndexCandidates:
     def column(self, name: str) -> Sequence[Any]:
         if name == "name":
             return [name for _, name, _, _ in self._index.rows]
-        key = key_of(name)
-        by_id = None if key is None else self._blocks.column(key)
+        by_id = self._kept(keys_of(name))
         get = getter(name)
         if by_id is None:  # it is in no small file, or somebody has deleted the cache
             return [*map(value_of, values_of(self.runs(range(len(self))), name))]
-        if key in ("rows", "step") or name.startswith("last."):
+        if name in ("rows", "step") or name.startswith("last."):
             self._find_rows()
         found = [*map(by_id.__getitem__, self._ids)]
         for number, run in self._live.items():
             found[number] = value_of(get(run))
+        return found
+
+    def _kept(self, keys: Sequence[str]) -> list[Any] | None:
+        """Return the values that the index has under the first of these keys that a run has, by id; None for none."""
+        found: list[Any] | None = None
+        for key in keys:
+            column = self._blocks.column(key)
+            if column is None:
+                return None
+            found = column if found is None else [b if a is None else a for a, b in zip(found, column)]
         return found
 
     def names(self) -> Iterable[str]:
@@ -122,9 +116,6 @@ class IndexCandidates:
         hparams = {name for run in runs for name in run.hparams}
         last = {f"last.{name}" for run in runs for name in run.last}
         return {*BUILT_IN, *hparams, *last, *(each.removeprefix("hparams.") for each in found or ())}
-
-    def run(self, number: int) -> SavedRun:
-        return self.runs([number])[0]
 
     def runs(self, numbers: Iterable[int]) -> list[SavedRun]:
         rows = self._index.rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import functools
 import itertools
 import json
@@ -16,7 +17,7 @@ from rla_hooks.errors import ConfigError, nearest
 from rla_hooks.query.frames import AnyColumn, Objects, check_frame, column_of, library, to_frame, writable
 from rla_hooks.query.names import BUILT_IN, getter
 from rla_hooks.query.selection import Selection, select
-from rla_hooks.query.tables import built_in_column, stacked
+from rla_hooks.query.tables import built_in_column, metric_column, stacked
 from rla_hooks.texts import listed, printable, shown
 from rla_hooks.writers.base import STEP, TIME
 
@@ -118,6 +119,7 @@ class _Asked:
             elif isinstance(node, dict):
                 nodes += node.values()
                 kind = node.get("class")
+                self.all |= bool(node.get("column_name_alias"))  # from runs as r(a, b)
                 self.all |= kind == "STAR" or node.get("ref_type") == "NATURAL" or node.get("function_name") == "query"
                 if kind == "COLUMN_REF" and len(node.get("column_names", ())) == 1:
                     self._alone.add(node["column_names"][0].lower())
@@ -186,17 +188,23 @@ class _MetricsView:
     def __init__(self, chosen: Selection):
         self._chosen = chosen
 
+    @functools.cached_property
+    def _metrics(self) -> dict[str, str]:
+        """The metrics by their columns."""
+        known = self._chosen.candidates.names()
+        metrics = _sorted(name.removeprefix("last.") for name in known if name.startswith("last."))
+        return {metric_column(name): name for name in metrics}
+
     def names(self) -> dict[str, str]:
         """Return the columns' names in SQL, and what each has."""
-        known = self._chosen.candidates.names()
-        metrics = (name.removeprefix("last.") for name in known if name.startswith("last."))
-        return _in_sql(["id", STEP, TIME, *_sorted(metrics)])
+        return _in_sql(["id", STEP, TIME, *self._metrics])
 
     def columns(self, asked: _Asked) -> dict[str, Column]:
         if not asked.table("metrics"):
             return {"id": column_of([], "object"), STEP: column_of([], "int64"), TIME: column_of([])}
         names = {name: sql for sql, name in self.names().items()}
-        wanted = None if asked.all else [name for name, sql in names.items() if asked.named(sql)]
+        asked_for = [metric for column, metric in self._metrics.items() if asked.named(names[column])]
+        wanted = None if asked.all else asked_for
         table = stacked(self._chosen.runs(), wanted)
         known = dict.fromkeys([*names, *table])  # a metric may stand in the rows only
         return {sql: table[name] for sql, name in _in_sql(known).items() if name in table}
@@ -210,11 +218,13 @@ def _in_sql(names: Iterable[str]) -> dict[str, str]:
     """Return these names by what they are called in SQL, which takes small letters for capital ones."""
     given: dict[str, int] = {}
     found: dict[str, str] = {}
-    for name in dict.fromkeys(names):
-        text = writable(name).replace("\0", "\\0")
-        count = given[text.lower()] = given.get(text.lower(), 0) + 1
-        if text:
-            found[text if count == 1 else f"{text}#{count}"] = name
+    for name in filter(None, dict.fromkeys(names)):
+        text = free = writable(name).replace("\0", "\\0")
+        while free.lower() in given:
+            given[text.lower()] += 1
+            free = f"{text}#{given[text.lower()]}"
+        given[free.lower()] = 1
+        found[free] = name
     return found
 
 
@@ -239,10 +249,16 @@ def _make_view(connection: Any, name: str, columns: Mapping[str, Column]) -> Non
         if values.dtype.kind == "M":
             value = f"({value}) at time zone 'UTC'"
         if column_name == "tags" and name == "runs":
+            raw[f"v{number}"] = numpy.array([*map(_escaped, values)], dtype=object)
             value = f"({value})::json::varchar[]"
         selected.append(f"{value} as {_quoted(column_name)}")
     connection.register(f"raw {name}", raw)
     connection.execute(f'create view {name} as select {", ".join(selected)} from "raw {name}"')
+
+
+def _escaped(tags: str) -> str:
+    """Return tags in JSON without halves of characters, which SQL does not take."""
+    return json.dumps([*map(writable, json.loads(tags))]) if "\\u" in tags else tags
 
 
 def _columns(description: Sequence[Sequence[Any]], arrays: Mapping[str, Any]) -> dict[str, AnyColumn]:
@@ -265,23 +281,29 @@ def _column(values: Any, kind: str) -> AnyColumn:
     if values.dtype.kind != "O" and kind != "DATE":
         return Column(values, present)
     there = present if present is not None else numpy.ones(len(values), dtype=bool)
+    if kind == "DATE":  # which comes as a time
+        values = values.astype("datetime64[D]")
     if kind in ("VARCHAR", "UUID", "JSON", '"NULL"') or kind.startswith("ENUM"):
         values[:] = [str(value) if is_there else "" for value, is_there in zip(values, there)]
         return Column(values, present)
-    return Objects([_plain(value) if is_there else None for value, is_there in zip(values.tolist(), there)])
+    return Objects([_plain(value, kind) if is_there else None for value, is_there in zip(values.tolist(), there)])
 
 
-def _plain(value: Any) -> Any:
-    """Return a value of a list, or of a struct, as plain Python."""
+def _plain(value: Any, kind: str) -> Any:
+    """Return a value of a list, or of a struct, as plain Python. kind: the type that DuckDB says, of the whole."""
+    if getattr(value, "dtype", None) is not None and value.dtype.kind == "M":  # days, and times without a zone
+        times = value.tolist()
+        if kind.startswith("DATE"):
+            return [time and time.date() for time in times]
+        zone = datetime.timezone.utc if "WITH TIME ZONE" in kind else None
+        return [time and time.replace(tzinfo=zone) for time in times]
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, list):
-        return [_plain(each) for each in value]
+        return [_plain(each, kind) for each in value]
     if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items()}
-    if isinstance(value, bytearray):
-        return bytes(value)
-    return value.date() if hasattr(value, "date") else value  # DATE comes as a time
+        return {key: _plain(each, kind) for key, each in value.items()}
+    return bytes(value) if isinstance(value, bytearray) else value
 
 
 def _explained(message: str, query: str, views: Mapping[str, _View]) -> str:

@@ -71,7 +71,7 @@ class Filter:
 
 
 def names_near(name: str, known: Iterable[str]) -> str:
-    """Say which of the known names are near one that no run has.
+    """Say which of the known names are near one that no run has, in whatever case.
 
     >>> names_near("loss", {"lr", "last.loss"}), names_near("rate", {"adam.rate"}), names_near("x", {"lr"})
     ('Near it: last.loss.', 'Near it: adam.rate.', 'Known: lr; and the built-in names.')
@@ -82,13 +82,19 @@ def names_near(name: str, known: Iterable[str]) -> str:
     if kind in METRICS:  # the extremes are not among the names: each metric has them
         found |= {f"{kind}.{each.removeprefix('last.')}" for each in found if each.startswith("last.")}
     short = sorted(each for each in {*found, *BUILT_IN} if len(each) <= _LONGEST)
-    near += [each for each in short if each.endswith((f".{name}", f"/{name}"))][:_MOST_SHOWN]
-    near += difflib.get_close_matches(name, short[:_MAX_COMPARED], _MOST_SHOWN) if len(name) <= _LONGEST else []
+    folded = name.casefold()
+    near += [each for each in short if f"/{each}".casefold().endswith((f".{folded}", f"/{folded}"))][:_MOST_SHOWN]
+    near += _close_to(folded.removeprefix("hparams."), short[:_MAX_COMPARED]) if len(name) <= _LONGEST else []
     if near:
         return f"Near it: {', '.join(map(written, [*dict.fromkeys(near)][:_MOST_SHOWN]))}."
     own = sorted((each for each in short if each not in BUILT_IN), key=lambda each: each.startswith("last."))
     more = ", ..." if len(own) > _MOST_KNOWN else ""
     return f"Known: {', '.join(map(written, own[:_MOST_KNOWN])) or 'none of their own'}{more}; and the built-in names."
+
+
+def _close_to(folded: str, names: Iterable[str]) -> list[str]:
+    by_folded = {each.casefold(): each for each in names}
+    return [by_folded[each] for each in difflib.get_close_matches(folded, by_folded, _MOST_SHOWN)]
 
 
 def written(name: str) -> str:

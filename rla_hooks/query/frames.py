@@ -80,7 +80,7 @@ def to_frame(columns: Mapping[str, AnyColumn], frame: str = "pandas") -> Any:
     """
     check_frame(frame)
     make = _pandas_column if frame == "pandas" else _polars_column
-    made = {name: make(column) for name, column in columns.items()}
+    made = {writable(name): make(column) for name, column in columns.items()}
     if frame == "pandas":
         return library("pandas").DataFrame(made, copy=False)
     return library("polars").DataFrame(made)
@@ -228,6 +228,8 @@ def times_column(values: Iterable[Any]) -> Column:
     if any(type(value) is not float for value in values):
         values = [value.timestamp() if isinstance(value, datetime.datetime) else value for value in values]
     seconds, present = column_of(values)
+    if present is not None:
+        seconds = numpy.where(present, seconds, 0.0)  # a NaN is no time
     return Column(numpy.rint(seconds * 1e6).astype("int64").view("datetime64[us]"), present)
 
 
@@ -238,7 +240,6 @@ def _numbers(values: list[Any], kinds: set[type], gaps: bool) -> Any:
     if kinds == {int}:
         with suppress(OverflowError):
             return numpy.array([value or 0 for value in values] if gaps else values, dtype="int64")
-        return None
     if int in kinds and not all(map(_is_float, values)):
         return None
     if gaps:

@@ -45,12 +45,19 @@ Column = list[Any]
 Table = dict[str, dict[int, Any]]  # values by name and place in the block
 
 
-def key_of(name: str) -> str | None:
-    """Return the name under which the values of a name are kept; None for values that are in no small file."""
+def keys_of(name: str) -> Sequence[str]:
+    """Return the names under which the values of a name are kept, as :func:`~rla_hooks.query.names.getter` finds them.
+
+    The first that a run has counts. None at all for values that are in no small file.
+    """
     kind, _, rest = name.partition(".")
-    if name in BUILT_IN or (kind in ("last", "hparams") and rest):
-        return name
-    return None if kind in ("min", "max") and rest else f"hparams.{name}"
+    if name in BUILT_IN:
+        return (name,)
+    if rest and kind in ("min", "max"):
+        return ()
+    if rest and kind == "hparams":
+        return f"hparams.{name}", name
+    return (name, f"hparams.{name}") if rest and kind == "last" else (f"hparams.{name}",)
 
 
 def value_of(value: Any) -> Any:

@@ -68,5 +68,6 @@ def _is_time_of(text: str, run: SavedRun) -> bool:
     digits = re.sub(r"\D", "", text)
     named = parsed(run.name)
     times = [run.started.astimezone(), *([named.time] if named else [])]
-    starts = _OFFSETS if not re.match(r"\d{4}\D", text) else (0,)
+    begins_with_year = re.match(r"\d{4}", text) is not None
+    starts = _OFFSETS[:1] if begins_with_year else _OFFSETS[1:]
     return any(f"{time:%Y%m%d%H%M%S%f}".startswith(digits, start) for time in times for start in starts)

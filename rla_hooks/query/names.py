@@ -3,11 +3,14 @@
 lr, optimizer.width      hyper-parameters; hparams.task where a built-in name hides one
 status, task, ...        the built-in names
 last.perf/return         the last value of a metric; min. and max. are its extremes
+
+A hyper-parameter may itself be called max.steps, {"max": {"steps": 5}} makes it so: the name stands for it in runs
+without such a metric, and hparams.max.steps in all. One called hparams.lr goes before lr.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
 from rla_hooks.query.saved_run import SavedRun
@@ -55,11 +58,11 @@ def getter(name: str) -> Getter:
         return BUILT_IN[name]
     kind, _, rest = name.partition(".")
     if kind == "last" and rest:
-        return lambda run: run.last.get(rest)
+        return lambda run: _first(run.last.get(rest), run.hparams, name)
     if kind in METRICS and rest:
-        return lambda run: _extreme(run, rest, kind)
+        return lambda run: _first(_extreme(run, rest, kind), run.hparams, name)
     if kind == "hparams" and rest:
-        return lambda run: run.hparams.get(rest)
+        return lambda run: _first(run.hparams.get(name), run.hparams, rest)
     return lambda run: run.hparams.get(name)
 
 
@@ -70,7 +73,8 @@ def values_of(runs: Sequence[SavedRun], name: str) -> list[Any]:
         return [*map(getter(name), runs)]
     from rla_hooks.query.bulk import summaries_of_runs  # late: it needs numpy
 
-    return [getattr(found.get(metric), kind, None) for found in summaries_of_runs(runs, [metric])]
+    found = summaries_of_runs(runs, [metric])
+    return [_first(getattr(each.get(metric), kind, None), run.hparams, name) for run, each in zip(runs, found)]
 
 
 def is_known(name: str, known: Container[str]) -> bool:
@@ -85,6 +89,10 @@ def is_known(name: str, known: Container[str]) -> bool:
     if kind == "hparams" and rest in known:
         return rest not in BUILT_IN  # those are known without any hyper-parameter of this name
     return kind in METRICS and f"last.{rest}" in known
+
+
+def _first(value: Any, others: Mapping[str, Any], name: str) -> Any:
+    return value if value is not None else others.get(name)
 
 
 def _extreme(run: SavedRun, metric: str, kind: str) -> Any:

@@ -105,8 +105,8 @@ class Runs(Sequence[SavedRun]):
         metrics: names; ``"loss"`` and ``"last.loss"`` are the last value, ``"min.loss"`` and ``"max.loss"`` the
         extremes. By default the last values of all metrics, at most 100. params: ``"differing"``, those that do not
         have the same value in all runs (one that is missing counts as None), ``"all"``, or names, also built-in ones
-        such as ``"host"``. One with the name of another column is called ``hparams.<name>``. frame: ``"pandas"`` or
-        ``"polars"``.
+        such as ``"host"``. One with the name of another column is called ``hparams.<name>``, and a metric with the name
+        of one of the first columns ``last.<name>``. frame: ``"pandas"`` or ``"polars"``.
 
         Types come from the values: integers (Int64 where some are missing), float64, bool, UTC times, texts. Lists, and
         parameters with values of several kinds, are texts: JSON, but a text stays as it is.
@@ -139,7 +139,8 @@ class Runs(Sequence[SavedRun]):
         Its columns: id, the parameters, x, metric, value (float64). The rows come run by run, and in a run metric by
         metric. Rows that lack the metric or x are left out; a NaN that was logged stays.
 
-        metrics: names; by default all that are numbers. x: any numeric column, such as ``"timestamp"`` or a metric.
+        metrics: names; by default all that are numbers. x: any numeric column, such as ``"timestamp"`` or a metric (one
+        that is called id, metric or value stands in the column ``last.<name>``).
         params and frame: as in :meth:`table`, but of the parameters that differ at most 100.
         Raises :class:`~rla_hooks.errors.ConfigError` for a metric that no run has, or that is a text in one, and
         :class:`~rla_hooks.errors.RLAError` if pandas or polars is not installed.

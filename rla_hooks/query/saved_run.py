@@ -44,7 +44,7 @@ class SavedRun:
     container or on another host, and has written nothing for ten minutes; ``unknown`` where run.json is damaged.
     ``hparams``: parameter.json; ``info``: run.json, and of a run that did not end what rows it has; ``paths``: where
     its files are; ``hints``: what is unusual, such as a folder that somebody has renamed. A saved run is what the files
-    said when it was read: it does not change.
+    said: small ones when it was listed, rows when they are first asked for.
 
     >>> import rla_hooks as rla
     >>> @rla.track(record=["lr"], task="demo", writers=["csv"], backup="none", tags=["sketch"])

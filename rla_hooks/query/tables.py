@@ -16,6 +16,7 @@ from rla_hooks.writers.base import STEP, TIME
 
 Names = str | Iterable[str] | None
 ABOUT = "id", "task", "status", "started", "seconds", "rows"  # the first columns of a table of runs
+_LONG = "id", "metric", "value"  # the columns that each long table has
 _STATISTICS = "last.", "min.", "max."
 _MOST_METRICS = 100  # that a table has without being asked for them
 _MOST_REPEATED = 100  # differing parameters that a long table repeats in each row without being asked for them
@@ -24,16 +25,16 @@ _MOST_LISTED = 20  # names in an error
 
 def table(runs: Sequence[SavedRun], metrics: Names, params: Names) -> dict[str, AnyColumn]:
     """Return one row a run: what it is, its parameters, and a value of each metric. See :meth:`Runs.table`."""
-    shown = _first_metrics(runs) if metrics is None else _list(metrics)
+    shown = _first_metrics(runs) if metrics is None else {_label(name, ABOUT): name for name in _list(metrics)}
     columns = {name: built_in_column(name, map(BUILT_IN[name], runs)) for name in ABOUT}
     columns |= parameters(runs, params, {*columns, *shown})
     known: set[str] = set()
-    for name in shown:
+    for label, name in shown.items():
         values = _values(runs, name)
         if runs and values.count(None) == len(runs):
             known = known or metric_names(runs)
-            _check_known("metric", name, known)
-        columns[name] = column_of(values)
+            _check_known("metric", name, known, _STATISTICS)
+        columns[label] = column_of(values)
     return dict(columns)
 
 
@@ -67,16 +68,20 @@ def long_table(runs: Sequence[SavedRun], metrics: Names, x: str, params: Names) 
     parts = numpy.array(pieces, dtype="int64").reshape(-1, 3)
     of_run, of_metric = (numpy.repeat(parts[:, part], parts[:, 2]) for part in (0, 1))
     about: dict[str, Column] = {"id": column_of([run.id for run in runs])}
-    about |= parameters(runs, params, {"id", x, "metric", "value"}, _MOST_REPEATED)
+    label = _label(x, _LONG)
+    about |= parameters(runs, params, {*_LONG, label}, _MOST_REPEATED)
     table: dict[str, AnyColumn] = {name: Repeated(column, of_run) for name, column in about.items()}
-    table[x] = joined(steps, "int64")
+    table[label] = joined(steps, "int64")
     table["metric"] = Repeated(column_of(names), of_metric)
     table["value"] = Column(numpy.concatenate(values) if values else numpy.empty(0))
     return table
 
 
 def stacked(runs: Sequence[SavedRun], metrics: Names) -> dict[str, Column]:
-    """Return the rows of all runs as columns: id, step, time, and these metrics, or all. A run may lack some."""
+    """Return the rows of all runs as columns: id, step, time, and these metrics, or all. A run may lack some.
+
+    A metric that is called id is the column that :func:`metric_column` names.
+    """
     import numpy
 
     wanted = None if metrics is None else _list(metrics)
@@ -88,8 +93,22 @@ def stacked(runs: Sequence[SavedRun], metrics: Names) -> dict[str, Column]:
     table = {"id": taken(Repeated(column_of((run_id for run_id, _ in read), "object"), of_run))}
     for name in names:
         parts = [columns.get(name, length) for (_, columns), length in zip(read, lengths)]
-        table[name] = joined(parts, "int64" if name == STEP else "float64")
+        table[metric_column(name)] = joined(parts, "int64" if name == STEP else "float64")
     return table
+
+
+def metric_column(metric: str) -> str:
+    """Return the name that a metric has as a column beside the runs' ids.
+
+    >>> metric_column("loss"), metric_column("id")
+    ('loss', 'last.id')
+    """
+    return _label(metric, ("id",))
+
+
+def _label(metric: str, others: Collection[str]) -> str:
+    """Return the name of a metric's column in a table that has these others."""
+    return metric if metric not in others else f"last.{metric}"
 
 
 def _rows_of(runs: Sequence[SavedRun], names: Iterable[str] | None) -> Iterator[Columns]:
@@ -179,7 +198,8 @@ def metric_names(runs: Iterable[SavedRun]) -> set[str]:
     return {name for run in runs for name in run.last}
 
 
-def _first_metrics(runs: Sequence[SavedRun]) -> list[str]:
+def _first_metrics(runs: Sequence[SavedRun]) -> dict[str, str]:
+    """Return the last values that a table has without being asked: the names of columns, and those of the values."""
     names: dict[str, None] = {}
     for run in runs:
         names |= dict.fromkeys(run.last)
@@ -188,7 +208,8 @@ def _first_metrics(runs: Sequence[SavedRun]) -> list[str]:
             f"the table has the first {_MOST_METRICS} of {len(names):,} metrics. Name those that you want: "
             "runs.table(metrics=['...'])"
         )
-    return list(names)[:_MOST_METRICS]
+    first = list(names)[:_MOST_METRICS]
+    return {f"last.{name}" if name in ABOUT or name.startswith(_STATISTICS) else name: f"last.{name}" for name in first}
 
 
 def _values(runs: Sequence[SavedRun], name: str) -> list[Any]:
@@ -232,9 +253,13 @@ def _both(x: Column, metric: Column) -> tuple[Any, Any]:
     return steps[present], values[present]
 
 
-def _check_known(kind: str, name: str, known: Collection[str]) -> None:
-    """Raise the error about a name that no run has, with the nearest and those that exist."""
-    kind_of_value, bare = _parts(name) if kind == "metric" else ("", name)
+def _check_known(kind: str, name: str, known: Collection[str], statistics: Sequence[str] = ()) -> None:
+    """Raise the error about a name that no run has, with the nearest and those that exist.
+
+    statistics: what a name may begin with that is known without it, such as ``max.``.
+    """
+    kind_of_value = next((each for each in statistics if name.startswith(each)), "")
+    bare = name.removeprefix(kind_of_value)
     if name in known or bare in known:
         return
     names = listed([cut(printable(each), 100) for each in sorted(known)], _MOST_LISTED)
@@ -242,9 +267,3 @@ def _check_known(kind: str, name: str, known: Collection[str]) -> None:
         f"No run has the {kind} {cut(printable(repr(name)), 200)}. Known: {names or 'none'}."
         f"{printable(did_you_mean(name, [kind_of_value + each for each in known]))}"
     )
-
-
-def _parts(name: str) -> tuple[str, str]:
-    """Return the statistic that a name begins with, such as ``max.``, and the rest."""
-    statistic = next((each for each in _STATISTICS if name.startswith(each)), "")
-    return statistic, name[len(statistic) :]

@@ -148,6 +148,7 @@ def _times(file: FileRows) -> Array:
 
 
 def piece_of(cells: list[Any], as_text: bool) -> Piece:
+    """Return the cells of a column, as csv has them, as a piece; an empty one has no value. as_text: no numbers."""
     empty: Any = b"" if cells and isinstance(cells[0], bytes) else ""
     if empty not in cells:
         return Piece(_values(cells, as_text), None)
@@ -180,6 +181,7 @@ def texts_of(texts: Sequence[str]) -> Array:
 
 
 def of_json(values: list[Any], as_text: bool) -> Array:
+    """Return values that JSON gave as an array: of integers, floats or texts. as_text: of texts whatever they are."""
     kinds = {*map(type, values)}
     if not as_text and str not in kinds:
         with suppress(OverflowError):
