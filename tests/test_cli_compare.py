@@ -144,10 +144,10 @@ def test_one_run_is_a_mistake(log_root, command):
 
 def test_runs_that_do_not_fit_a_terminal_stand_below_each_other(log_root, in_terminal):
     """Each table has the names again, and no line is broken."""
-    text = in_terminal("compare", "-n", "3", "--no-code", "--log-root", log_root, columns=32)
+    text = in_terminal("compare", "-n", "3", "--no-code", "--log-root", log_root, columns=36)
     lines = re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines()
     values = lines[lines.index("metrics") :]
-    assert max(map(len, lines)) <= 32 and len([line for line in values if line.startswith("  loss last")]) == 2
+    assert max(map(len, lines)) <= 36 and len([line for line in values if line.startswith("  loss last")]) == 2
 
 
 def test_code_of_anybody_is_bounded(tmp_path, monkeypatch):
@@ -186,3 +186,30 @@ def test_a_diff_of_the_last_line_can_be_applied(tmp_path, old, new):
     text = "\n".join(codediff.unified(old, new, "x.py")) + "\n"
     subprocess.run(["git", "apply", "--unsafe-paths", "-"], cwd=tmp_path, input=text, text=True, check=True)
     assert (tmp_path / "x.py").read_text() == new
+
+
+@pytest.fixture(scope="module")
+def alike(tmp_path_factory):
+    """Two runs whose paths differ behind a hundred characters, and metrics that differ at the end of their names."""
+    root = tmp_path_factory.mktemp("alike")
+    for kind in ("first", "second"):
+        with rla.run(task="t", log_root=root, writers=["csv"], backup="none", path=f"{'/models' * 30}/{kind}.pt"):
+            rla.log({f"{'of/' * 60}{number}": 0.1 + number for number in range(120)})
+    return root
+
+
+def test_what_differs_looks_different_on_a_terminal(alike, in_terminal):
+    """Values and names that are too long begin shortly before the place where they differ."""
+    for width in (80, 200):
+        text = re.sub(r"\x1b\[[0-9;]*m", "", in_terminal("compare", "--no-code", "--log-root", alike, columns=width))
+        lines = text.splitlines()
+        (path,) = (line for line in lines if line.startswith("  path"))
+        assert "first.pt" in path and "second.pt" in path and max(map(len, lines)) <= width
+        names = [line.split()[0] for line in lines if line.endswith("0.1")]
+        assert names and len({line.rsplit(None, 2)[0] for line in lines if " last " in line}) == 100
+
+
+def test_a_pipe_has_all_of_it(alike, command):
+    """Whole values, whole names, all digits."""
+    out = command("compare", "--no-code", "--log-root", alike).out
+    assert f"{'/models' * 30}/first.pt" in out and f"{'of/' * 60}99 last" in out and "99.1" in out

@@ -288,7 +288,7 @@ COLUMNS = [
 )
 def test_columns_fit_the_terminal(width, line, dropped, monkeypatch):
     """The least important go first, texts are cut, numbers never; wide letters count for two."""
-    monkeypatch.setattr("rla_hooks.cli.lines.ellipsis", lambda: "…")
+    monkeypatch.setattr("rla_hooks.cli.cells.ellipsis", lambda: "…")
     lines, without_room = fitted(COLUMNS, width)
     assert (lines[1].plain, without_room) == (line, dropped)
     assert all(each.cell_len <= width for each in lines)

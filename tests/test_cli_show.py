@@ -79,7 +79,7 @@ def test_it_is_printed_for_people(log_root, command):
     assert lines[0].startswith("my task  finished  ")
     assert [line for line in lines if line.split() == ["text", "x" * 300]]
     (loss,) = (line for line in lines if line.split()[:1] == ["loss"])
-    assert re.fullmatch(r"  loss +3 +1 \(30\) +4 \(0\) +2\.5  █▃ ▁▆", loss)
+    assert re.fullmatch(r"  loss +3\.0 +1\.0 \(30\) +4\.0 \(0\) +2\.5  █▃ ▁▆", loss)
     assert "  eval/frame.png" in lines and not [line for line in lines if line != line.rstrip()]
     assert any(line.split()[:3] == ["checkpoint-40.pkl", "step", "40"] for line in lines)
     (command_line,) = (line.removeprefix("command") for line in lines if line.startswith("command"))
@@ -192,3 +192,14 @@ def test_a_terminal_breaks_nothing_but_paths(columns, log_root, in_terminal):
     tables = [line for line in lines if not re.match(r"(command|the run|checkpoints|figures|see the curves)\b", line)]
     assert max(map(len, tables)) <= columns and any("text" in line and line.endswith("…") for line in lines)
     assert [line for line in lines if line.startswith("the run: ") and line.endswith("&seed=1'")]
+
+
+def test_a_pipe_has_whole_names_and_all_digits(tmp_path, command):
+    """As rla runs has; a terminal has room for six digits."""
+    name = f"{'of/' * 60}loss"
+    with rla.run(task="t", log_root=tmp_path, writers=["csv"], backup="none", note="n" * 5000, lr=0.1):
+        rla.log({name: 3.023456789123})
+    out = command("show", "--log-root", tmp_path).out
+    assert f"{name}  3.023456789123  " in out and "n" * 5000 in out
+    assert "n" * 5000 in command("runs", "--log-root", tmp_path).out
+    assert "3.023456789123" in command("runs", "-c", name, "--log-root", tmp_path).out

@@ -243,3 +243,31 @@ def test_the_table_of_a_terminal_is_drawn_again_only_for_news(tmp_path, in_termi
     thread.join()
     assert text.count("time-step") <= 4
     assert text.rindex("the run has ended: finished") > text.rindex("0.0625")  # not drawn over by the last table
+
+
+def test_a_terminal_without_cursor_gets_a_line_a_row(log_root, in_terminal):
+    """As a pipe does: a table cannot be drawn again there."""
+    text = in_terminal("tail", "-f", "-n", "1", "--log-root", log_root, TERM="dumb")
+    assert text.splitlines()[0] == "time-step=19  loss=0.05  word=a b  eval=19"
+
+
+def test_wide_letters_take_two_columns_of_the_table(tmp_path, in_terminal):
+    """So a text is cut, and no number."""
+    with rla.run(task="t", log_root=tmp_path, writers=["csv"], backup="none"):
+        rla.log({"日本語の名前": "長い文字列", "loss": 0.123456789, "eval": 7}, step=3)
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", in_terminal("tail", "--log-root", tmp_path, columns=36)).splitlines()
+    assert lines[1].split() == ["3", "長い文字…", "0.123457", "7"]
+    assert in_terminal("tail", "-n", "0", "--log-root", tmp_path) == ""
+
+
+def test_a_metric_that_comes_later_is_waited_for(tmp_path):
+    """It is said that no row has it yet; in a run that has ended it is a mistake."""
+    run = rla.start(task="t", log_root=tmp_path, writers=["csv"], backup="none")
+    rla.log({"loss": 0.5}, step=0)
+    with _follow(tmp_path, "-n", "0", "-c", "late") as child:
+        assert "no run has the metric 'late'. There are: loss." in child.stderr.readline()
+        rla.log({"late": 7}, step=1)
+        assert child.stdout.readline() == "time-step=1  late=7\n"
+        run.finish()
+        child.communicate(timeout=30)
+    assert child.returncode == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 _MAX_METRICS = 100  # unless all are asked for
 _MAX_DIFF = 200, 100_000  # lines of the code's diff: by default, and with --code
-_MAX_VALUE = 40  # characters of a value beside others on a terminal
+_LEAST_VALUE = 40  # columns of a terminal for a value: where all runs have less, they stand in several tables
 _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 
@@ -160,8 +161,9 @@ def _print_runs(found: Runs, console: Console) -> None:
     """A line for each run: what stands at the head of its column, when it started, and how it ended."""
     from rich.text import Text
 
+    from rla_hooks.cli.cells import cell
     from rla_hooks.cli.facts import moment
-    from rla_hooks.cli.screen import cell, print_table
+    from rla_hooks.cli.screen import print_table
 
     rows = [
         [Text(head, "bold"), moment(run.started), cell(run.status), cell(run.title or _called(run))]
@@ -175,11 +177,11 @@ def _called(run: SavedRun) -> str:
 
 
 def _print_values(title: str, table: Values, found: Runs, console: Console) -> None:
+    from rich.cells import cell_len
     from rich.text import Text
 
-    from rla_hooks.cli.draw import number
-    from rla_hooks.cli.screen import cell, print_table
-    from rla_hooks.texts import cut
+    from rla_hooks.cli.cells import cell, cut_apart
+    from rla_hooks.cli.screen import print_table
 
     console.print()
     if not table:
@@ -189,15 +191,17 @@ def _print_values(title: str, table: Values, found: Runs, console: Console) -> N
     is_metric = title == "metrics"  # parameters have all digits: they may differ in the last one
     heads = ["", *(cell(head) for head in _heads(found))]
     rows = [[Text(text, "dim") for text in heads]]
-    most = _MAX_VALUE if console.is_terminal else 500
-    for name, values in table.items():
-        texts = [
-            "" if value is None else cell(number(value) if is_metric and isinstance(value, float) else value)
-            for value in values
-        ]
+    names, width = [cell(name) for name in table], console.width - 2
+    if console.is_terminal:
+        names = cut_apart(names, max(_LEAST_VALUE, width // 3))
+    longest = max(map(cell_len, names))
+    room = max(_LEAST_VALUE, (width - longest) // len(found) - 2)
+    for name, values in zip(names, table.values(), strict=True):
+        texts = [cell(value, sys.maxsize, exact=not is_metric) for value in values]
         style = "bold" if is_metric and len(set(texts)) > 1 else ""
-        rows.append([Text(cell(name, 60)), *(Text(cut(text, most), style) for text in texts)])
-    for part in _parts(rows, console.width - 2):
+        short = cut_apart(texts, room) if console.is_terminal else texts
+        rows.append([Text(name), *(Text(text, style) for text in short)])
+    for part in _parts(rows, width):
         print_table(console, part, indent=2)
 
 

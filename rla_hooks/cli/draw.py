@@ -44,15 +44,6 @@ class Look(NamedTuple):
     colour: bool = True
 
 
-def number(value: object, digits: int = 5) -> str:
-    """Return a number for people, with so many significant digits; of anything else its text.
-
-    >>> number(0.123456789), number(500.0), number(3), number(1e-7), number(123456789.0), number("ppo")
-    ('0.12346', '500', '3', '1e-07', '1.2346e+08', 'ppo')
-    """
-    return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
-
-
 def sparkline(values: Sequence[float] | Floats, width: int = 16, unicode: bool = True) -> str:
     """Return the course of values as a line of small bars; a blank where there is no finite number.
 

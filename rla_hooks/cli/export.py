@@ -182,6 +182,7 @@ def _values(column: AnyColumn, start: int) -> list[Any]:
 
 
 def _write_text(columns: Mapping[str, AnyColumn], form: str, file: TextIO) -> None:
+    from rla_hooks.cli.cells import csv_cell
     from rla_hooks.cli.objects import json_text
     from rla_hooks.texts import printable
 
@@ -190,18 +191,13 @@ def _write_text(columns: Mapping[str, AnyColumn], form: str, file: TextIO) -> No
         text = printable if file.isatty() else str  # what is a file's exact text may control a terminal
         writer.writerow(map(text, columns))
         for row in _rows(columns):
-            writer.writerow([text(value) if isinstance(value, str) else _csv_cell(value) for value in row])
+            writer.writerow([text(each) if isinstance(each := csv_cell(value), str) else each for value in row])
         return
     names = list(columns)
     file.write("[")
     for number, row in enumerate(_rows(columns)):
         file.write(f"{',' * (number > 0)}\n{json_text(dict(zip(names, row, strict=True)), indent=None)}")
     file.write("\n]\n")
-
-
-def _csv_cell(value: Any) -> Any:
-    """Numbers exactly, true and false in the words that most readers know."""
-    return str(value).lower() if isinstance(value, bool) else "" if value is None else value
 
 
 def _write_file(columns: Mapping[str, AnyColumn], form: str, output: Path) -> None:

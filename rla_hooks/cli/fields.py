@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from rla_hooks.cli.cells import text_of_value
 from rla_hooks.cli.lines import Column
 from rla_hooks.endings import FAILED, FINISHED, INTERRUPTED, KILLED, PRUNED
 from rla_hooks.errors import ConfigError
@@ -126,22 +126,6 @@ def wrong(run: SavedRun) -> str | None:
     return "; ".join([*parts, *run.problems, *run.hints]) or None
 
 
-def text_of_value(value: Any, exact: bool = True) -> str:
-    """Return a value as Python prints it, texts without quotes; if not exact, floats with six digits.
-
-    A float that needs no more reads as in the name of the run, by which it can be chosen: ``lr=1.0``, not ``lr=1``.
-
-    >>> text_of_value(0.30000000000000004), text_of_value(0.30000000000000004, exact=False), text_of_value("ppo")
-    ('0.30000000000000004', '0.3', 'ppo')
-    >>> text_of_value(1.0, exact=False), text_of_value(1e16, exact=False), text_of_value(12345678.0, exact=False)
-    ('1.0', '1e+16', '1.23457e+07')
-    """
-    if isinstance(value, float) and not exact:
-        brief = f"{value:.6g}"
-        return repr(value) if float(brief) == value else brief
-    return value if isinstance(value, str) else repr(value)
-
-
 def columns_of(fields: Iterable[Field], brief: bool | None = None) -> list[Column]:
     """Return the columns of a listing.
 
@@ -151,13 +135,20 @@ def columns_of(fields: Iterable[Field], brief: bool | None = None) -> list[Colum
 
 
 def _column(field: Field, brief: bool | None) -> Column:
-    is_number = [isinstance(value, (int, float)) and not isinstance(value, bool) for value in field.values]
-    right = any(is_number) and all(is_number[at] or field.values[at] is None for at in range(len(is_number)))
     styles = [style_of(value) if field.name == "status" else "" for value in field.values]
     if field.name == "wrong":
         styles = ["red" for _ in field.values]  # yellow cannot be read on a light terminal
-    cells = [printable(cut(_text(value, brief), _MAX_CELL)) for value in field.values]
-    return Column(printable(field.name), cells, field.rank, field.least, field.widest, right, styles)
+    texts = [_text(value, brief) for value in field.values]
+    cells = [printable(text if brief is None else cut(text, _MAX_CELL)) for text in texts]
+    return Column(
+        printable(field.name), cells, field.rank, field.least, field.widest, are_numbers(field.values), styles
+    )
+
+
+def are_numbers(values: Iterable[Any]) -> bool:
+    """Whether the values are numbers, or None, but not all of them None."""
+    given = [value for value in values if value is not None]
+    return bool(given) and all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in given)
 
 
 def style_of(status: object) -> str:
@@ -172,12 +163,3 @@ def _text(value: Any, brief: bool | None) -> str:
     if isinstance(value, datetime):
         return f"{value.astimezone():{'%m-%d %H:%M' if brief else '%Y-%m-%d %H:%M:%S'}}"
     return text_of_value(value, exact=brief is None)
-
-
-def plain_value(value: Any) -> Any:
-    """Return a value as a CSV file has it: times in ISO's form, lists and nested values as JSON."""
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, (list, tuple, dict)):
-        return json.dumps(value)
-    return printable(value) if isinstance(value, str) else value

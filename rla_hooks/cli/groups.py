@@ -8,8 +8,8 @@ import statistics
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from rla_hooks.cli.cells import is_unicode
 from rla_hooks.cli.fields import Field, values_of
-from rla_hooks.cli.lines import is_unicode
 from rla_hooks.errors import ConfigError, did_you_mean
 from rla_hooks.query import SavedRun
 from rla_hooks.query.sorting import order, sort_keys

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
+
+from rla_hooks.cli.cells import cut_apart, cut_to
 
 if TYPE_CHECKING:
     from rich.text import Text
 
 GAP = "  "  # between two columns
+MAX_PADDING = 500  # columns: one text of a megabyte must not give each line a megabyte of blanks
 _LONGEST_NUMBER = 25  # characters, as -1.2345678901234567e-300
 
 
@@ -32,7 +34,7 @@ class Column(NamedTuple):
 
 
 def plain(columns: Sequence[Column]) -> Iterable[str]:
-    """Return the head and one line a row, below each other and uncut.
+    """Return the head and one line a row, below each other and uncut; a very long cell moves those behind it.
 
     >>> for line in plain([Column("id", ["a", "bcd"]), Column("rows", ["1", "20"], right=True)]):
     ...     print(line)
@@ -40,7 +42,7 @@ def plain(columns: Sequence[Column]) -> Iterable[str]:
     a       1
     bcd    20
     """
-    widths = [_width(column) for column in columns]
+    widths = [min(_width(column), MAX_PADDING) for column in columns]
     texts = [[column.head, *column.cells] for column in columns]
     for row in zip(*texts, strict=True):
         cells = [_padded(text, width, column) for text, width, column in zip(row, widths, columns, strict=True)]
@@ -57,29 +59,17 @@ def fitted(columns: Sequence[Column], width: int) -> tuple[list[Text], list[str]
         Text(no_wrap=True, overflow="crop")
         for _ in range(1 + max((len(column.cells) for column in columns), default=0))
     ]
+    heads = [column.head for column, _ in kept]
     for number, (column, size) in enumerate(kept):
+        head = column.head if cell_len(column.head) <= size else cut_apart(heads, size)[number]
         styles = ["bold", *(column.styles or [""] * len(column.cells))]
-        for line, text, style in zip(lines, [column.head, *column.cells], styles, strict=True):
-            line.append(_padded(_cut(text, size), size, column), style)
+        for line, text, style in zip(lines, [head, *column.cells], styles, strict=True):
+            line.append(_padded(cut_to(text, size), size, column), style)
             if number < len(kept) - 1:
                 line.append(GAP)
     for line in lines:
         line.rstrip()
     return lines, [column.head for column, size in zip(columns, widths, strict=True) if not size]
-
-
-def is_unicode(characters: str = "▁█⣿│└━…") -> bool:
-    """Whether stdout takes these characters: a terminal with LANG=C takes ASCII only."""
-    try:
-        characters.encode(sys.stdout.encoding or "ascii")
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True
-
-
-def ellipsis() -> str:
-    """Return what stands for a part that was cut off."""
-    return "…" if is_unicode("…") else ".."
 
 
 def _fit(columns: Sequence[Column], width: int) -> list[int]:
@@ -108,13 +98,6 @@ def _fit(columns: Sequence[Column], width: int) -> list[int]:
 
 def _width(column: Column) -> int:
     return max(map(cell_len, [column.head, *column.cells]))
-
-
-def _cut(text: str, size: int) -> str:
-    if cell_len(text) <= size:
-        return text
-    mark = ellipsis()[:size]
-    return set_cell_size(text, size - len(mark)) + mark
 
 
 def _padded(text: str, size: int, column: Column) -> str:

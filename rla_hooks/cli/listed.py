@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rla_hooks.cli.fields import Field, chosen_fields, columns_of, default_fields, exact_fields, plain_value, values_of
+from rla_hooks.cli.cells import csv_cell, is_terminal
+from rla_hooks.cli.fields import Field, chosen_fields, columns_of, default_fields, exact_fields, values_of
 from rla_hooks.cli.groups import Groups, grouped
 from rla_hooks.cli.lines import fitted, plain
 from rla_hooks.cli.nothing import SEE_ALL, labels_near, no_root, no_runs
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 _BRIEF = 100  # characters: in a narrower terminal times have no year and no seconds
-_CTRL_C = 2  # columns: the terminal shows ^C behind the last line. In a line of its own it would shift the others
 
 
 class Wanted(NamedTuple):
@@ -109,7 +109,7 @@ def print_as_csv(wanted: Wanted) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow([printable(field.name) for field in fields])
     for row in zip(*(field.values for field in fields), strict=True):
-        writer.writerow([plain_value(value) for value in row])
+        writer.writerow([printable(each) if isinstance(each := csv_cell(value), str) else each for value in row])
 
 
 def print_as_json(wanted: Wanted) -> None:
@@ -135,24 +135,17 @@ def watch(wanted: Wanted, interval: float) -> None:
     from rich.console import Console, Group
     from rich.live import Live
 
+    from rla_hooks.cli.screen import CTRL_C
+
     console = Console(highlight=False)
     with (
         contextlib.suppress(KeyboardInterrupt),
         Live(console=console, auto_refresh=False, redirect_stdout=False) as live,
     ):
         while True:
-            lines = lines_of(wanted, console.width - _CTRL_C)
+            lines = lines_of(wanted, console.width - CTRL_C)
             live.update(Group(*in_height(lines, console.height - 1)), refresh=True)
             time.sleep(interval)
-
-
-def is_terminal() -> bool:
-    """Whether stdout is a terminal that can do more than print lines."""
-    if not sys.stdout.isatty():
-        return False
-    from rich.console import Console
-
-    return not Console().is_dumb_terminal
 
 
 def lines_of(wanted: Wanted, width: int) -> list[Text]:

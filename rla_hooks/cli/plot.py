@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rla_hooks.cli import completion
+from rla_hooks.cli.cells import is_unicode
 from rla_hooks.cli.common import EachRun, Json, LogRoot, Task, Where, app
 from rla_hooks.cli.draw import MOST_CURVES, Curve, Look, chart
-from rla_hooks.cli.lines import is_unicode
 from rla_hooks.cli.objects import print_json
 from rla_hooks.cli.screen import stdout_console
 from rla_hooks.cli.several import Limit, check_metrics, metrics_of, rows_of, several, short_names

@@ -9,11 +9,12 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from rla_hooks.cli.lines import is_unicode
-from rla_hooks.texts import cut, printable
+from rla_hooks.cli.cells import cut_apart, is_unicode
+from rla_hooks.cli.lines import MAX_PADDING
 
-PIPE_WIDTH = 100_000  # columns: a pipe has no edge
-_MAX_CELL = 500  # characters, of a table in which anything may stand
+PIPE_WIDTH = 1_000_000_000  # columns: a pipe has no edge
+CTRL_C = 2  # columns: the terminal shows ^C behind the last line. In a line of its own it would shift the others
+_NARROWEST = 8  # columns of a terminal
 
 
 def stdout_console() -> Console:
@@ -24,38 +25,32 @@ def stdout_console() -> Console:
     return console
 
 
-def cell(value: object, limit: int = _MAX_CELL) -> str:
-    """Return a value as it stands in a table: on one line, and not endless.
-
-    >>> cell("a\\nb"), cell(0.1), cell(None), cell([1, "a"])
-    ('a\\\\nb', '0.1', '', "[1, 'a']")
-    """
-    text = "" if value is None else value if isinstance(value, str) else repr(value)
-    return printable(cut(text, limit))
-
-
 def print_table(
     console: Console, rows: Iterable[Sequence[Any]], indent: int = 0, right: Sequence[int] = (), narrow: int = 0
 ) -> None:
     """Print rows of cells, each a text or a Text, below each other, without blanks at the end of a line.
 
-    right: the numbers of columns whose cells end below each other. narrow: the widest column, which is cut on a
-    terminal so that a row is one line.
+    right: the numbers of columns whose cells end below each other. narrow: the column that is cut on a terminal so that
+    a row is one line; what differs in it goes on looking different.
     """
     cells = [[Text(each) if isinstance(each, str) else each for each in row] for row in rows]
     if not cells:
         return
-    widths = [max(cell_len(each.plain) for each in column) for column in zip(*cells, strict=True)]
+    columns = [*zip(*cells, strict=True)]
+    widths = [min(max(cell_len(each.plain) for each in column), MAX_PADDING) for column in columns]
     over = indent + sum(widths) + 2 * (len(widths) - 1) - console.width
     if over > 0 and console.is_terminal:
-        widths[narrow] = max(widths[narrow] - over, 8)
+        widths[narrow] = min(widths[narrow], max(widths[narrow] - over, _NARROWEST))
+        texts = cut_apart([each.plain for each in columns[narrow]], widths[narrow])
+        for row, text in zip(cells, texts, strict=True):
+            row[narrow] = Text(text, row[narrow].style)
     for row in cells:
         line = Text(" " * indent, no_wrap=True)
         for column, (each, width) in enumerate(zip(row, widths)):
-            if cell_len(each.plain) > width:
-                each.truncate(width, overflow="ellipsis" if is_unicode("…") else "crop")
             blanks = " " * (width - cell_len(each.plain))
             line.append_text(Text(blanks) + each if column in right else each + Text(blanks))
             line.append("  ")
         line.rstrip()
+        if console.is_terminal:
+            line.truncate(console.width, overflow="ellipsis" if is_unicode("…") else "crop")
         console.print(line, overflow="crop", no_wrap=True, crop=True)

@@ -78,8 +78,9 @@ def show(
 def _print_head(facts: Mapping[str, Any], console: Console) -> None:
     from rich.text import Text
 
+    from rla_hooks.cli.cells import cell
     from rla_hooks.cli.fields import style_of
-    from rla_hooks.cli.screen import cell, print_table
+    from rla_hooks.cli.screen import print_table
 
     status = str(facts["status"])
     style = f"bold {style_of(status)}".strip()
@@ -100,9 +101,9 @@ def _print_head(facts: Mapping[str, Any], console: Console) -> None:
 
 def _head_lines(facts: Mapping[str, Any]) -> Iterator[Line]:
     from rla_hooks.cli.facts import command_of, moment
+    from rla_hooks.life import is_running
     from rla_hooks.texts import duration
 
-    is_running = str(facts["status"]).startswith("running")
     for name in ("title", "group", "note"):
         yield name, str(facts[name] or "")
     yield "tags", ", ".join(facts["tags"])
@@ -111,7 +112,7 @@ def _head_lines(facts: Mapping[str, Any]) -> Iterator[Line]:
     if facts["ended"] is None and facts["last_write"] is not None:
         yield "last wrote", moment(facts["last_write"])
     if facts["seconds"] is not None:
-        yield "runs for" if is_running else "took", duration(facts["seconds"])
+        yield "runs for" if is_running(str(facts["status"])) else "took", duration(facts["seconds"])
     rows, step = facts["rows"], facts["step"]
     yield "rows", "" if rows is None else f"{rows}" + ("" if step is None else f", up to step {step}")
     yield "host", str(facts["host"] or "")
@@ -134,13 +135,14 @@ def _git_line(git: Any) -> str:
 def _print_parameters(facts: Mapping[str, Any], most: int | None, console: Console) -> None:
     from rich.text import Text
 
-    from rla_hooks.cli.screen import cell, print_table
+    from rla_hooks.cli.cells import cell
+    from rla_hooks.cli.screen import print_table
 
     pairs = list(facts["hparams"].items())
     if not pairs:
         return
     _heading("parameters", console)
-    rows = [(cell(name, 60), cell(value, 2000)) for name, value in pairs[:most]]
+    rows = [(cell(name), cell(value, 2000)) for name, value in pairs[:most]]
     print_table(console, [(Text(name), text) for name, text in rows], indent=2, narrow=1)
     _more(len(pairs) - len(rows), console)
 
@@ -148,9 +150,9 @@ def _print_parameters(facts: Mapping[str, Any], most: int | None, console: Conso
 def _print_metrics(facts: Mapping[str, Any], columns: Columns, hidden: int, console: Console) -> None:
     from rich.text import Text
 
-    from rla_hooks.cli.draw import number, sparkline
-    from rla_hooks.cli.lines import is_unicode
-    from rla_hooks.cli.screen import cell, print_table
+    from rla_hooks.cli.cells import cell, is_unicode
+    from rla_hooks.cli.draw import sparkline
+    from rla_hooks.cli.screen import print_table
 
     if not facts["metrics"]:
         return
@@ -158,19 +160,19 @@ def _print_metrics(facts: Mapping[str, Any], columns: Columns, hidden: int, cons
     head = ["", "last", "min (step)", "max (step)", "mean", "course"]
     rows: list[list[Text | str]] = [[Text(each, "dim") for each in head]]
     for name, summary in facts["metrics"].items():
-        cells = [cell(number(summary["last"]), 40)]
+        cells = [cell(summary["last"], 40, exact=False)]
         for kind in ("min", "max"):
             value, step = summary.get(kind), summary.get(f"{kind}_step")
             at = "" if step is None else f" ({step})"
-            cells.append("" if value is None else f"{number(value)}{at}")
-        cells.append("" if summary.get("mean") is None else number(summary["mean"]))
+            cells.append("" if value is None else f"{cell(value, exact=False)}{at}")
+        cells.append(cell(summary.get("mean"), exact=False))
         values, present = columns[name]
         course = (
             ""
             if values.dtype == object
             else sparkline(values if present is None else values[present], _SPARK, is_unicode())
         )
-        rows.append([cell(name, 60), *cells, Text(course, "cyan")])
+        rows.append([cell(name), *cells, Text(course, "cyan")])
     if console.is_terminal and console.width < 100:
         rows = [[*row[:4], *row[5:]] for row in rows]
     print_table(console, rows, indent=2, right=range(1, len(rows[0]) - 1))
@@ -180,7 +182,7 @@ def _print_metrics(facts: Mapping[str, Any], columns: Columns, hidden: int, cons
 def _print_trouble(facts: Mapping[str, Any], traceback: bool, most: int | None, console: Console) -> None:
     from rich.text import Text
 
-    from rla_hooks.cli.screen import cell
+    from rla_hooks.cli.cells import cell
     from rla_hooks.texts import printable
 
     error = facts["error"]
@@ -214,7 +216,8 @@ def _print_files(run: SavedRun, facts: Mapping[str, Any], most: int | None, cons
     from rich.filesize import decimal
     from rich.text import Text
 
-    from rla_hooks.cli.screen import cell, print_table
+    from rla_hooks.cli.cells import cell
+    from rla_hooks.cli.screen import print_table
     from rla_hooks.texts import shell_path
 
     checkpoints = [

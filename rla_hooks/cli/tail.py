@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 _MAX_WIDTH = 40  # of a column, which may hold texts
 _DELETED = "the run was deleted"
 
-_CTRL_C = 2  # columns: the terminal shows ^C where the table ends. In a line of its own it would shift the table
-
 Print = Callable[["Sequence[Row]"], None]
 
 
@@ -54,6 +52,7 @@ def tail(
         rla tail -f
         rla tail latest~1 -n 100 -c loss,perf/return
     """
+    from rla_hooks.cli.cells import is_terminal
     from rla_hooks.cli.choose import choose
     from rla_hooks.cli.follow import Follower, ReadRows
     from rla_hooks.cli.objects import json_text
@@ -65,7 +64,12 @@ def tail(
     columns = None if names is None else names_in([names])
     known = metrics_of([chosen])
     if known:  # one that has no rows yet may get any
-        check_metrics((name for name in columns or () if name not in (STEP, TIME)), known)
+        try:
+            check_metrics((name for name in columns or () if name not in (STEP, TIME)), known)
+        except RLAError as error:
+            if not (follow and is_running(chosen.status)):
+                raise
+            _tell(f"{error} It may come.")
     is_ours = bool(chosen.run_json) or is_running(chosen.status)
     if follow and not is_ours:
         raise RLAError(
@@ -77,7 +81,7 @@ def tail(
         print(json_text([_as_dict(row, columns) for row in follower.last(count)]))
     elif as_json:
         _follow(chosen, follower, count, every, lambda rows: _print_lines(rows, columns, as_json=True))
-    elif console.is_terminal:
+    elif is_terminal():
         _on_terminal(chosen, follower, count, every if follow else None, columns, console)
     elif follow:
         _follow(chosen, follower, count, every, lambda rows: _print_lines(rows, columns))
@@ -94,6 +98,7 @@ def _follow(
     tell: Callable[[str], None] | None = None,
 ) -> None:
     """Give the rows that are there, and those to come, until the run has ended, or Ctrl-C, and tell which."""
+    from rla_hooks.life import is_running
     from rla_hooks.query.entry import read_entry
 
     with suppress(KeyboardInterrupt):
@@ -105,7 +110,7 @@ def _follow(
             if not run.log_dir.is_dir():
                 (tell or _tell)(f"{_DELETED}: {run.name}")
                 raise typer.Exit(1)
-            if not status.startswith("running"):
+            if not is_running(status):
                 (tell or _tell)(f"the run has ended: {status}")
                 return
             time.sleep(every)
@@ -120,8 +125,8 @@ def _tell(text: str) -> None:
 
 def _print_lines(rows: Sequence[Row], columns: Sequence[str] | None, as_json: bool = False) -> None:
     """Print each row as one line, ``time-step=3  loss=0.5``, so that a line needs no header to be understood."""
+    from rla_hooks.cli.cells import cell
     from rla_hooks.cli.objects import json_text
-    from rla_hooks.cli.screen import cell
 
     for row in rows:
         values = _as_dict(row, columns)
@@ -154,8 +159,11 @@ def _on_terminal(
     """Print a table, or keep one on the terminal that is drawn again when there is something new, and only then."""
     from rich.live import Live
 
+    from rla_hooks.cli.screen import CTRL_C
+
     if every is None:
-        console.print(_table(follower.last(count), columns, console.width))
+        if count:
+            console.print(_table(follower.last(count), columns, console.width))
         return
     shown: deque[Row] = deque(maxlen=max(1, min(count, console.height - 4)))
     said: list[str] = []
@@ -164,7 +172,7 @@ def _on_terminal(
 
             def show(rows: Sequence[Row]) -> None:
                 shown.extend(rows)
-                live.update(_with_status(run, _table(shown, columns, console.width - _CTRL_C)), refresh=True)
+                live.update(_with_status(run, _table(shown, columns, console.width - CTRL_C)), refresh=True)
 
             _follow(run, follower, count, every, show, said.append)
     finally:
@@ -176,7 +184,7 @@ def _with_status(run: SavedRun, table: RenderableType) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    from rla_hooks.cli.screen import cell
+    from rla_hooks.cli.cells import cell
 
     line = Text(f"{cell(run.name)}", "dim", no_wrap=True, overflow="ellipsis")
     return Group(line, table)
@@ -185,37 +193,24 @@ def _with_status(run: SavedRun, table: RenderableType) -> RenderableType:
 def _table(rows: Sequence[Row], columns: Sequence[str] | None, width: int) -> RenderableType:
     """Return the rows as a table, of as many columns as fit: those of the newest rows first."""
     from rich.console import Group
-    from rich.table import Table
     from rich.text import Text
 
-    from rla_hooks.cli.draw import number
-    from rla_hooks.cli.screen import cell
+    from rla_hooks.cli.cells import cell, cut_to
+    from rla_hooks.cli.fields import are_numbers
+    from rla_hooks.cli.lines import Column, fitted
 
     if not rows:
         return Text("no rows yet")
     names = list(columns or dict.fromkeys(name for row in rows for name in row.values))
-    cells = {
-        name: [cell(number(value))[:_MAX_WIDTH] if (value := _value(row, name)) is not None else "" for row in rows]
-        for name in [STEP, *(name for name in names if name != STEP)]
-    }
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    left = width
-    for name, column in cells.items():
-        left -= max(len(cell(name)), *map(len, column)) + 2
-        if left < -2 and table.columns:
-            break
-        table.add_column(Text(cell(name)), justify="right", no_wrap=True, overflow="ellipsis")
-    shown = list(cells.values())[: len(table.columns)]
-    for row_cells in zip(*shown, strict=True):
-        table.add_row(*map(Text, row_cells))
-    hidden = list(cells)[len(shown) :]
-    if not hidden:
-        return table
-    line = Text(
-        f"{len(hidden)} more columns: -c {cell(','.join(hidden[:3]))}", "dim", no_wrap=True, overflow="ellipsis"
-    )
-    line.truncate(width, overflow="ellipsis")
-    return Group(table, line)
+    table = []
+    for rank, name in enumerate([STEP, *(name for name in names if name != STEP)]):
+        values = [_value(row, name) for row in rows]
+        cells = [cell(value, _MAX_WIDTH, exact=name == TIME) for value in values]
+        table.append(Column(cell(name), cells, rank, widest=_MAX_WIDTH, right=are_numbers(values)))
+    lines, hidden = fitted(table, width)
+    if hidden:
+        lines.append(Text(cut_to(f"{len(hidden)} more columns: -c {','.join(hidden[:3])}", width), "dim"))
+    return Group(*lines)
 
 
 def _value(row: Row, name: str) -> object:
