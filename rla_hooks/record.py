@@ -243,6 +243,9 @@ class RunRecord:
         return noted
 
 
+MAX_LAST = 10_000  # metrics whose last value is in run.json
+
+
 class Progress(NamedTuple):
     """The rows of a run: how many, the step of the last one, and the last value of each metric.
 

@@ -213,3 +213,13 @@ def test_many_texts_choose_many_runs_each_once(log_root, numbers):
     assert numbers() == [0, 1, 2, 3, 4, 5]
     with pytest.raises(RLAError, match="'sac' fits 2 runs"):
         numbers("latest", "sac")
+
+
+def test_a_match_is_one_line(tmp_path):
+    """Whatever stands in its parameters."""
+    for seed in range(2):
+        with rla.run(task="t", log_root=tmp_path, record=["text"], writers=["csv"], backup="none", text=f"a\n{seed}"):
+            pass
+    with pytest.raises(rla.RLAError) as caught:
+        choose("text=a", tmp_path)
+    assert len(str(caught.value).splitlines()) == 3

@@ -213,3 +213,19 @@ def test_a_pipe_has_all_of_it(alike, command):
     """Whole values, whole names, all digits."""
     out = command("compare", "--no-code", "--log-root", alike).out
     assert f"{'/models' * 30}/first.pt" in out and f"{'of/' * 60}99 last" in out and "99.1" in out
+
+
+def test_metrics_that_are_left_out_are_counted(alike, command):
+    """JSON has all of them."""
+    assert "... and 20 more: --all" in command("compare", "--no-code", "--log-root", alike).out
+    assert len(command("compare", "--json", "--log-root", alike).json["metrics"]) == 360
+
+
+def test_a_task_chooses_runs_and_the_newest_are_kept(log_root, alike, command):
+    """--task counts as --where does; -n keeps the newest, in the order of the words; one run cannot be compared."""
+    assert len(command("compare", "--task", "t", "--json", "--log-root", log_root).json["runs"]) == 3
+    words = "latest", "latest~2", "latest~1", "-n", "2"
+    found = command("compare", *words, "--json", "--log-root", log_root).json["runs"]
+    assert [run["id"] for run in found] == [rla.runs(log_root)[number].id for number in (2, 1)]
+    done = command("compare", "-n", "1", "--log-root", log_root)
+    assert done.code == 2 and "there is one run only" in done.err

@@ -241,3 +241,12 @@ def test_names_are_printed_safely(tmp_path, command):
     assert done.code == 0 and "\\x1b[31mred" in done.out
     assert not [each for each in done.out + done.err if not each.isprintable() and each != "\n"]
     assert json.loads(command("plot", evil, "--json", "--log-root", tmp_path).out)["metric"] == evil
+
+
+def test_without_colours_letters_tell_curves_apart(tmp_path, in_terminal):
+    """NO_COLOR on a terminal."""
+    for seed in range(2):
+        with rla.run(task="t", log_root=tmp_path, writers=["csv"], backup="none", seed=seed):
+            rla.log({"loss": seed}, step=0)
+    text = in_terminal("plot", "loss", "-n", "2", "--log-root", tmp_path, NO_COLOR="1")
+    assert "  a seed=0" in text and "  b seed=1" in text

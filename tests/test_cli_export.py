@@ -164,3 +164,21 @@ def test_csv_and_json_need_no_library_of_frames(log_root, command, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     done = command("export", "-o", "x.parquet", "--log-root", log_root)
     assert done.code == 2 and done.err.endswith("pip install 'rla-hooks[query]'. Without: -o metrics.csv\n")
+
+
+def test_options_that_contradict_are_refused(log_root, command, tmp_path):
+    """And one that is given twice adds up."""
+    for given in (["--json", "--format", "csv"], ["--json", "-o", tmp_path / "x.parquet"]):
+        done = command("export", *given, "--log-root", log_root)
+        assert done.code == 2 and "--json" in done.err and not [*tmp_path.iterdir()]
+
+
+def test_a_file_that_cannot_be_written_is_no_mistake_of_words(log_root, command, tmp_path, monkeypatch):
+    """So the exit code is 1."""
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("rla_hooks.cli.export._write_text", fail)
+    done = command("export", "-o", tmp_path / "x.csv", "--log-root", log_root)
+    assert done.code == 1 and "cannot be written: No space left on device" in done.err

@@ -83,7 +83,7 @@ def test_a_dead_link_is_not_written_through(command, tmp_path):
     """What it points to is outside."""
     (tmp_path / "rla_config.yaml").symlink_to(tmp_path / "outside")
     done = command("init")
-    assert done.code == 2 and "cannot be written: File exists" in done.err
+    assert done.code == 1 and "cannot be written: File exists" in done.err
     assert not (tmp_path / "outside").exists()
 
 
@@ -117,11 +117,11 @@ def test_a_config_above_is_named(command, tmp_path, monkeypatch):
 
 
 def test_a_folder_that_cannot_be_written_is_told(mounted, command, monkeypatch):
-    """In one line, with exit code 2."""
+    """In one line, with exit code 1."""
     disk = mounted("tmpfs", "ro")
     monkeypatch.chdir(disk)
     done = command("init")
-    assert done.code == 2 and "rla_config.yaml cannot be written: Read-only file system" in done.err
+    assert done.code == 1 and "rla_config.yaml cannot be written: Read-only file system" in done.err
 
 
 def test_the_version_is_told(command):
@@ -143,3 +143,14 @@ def test_the_version_in_a_process_of_its_own():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=dict(os.environ))
     assert json.loads(done.stdout.splitlines()[0])["rla_hooks"] == rla.__version__
     assert done.stdout.splitlines()[1:] == ["[]"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="other systems delete no folder that is in use")
+@pytest.mark.parametrize("name", ["init", "doctor"])
+def test_a_working_directory_that_is_gone_is_told(name, tmp_path, monkeypatch):
+    """A shell may still stand in it."""
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    done = subprocess.run([Path(sys.executable).parent / "rla", name], capture_output=True, text=True)
+    assert done.returncode == 1 and "the working directory is gone. Change to one" in done.stdout + done.stderr

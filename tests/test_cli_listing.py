@@ -386,3 +386,53 @@ def _on_terminal(arguments, columns, variables):
     os.close(terminal)
     assert process.wait(20) == 0, shown
     return shown
+
+
+def test_each_name_to_sort_by_is_a_metric_or_another(log_root, rla_command):
+    """A metric's name means its last value, beside other names and for groups."""
+    sort = "--sort", "seed,-perf/return", "-c", "seed,perf/return"
+    lines = rla_command("runs", *sort, "--log-root", log_root)[1].splitlines()
+    assert [line.split()[-2:] for line in lines[1:3]] == [["0", "10.5"], ["0", "7.0"]]
+    for columns in ([], ["-c", "last.perf/return"]):
+        by = "--by", "algo", "--sort", "-perf/return", *columns
+        lines = rla_command("runs", *by, "--log-root", log_root)[1].splitlines()
+        assert [line.split()[0] for line in lines[1:3]] == ["ppo", "sac"]
+
+
+def test_csv_is_what_export_writes(tmp_path, rla_command):
+    """Each name once, and lists as JSON; but for texts, which stay on one line."""
+    odd = {"wrong": 5, "name": "n", "c": [1, math.nan], "b": "line1\nline2", "flag": True}
+    with rla.run(task="t", log_root=tmp_path, writers=["csv"], backup="none", hyper_parameters=odd):
+        pass
+    (row,) = csv.DictReader(io.StringIO(rla_command("runs", "--csv", "--log-root", tmp_path)[1]))
+    assert (row["hparams.wrong"], row["hparams.name"], row["wrong"]) == ("5", "n", "")
+    assert (json.loads(row["c"]), row["b"], row["flag"]) == ([1, None], "line1\\nline2", "true")
+
+
+def test_an_error_is_told_by_its_first_line(tmp_path, rla_command):
+    """Of a text of several lines the last one may say nothing."""
+    with pytest.raises(ValueError, match="boom"), rla.run(task="t", log_root=tmp_path, writers=["csv"], backup="none"):
+        raise ValueError("boom\n  in two\nlines")
+    assert "ValueError: boom\n" in rla_command("runs", "--log-root", tmp_path)[1]
+
+
+def test_sorted_lines_begin_with_the_first(log_root):
+    """Where a terminal has not room for all."""
+    wanted = listed.Wanted(log_root, None, {}, [], [], "name", None)
+    lines = listed.lines_of(wanted, 200)
+    assert listed.in_height(lines, 5, first=True)[:4] == lines[:4]
+
+
+def test_names_in_backquotes(tmp_path, rla_command):
+    """As a filter has them: a doubled one is one, a comma is none between names. They may be given in several -c."""
+    with rla.run(task="t", log_root=tmp_path, writers=["csv"], backup="none", hyper_parameters={"a`b": 1, "c,d": 2}):
+        pass
+    out = rla_command("runs", "-c", "`a``b`", "-c", "`c,d`", "--log-root", tmp_path)[1]
+    assert out.splitlines()[1].split()[-2:] == ["1", "2"]
+
+
+def test_an_endless_interval_is_a_mistake(rla_command):
+    """Nobody waits for it."""
+    for command in ("runs", "tail"):
+        code, _, err = rla_command(command, "--every", "inf")
+        assert code == 2 and "86400" in err.replace(",", "")

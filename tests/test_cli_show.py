@@ -203,3 +203,35 @@ def test_a_pipe_has_whole_names_and_all_digits(tmp_path, command):
     assert f"{name}  3.023456789123  " in out and "n" * 5000 in out
     assert "n" * 5000 in command("runs", "--log-root", tmp_path).out
     assert "3.023456789123" in command("runs", "-c", name, "--log-root", tmp_path).out
+
+
+def test_more_metrics_than_run_json_keeps(tmp_path, command, monkeypatch):
+    """Their names are in the rows."""
+    monkeypatch.setattr("rla_hooks.core.files.MAX_LAST", 20)
+    for module in ("several", "fields"):
+        monkeypatch.setattr(f"rla_hooks.cli.{module}.MAX_LAST", 20)
+    with rla.run(task="t", log_root=tmp_path, writers=["csv"], backup="none"):
+        rla.log({f"m/{number}": number for number in range(300)})
+    root = "--log-root", tmp_path
+    assert len(command("show", "--json", *root).json["metrics"]) == 300
+    assert command("tail", "-c", "m/299", *root).out.endswith("m/299=299\n")
+    assert command("plot", "m/299", "--json", *root).json["runs"][0]["y"] == [299.0]
+    assert command("runs", "-c", "m/299,max.m/298", *root).out.split()[-2:] == ["299", "298"]
+    assert command("runs", "-c", "m/300", *root).code == 2
+
+
+def test_rare_metrics_of_a_killed_run_are_shown(tmp_path, command):
+    """They are in none of its last rows."""
+    run = rla.start(task="t", log_root=tmp_path, writers=["csv"], backup="none")
+    rla.log({"rare": 1.0}, step=0)
+    for step in range(3000):
+        rla.log({"loss": 0.123456789 + step}, step=step)
+    assert set(command("show", "--json", "--log-root", tmp_path).json["metrics"]) == {"rare", "loss"}
+    assert command("plot", "rare", "--json", "--log-root", tmp_path).code == 0
+    run.finish()
+
+
+def test_files_as_json(log_root, command):
+    """The files of each folder."""
+    found = command("show", "seed=1", "--files", "--json", "--log-root", log_root).json
+    assert found["files"]["results"] == ["eval/frame.png"] and "run.json" in found["files"]["log"]

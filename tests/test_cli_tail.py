@@ -264,8 +264,9 @@ def test_a_metric_that_comes_later_is_waited_for(tmp_path):
     """It is said that no row has it yet; in a run that has ended it is a mistake."""
     run = rla.start(task="t", log_root=tmp_path, writers=["csv"], backup="none")
     rla.log({"loss": 0.5}, step=0)
-    with _follow(tmp_path, "-n", "0", "-c", "late") as child:
+    with _follow(tmp_path, "-c", "late") as child:
         assert "no run has the metric 'late'. There are: loss." in child.stderr.readline()
+        assert child.stdout.readline() == "time-step=0\n"
         rla.log({"late": 7}, step=1)
         assert child.stdout.readline() == "time-step=1  late=7\n"
         run.finish()

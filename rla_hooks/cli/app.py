@@ -14,9 +14,9 @@ import warnings
 from contextlib import suppress
 from typing import TextIO
 
-from rla_hooks.cli.common import app
+from rla_hooks.cli.common import NotWritten, app, text_of_os_error
 from rla_hooks.errors import RLAError, RLAWarning
-from rla_hooks.texts import printable, shell_path
+from rla_hooks.texts import printable
 
 _INTERRUPTED = 130  # as shells have it: 128 + SIGINT
 _COMPLETION = "_RLA_COMPLETE"  # typer's: set where a shell asks what it may offer
@@ -45,7 +45,7 @@ def main() -> None:
             sys.stdout.flush()
     except RLAError as error:
         _report(str(error), "red")
-        raise SystemExit(2) from None
+        raise SystemExit(1 if isinstance(error, NotWritten) else 2) from None
     except KeyboardInterrupt:
         raise SystemExit(_INTERRUPTED) from None
     except BrokenPipeError:  # the other end has read enough, as `head` does
@@ -53,8 +53,7 @@ def main() -> None:
         raise SystemExit(1) from None
     except OSError as error:  # of a file, or of the output
         _discard_output()
-        file = f"{shell_path(error.filename)}: " if isinstance(error.filename, (str, os.PathLike)) else ""
-        _report(f"{file}{error.strerror or error}", "red")
+        _report(text_of_os_error(error), "red")
         raise SystemExit(1) from None
 
 

@@ -46,21 +46,24 @@ def cell(value: Any, limit: int = _MAX_CELL, exact: bool = True) -> str:
     return printable(cut(text_of_value(value, exact), limit))
 
 
-def csv_cell(value: Any) -> Any:
-    """Return a value as a CSV file has it: times in ISO's form, true and false in the words that most readers know,
-    lists and nested values as JSON, in which NaN is null; numbers and texts as they are.
+def csv_cell(value: Any, exact: bool = True) -> Any:
+    """Return a value as a CSV file has it: times in ISO's form, booleans as ``true`` and ``false``, lists as JSON.
 
-    >>> csv_cell(True), csv_cell([1, float("nan")]), csv_cell(0.1), csv_cell(None), csv_cell("a")
-    ('true', '[1, null]', 0.1, '', 'a')
+    exact: texts as they are; else on one line, without what controls a terminal.
+
+    >>> csv_cell(True), csv_cell([1, float("nan")]), csv_cell(0.1), csv_cell(None), csv_cell("a\\nb", exact=False)
+    ('true', '[1, null]', 0.1, '', 'a\\\\nb')
     """
-    from rla_hooks.cli.objects import json_text  # late: that module needs the query
-
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, (list, tuple, dict)):
+        from rla_hooks.cli.objects import json_text  # late: that module needs the query
+
         return json_text(value, indent=None)
+    if isinstance(value, str) and not exact:
+        return printable(value)
     return "" if value is None else value
 
 
@@ -98,8 +101,9 @@ def cut_to(text: str, size: int) -> str:
 def cut_apart(texts: Sequence[str], size: int) -> list[str]:
     """Return the texts cut to so many columns; of those that would look the same the part in which they differ.
 
-    >>> cut_apart(["models/of/2026/first.pt", "models/of/2026/second.pt", "none"], 16)
-    ['…2026/first.pt', '…2026/second.pt', 'none']
+    >>> short = cut_apart(["models/of/2026/first.pt", "models/of/2026/second.pt", "none"], 16)
+    >>> [text.removeprefix(ellipsis()) for text in short]
+    ['2026/first.pt', '2026/second.pt', 'none']
     """
     alike: dict[str, list[str]] = {}
     for text in dict.fromkeys(texts):

@@ -14,7 +14,7 @@ from rla_hooks.query import Runs, SavedRun, runs
 from rla_hooks.query.entry import read_entry
 from rla_hooks.query.meant import LATEST, is_pattern, meant
 from rla_hooks.query.moved import parsed
-from rla_hooks.texts import cut, shell_path, shown
+from rla_hooks.texts import cut, printable, shell_path, shown
 
 _MAX_LISTED = 20
 
@@ -91,7 +91,8 @@ def several(text: str, found: Sequence[SavedRun]) -> str:
 def _line(run: SavedRun) -> str:
     started = f"{run.started.astimezone():%Y-%m-%d %H:%M:%S}"
     record = " ".join(f"{key}={value}" for key, value in run.record.items())
-    return f"{cut(run.id, 40)}  {started}  {cut(run.task, 40)}  {run.status}  {cut(run.title or record, 80)}"
+    parts = [cut(run.id, 40), started, cut(run.task, 40), run.status, cut(run.title or record, 80)]
+    return "  ".join(map(printable, parts))
 
 
 class _Asked:

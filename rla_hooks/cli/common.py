@@ -8,7 +8,7 @@ shown as they are.
 
 from __future__ import annotations
 
-import re
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +18,8 @@ import typer
 from rla_hooks._version import __version__
 from rla_hooks.cli import completion
 from rla_hooks.cli.commands import Commands
+from rla_hooks.errors import RLAError
+from rla_hooks.texts import shell_path
 
 # Plain help: it takes half of the time of rich's, and reads as well in a pipe and on a terminal of ASCII. And plain
 # tracebacks of our own mistakes: typer's may show the values of variables.
@@ -29,6 +31,21 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 Commands.registered = app.registered_commands
+
+
+class NotWritten(RLAError):
+    """A file that cannot be written: the exit code is 1, as for an output that cannot."""
+
+
+def text_of_os_error(error: OSError) -> str:
+    """Say what a system call complains of: which file, and why."""
+    if isinstance(error.filename, (str, os.PathLike)):
+        return f"{shell_path(error.filename)}: {error.strerror or error}"
+    try:
+        os.getcwd()
+    except OSError:
+        return "the working directory is gone. Change to one that exists"
+    return error.strerror or str(error)
 
 
 def _print_version(wanted: bool) -> None:
@@ -55,17 +72,15 @@ def _expanded(folder: Path | None) -> Path | None:
     return folder.expanduser() if folder and folder.parts[:1] == ("~",) else folder
 
 
-_NAMES = re.compile(r"(?:[^,`]|`[^`]*`)+")
-
-
 def names_in(texts: Iterable[str | None]) -> list[str]:
-    """Return the names in texts that have commas between them; one in backquotes may have a comma itself.
+    """Return the names in texts that have commas between them, as ``--sort`` reads them: ``a,b`` stands in backquotes.
 
-    >>> names_in(["lr, perf/return", "`a,b`", None])
-    ['lr', 'perf/return', 'a,b']
+    >>> names_in(["lr, perf/return", "`a,b`", None, "last.`a``b`"])
+    ['lr', 'perf/return', 'a,b', 'last.a`b']
     """
-    parts = [part.strip() for text in texts if text for part in _NAMES.findall(text)]
-    return list(dict.fromkeys(part.replace("`", "") for part in parts if part))
+    from rla_hooks.query.sorting import split_names, unquoted  # late: it needs the query
+
+    return list(dict.fromkeys(unquoted(part) for text in texts if text for part in split_names(text) if part))
 
 
 LogRoot = Annotated[
@@ -88,6 +103,23 @@ Where = Annotated[
         metavar="FILTER",
         help="Only runs for which this holds, such as \"lr < 1e-3 and status == 'finished'\"; see docs/query.md.",
     ),
+]
+Limit = Annotated[
+    int | None, typer.Option("-n", "--limit", metavar="N", min=1, help="Only the newest N of the chosen runs.")
+]
+Metrics = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-c",
+        "--columns",
+        metavar="NAMES",
+        autocompletion=completion.metrics,
+        help="Only these metrics, with commas between them.",
+    ),
+]
+Every = Annotated[
+    float,
+    typer.Option("--every", "--interval", metavar="SECONDS", min=0.05, max=86_400, help="How often to look again."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rla_hooks.cli.common import EachRun, Json, LogRoot, Task, Where, app
-from rla_hooks.cli.several import Limit
+from rla_hooks.cli.common import EachRun, Json, Limit, LogRoot, Task, Where, app
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -50,11 +49,12 @@ def compare(
         rla compare --where "algo == 'ppo'" --no-code
     """
     from rla_hooks.cli.objects import print_json
-    from rla_hooks.cli.screen import stdout_console
+    from rla_hooks.cli.screen import print_more, stdout_console
     from rla_hooks.cli.several import several
     from rla_hooks.errors import RLAError
 
-    found = several(run, log_root, task, where, limit, default=["latest~1", "latest"])
+    is_chosen = run or any(each is not None for each in (task, where, limit))
+    found = several(run, log_root, task, where, limit if is_chosen else 2)
     if len(found) < 2:
         raise RLAError("there is one run only. Give two or more to compare, such as: rla compare latest~1 latest")
     if as_json:
@@ -66,7 +66,9 @@ def compare(
     for name, values in parameters.items():  # one that was given as None is there; one that is missing is not
         values[:] = ["none" if name in run.hparams and value is None else value for run, value in zip(found, values)]
     _print_values("parameters", parameters, found, console)
-    _print_values("metrics", _metrics(found, everything), found, console)
+    metrics, hidden = _metrics(found, None if everything else _MAX_METRICS)
+    _print_values("metrics", metrics, found, console)
+    print_more(hidden, console)
     _print_values("versions", _versions(found), found, console)
     if code is not False:
         _print_code(found, _MAX_DIFF[bool(code)], console)
@@ -82,13 +84,13 @@ def _parameters(found: Runs, everything: bool) -> Values:
     return {name: [run.hparams.get(name) for run in found] for name in names}
 
 
-def _metrics(found: Runs, everything: bool) -> Values:
-    """The last, smallest and largest values of the metrics: ``perf/return last``, ``perf/return min``..."""
+def _metrics(found: Runs, most: int | None = None) -> tuple[Values, int]:
+    """The last, smallest and largest values of the first metrics, ``perf/return last`` say; and how many are left."""
     from rla_hooks.cli.several import metrics_of, rows_of
     from rla_hooks.query.summaries import summary_of
 
-    names = metrics_of(found)
-    names = names if everything else names[:_MAX_METRICS]
+    known = metrics_of(found)
+    names = known[:most]
     table: dict[str, list[Any]] = {f"{name} {kind}": [None] * len(found) for name in names for kind in _KINDS}
     for place, run in enumerate(found):
         columns = rows_of(run, names)
@@ -96,7 +98,8 @@ def _metrics(found: Runs, everything: bool) -> Values:
             summary = summary_of(columns[name], columns.get("time-step"))
             for kind in _KINDS:
                 table[f"{name} {kind}"][place] = getattr(summary, kind, None)
-    return {name: values for name, values in table.items() if any(value is not None for value in values)}
+    there = {name: values for name, values in table.items() if any(value is not None for value in values)}
+    return there, len(known) - len(names)
 
 
 _KINDS = "last", "min", "max"
@@ -134,7 +137,7 @@ def _as_dict(found: Runs, everything: bool, code: bool) -> dict[str, Any]:
     document: dict[str, Any] = {
         "runs": [{"id": run.id, "name": run.name, "status": run.status} for run in found],
         "parameters": _parameters(found, everything),
-        "metrics": _metrics(found, everything),
+        "metrics": _metrics(found)[0],
         "versions": _versions(found),
     }
     if code:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 if TYPE_CHECKING:
-    from rla_hooks.query import Runs
+    from rla_hooks.query import Runs, SavedRun
 
 _SAFE = re.compile(r"[A-Za-z0-9_.,/=+@%-]+")
 _UNSAFE_IN_HELP = re.compile(r"[^\w .,/=+@%-]+")
@@ -47,11 +47,19 @@ def runs(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
 
 def columns(ctx: typer.Context, incomplete: str) -> list[str]:
     """Offer names of parameters and metrics for the last of the names that are separated by commas."""
+    return _names(ctx, incomplete, lambda run: [*run.hparams, *run.last])
+
+
+def metrics(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Offer names of metrics for the last of the names that are separated by commas."""
+    return _names(ctx, incomplete, lambda run: run.last)
+
+
+def _names(ctx: typer.Context, incomplete: str, of_run: Callable[[SavedRun], Iterable[str]]) -> list[str]:
     before, comma, last = incomplete.rpartition(",")
     found: list[str] = []
     with _silently():
-        chosen = _runs(ctx)
-        names = {name for run in chosen for name in run.hparams} | {name for run in chosen for name in run.last}
+        names = {name for run in _runs(ctx) for name in of_run(run)}
         found += [f"{before}{comma}{name}" for name in sorted(names) if name.startswith(last) and _SAFE.fullmatch(name)]
     return found[:_MAX_RUNS]
 

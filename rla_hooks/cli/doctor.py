@@ -17,7 +17,7 @@ import typer
 
 from rla_hooks._version import __version__
 from rla_hooks.cli import disks
-from rla_hooks.cli.common import Json, LogRoot, app
+from rla_hooks.cli.common import Json, LogRoot, app, text_of_os_error
 from rla_hooks.errors import RLAError
 from rla_hooks.masking import mask_text, mask_value
 from rla_hooks.texts import cut, printable
@@ -87,6 +87,8 @@ def doctor(log_root: LogRoot = None, as_json: Json = False) -> None:
             where = getattr(error, "where", None)
             for problem in getattr(error, "problems", None) or [str(error)]:
                 report.problem(f"{where}: {problem}" if where else problem)
+        except OSError as error:
+            report.problem(f"{section}: {text_of_os_error(error)}")
     if as_json:
         content = {"ok": not report.problems, **report.facts, "hints": report.hints, "problems": report.problems}
         print(json.dumps(content, indent=2))

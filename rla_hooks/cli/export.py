@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from rla_hooks.cli import completion
-from rla_hooks.cli.common import EachRun, Json, LogRoot, Task, Where, app, names_in
-from rla_hooks.cli.several import Limit
+from rla_hooks.cli.common import EachRun, Json, Limit, LogRoot, Metrics, NotWritten, Task, Where, app, names_in
 
 if TYPE_CHECKING:
     from rla_hooks.query import Runs, SavedRun
@@ -35,10 +33,7 @@ def export(
     kind: Annotated[
         str | None, typer.Option("--format", metavar="FORMAT", help="csv, parquet or json; else by the file's suffix.")
     ] = None,
-    names: Annotated[
-        str | None,
-        typer.Option("-c", "--columns", metavar="NAMES", autocompletion=completion.columns, help="Only these metrics."),
-    ] = None,
+    names: Metrics = None,
     x: Annotated[str, typer.Option(help="The column of steps: time-step, timestamp, or a metric.")] = "time-step",
     params: Annotated[
         str, typer.Option(metavar="NAMES", help="Parameters as columns: differing, all, none, or names.")
@@ -64,9 +59,9 @@ def export(
     from rla_hooks.cli.several import several
     from rla_hooks.query import tables
 
-    form = _format(output, "json" if as_json else kind)
+    form = _format(output, kind, as_json)
     _check_target(output, form, force)
-    chosen = _names(names)
+    chosen = None if names is None else names_in(names)
     found = several(run, log_root, task, where, limit)
     with _watched(found, output) as runs:
         if table:
@@ -80,17 +75,23 @@ def export(
     typer.echo(f"rla: {_length(columns)} rows of {len(found)} runs written to {output}", err=True)
 
 
-def _format(output: Path | None, kind: str | None) -> str:
-    """Return the format that is asked for, by its name or by the file's suffix."""
+def _format(output: Path | None, kind: str | None, as_json: bool) -> str:
+    """Return the format that is asked for, by its name or by the file's suffix; refuse two that differ."""
     from rla_hooks.errors import ConfigError, did_you_mean
 
     if kind is not None:
         if kind.casefold() not in _FORMATS:
             raise ConfigError(f"--format is {kind!r}. Known: {', '.join(_FORMATS)}.{did_you_mean(kind, _FORMATS)}")
+        if as_json and kind.casefold() != "json":
+            raise ConfigError(f"--json and --format {kind} exclude each other. Give one of them.")
         return kind.casefold()
+    suffix = "" if output is None else output.suffix.casefold().removeprefix(".")
+    if as_json:
+        if output is not None and suffix in ("csv", "parquet"):
+            raise ConfigError(f"--json is given, but the file {output.name!r} is called {suffix}. Leave one out.")
+        return "json"
     if output is None or str(output) == _STDOUT:
         return "csv"
-    suffix = output.suffix.casefold().removeprefix(".")
     if suffix in _FORMATS:
         return suffix
     raise ConfigError(
@@ -118,12 +119,8 @@ def _check_target(output: Path | None, form: str, force: bool) -> None:
         _parquet_library()
 
 
-def _names(text: str | None) -> list[str] | None:
-    return None if text is None else names_in([text])
-
-
 def _params(text: str) -> str | list[str]:
-    return text if text in ("differing", "all") else [] if text == "none" else _names(text) or []
+    return text if text in ("differing", "all") else [] if text == "none" else names_in([text])
 
 
 @contextmanager
@@ -184,14 +181,13 @@ def _values(column: AnyColumn, start: int) -> list[Any]:
 def _write_text(columns: Mapping[str, AnyColumn], form: str, file: TextIO) -> None:
     from rla_hooks.cli.cells import csv_cell
     from rla_hooks.cli.objects import json_text
-    from rla_hooks.texts import printable
 
     if form == "csv":
         writer = csv.writer(file, lineterminator="\n")
-        text = printable if file.isatty() else str  # what is a file's exact text may control a terminal
-        writer.writerow(map(text, columns))
+        is_exact = not file.isatty()  # what is a file's exact text may control a terminal
+        writer.writerow([csv_cell(name, is_exact) for name in columns])
         for row in _rows(columns):
-            writer.writerow([text(each) if isinstance(each := csv_cell(value), str) else each for value in row])
+            writer.writerow([csv_cell(value, is_exact) for value in row])
         return
     names = list(columns)
     file.write("[")
@@ -203,7 +199,6 @@ def _write_text(columns: Mapping[str, AnyColumn], form: str, file: TextIO) -> No
 def _write_file(columns: Mapping[str, AnyColumn], form: str, output: Path) -> None:
     """Write the file whole or not at all: beside its place, then moved."""
     from rla_hooks.atomic import replacing
-    from rla_hooks.errors import RLAError
     from rla_hooks.texts import shell_path
 
     try:
@@ -217,7 +212,7 @@ def _write_file(columns: Mapping[str, AnyColumn], form: str, output: Path) -> No
                 ):
                     _write_text(columns, form, file)
     except OSError as error:
-        raise RLAError(
+        raise NotWritten(
             f"{shell_path(output)} cannot be written: {error.strerror or error}. Give another file: -o"
         ) from error
 

@@ -15,6 +15,7 @@ from rla_hooks.query import UNKNOWN, SavedRun
 from rla_hooks.query.names import BUILT_IN, Getter, is_known
 from rla_hooks.query.names import values_of as values_by_name
 from rla_hooks.query.tables import differing
+from rla_hooks.record import MAX_LAST
 from rla_hooks.texts import cut, printable
 
 _MAX_CELL = 500  # characters, of a table in which anything may stand
@@ -53,13 +54,13 @@ def default_fields(found: Sequence[SavedRun], exact: bool = True) -> list[Field]
 
 def exact_fields(found: Sequence[SavedRun]) -> list[Field]:
     """Return what a CSV file has of runs: always the same fields, and one for each parameter."""
-    taken = ["id", "name", "started", "task", "status", "seconds", "rows", "step", "title", "tags", "note"]
-    known = BUILT_IN | _BESIDE
-    values = {name: [known[name](run) for run in found] for name in taken}
-    names = dict.fromkeys(name for run in found for name in run.hparams)
-    for name in names:
-        values[name if name not in taken else f"hparams.{name}"] = [run.hparams.get(name) for run in found]
-    return [*(Field(name, each) for name, each in values.items()), Field("wrong", [wrong(run) for run in found])]
+    first = ["id", "name", "started", "task", "status", "seconds", "rows", "step", "title", "tags", "note"]
+    taken, known = {*first, "wrong"}, BUILT_IN | _BESIDE
+    fields = [Field(name, [known[name](run) for run in found]) for name in first]
+    for name in dict.fromkeys(name for run in found for name in run.hparams):
+        head = f"hparams.{name}" if name in taken else name
+        fields.append(Field(head, [run.hparams.get(name) for run in found]))
+    return [*fields, Field("wrong", [wrong(run) for run in found])]
 
 
 def chosen_fields(found: Sequence[SavedRun], names: Sequence[str]) -> list[Field]:
@@ -88,6 +89,13 @@ def _values(found: Sequence[SavedRun], name: str) -> list[Any]:
         return values_by_name(found, name)
     if any(name in run.last for run in found):
         return values_by_name(found, f"last.{name}")
+    if any(len(run.last) >= MAX_LAST for run in found):  # its rows have more metrics
+        from rla_hooks.query.bulk import summaries_of_runs  # late: it needs numpy
+
+        kind, _, metric = name.partition(".") if name.startswith(("last.", "min.", "max.")) else ("last", "", name)
+        summaries = [each.get(metric) for each in summaries_of_runs(found, [metric])]
+        if any(summaries):
+            return [getattr(each, kind, None) for each in summaries]
     if name in _BESIDE:
         return [_BESIDE[name](run) for run in found]
     from rla_hooks.query.candidates import GivenCandidates
@@ -120,10 +128,21 @@ def _pairs(run: SavedRun, differ: Sequence[str], exact: bool) -> Iterable[str]:
 def wrong(run: SavedRun) -> str | None:
     """Say what is wrong with a run: its error, warnings, damaged files, and whether its folder was moved."""
     warnings, error = run.info.get("warnings"), run.info.get("error")
-    parts = [error.strip().rpartition("\n")[2]] if isinstance(error, str) else []
+    parts = [first_line_of(error)] if isinstance(error, str) else []
     if isinstance(warnings, list) and warnings:
         parts.append(f"{len(warnings)} warning{'s' if len(warnings) > 1 else ''}")
     return "; ".join([*parts, *run.problems, *run.hints]) or None
+
+
+def first_line_of(error: str) -> str:
+    """Return the kind of an error and the first line of its text, out of its traceback.
+
+    >>> first_line_of("Traceback (most recent call last):\\n  File ...\\n    f()\\nValueError: a\\nb")
+    'ValueError: a'
+    """
+    _, head, rest = error.rpartition("Traceback (most recent call last):\n")
+    lines = (rest if head else error).strip("\n").split("\n")
+    return next((line for line in lines if line and not line.startswith(" ")), lines[-1])
 
 
 def columns_of(fields: Iterable[Field], brief: bool | None = None) -> list[Column]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.filesize import decimal
@@ -14,6 +16,7 @@ from rich.tree import Tree
 from rla_hooks.atomic import is_temporary
 from rla_hooks.cli.facts import tensorboard_command
 from rla_hooks.layout import KINDS, LOG, RunPaths
+from rla_hooks.query import SavedRun
 from rla_hooks.texts import printable, shell_path
 
 _MAX_ENTRIES = 8  # of one folder in the tree: a project may have thousands of files
@@ -29,6 +32,18 @@ def print_run(paths: RunPaths) -> None:
     console.print(run_tree(paths))
     command = tensorboard_command(paths)
     console.print(f"\nthe run: {shell_path(paths.log_dir)}\nsee the curves: {command}", markup=False)
+
+
+def files_of(run: SavedRun) -> dict[str, Any]:
+    """Return the files in each folder of a run, their paths within it, as plain data; of many the first ones found."""
+    folders = {"log": run.log_dir, "checkpoint": run.checkpoint_dir, "results": run.results_dir, "code": run.code_dir}
+    found = {kind: [*islice(_files_in(folder), _MAX_SCANNED)] for kind, folder in folders.items() if folder.is_dir()}
+    return {"id": run.id, "name": run.name, "files": {kind: sorted(files) for kind, files in found.items()}}
+
+
+def _files_in(folder: Path) -> Iterator[str]:
+    for top, _, names in os.walk(folder):
+        yield from (os.path.relpath(os.path.join(top, name), folder) for name in names if not is_temporary(name))
 
 
 def run_tree(paths: RunPaths) -> Tree:

@@ -92,9 +92,9 @@ def grouped(
 def _sorted(groups: Groups, sort: str, limit: int | None) -> Groups:
     known = groups.by | {"runs": groups.counts}
     for name, spreads in groups.metrics.items():
-        known[name] = known[name if name.startswith(("last.", "min.", "max.")) else f"last.{name}"] = [
-            spread.mean for spread in spreads
-        ]
+        means = [spread.mean for spread in spreads]
+        known.setdefault(name.removeprefix("last."), means)  # a metric's name means its last value
+        known[name if name.startswith(("last.", "min.", "max.")) else f"last.{name}"] = means
     keys = sort_keys(sort)
     for key in keys:
         if key.name not in known:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from rla_hooks.cli.common import Json, app
+from rla_hooks.cli.common import Json, NotWritten, app
 from rla_hooks.errors import RLAError
 from rla_hooks.texts import shell_path
 
@@ -60,7 +60,7 @@ def init(
             with path.open("x", encoding="utf-8", newline="\n") as file:  # never onto what is there, a dead link say
                 file.write(content)
     except OSError as error:
-        raise RLAError(f"{shell_path(path)} cannot be written: {error.strerror}. Go to a folder of yours.") from error
+        raise NotWritten(f"{shell_path(path)} cannot be written: {error.strerror}. Go to a folder of yours.") from error
     if as_json:
         print(json.dumps({"path": str(path), "content": content}))
         return

@@ -51,9 +51,20 @@ class Wanted(NamedTuple):
         except ConfigError:
             if not self.sort:
                 raise
-            with contextlib.suppress(ConfigError):  # a metric's name means its last value, as in the columns
-                return runs(self.log_root, self.task, **given, sort=last_of(self.sort))
+            with contextlib.suppress(ConfigError):
+                return runs(self.log_root, self.task, **given, sort=self._with_last(given))
             raise
+
+    def _with_last(self, given: Mapping[str, Any]) -> list[str]:
+        """Return the names to sort by. A metric's name means its last value, as in the columns."""
+        names = []
+        for name, descending in sort_keys(self.sort):
+            try:
+                runs(self.log_root, self.task, **{**given, "limit": 1}, sort=[f"-{name}"])
+            except ConfigError:
+                name = f"last.{name}"
+            names.append(f"{'-' if descending else ''}{name}")
+        return names
 
     def groups(self, found: Runs) -> Groups:
         return grouped(found, self.by, self.columns, self.sort, self.limit)
@@ -70,15 +81,6 @@ class Wanted(NamedTuple):
         text = no_runs(self.log_root, self.task, asked or None)
         near = labels_near(self.log_root, self.filters.get("tags", []), self.filters.get("group"))
         return printable(text.removesuffix(SEE_ALL) + near if near else text)
-
-
-def last_of(sort: str) -> list[str]:
-    """Return the names to sort by, with each as the last value of a metric.
-
-    >>> last_of("-perf/return,loss")
-    ['-last.perf/return', 'last.loss']
-    """
-    return [f"{'-' if key.descending else ''}last.{key.name}" for key in sort_keys(sort)]
 
 
 def print_lines(wanted: Wanted) -> None:
@@ -109,7 +111,7 @@ def print_as_csv(wanted: Wanted) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow([printable(field.name) for field in fields])
     for row in zip(*(field.values for field in fields), strict=True):
-        writer.writerow([printable(each) if isinstance(each := csv_cell(value), str) else each for value in row])
+        writer.writerow([csv_cell(value, exact=False) for value in row])
 
 
 def print_as_json(wanted: Wanted) -> None:
@@ -144,7 +146,7 @@ def watch(wanted: Wanted, interval: float) -> None:
     ):
         while True:
             lines = lines_of(wanted, console.width - CTRL_C)
-            live.update(Group(*in_height(lines, console.height - 1)), refresh=True)
+            live.update(Group(*in_height(lines, console.height - 1, wanted.sort is not None)), refresh=True)
             time.sleep(interval)
 
 
@@ -156,14 +158,15 @@ def lines_of(wanted: Wanted, width: int) -> list[Text]:
     return _fitted(wanted, found, width) if found else [Text(wanted.nothing())]
 
 
-def in_height(lines: Sequence[Text], height: int) -> list[Text]:
-    """Return the head and as many of the last lines as there is room for, and how many are above them."""
+def in_height(lines: Sequence[Text], height: int, first: bool = False) -> list[Text]:
+    """Return the head and as many of the last lines, or of the first, as there is room for, and how many are left."""
     from rich.text import Text
 
     if len(lines) <= height:
         return list(lines)
     room = max(height - 2, 1)
-    return [lines[0], Text(f"... {len(lines) - 1 - room} more", "dim"), *lines[-room:]]
+    more = Text(f"... {len(lines) - 1 - room} more", "dim")
+    return [*lines[: room + 1], more] if first else [lines[0], more, *lines[-room:]]
 
 
 def _fitted(wanted: Wanted, found: Runs, width: int) -> list[Text]:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from rla_hooks.cli import completion
-from rla_hooks.cli.common import Json, LogRoot, Task, Where, app, names_in
+from rla_hooks.cli.common import Every, Json, LogRoot, Task, Where, app, names_in
 
 Columns = Annotated[
     list[str] | None,
@@ -41,7 +41,6 @@ By = Annotated[
 ]
 Csv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 Watch = Annotated[bool, typer.Option("--watch", help="Show the listing again and again, until Ctrl-C.")]
-Interval = Annotated[float, typer.Option("--interval", metavar="SECONDS", min=0.1, help="How often --watch looks.")]
 
 
 _WORDS = {"allow_extra_args": True}  # which are a mistake: what was meant is said
@@ -64,7 +63,7 @@ def list_runs(
     json: Json = False,
     csv: Csv = False,
     watch: Watch = False,
-    interval: Interval = 2.0,
+    every: Every = 2.0,
     log_root: LogRoot = None,
 ) -> None:
     """List runs, one a line, newest last.
@@ -102,7 +101,7 @@ def list_runs(
         limit,
     )
     if watch:
-        listed.watch(wanted, interval)
+        listed.watch(wanted, every)
     elif json:
         listed.print_as_json(wanted)
     elif csv:

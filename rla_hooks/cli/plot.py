@@ -9,13 +9,14 @@ import typer
 
 from rla_hooks.cli import completion
 from rla_hooks.cli.cells import is_unicode
-from rla_hooks.cli.common import EachRun, Json, LogRoot, Task, Where, app
+from rla_hooks.cli.common import EachRun, Json, Limit, LogRoot, Task, Where, app
 from rla_hooks.cli.draw import MOST_CURVES, Curve, Look, chart
 from rla_hooks.cli.objects import print_json
 from rla_hooks.cli.screen import stdout_console
-from rla_hooks.cli.several import Limit, check_metrics, metrics_of, rows_of, several, short_names
+from rla_hooks.cli.several import check_metrics, metrics_of, rows_of, several, short_names
 from rla_hooks.errors import RLAError
 from rla_hooks.query import SavedRun
+from rla_hooks.texts import listed, shown
 from rla_hooks.writers.base import STEP, TIME
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ _UNITS = ((86400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
 
 @app.command("plot")
 def plot(
-    metric: Annotated[str, typer.Argument(metavar="METRIC", autocompletion=completion.columns)],
+    metric: Annotated[str, typer.Argument(metavar="METRIC", autocompletion=completion.metrics)],
     run: EachRun = None,
     x: Annotated[str, typer.Option(help="What runs along the axis: time-step, timestamp, or a metric.")] = STEP,
     smooth: Annotated[int, typer.Option(min=1, help="Draw the mean of so many rows, up to each row.")] = 1,
@@ -52,13 +53,12 @@ def plot(
         rla plot perf/return latest latest~1 --smooth 20
     """
     found = several(run, log_root, task, where, limit, default=["latest"])
-    known = metrics_of(found)
-    check_metrics([metric, *([x] if x not in (STEP, TIME) else [])], known)
+    check_metrics([metric, *([x] if x not in (STEP, TIME) else [])], found)
     pairs = [(each, _curve(each, label, metric, x)) for each, label in zip(found, short_names(found), strict=True)]
     drawn = [(each, curve) for each, curve in pairs if curve is not None]
     curves = [curve if smooth == 1 else curve._replace(ys=_smoothed(curve.ys, smooth)) for _, curve in drawn]
     if not curves:
-        raise RLAError(f"{metric!r} of these runs holds no numbers. Give another metric: {', '.join(known[:20])}.")
+        raise RLAError(_no_numbers(metric, x, found))
     if as_json:
         documents = [
             {"id": each.id, "name": each.name, "label": label, "x": xs, "y": ys}
@@ -69,10 +69,19 @@ def plot(
     _print(curves, metric if smooth == 1 else f"{metric}  (mean of {smooth})", x, width, height)
 
 
+def _no_numbers(metric: str, x: str, found: Sequence[SavedRun]) -> str:
+    """Say that no curve can be drawn, and of which metrics one can."""
+    texts = {name for run in found for name, value in run.last.items() if isinstance(value, str)}
+    others = [name for name in metrics_of(found) if name not in texts | {metric}]
+    over = "" if x in (STEP, TIME) else f" over {shown(x, 100)}"
+    hint = f" Give another metric: {listed(others, 20)}." if others else ""
+    return f"{shown(metric, 100)}{over} of these runs holds no numbers.{hint}"
+
+
 def _print(curves: Sequence[Curve], title: str, x: str, width: int | None, height: int) -> None:
     console = stdout_console()
     fits = console.width if console.is_terminal else 80
-    look = Look(width or fits, height, is_unicode(), console.color_system is not None)
+    look = Look(width or fits, height, is_unicode(), console.color_system is not None and not console.no_color)
     drawn = list(curves)[-MOST_CURVES:]
     if len(drawn) < len(curves):
         title += f"  (the newest {len(drawn)} of {len(curves)} runs)"

@@ -54,3 +54,9 @@ def print_table(
         if console.is_terminal:
             line.truncate(console.width, overflow="ellipsis" if is_unicode("…") else "crop")
         console.print(line, overflow="crop", no_wrap=True, crop=True)
+
+
+def print_more(count: int, console: Console) -> None:
+    """Say that a list was longer, where it was."""
+    if count > 0:
+        console.print(Text(f"  ... and {count} more: --all", "dim"))

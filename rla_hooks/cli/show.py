@@ -50,14 +50,14 @@ def show(
     """
     from rla_hooks.cli.choose import choose
     from rla_hooks.cli.facts import facts_of
-    from rla_hooks.cli.folders import print_run
+    from rla_hooks.cli.folders import files_of, print_run
     from rla_hooks.cli.objects import print_json
     from rla_hooks.cli.screen import stdout_console
     from rla_hooks.cli.several import metrics_of, rows_of
 
     chosen = choose(run, log_root, where, task)
     if files:
-        print_run(chosen.paths)
+        print_json(files_of(chosen)) if as_json else print_run(chosen.paths)
         return
     names = metrics_of([chosen])
     shown = names if everything or as_json else names[:_MAX_METRICS]
@@ -136,7 +136,7 @@ def _print_parameters(facts: Mapping[str, Any], most: int | None, console: Conso
     from rich.text import Text
 
     from rla_hooks.cli.cells import cell
-    from rla_hooks.cli.screen import print_table
+    from rla_hooks.cli.screen import print_more, print_table
 
     pairs = list(facts["hparams"].items())
     if not pairs:
@@ -144,7 +144,7 @@ def _print_parameters(facts: Mapping[str, Any], most: int | None, console: Conso
     _heading("parameters", console)
     rows = [(cell(name), cell(value, 2000)) for name, value in pairs[:most]]
     print_table(console, [(Text(name), text) for name, text in rows], indent=2, narrow=1)
-    _more(len(pairs) - len(rows), console)
+    print_more(len(pairs) - len(rows), console)
 
 
 def _print_metrics(facts: Mapping[str, Any], columns: Columns, hidden: int, console: Console) -> None:
@@ -152,7 +152,7 @@ def _print_metrics(facts: Mapping[str, Any], columns: Columns, hidden: int, cons
 
     from rla_hooks.cli.cells import cell, is_unicode
     from rla_hooks.cli.draw import sparkline
-    from rla_hooks.cli.screen import print_table
+    from rla_hooks.cli.screen import print_more, print_table
 
     if not facts["metrics"]:
         return
@@ -176,13 +176,14 @@ def _print_metrics(facts: Mapping[str, Any], columns: Columns, hidden: int, cons
     if console.is_terminal and console.width < 100:
         rows = [[*row[:4], *row[5:]] for row in rows]
     print_table(console, rows, indent=2, right=range(1, len(rows[0]) - 1))
-    _more(hidden, console)
+    print_more(hidden, console)
 
 
 def _print_trouble(facts: Mapping[str, Any], traceback: bool, most: int | None, console: Console) -> None:
     from rich.text import Text
 
     from rla_hooks.cli.cells import cell
+    from rla_hooks.cli.screen import print_more
     from rla_hooks.texts import printable
 
     error = facts["error"]
@@ -201,7 +202,7 @@ def _print_trouble(facts: Mapping[str, Any], traceback: bool, most: int | None, 
         shown = facts[name] if most is None else facts[name][-most:]
         for each in shown:
             console.print(Text(f"  {cell(_line_of(each), 2000)}"), soft_wrap=True)
-        _more(len(facts[name]) - len(shown), console)
+        print_more(len(facts[name]) - len(shown), console)
 
 
 def _line_of(item: Any) -> str:
@@ -217,7 +218,7 @@ def _print_files(run: SavedRun, facts: Mapping[str, Any], most: int | None, cons
     from rich.text import Text
 
     from rla_hooks.cli.cells import cell
-    from rla_hooks.cli.screen import print_table
+    from rla_hooks.cli.screen import print_more, print_table
     from rla_hooks.texts import shell_path
 
     checkpoints = [
@@ -230,7 +231,7 @@ def _print_files(run: SavedRun, facts: Mapping[str, Any], most: int | None, cons
             _heading(f"{name} ({len(rows)})", console)
             kept: Sequence[list[str]] = rows if most is None else rows[-most:]
             print_table(console, kept, indent=2)
-            _more(len(rows) - len(kept), console)
+            print_more(len(rows) - len(kept), console)
     console.print()
     # Whole lines, which a terminal breaks: they are there to be copied.
     for kind, name in (("log", "the run"), ("checkpoint", "checkpoints"), ("results", "figures"), ("code", "code")):
@@ -244,10 +245,3 @@ def _heading(text: str, console: Console) -> None:
 
     console.print()
     console.print(Text(text, "bold"))
-
-
-def _more(count: int, console: Console) -> None:
-    from rich.text import Text
-
-    if count > 0:
-        console.print(Text(f"  ... and {count} more: --all", "dim"))

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rla_hooks.cli import completion
-from rla_hooks.cli.common import Json, LatestRun, LogRoot, Task, Where, app, names_in
+from rla_hooks.cli.common import Every, Json, LatestRun, LogRoot, Metrics, Task, Where, app, names_in
 from rla_hooks.errors import RLAError
 from rla_hooks.writers.base import STEP, TIME
 
@@ -31,12 +30,9 @@ Print = Callable[["Sequence[Row]"], None]
 def tail(
     run: LatestRun = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Show rows as they come, until the run ends.")] = False,
-    count: Annotated[int, typer.Option("-n", metavar="N", min=0, help="Begin with the last N rows.")] = 10,
-    names: Annotated[
-        str | None,
-        typer.Option("-c", "--columns", metavar="NAMES", autocompletion=completion.columns, help="Only these metrics."),
-    ] = None,
-    every: Annotated[float, typer.Option(min=0.05, help="Seconds between two looks at the files.")] = 1.0,
+    count: Annotated[int, typer.Option("-n", "--limit", metavar="N", min=0, help="Begin with the last N rows.")] = 10,
+    names: Metrics = None,
+    every: Every = 1.0,
     where: Where = None,
     task: Task = None,
     log_root: LogRoot = None,
@@ -61,11 +57,10 @@ def tail(
     from rla_hooks.life import is_running
 
     chosen = choose(run, log_root, where, task)
-    columns = None if names is None else names_in([names])
-    known = metrics_of([chosen])
-    if known:  # one that has no rows yet may get any
+    columns = None if names is None else names_in(names)
+    if metrics_of([chosen]):  # one that has no rows yet may get any
         try:
-            check_metrics((name for name in columns or () if name not in (STEP, TIME)), known)
+            check_metrics((name for name in columns or () if name not in (STEP, TIME)), [chosen])
         except RLAError as error:
             if not (follow and is_running(chosen.status)):
                 raise

@@ -23,13 +23,12 @@ from rla_hooks.layout import RunPaths
 from rla_hooks.life import process_identity, read_status
 from rla_hooks.locks import locked
 from rla_hooks.masking import mask_value
-from rla_hooks.record import Claim, Ended, Progress, RunRecord, report_in_file, this_process
+from rla_hooks.record import MAX_LAST, Claim, Ended, Progress, RunRecord, report_in_file, this_process
 from rla_hooks.smallfiles import read_json
 from rla_hooks.texts import cut, duration, shell_path
 from rla_hooks.writers import parameter_tables
 from rla_hooks.writers.human_writer import print_text
 
-_MAX_LAST = 10_000  # metrics whose last value is in run.json
 _MAX_TEXT = 1000  # characters of one that is a text
 _MAX_RESULT = 10_000  # bytes of what a function returned; lists of runs read it of each run
 
@@ -241,7 +240,7 @@ class RunFiles:
             logger = self._logger
             with self._guard.warn_on_error("run.json"):
                 lists = {"gaps": logger.missing.as_dicts(), "warnings": self._guard.notes()}
-                values = islice(logger.last_values.items(), _MAX_LAST)
+                values = islice(logger.last_values.items(), MAX_LAST)
                 last = {key: cut(value, _MAX_TEXT) if type(value) is str else value for key, value in values}
                 self.record.save_progress(logger.rows, logger.last_step, last, **lists)
 

@@ -29,7 +29,7 @@ def sort_keys(given: object) -> list[SortKey]:
     >>> sort_keys(["-`time-step`"])
     [SortKey(name='time-step', descending=True)]
     """
-    parts = _COMMA.split(given) if isinstance(given, str) else given
+    parts = split_names(given) if isinstance(given, str) else given
     if given is None or given == "":
         return []
     if not isinstance(parts, (list, tuple)) or not all(isinstance(part, str) and part.strip(" -`") for part in parts):
@@ -39,11 +39,28 @@ def sort_keys(given: object) -> list[SortKey]:
 
 
 def _key(text: str) -> SortKey:
-    name = text.removeprefix("-").strip()
-    if name.endswith("`"):  # `time-step`, last.`time-step`
-        prefix, _, quoted = name[:-1].partition("`")
-        name = prefix + quoted.replace("``", "`")
-    return SortKey(name, text.startswith("-"))
+    return SortKey(unquoted(text.removeprefix("-").strip()), text.startswith("-"))
+
+
+def split_names(text: str) -> list[str]:
+    """Return the names in a text with commas between them, as they are written; those in backquotes may have commas.
+
+    >>> split_names("lr, `a,b`")
+    ['lr', '`a,b`']
+    """
+    return [part.strip() for part in _COMMA.split(text)]
+
+
+def unquoted(name: str) -> str:
+    """Return the name that is written in backquotes, or without any.
+
+    >>> unquoted("`time-step`"), unquoted("last.`time-step`"), unquoted("`a``b`"), unquoted("lr")
+    ('time-step', 'last.time-step', 'a`b', 'lr')
+    """
+    if not name.endswith("`"):
+        return name
+    prefix, _, quoted = name[:-1].partition("`")
+    return prefix + quoted.replace("``", "`")
 
 
 def order(chosen: Sequence[int], keys: Sequence[SortKey], column: Callable[[str], Sequence[Any]]) -> list[int]:
