@@ -131,3 +131,30 @@ def test_a_read_only_root_is_a_clear_error(mounted, command):
         done = command(*words, "--log-root", disk)
         assert done.code == 2 and "labels.json" in done.err and "Read-only file system" in done.err
     assert not os.path.exists(rla.runs(disk)[-1].paths.labels_json)
+
+
+def test_words_stay_in_their_order(saved, command):
+    """Also those that begin with dashes; what is named like an option takes its value, whatever that looks like."""
+    assert command("note", "latest", "fixed", "-lr", "again").out == "fixed -lr again\n"
+    assert command("note", "latest", "--- todo ---").out == "--- todo ---\n"
+    assert command("note", "latest", "--", "--append", "b").out == "--append b\n"
+    assert command("tag", "--where", "-1 < seed", "good", "-old").out.endswith("3 runs\n")
+    assert [run.tags for run in saved()] == [["good"]] * 3
+    done = command("tag", "latest", "--lr", "new")
+    assert done.code == 2 and "--lr" in done.err and saved()[-1].tags == ["good"]
+
+
+def test_a_note_and_a_title_are_given_to_the_run_of_a_filter(saved, command):
+    """As tags are: latest is the latest of those that it chooses."""
+    assert command("title", "latest", "first", "--where", "seed == 0").code == 0
+    assert command("note", "latest", "second", "--task", "t", "--where", "seed == 1").code == 0
+    assert [(run.title, run.note) for run in saved()] == [("first", None), (None, "second"), (None, None)]
+
+
+@pytest.mark.parametrize("stdin", ["closed", "bytes"])
+def test_standard_input_that_holds_no_text_is_a_mistake(stdin, saved, command, monkeypatch):
+    """It is closed, or gives bytes that are no UTF-8."""
+    given = io.TextIOWrapper(io.BytesIO(b"\xff\xfe"), "utf-8")
+    monkeypatch.setattr(sys, "stdin", None if stdin == "closed" else given)
+    done = command("note", "latest", "-")
+    assert done.code == 2 and "standard input" in done.err and saved()[-1].note is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from itertools import islice
 from typing import Annotated, Any
 
 import typer
@@ -18,17 +19,29 @@ from rla_hooks.labels import Labels, change
 from rla_hooks.query import SavedRun
 from rla_hooks.texts import printable
 
+_OPTION = re.compile(r"--[a-z][a-z-]*(=.*)?", re.DOTALL)
 _LONGEST_INPUT = 200_000  # characters of a note from standard input; too many of a note are told by their number
 
 
 class _DashWords(TyperCommand):
-    """A command whose words may begin with one dash, as in ``-bad``; they are no short options."""
+    """A command whose words may begin with a dash, as in ``-bad``: only what is named like an option is one."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        before = args[: args.index("--")] if "--" in args else args
-        words = [word for word in before if re.match(r"-[^-]", word) and word != "-h"]
-        others = [word for word in before if word not in words]
-        return super().parse_args(ctx, [*others, "--", *words, *args[len(before) + 1 :]])
+        known = {name: each for each in self.get_params(ctx) if each.param_type_name == "option" for name in each.opts}
+        options: list[str] = []
+        words: list[str] = []
+        left = iter(args)
+        for word in left:
+            name, has_value, _ = word.partition("=")
+            if word == "--":
+                words += left
+            elif name in known:
+                options.append(word)
+                if not (has_value or getattr(known[name], "is_flag", False)):
+                    options += islice(left, 1)
+            else:  # an option that is not known is told, rather than kept as a word
+                (options if _OPTION.fullmatch(word) else words).append(word)
+        return super().parse_args(ctx, [*options, "--", *words])
 
 
 @app.command("tag", cls=_DashWords)
@@ -88,6 +101,8 @@ def note(
         typer.Argument(metavar="TEXT", help="The note; '' removes it, and - reads it from standard input."),
     ] = None,
     append: Annotated[bool, typer.Option("--append", help="Add a line to the note that is there.")] = False,
+    where: Where = None,
+    task: Task = None,
     log_root: LogRoot = None,
     as_json: Json = False,
 ) -> None:
@@ -101,11 +116,11 @@ def note(
         rla note latest --append "fixed by a lower lr"
         rla note latest - < observations.txt
     """
-    saved = choose(run, log_root)
+    saved = choose(run, log_root, where, task)
     if not text:
         _print_label(saved, "note", saved.note, as_json)
         return
-    given = sys.stdin.read(_LONGEST_INPUT).rstrip("\n") if text == ["-"] else " ".join(text)
+    given = _from_stdin() if text == ["-"] else " ".join(text)
     content = _change(saved, Labels(note=given), append=append)
     _print_replaced(saved.note, content.get("note"), append)
     _print_label(saved, "note", content.get("note"), as_json)
@@ -115,6 +130,8 @@ def note(
 def title(
     run: Run,
     text: Annotated[list[str] | None, typer.Argument(metavar="TEXT", help="The title, a line; '' removes it.")] = None,
+    where: Where = None,
+    task: Task = None,
     log_root: LogRoot = None,
     as_json: Json = False,
 ) -> None:
@@ -125,13 +142,22 @@ def title(
         rla title latest "PPO, small nets"
         rla title latest ""
     """
-    saved = choose(run, log_root)
+    saved = choose(run, log_root, where, task)
     if not text:
         _print_label(saved, "title", saved.title, as_json)
         return
     content = _change(saved, Labels(title=" ".join(text)))
     _print_replaced(saved.title, content.get("title"), False)
     _print_label(saved, "title", content.get("title"), as_json)
+
+
+def _from_stdin() -> str:
+    if sys.stdin is None:
+        raise RLAError("the note is to come from standard input, which is closed. Give a file: rla note RUN - < FILE")
+    try:
+        return sys.stdin.read(_LONGEST_INPUT).rstrip("\n")
+    except UnicodeDecodeError as error:
+        raise RLAError(f"standard input is no text in {error.encoding}: {error.reason}. Convert it first") from None
 
 
 def _change(run: SavedRun, new: Labels, remove: list[str] | None = None, append: bool = False) -> dict[str, Any]:
