@@ -89,7 +89,7 @@ def test_exactly_the_chosen_runs_are_served(loader, log_root, served, tmp_path):
     child, url = served("--where", "algo == 'ppo' or algo == 'new'", "--log-root", log_root, loader)
     tags = _ask(f"{url}/data/plugin/scalars/tags", lambda answer: len(answer) == 2)
     ids = {run.hparams["algo"]: run.id[:4] for run in rla.runs(log_root)}
-    new, ppo = f"algo=new lr=None [{ids['new']}]", f"algo=ppo lr=0.5 [{ids['ppo']}]"
+    new, ppo = f"algo=new [{ids['new']}]", f"algo=ppo lr=0.5 [{ids['ppo']}]"
     assert {name: list(each) for name, each in tags.items()} == {new: ["loss"], ppo: ["loss"]}
     rla.log({"loss": 3.0}, step=1)
     running.finish()
@@ -145,3 +145,34 @@ def test_mistakes_are_told(log_root, command):
     assert done.code == 2 and "none of the 1 runs has TensorBoard's files" in done.err
     done = command("tb", "--logdir=x", "--log-root", log_root)
     assert done.code == 2 and done.err.startswith("rla: --logdir is given, but rla tb chooses the runs.")
+
+
+def test_names_are_short_whatever_the_runs_hold(tmp_path, command):
+    """Of two tasks each has its own parameters; many wide letters make no name that a disk refuses."""
+    for task, parameters in (("a", dict.fromkeys("abcd", "诗" * 300)), ("b", {"lr": 1})):
+        with rla.run(task=task, log_root=tmp_path, writers=["tensorboard"], backup="none", hyper_parameters=parameters):
+            rla.log({"loss": 1.0}, step=0)
+    with rla.run(task="c", log_root=tmp_path, writers=["csv"], backup="none"):
+        rla.log({"loss": 1.0}, step=0)
+    (other,) = rla.runs(tmp_path, task="c")
+    other.tensorboard_dir.mkdir(exist_ok=True)
+    (other.tensorboard_dir / "notes.txt").touch()
+    done = command("tb", "--where", "status == 'finished'", "--json", "--log-root", tmp_path)
+    first, second, third = (run["name"] for run in done.json["runs"])
+    assert len(os.fsencode(first)) <= 255 and "None" not in first and third is None
+    assert re.fullmatch(r"b lr=1 \[\w{4,}\]", second)
+
+
+def test_ctrl_c_ends_it_without_a_traceback(log_root, served):
+    """Also while TensorBoard loads."""
+    child = subprocess.Popen(
+        [Path(sys.executable).parent / "rla", "tb", "--port", "0", "--log-root", log_root, "algo=ppo"],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert child.stderr.readline().startswith("rla: 1 run")
+    time.sleep(0.5)
+    os.killpg(child.pid, signal.SIGINT)
+    _, said = child.communicate(timeout=30)
+    assert child.returncode == 0 and "Traceback" not in said

@@ -20,13 +20,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rla_hooks.cli import completion
-from rla_hooks.cli.common import Json, LogRoot, Task, Where, app
-from rla_hooks.cli.several import Limit
+from rla_hooks.cli.common import Json, Limit, LogRoot, Task, Where, app
 
 if TYPE_CHECKING:
     from rla_hooks.query import Runs, SavedRun
 
-_LONGEST = 150  # characters of a name: a part of a path has at most 255 bytes
+_LONGEST = 200  # bytes of a name: a part of a path has at most 255
 _UNSAFE = re.compile(r'[/\\:*?"<>|,\x00-\x1f]')  # in file names, and in --logdir_spec
 _PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 _FIXED = "--logdir", "--logdir_spec"
@@ -70,8 +69,7 @@ def tensorboard(
     texts, options = _split(run or [])
     options += [f"--port={port}"] if port is not None else []
     options += [f"--host={host}"] if host is not None else []
-    every = task is not None or where is not None or limit is not None
-    found = several(texts, log_root, task, where, limit, default=() if every else ["latest"])
+    found = several(texts, log_root, task, where, limit, default=["latest"])
     folders = _folders(found)
     if as_json:
         names = {str(folder): name for name, folder in folders.items()}
@@ -107,7 +105,7 @@ def _folders(found: Runs) -> dict[str, Path]:
     folders: dict[str, Path] = {}
     for run, name in zip(found, short_names(found), strict=True):
         if _has_events(run) or is_running(run.status):
-            folders[_free(_UNSAFE.sub("_", name)[:_LONGEST], folders)] = run.tensorboard_dir
+            folders[_free(_short(_UNSAFE.sub("_", name)), folders)] = run.tensorboard_dir
     left = len(found) - len(folders)
     if not folders:
         raise RLAError(
@@ -117,6 +115,10 @@ def _folders(found: Runs) -> dict[str, Path]:
     if left:
         typer.echo(f"rla: {left} of {len(found)} runs are left out: they have no files of TensorBoard's", err=True)
     return folders
+
+
+def _short(name: str) -> str:
+    return name.encode()[:_LONGEST].decode(errors="ignore")
 
 
 def _free(name: str, taken: dict[str, Path]) -> str:
@@ -130,7 +132,7 @@ def _free(name: str, taken: dict[str, Path]) -> str:
 
 def _has_events(run: SavedRun) -> bool:
     with suppress(OSError), os.scandir(run.tensorboard_dir) as entries:
-        return any(True for _ in entries)
+        return any("tfevents" in entry.name for entry in entries)
     return False
 
 
@@ -143,7 +145,7 @@ def _spec(folders: dict[str, Path]) -> list[str]:
         return ["--logdir", *map(str, folders.values())]
     for folder in folders.values():
         if "," in str(folder):  # which --logdir_spec takes for the end of one
-            raise RLAError(f"no command can name {shell_path(folder)}, as it has a comma. Leave out --print and --json")
+            raise RLAError(f"no option of TensorBoard's can name {shell_path(folder)}, as it has a comma")
     return ["--logdir_spec", ",".join(f"{name}:{folder}" for name, folder in folders.items())]
 
 
@@ -164,13 +166,22 @@ def _serve(folders: dict[str, Path], options: Sequence[str]) -> int:
         except OSError:  # Windows, without the right to make links
             logdir = _spec(folders)
         # In the folder of links: what lies in the user's own could hide a module of TensorBoard's.
-        child = subprocess.Popen(_command(logdir, options), cwd=place)
+        child = _start(_command(logdir, options), place)
         try:
             return child.wait()
-        except KeyboardInterrupt:  # the terminal has told TensorBoard, too
+        except KeyboardInterrupt:
             return 0
         finally:
             _end(child)
+
+
+def _start(command: Sequence[str], folder: str) -> subprocess.Popen[Any]:
+    """Start a program that ignores Ctrl-C, at which it may print a traceback; this one ends it."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Python, too, goes on ignoring what it is started with
+    try:
+        return subprocess.Popen(command, cwd=folder)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _end(child: subprocess.Popen[Any]) -> None:
