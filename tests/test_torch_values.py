@@ -124,25 +124,6 @@ def test_many_values(torch, logger, writer):
     assert writer.rows == [(step, {f"m{i}": i / 8 for i in range(200)}) for step in range(3)]
 
 
-def test_types_that_cannot_be_packed(torch, logger, writer, monkeypatch):
-    """They are read one by one; so are all, if one of them raises, and only that one is left out."""
-
-    class Bad:
-        ndim, dtype, device, is_cuda = 0, torch.float32, torch.device("cpu"), False
-
-        def numel(self):
-            return 1
-
-        def item(self):
-            raise RuntimeError("device-side assert")
-
-    monkeypatch.setitem(devices._families, Bad, devices._families[torch.Tensor])
-    with pytest.warns(RLAWarning, match="'bad' was left out: device-side assert"):
-        logger.log({"a": torch.tensor(1.5), "bad": Bad(), "b": torch.tensor(2.5)}, 0, wait=False)
-        logger.flush()
-    assert writer.rows == [(0, {"a": 1.5, "b": 2.5})]
-
-
 def test_keeps_no_graph_alive(torch, logger):
     """A row that waits holds no tensor of the training, and so no gradients."""
     loss = torch.zeros((), requires_grad=True) * 2

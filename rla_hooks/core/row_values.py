@@ -78,9 +78,13 @@ class RowValues:
     def finish(self, scalars: dict[str, Any]) -> None:
         """Wait for the values of a row that are on their way, and put them in their places."""
         failed = []
+        last: Transfer | None = None
+        values: Mapping[str, Any] = {}
         for name, transfer in scalars.items():
             if type(transfer) is Transfer:
-                value = transfer.values()[name]
+                if transfer is not last:
+                    last, values = transfer, transfer.values()
+                value = values[name]
                 kind = type(value)
                 if kind is float or kind is int:
                     scalars[name] = value

@@ -27,9 +27,11 @@ class TorchTensors:
         self._events: dict[str, Callable[[Any], Any] | None] = {"cpu": None, "meta": None}  # by the type of device
 
     def holds(self, value: Any) -> bool:
-        if not value.is_cuda and self._event_of(value.device.type) is None:  # the name of a type takes a while to get
-            return False
-        return bool(value.numel() == 1)
+        if not value.is_cuda:
+            kind = "cpu" if value.is_cpu else value.device.type  # which takes a while to get
+            if self._event_of(kind) is None:
+                return False
+        return value.numel() == 1  # type: ignore[no-any-return]
 
     def fetch(self, values: Sequence[Any], at_once: bool) -> Fetch:
         """Copy the values on the current stream of their device, which runs after what has computed them."""
@@ -40,15 +42,19 @@ class TorchTensors:
             return _Copies(self, len(numbers), [([*range(len(numbers))], numbers)], [], [])
         groups: dict[Any, list[int]] = {}  # of the positions of values; by data type, since a common one is not exact
         for index, value in enumerate(values):
-            kind = value.dtype, value.device
+            kind = value.dtype, value.get_device()  # a number: quicker to get and to look up than the device
             if kind in groups:
                 groups[kind].append(index)
             else:
                 groups[kind] = [index]
         used: list[_Page] = []
-        copies = [(indices, self._copy([values[index] for index in indices], used)) for indices in groups.values()]
-        devices = {device for _, device in groups}
-        return _Copies(self, len(values), copies, [self._record(device) for device in devices], used)
+        copies: list[tuple[list[int], Any]] = []
+        devices: dict[int, Any] = {}
+        for (_, number), indices in groups.items():
+            some = values if len(groups) == 1 else [values[index] for index in indices]
+            devices[number] = device = some[0].device
+            copies.append((indices, self._copy(some, device.type, used)))
+        return _Copies(self, len(values), copies, [self._record(device) for device in devices.values()], used)
 
     def is_capturing(self) -> bool:
         """Return whether CUDA records what this thread does, and must be asked and told nothing else."""
@@ -68,21 +74,30 @@ class TorchTensors:
         """
         return any(probe() for probe in self._transforms)
 
-    def _copy(self, values: list[Any], used: list[_Page]) -> Any:
+    def _copy(self, values: Sequence[Any], kind: str, used: list[_Page]) -> Any:
         """Return the copy on the host; or, where it cannot be made so, the numbers or exceptions, one by one."""
         try:
-            flat = [value.detach() if value.requires_grad else value for value in values]
-            flat = [value if value.ndim == 0 else value.reshape(()) for value in flat]
-            packed = self._torch.stack(flat) if len(flat) > 1 else flat[0].reshape(1)
-            kind = values[0].device.type
-            if kind not in ("cuda", "cpu") or len(flat) > _ROOM:
+            packed = self._pack(values)
+            if kind not in ("cuda", "cpu") or len(values) > _ROOM:
                 return packed.to("cpu", non_blocking=True, copy=True)
             used.append(self._pages.pop() if self._pages else _Page(self._torch, kind == "cuda"))
-            copy = used[-1].view(packed.dtype, len(flat))
+            copy = used[-1].view(packed.dtype, len(values))
             copy.copy_(packed, non_blocking=True)
             return copy
         except Exception:  # a type that cannot be packed, or a lost device
             return [read(value) for value in values]
+
+    def _pack(self, values: Sequence[Any]) -> Any:
+        """Return a vector of the values, without gradients. Every line costs time in a step."""
+        if len(values) == 1:
+            packed = values[0].reshape(1)
+        else:
+            for value in values:
+                if value.ndim:
+                    values = [value.reshape(()) for value in values]
+                    break
+            packed = self._torch.stack(values)
+        return packed.detach() if packed.requires_grad else packed
 
     def _record(self, device: Any) -> Any:
         """Return an event of the device that comes after the copies."""
