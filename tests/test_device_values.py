@@ -642,10 +642,12 @@ def test_jax_arrays():
         "-p",
         "no:cacheprovider",
         "--import-mode=importlib",
+        "-o",
+        "faulthandler_timeout=100",  # a test that hangs says where
     ]
     four = {"XLA_FLAGS": "--xla_force_host_platform_device_count=4", "JAX_PLATFORMS": "cpu"}
     command = [*program, HERE / "jax_values.py"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=HERE.parent, env=os.environ | four)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, cwd=HERE.parent, env=os.environ | four)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
