@@ -6,6 +6,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
 DEMO = $(VENV)-demo
+PEERS = $(VENV)-peers
 # The oldest and the newest that setup.cfg names.
 PYTHONS = 3.10 3.13
 
@@ -13,7 +14,7 @@ PYTHONS = 3.10 3.13
 PIP = PYTHONWARNINGS=ignore $(BIN)/python -m pip --disable-pip-version-check install --quiet
 DEMO_PIP = $(subst $(BIN)/,$(DEMO)/bin/,$(PIP))
 
-.PHONY: help demo quickstart test core core-tests $(PYTHONS:%=core-%) lint types docs bench kills wheel check clean
+.PHONY: help demo quickstart test core core-tests $(PYTHONS:%=core-%) lint types docs bench bench-peers kills wheel check clean
 .DEFAULT_GOAL := help
 
 help:
@@ -22,7 +23,7 @@ help:
 	@echo "make core   run the core tests on the oldest and the newest Python, where this machine has them"
 	@echo "make lint   check style and types"
 	@echo "make docs   build the docs site and check its links: build/docs/index.html"
-	@echo "make bench  measure speed against references"
+	@echo "make bench  measure speed against references (ARGS=step: some of it); make bench-peers: other trackers beside it"
 	@echo "make kills  kill, interrupt and starve trainings by the hundred, and tell what was lost"
 	@echo "make check  lint, types, docs, test, core, and the built wheel in a bare environment: what CI runs"
 
@@ -105,7 +106,11 @@ docs: $(READY)
 
 bench: $(READY)
 	@echo "==> measuring; every figure is a ratio against a reference in the same run"
-	@$(BIN)/python tests/benchmarks/run.py
+	@$(BIN)/python tests/benchmarks/run.py $(ARGS)
+
+bench-peers: $(READY)
+	@echo "==> measuring other trackers; the first time, each is installed into an environment of its own, $(PEERS)"
+	@$(BIN)/python tests/benchmarks/peers/run.py --environments $(PEERS) $(ARGS)
 
 kills: $(READY)
 	@echo "==> attacking running trainings; a few minutes, as root also on a small disk"
@@ -125,4 +130,4 @@ check: lint types docs test core wheel
 	@echo "==> all checks passed"
 
 clean:
-	@rm -rf $(VENV) $(VENV)-wheel $(DEMO) $(PYTHONS:%=$(VENV)-%) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	@rm -rf $(VENV) $(VENV)-wheel $(DEMO) $(PEERS) $(PYTHONS:%=$(VENV)-%) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -36,6 +36,7 @@ docs/cli
 docs/settings
 docs/layout
 docs/reliability
+docs/benchmarks
 docs/security
 docs/rla
 docs/examples
