@@ -18,6 +18,7 @@ import pytest
 
 from rla_hooks import rowfiles as rows
 from rla_hooks.errors import RLAWarning
+from rla_hooks.writers import csv_row
 from rla_hooks.writers.base import Row
 from rla_hooks.writers.csv_writer import CsvWriter
 
@@ -26,17 +27,27 @@ OURS = os.path.dirname(sys.modules["rla_hooks"].__file__)
 
 
 class Log:
-    """Writes rows that tell what they are: ``i`` is unique, and each other value of the row is ``i``, too."""
+    """Writes rows that tell what they are: ``i`` is unique, and each other value of the row is ``i``, too.
+
+    With orjson the owner's rows go the way of rows of floats, which is that of integers here.
+    """
 
     def __init__(self, folder, own=True):
         self.folder, self.returned, self.tried = folder, [], 0
+        self.floats_writers = {} if own and csv_row.native() else None
         self.path = folder / "progress.csv"
         self.writer = CsvWriter(self.path, own)
 
     def write(self, *keys):
         self.tried += 1
         number = self.tried
-        self.writer.write(Row(number, time.time(), {"i": number, **dict.fromkeys(keys, number)}))
+        if self.floats_writers is None:
+            self.writer.write(Row(number, time.time(), {"i": number, **dict.fromkeys(keys, number)}))
+        else:
+            keys = tuple(dict.fromkeys(("i", *keys)))
+            if keys not in self.floats_writers:
+                self.floats_writers[keys] = self.writer.floats_writer(keys)
+            self.floats_writers[keys](number, time.time(), [number] * len(keys))
         self.returned.append(number)
 
     def check(self):

@@ -678,3 +678,70 @@ def test_kill_9_in_the_middle_of_dumping_loses_no_row_that_was_dumped(run_paths,
     assert [step for step, _ in scalars["loss"]][: last + 1] == list(range(last + 1))
     Logger(make_writers(["csv"], run_paths)).log({"loss": 1.0}, step=-5)
     assert len(read_rows(run_paths.progress_csv)) == len(rows) + 1
+
+
+# --- rows of floats ---------------------------------------------------------------------------------------------------
+
+
+def test_rows_of_the_same_keys_are_written_as_any_other(tmp_path, read_rows):
+    """Floats, and what comes between them: integers, NaN, texts, other keys, missing values, odd steps."""
+    from rla_hooks.writers.csv_writer import CsvWriter
+
+    rows = [{"a": 0.5, "b": 1.5}, {"a": 0.25, "b": 2.5}, {"a": 1, "b": 2.5}, {"a": math.nan, "b": -math.inf}]
+    rows += [{"b": 0.5, "a": 1.5}, {"a": 0.5, "b": "text"}, {"a": 0.5, "b": None}, {"a": 0.5, "b": 1.5, "c": 2.5}]
+    rows += [{"a": 0.5, "b": True}, {"a": 2**70, "b": 0.5}, {"a": np.float32(0.5), "b": 0.25}, {"a": 0.5, "b": 1.5}]
+    writer = ListWriter()
+    logger = Logger([CsvWriter(tmp_path / "progress.csv"), writer])
+    for _ in range(3):
+        for row in rows:
+            logger.log(row)
+    logger.log({"a": 0.5, "b": 1.5}, 2.0)
+    logger.log({"a": 0.5, "b": 1.5}, -(2**70))
+    expected = [
+        {k: float(v) if v is not True else 1 for k, v in row.items() if type(v) not in (str, type(None))}
+        for row in rows
+    ]
+    for number, (step, values) in enumerate(writer.rows[:-2]):
+        numbers = {key: value for key, value in values.items() if type(value) is not str}
+        assert step == number and repr({k: float(v) for k, v in numbers.items()}) == repr(
+            {k: float(v) for k, v in expected[number % len(rows)].items()}
+        )
+    assert [step for step, _ in writer.rows[-2:]] == [2, -(2**70)]
+    held = [{k: v for k, v in row.items() if k in "abc"} for row in read_rows(tmp_path / "progress.csv")]
+    assert len(held) == 38 == logger.rows
+    for row, (_, values) in zip(held, writer.rows):
+        assert {k: v for k, v in row.items() if v} == {k: v if type(v) is str else repr(v) for k, v in values.items()}
+    assert logger.last_values == {"a": 0.5, "b": 1.5, "c": 2.5}
+
+
+def test_writers_that_come_and_go_get_the_rows_of_their_time():
+    """Also where the keys stay the same."""
+    first, second = ListWriter("first"), ListWriter("second")
+    logger = Logger([first])
+    for step in range(3):
+        logger.log({"a": 0.5}, step)
+    logger.output_formats.append(second)
+    for step in range(3, 6):
+        logger.log({"a": 0.5}, step)
+    logger.output_formats.remove(first)
+    logger.log({"a": 0.5}, 6)
+    assert [step for step, _ in first.rows] == [*range(6)]
+    assert [step for step, _ in second.rows] == [3, 4, 5, 6]
+
+
+def test_a_row_of_floats_is_a_copy():
+    """What the caller, or a writer, does to its own afterwards changes no other."""
+    first, second = ListWriter("first"), ListWriter("second")
+    first.write = lambda row: row.values.clear()
+    logger, mine = Logger([first, second]), {"a": 0.5}
+    for _ in range(3):
+        logger.log(mine)
+    mine["a"] = 1.0
+    assert [values for _, values in second.rows[1:]] == [{"a": 0.5}] * 2 and logger.last_values == {"a": 0.5}
+
+
+def test_keys_of_rows_are_not_kept_without_end(logger):
+    """Sets of keys that never come again cost no memory."""
+    for number in range(600):
+        logger.log({str(number): 0.5})
+    assert len(logger._shapes) <= 256

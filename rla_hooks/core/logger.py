@@ -26,16 +26,32 @@ from rla_hooks.errors import WarnOnce
 from rla_hooks.texts import cut, text_of
 from rla_hooks.values import WORD, Scalar
 from rla_hooks.writers import copied_writers
-from rla_hooks.writers.base import STEP, TIME, Media, MediaEvent, Row, Writer
+from rla_hooks.writers.base import STEP, TIME, FloatsWriter, Media, MediaEvent, Row, Writer
 
 _Row = dict[str, Scalar]
 _Excluded = Mapping[str, frozenset[str]] | None  # by key, the writers that do not get it
 _MAX_MESSAGE = 100_000  # characters
 _LEAST = -WORD
 _STR = {str}
-_NO_SHAPE: tuple[None, None] = None, None
 _MAX_SHAPES = 256  # sets of names that are remembered
 DEBUG, INFO, WARN, ERROR, DISABLED, BACKUP = 10, 20, 30, 40, 50, 60
+
+
+class _Shape:
+    """Rows of floats with the same keys: what writes them."""
+
+    def __init__(self, keys: tuple[str, ...], writers: Sequence[Writer]):
+        self.types: list[type] = [float] * len(keys)
+        self.writers = [*writers]
+        self.writes = [(writer, _floats_writer(writer, keys)) for writer in writers]
+
+
+def _floats_writer(writer: Writer, keys: tuple[str, ...]) -> FloatsWriter:
+    make = getattr(writer, "floats_writer", None)
+    if callable(make):
+        write: FloatsWriter = make(keys)
+        return write
+    return lambda step, time, numbers: writer.write(Row(step, time, dict(zip(keys, numbers)), keys))
 
 
 class Logger:
@@ -68,9 +84,7 @@ class Logger:
         self._windows: dict[str, deque[float]] = {}
         self._warn = WarnOnce()
         self._odd = RowValues(self._warn)
-        self._shapes: dict[
-            tuple[str, ...], tuple[tuple[str, ...], list[type]]
-        ] = {}  # names and types of rows of floats
+        self._shapes: dict[tuple[str, ...], _Shape] = {}  # of rows before, by their keys
         self._scalar_rows: list[ScalarRow] = []  # one, or more where a signal handler logs; the last may take values
         self._waiting: deque[WaitingRow] = deque()
         self._lock = threading.RLock()
@@ -178,8 +192,40 @@ class Logger:
             if self._values:
                 self.record_all(values)
                 self.dump(step, wait=wait)
-            else:
+            elif type(values) is not dict or not self._log_floats(values.copy(), step, walltime):
                 self._dump(values, step, None, walltime, wait)
+
+    def _log_floats(self, values: _Row, step: int | None, at: float | None) -> bool:
+        """Write a row of nothing but floats, with the keys of a row before: most rows are such. Return whether it is.
+
+        values: a copy, since another thread may change what the caller has.
+        """
+        shape = self._shapes.get(tuple(values))
+        numbers: list[Any] = [*values.values()]
+        if shape is None or [*map(type, numbers)] != shape.types or shape.writers != self.output_formats:
+            return False
+        if self._scalar_rows or self._waiting or self.level == DISABLED or self.before_row is not None:
+            return False
+        if step is None:
+            step = self.next_step()
+        if type(step) is not int or not _LEAST <= step < WORD:
+            return False
+        if at is None:
+            at = time.time()
+        for writer, write in shape.writes:
+            try:
+                written = write(step, at, numbers)
+            except Exception as error:
+                self._failed(writer, error, step)
+            else:
+                if self.missing.open and written is not False:
+                    self._recovered(writer)
+        self.rows += 1
+        self.last_step = step
+        self.last_values.update(values)
+        if self.on_row is not None:
+            self.on_row(dict(values))
+        return True
 
     def dump(self, step: int | None = None, *, wait: bool | None = None) -> dict[str, Scalar]:
         """Write everything recorded since the last dump as one row, and return its values; no row if there are none.
@@ -271,44 +317,26 @@ class Logger:
             return {}
         if self._scalar_rows or self._waiting:
             self._write_earlier(wait)
-        scalars: _Row
-        transfers: Sequence[Transfer] = ()
-        keys: tuple[str, ...] | None = None
-        if type(values) is dict:
-            scalars = values.copy()  # before it is looked at: another thread may change what the caller has
-            keys, floats = self._shapes.get(tuple(scalars), _NO_SHAPE)
-        if keys is None or [*map(type, scalars.values())] != floats:
-            scalars, transfers = self._scalars(values, wait)
-            if STEP in scalars or TIME in scalars:
-                self._odd.finish(scalars)  # the step is needed now
-                transfers = ()
-                step = self._odd.free_columns(scalars, step)
-            elif keys is None and {*map(type, values)} == _STR:
-                self._remember(tuple(scalars))
-            keys = None
+        scalars, transfers = self._scalars(values, wait)
+        if STEP in scalars or TIME in scalars:
+            self._odd.finish(scalars)  # the step is needed now
+            transfers = ()
+            step = self._odd.free_columns(scalars, step)
+        elif type(values) is dict:
+            self._remember(tuple(scalars), values)
         if not scalars:
             return scalars
         if step is None:
             step = self.next_step()
         elif type(step) is not int or not _LEAST <= step < WORD:
             step = self._odd.step(step, self.next_step(), scalars)
-            keys = None  # there may be one more
         if self.before_row is not None:
             self._begin()
-        row = Row(step, time.time() if at is None else at, scalars, keys)
+        row = Row(step, time.time() if at is None else at, scalars)
         if transfers or self._waiting:
             return self._let_wait(WaitingRow(row, excluded, transfers), wait)
         for writer in self.output_formats:
-            if excluded:
-                self._write(writer, self._without(row, writer.name, excluded))
-                continue
-            try:  # as _write, without the call
-                written = writer.write(row)
-            except Exception as error:
-                self._failed(writer, error, step)
-            else:
-                if self.missing.open and written is not False:
-                    self._recovered(writer)
+            self._write(writer, self._without(row, writer.name, excluded) if excluded else row)
         self.rows += 1
         self.last_step = step
         self.last_values.update(scalars)
@@ -375,11 +403,13 @@ class Logger:
         if action is not None:
             action()
 
-    def _remember(self, keys: tuple[str, ...]) -> None:
-        """Remember the names of a row: if the values of the next one are floats, they are looked at all at once."""
-        if len(self._shapes) >= _MAX_SHAPES:
-            self._shapes.clear()
-        self._shapes[keys] = keys, [float] * len(keys)
+    def _remember(self, keys: tuple[str, ...], values: Mapping[str, Any]) -> None:
+        """Remember the keys of a row, if they are names of columns as they are, for :meth:`_log_floats`."""
+        shape = self._shapes.get(keys)
+        if (shape is None or shape.writers != self.output_formats) and {*map(type, values)} == _STR:
+            if len(self._shapes) >= _MAX_SHAPES:
+                self._shapes.clear()
+            self._shapes[keys] = _Shape(keys, self.output_formats)
 
     def _scalars(self, values: Mapping[str, Any], wait: bool) -> tuple[_Row, Sequence[Transfer]]:
         """Return the scalars of a row, and, if it need not wait, what brings those that are not here yet."""

@@ -45,8 +45,21 @@ class AppendFile:
 
     # --- append ---------------------------------------------------------------------------------------------------
 
-    def append(self, data: bytes) -> None:
-        """Append ``data``. Raises OSError where it could not be written; nothing of it is in the file then."""
+    def append(self, data: bytes, now: float | None = None) -> bool:
+        """Append ``data``, and return True. Raises OSError where it could not be written: nothing is in the file then.
+
+        now: seconds since 1970, if nothing is to be appended, and False returned, unless the file :meth:`is_as_left`.
+        """
+        if now is not None:
+            if 0 <= now - self._looked < _LOOK_AT_PATH:  # as is_as_left, without the call
+                end = self.end
+                try:
+                    if _lseek(self._descriptor, 0, _END) != end:
+                        return False
+                except OSError:
+                    return False
+            elif not self.look(now):
+                return False
         if self._torn:
             data = b"\n" + data
         size = len(data)
@@ -59,6 +72,7 @@ class AppendFile:
             self._settle(end - size, end)
             raise
         self._torn = False
+        return True
 
     def append_first(self, data: bytes) -> bool:
         """Append ``data`` if the file is empty, and return whether it was; see :meth:`append`."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from rla_hooks.locks import in_forked_child, new_in_child
@@ -101,6 +101,9 @@ class Written(NamedTuple):
     bytes: int
 
 
+FloatsWriter = Callable[[int, float, list[float]], object]
+
+
 class Writer(Protocol):
     """One output format of one run.
 
@@ -109,6 +112,9 @@ class Writer(Protocol):
     again; no error of a writer stops the training. It returns False if there was nothing to write: a format without
     pictures, say, or one that shows only some of the rows. close: may be called several times; a later ``write`` opens
     the file again and appends.
+
+    A writer may have a method ``floats_writer(keys)``, which returns a function of step, time and a list of floats that
+    does the same as ``write`` of their row. It may remember what is the same for all rows of these keys.
 
     A writer of files may have a method ``written()``, which returns :class:`Written`; None while the file is not open.
 

@@ -7,13 +7,13 @@ knows neither NaN and infinities nor integers beyond 64 bits: such rows, and tho
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from rla_hooks.writers.base import Row
 from rla_hooks.writers.csv_format import CELL
 
-_L, _R, _QUOTE = b'lr"'  # in what orjson makes of no number: null, for NaN, too; true and false; a text
+L, R, QUOTE = b'lr"'  # in what orjson makes of no number: null, for NaN, too; true and false; a text
 LOAD_AFTER = 256  # rows of this process: the import takes 10 ms, and short runs shall start and end quickly
 _dumps: Callable[[Any], bytes] | None = None  # orjson's, once it is loaded
 _rows = 0  # that were written without it
@@ -26,16 +26,30 @@ def row_line(row: Row, tail: bytes) -> bytes:
     >>> row_line(Row(3, 0.25, {"loss": 0.5, "return": 21}), b",\\n")
     b'3,0.25,0.5,21,\\n'
     """
+    values = row.values.values()
     if _dumps is None:
         _count_row()
-        return _python_line(row, tail)
+        return python_line(row.step, row.time, values, tail)
     try:
-        cells = _dumps([row.step, row.time, *row.values.values()])
+        cells = _dumps([row.step, row.time, *values])
     except TypeError:  # an integer beyond 64 bits, or a lone surrogate
-        return _python_line(row, tail)
-    if _L in cells or _QUOTE in cells or _R in cells:
-        return _python_line(row, tail)
+        return python_line(row.step, row.time, values, tail)
+    if QUOTE in cells or L in cells or R in cells:
+        return python_line(row.step, row.time, values, tail, QUOTE in cells)
     return cells[1:-1] + tail
+
+
+def python_line(step: int, time: float, values: Collection[Any], tail: bytes, texts: bool = False) -> bytes:
+    """Return the line of any values; ``texts``: whether there is one, if that is known."""
+    cells = "'" if texts else ",".join(map(repr, values))
+    if "'" in cells or '"' in cells:  # there is a text, which is quoted otherwise
+        cells = ",".join([CELL[type(value)](value) for value in values])
+    return f"{step},{time!r},{cells}".encode("utf-8", "backslashreplace") + tail
+
+
+def native() -> Callable[[Any], bytes] | None:
+    """Return what formats a list of numbers as JSON, once it is loaded."""
+    return _dumps
 
 
 def _python_line(row: Row, tail: bytes) -> bytes:

@@ -17,9 +17,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from rla_hooks.writers.base import MediaEvent, Row, Written
+from rla_hooks.writers.base import FloatsWriter, MediaEvent, Row, Written
 from rla_hooks.writers.csv_format import CELL, as_read, line_of, more_of
-from rla_hooks.writers.csv_row import row_line
+from rla_hooks.writers.csv_row import L, native, python_line, row_line
 from rla_hooks.writers.csv_table import Sheet, Table
 from rla_hooks.writers.destination import destination_of, process_token
 
@@ -57,6 +57,35 @@ class CsvWriter:
             if table.news:
                 table.tell()
         return True
+
+    def floats_writer(self, keys: tuple[str, ...]) -> FloatsWriter:
+        """Return a function that writes a row of floats with these keys: as :meth:`write`, or by it."""
+        table, dumps, tail = self._table, None, b""
+        sheet: Any = None  # the one for which the line ends with ``tail``
+
+        def write(step: int, time: float, values: list[float]) -> bool:
+            nonlocal dumps, tail, sheet
+            with table.lock:
+                held = sheet
+                if held is not None and table.open is held:
+                    cells = dumps([step, time, *values])  # type: ignore[misc]
+                    if L in cells:  # null: there is a NaN
+                        line = python_line(step, time, values, tail)
+                    else:
+                        line = cells[1:-1] + tail
+                    if held.file.append(line, time):
+                        if table.open is not held:  # a signal handler has been here
+                            table.rescue(held, line)
+                        if table.news:
+                            table.tell()
+                        return True
+                self.write(Row(step, time, dict(zip(keys, values)), keys))
+                now, dumps = table.open, native()
+                if dumps is not None and now is not None and type(plan := now.plans.get(keys)) is bytes:
+                    tail, sheet = plan, now
+                return True
+
+        return write
 
     def written(self) -> Written | None:
         """Return how far the file has come; None while it is not open: before the first row, after ``close``.

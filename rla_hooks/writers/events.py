@@ -13,7 +13,7 @@ import functools
 import math
 import os
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO
 
 from google_crc32c import value as crc32c
@@ -78,7 +78,7 @@ class ScalarLayout:
         self._heads = b"\x2a" + varint(size), *heads  # Event.summary
         self._frames: dict[int, tuple[list[Any], Callable[..., bytes]]] = {}  # by the bytes of the step
 
-    def record(self, step: int, time: float, values: Iterable[Any]) -> bytes:
+    def record(self, step: int, time: float, values: list[Any]) -> bytes:
         """Return the record of a dump. Raises TypeError for a text."""
         steps = varint(step)
         try:
@@ -86,7 +86,7 @@ class ScalarLayout:
         except KeyError:
             parts, pack = self._frames[len(steps)] = self._frame(len(steps))
         parts = parts.copy()
-        parts[1], parts[3], parts[6::2] = time, steps, [*values]
+        parts[1], parts[3], parts[6::2] = time, steps, values
         try:
             data = pack(*parts)
         except (OverflowError, struct.error):

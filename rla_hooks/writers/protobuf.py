@@ -22,6 +22,10 @@ def varint(number: int) -> bytes:
 
     Beyond the range of int64 it is the nearest one within.
     """
+    if 127 < number < 16_384:  # these and the next are most steps
+        return _MORE[number & 127] + _LAST[number >> 7]
+    if 127 < number < 2_097_152:
+        return _MORE[number & 127] + _MORE[number >> 7 & 127] + _LAST[number >> 14]
     if not 0 <= number < _INT64:
         number = min(max(number, -_INT64), _INT64 - 1)  # readers give up a file over a longer one
         if number < 0:

@@ -7,11 +7,12 @@ import os
 import socket
 import time
 import weakref
+from contextlib import suppress
 from typing import Any
 
 from rla_hooks.locks import in_forked_child
 from rla_hooks.writers.appendfile import AppendFile
-from rla_hooks.writers.base import MediaEvent, Row, Written, lock_of
+from rla_hooks.writers.base import FloatsWriter, MediaEvent, Row, Written, lock_of
 from rla_hooks.writers.events import ScalarLayout, file_version, media_record, whole_records
 
 _MAX_LAYOUTS = 256
@@ -41,9 +42,11 @@ class TensorBoardWriter:
 
     def write(self, row: Row | MediaEvent) -> bool:
         if isinstance(row, Row):
-            try:
-                data: bytes | None = self._layouts[row.keys].record(row.step, row.time, row.values.values())
-            except (KeyError, TypeError):  # other keys, or a text
+            layout, data = self._layouts.get(row.keys), None
+            if layout is not None:
+                with suppress(TypeError):  # there is a text now
+                    data = layout.record(row.step, row.time, [*row.values.values()])
+            if data is None:
                 data = self._scalars(row)
             if data is None:
                 return False
@@ -56,6 +59,21 @@ class TensorBoardWriter:
             file.append(data)
         return True
 
+    def floats_writer(self, keys: tuple[str, ...]) -> FloatsWriter:
+        """Return a function that writes a row of floats with these keys, as :meth:`write` does."""
+        record = ScalarLayout(keys).record
+
+        def write(step: int, time: float, values: list[float]) -> bool:
+            data = record(step, time, values)
+            with self._lock:
+                file = self._file
+                if file is None or file.gone(time):
+                    file = self._open(time)
+                file.append(data)
+            return True
+
+        return write
+
     def _scalars(self, row: Row) -> bytes | None:
         """Return the record of a row that may have texts, and remember how one of such keys is written."""
         numbers: dict[str, Any] = {key: value for key, value in row.values.items() if type(value) is not str}
@@ -67,7 +85,7 @@ class TensorBoardWriter:
             if len(self._layouts) >= _MAX_LAYOUTS:
                 self._layouts.clear()
             layout = self._layouts[keys] = ScalarLayout(keys)
-        return layout.record(row.step, row.time, numbers.values())
+        return layout.record(row.step, row.time, [*numbers.values()])
 
     def written(self) -> Written | None:
         """Return how far the event file has come, media included; None while it is not open. Raises OSError.
