@@ -503,7 +503,7 @@ def test_a_full_disk_costs_the_rows_of_that_time_and_nothing_else(small_disk, re
     ballast = small_disk / "ballast"
 
     def log(step, **more):
-        logger.log({"loss": 1.5, **more}, step)
+        logger.log({"loss": 1.5, **more}, step, 1767225600.5 + step)  # a shorter row might fit where others do not
 
     for step in range(100, 110):
         log(step)
