@@ -52,6 +52,7 @@ def test_commands_options_tasks_runs_and_columns_are_offered(log_root, tmp_path)
     assert _bash(["rla", "path", *given, "--task", "cartpole", ""], tmp_path) == (["latest", first], "")
     assert _bash(["rla", "runs", *given, "-c", "lr,per"], tmp_path) == (["lr,perf/return"], "")
     assert _bash(["rla", "runs", *given, "-c", ""], tmp_path) == (["lr", "perf/return"], "")
+    assert _bash(["rla", "plot", *given, ""], tmp_path) == (["perf/return"], "")
     assert _bash(["rla", "path", "latest", "ch"], tmp_path) == (["checkpoint"], "")
 
 

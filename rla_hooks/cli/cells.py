@@ -11,7 +11,7 @@ from rich.cells import cell_len, set_cell_size
 
 from rla_hooks.texts import cut, printable, shown
 
-_MAX_CELL = 500  # characters on a terminal, of a table in which anything may stand
+MAX_CELL = 500  # characters on a terminal, of a table in which anything may stand
 _CONTEXT = 8  # characters that are shown before the place where texts begin to differ
 
 
@@ -31,7 +31,7 @@ def text_of_value(value: Any, exact: bool = True) -> str:
     return value if isinstance(value, str) else shown(value, sys.maxsize)
 
 
-def cell(value: Any, limit: int = _MAX_CELL, exact: bool = True) -> str:
+def cell(value: Any, limit: int = MAX_CELL, exact: bool = True) -> str:
     """Return a value as it stands in a table: on one line, and nothing for None.
 
     limit: characters; it counts only on a terminal, as does ``exact``.

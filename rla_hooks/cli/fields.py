@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from rla_hooks.cli.cells import text_of_value
+from rla_hooks.cli.cells import MAX_CELL, text_of_value
 from rla_hooks.cli.lines import Column
 from rla_hooks.endings import FAILED, FINISHED, INTERRUPTED, KILLED, PRUNED
 from rla_hooks.errors import ConfigError
@@ -18,7 +18,6 @@ from rla_hooks.query.tables import differing
 from rla_hooks.record import MAX_LAST
 from rla_hooks.texts import cut, printable
 
-_MAX_CELL = 500  # characters, of a table in which anything may stand
 _STYLES = {FINISHED: "green", FAILED: "red", KILLED: "red", INTERRUPTED: "yellow", PRUNED: "dim", UNKNOWN: "magenta"}
 _BESIDE: dict[str, Getter] = {"title": lambda run: run.title, "note": lambda run: run.note}  # no filter asks for them
 
@@ -158,7 +157,7 @@ def _column(field: Field, brief: bool | None) -> Column:
     if field.name == "wrong":
         styles = ["red" for _ in field.values]  # yellow cannot be read on a light terminal
     texts = [_text(value, brief) for value in field.values]
-    cells = [printable(text if brief is None else cut(text, _MAX_CELL)) for text in texts]
+    cells = [printable(text if brief is None else cut(text, MAX_CELL)) for text in texts]
     return Column(
         printable(field.name), cells, field.rank, field.least, field.widest, are_numbers(field.values), styles
     )

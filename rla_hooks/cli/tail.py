@@ -58,7 +58,7 @@ def tail(
 
     chosen = choose(run, log_root, where, task)
     columns = None if names is None else names_in(names)
-    if metrics_of([chosen]):  # one that has no rows yet may get any
+    if chosen.last or metrics_of([chosen]):  # one that has no rows yet may get any
         try:
             check_metrics((name for name in columns or () if name not in (STEP, TIME)), [chosen])
         except RLAError as error:
