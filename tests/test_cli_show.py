@@ -220,17 +220,6 @@ def test_more_metrics_than_run_json_keeps(tmp_path, command, monkeypatch):
     assert command("runs", "-c", "m/300", *root).code == 2
 
 
-def test_rare_metrics_of_a_killed_run_are_shown(tmp_path, command):
-    """They are in none of its last rows."""
-    run = rla.start(task="t", log_root=tmp_path, writers=["csv"], backup="none")
-    rla.log({"rare": 1.0}, step=0)
-    for step in range(3000):
-        rla.log({"loss": 0.123456789 + step}, step=step)
-    assert set(command("show", "--json", "--log-root", tmp_path).json["metrics"]) == {"rare", "loss"}
-    assert command("plot", "rare", "--json", "--log-root", tmp_path).code == 0
-    run.finish()
-
-
 def test_files_as_json(log_root, command):
     """The files of each folder."""
     found = command("show", "seed=1", "--files", "--json", "--log-root", log_root).json

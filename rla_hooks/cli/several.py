@@ -8,9 +8,7 @@ from typing import Any
 
 from rla_hooks.cli.choose import choose_all
 from rla_hooks.columns import Columns
-from rla_hooks.endings import KILLED
 from rla_hooks.errors import RLAError, nearest, warn
-from rla_hooks.life import is_running
 from rla_hooks.query import Runs, SavedRun
 from rla_hooks.query.tables import differing
 from rla_hooks.record import MAX_LAST
@@ -83,8 +81,8 @@ def metrics_of(found: Iterable[SavedRun]) -> list[str]:
 
 
 def _has_all(run: SavedRun) -> bool:
-    """Whether ``last`` has every metric: of a run that did not end it is of the last rows only, and it has a limit."""
-    return 0 < len(run.last) < MAX_LAST and not is_running(run.status) and run.status != KILLED
+    """Whether ``last`` has every metric: it has a limit."""
+    return 0 < len(run.last) < MAX_LAST
 
 
 def _columns_of(run: SavedRun) -> list[str]:
