@@ -415,7 +415,8 @@ def test_keys_and_texts_of_any_length_stand_in_one_file(tmp_path, frame_of):
     assert os.listdir(tmp_path) == ["progress.csv"]
     frame = frame_of(rows.files(tmp_path))
     assert [frame[key].count() for key in keys] == [2, 1, 1, 1, 1] and frame["n"].dropna().tolist() == [0, 1, 2, 3, 4]
-    assert rows.progress(rows.files(tmp_path)).last == {"a, b": 0.5, "latest": 0.25}
+    rare = dict.fromkeys(keys[1:], "y," * 100_000)
+    assert rows.progress(rows.files(tmp_path)).last == {"a, b": 0.5, "latest": 0.25, "n": 4} | rare
 
 
 def test_a_row_has_a_cell_for_each_column_also_after_late_keys(tmp_path):
