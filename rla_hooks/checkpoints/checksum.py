@@ -15,6 +15,7 @@ from rla_hooks.smallfiles import open_regular
 
 LARGE = 16 << 20  # bytes; of smaller checkpoints the checksum costs less than what a thread may have to wait for
 _PATIENCE = 2.0  # seconds to wait for a thread that has been stopped: a disk may have stopped, too
+_LOOK = 0.1  # seconds after which it is looked whether a signal has come
 _BLOCK = 1 << 20  # bytes; google-crc32c lets other threads run while it works on so many
 
 
@@ -73,7 +74,10 @@ def _measure_beside(path: Path, meanwhile: Callable[[], object]) -> tuple[int, s
             meanwhile()
             return _measure(path, stopped)
         meanwhile()
-        ended.wait()  # Ctrl-C in join would make Python (3.11) take the thread for ended
+        # No join: Ctrl-C in it would make Python (3.11) take the thread for ended. And no wait without an end, which
+        # would not notice a signal that comes just before it.
+        while not ended.wait(_LOOK):
+            pass
     finally:  # Ctrl-C may come at any of these lines, also within start(): the thread ends with its block
         stopped.set()
         if ended.wait(_PATIENCE) and thread.is_alive():
