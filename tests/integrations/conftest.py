@@ -16,6 +16,7 @@ import pytest
 import rla_hooks as rla
 from rla_hooks import testing
 from rla_hooks.core import process_end, registry
+from rla_hooks.figures import learning_curve
 
 NAMESPACES = ["pytorch_lightning", "lightning.pytorch"]
 
@@ -235,6 +236,13 @@ def _spy_class(pl):
 
 
 # --- Keras ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def small_learning_curves(request, monkeypatch):
+    """A learning curve has one panel, but for tests of the figure: matplotlib takes longer for six than Keras fits."""
+    if "every_panel" not in request.keywords:
+        monkeypatch.setattr(learning_curve, "_PANELS", 1)
 
 
 @pytest.fixture(scope="session")

@@ -8,10 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rla_hooks.checkpoints import Saver
+
 every_backend = pytest.mark.every_backend
 
 
 @every_backend
+@pytest.mark.every_panel
 def test_no_tensorflow_is_loaded(keras, here):
     """On torch and jax a fit with checkpoints, hyper-parameters, figures and resume imports no TensorFlow."""
     keras.fit(keras.model(), keras.RLACallback(), epochs=2, validation_data=(keras.x, keras.y))
@@ -33,6 +36,23 @@ def test_jax_is_not_asked_for_its_state_at_each_batch(keras, here, monkeypatch):
     assert len(calls) < 20
 
 
+@every_backend
+def test_a_checkpoint_restores_a_model(keras, tmp_path):
+    """The same file on torch and jax, without TensorFlow; a restored model predicts and trains on bit-equal."""
+
+    def train(model, epochs):
+        keras.fit(model, epochs=epochs)
+        return model.get_weights()
+
+    model, fresh, saver = keras.model(), keras.model(), Saver(tmp_path)
+    train(model, 2)
+    assert saver.save({"agent": model}, step=6).name == "checkpoint-6.keras.pkl"
+    saver.load(into={"agent": fresh})
+    assert np.array_equal(fresh.predict(keras.x, verbose=0), model.predict(keras.x, verbose=0))
+    assert all(map(np.array_equal, train(fresh, 2), train(model, 2)))
+    assert ("tensorflow" in sys.modules) is (keras.backend == "tensorflow")
+
+
 @pytest.mark.parametrize("backend", ["torch", "jax"])
 def test_on_another_backend(keras, backend, tmp_path):
     """The tests that are marked for it pass with Keras on torch and on jax, which load no TensorFlow."""
@@ -47,7 +67,9 @@ def test_on_another_backend(keras, backend, tmp_path):
         f"--basetemp={tmp_path / 'inner'}",
         *map(str, sorted(here.glob("test_keras_*.py"))),
     ]
-    environment = os.environ | {"KERAS_BACKEND": backend}
+    # Most models of the tests are the same one: JAX need not compile it for each of them.
+    cache = {"JAX_COMPILATION_CACHE_DIR": str(tmp_path / "compiled"), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+    environment = os.environ | cache | {"KERAS_BACKEND": backend}
     environment = {key: value for key, value in environment.items() if not key.startswith("PYTEST_")}
     done = subprocess.run(command, cwd=here.parents[1], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-5000:]

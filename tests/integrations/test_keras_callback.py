@@ -415,6 +415,7 @@ def test_a_model_that_is_built_by_its_first_batch(any_keras, here, only_run):
 # --- figures ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.every_panel
 def test_figures(keras, here, only_run):
     """Functions draw after every so many epochs; one that fails costs its figure and one warning."""
     from matplotlib.figure import Figure
@@ -447,6 +448,7 @@ def test_figures(keras, here, only_run):
     assert reader.Histograms(histogram)[0].histogram_value.num == 12
 
 
+@pytest.mark.every_panel
 def test_the_learning_curve_is_drawn_at_the_end_of_the_run_at_last(keras, here, only_run):
     """A loop of fits of one epoch gives one figure: of a single epoch there is none, of all of them at the end."""
 
@@ -461,6 +463,7 @@ def test_the_learning_curve_is_drawn_at_the_end_of_the_run_at_last(keras, here, 
     assert (only_run().results_dir / "learning_curve.png").stat().st_size > 1000
 
 
+@pytest.mark.every_panel
 def test_a_metric_that_looks_like_mathematics(keras, here, only_run):
     """A dollar sign in its name is no reason to lose the learning curve."""
 

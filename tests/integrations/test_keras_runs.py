@@ -117,6 +117,7 @@ def test_options_of_a_run_of_its_own(keras, here, only_run):
 
 
 @every_backend
+@pytest.mark.every_panel
 def test_two_models_of_one_run(any_keras, here, rows, only_run, disk, read_scalars):
     """Named, each has columns, steps, checkpoints, a best one, figures and hyper-parameters of its own."""
     kit = any_keras

@@ -3,7 +3,11 @@
 import itertools
 import math
 
+import pytest
+
 from rla_hooks.figures.learning_curve import LearningCurve
+
+pytestmark = pytest.mark.every_panel
 
 
 def _lines(figure):
