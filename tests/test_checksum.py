@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -269,7 +270,9 @@ def load(path, weights_only):
             signal.raise_signal(signal.SIGINT)
         case b"replace":
             path.unlink()
-            path.write_bytes(b"replace")
+            path.write_bytes(b"another")
+        case b"touch":
+            os.utime(path, (1, 1))
     return {"data": path.read_bytes()}
 """
 
@@ -296,8 +299,15 @@ def test_a_file_that_is_replaced_while_it_is_read_is_not_used(own_backend):
     """The checksum may have been that of the file before; a saver that uses a name again is no reason for doubt."""
     own_backend.write(lambda path: path.write_bytes(b"good"), ".own", 1)
     own_backend.write(lambda path: path.write_bytes(b"replace"), ".own", 2)
-    with pytest.warns(RLAWarning, match=r"2\.own is missing. Step 1 is loaded instead"):
+    with pytest.warns(RLAWarning, match=r"2\.own (is missing|has changed .*)\. Step 1 is loaded instead"):
         assert own_backend.load() == (1, {"data": b"good"})
+
+
+def test_a_file_that_is_touched_while_it_is_read_is_used(own_backend):
+    """File systems that delete old files make their users touch them."""
+    own_backend.write(lambda path: path.write_bytes(b"good"), ".own", 1)
+    own_backend.write(lambda path: path.write_bytes(b"touch"), ".own", 2)
+    assert own_backend.load() == own_backend.load(2) == (2, {"data": b"touch"})
 
 
 def test_a_backend_that_must_not_read_any_bytes_reads_what_was_checked(own_backend, tmp_path, monkeypatch):
@@ -318,6 +328,37 @@ def test_pickles_that_hold_more_are_refused_as_ever(tmp_path, always_beside):
     with pytest.raises(CheckpointError, match=r"checkpoint-1.pkl was refused: .*mkdir"):
         Saver(tmp_path).load()
     assert not (tmp_path / "victim").exists()
+
+
+def test_a_packed_file_does_not_fill_the_memory(tmp_path):
+    """A gigabyte of zeros is packed into a megabyte; torch packs nothing."""
+    torch = pytest.importorskip("torch")
+    torch.save({"x": torch.zeros(1000)}, tmp_path / "plain.pt")
+    with zipfile.ZipFile(tmp_path / "plain.pt") as plain, zipfile.ZipFile(tmp_path / "checkpoint-1.pt", "w") as packed:
+        for each in plain.infolist():
+            packed.writestr(each.filename, plain.read(each), zipfile.ZIP_DEFLATED)
+        packed.writestr("archive/more", bytes(1 << 20), zipfile.ZIP_DEFLATED)
+    Manifest(tmp_path).add("checkpoint-1.pt", "checkpoint", 1)
+    with pytest.raises(CheckpointError, match=r"was refused: .* bytes are packed into its"):
+        Saver(tmp_path).load()
+
+
+@needs_posix
+def test_ctrl_c_while_torch_writes_is_ctrl_c(tmp_path):
+    """torch would make an error of its own of it."""
+    torch = pytest.importorskip("torch")
+    from rla_hooks.checkpoints.torch_backend import _Deferring
+
+    class Interrupted:
+        def write(self, data):
+            raise KeyboardInterrupt
+
+        def flush(self):
+            pass
+
+    deferring = _Deferring(Interrupted())
+    torch.save({"x": torch.zeros(3)}, deferring)
+    assert isinstance(deferring.error, KeyboardInterrupt)
 
 
 # --- memory -------------------------------------------------------------------------------------------------

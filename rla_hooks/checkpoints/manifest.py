@@ -200,10 +200,13 @@ class Manifest:
             if size > _SPARSE and sum(getattr(each, "st_blocks", size) for each in found) * 512 < size // 100:
                 return f"is a sparse file: next to none of its {size} bytes were written"
             crc = measure(path, meanwhile)[1]
-            if meanwhile and _identity(found) != _identity(file.stat() for file in staging.files_of(path)):
-                return (
-                    MISSING  # another saver has deleted it and used its name again: the two have read different files
-                )
+            now = [file.stat() for file in staging.files_of(path)]
+            if meanwhile and _identity(found) != _identity(now):
+                if [each.st_ino for each in found] != [each.st_ino for each in now]:
+                    return MISSING  # another saver has deleted it and used its name again: two files have been read
+                crc = measure(path)[1]  # somebody has touched or changed it: one after the other, then
+                if crc == entry.crc32c:
+                    meanwhile()
         except FileNotFoundError:
             return MISSING
         except (OSError, RecursionError) as error:  # folders in folders, thousands of levels deep

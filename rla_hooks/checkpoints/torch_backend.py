@@ -5,8 +5,11 @@ Everything in the file can be read with ``torch.load(path, weights_only=True)``,
 
 from __future__ import annotations
 
+import os
 import pickle
+import struct
 import sys
+import zipfile
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
@@ -42,7 +45,7 @@ def collect(models: Mapping[str, Any], var_prefix: str) -> tuple[Any, list[str]]
 def save(path: Path, content: Any) -> None:
     """Write what ``collect`` returned."""
     with open(path, "xb") as stream:
-        deferring = _ErrorDeferring(stream)
+        deferring = _Deferring(stream)
         torch.save(content, cast(BinaryIO, deferring))
         if deferring.error is not None:
             raise deferring.error
@@ -51,11 +54,25 @@ def save(path: Path, content: Any) -> None:
 def load(path: Path, weights_only: bool) -> dict[str, Any]:
     """Return the content, with all tensors on the CPU. With ``weights_only=False`` the file may run code."""
     with open_regular(path) as stream:
+        _check_unpacked(stream)
         content = _load(stream, weights_only)
     if not isinstance(content, dict):
         raise CheckpointError(f"holds a {type(content)} instead of a dict. rla_hooks did not write it.")
     decoded: dict[str, Any] = torch_arrays.decode(content)
     return decoded
+
+
+def _check_unpacked(stream: BinaryIO) -> None:
+    """Refuse an archive whose content is larger than itself: torch packs nothing, and this may fill the memory."""
+    size = stream.seek(0, os.SEEK_END)
+    try:
+        with zipfile.ZipFile(stream) as archive:
+            unpacked = sum(each.file_size for each in archive.infolist())
+    except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError, struct.error):  # torch will tell
+        unpacked = 0
+    if unpacked > size:
+        raise CheckpointError(f"was refused: {unpacked:,} bytes are packed into its {size:,}. torch packs nothing.")
+    stream.seek(0)
 
 
 def _load(stream: BinaryIO, weights_only: bool) -> Any:
@@ -154,21 +171,21 @@ class _Collector(Encoder):
         return encoded
 
 
-class _ErrorDeferring:
-    """A file for torch.save that keeps an OSError until torch is done.
+class _Deferring:
+    """A file for torch.save that keeps an OSError, and Ctrl-C, until torch is done.
 
-    Torch's writer turns an OSError into a RuntimeError without its errno, and writes again when it is closed.
+    Torch's writer turns any exception into a RuntimeError without its errno, and writes again when it is closed.
     """
 
     def __init__(self, stream: BinaryIO):
         self.stream = stream
-        self.error: OSError | None = None
+        self.error: BaseException | None = None
 
     def write(self, data: Any) -> int:
         if self.error is None:
             try:
                 return self.stream.write(data)
-            except OSError as error:
+            except BaseException as error:
                 self.error = error
         return len(data)
 
