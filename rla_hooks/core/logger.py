@@ -10,6 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -47,11 +48,23 @@ class _Shape:
 
 
 def _floats_writer(writer: Writer, keys: tuple[str, ...]) -> FloatsWriter:
-    make = getattr(writer, "floats_writer", None)
-    if callable(make):
-        write: FloatsWriter = make(keys)
-        return write
+    """Return what writes rows of floats: the writer's own function, if there is one that works, else its ``write``."""
+    if _has_floats_writer(writer):
+        with suppress(Exception):  # no error of a writer stops the training; its rows go the longer way
+            write: FloatsWriter = writer.floats_writer(keys)  # type: ignore[attr-defined]
+            if callable(write):
+                return write
     return lambda step, time, numbers: writer.write(Row(step, time, dict(zip(keys, numbers)), keys))
+
+
+def _has_floats_writer(writer: Writer) -> bool:
+    """Whether ``floats_writer`` belongs to ``write``: not where a subclass, a wrapper or an object has another one."""
+    if "write" in getattr(writer, "__dict__", ()):
+        return False
+    for kind in type(writer).__mro__:
+        if "write" in kind.__dict__ or "floats_writer" in kind.__dict__:
+            return "write" in kind.__dict__ and "floats_writer" in kind.__dict__
+    return False
 
 
 class Logger:

@@ -114,7 +114,9 @@ class Writer(Protocol):
     the file again and appends.
 
     A writer may have a method ``floats_writer(keys)``, which returns a function of step, time and a list of floats that
-    does the same as ``write`` of their row. It may remember what is the same for all rows of these keys.
+    does the same as ``write`` of their row. It may remember what is the same for all rows of these keys, but no open
+    file, which ``close`` could not close then. It is used only if the class that has it has ``write``, too: a subclass
+    or a wrapper with a ``write`` of its own gets all rows.
 
     A writer of files may have a method ``written()``, which returns :class:`Written`; None while the file is not open.
 

@@ -1,0 +1,74 @@
+"""Rows of floats go a shorter way to the writers, on which nothing happens otherwise than on the long one."""
+
+from __future__ import annotations
+
+import pytest
+
+from rla_hooks.core.logger import Logger
+from rla_hooks.writers.csv_writer import CsvWriter
+
+
+class Tenth(CsvWriter):
+    """Writes each tenth row."""
+
+    def write(self, row):
+        return row.step % 10 == 0 and super().write(row)
+
+
+class Wrapper:
+    """Does the same around another writer."""
+
+    def __init__(self, inner):
+        self.inner = inner
+
+    def write(self, row):
+        return row.step % 10 == 0 and self.inner.write(row)
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+
+def _replaced(path):
+    """A writer whose method was replaced."""
+    writer = CsvWriter(path)
+    write = writer.write
+    writer.write = lambda row: row.step % 10 == 0 and write(row)
+    return writer
+
+
+@pytest.mark.parametrize("make", [Tenth, lambda path: Wrapper(CsvWriter(path)), _replaced])
+def test_a_write_of_its_own_gets_all_rows(make, tmp_path, read_rows, formatter):
+    """The function for rows of floats belongs to the method that it was written beside."""
+    logger = Logger([make(tmp_path / "progress.csv")])
+    for step in range(30):
+        logger.log({"loss": 0.5}, step)
+    assert [row["time-step"] for row in read_rows(tmp_path / "progress.csv")] == ["0", "10", "20"]
+
+
+class Refusing:
+    """A writer whose function for rows of floats cannot be had, or is none."""
+
+    name = "refusing"
+
+    def __init__(self, answer):
+        self.answer, self.steps = answer, []
+
+    def write(self, row):
+        self.steps.append(row.step)
+
+    def floats_writer(self, keys):
+        if self.answer is not None:
+            raise self.answer
+
+    def close(self):
+        pass
+
+
+@pytest.mark.parametrize("answer", [RuntimeError("no floats"), None])
+def test_an_error_of_a_writer_that_is_asked_for_its_function_costs_no_row(answer):
+    """The training goes on, and so does the writer."""
+    writer = Refusing(answer)
+    logger = Logger([writer])
+    for step in range(4):
+        logger.log({"loss": 0.5}, step)
+    assert writer.steps == [0, 1, 2, 3] and not logger.missing.open
