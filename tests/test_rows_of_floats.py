@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from rla_hooks.core.logger import Logger
+from rla_hooks.writers import make_writers
 from rla_hooks.writers.csv_writer import CsvWriter
 
 
@@ -72,3 +75,28 @@ def test_an_error_of_a_writer_that_is_asked_for_its_function_costs_no_row(answer
     for step in range(4):
         logger.log({"loss": 0.5}, step)
     assert writer.steps == [0, 1, 2, 3] and not logger.missing.open
+
+
+def _open_files(folder):
+    paths = [os.path.realpath(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd")]
+    return [path for path in paths if path.startswith(str(folder))]
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="this system does not list open files")
+def test_a_logger_that_is_closed_keeps_no_file_open(run_paths, formatter):
+    """A sweep that keeps its runs would be left without file handles. A row afterwards opens the files again."""
+    logger = Logger(make_writers(["csv", "tensorboard"], run_paths))
+    [csv_writer, _] = logger.output_formats
+    for step in range(3):
+        logger.log({"loss": 0.5}, step)
+    ready = csv_writer.floats_writer(("loss",))
+    ready(3, 0.25, [0.5])
+    ready(4, 0.25, [0.5])
+    assert csv_writer.written().rows == 5
+    assert len(_open_files(run_paths.log_dir)) == 2
+    logger.close()
+    assert _open_files(run_paths.log_dir) == []
+    logger.log({"loss": 0.5}, 5)
+    assert ready(6, 0.25, [0.5]) and csv_writer.written().rows == 7
+    logger.close()
+    assert _open_files(run_paths.log_dir) == []

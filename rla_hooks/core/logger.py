@@ -527,19 +527,19 @@ class Logger:
         """Write to these writers from now on, and count from no rows; the time step stays as it is."""
         self.output_formats, self.dir = list(writers), str(dir)
         self.rows, self.last_step, self.last_values, self.missing = 0, None, {}, Gaps()
-        self._scalar_rows = []
+        self._shapes, self._scalar_rows = {}, []
         self._waiting = deque()  # those of a parent, which writes them
         self._lock, self._process = threading.RLock(), ranks.process_id  # a planned run may start in a forked child
 
     def detach(self) -> None:
         """Write nothing from now on, since another process does."""
-        self.output_formats = []
+        self.output_formats, self._shapes = [], {}
 
     def take_over(self) -> None:
         """Write in this forked process, too: open the files again, and use a new lock, which no thread holds."""
         self._lock, self._process = threading.RLock(), ranks.process_id
         self.output_formats = copied_writers(self.output_formats)
-        self._scalar_rows = []
+        self._shapes, self._scalar_rows = {}, []
         self._waiting = deque()
         self.before_row = self.on_row = self.on_recovery = None
 
@@ -567,6 +567,7 @@ class Logger:
             return
         with self._lock:
             self.settle()
+            self._shapes = {}
             for writer in self.output_formats:
                 self._call_writer(writer, writer.close)
 

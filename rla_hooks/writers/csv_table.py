@@ -207,7 +207,7 @@ class Table(Destination):
         """Close the file, once nobody uses it any more: a signal handler may come here in the middle of a row."""
         if self.open is not None and self.open.file.unseen():
             self.opened()
-        self.open = None
+        self.open = self._counted = None
 
     def written(self) -> Written | None:
         """Return how far the open file has come. Raises OSError."""

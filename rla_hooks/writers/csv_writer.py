@@ -60,29 +60,31 @@ class CsvWriter:
 
     def floats_writer(self, keys: tuple[str, ...]) -> FloatsWriter:
         """Return a function that writes a row of floats with these keys: as :meth:`write`, or by it."""
-        table, dumps, tail = self._table, None, b""
-        sheet: Any = None  # the one for which the line ends with ``tail``
+        table = self._table
+        # the plans of the sheet for which the rest is right; the sheet itself would keep its file open
+        ready: tuple[Any, Any, bytes] = None, None, b""
 
         def write(step: int, time: float, values: list[float]) -> bool:
-            nonlocal dumps, tail, sheet
+            nonlocal ready
             with table.lock:
-                held = sheet
-                if held is not None and table.open is held:
-                    cells = dumps([step, time, *values])  # type: ignore[misc]
+                sheet = table.open
+                plans, dumps, tail = ready
+                if sheet is not None and sheet.plans is plans:
+                    cells = dumps([step, time, *values])
                     if L in cells:  # null: there is a NaN
                         line = python_line(step, time, values, tail)
                     else:
                         line = cells[1:-1] + tail
-                    if held.file.append(line, time):
-                        if table.open is not held:  # a signal handler has been here
-                            table.rescue(held, line)
+                    if sheet.file.append(line, time):
+                        if table.open is not sheet:  # a signal handler has been here
+                            table.rescue(sheet, line)
                         if table.news:
                             table.tell()
                         return True
                 self.write(Row(step, time, dict(zip(keys, values)), keys))
-                now, dumps = table.open, native()
-                if dumps is not None and now is not None and type(plan := now.plans.get(keys)) is bytes:
-                    tail, sheet = plan, now
+                sheet, dumps = table.open, native()
+                if dumps is not None and sheet is not None and type(plan := sheet.plans.get(keys)) is bytes:
+                    ready = sheet.plans, dumps, plan
                 return True
 
         return write
