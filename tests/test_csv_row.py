@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
 import subprocess
 import sys
 from random import Random
+from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import numpy
 import pandas
 import pytest
 
 from rla_hooks import rowfiles
+from rla_hooks.core.logger import Logger
 from rla_hooks.writers import csv_row
 from rla_hooks.writers.base import Row
 from rla_hooks.writers.csv_writer import CsvWriter
@@ -177,3 +181,35 @@ def test_ctrl_c_while_orjson_is_loaded_ends_the_call(about_to_load, tmp_path):
         writer.write(Row(1, 0.0, {"a": 0.5}))
     writer.write(Row(2, 0.0, {"a": 0.5}))
     assert (tmp_path / "progress.csv").read_text().splitlines()[1:] == ["2,0.0,0.5"]
+
+
+def _raises(values):
+    raise RuntimeError("no numbers")
+
+
+NAMESAKES = {
+    "json's": json.dumps,
+    "a mock": MagicMock(),
+    "raises": _raises,
+    "other spelling": lambda values: json.dumps(values).encode(),
+}
+
+
+@pytest.mark.parametrize("dumps", NAMESAKES.values(), ids=[*NAMESAKES])
+def test_a_module_of_the_same_name_formats_nothing(dumps, about_to_load, monkeypatch, tmp_path):
+    """A program may have an orjson.py of its own, or its tests a mock in that place."""
+    monkeypatch.setitem(sys.modules, "orjson", SimpleNamespace(dumps=dumps))
+    logger = Logger([CsvWriter(tmp_path / "progress.csv")])
+    for step in range(4):
+        logger.log({"a": 0.25, "b": math.nan}, step)
+    rows = [line.split(",", 2) for line in (tmp_path / "progress.csv").read_text().splitlines()[1:]]
+    assert [(step, cells) for step, _, cells in rows] == [(str(step), "0.25,nan") for step in range(4)]
+    assert csv_row.native() is None
+
+
+def test_a_script_that_is_found_as_orjson_does_not_end_the_training(about_to_load, tmp_path):
+    """It may call sys.exit."""
+    writer = CsvWriter(tmp_path / "progress.csv")
+    about_to_load(sys.exit)
+    writer.write(Row(1, 0.0, {"a": 0.5}))
+    assert (tmp_path / "progress.csv").read_text().splitlines()[1:] == ["1,0.0,0.5"]
