@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any, cast
 
+from rla_hooks import handles
 from rla_hooks.errors import ConfigError, did_you_mean
 from rla_hooks.masking import mask_text
 
@@ -148,19 +149,31 @@ def traceback_of(error: BaseException | str, frame: FrameType | None = None) -> 
     kind, it = type(error), cast(Any, error)
     if issubclass(kind, str):
         return _cut(it)
-    trace, traceback = _TRACEBACK.__get__(it), traceback_module()
-    try:
-        parts = traceback.format_exception(kind, it, trace)
-        if frame is not None:
-            parts[-1:-1] = ["Traceback (most recent call last):\n", *traceback.format_stack(frame)]
-        text = "".join(parts)
-    except BaseException:  # of its __str__, or of what hangs on it
+    trace = _TRACEBACK.__get__(it)
+    with handles.freed():  # of the import, and of the files whose lines are shown
         try:
-            text = "".join(["Traceback (most recent call last):\n", *traceback.format_tb(trace)])
-        except BaseException:
-            text = ""
-        text += f"{kind.__module__}.{kind.__qualname__}: its text cannot be shown\n"
+            traceback = traceback_module()
+            parts = traceback.format_exception(kind, it, trace)
+            if frame is not None:
+                parts[-1:-1] = ["Traceback (most recent call last):\n", *traceback.format_stack(frame)]
+            text = "".join(parts)
+        except BaseException:  # of its __str__, of what hangs on it, or of the import
+            try:
+                text = "".join(["Traceback (most recent call last):\n", *traceback_module().format_tb(trace)])
+            except BaseException:
+                text = ""
+            text += _last_line(it)
     return _cut(text)
+
+
+def _last_line(error: BaseException) -> str:
+    """What stands for the last line of a traceback that cannot be made."""
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    try:
+        return f"{name}: {str.__str__(str(error))}\n"
+    except BaseException:
+        return f"{name}: its text cannot be shown\n"
 
 
 def traceback_module() -> Any:

@@ -188,8 +188,10 @@ def nearest(word: object, known: Iterable[str]) -> str:
     >>> nearest("log_usd", ["LOG_ROOT", "LOG_USED"])
     'LOG_USED'
     """
-    import difflib  # late: a program without mistakes does without
-
+    try:
+        import difflib  # late: a program without mistakes does without
+    except (OSError, ImportError):  # no file handle is left, say; the message matters more
+        return ""
     folded = {name.casefold(): name for name in known}
     close = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.6) if isinstance(word, str) else []
     return folded[close[0]] if close else ""

@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from rla_hooks import handles
 from rla_hooks.core import handover, registry
 from rla_hooks.core.files import RunFiles
 from rla_hooks.core.guard import Guard
@@ -90,6 +91,7 @@ class RunEnd:
             status = PRUNED  # hooks do not know what the user calls so
         self._report(ProgramEnd(status, error, signal), self._run.by_user)
 
+    @handles.freed()
     def _report(self, end: ProgramEnd, revocable: bool) -> None:
         record = self._record()
         if record is not None:
@@ -153,6 +155,7 @@ class RunEnd:
 
     # --- the end --------------------------------------------------------------------------------------------------
 
+    @handles.freed()
     def _end(self, end: ProgramEnd, last_word: bool) -> None:
         """Note the ending, then do what is left for it."""
         run = self._run

@@ -9,7 +9,7 @@ from contextlib import suppress
 from itertools import islice
 from typing import Any
 
-from rla_hooks import labels
+from rla_hooks import handles, labels
 from rla_hooks._version import __version__
 from rla_hooks.atomic import json_bytes, sweep, write_json
 from rla_hooks.core import archive
@@ -287,7 +287,7 @@ class RunFiles:
         """Keep what the tracked function returned, where it is plain data, for the run.json of the run's end."""
         if value is None or self.record is None or not self._ownership.ends_run:
             return
-        with self._guard.warn_on_error("the result", "could not be kept"):
+        with self._guard.warn_on_error("the result", "could not be kept"), handles.freed():
             from rla_hooks.results import plain_data  # late: a function that returns nothing does without
 
             result = mask_value("result", plain_data(value))

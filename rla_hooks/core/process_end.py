@@ -9,10 +9,11 @@ import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any
 
-from rla_hooks import ranks
+from rla_hooks import handles, ranks
 from rla_hooks.atomic import remove_unfinished
 from rla_hooks.core import notebook, program_exit
 from rla_hooks.core.logger import is_writing_row
@@ -33,8 +34,9 @@ def watch(runs: Runs, in_block: bool = False) -> None:
     """
     global _hooked, _runs
     if not in_block:
-        traceback_module()  # its import runs code from a text, and then Python forgets that Ctrl-C ends the program
+        _load_what_shows_errors()
     _runs = runs
+    handles.keep()
     _catch_sigterm()
     program_exit.watch()
     notebook.watch(runs)
@@ -56,8 +58,16 @@ def watch(runs: Runs, in_block: bool = False) -> None:
     sys.excepthook = excepthook
 
 
+def _load_what_shows_errors() -> None:
+    """At the end, these imports would run code from a text: then Python forgets that Ctrl-C ends the program."""
+    with suppress(OSError, ImportError):  # no file handle is left: the run fails by itself, or goes on
+        traceback_module()
+        import tokenize  # noqa: F401  which reads the lines to show; from Python 3.13 on, only when it does
+
+
 def release() -> None:
     """No run is open any more: restore the default handler of SIGTERM, unless the program has set another one."""
+    handles.drop()
     program_exit.release()
     if _in_main_thread() and signal.getsignal(signal.SIGTERM) is _on_sigterm:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -68,10 +78,16 @@ def end_all(runs: Runs) -> None:
     _end(runs, ProgramEnd(FINISHED))
 
 
+@handles.freed()
 def _at_exit() -> None:
-    _end(_runs, program_exit.how())
+    try:
+        end = program_exit.how()
+    except BaseException as error:  # Ctrl-C; the runs end all the same
+        end = ProgramEnd.by(error)
+    _end(_runs, end)
 
 
+@handles.freed()
 def _end(runs: Runs, end: ProgramEnd) -> None:
     for run in runs():
         try:

@@ -18,6 +18,7 @@ import functools
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 from typing import Any, NamedTuple
 
@@ -148,14 +149,25 @@ def _was_left(frame: FrameType) -> bool:
         if here is frame:
             return False  # it still runs
         here = here.f_back
-    return not _instruction(frame).startswith("RETURN_")
+    return not _is_at(frame, _RETURNS)
 
 
-def _instruction(frame: FrameType) -> str:
-    """The name of the instruction that a frame ended at, or is at."""
-    import opcode  # late, as all that only the end of a program needs
+def _is_at(frame: FrameType, instructions: frozenset[int]) -> bool:
+    """Whether a frame ended at one of these instructions, or is at one."""
+    return frame.f_code.co_code[frame.f_lasti] in instructions
 
-    return opcode.opname[frame.f_code.co_code[frame.f_lasti]]
+
+def _last_instructions(*functions: Any) -> frozenset[int]:
+    """The numbers of the last instruction of each: Python's module of their names may not be there at the end."""
+    return frozenset(function.__code__.co_code[-2] for function in functions)
+
+
+def _raise(error: Any) -> Any:
+    raise error
+
+
+_RETURNS = _last_instructions(lambda: None, lambda value: value)  # a constant has its own, from Python 3.12 on
+_RAISES = _last_instructions(_raise)
 
 
 def _passed(error: BaseException, frame: FrameType) -> bool:
@@ -170,19 +182,19 @@ def _passed(error: BaseException, frame: FrameType) -> bool:
 
 def _explicit_exit(frame: FrameType) -> ProgramEnd:
     """Of SystemExit that was raised, not called for: its code, where the main script says it; else a failure."""
-    import ast
-    import linecache
+    file, line, text = frame.f_code.co_filename, frame.f_lineno, ""
+    # Not at a line that raises, it is of the code 1; else of none: raise SystemExit(main()), and main has returned.
+    is_raised, is_known = _is_at(frame, _RAISES), False
+    error = SystemExit() if is_raised else SystemExit(1)
+    with suppress(SyntaxError, ValueError, AttributeError, IndexError, OSError, ImportError):
+        import ast  # late, as all that only the end of a program needs; without file handles it may fail
+        import linecache
 
-    file, line = frame.f_code.co_filename, frame.f_lineno
-    text = linecache.getline(file, line, frame.f_globals).strip()
-    error, is_known = SystemExit(1), False
-    if _instruction(frame) == "RAISE_VARARGS":
-        try:
+        text = linecache.getline(file, line, frame.f_globals).strip()
+        if is_raised:
             statement: Any = ast.parse(text).body[0]
             arguments = statement.exc.args if isinstance(statement.exc, ast.Call) else []
             error, is_known = SystemExit(*(ast.literal_eval(each) for each in arguments)), True
-        except (SyntaxError, ValueError, AttributeError, IndexError):
-            error = SystemExit()  # raise SystemExit(main()): main has returned
     status = ending_of(error)
     where = f'Traceback (most recent call last):\n  File "{file}", line {line}, in {frame.f_code.co_name}\n    {text}\n'
     told = None if status == FINISHED else f"{where}SystemExit"

@@ -190,6 +190,8 @@ def _width(text: str) -> int:
     """Columns on a terminal: Chinese characters take two."""
     if text.isascii():
         return len(text)
-    from rich.cells import cell_len  # only where it is needed: its import takes as long as the start of a run
-
+    try:
+        from rich.cells import cell_len  # only where it is needed: its import takes as long as the start of a run
+    except (OSError, ImportError):  # no file handle is left, say; then columns may be out of line
+        return len(text)
     return cell_len(text)
