@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
 
 import rla_hooks as rla
 from rla_hooks.snapshot import git as git_calls
+from rla_hooks.snapshot.backup import back_up
 from rla_hooks.snapshot.head import git_folder, head_of
-from rla_hooks.snapshot.provenance import collect
+from rla_hooks.snapshot.provenance import Look, collect
 
 pytestmark = pytest.mark.usefixtures("quiet", "plain_git")
 
@@ -156,3 +158,67 @@ def test_a_git_that_is_missing_or_hangs_is_told(project, tmp_path, monkeypatch):
     (programs / "git").chmod(0o755)
     found = collect(project, tmp_path / "a", tmp_path)["git"]
     assert found["commit"] == commit and "git did not answer within 0.2 seconds" in found["problem"]
+
+
+@pytest.fixture
+def other_git(tmp_path, monkeypatch):
+    """Puts a script in the place of git."""
+
+    def put(script: str) -> None:
+        (tmp_path / "programs").mkdir()
+        (tmp_path / "programs" / "git").write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / "programs" / "git").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path / 'programs'}:{os.environ['PATH']}")
+
+    return put
+
+
+def test_a_git_that_a_signal_ends_is_told_as_such(project, tmp_path, other_git):
+    """It did not take too long; lack of memory may have killed it."""
+    other_git("kill -KILL $$")
+    found = collect(project, tmp_path / "a", tmp_path)["git"]
+    assert found["commit"] and "git was ended by the signal SIGKILL" in found["problem"]
+
+
+def test_the_start_of_a_run_waits_for_a_git_that_hangs_once(project, tmp_path, other_git, monkeypatch):
+    """The files are listed without it; the calls that follow are hardly waited for."""
+    other_git("exec sleep 1000")
+    monkeypatch.setattr(git_calls, "TIMEOUT", 0.3)
+    look = Look(project, tmp_path / "data")
+    monkeypatch.setattr(git_calls, "TIMEOUT", 0.2)
+    report = back_up(tmp_path / "data" / "code" / "run", tmp_path / "data", look.listing, project_root=project)
+    assert report.files == 1 and look.listing.patience.seconds == 0.2 / 10
+    monkeypatch.setattr(git_calls, "TIMEOUT", 1000.0)
+    assert "git did not answer" in look.facts(tmp_path / "a")["git"]["problem"]
+
+
+@pytest.fixture
+def no_threads():
+    """No thread can be had: none has room for such a stack."""
+    before = threading.stack_size(1 << 50)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        threading.Thread().start()
+    yield
+    threading.stack_size(before)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there, subprocess needs threads, too")
+def test_git_is_asked_where_no_thread_can_be_had(project, tmp_path, no_threads):
+    """A limit of processes, say; the backup has what git keeps, and the changes are known."""
+    (project / ".gitignore").write_text("ignored.py\n")
+    (project / "ignored.py").write_text("")
+    (project / "train.py").write_text("2\n")
+    look = Look(project, tmp_path / "data")
+    report = back_up(tmp_path / "data" / "code" / "run", tmp_path / "data", look.listing, project_root=project)
+    assert report.files == 2
+    found = look.facts(tmp_path / "a")["git"]
+    assert found["dirty"] is True and found["diff_complete"] and "+2" in (tmp_path / "a" / "git.diff").read_text()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there, subprocess needs threads, too")
+def test_a_git_that_hangs_is_ended_without_threads(project, tmp_path, no_threads, other_git, monkeypatch):
+    """Commit and branch are known all the same."""
+    other_git("exec sleep 1000")
+    monkeypatch.setattr(git_calls, "TIMEOUT", 0.2)
+    found = collect(project, tmp_path / "a", tmp_path)["git"]
+    assert found["commit"] and "git did not answer within 0.2 seconds" in found["problem"]

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 
 TIMEOUT = 10.0  # seconds
 _FOREIGN = (  # set where we run inside a git hook; they would point git at another repository
@@ -35,19 +36,42 @@ _FOREIGN = (  # set where we run inside a git hook; they would point git at anot
 )
 
 
+class Patience:
+    """How long git may take in several calls, such as those of the start of a run: TIMEOUT, for each that answers.
+
+    Once it has not answered, it probably hangs: then calls that are waited for later get a tenth of that.
+    """
+
+    def __init__(self) -> None:
+        self.seconds = TIMEOUT
+
+    def lose(self) -> None:
+        """Say that git has not answered."""
+        self.seconds = TIMEOUT / 10
+
+
 class GitCall:
     """One git command that runs in the background until :meth:`output` is asked for, once.
 
     Several calls started one after the other run side by side: each costs some 5 ms, mostly waiting. ``errors``: the
     output is what git complains of, too, also where it fails. ``status`` is known after that: git's own, below 0 where
-    git was ended, None where it could not be started. Git is ended TIMEOUT seconds after its start; with ``limited``
-    false, after :meth:`limit`: it stands still while nobody reads a long output.
+    a signal has ended git, None where it could not be started. Git is ended after the seconds that ``patience`` has
+    left (it ``was_slow``), from its start on; with ``limited`` false, from :meth:`limit` on: it stands still while
+    nobody reads a long output.
     """
 
     def __init__(
-        self, arguments: list[str], folder: str | os.PathLike[str], errors: bool = False, limited: bool = True
+        self,
+        arguments: list[str],
+        folder: str | os.PathLike[str],
+        errors: bool = False,
+        limited: bool = True,
+        patience: Patience | None = None,
     ):
         self.status: int | None = None
+        self.was_slow = False
+        self._patience = patience or Patience()
+        self._timer: threading.Timer | None = None
         self._errors = errors
         command = ["git", "--no-pager", "-c", "core.fsmonitor=false", "-c", "core.quotePath=true", *arguments]
         self._process: subprocess.Popen[bytes] | None = None
@@ -63,37 +87,63 @@ class GitCall:
             )
         except (OSError, ValueError):
             return
-        self._timer = threading.Timer(TIMEOUT, _end, [self._process])
-        self._timer.daemon = True
         if limited:
             self.limit()
 
     def limit(self) -> None:
         """Count the seconds from now on."""
-        if self._process is not None:
-            self._timer.start()
+        if self._process is None:
+            return
+        timer = threading.Timer(self._patience.seconds, self._give_up)
+        timer.daemon = True
+        with suppress(RuntimeError):  # no thread can be had
+            timer.start()
+            self._timer = timer
+
+    def _give_up(self) -> None:
+        if self._process is not None and self._process.returncode is None:
+            self.was_slow = True
+            self._patience.lose()
+            _end(self._process)
 
     def output(self, limit: int = -1) -> bytes | None:
         """What git printed, at most ``limit`` bytes of it; None where git failed or took too long."""
         process = self._process
         if process is None or process.stdout is None:
             return None
-        with process.stdout as pipe:
-            out = pipe.read(limit)
-            cut = limit >= 0 and bool(pipe.read(1))
-        if cut:
-            _end(process)
+        if self._timer is None:
+            out = self._read_without_timer(process)
+            out, cut = (out[:limit], True) if 0 <= limit < len(out) else (out, False)
+        else:
+            with process.stdout as pipe:
+                out = pipe.read(limit)
+                cut = limit >= 0 and bool(pipe.read(1))
+            if cut:
+                _end(process)
         self.status = process.wait()
-        self._timer.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         return out if cut or self._errors or self.status == 0 else None
+
+    def _read_without_timer(self, process: subprocess.Popen[bytes]) -> bytes:
+        """Read all at once, which on POSIX needs no thread for the limit."""
+        try:
+            return process.communicate(timeout=self._patience.seconds)[0]
+        except (subprocess.TimeoutExpired, RuntimeError):
+            self._give_up()
+            if process.stdout is not None:
+                process.stdout.close()
+            return b""
 
 
 def reason_for_silence(call: GitCall, top: str) -> str:
     """Why a call said nothing of the work tree ``top``, in words for people."""
     if call.status is None:
         return "git is not installed"
-    if call.status < 0:
+    if call.was_slow:
         return f"git did not answer within {TIMEOUT:g} seconds"
+    if call.status < 0:
+        return f"git was ended by the signal {_name_of(-call.status)}"
     probe = GitCall(["rev-parse", "--git-dir"], top, errors=True)
     said = probe.output() or b""
     if probe.status == 0:
@@ -104,6 +154,14 @@ def reason_for_silence(call: GitCall, top: str) -> str:
             f"git config --global --add safe.directory {shlex.quote(top)}"
         )
     return f"git failed: {said.decode('utf-8', 'replace').strip().partition(chr(10))[0][:300]}"
+
+
+def _name_of(number: int) -> str:
+    """The name of a signal; of one without a name its number."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -23,7 +23,7 @@ from rla_hooks.masking.files import is_secret_file
 from rla_hooks.patterns import pattern
 from rla_hooks.snapshot.bulk import without_data
 from rla_hooks.snapshot.filestore import FileStore, readable
-from rla_hooks.snapshot.git import GitCall, reason_for_silence, top_of
+from rla_hooks.snapshot.git import GitCall, Patience, reason_for_silence, top_of
 from rla_hooks.snapshot.head import git_folder, head_of
 from rla_hooks.snapshot.masked_diff import masked_diff
 from rla_hooks.snapshot.packages import packages
@@ -112,11 +112,12 @@ class _Repository:
     def __init__(self, top: str, log_root: str):
         self._top = top
         self._log_root = log_root
-        self._status_call = GitCall(_STATUS_CALL.split(), top, limited=False)
-        self.listing = Listing(top, top, CACHES, run_folders(top, log_root), limited=False)
+        self._patience = patience = Patience()
+        self._status_call = GitCall(_STATUS_CALL.split(), top, limited=False, patience=patience)
+        self.listing = Listing(top, top, CACHES, run_folders(top, log_root), limited=False, patience=patience)
         config = os.path.join(git_folder(top), "config")  # named, it is read also where git refuses the rest
         remotes = ["config", "-z", "--file", config, "--get-regexp", r"^remote\..*\.url$"]
-        self._remote_call = GitCall(remotes, top, limited=False)
+        self._remote_call = GitCall(remotes, top, limited=False, patience=patience)
 
     def describe(self, store: FileStore, target: Path) -> dict[str, Any]:
         for call in (self._status_call, self._remote_call):
@@ -207,7 +208,8 @@ class _Repository:
         if sum(map(len, names)) > _MAX_NAMES:
             notes.append("changes of tracked files (too many may hold secrets or are too large)")
             return b""
-        diff = GitCall([*_DIFF_CALL.split(), "--", ":/", *names], self._top).output(MAX_DIFF)
+        call = GitCall([*_DIFF_CALL.split(), "--", ":/", *names], self._top, patience=self._patience)
+        diff = call.output(MAX_DIFF)
         if diff is None:
             notes.append("changes of tracked files (git gave no answer)")
             return b""

@@ -127,7 +127,7 @@ class Search(Fields):
         try:
             names = at.tree.names(at.path)
             if names is None:
-                at.tree = tree_of(at.path, at.path, CACHES, skipped)
+                at.tree = tree_of(at.path, at.path, CACHES, skipped, self.listing)
                 names = at.tree.names(at.path) or set()
         except OSError:
             self._leave(UNREADABLE, shown, at.relative + "/")

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rla_hooks.snapshot.git import GitCall, below, excludes, is_repository, top_of
+from rla_hooks.snapshot.git import GitCall, Patience, below, excludes, is_repository, top_of
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
@@ -48,11 +48,20 @@ class Listing:
     ``caches`` and ``skipped`` as in :func:`tree_of`.
     """
 
-    def __init__(self, start: str, top: str, caches: Iterable[str], skipped: Iterable[str], limited: bool = True):
+    def __init__(
+        self,
+        start: str,
+        top: str,
+        caches: Iterable[str],
+        skipped: Iterable[str],
+        limited: bool = True,
+        patience: Patience | None = None,
+    ):
         self.start = start
+        self.patience = patience or Patience()
         caches = set(caches).difference(start.split(os.sep))
         options = ["--cached", "--others", "--exclude-standard", *excludes(top, caches, skipped)]
-        self.call = GitCall(["ls-files", "-t", "-z", *options], start, limited=limited)
+        self.call = GitCall(["ls-files", "-t", "-z", *options], start, limited=limited, patience=self.patience)
         self._is_limited = limited
 
     @functools.cached_property
@@ -74,15 +83,17 @@ def tree_of(
 
     Outside a work tree, .gitignore files hold from the folder ``base`` down, which is ``start`` or above it.
     ``caches`` (names of folders) and ``skipped`` (paths) need not be looked into, though they may be listed.
-    ``listing``: of a work tree that git was asked for already.
+    ``listing``: of a work tree that git was asked for already; where git hangs there, it is not waited for here.
     """
     top = top_of(start)
     if top is None:
         return PatternTree(start, base)
+    patience = listing.patience if listing is not None else Patience()
     # In a folder that it ignores git would list only what it tracks.
-    if start == top or GitCall(["check-ignore", "-q", "--no-index", "."], start).output() is None:
+    ignores = ["check-ignore", "-q", "--no-index", "."]
+    if start == top or GitCall(ignores, start, patience=patience).output() is None:
         if listing is None or listing.start != start:
-            listing = Listing(start, top, caches, skipped)
+            listing = Listing(start, top, caches, skipped, patience=patience)
         if listing.output is not None:
             return GitTree(start, listing.output)
     return PatternTree(start, top)
