@@ -213,3 +213,16 @@ def test_a_script_that_is_found_as_orjson_does_not_end_the_training(about_to_loa
     about_to_load(sys.exit)
     writer.write(Row(1, 0.0, {"a": 0.5}))
     assert (tmp_path / "progress.csv").read_text().splitlines()[1:] == ["1,0.0,0.5"]
+
+
+def test_floats_of_a_class_of_their_own_are_written_as_numbers(formatter, tmp_path):
+    """Those of numpy are floats, but show the name of their class."""
+    writer = CsvWriter(tmp_path / "progress.csv")
+    write, time, value = writer.floats_writer(("a",)), numpy.float64(0.25), numpy.float64(0.5)
+    for step in range(3):
+        write(step, time, [value])
+    writer.write(Row(3, time, {"a": value, "b": "(text)"}))
+    writer.write(Row(4, time, {"b": value}))
+    lines = (tmp_path / "progress.csv").read_text().splitlines()
+    assert lines[1:4] == [f"{step},0.25,0.5" for step in range(3)]
+    assert lines[4:] == ["3,0.25,0.5,(text)", "4,0.25,,0.5"]

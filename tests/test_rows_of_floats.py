@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 
+import numpy as np
 import pytest
 
 from rla_hooks.core.logger import Logger
@@ -100,3 +102,33 @@ def test_a_logger_that_is_closed_keeps_no_file_open(run_paths, formatter):
     assert ready(6, 0.25, [0.5]) and csv_writer.written().rows == 7
     logger.close()
     assert _open_files(run_paths.log_dir) == []
+
+
+@pytest.fixture
+def on_disk(run_paths):
+    logger = Logger(make_writers(["csv", "tensorboard"], run_paths))
+    yield logger
+    logger.close()
+
+
+@pytest.mark.parametrize("given", [np.float64(1000.5), np.float32(1000.5), 1000.5, "1000.5"])
+def test_the_walltime_of_a_row_is_a_float(given, on_disk, run_paths, read_rows):
+    """Whatever number the caller has."""
+    for step in range(4):
+        on_disk.log({"a": 0.5}, step, given)
+        on_disk.log({"m": {"a": 0.5}}, step, given)
+    assert {row["timestamp"] for row in read_rows(run_paths.progress_csv)} == {"1000.5"}
+
+
+NO_TIMES = {"text": "soon", "nan": float("nan"), "inf": float("inf"), "huge": 10**400, "object": object()}
+
+
+@pytest.mark.parametrize("given", NO_TIMES.values(), ids=[*NO_TIMES])
+def test_a_walltime_that_is_none_is_that_of_the_call(given, on_disk, run_paths, read_rows):
+    """No row is missing for it."""
+    start = time.time()
+    for step in range(4):
+        on_disk.log({"a": 0.5}, step, given)
+    times = [float(row["timestamp"]) for row in read_rows(run_paths.progress_csv)]
+    assert len(times) == 4 and all(start <= each <= time.time() for each in times)
+    assert not on_disk.missing.open

@@ -191,16 +191,21 @@ class Logger:
         self,
         values: Mapping[str, Any],
         step: int | None = None,
-        walltime: float | None = None,
+        walltime: Any = None,
         *,
         wait: bool | None = None,
     ) -> None:
-        """Record ``values``, and dump everything that is recorded as one row. Arguments: those of ``rla.log``."""
+        """Record ``values``, and dump everything that is recorded as one row. Arguments: those of ``rla.log``.
+
+        walltime: as in :meth:`add_scalar`.
+        """
         if self._process != ranks.process_id:
             not_writing.tell_child()
             return
         if wait is None:
             wait = self.wait
+        if walltime is not None:
+            walltime = wall_time(walltime, time.time())
         with self._lock:
             if self._values:
                 self.record_all(values)

@@ -37,6 +37,11 @@ def quoted(text: str) -> str:
 CELL: dict[type, Callable[[Any], str]] = {float: repr, int: repr, str: quoted}
 
 
+def odd_cell(value: Any) -> str:
+    """Return the cell of what is of no class in :data:`CELL`: of numpy's floats, say."""
+    return float.__repr__(value) if isinstance(value, float) else quoted(str(value))
+
+
 def more_of(values: Mapping[str, Any]) -> str:
     """Return the values of late keys as one cell."""
     return quoted(json.dumps(values))

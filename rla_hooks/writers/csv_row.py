@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from rla_hooks.writers.base import Row
-from rla_hooks.writers.csv_format import CELL
+from rla_hooks.writers.csv_format import CELL, odd_cell
 
 L, R, QUOTE = b'lr"'  # in what orjson makes of no number: null, for NaN, too; true and false; a text
 LOAD_AFTER = 256  # rows of this process: the import takes 10 ms, and short runs shall start and end quickly
@@ -43,9 +43,11 @@ def row_line(row: Row, tail: bytes) -> bytes:
 def python_line(step: int, time: float, values: Collection[Any], tail: bytes, texts: bool = False) -> bytes:
     """Return the line of any values; ``texts``: whether there is one, if that is known."""
     cells = "'" if texts else ",".join(map(repr, values))
-    if "'" in cells or '"' in cells:  # there is a text, which is quoted otherwise
-        cells = ",".join([CELL[type(value)](value) for value in values])
-    return f"{step},{time!r},{cells}".encode("utf-8", "backslashreplace") + tail
+    if (
+        "'" in cells or '"' in cells or "(" in cells
+    ):  # a text, which is quoted otherwise; or a float of a class of its own
+        cells = ",".join([CELL.get(type(value), odd_cell)(value) for value in values])
+    return f"{step},{float(time)!r},{cells}".encode("utf-8", "backslashreplace") + tail
 
 
 def native() -> Callable[[Any], bytes] | None:

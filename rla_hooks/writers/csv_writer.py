@@ -18,7 +18,7 @@ from contextlib import suppress
 from typing import Any
 
 from rla_hooks.writers.base import FloatsWriter, MediaEvent, Row, Written
-from rla_hooks.writers.csv_format import CELL, as_read, line_of, more_of
+from rla_hooks.writers.csv_format import CELL, as_read, line_of, more_of, odd_cell
 from rla_hooks.writers.csv_row import L, native, python_line, row_line
 from rla_hooks.writers.csv_table import Sheet, Table
 from rla_hooks.writers.destination import destination_of, process_token
@@ -70,7 +70,10 @@ class CsvWriter:
                 sheet = table.open
                 plans, dumps, tail = ready
                 if sheet is not None and sheet.plans is plans:
-                    cells = dumps([step, time, *values])
+                    try:
+                        cells = dumps([step, time, *values])
+                    except Exception:  # a float of a class of its own
+                        cells = b"null"
                     if L in cells:  # null: there is a NaN
                         line = python_line(step, time, values, tail)
                     else:
@@ -126,8 +129,8 @@ def _planned_line(table: Table, row: Row) -> tuple[Sheet, bytes]:
 def _placed(row: Row, sheet: Sheet, plan: Sequence[int]) -> bytes:
     """Return a row whose cells stand in the columns of ``plan``."""
     placed = [""] * len(sheet.columns)
-    cells = [CELL[type(value)](value) for value in row.values.values()]
-    for column, cell in zip(plan, (str(row.step), repr(row.time), *cells)):
+    cells = [CELL.get(type(value), odd_cell)(value) for value in row.values.values()]
+    for column, cell in zip(plan, (str(row.step), repr(float(row.time)), *cells)):
         placed[column] = cell
     if sheet.more is not None and sheet.more in plan:
         late = [key for key, column in zip(row.keys, plan[2:]) if column == sheet.more]
