@@ -226,3 +226,21 @@ def test_floats_of_a_class_of_their_own_are_written_as_numbers(formatter, tmp_pa
     lines = (tmp_path / "progress.csv").read_text().splitlines()
     assert lines[1:4] == [f"{step},0.25,0.5" for step in range(3)]
     assert lines[4:] == ["3,0.25,0.5,(text)", "4,0.25,,0.5"]
+
+
+def test_values_in_the_middle_of_the_columns_go_the_same_way(formatter, tmp_path, read_rows):
+    """Rows of evaluation come before those of training, or among them: each has empty cells before or after."""
+    logger = Logger([CsvWriter(tmp_path / "progress.csv")])
+    train, rows = {"loss": 0.5, "norm": 0.25}, []
+    for number in range(4):
+        rows += [{"eval": 1.5, "level": number}, train, {"norm": math.nan, "rate": 1e-3}, train | {"loss": math.inf}]
+        rows += [{"rate": 0.125}, {"loss": 1.5, "norm": "a, b"}, {"loss": 1, "norm": 2**70}, {"rate": 0.5, "eval": 2.5}]
+    for row in rows:
+        logger.log(dict(row))
+    held = read_rows(tmp_path / "progress.csv")
+    assert [
+        {key: cell for key, cell in row.items() if cell and key not in ("time-step", "timestamp")} for row in held
+    ] == [{key: value if type(value) is str else repr(value) for key, value in row.items()} for row in rows]
+    assert [row["time-step"] for row in held] == [str(step) for step in range(len(rows))]
+    plans = {keys: type(plan) for keys, plan in logger.output_formats[0]._table.open.plans.items()}
+    assert plans.pop(("rate", "eval")) is list and {*plans.values()} == {tuple} and len(plans) == 4

@@ -1,4 +1,4 @@
-"""The line of a row whose cells fill the first columns of a progress.csv, in order.
+"""The line of a row whose values fill columns of a progress.csv that follow each other, in order.
 
 Ten floats take Python's ``repr`` several microseconds, most of what a row costs, and orjson a third of one. Both write
 the shortest digits that read back bit-equal; a few exponents are spelled otherwise (``1e16`` for ``1e+16``). orjson
@@ -21,8 +21,8 @@ _rows = 0  # that were written without it
 _tried = False
 
 
-def row_line(row: Row, tail: bytes) -> bytes:
-    """Return the line of a row; ``tail`` is what follows its cells.
+def row_line(row: Row, tail: bytes, gap: bytes = b"") -> bytes:
+    """Return the line of a row; ``tail`` is what follows its cells, ``gap`` what stands before those of its values.
 
     >>> row_line(Row(3, 0.25, {"loss": 0.5, "return": 21}), b",\\n")
     b'3,0.25,0.5,21,\\n'
@@ -30,24 +30,30 @@ def row_line(row: Row, tail: bytes) -> bytes:
     values = row.values.values()
     if _dumps is None:
         _count_row()
-        return python_line(row.step, row.time, values, tail)
+        return python_line(row.step, row.time, values, tail, gap)
     try:
         cells = _dumps([row.step, row.time, *values])
     except Exception:  # TypeError: an integer beyond 64 bits, or a lone surrogate
-        return python_line(row.step, row.time, values, tail)
+        return python_line(row.step, row.time, values, tail, gap)
     if QUOTE in cells or L in cells or R in cells:
-        return python_line(row.step, row.time, values, tail, QUOTE in cells)
-    return cells[1:-1] + tail
+        return python_line(row.step, row.time, values, tail, gap, QUOTE in cells)
+    return (with_gap(cells, gap) if gap else cells[1:-1]) + tail
 
 
-def python_line(step: int, time: float, values: Collection[Any], tail: bytes, texts: bool = False) -> bytes:
+def with_gap(cells: bytes, gap: bytes) -> bytes:
+    """Return what orjson makes of a step, a time and numbers, with ``gap`` after the time."""
+    at = cells.index(b",", cells.index(b",") + 1)
+    return cells[1:at] + gap + cells[at:-1]
+
+
+def python_line(
+    step: int, time: float, values: Collection[Any], tail: bytes, gap: bytes = b"", texts: bool = False
+) -> bytes:
     """Return the line of any values; ``texts``: whether there is one, if that is known."""
     cells = "'" if texts else ",".join(map(repr, values))
-    if (
-        "'" in cells or '"' in cells or "(" in cells
-    ):  # a text, which is quoted otherwise; or a float of a class of its own
+    if "'" in cells or '"' in cells or "(" in cells:  # a text, which is quoted otherwise; or a float of another class
         cells = ",".join([CELL.get(type(value), odd_cell)(value) for value in values])
-    return f"{step},{float(time)!r},{cells}".encode("utf-8", "backslashreplace") + tail
+    return f"{step},{float(time)!r}{gap.decode()},{cells}".encode("utf-8", "backslashreplace") + tail
 
 
 def native() -> Callable[[Any], bytes] | None:

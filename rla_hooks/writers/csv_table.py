@@ -35,13 +35,15 @@ _MAX_PLANS = 256  # sets of keys that are remembered; more would be a leak, and 
 _MAX_COPIES = 256  # of a file, for late keys; then further ones share a column: else copying would never end
 _TAIL = 64 << 10, 64 << 20  # bytes from the end that hold the last row: at first, and at most
 _ANOTHER = "another program"
+Plan = list[int] | tuple[bytes, bytes]
 
 
 class Sheet:
     """A file and its columns.
 
-    plans: how a row with these keys is written. Where its cells fill the first columns, in order, the end of its line:
-    the commas of the others, which are empty. Else the column of each cell.
+    plans: how a row with these keys is written. Where its values fill columns that follow each other, in order, the end
+    of its line and what stands between the time and the values: the commas of the others, which are empty. Else the
+    column of each cell.
 
     more: the column that holds the values of late keys as JSON, once there are too many of them; else None.
     """
@@ -52,14 +54,15 @@ class Sheet:
         self.file = file
         self.columns = {name: index for index, name in enumerate(columns)}
         self.more = self.columns.get(MORE)
-        self.plans: dict[tuple[str, ...], list[int] | bytes] = {}
+        self.plans: dict[tuple[str, ...], Plan] = {}
 
-    def plan(self, names: Sequence[str]) -> list[int] | bytes:
-        columns = [self.columns.get(name, self.more) for name in names]
-        assert None not in columns
-        if columns == list(range(len(columns))) and self.more not in columns:
-            return b"," * (len(self.columns) - len(columns)) + b"\n"
-        return columns  # type: ignore[return-value]
+    def plan(self, names: Sequence[str]) -> Plan:
+        columns = [at for name in names if (at := self.columns.get(name, self.more)) is not None]
+        assert len(columns) == len(names)
+        first, width = columns[2] if len(columns) > 2 else 2, len(columns) - 2
+        if first >= 2 and columns == [0, 1, *range(first, first + width)] and self.more not in columns:
+            return b"," * (len(self.columns) - first - width) + b"\n", b"," * (first - 2)
+        return columns
 
 
 class Table(Destination):
@@ -228,7 +231,7 @@ class Table(Destination):
 
     # --- columns --------------------------------------------------------------------------------------------------
 
-    def planned(self, keys: tuple[str, ...]) -> tuple[Sheet, list[int] | bytes]:
+    def planned(self, keys: tuple[str, ...]) -> tuple[Sheet, Plan]:
         """Return the sheet with columns for these keys, and how a row is written. Raises OSError."""
         names = (STEP, TIME, *map(as_read, keys))
         while True:

@@ -19,7 +19,7 @@ from typing import Any
 
 from rla_hooks.writers.base import FloatsWriter, MediaEvent, Row, Written
 from rla_hooks.writers.csv_format import CELL, as_read, line_of, more_of, odd_cell
-from rla_hooks.writers.csv_row import L, native, python_line, row_line
+from rla_hooks.writers.csv_row import L, native, python_line, row_line, with_gap
 from rla_hooks.writers.csv_table import Sheet, Table
 from rla_hooks.writers.destination import destination_of, process_token
 
@@ -45,7 +45,7 @@ class CsvWriter:
         with table.lock:
             sheet = table.open
             plan = None if sheet is None else sheet.plans.get(row.keys)
-            line = row_line(row, plan) if type(plan) is bytes else None  # before the file is looked at: no gap then
+            line = row_line(row, *plan) if type(plan) is tuple else None  # before the file is looked at: no gap then
             if sheet is None or not sheet.file.is_as_left(row.time):
                 table.opened()
                 line = None
@@ -62,22 +62,22 @@ class CsvWriter:
         """Return a function that writes a row of floats with these keys: as :meth:`write`, or by it."""
         table = self._table
         # the plans of the sheet for which the rest is right; the sheet itself would keep its file open
-        ready: tuple[Any, Any, bytes] = None, None, b""
+        ready: tuple[Any, Any, bytes, bytes] = None, None, b"", b""
 
         def write(step: int, time: float, values: list[float]) -> bool:
             nonlocal ready
             with table.lock:
                 sheet = table.open
-                plans, dumps, tail = ready
+                plans, dumps, tail, gap = ready
                 if sheet is not None and sheet.plans is plans:
                     try:
                         cells = dumps([step, time, *values])
                     except Exception:  # a float of a class of its own
                         cells = b"null"
                     if L in cells:  # null: there is a NaN
-                        line = python_line(step, time, values, tail)
+                        line = python_line(step, time, values, tail, gap)
                     else:
-                        line = cells[1:-1] + tail
+                        line = (with_gap(cells, gap) if gap else cells[1:-1]) + tail
                     if sheet.file.append(line, time):
                         if table.open is not sheet:  # a signal handler has been here
                             table.rescue(sheet, line)
@@ -86,8 +86,8 @@ class CsvWriter:
                         return True
                 self.write(Row(step, time, dict(zip(keys, values)), keys))
                 sheet, dumps = table.open, native()
-                if dumps is not None and sheet is not None and type(plan := sheet.plans.get(keys)) is bytes:
-                    ready = sheet.plans, dumps, plan
+                if dumps is not None and sheet is not None and type(plan := sheet.plans.get(keys)) is tuple:
+                    ready = sheet.plans, dumps, *plan
                 return True
 
         return write
@@ -123,7 +123,7 @@ def _planned_line(table: Table, row: Row) -> tuple[Sheet, bytes]:
     plan = None if sheet is None else sheet.plans.get(row.keys)
     if plan is None:
         sheet, plan = table.planned(row.keys)
-    return sheet, row_line(row, plan) if isinstance(plan, bytes) else _placed(row, sheet, plan)
+    return sheet, row_line(row, *plan) if isinstance(plan, tuple) else _placed(row, sheet, plan)
 
 
 def _placed(row: Row, sheet: Sheet, plan: Sequence[int]) -> bytes:
