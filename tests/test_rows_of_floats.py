@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
+from itertools import combinations
 
 import numpy as np
 import pytest
 
 from rla_hooks.core.logger import Logger
 from rla_hooks.writers import make_writers
+from rla_hooks.writers.base import Row
 from rla_hooks.writers.csv_writer import CsvWriter
+from rla_hooks.writers.events import ScalarLayout
 
 
 class Tenth(CsvWriter):
@@ -132,3 +136,53 @@ def test_a_walltime_that_is_none_is_that_of_the_call(given, on_disk, run_paths, 
     times = [float(row["timestamp"]) for row in read_rows(run_paths.progress_csv)]
     assert len(times) == 4 and all(start <= each <= time.time() for each in times)
     assert not on_disk.missing.open
+
+
+class Ready(CsvWriter):
+    """Counts what is made ready, and what is written with it."""
+
+    def __init__(self, path):
+        super().__init__(path)
+        self.made, self.rows = [], 0
+
+    def write(self, row):
+        return super().write(row)
+
+    def floats_writer(self, keys):
+        self.made.append(keys)
+
+        def write(step, time, values):
+            self.rows += 1
+            return self.write(Row(step, time, dict(zip(keys, values)), keys))
+
+        return write
+
+
+def test_nothing_is_made_ready_for_keys_that_come_once(tmp_path):
+    """There may be many of them, in a search over layers say; those that come again are soon ready."""
+    writer = Ready(tmp_path / "progress.csv")
+    logger = Logger([writer])
+    names = [f"k{number}" for number in range(12)]
+    for number, keys in enumerate([names, *combinations(names, 8)][:300]):
+        logger.log(dict.fromkeys(keys, 0.5), number)
+    assert writer.made == [] and writer.rows == 0
+    for number in range(300, 310):
+        logger.log({"k0": 0.5}, number)
+    assert writer.made == [("k0",)] and writer.rows == 8
+
+
+def test_both_ways_share_the_layout_of_an_event(run_paths):
+    """It takes more memory than the names of the row."""
+    [writer] = make_writers(["tensorboard"], run_paths)
+    logger = Logger([writer])
+    before = _layouts()
+    for step in range(4):
+        logger.log({"loss": 0.5, "norm": 0.25}, step)
+        writer.write(Row(step, 0.25, {"loss": 0.5, "norm": 0.25}))
+    assert _layouts() == before + 1
+    logger.close()
+
+
+def _layouts():
+    gc.collect()
+    return sum(type(each) is ScalarLayout for each in gc.get_objects())

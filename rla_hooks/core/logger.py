@@ -34,7 +34,7 @@ _Excluded = Mapping[str, frozenset[str]] | None  # by key, the writers that do n
 _MAX_MESSAGE = 100_000  # characters
 _LEAST = -WORD
 _STR = {str}
-_MAX_SHAPES = 256  # sets of names that are remembered
+_MAX_SHAPES = 256  # sets of keys that are remembered
 DEBUG, INFO, WARN, ERROR, DISABLED, BACKUP = 10, 20, 30, 40, 50, 60
 
 
@@ -97,7 +97,7 @@ class Logger:
         self._windows: dict[str, deque[float]] = {}
         self._warn = WarnOnce()
         self._odd = RowValues(self._warn)
-        self._shapes: dict[tuple[str, ...], _Shape] = {}  # of rows before, by their keys
+        self._shapes: dict[tuple[str, ...], _Shape | None] = {}  # of rows before, by their keys
         self._scalar_rows: list[ScalarRow] = []  # one, or more where a signal handler logs; the last may take values
         self._waiting: deque[WaitingRow] = deque()
         self._lock = threading.RLock()
@@ -219,8 +219,10 @@ class Logger:
         values: a copy, since another thread may change what the caller has.
         """
         shape = self._shapes.get(tuple(values))
+        if shape is None:
+            return False
         numbers: list[Any] = [*values.values()]
-        if shape is None or [*map(type, numbers)] != shape.types or shape.writers != self.output_formats:
+        if [*map(type, numbers)] != shape.types or shape.writers != self.output_formats:
             return False
         if self._scalar_rows or self._waiting or self.level == DISABLED or self.before_row is not None:
             return False
@@ -340,8 +342,6 @@ class Logger:
             self._odd.finish(scalars)  # the step is needed now
             transfers = ()
             step = self._odd.free_columns(scalars, step)
-        elif type(values) is dict:
-            self._remember(tuple(scalars), values)
         if not scalars:
             return scalars
         if step is None:
@@ -351,6 +351,8 @@ class Logger:
         if self.before_row is not None:
             self._begin()
         row = Row(step, time.time() if at is None else at, scalars)
+        if type(values) is dict:
+            self._remember(row.keys, values)
         if transfers or self._waiting:
             return self._let_wait(WaitingRow(row, excluded, transfers), wait)
         for writer in self.output_formats:
@@ -422,12 +424,19 @@ class Logger:
             action()
 
     def _remember(self, keys: tuple[str, ...], values: Mapping[str, Any]) -> None:
-        """Remember the keys of a row, if they are names of columns as they are, for :meth:`_log_floats`."""
-        shape = self._shapes.get(keys)
+        """Remember the keys of a row, if they are names of columns as they are, for :meth:`_log_floats`.
+
+        Something is made ready for them when they come again: many sets of keys may come once each.
+        """
+        shapes = self._shapes
+        shape = shapes.get(keys)
         if (shape is None or shape.writers != self.output_formats) and {*map(type, values)} == _STR:
-            if len(self._shapes) >= _MAX_SHAPES:
-                self._shapes.clear()
-            self._shapes[keys] = _Shape(keys, self.output_formats)
+            if keys in shapes:
+                shapes[keys] = _Shape(keys, self.output_formats)
+            else:
+                if len(shapes) >= _MAX_SHAPES:
+                    shapes.clear()
+                shapes[keys] = None
 
     def _scalars(self, values: Mapping[str, Any], wait: bool) -> tuple[_Row, Sequence[Transfer]]:
         """Return the scalars of a row, and, if it need not wait, what brings those that are not here yet."""

@@ -61,7 +61,7 @@ class TensorBoardWriter:
 
     def floats_writer(self, keys: tuple[str, ...]) -> FloatsWriter:
         """Return a function that writes a row of floats with these keys, as :meth:`write` does."""
-        record = ScalarLayout(keys).record
+        record = self._layout(keys).record
 
         def write(step: int, time: float, values: list[float]) -> bool:
             data = record(step, time, values)
@@ -75,17 +75,21 @@ class TensorBoardWriter:
         return write
 
     def _scalars(self, row: Row) -> bytes | None:
-        """Return the record of a row that may have texts, and remember how one of such keys is written."""
+        """Return the record of a row that may have texts; None if there is nothing else."""
         numbers: dict[str, Any] = {key: value for key, value in row.values.items() if type(value) is not str}
         if not numbers:  # texts stay in the csv file and on the console
             return None
-        keys = tuple(numbers)
+        keys = row.keys if len(numbers) == len(row.keys) else tuple(numbers)
+        return self._layout(keys).record(row.step, row.time, [*numbers.values()])
+
+    def _layout(self, keys: tuple[str, ...]) -> ScalarLayout:
+        """Return how a row of these keys is written, and remember it."""
         layout = self._layouts.get(keys)
         if layout is None:
             if len(self._layouts) >= _MAX_LAYOUTS:
                 self._layouts.clear()
             layout = self._layouts[keys] = ScalarLayout(keys)
-        return layout.record(row.step, row.time, [*numbers.values()])
+        return layout
 
     def written(self) -> Written | None:
         """Return how far the event file has come, media included; None while it is not open. Raises OSError.
