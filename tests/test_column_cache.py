@@ -105,7 +105,8 @@ def test_what_the_cache_gives_may_be_changed(folder):
             frame["int"] *= 2
             frame.loc[0, "int"] = 7
             assert frame["int"].tolist()[:3] == [7, 2, 4]
-            frame["float"].to_numpy()[3] = 1
+            frame.loc[3, "float"] = 1
+            assert frame["float"].iloc[3] == 1
         series = run.series("float")
         series.iloc[1] = 0.5
         assert series.iloc[1] == 0.5
