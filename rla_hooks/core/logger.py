@@ -10,7 +10,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Any
 from rla_hooks import ranks
 from rla_hooks.core import not_writing
 from rla_hooks.core.gaps import Gaps
+from rla_hooks.core.row_shape import RowShape
 from rla_hooks.core.row_values import EXACT_STEP, OnDevice, RowValues, record_each
 from rla_hooks.core.scalar_row import ScalarRow, wall_time
 from rla_hooks.core.time_step import TimeStepHolder
@@ -27,7 +27,7 @@ from rla_hooks.errors import WarnOnce
 from rla_hooks.texts import cut, text_of
 from rla_hooks.values import WORD, Scalar
 from rla_hooks.writers import copied_writers
-from rla_hooks.writers.base import STEP, TIME, FloatsWriter, Media, MediaEvent, Row, Writer
+from rla_hooks.writers.base import STEP, TIME, Media, MediaEvent, Row, Writer
 
 _Row = dict[str, Scalar]
 _Excluded = Mapping[str, frozenset[str]] | None  # by key, the writers that do not get it
@@ -36,35 +36,6 @@ _LEAST = -WORD
 _STR = {str}
 _MAX_SHAPES = 256  # sets of keys that are remembered
 DEBUG, INFO, WARN, ERROR, DISABLED, BACKUP = 10, 20, 30, 40, 50, 60
-
-
-class _Shape:
-    """Rows of floats with the same keys: what writes them."""
-
-    def __init__(self, keys: tuple[str, ...], writers: Sequence[Writer]):
-        self.types: list[type] = [float] * len(keys)
-        self.writers = [*writers]
-        self.writes = [(writer, _floats_writer(writer, keys)) for writer in writers]
-
-
-def _floats_writer(writer: Writer, keys: tuple[str, ...]) -> FloatsWriter:
-    """Return what writes rows of floats: the writer's own function, if there is one that works, else its ``write``."""
-    if _has_floats_writer(writer):
-        with suppress(Exception):  # no error of a writer stops the training; its rows go the longer way
-            write: FloatsWriter = writer.floats_writer(keys)  # type: ignore[attr-defined]
-            if callable(write):
-                return write
-    return lambda step, time, numbers: writer.write(Row(step, time, dict(zip(keys, numbers)), keys))
-
-
-def _has_floats_writer(writer: Writer) -> bool:
-    """Whether ``floats_writer`` belongs to ``write``: not where a subclass, a wrapper or an object has another one."""
-    if "write" in getattr(writer, "__dict__", ()):
-        return False
-    for kind in type(writer).__mro__:
-        if "write" in kind.__dict__ or "floats_writer" in kind.__dict__:
-            return "write" in kind.__dict__ and "floats_writer" in kind.__dict__
-    return False
 
 
 class Logger:
@@ -97,7 +68,7 @@ class Logger:
         self._windows: dict[str, deque[float]] = {}
         self._warn = WarnOnce()
         self._odd = RowValues(self._warn)
-        self._shapes: dict[tuple[str, ...], _Shape | None] = {}  # of rows before, by their keys
+        self._shapes: dict[tuple[str, ...], RowShape | None] = {}  # of rows before, by their keys
         self._scalar_rows: list[ScalarRow] = []  # one, or more where a signal handler logs; the last may take values
         self._waiting: deque[WaitingRow] = deque()
         self._lock = threading.RLock()
@@ -432,7 +403,7 @@ class Logger:
         shape = shapes.get(keys)
         if (shape is None or shape.writers != self.output_formats) and {*map(type, values)} == _STR:
             if keys in shapes:
-                shapes[keys] = _Shape(keys, self.output_formats)
+                shapes[keys] = RowShape(keys, self.output_formats)
             else:
                 if len(shapes) >= _MAX_SHAPES:
                     shapes.clear()
