@@ -12,10 +12,11 @@ from rla_hooks.layout import RunPaths, run_names
 from rla_hooks.query import live_rows
 from rla_hooks.query.entry import read_entry, status_of
 from rla_hooks.query.index import Index, Row
-from rla_hooks.query.index_columns import Blocks, keys_of, value_of
+from rla_hooks.query.index_columns import Blocks, keys_of
 from rla_hooks.query.names import BUILT_IN, getter, values_of
 from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.query.stored import StoredEntry
+from rla_hooks.query.times import seconds_of
 
 
 class Candidates(Protocol):
@@ -91,12 +92,12 @@ class IndexCandidates:
         by_id = self._kept(keys_of(name))
         get = getter(name)
         if by_id is None:  # it is in no small file, or somebody has deleted the cache
-            return [*map(value_of, values_of(self.runs(range(len(self))), name))]
+            return [*map(seconds_of, values_of(self.runs(range(len(self))), name))]
         if name in ("rows", "step") or name.startswith("last."):
             self._find_rows()
         found = [*map(by_id.__getitem__, self._ids)]
         for number, run in self._live.items():
-            found[number] = value_of(get(run))
+            found[number] = seconds_of(get(run))
         return found
 
     def _kept(self, keys: Sequence[str]) -> list[Any] | None:

@@ -17,7 +17,6 @@ import sqlite3
 from array import array
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from rla_hooks.query.cache import Cache, token_of
 from rla_hooks.query.names import BUILT_IN
 from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.query.stored import StoredEntry, to_json
+from rla_hooks.query.times import seconds_of
 
 BLOCK = 1024  # runs
 SCHEMA = """
@@ -58,11 +58,6 @@ def keys_of(name: str) -> Sequence[str]:
     if rest and kind == "hparams":
         return f"hparams.{name}", name
     return (name, f"hparams.{name}") if rest and kind == "last" else (f"hparams.{name}",)
-
-
-def value_of(value: Any) -> Any:
-    """Return a value as a column has it: times are seconds since 1970."""
-    return value.timestamp() if isinstance(value, datetime) else value
 
 
 def touch(db: sqlite3.Connection, ids: Iterable[int]) -> None:
@@ -185,7 +180,7 @@ def _table(runs: Iterable[tuple[int, SavedRun]]) -> Table:
         for id, run in runs:
             place = (id - 1) % BLOCK
             for name, get in _BUILT_IN:
-                table[name][place] = value_of(get(run))
+                table[name][place] = seconds_of(get(run))
             for key, value in run.hparams.items():
                 hparams[key][place] = value
             for key, value in run.last.items():

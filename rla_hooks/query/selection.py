@@ -8,7 +8,7 @@ import itertools
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote
@@ -24,7 +24,7 @@ from rla_hooks.query.near_root import near_root
 from rla_hooks.query.run_list import Runs
 from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.query.sorting import order, sort_keys
-from rla_hooks.query.times import since_of
+from rla_hooks.query.times import seconds_of, since_of
 from rla_hooks.texts import cut, shell_path, shown
 
 
@@ -147,7 +147,7 @@ def _fitting(
         chosen = [each for each in chosen if has_name(names[each])]
     if since is not None:
         started = column("started")
-        chosen = [each for each in chosen if _seconds(started[each]) >= since]
+        chosen = [each for each in chosen if seconds_of(started[each]) >= since]
     if tags:
         wanted, given = {*tags}, column("tags")
         chosen = [each for each in chosen if wanted <= {*(given[each] or ())}]
@@ -155,10 +155,6 @@ def _fitting(
         groups = column("group")
         chosen = [each for each in chosen if groups[each] == group]
     return chosen
-
-
-def _seconds(moment: datetime | float) -> float:
-    return moment.timestamp() if isinstance(moment, datetime) else moment
 
 
 def _name_test(pattern: object) -> Callable[[str], bool]:

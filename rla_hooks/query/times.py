@@ -6,7 +6,7 @@ import re
 import time
 from contextlib import suppress
 from datetime import date, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rla_hooks.errors import ConfigError
 from rla_hooks.texts import shown
@@ -46,6 +46,15 @@ class Duration(NamedTuple):
 
     seconds: float
     is_ago: bool
+
+
+def seconds_of(value: Any) -> Any:
+    """Return a time as seconds since 1970, and any other value as it is.
+
+    >>> seconds_of(datetime.fromisoformat("1970-01-02T00:00:00+00:00")), seconds_of(None)
+    (86400.0, None)
+    """
+    return value.timestamp() if isinstance(value, datetime) else value
 
 
 def duration_of(text: str) -> Duration | None:
