@@ -263,3 +263,96 @@ def test_of_many_entries_all_are_looked_at_in_turn(tmp_path):
         saver.save({}, step)
     steps = [entry.step for entry in saver.manifest.entries()]
     assert steps == [*(step for step in range(130) if step not in (0, 49, 50, 99, 129)), 0, 1, 2]
+
+
+WRITTEN = {"progress.csv": (3, 120), "tb/events.out.tfevents.1": (None, 88)}
+
+
+def test_positions_come_back_as_they_were_written(paths, tmp_path):
+    """And an entry without them, or without a cut, stays byte by byte as older versions wrote it."""
+    (tmp_path / "model.h5").write_bytes(b"weights")
+    before = (tmp_path / "manifest.json").read_bytes()
+    assert b"written" not in before and b"cut" not in before
+    Manifest(tmp_path).add("model.h5", "model", 4, written=WRITTEN)
+    after = (tmp_path / "manifest.json").read_bytes()
+    assert after.startswith(before.removesuffix(b"\n  ]\n}\n")) and b'"written": {"progress.csv": [3, 120]' in after
+    *others, entry = Manifest(tmp_path).entries()
+    assert entry.written == WRITTEN and entry.cut is None and {each.written for each in others} == {None}
+
+
+ODD_POSITIONS = [1, [], {"progress.csv": 3}, {"progress.csv": [1]}, {"progress.csv": [1, -1]}, {"a": ["1", 2]}]
+ODD_POSITIONS += [
+    {"../progress.csv": [1, 2]},
+    {"/etc/passwd": [1, 2]},
+    {"a": [True, 2]},
+    {"a": [1, 2.5]},
+    "x",
+    [[1, 2]],
+]
+
+
+@pytest.mark.parametrize("odd", ODD_POSITIONS, ids=repr)
+def test_positions_that_make_no_sense_are_not_known(odd, paths, tmp_path):
+    """The checkpoint is good all the same."""
+    content = json.loads((tmp_path / "manifest.json").read_text())
+    content["checkpoints"][2]["written"] = odd
+    (tmp_path / "manifest.json").write_text(json.dumps(content))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert [entry.written for entry in Manifest(tmp_path).entries()] == [None] * 3
+        assert latest(tmp_path) == paths[2]
+
+
+@pytest.mark.parametrize("odd", [0, -1, True, "1", 1.5, [1]], ids=repr)
+def test_an_odd_cut_is_never_taken_for_none(odd, paths, tmp_path):
+    """It is left out with the usual warning: its rows are gone, most likely."""
+    content = json.loads((tmp_path / "manifest.json").read_text())
+    content["checkpoints"][2]["cut"] = odd
+    (tmp_path / "manifest.json").write_text(json.dumps(content))
+    with pytest.warns(RLAWarning, match="1 entries that cannot be used"):
+        assert latest(tmp_path) == paths[1]
+
+
+def test_what_was_cut_is_no_checkpoint_any_more(paths, tmp_path):
+    """Its file is kept, and it is listed with the number of the cut; marking it again changes nothing."""
+    manifest = Manifest(tmp_path)
+    manifest.mark_cut(manifest.entries()[1:], 1)
+    content = (tmp_path / "manifest.json").read_bytes()
+    manifest.mark_cut(Manifest(tmp_path).entries()[1:], 2)
+    assert (tmp_path / "manifest.json").read_bytes() == content
+    assert [entry.cut for entry in Manifest(tmp_path).entries()] == [None, 1, 1]
+    assert [entry.step for entry in Manifest(tmp_path).complete()] == Saver(tmp_path).steps() == [1]
+    assert latest(tmp_path) == rla.latest_checkpoint(tmp_path) == paths[0] and Manifest(tmp_path).newest(step=3) is None
+    assert Saver(tmp_path).load()[0] == 1 and all(path.exists() for path in paths)
+    with pytest.raises(CheckpointError, match=r"checkpoint-3.pkl \(step 3\) is none .* \(cut 1\). Its file is kept"):
+        Saver(tmp_path).load(3)
+
+
+def test_a_saver_leaves_what_was_cut_alone(paths, tmp_path):
+    """It counts none of it for max_to_keep, deletes none, and saves a step again under another name."""
+    manifest = Manifest(tmp_path)
+    manifest.mark_cut(manifest.entries()[1:], 1)
+    saver = Saver(tmp_path, max_to_keep=2)
+    assert [saver.save({"x": 0}, step).name for step in (2, 3)] == ["checkpoint-2.1.pkl", "checkpoint-3.1.pkl"]
+    assert saver.steps() == [2, 3] and [path.exists() for path in paths] == [False, True, True]
+    assert [entry.cut for entry in manifest.entries()] == [1, 1, None, None]
+    saver.save({"x": 1}, 3)  # replaces that of its own life, not the one that was cut
+    assert saver.load()[1] == {"x": 1} and paths[2].exists() and not (tmp_path / "checkpoint-3.1.pkl").exists()
+
+
+def test_a_file_that_a_framework_writes_again_is_another_checkpoint(tmp_path):
+    """Its entry was cut; the new one, of the same size and even of an older time, is not."""
+    with rla.run(task="cut", log_root=tmp_path, writers=[], backup="none") as run:
+        path = run.checkpoint_dir / "last.ckpt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("one")
+        run.register_checkpoint(path, 1)
+        manifest = Manifest(path.parent)
+        manifest.mark_cut(manifest.entries(), 1)
+        assert rla.latest_checkpoint(run) is None
+        path.write_text("two")
+        os.utime(path, (1.0, 1.0))
+        run.register_checkpoint(path, 1)
+        assert [(entry.cut, entry.step) for entry in manifest.entries()] == [(None, 1)]
+        assert rla.latest_checkpoint(run) == path
+    assert [each.path for each in rla.runs(tmp_path)[-1].checkpoints()] == [path]

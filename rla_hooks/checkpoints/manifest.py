@@ -8,29 +8,31 @@
 
 An entry is added after its file is complete; entries are in the order of writing. A file without an entry is
 incomplete, or not written by this run; it is neither read nor deleted. A checkpoint may also be a folder: then
-``size`` is the sum over its files, and ``crc32c`` is that of their names and contents in sorted order.
+``size`` is the sum over its files, and ``crc32c`` is that of their names and contents in sorted order. Two more keys
+are there where they are known: ``written``, how far the run's metrics had come, and ``cut`` (see :class:`Entry`).
 """
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rla_hooks import atomic
 from rla_hooks.checkpoints import staging
 from rla_hooks.checkpoints.checksum import measure
+from rla_hooks.checkpoints.entry import MANIFEST, Written, entry_of
+from rla_hooks.checkpoints.entry import Entry as Entry
 from rla_hooks.errors import warn
 from rla_hooks.locks import locked
 from rla_hooks.smallfiles import parse_object, read_bytes
 from rla_hooks.texts import printable, shown
 
-FILE = "manifest.json"
+FILE = MANIFEST
 FORMAT = 2  # as format 1; but its run may have been written by several processes
 MISSING = "is missing"
 _SPARSE = 1 << 30  # bytes; reading larger files that hold nothing would take minutes
@@ -38,35 +40,6 @@ _LOOKS = 50  # entries of which a save looks whether their files are gone
 _ATTEMPTS = 100  # to find a checkpoint while a saver deletes them
 _MAX_KNOWN = 1000
 _known_whole: dict[Any, None] = {}  # files that were whole when this process last read them
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One complete checkpoint of a manifest.
-
-    file: its path in the folder. name, step: as it was saved. time: in seconds since 1970. size: in bytes.
-    crc32c: in eight hex digits. info: what else is known of it and JSON can hold, such as the epoch and the score.
-
-    >>> Entry("best-3.pt", "best", 3, time=0.0, size=10, crc32c="e3069283").step
-    3
-    """
-
-    file: str
-    name: str
-    step: int
-    time: float
-    size: int
-    crc32c: str
-    info: dict[str, Any] = field(default_factory=dict, hash=False)
-
-    @property
-    def _line(self) -> str:
-        """The entry's line in the manifest. It is made once: each save writes the lines of all checkpoints."""
-        line: str | None = self.__dict__.get("_made_line")
-        if line is None:
-            content = {name: getattr(self, name) for name in self.__dataclass_fields__}
-            line = self.__dict__["_made_line"] = json.dumps(content, ensure_ascii=False)
-        return line
 
 
 class Manifest:
@@ -90,7 +63,7 @@ class Manifest:
         self._known: tuple[bytes, list[Entry]] = b"", []  # the file as it was last read or written, and its entries
 
     def entries(self) -> list[Entry]:
-        """Return all that is recorded, oldest first, whether the files are still there or not.
+        """Return all that is recorded, oldest first, whether the files are still there or not, and those that were cut.
 
         What cannot be understood is left out with a warning. Changes nothing on disk.
         """
@@ -101,8 +74,14 @@ class Manifest:
             return []
 
     def complete(self) -> list[Entry]:
-        """Return the entries whose files are there in full size, oldest first. :meth:`trouble` checks contents."""
-        return [entry for entry in self.entries() if self.has_size(entry)]
+        """Return the entries whose files are there in full size, oldest first. :meth:`trouble` checks contents.
+
+        Those that a resume has cut are no checkpoints of the run any more, here and in all that finds the newest.
+        """
+        return [entry for entry in self._uncut() if self.has_size(entry)]
+
+    def _uncut(self) -> list[Entry]:
+        return [entry for entry in self.entries() if entry.cut is None]
 
     def newest(self, name: str | None = None, step: int | None = None) -> Entry | None:
         """Return the whole one that was written last, of this name and step where they are given; None without.
@@ -126,17 +105,18 @@ class Manifest:
     ) -> tuple[Entry | None, list[tuple[Entry, str]]]:
         """Return the last of the ``wanted`` entries that is whole, and what is wrong with those after it.
 
-        wanted: selects some of all entries. trouble: tells what is wrong with one, as :meth:`trouble` does. If files
-        disappear meanwhile, since a saver keeps only the newest ones, it looks again at what the manifest says then.
+        wanted: selects some of all entries but the cut ones. trouble: tells what is wrong with one, as :meth:`trouble`
+        does. If files disappear meanwhile, since a saver keeps only the newest ones, it looks again at what the
+        manifest says then.
         """
         for attempt in range(_ATTEMPTS):
-            entries, problems = self.entries(), list[tuple[Entry, str]]()
+            entries, problems = self._uncut(), list[tuple[Entry, str]]()
             for entry in reversed(wanted(entries)):
                 problem = (trouble or self.trouble)(entry)
                 if problem is None:
                     return entry, problems
                 problems.append((entry, problem))
-                if problem == MISSING and attempt < _ATTEMPTS - 1 and self.entries() != entries:
+                if problem == MISSING and attempt < _ATTEMPTS - 1 and self._uncut() != entries:
                     break
             else:
                 break
@@ -149,13 +129,15 @@ class Manifest:
         step: int,
         measured: tuple[int, str] | None = None,
         info: Mapping[str, Any] | None = None,
+        written: Written | None = None,
     ) -> Entry:
         """List a complete file (or folder) of the checkpoint folder. ``measured``: its size and crc32c, if known.
 
+        An entry of the same file is replaced, also a cut one: the file is another checkpoint now.
         Drops entries whose files are gone; of hundreds, it looks at some each time. Raises OSError.
         """
         size, crc = measured or measure(self.folder / file)
-        entry = Entry(file, name, step, time.time(), size, crc, dict(info or {}))
+        entry = Entry(file, name, step, time.time(), size, crc, dict(info or {}), written)
         with self.locked():
             kept = [old for old in self._take() if old.file != file]
             begin = self._next_look if self._next_look < len(kept) > _LOOKS else 0
@@ -169,6 +151,21 @@ class Manifest:
         with self.locked():
             # Not synced: an entry that comes back after a power cut names a missing file, which is harmless.
             self._write([entry for entry in self._take() if entry not in entries], sync=False)
+
+    def mark_cut(self, entries: Iterable[Entry], number: int) -> None:
+        """Mark entries as cut by the cut of this number; their files stay. Raises OSError.
+
+        Those that have been cut before keep their mark, so this may be done again.
+        """
+        marked = {(entry.file, entry.time) for entry in entries}
+        with self.locked():
+            before = self._take()
+            after = [
+                replace(entry, cut=number) if entry.cut is None and (entry.file, entry.time) in marked else entry
+                for entry in before
+            ]
+            if after != before:
+                self._write(after)
 
     def missing(self) -> list[Entry]:
         """Return the entries whose files are gone."""
@@ -244,7 +241,7 @@ class Manifest:
             return [], self._warn("holds no list of checkpoints")
         if type(number) is not int or number < 1:
             return [], self._warn(f"has format {shown(number, 40)}; this version reads formats 1 to {FORMAT}")
-        good = [entry for entry in map(_entry, listed) if entry]
+        good = [entry for entry in map(entry_of, listed) if entry]
         if number > FORMAT:
             newer = f"has format {number}; this version knows formats 1 to {FORMAT}, and reads it as far as it can"
             return good, self._warn(newer)
@@ -269,7 +266,7 @@ class Manifest:
         return entries
 
     def _write(self, entries: list[Entry], sync: bool = True) -> None:
-        lines = ",\n".join([f"    {entry._line}" for entry in entries])
+        lines = ",\n".join([f"    {entry.line}" for entry in entries])
         text = f'{{\n  "format": {FORMAT},\n  "checkpoints": [\n{lines}\n  ]\n}}\n'
         data = text.encode("utf-8", "backslashreplace")
         atomic.write_bytes(self.path, data, sync)
@@ -296,20 +293,3 @@ def latest(folder: str | os.PathLike[str], name: str | None = None) -> Path | No
 def _identity(found: Iterable[os.stat_result]) -> tuple[tuple[int, ...], ...]:
     """Return what is another one for other files, and for files that somebody has written to."""
     return tuple((each.st_ino, each.st_size, each.st_mtime_ns) for each in found)
-
-
-def _entry(raw: Any) -> Entry | None:
-    """Return an entry; None for what this version did not write, above all a path that leads out of the folder."""
-    try:
-        entry = Entry(**{key: raw[key] for key in Entry.__dataclass_fields__ if key in raw})
-    except TypeError:  # it is no dict, or lacks a key
-        return None
-    texts = isinstance(entry.file, str) and isinstance(entry.name, str) and isinstance(entry.crc32c, str)
-    whole = type(entry.step) is int and type(entry.size) is int and type(entry.time) in (int, float)
-    return entry if texts and whole and isinstance(entry.info, dict) and _inside(entry.file) else None
-
-
-def _inside(file: str) -> bool:
-    """Return whether a file is in the folder, or in one below it, as frameworks make them."""
-    is_plain = not {"\\", "\0"} & set(file) and not {"", ".", ".."} & set(file.split("/"))
-    return is_plain and file != FILE and not Path(file).drive

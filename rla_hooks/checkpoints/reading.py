@@ -6,7 +6,8 @@ from typing import Any
 
 from rla_hooks.checkpoints import backends, checksum
 from rla_hooks.checkpoints.backends import checkpoint_errors
-from rla_hooks.checkpoints.manifest import Entry, Manifest
+from rla_hooks.checkpoints.entry import Entry
+from rla_hooks.checkpoints.manifest import Manifest
 
 
 class Reading:

@@ -10,7 +10,8 @@ from typing import Any
 from rla_hooks import atomic
 from rla_hooks.checkpoints import arguments, backends, checksum, compare, staging, state_dicts
 from rla_hooks.checkpoints.backends import checkpoint_errors
-from rla_hooks.checkpoints.manifest import Entry, Manifest
+from rla_hooks.checkpoints.entry import Entry
+from rla_hooks.checkpoints.manifest import Manifest
 from rla_hooks.checkpoints.reading import Reading
 from rla_hooks.errors import CheckpointError, ConfigError, WarnOnce, did_you_mean, warn
 from rla_hooks.filenames import portable
@@ -201,6 +202,7 @@ class Saver:
             entry
             for entry in self.manifest.entries()
             if (self.max_to_keep is not None or entry.step == new.step)
+            and entry.cut is None  # its file is kept
             and entry.name == new.name
             and entry.file != new.file
             and entry.info.get("writer") == writer
@@ -256,7 +258,13 @@ class Saver:
         named = f"{name!r}" + ("" if step is None else f" of step {step}")
         text = "".join(f"{line}. " for line in [f"No checkpoint {named} can be loaded from {self.folder}", *problems])
         steps = [entry.step for entry in self.manifest.complete() if entry.name == name and entry.step != step]
-        names = sorted({entry.name for entry in entries})
+        names = sorted({entry.name for entry in entries if entry.cut is None})
+        text += "".join(
+            f"{printable(entry.file)} (step {entry.step}) is none of the run's any more: a resume has gone back to "
+            f"before it (cut {entry.cut}). Its file is kept. "
+            for entry in entries
+            if entry.cut is not None and entry.name == name and step in (None, entry.step)
+        )
         if steps:
             text += f"There are complete ones of steps {', '.join(map(str, steps))}. "
             text += "Pass one of these, or None for the newest."

@@ -173,7 +173,8 @@ class RunCheckpoints:
             raise ValueError(f"the checkpoint {path} is not in the run's checkpoint folder {self.folder}")
         with self._guard.warn_on_error("the list of checkpoints"):
             listed = next((entry for entry in manifest.entries() if entry.file == file), None)
-            if listed is None or listed.time < path.stat().st_mtime or not manifest.has_size(listed):
+            is_listed = listed is not None and listed.cut is None and manifest.has_size(listed)
+            if listed is None or not is_listed or listed.time < path.stat().st_mtime:
                 manifest.add(file, name, step, info=info)
 
     def forget_deleted_checkpoints(self) -> None:
