@@ -8,14 +8,10 @@ from pathlib import Path
 from rla_hooks.core import handover
 from rla_hooks.core.appended import AppendedRun, silent
 from rla_hooks.core.settings import Writers
-from rla_hooks.errors import ConfigError
 from rla_hooks.layout import CHECKPOINT, RESULTS, RunPaths
-from rla_hooks.query import SavedRun, runs
-from rla_hooks.query.meant import meant
+from rla_hooks.query import SavedRun
+from rla_hooks.query.given import saved_run
 from rla_hooks.query.moved import folder_of, noted_name
-from rla_hooks.texts import shell_path, shown
-
-_MAX_LISTED = 10
 
 
 def open(
@@ -24,7 +20,8 @@ def open(
     """Open a run to add to it: rows, figures, checkpoints and labels, of an evaluation say.
 
     run: one of ``rla.runs()``; or a text that means one run in ``log_root``: an id or its first letters (three or
-    more), a name, a title, a part of one of these, the time of a start, ``latest``, ``latest~2`` (the last but two).
+    more), a name, a title, a part of one of these, the time of a start, ``latest``, ``latest~2`` (the last but two); or
+    the path of one of its folders.
     writers: by default those that the run had.
 
     As a context manager it is the current run in the block, to which ``rla.log`` and the others add; else use its
@@ -49,7 +46,7 @@ def open(
     """
     if handover.writing_disabled():
         return silent(run.paths if isinstance(run, SavedRun) else None)
-    saved = run if isinstance(run, SavedRun) else _find(run, log_root)
+    saved = saved_run(run, log_root)
     return AppendedRun.append_to(_paths_of(saved), saved.task, saved.hparams, saved.run_json, writers)
 
 
@@ -74,20 +71,3 @@ def _paths_of(saved: SavedRun) -> RunPaths:
     if first is None or first == paths.name or os.path.isfile(RunPaths(paths.log_root, first).run_json):
         return paths  # or it is a copy of a run that is still there, whose folders are not the copy's
     return _MovedPaths(paths.log_root, paths.name, first)
-
-
-def _find(text: object, log_root: str | os.PathLike[str] | None) -> SavedRun:
-    """Return the run that a text means. Raises ConfigError."""
-    if not isinstance(text, str) or not text.strip():
-        raise ConfigError(
-            f"rla.open got {shown(text, 100)}. Allowed: a run of rla.runs(), its id, its name, or latest."
-        )
-    found = runs(log_root)
-    fit = meant(text, found) if found else []
-    if len(fit) == 1:
-        return fit[0]
-    where = f"in {shell_path(fit[0].paths.log_root)}" if fit else f"among {len(found)} (see rla.runs())"
-    listed = ", ".join(f"{run.id} ({run.name})" for run in fit[-_MAX_LISTED:])
-    known = f" {'The last of these' if len(fit) > _MAX_LISTED else 'These'}: {listed}." if fit else ""
-    what = f"{shown(text, 100)} fits {len(fit) or 'no'} run{'s' * (len(fit) > 1)} {where}."
-    raise ConfigError(f"rla.open: {what}{known} Allowed: a run of rla.runs(), the id of one, or its name.")

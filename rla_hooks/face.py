@@ -50,9 +50,28 @@ def log(values: Mapping[str, Any], step: int | None = None, *, wait: bool | None
 
 
 log.__doc__ = Run.log.__doc__
+
+
+def load_checkpoint(
+    step: int | None = None,
+    checkpoint_name: str = "checkpoint",
+    objects: Mapping[str, Any] | None = None,
+    weights_only: bool = True,
+    ckp_index: int | None = None,
+    *,
+    run: Any = None,
+) -> tuple[int, dict[str, Any]]:
+    if run is None or registry.current() is not None:
+        here = needed_run("rla.load_checkpoint")
+        return here.load_checkpoint(step, checkpoint_name, objects, weights_only, ckp_index, run=run)
+    from rla_hooks.core import loading
+
+    return loading.load_outside(run, ckp_index if step is None else step, checkpoint_name, objects, weights_only)
+
+
+load_checkpoint.__doc__ = Run.load_checkpoint.__doc__
 new_saver = _of_current(Run.new_saver)
 save_checkpoint = _of_current(Run.save_checkpoint)
-load_checkpoint = _of_current(Run.load_checkpoint)
 save_figure = _of_current(Run.save_figure)
 simple_plot = _of_current(Run.simple_plot)
 simple_scatter = _of_current(Run.simple_scatter)

@@ -12,6 +12,8 @@ The status words are in :mod:`rla_hooks.endings`. ``pid`` and ``process`` are th
 own rows, gaps, warnings and notes to those of the others. ``result`` is what a tracked function returned, if that was
 plain data. Format 1 has no ``owner``: all rows are in progress.csv. ``appending``, where it is there, has the processes
 that add rows to the run since it ended (``rla.open``): if one was killed, only the files know what it has added.
+``loaded_from``, where it is there, lists the checkpoints of other runs that were loaded: ``{"run": "cartpole/2026/...",
+"id": "x5n2wq7k", "step": 3000, "file": "checkpoint-3000.pt"}``.
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ from rla_hooks.smallfiles import read_json
 from rla_hooks.texts import iso_time
 
 FORMAT = 2
+_MAX_LOADED = 100  # checkpoints of other runs; self-play loads opponents for ever
 _PROCESS = ("host", "pid", "process", "pid_namespace")  # what identifies a process
 load = read_json  # of a run.json; raises OSError, or ValueError where it holds something else
 
@@ -144,6 +147,16 @@ class RunRecord:
             self.content["appending"] = listed
             self._reserve.write_json(self.content)
 
+    def save_loaded(self, note: Mapping[str, Any]) -> None:
+        """Note the checkpoint of another run that was loaded: each one once, and of very many the first ones."""
+        with locked(self.path):
+            self._catch_up()
+            noted = self.content.get("loaded_from")
+            listed = [*noted] if isinstance(noted, list) else []
+            if note not in listed and len(listed) < _MAX_LOADED:
+                self.content["loaded_from"] = [*listed, dict(note)]
+                self._reserve.write_json(self.content)
+
     def keep_room(self, keep: bool) -> None:
         """Keep room on the disk for the ending, from now on; or give it back, once the ending is written."""
         if keep:
@@ -235,7 +248,8 @@ class RunRecord:
             noted = read_json(self.path)
         except (OSError, ValueError):  # the first time, or somebody has damaged it
             return {}
-        known = ["rows", "last_step", "last", "gaps", "warnings", "notes", "restarts", "appending", "owner", *_PROCESS]
+        known = ["rows", "last_step", "last", "gaps", "warnings", "notes", "restarts", "appending", "loaded_from"]
+        known += ["owner", *_PROCESS]
         known += outcome.news(self.content, noted, self._revoked)
         if self.content["ended"] is None:
             known += ["ended", "seconds"]

@@ -70,6 +70,10 @@ class Saver:
         self._saves = 0
         self._left_out: set[str] = set()  # the lines that a warning has shown
 
+    def reading(self, folder: str | os.PathLike[str]) -> Saver:
+        """Return one that reads another folder, into the same objects and with the same ``var_prefix``."""
+        return Saver(folder, None, self.var_prefix, self.objects, self.framework, self._warn)
+
     def save(self, models: Mapping[str, Any] | None, step: int, name: str = "checkpoint") -> Path:
         """Save the models, or :attr:`objects` where they are None; returns the path of the file (or folder).
 
@@ -157,6 +161,17 @@ class Saver:
         A file cannot run code unless ``weights_only`` is False.
         Raises CheckpointError if there is none, or if it is damaged, may not be read, or does not fit the objects.
         """
+        entry, content = self.load_entry(step, name, into, weights_only)
+        return entry.step, content
+
+    def load_entry(
+        self,
+        step: int | None = None,
+        name: str = "checkpoint",
+        into: Mapping[str, Any] | None = None,
+        weights_only: bool = True,
+    ) -> tuple[Entry, dict[str, Any]]:
+        """As :meth:`load`, but returns the entry of the checkpoint that was loaded in place of its step."""
         step = None if step is None else arguments.checked_step(step)
         arguments.checked_name(name, step or 0)
         models = self.objects if into is None else arguments.checked_models(into, "into")
@@ -167,7 +182,7 @@ class Saver:
             try:
                 content = reading.content_of(entry)
                 self._restore(path, models, content)
-                return entry.step, content
+                return entry, content
             except (OSError, CheckpointError) as error:
                 # Another process, which keeps only the newest ones, has deleted it since it was chosen.
                 if attempt < _ATTEMPTS - 1 and not os.path.lexists(path):

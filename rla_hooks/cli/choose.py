@@ -9,11 +9,11 @@ from pathlib import Path
 from rla_hooks.cli.nothing import no_root, no_runs, no_such_run
 from rla_hooks.config.reading import log_root_of
 from rla_hooks.errors import RLAError
-from rla_hooks.layout import KINDS, LOG, RunPaths
+from rla_hooks.layout import RunPaths
 from rla_hooks.query import Runs, SavedRun, runs
 from rla_hooks.query.entry import read_entry
+from rla_hooks.query.given import run_of_path
 from rla_hooks.query.meant import LATEST, is_pattern, meant
-from rla_hooks.query.moved import parsed
 from rla_hooks.texts import cut, printable, shell_path, shown
 
 _MAX_LISTED = 20
@@ -121,7 +121,7 @@ def _choose_some(text: str, asked: _Asked) -> Sequence[SavedRun]:
     """Return the runs that a text fits, at least one."""
     if not text.strip():
         raise RLAError(f"the run is {text!r}, which fits all. Write an id, a part of a name, or latest")
-    place = _run_of_path(text)
+    place = run_of_path(text)
     if place is not None:
         return [_run_at(place, text, asked)]
     among = asked.runs()
@@ -129,22 +129,6 @@ def _choose_some(text: str, asked: _Asked) -> Sequence[SavedRun]:
     if not found:
         raise RLAError(no_such_run(text, among, asked.log_root))
     return found
-
-
-def _run_of_path(text: str) -> RunPaths | None:
-    """Return the run whose folder, or a file or a folder in it, has this path."""
-    if not (os.sep in text or text in (".", "..")) or not os.path.exists(text):
-        return None
-    parts = Path(os.path.abspath(text)).parts
-    for at, part in enumerate(parts):
-        if part not in KINDS:
-            continue
-        for end in range(at + 2, len(parts) + 1):
-            paths = RunPaths(Path(*parts[:at]), "/".join(parts[at + 1 : end]))
-            is_run = parsed(paths.name) is not None or (part == LOG and os.path.isfile(paths.run_json))
-            if is_run and os.path.isdir(paths.log_dir):  # under its own name, or one that somebody gave its folder
-                return paths
-    return None
 
 
 def _run_at(place: RunPaths, text: str, asked: _Asked) -> SavedRun:

@@ -25,7 +25,10 @@ _DEFAULT_MAX_TO_KEEP = 5
 
 
 class RunCheckpoints:
-    """Saves, lists and loads checkpoints of a run. ``saved`` is called after each save."""
+    """Saves, lists and loads checkpoints of a run. ``saved`` is called after each save.
+
+    loaded: called with what run.json and the log say of a checkpoint of another run that was loaded.
+    """
 
     def __init__(
         self,
@@ -35,9 +38,10 @@ class RunCheckpoints:
         guard: Guard,
         custom_data: CustomData,
         saved: Callable[[], None],
+        loaded: Callable[[dict[str, Any], str], None],
     ):
         self._settings, self._ownership, self._logger, self._guard = settings, ownership, logger, guard
-        self._custom_data, self._saved = custom_data, saved
+        self._custom_data, self._saved, self._loaded = custom_data, saved, loaded
         self._saver: Saver | None = None
         self._manifest: Manifest | None = None  # kept, since it reads its file again only where that has changed
         self.max_to_keep: int | None = _DEFAULT_MAX_TO_KEEP  # of a saver that nobody has set
@@ -132,25 +136,53 @@ class RunCheckpoints:
         objects: Mapping[str, Any] | None = None,
         weights_only: bool = True,
         ckp_index: int | None = None,
+        *,
+        run: Any = None,
     ) -> tuple[int, dict[str, Any]]:
         """Return (step, content) of the newest complete checkpoint of the run, or of the one of ``step``.
 
         The content has the state of each object by its name. objects: models, optimizers and tensors by name, which are
         restored in place. ckp_index: RLA's later name for ``step``. No code of the file is run unless ``weights_only``
-        is False. Raises :class:`~rla_hooks.errors.CheckpointError` if there is none or it does not fit the objects,
-        RunError if no run has started.
+        is False.
+
+        run: another run, from which the checkpoint is taken: one of ``rla.runs()``, an id, a name, ``latest``, the
+        path of a folder of it; or the path of a checkpoint, or of a folder with checkpoints, wherever it is. Nothing of
+        that run changes; ``loaded_from`` in run.json says what was loaded. ``rla.load_checkpoint`` with it needs no run
+        that is open.
+
+        Raises :class:`~rla_hooks.errors.CheckpointError` if there is none or it does not fit the objects, ConfigError
+        if ``run`` is no run, RunError if no run has started.
 
         >>> import rla_hooks as rla
         >>> with rla.run(task="demo", writers=[], backup="none"):
         ...     path = rla.save_checkpoint({"weights": [1.0, 2.0]}, step=7)
         ...     rla.load_checkpoint()
         (7, {'weights': [1.0, 2.0]})
+        >>> with rla.run(task="demo", writers=[], backup="none"):
+        ...     rla.load_checkpoint(run="latest")  # the latest but this one
+        (7, {'weights': [1.0, 2.0]})
         """
         self._ownership.need_started("load_checkpoint")
+        if run is not None:
+            return self._load_of(run, ckp_index if step is None else step, checkpoint_name, objects, weights_only)
         if self.folder is None:
             raise RunError("load_checkpoint was called where nothing is tracked: there is no checkpoint folder.")
         step = ckp_index if step is None else step
         return self._need_saver().load(step, checkpoint_name, objects, weights_only)
+
+    def _load_of(
+        self, run: Any, step: int | None, name: str, objects: Mapping[str, Any] | None, weights_only: bool
+    ) -> tuple[int, dict[str, Any]]:
+        """Load a checkpoint of another run."""
+        from rla_hooks.core import loading
+
+        paths = self._ownership.paths
+        here = (paths.log_root, paths.name) if paths else ()
+        source = loading.source_of(run, *here)
+        entry, content = loading.load(source, self._need_saver(), step, name, objects, weights_only)
+        if self._ownership.is_writing:
+            self._loaded(source.note_of(entry), source.line_of(entry))
+        return entry.step, content
 
     def register_checkpoint(
         self,

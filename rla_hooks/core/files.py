@@ -250,6 +250,13 @@ class RunFiles:
             with self._guard.warn_on_error("run.json"):
                 self.record.save_appending(is_appending)
 
+    def note_loaded(self, note: Mapping[str, Any], line: str) -> None:
+        """Note in run.json, and in the log, that a checkpoint of another run was loaded: each one once."""
+        self._tell_once(line)
+        if self.record is not None:
+            with self._guard.warn_on_error("run.json"):
+                self.record.save_loaded(note)
+
     def tell_start(self, quiet: bool) -> None:
         """Say where the run is. ``quiet``: on stdout, too, though no tables go there because of a progress bar."""
         self._tell(f"run: {shell_path(self._paths.log_dir)}", quiet)

@@ -82,7 +82,7 @@ class Run(SummaryWords):
         own = self.settings, self.ownership, self.logger, self.guard
         self.files = RunFiles(*own, self.hyper_parameters, self.custom_data, record)
         self.labels = RunLabels(self.ownership, self.guard)
-        self.checkpoints = RunCheckpoints(*own, self.custom_data, self._save_archive)
+        self.checkpoints = RunCheckpoints(*own, self.custom_data, self._save_archive, self._note_loaded)
         self.figures = RunFigures(self.ownership, self.logger, self.guard)
         self.guard.connect(self.logger, self.files.save_progress)
         self.tensorboard = SummaryWriter(self)
@@ -278,6 +278,9 @@ class Run(SummaryWords):
 
     def _save_archive(self) -> None:
         self.files.archive()
+
+    def _note_loaded(self, note: dict[str, Any], line: str) -> None:
+        self.files.note_loaded(note, line)
 
     def _make_end(self) -> RunEnd:
         return RunEnd(self, self._rejoin, self._pause)
