@@ -218,7 +218,7 @@ def test_a_script_that_is_found_as_orjson_does_not_end_the_training(about_to_loa
 def test_floats_of_a_class_of_their_own_are_written_as_numbers(formatter, tmp_path):
     """Those of numpy are floats, but show the name of their class."""
     writer = CsvWriter(tmp_path / "progress.csv")
-    write, time, value = writer.floats_writer(("a",)), numpy.float64(0.25), numpy.float64(0.5)
+    write, time, value = writer.values_writer(("a",), [float]), numpy.float64(0.25), numpy.float64(0.5)
     for step in range(3):
         write(step, time, [value])
     writer.write(Row(3, time, {"a": value, "b": "(text)"}))

@@ -29,25 +29,25 @@ OURS = os.path.dirname(sys.modules["rla_hooks"].__file__)
 class Log:
     """Writes rows that tell what they are: ``i`` is unique, and each other value of the row is ``i``, too.
 
-    With orjson the owner's rows go the way of rows of floats, which is that of integers here.
+    With orjson the owner's rows go the way of rows whose keys and types are known.
     """
 
     def __init__(self, folder, own=True):
         self.folder, self.returned, self.tried = folder, [], 0
-        self.floats_writers = {} if own and csv_row.native() else None
+        self.known_writers = {} if own and csv_row.native() else None
         self.path = folder / "progress.csv"
         self.writer = CsvWriter(self.path, own)
 
     def write(self, *keys):
         self.tried += 1
         number = self.tried
-        if self.floats_writers is None:
+        if self.known_writers is None:
             self.writer.write(Row(number, time.time(), {"i": number, **dict.fromkeys(keys, number)}))
         else:
             keys = tuple(dict.fromkeys(("i", *keys)))
-            if keys not in self.floats_writers:
-                self.floats_writers[keys] = self.writer.floats_writer(keys)
-            self.floats_writers[keys](number, time.time(), [number] * len(keys))
+            if keys not in self.known_writers:
+                self.known_writers[keys] = self.writer.values_writer(keys, [int] * len(keys))
+            self.known_writers[keys](number, time.time(), [number] * len(keys))
         self.returned.append(number)
 
     def check(self):

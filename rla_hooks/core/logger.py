@@ -17,7 +17,7 @@ from typing import Any
 from rla_hooks import ranks
 from rla_hooks.core import not_writing
 from rla_hooks.core.gaps import Gaps
-from rla_hooks.core.row_shape import RowShape
+from rla_hooks.core.row_shape import PLAIN, RowShape
 from rla_hooks.core.row_values import EXACT_STEP, OnDevice, RowValues, record_each
 from rla_hooks.core.scalar_row import ScalarRow, wall_time
 from rla_hooks.core.time_step import TimeStepHolder
@@ -34,7 +34,7 @@ _Excluded = Mapping[str, frozenset[str]] | None  # by key, the writers that do n
 _MAX_MESSAGE = 100_000  # characters
 _LEAST = -WORD
 _STR = {str}
-_MAX_SHAPES = 256  # sets of keys that are remembered
+_MAX_SHAPES = 256  # sets of keys and types that are remembered
 DEBUG, INFO, WARN, ERROR, DISABLED, BACKUP = 10, 20, 30, 40, 50, 60
 
 
@@ -68,7 +68,7 @@ class Logger:
         self._windows: dict[str, deque[float]] = {}
         self._warn = WarnOnce()
         self._odd = RowValues(self._warn)
-        self._shapes: dict[tuple[str, ...], RowShape | None] = {}  # of rows before, by their keys
+        self._shapes: dict[tuple[Any, ...], RowShape | None] = {}  # of rows before, by their keys and types
         self._scalar_rows: list[ScalarRow] = []  # one, or more where a signal handler logs; the last may take values
         self._waiting: deque[WaitingRow] = deque()
         self._lock = threading.RLock()
@@ -181,19 +181,19 @@ class Logger:
             if self._values:
                 self.record_all(values)
                 self.dump(step, wait=wait)
-            elif type(values) is not dict or not self._log_floats(values.copy(), step, walltime):
+            elif type(values) is not dict or not self._log_known(values.copy(), step, walltime):
                 self._dump(values, step, None, walltime, wait)
 
-    def _log_floats(self, values: _Row, step: int | None, at: float | None) -> bool:
-        """Write a row of nothing but floats, with the keys of a row before: most rows are such. Return whether it is.
+    def _log_known(self, values: _Row, step: int | None, at: float | None) -> bool:
+        """Write a row that has the keys and plain types of a row before, as most rows do. Return whether it has.
 
         values: a copy, since another thread may change what the caller has.
         """
-        shape = self._shapes.get(tuple(values))
-        if shape is None:
+        numbers: list[Any] = [*values.values()]  # and texts
+        shape = self._shapes.get((*values, *map(type, numbers)))
+        if shape is None or shape.writers != self.output_formats:
             return False
-        numbers: list[Any] = [*values.values()]
-        if [*map(type, numbers)] != shape.types or shape.writers != self.output_formats:
+        if shape.bounded and not shape.fits(numbers):
             return False
         if self._scalar_rows or self._waiting or self.level == DISABLED or self.before_row is not None:
             return False
@@ -395,19 +395,23 @@ class Logger:
             action()
 
     def _remember(self, keys: tuple[str, ...], values: Mapping[str, Any]) -> None:
-        """Remember the keys of a row, if they are names of columns as they are, for :meth:`_log_floats`.
+        """Remember the keys and types of a row that was written as it is, for :meth:`_log_known`.
 
         Something is made ready for them when they come again: many sets of keys may come once each.
         """
         shapes = self._shapes
-        shape = shapes.get(keys)
-        if (shape is None or shape.writers != self.output_formats) and {*map(type, values)} == _STR:
-            if keys in shapes:
-                shapes[keys] = RowShape(keys, self.output_formats)
+        types = [*map(type, values.values())]
+        known = (*values, *types)
+        shape = shapes.get(known)
+        if shape is not None and shape.writers == self.output_formats:
+            return
+        if tuple(values) == keys and {*map(type, values)} == _STR and PLAIN.issuperset(types):
+            if known in shapes:
+                shapes[known] = RowShape(keys, types, self.output_formats)
             else:
                 if len(shapes) >= _MAX_SHAPES:
                     shapes.clear()
-                shapes[keys] = None
+                shapes[known] = None
 
     def _scalars(self, values: Mapping[str, Any], wait: bool) -> tuple[_Row, Sequence[Transfer]]:
         """Return the scalars of a row, and, if it need not wait, what brings those that are not here yet."""

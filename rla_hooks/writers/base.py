@@ -101,7 +101,7 @@ class Written(NamedTuple):
     bytes: int
 
 
-FloatsWriter = Callable[[int, float, list[float]], object]
+ValuesWriter = Callable[[int, float, list[Any]], object]
 
 
 class Writer(Protocol):
@@ -113,10 +113,10 @@ class Writer(Protocol):
     pictures, say, or one that shows only some of the rows. close: may be called several times; a later ``write`` opens
     the file again and appends.
 
-    A writer may have a method ``floats_writer(keys)``, which returns a function of step, time and a list of floats that
-    does the same as ``write`` of their row. It may remember what is the same for all rows of these keys, but no open
-    file, which ``close`` could not close then. It is used only if the class that has it has ``write``, too: a subclass
-    or a wrapper with a ``write`` of its own gets all rows.
+    A writer may have a method ``values_writer(keys, types)``, which returns a function of step, time and a list of
+    values that does the same as ``write`` of their row. types: those of the values, float, int or str. It may remember
+    what is the same for all rows of these keys, but no open file, which ``close`` could not close then. It is used only
+    if the class that has it has ``write``, too: a subclass or a wrapper with a ``write`` of its own gets all rows.
 
     A writer of files may have a method ``written()``, which returns :class:`Written`; None while the file is not open.
 

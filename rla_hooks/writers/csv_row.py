@@ -2,21 +2,25 @@
 
 Ten floats take Python's ``repr`` several microseconds, most of what a row costs, and orjson a third of one. Both write
 the shortest digits that read back bit-equal; a few exponents are spelled otherwise (``1e16`` for ``1e+16``). orjson
-knows neither NaN and infinities nor integers beyond 64 bits: such rows, and those with texts, are Python's.
+knows neither NaN and infinities nor integers beyond 64 bits: such rows are Python's. So are those with texts, unless a
+row of the same keys and types has come before: then the cells of texts, which seldom change, are at hand.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from rla_hooks.writers.base import Row
-from rla_hooks.writers.csv_format import CELL, odd_cell
+from rla_hooks.writers.csv_format import CELL, odd_cell, quoted
 
 L, R, QUOTE = b'lr"'  # in what orjson makes of no number: null, for NaN, too; true and false; a text
+NULL = b"null"
 LOAD_AFTER = 256  # rows of this process: the import takes 10 ms, and short runs shall start and end quickly
-_dumps: Callable[[Any], bytes] | None = None  # orjson's, once it is loaded
+MAX_TEXTS, _MAX_TEXT = 1024, 128  # texts whose cells are kept, and their characters
+_Dumps = Callable[[Any], bytes]
+_dumps: _Dumps | None = None  # orjson's, once it is loaded
 _rows = 0  # that were written without it
 _tried = False
 
@@ -56,9 +60,38 @@ def python_line(
     return f"{step},{float(time)!r}{gap.decode()},{cells}".encode("utf-8", "backslashreplace") + tail
 
 
-def native() -> Callable[[Any], bytes] | None:
+def native() -> _Dumps | None:
     """Return what formats a list of numbers as JSON, once it is loaded."""
     return _dumps
+
+
+def native_with_texts(places: Sequence[int]) -> _Dumps | None:
+    """Return what formats a step, a time and values; those in ``places`` are texts, which become cells of csv."""
+    dumps = _dumps
+    if dumps is None:
+        return None
+    cells, places = TextCells(), [at + 2 for at in places]
+
+    def with_cells(row: list[Any]) -> bytes:
+        for at in places:
+            row[at] = cells[row[at]]
+        return dumps(row)
+
+    return with_cells
+
+
+class TextCells(dict[str, Any]):
+    """The cells of texts, as orjson puts them into JSON without a change."""
+
+    def __missing__(self, text: str) -> Any:
+        from orjson import Fragment
+
+        cell = Fragment(quoted(text).encode("utf-8", "backslashreplace"))
+        if len(text) <= _MAX_TEXT:
+            if len(self) >= MAX_TEXTS:
+                self.clear()
+            self[text] = cell
+        return cell
 
 
 def _count_row() -> None:

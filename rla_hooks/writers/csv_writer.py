@@ -17,9 +17,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from rla_hooks.writers.base import FloatsWriter, MediaEvent, Row, Written
+from rla_hooks.writers.base import MediaEvent, Row, ValuesWriter, Written
 from rla_hooks.writers.csv_format import CELL, as_read, line_of, more_of, odd_cell
-from rla_hooks.writers.csv_row import L, native, python_line, row_line, with_gap
+from rla_hooks.writers.csv_row import NULL, L, native, native_with_texts, python_line, row_line, with_gap
 from rla_hooks.writers.csv_table import Sheet, Table
 from rla_hooks.writers.destination import destination_of, process_token
 
@@ -58,13 +58,15 @@ class CsvWriter:
                 table.tell()
         return True
 
-    def floats_writer(self, keys: tuple[str, ...]) -> FloatsWriter:
-        """Return a function that writes a row of floats with these keys: as :meth:`write`, or by it."""
+    def values_writer(self, keys: tuple[str, ...], types: Sequence[type]) -> ValuesWriter:
+        """Return a function that writes a row with these keys and types of values: as :meth:`write`, or by it."""
         table = self._table
+        texts = [at for at, kind in enumerate(types) if kind is str]
+        null = NULL if texts else L  # what shows that there is a NaN
         # the plans of the sheet for which the rest is right; the sheet itself would keep its file open
         ready: tuple[Any, Any, bytes, bytes] = None, None, b"", b""
 
-        def write(step: int, time: float, values: list[float]) -> bool:
+        def write(step: int, time: float, values: list[Any]) -> bool:
             nonlocal ready
             with table.lock:
                 sheet = table.open
@@ -73,8 +75,8 @@ class CsvWriter:
                     try:
                         cells = dumps([step, time, *values])
                     except Exception:  # a float of a class of its own
-                        cells = b"null"
-                    if L in cells:  # null: there is a NaN
+                        cells = NULL
+                    if null in cells:
                         line = python_line(step, time, values, tail, gap)
                     else:
                         line = (with_gap(cells, gap) if gap else cells[1:-1]) + tail
@@ -85,7 +87,7 @@ class CsvWriter:
                             table.tell()
                         return True
                 self.write(Row(step, time, dict(zip(keys, values)), keys))
-                sheet, dumps = table.open, native()
+                sheet, dumps = table.open, native_with_texts(texts) if texts else native()
                 if dumps is not None and sheet is not None and type(plan := sheet.plans.get(keys)) is tuple:
                     ready = sheet.plans, dumps, *plan
                 return True

@@ -7,12 +7,13 @@ import os
 import socket
 import time
 import weakref
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
 from rla_hooks.locks import in_forked_child
 from rla_hooks.writers.appendfile import AppendFile
-from rla_hooks.writers.base import FloatsWriter, MediaEvent, Row, Written, lock_of
+from rla_hooks.writers.base import MediaEvent, Row, ValuesWriter, Written, lock_of
 from rla_hooks.writers.events import ScalarLayout, file_version, media_record, whole_records
 
 _MAX_LAYOUTS = 256
@@ -59,11 +60,13 @@ class TensorBoardWriter:
             file.append(data)
         return True
 
-    def floats_writer(self, keys: tuple[str, ...]) -> FloatsWriter:
-        """Return a function that writes a row of floats with these keys, as :meth:`write` does."""
-        record = self._layout(keys).record
+    def values_writer(self, keys: tuple[str, ...], types: Sequence[type]) -> ValuesWriter:
+        """Return a function that writes a row with these keys and types of values, as :meth:`write` does."""
+        record = self._numbers_record(keys, types) if str in types else self._layout(keys).record
+        if {*types} == {str}:
+            return lambda step, time, values: False
 
-        def write(step: int, time: float, values: list[float]) -> bool:
+        def write(step: int, time: float, values: list[Any]) -> bool:
             data = record(step, time, values)
             with self._lock:
                 file = self._file
@@ -73,6 +76,12 @@ class TensorBoardWriter:
             return True
 
         return write
+
+    def _numbers_record(self, keys: tuple[str, ...], types: Sequence[type]) -> Callable[[int, float, list[Any]], bytes]:
+        """Return a function that makes the record of a row whose texts are left out."""
+        is_number = [kind is not str for kind in types]
+        record = self._layout(tuple(itertools.compress(keys, is_number))).record
+        return lambda step, time, values: record(step, time, [*itertools.compress(values, is_number)])
 
     def _scalars(self, row: Row) -> bytes | None:
         """Return the record of a row that may have texts; None if there is nothing else."""
