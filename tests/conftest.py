@@ -241,13 +241,17 @@ def read_scalars():
 
 @pytest.fixture
 def read_events():
-    """Read the events of a folder as they stand in its files, without what the readers of plugins make of them."""
+    """Read the events of a folder as they stand in its files, without what the readers of plugins make of them.
+
+    Those that only tell that a session starts, which every file of ours has, are left out.
+    """
     from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
     from tensorboard.compat.proto.event_pb2 import Event
 
     def read(folder: Path) -> list[Event]:
         files = sorted(folder.glob("*tfevents*"))
-        return [Event.FromString(data) for file in files for data in RawEventFileLoader(str(file)).Load()]
+        events = [Event.FromString(data) for file in files for data in RawEventFileLoader(str(file)).Load()]
+        return [event for event in events if not event.HasField("session_log")]
 
     return read
 

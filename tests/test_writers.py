@@ -24,9 +24,9 @@ from rla_hooks.writers import WRITERS, make_writers
 from rla_hooks.writers.appendfile import AppendFile
 from rla_hooks.writers.base import Ending, Histogram, HParams, Image, MediaEvent, Row, Text
 from rla_hooks.writers.csv_writer import CsvWriter
-from rla_hooks.writers.events import ScalarLayout
+from rla_hooks.writers.events import ScalarLayout, file_start
 from rla_hooks.writers.human_writer import LogWriter, StdoutWriter, table
-from rla_hooks.writers.tensorboard_writer import TensorBoardWriter
+from rla_hooks.writers.tensorboard_writer import TensorBoardWriter, new_name
 
 pytestmark = pytest.mark.usefixtures("formatter")
 ON_DISK = [name for name in WRITERS if name != "stdout"]
@@ -396,6 +396,39 @@ def test_tensorboard_starts_a_file_at_each_opening_and_names_sort_by_time(run_pa
         TensorBoardWriter(run_paths.tensorboard_dir).write(_row())
     files = sorted(run_paths.tensorboard_dir.iterdir())
     assert [".9999." in files[0].name, ".10." in files[1].name, ".9." in files[2].name] == [True] * 3
+
+
+@pytest.mark.parametrize(
+    "there", ["events.out.tfevents.1700000100.000000005.host.1.0", "events.out.tfevents.1700000100.h.1.0"]
+)
+def test_tensorboard_reads_a_file_after_those_that_are_there_also_if_the_clock_was_set_back(there, run_paths):
+    """The name comes after that of our own file, and of one that PyTorch has written in the same second."""
+    folder = run_paths.tensorboard_dir
+    (folder / there).touch()
+    (folder / "events.out.tfevents.other").touch()
+    for now in (1_600_000_000 * 10**9, 1_700_000_100 * 10**9):
+        assert there < new_name(str(folder), now) < "events.out.tfevents.1700000102"
+    assert new_name(str(folder), 1_700_000_200 * 10**9 + 7).startswith("events.out.tfevents.1700000200.000000007.")
+
+
+@pytest.mark.parametrize("forget", [False, True])
+def test_tensorboard_a_file_starts_with_its_version_and_the_start_of_a_session(forget, tmp_path):
+    """Of TensorBoard's own messages; the accumulator drops nothing that another file holds, or all of it."""
+    from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
+    from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+
+    (tmp_path / "events").write_bytes(file_start(12.5, forget))
+    version, start = map(Event.FromString, RawEventFileLoader(str(tmp_path / "events")).Load())
+    assert (version.file_version, version.wall_time, start.wall_time) == ("brain.Event:2", 12.5, 12.5)
+    assert start.session_log == SessionLog(status=SessionLog.START)
+    assert start.step == (-(2**63) if forget else 2**63 - 1)
+
+
+def test_tensorboard_a_second_file_hides_nothing_of_the_first(run_paths, read_scalars):
+    """As that of an evaluation beside the training, whose steps are smaller."""
+    for step, key in ((1000, "loss"), (10, "eval")):
+        TensorBoardWriter(run_paths.tensorboard_dir).write(Row(step, 1.0, {key: 0.5}))
+    assert read_scalars(run_paths.tensorboard_dir) == {"loss": [(1000, 0.5)], "eval": [(10, 0.5)]}
 
 
 def test_tensorboard_layouts_of_keys_that_never_come_again_are_not_kept(run_paths):

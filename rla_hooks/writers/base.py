@@ -93,7 +93,8 @@ class MediaEvent(NamedTuple):
 class Written(NamedTuple):
     """How far a file of a writer has come: ``rows`` rows end after ``bytes`` of the file at ``path``.
 
-    A csv file's header is among the bytes, and no row. The rows of an event file are all events but the first.
+    A csv file's header is among the bytes, and no row. The rows of an event file are all events but the
+    first two, which every such file has (its version, and that a session starts).
     """
 
     path: str

@@ -25,6 +25,9 @@ _pack_crc = struct.Struct("<I").pack
 _LENGTH = struct.Struct("<Q")
 _FRAME_HEAD, _FRAME = 12, 16  # bytes before the data of a record, and around it
 _DT_FLOAT, _DT_STRING = 1, 7  # types.proto
+_LARGEST = (1 << 63) - 1  # of the steps
+_SESSION_START = 1  # SessionLog.START
+START_RECORDS = 2  # those of file_start
 
 
 def _masked_crc(data: bytes) -> bytes:
@@ -47,6 +50,20 @@ def record(data: bytes) -> bytes:
 def file_version(time: float) -> bytes:
     """The first record of every event file."""
     return record(double(1, time) + delimited(3, "brain.Event:2"))
+
+
+def file_start(time: float, forget: bool = False) -> bytes:
+    """The first records of every event file: its version, and the event that a session starts.
+
+    The loader that TensorBoard has in Python drops the values from the step of such an event on, unless it is the
+    first one of the run that it sees; ``EventAccumulator`` does so in any case, and the default loader never. So this
+    event has a step beyond all others and drops nothing. forget: it has the smallest one and drops all, since this
+    file holds what is left of those before it.
+    """
+    start = (
+        double(1, time) + integer(2, -_LARGEST - 1 if forget else _LARGEST) + delimited(7, integer(1, _SESSION_START))
+    )
+    return file_version(time) + record(start)
 
 
 def whole_records(file: BinaryIO) -> int:

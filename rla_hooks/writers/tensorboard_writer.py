@@ -12,11 +12,13 @@ from contextlib import suppress
 from typing import Any
 
 from rla_hooks.locks import in_forked_child
+from rla_hooks.patterns import pattern
 from rla_hooks.writers.appendfile import AppendFile
 from rla_hooks.writers.base import MediaEvent, Row, ValuesWriter, Written, lock_of
-from rla_hooks.writers.events import ScalarLayout, file_version, media_record, whole_records
+from rla_hooks.writers.events import START_RECORDS, ScalarLayout, file_start, media_record, whole_records
 
 _MAX_LAYOUTS = 256
+_TIME_IN_NAME = pattern(r"events\.out\.tfevents\.([0-9]{10})\.")  # seconds since 1970
 _counter = itertools.count()
 # folder -> the file that its writers share; it closes with the last of them
 _open_files: weakref.WeakValueDictionary[str, AppendFile] = weakref.WeakValueDictionary()
@@ -115,7 +117,7 @@ class TensorBoardWriter:
                     rows = before.rows
                     held.seek(before.bytes)
                 else:
-                    rows = -1  # the first event says which version the file has
+                    rows = -START_RECORDS
                 rows += whole_records(held)
                 self._counted = Written(file.path, rows, held.tell())
             return self._counted
@@ -140,15 +142,31 @@ class TensorBoardWriter:
 
 
 def _new_file(folder: str) -> AppendFile:
-    """Start an event file. Names sort by time, since TensorBoard reads the files of a folder in the order of names."""
+    """Start an event file."""
     now = time.time_ns()
-    second, nanosecond = divmod(now, 10**9)
-    name = f"{second:010d}.{nanosecond:09d}.{socket.gethostname()}.{os.getpid()}.{next(_counter)}"
-    file = AppendFile(os.path.join(folder, f"events.out.tfevents.{name}"), new=True)
+    file = AppendFile(os.path.join(folder, new_name(folder, now)), new=True)
     try:
-        file.append(file_version(now / 1e9))
+        file.append(file_start(now / 1e9))
     except OSError:
         file.close()
         os.unlink(file.path)
         raise
     return file
+
+
+def new_name(folder: str, now: int) -> str:
+    """Return a name for a new event file at this time, in nanoseconds.
+
+    TensorBoard reads the files of a folder in the order of their names, which is that of their times. So the name
+    comes after those that are there, also if a clock was set back since.
+    """
+    second, nanosecond = divmod(now, 10**9)
+    with suppress(OSError):
+        newest = max(filter(_TIME_IN_NAME.match, os.listdir(folder)), default="")
+        if newest > _name(second, nanosecond):
+            second, nanosecond = int(newest.split(".")[3]) + 1, 0
+    return f"{_name(second, nanosecond)}.{socket.gethostname()}.{os.getpid()}.{next(_counter)}"
+
+
+def _name(second: int, nanosecond: int) -> str:
+    return f"events.out.tfevents.{second:010d}.{nanosecond:09d}"
