@@ -6,7 +6,7 @@ import os
 import shlex
 import time
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timezone
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,21 +16,29 @@ from rla_hooks.columns import Columns
 from rla_hooks.layout import LOG, RunPaths
 from rla_hooks.life import last_write
 from rla_hooks.query import SavedRun
+from rla_hooks.query.entry import seconds_of
+from rla_hooks.query.lineage import Family, Fork
 from rla_hooks.query.summaries import summary_of
 from rla_hooks.texts import shell_path
 from rla_hooks.writers.base import STEP, TIME
 
 _FOLDERS = {"log": "log_dir", "checkpoint": "checkpoint_dir", "results": "results_dir", "code": "code_dir"}
-_LISTS = "gaps", "notes", "restarts"
+_LISTS = "gaps", "notes", "restarts", "loaded_from"
 
 
-def facts_of(run: SavedRun, columns: Columns) -> dict[str, Any]:
-    """Return what is known of a run, and of the metrics in these columns of it."""
+def facts_of(run: SavedRun, columns: Columns, family: Family) -> dict[str, Any]:
+    """Return what is known of a run, of the metrics in these columns of it, and of its family of forks."""
     noted = run.run_json
     found = {
         name: summary_of(column, columns.get(STEP)) for name, column in columns.items() if name not in (STEP, TIME)
     }
     return object_of(run) | {
+        "resumed": _resumed(run),
+        "ancestors": [
+            {"id": each.id, "name": each.run.name if each.run else each.name, "forked_at": each.step}
+            for each in family.ancestors
+        ],
+        "forks": [_fork(each) for each in family.forks],
         "last_write": last_write((run.log_dir, run.tensorboard_dir, run.checkpoint_dir)),
         "command": noted.get("command"),
         "folder": noted.get("folder"),
@@ -48,6 +56,16 @@ def facts_of(run: SavedRun, columns: Columns) -> dict[str, Any]:
         "folders": {kind: str(getattr(run, name)) for kind, name in _FOLDERS.items() if _is_filled(getattr(run, name))},
         "tensorboard": tensorboard_command(run.paths),
     }
+
+
+def _resumed(run: SavedRun) -> datetime | None:
+    seconds = seconds_of(run.run_json.get("resumed"))
+    return None if seconds is None else datetime.fromtimestamp(seconds, timezone.utc)
+
+
+def _fork(fork: Fork) -> dict[str, Any]:
+    found = {"id": fork.run.id, "name": fork.run.name, "status": fork.run.status, "step": fork.step}
+    return found | {"forks": [_fork(each) for each in fork.forks]}
 
 
 def _is_filled(folder: Path) -> bool:

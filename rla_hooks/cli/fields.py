@@ -19,6 +19,7 @@ from rla_hooks.record import MAX_LAST
 from rla_hooks.texts import cut, printable
 
 _STYLES = {FINISHED: "green", FAILED: "red", KILLED: "red", INTERRUPTED: "yellow", PRUNED: "dim", UNKNOWN: "magenta"}
+_WHERE_ANY = ("restarts", "title", "tags", "note", "wrong")  # columns that are there where some run has a value
 _BESIDE: dict[str, Getter] = {"title": lambda run: run.title, "note": lambda run: run.note}  # no filter asks for them
 
 
@@ -40,6 +41,7 @@ def default_fields(found: Sequence[SavedRun], exact: bool = True) -> list[Field]
         Field("started", [run.started for run in found], 2, 11, 19),
         Field("task", tasks, 3 if len(set(tasks)) > 1 else 8, 8, 16),
         Field("status", [run.status for run in found], 1, 8, 11),
+        Field("restarts", [len(run.restarts) or None for run in found], 6),
         Field("rows", [run.info.get("rows") for run in found], 7),
         Field("step", [run.info.get("last_step") for run in found], 5),
         Field("title", [run.title for run in found], 4, 10, 24),
@@ -48,7 +50,7 @@ def default_fields(found: Sequence[SavedRun], exact: bool = True) -> list[Field]
         Field("note", [run.note for run in found], 9, 10, 20),
         Field("wrong", [wrong(run) for run in found], 4, 10, 24),
     ]
-    return [field for field in fields if field.name not in ("title", "tags", "note", "wrong") or any(field.values)]
+    return [field for field in fields if field.name not in _WHERE_ANY or any(field.values)]
 
 
 def exact_fields(found: Sequence[SavedRun]) -> list[Field]:

@@ -34,6 +34,7 @@ def object_of(run: SavedRun) -> dict[str, Any]:
         "group": run.group,
         "note": run.note,
         "parent": run.parent,
+        "forked_from": run.forked_from,
         "rows": info.get("rows"),
         "step": info.get("last_step"),
         "record": run.record,

@@ -40,6 +40,9 @@ def show(
 ) -> None:
     """Show a run: status, parameters, metrics, errors, and where its files are.
 
+    Of a run that was resumed, each of its lives: when, from which step it went on, how it ended, and what was cut. Of a
+    fork, and of a run with forks, the tree of them.
+
     Each metric has its last value, its smallest and largest one with their steps, the mean of the last 100 values, and
     its course.
 
@@ -54,6 +57,8 @@ def show(
     from rla_hooks.cli.objects import print_json
     from rla_hooks.cli.screen import stdout_console
     from rla_hooks.cli.several import metrics_of, rows_of
+    from rla_hooks.cli.story import MAX_FORKS, print_family, print_lives
+    from rla_hooks.query.lineage import family_of
 
     chosen = choose(run, log_root, where, task)
     if files:
@@ -62,13 +67,16 @@ def show(
     names = metrics_of([chosen])
     shown = names if everything or as_json else names[:_MAX_METRICS]
     columns = rows_of(chosen, shown)
-    facts = facts_of(chosen, columns)
+    family = family_of(chosen)
+    facts = facts_of(chosen, columns, family)
     if as_json:
         print_json(facts)
         return
     console = stdout_console()
     most = None if everything else _MAX_LISTED
     _print_head(facts, console)
+    print_lives(chosen, console)
+    print_family(chosen, family, console, None if everything else MAX_FORKS)
     _print_parameters(facts, None if everything else _MAX_PARAMETERS, console)
     _print_metrics(facts, columns, len(names) - len(shown), console)
     _print_trouble(facts, traceback, most, console)
@@ -108,6 +116,7 @@ def _head_lines(facts: Mapping[str, Any]) -> Iterator[Line]:
         yield name, str(facts[name] or "")
     yield "tags", ", ".join(facts["tags"])
     yield "started", moment(facts["started"])
+    yield "resumed", moment(facts["resumed"])
     yield "ended", moment(facts["ended"])
     if facts["ended"] is None and facts["last_write"] is not None:
         yield "last wrote", moment(facts["last_write"])
@@ -117,10 +126,25 @@ def _head_lines(facts: Mapping[str, Any]) -> Iterator[Line]:
     yield "rows", "" if rows is None else f"{rows}" + ("" if step is None else f", up to step {step}")
     yield "host", str(facts["host"] or "")
     yield "in run", str(facts["parent"] or "")
+    yield "forked from", _place(facts["forked_from"])
+    loaded = [_place(each) for each in facts["loaded_from"] if isinstance(each, dict)]
+    yield (
+        "loaded from",
+        ", ".join(loaded[:_MAX_LISTED]) + f" and {len(loaded) - _MAX_LISTED} more" * (len(loaded) > _MAX_LISTED),
+    )
     yield "git", _git_line(facts["git"])
     yield "python", str(facts["python"] or "")
     yield "result", "" if facts["result"] is None else repr(facts["result"])
     yield "command", command_of(facts) or ""
+
+
+def _place(noted: Any) -> str:
+    """Say where a checkpoint is from that was loaded, or with which a fork began."""
+    if not isinstance(noted, dict):
+        return ""
+    if noted.get("id") is None:
+        return f"{noted.get('file')} (step {noted.get('step')})"
+    return f"{noted['id']} at step {noted.get('step')}"
 
 
 def _git_line(git: Any) -> str:
@@ -195,7 +219,7 @@ def _print_trouble(facts: Mapping[str, Any], traceback: bool, most: int | None, 
             console.print(Text(f"  {printable(line)}", "red"), soft_wrap=True)
         if len(kept) < len(lines):
             console.print(Text(f"  the last {len(kept)} of {len(lines)} lines: --traceback shows all", "dim"))
-    for name in ("warnings", "gaps", "notes", "restarts"):
+    for name in ("warnings", "gaps", "notes"):
         if not facts[name]:
             continue
         _heading(f"{name} ({len(facts[name])})", console)

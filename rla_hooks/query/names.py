@@ -30,13 +30,15 @@ BUILT_IN: dict[str, Getter] = {
     "group": lambda run: run.group,
     "rows": lambda run: run.info.get("rows"),
     "step": lambda run: run.info.get("last_step"),
+    "restarts": lambda run: len(run.restarts),
+    "forked_from": lambda run: (run.forked_from or {}).get("id"),
     "git.commit": lambda run: _inner(run.run_json, "git", "commit"),
 }
 
 # What Candidates.column gives of the built-in names: plain Python objects (a numpy array is taken, too, where it has no
 # gaps), None where a run lacks the value.
 TIMES = frozenset({"started", "ended"})  # aware datetimes, or seconds since 1970 as floats: an index gives these
-NUMBERS = frozenset({"seconds", "rows", "step"})  # int or float
+NUMBERS = frozenset({"seconds", "rows", "step", "restarts"})  # int or float
 LISTS = frozenset({"tags"})  # list or tuple of texts; empty, or None, where it has none
 TEXTS = frozenset(BUILT_IN) - TIMES - NUMBERS - LISTS  # "status" as SavedRun has it: "running (silent since ...)"
 # All other names have what JSON knows: bool, int, float, str, list, and rarely dict.

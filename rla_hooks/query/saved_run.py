@@ -124,6 +124,21 @@ class SavedRun:
         return _text(self.run_json.get("parent"))
 
     @property
+    def restarts(self) -> list[dict[str, Any]]:
+        """Its earlier lives, oldest first: how each ended, and from which step the run went on; see docs/layout.md.
+
+        Empty for a run that was never resumed.
+        """
+        noted = self.run_json.get("restarts")
+        return [each for each in noted if isinstance(each, dict)] if isinstance(noted, list) else []
+
+    @property
+    def forked_from(self) -> dict[str, Any] | None:
+        """The run that it was forked from, and where: ``run``, ``id``, ``step``, ``file``; None for other runs."""
+        noted = self.run_json.get("forked_from")
+        return noted if isinstance(noted, dict) and isinstance(noted.get("id"), str) else None
+
+    @property
     def tags(self) -> list[str]:
         """The tags in labels.json: of the run's start, and those that somebody has added since."""
         tags = self.entry.labels.get("tags")
