@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from rla_hooks.core import handover
 from rla_hooks.core.appended import AppendedRun, silent
 from rla_hooks.core.settings import Writers
-from rla_hooks.layout import CHECKPOINT, RESULTS, RunPaths
 from rla_hooks.query import SavedRun
 from rla_hooks.query.given import saved_run
-from rla_hooks.query.moved import folder_of, noted_name
+from rla_hooks.query.moved import paths_of
 
 
 def open(
@@ -47,27 +45,4 @@ def open(
     if handover.writing_disabled():
         return silent(run.paths if isinstance(run, SavedRun) else None)
     saved = saved_run(run, log_root)
-    return AppendedRun.append_to(_paths_of(saved), saved.task, saved.hparams, saved.run_json, writers)
-
-
-class _MovedPaths(RunPaths):
-    """Those of a run whose folder below log/ was renamed or moved: its other folders have its first name still."""
-
-    def __init__(self, log_root: Path, name: str, first_name: str):
-        super().__init__(log_root, name)
-        self.first_name = first_name
-
-    @property
-    def results_dir(self) -> Path:
-        return folder_of(self, RESULTS, {"name": self.first_name})
-
-    @property
-    def checkpoint_dir(self) -> Path:
-        return folder_of(self, CHECKPOINT, {"name": self.first_name})
-
-
-def _paths_of(saved: SavedRun) -> RunPaths:
-    paths, first = saved.paths, noted_name(saved.run_json)
-    if first is None or first == paths.name or os.path.isfile(RunPaths(paths.log_root, first).run_json):
-        return paths  # or it is a copy of a run that is still there, whose folders are not the copy's
-    return _MovedPaths(paths.log_root, paths.name, first)
+    return AppendedRun.append_to(paths_of(saved), saved.task, saved.hparams, saved.run_json, writers)

@@ -59,6 +59,11 @@ class Parameters:
         is_method = bool(owner) and not owner.endswith("<locals>")
         self._receiver = first if is_method and first in ("self", "cls") else None  # the object of a method
 
+    @property
+    def has_receiver(self) -> bool:
+        """Whether it is a method, whose first argument is an object or a class."""
+        return self._receiver is not None
+
     def _first(self) -> str | None:
         if not _is_plain(self._function):
             return next(iter(self._signature.parameters), None)

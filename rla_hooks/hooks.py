@@ -26,8 +26,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from rla_hooks import tracking
-from rla_hooks.core import registry
+from rla_hooks.core import handover, registry
 from rla_hooks.core.handover import State
+from rla_hooks.core.resume_request import request_of
 from rla_hooks.core.run import Run
 from rla_hooks.core.settings import RunSettings
 from rla_hooks.endings import ending_of
@@ -117,6 +118,8 @@ class OwnRun:
         settings = RunSettings(hyper_param=dict(record or {}), hyper_param_record=list(record or ()), labels=labels)
         settings.independent, settings.pruned_by = options["independent"] or False, options["pruned_by"] or ()
         problems += settings.own_problems()
+        asked = options["allow"] or (), options["same_code"] or False, options["from_start"] or False
+        settings.resume = request_of(options["resume"], *asked, problems)
         task = self.default_task if options["task"] is None else options["task"]
         where, writers, backup = (options["config"], options["log_root"]), options["writers"], options["backup"]
         settings.configure(task, *where, writers=writers, backup=backup, problems=problems)
@@ -188,8 +191,9 @@ def open_run() -> Run | None:
 def attach_or_plan(own: OwnRun, tell: bool = True) -> Handle:
     """Return a handle to the run that the user has open, or else to a planned one, of which nothing is on the disk.
 
-    A planned run starts with the first :meth:`Handle.ensure_started`, and ends with the process. ``tell``: pass its
-    name on, in the environment, to processes that a launcher starts. Raises ConfigError with all mistakes of ``own``.
+    A planned run starts with the first :meth:`Handle.ensure_started`, and ends with the process; with the option
+    ``resume`` it is a former run that goes on then. ``tell``: pass its name on, in the environment, to processes that a
+    launcher starts. Raises ConfigError with all mistakes of ``own``.
 
     >>> import rla_hooks as rla
     >>> with rla.run(task="demo", writers=[], backup="none") as run:
@@ -198,7 +202,12 @@ def attach_or_plan(own: OwnRun, tell: bool = True) -> Handle:
     """
     run = open_run()
     if run is None:
-        run = Run(own.settings())
+        settings = own.settings()
+        if settings.resume is not None and not handover.is_off():
+            from rla_hooks import resumable  # late: it reads saved runs
+
+            settings.chosen = resumable.choose(settings)
+        run = Run(settings)
         run.plan(tell)
     return Handle(run)
 

@@ -229,8 +229,7 @@ def create(
                 break
             except FileExistsError:
                 time += timedelta(microseconds=1)
-        for folder in _folders(paths):
-            folder.mkdir(parents=True, exist_ok=True)
+        make_folders(paths)
     except (OSError, ValueError) as error:  # ValueError: a path with a NUL
         for folder in reversed(_folders(paths) if paths else ()):
             with suppress(OSError):  # not there, or not empty
@@ -257,6 +256,12 @@ def _folders(paths: RunPaths) -> tuple[Path, ...]:
     """The folders of a run, in the order in which they are made."""
     others = (paths.results_dir, paths.checkpoint_dir, paths.code_dir, paths.archive_dir)
     return (paths.log_dir, *others, paths.tensorboard_dir)
+
+
+def make_folders(paths: RunPaths) -> None:
+    """Make those folders of a run that are not there. Raises OSError."""
+    for folder in _folders(paths):
+        folder.mkdir(parents=True, exist_ok=True)
 
 
 def run_names(log_root: Path, task: str | None = None) -> Iterator[str]:

@@ -14,6 +14,7 @@ plain data. Format 1 has no ``owner``: all rows are in progress.csv. ``appending
 that add rows to the run since it ended (``rla.open``): if one was killed, only the files know what it has added.
 ``loaded_from``, where it is there, lists the checkpoints of other runs that were loaded: ``{"run": "cartpole/2026/...",
 "id": "x5n2wq7k", "step": 3000, "file": "checkpoint-3000.pt"}``.
+What a resumed run has besides, and the entries of ``restarts``, are in :mod:`rla_hooks.restarts`.
 """
 
 from __future__ import annotations
@@ -28,9 +29,10 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rla_hooks import life, outcome
+from rla_hooks import life, outcome, restarts
 from rla_hooks.command import command_line
-from rla_hooks.endings import KILLED, RUNNING
+from rla_hooks.endings import INTERRUPTED, KILLED, RUNNING
+from rla_hooks.errors import RunError
 from rla_hooks.life import namespace, process_identity, read_status
 from rla_hooks.locks import locked
 from rla_hooks.masking import masked_command
@@ -40,7 +42,7 @@ from rla_hooks.texts import iso_time
 
 FORMAT = 2
 _MAX_LOADED = 100  # checkpoints of other runs; self-play loads opponents for ever
-_PROCESS = ("host", "pid", "process", "pid_namespace")  # what identifies a process
+_PROCESS = restarts.PROCESS
 load = read_json  # of a run.json; raises OSError, or ValueError where it holds something else
 
 
@@ -58,6 +60,8 @@ class RunRecord:
         self.notes: list[dict[str, str]] = []  # of this object, for the file
         self._revoked: list[outcome.Report] = []
         self._attempt: tuple[dict[str, Any], int, dict[str, list[Any]]] | None = None  # a write that may have failed
+        self._is_over = False  # whether the run goes on in a later life, which is another object's
+        self._former: dict[str, Any] | None = None  # the content before this life, while that may be given up
         me = this_process()
         self.content: dict[str, Any] = {
             "format": FORMAT,
@@ -115,12 +119,16 @@ class RunRecord:
         :meth:`revoke_report` may take back.
         """
         self._catch_up()
+        if self._is_over:
+            return False
         self.content |= {"ended": iso_time(), "seconds": round(time.monotonic() - self._clock, 3)}
         return outcome.note(self.content, status, error, signal, revocable)
 
     def revoke_report(self, error: BaseException | str | None = None) -> None:
         """Keep a reported failure as a note only, since the run itself ends by ``error``, or well, or goes on."""
         self._catch_up()
+        if self._is_over:
+            return
         taken_back = outcome.revoke(self.content, error)
         if taken_back is not None:
             report, kept = taken_back
@@ -242,12 +250,66 @@ class RunRecord:
                 return Claim.OWNER
             return Claim.NEW_LIFE if is_gone else Claim.NEW_LIFE_BESIDE
 
+    def resume(
+        self,
+        count: Callable[[], Progress],
+        folders: Iterable[Path] = (),
+        over: Mapping[str, Any] | None = None,
+        **news: Any,
+    ) -> str:
+        """Begin a new life of the run in this process; return how the one before ended. Two at once: one gets it.
+
+        count, folders: as in :meth:`claim`. over, news: as in :mod:`rla_hooks.restarts`. Raises RunError if the run
+        is alive, OSError or ValueError where run.json cannot be read or written; then nothing has changed.
+        """
+        with locked(self.path):
+            content = read_json(self.path)
+            status, alive = restarts.status_of_former(content, folders, over)
+            if alive:
+                raise RunError(
+                    f"the run cannot be resumed: {alive}. Wait for its end, or end it; a process that cannot be seen "
+                    f"from here counts as gone when it has written nothing for {life.STALE_AFTER / 60:.0f} minutes."
+                )
+            known = RunRecord.existing(self.path).content  # with what format 1 lacks
+            if status == KILLED:
+                known |= count()._asdict()
+            self.content = restarts.new_life(known, this_process(), status, **news)
+            self._rows_written, self._clock = _number(self.content["rows"]), time.monotonic()
+            self._former = content
+            self._reserve.write_json(self.content)
+        return status
+
+    def give_up_life(self) -> None:
+        """The new life cannot begin: write run.json as it was; as interrupted where something was cut already."""
+        with locked(self.path):
+            own = self.content.get("life")
+            if own is None or read_json(self.path).get("life") != own:
+                return
+            if self._former is not None:
+                self._reserve.write_json(self._former)
+            elif self.end(INTERRUPTED):
+                self._reserve.write_json(self.content)
+
+    def note_cut(self, progress: Progress | None, back: int = 1, **news: Any) -> None:
+        """Note what the files hold after a cut, and ``step``, ``rows_cut`` and ``cut`` of the resume that made it.
+
+        progress: None where nothing was cut. back: as in :func:`rla_hooks.restarts.with_cut`.
+        """
+        with locked(self.path):
+            self._catch_up()
+            found = {} if progress is None else progress._asdict()
+            self.content |= found | {"restarts": restarts.with_cut(self.content, back, **news)}
+            self._rows_written, self._former = _number(self.content["rows"]), None
+            self._reserve.write_json(self.content)
+
     def _catch_up(self) -> dict[str, Any]:
         """Read run.json, and take over what other processes wrote (a failed rank, a child that trains); return it."""
         try:
             noted = read_json(self.path)
         except (OSError, ValueError):  # the first time, or somebody has damaged it
             return {}
+        if noted.get("life") != self.content.get("life"):  # the run was resumed: how it ends is no longer ours to say
+            self.content, self._is_over = self.content | noted, True
         known = ["rows", "last_step", "last", "gaps", "warnings", "notes", "restarts", "appending", "loaded_from"]
         known += ["owner", *_PROCESS]
         known += outcome.news(self.content, noted, self._revoked)

@@ -1,6 +1,6 @@
 """``@rla.track``, ``with rla.run()`` and ``rla.start()``: record a call, a block, or any stretch of code as a run.
 
-This file is longer than others, since each of the three functions spells out the same ten options for editors and
+This file is longer than others, since each of the three functions spells out the same options for editors and
 type checkers, and has the docstring of a public function.
 """
 
@@ -12,28 +12,31 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ContextDecorator
 from pathlib import Path
 from types import FunctionType, TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from rla_hooks.calls import Parameters, is_coroutine, is_generator, source_file
 from rla_hooks.core import handover, registry
+from rla_hooks.core.resume_request import Resumable, request_of
 from rla_hooks.core.settings import Config, Path_, RunSettings, Writers
 from rla_hooks.endings import ErrorTypes
 from rla_hooks.errors import ConfigError, RunError
 from rla_hooks.labels import Labels
 from rla_hooks.parameters import config_fields
 from rla_hooks.places import main_script
+from rla_hooks.tracked import Tracked, Tracks, resume_of
 
 if TYPE_CHECKING:
     from rla_hooks.core.run import Run
+    from rla_hooks.tracked import Resume
 
-F = TypeVar("F", bound=Callable[..., Any])
+P = ParamSpec("P")
+R = TypeVar("R")
 
-#: Names of options that rla.run will have: hyper-parameters of these names must be passed in ``hyper_parameters``.
-RESERVED = ("resume", "allow", "same_code", "from_start")
+Asked = tuple["Resume | None", "str | Sequence[str]", bool, bool]  # resume, allow, same_code, from_start
 
 
 @overload
-def track(function: F, /) -> F: ...
+def track(function: Callable[P, R], /) -> Tracked[P, R]: ...
 @overload
 def track(
     *,
@@ -49,7 +52,11 @@ def track(
     group: str | None = None,
     independent: bool = False,
     pruned_by: ErrorTypes = (),
-) -> Callable[[F], F]: ...
+    resume: Resume | None = None,
+    allow: str | Sequence[str] = (),
+    same_code: bool = False,
+    from_start: bool = False,
+) -> Tracks: ...
 def track(
     function: Callable[..., Any] | None = None,
     /,
@@ -66,6 +73,10 @@ def track(
     group: str | None = None,
     independent: bool = False,
     pruned_by: ErrorTypes = (),
+    resume: Resume | None = None,
+    allow: str | Sequence[str] = (),
+    same_code: bool = False,
+    from_start: bool = False,
 ) -> Any:
     """Make every call of a function a run.
 
@@ -81,6 +92,12 @@ def track(
     returns is kept as ``result`` in run.json, as far as it is plain data of at most 10,000 bytes: numbers, texts,
     lists, mappings, small arrays. Works on functions, methods and ``async def``. With ``RLA_MODE=off`` the function
     runs untracked.
+
+    resume: a run that goes on in place of a new one: its id, its name, a folder of it, a run of ``rla.runs()``, or
+    ``auto``: the newest one of this task, function and hyper-parameters that did not finish, if there is one. allow:
+    names of hyper-parameters that may differ from the stored ones. same_code: restore the run's code first. from_start:
+    keep nothing of its rows, but for a copy under ``cut/``, and load no checkpoint. The environment variable RLA_RESUME
+    counts where ``resume`` is None. ``main.resume(run)`` calls the function with the run's stored hyper-parameters.
 
     Raises :class:`~rla_hooks.errors.ConfigError`, with every mistake, when the function is called and before
     anything is created.
@@ -98,48 +115,57 @@ def track(
     if function is None:
         options: dict[str, Any] = {"record": record, "task": task, "config": config, "log_root": log_root}
         options |= {"writers": writers, "backup": backup, "tags": tags, "note": note, "title": title, "group": group}
+        options |= {"resume": resume, "allow": allow, "same_code": same_code, "from_start": from_start}
         return functools.partial(track, **options, independent=independent, pruned_by=pruned_by)
     _check_trackable(function)
     source = source_file(function)
     text = None if source else _text_of(function)
-    name = f"{Path(source).name}:{function.__qualname__}" if source else function.__qualname__
     parameters = Parameters(function)
     task_name = task if task is not None else _default_task(function, source)
 
-    def tracking(args: tuple[Any, ...], kwargs: dict[str, Any]) -> RunBlock:
-        hyper_param, config_argument = _hyper_parameters(parameters.bind(args, kwargs))
+    def tracking(args: tuple[Any, ...], kwargs: dict[str, Any], asked: Asked) -> RunBlock:
         settings = RunSettings(
             script=source,
-            function=name,
-            config_argument=config_argument,
             function_source=text,
-            hyper_param=hyper_param,
+            hyper_param=_hyper_parameters(parameters.bind(args, kwargs)),
             labels=Labels(tags, note, title, group),
             independent=independent,
             pruned_by=pruned_by,
         )
         where, options = (task_name, config, log_root), {"writers": writers, "backup": backup}
-        return RunBlock(lambda: _configure(settings, record, where, options))
+        return RunBlock(lambda: _configure(settings, record, where, options, asked))
 
+    call: Callable[[tuple[Any, ...], dict[str, Any], Asked], Any]
     if is_coroutine(function):
+
+        async def calling(args: tuple[Any, ...], kwargs: dict[str, Any], asked: Asked) -> Any:
+            if handover.is_off():
+                return await function(*args, **kwargs)
+            block = tracking(args, kwargs, asked)
+            with block:
+                return block.keep_result(await function(*args, **kwargs))
+
+        call = calling
 
         @functools.wraps(function)
         async def tracked(*args: Any, **kwargs: Any) -> Any:
-            if handover.is_off():
-                return await function(*args, **kwargs)
-            block = tracking(args, kwargs)
-            with block:
-                return block.keep_result(await function(*args, **kwargs))
+            return await calling(args, kwargs, (resume, allow, same_code, from_start))
     else:
 
-        @functools.wraps(function)
-        def tracked(*args: Any, **kwargs: Any) -> Any:
+        def called(args: tuple[Any, ...], kwargs: dict[str, Any], asked: Asked) -> Any:
             if handover.is_off():
                 return function(*args, **kwargs)
-            block = tracking(args, kwargs)
+            block = tracking(args, kwargs, asked)
             with block:
                 return block.keep_result(function(*args, **kwargs))
 
+        call = called
+
+        @functools.wraps(function)
+        def tracked(*args: Any, **kwargs: Any) -> Any:
+            return called(args, kwargs, (resume, allow, same_code, from_start))
+
+    tracked.resume = resume_of(function, parameters, call)  # type: ignore[attr-defined]
     return tracked
 
 
@@ -156,6 +182,10 @@ def run(
     group: str | None = None,
     independent: bool = False,
     pruned_by: ErrorTypes = (),
+    resume: Resume | None = None,
+    allow: str | Sequence[str] = (),
+    same_code: bool = False,
+    from_start: bool = False,
     hyper_parameters: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> RunBlock:
@@ -181,7 +211,7 @@ def run(
         settings, problems = _settings_of(hyper_parameters, more, Labels(tags, note, title, group))
         settings.independent, settings.pruned_by = independent, pruned_by
         where, options = (_task_or_script(task), config, log_root), {"writers": writers, "backup": backup}
-        return _configure(settings, record, where, options, problems)
+        return _configure(settings, record, where, options, (resume, allow, same_code, from_start), problems)
 
     return RunBlock(configured)
 
@@ -199,6 +229,10 @@ def start(
     group: str | None = None,
     independent: bool = False,
     pruned_by: ErrorTypes = (),
+    resume: Resume | None = None,
+    allow: str | Sequence[str] = (),
+    same_code: bool = False,
+    from_start: bool = False,
     hyper_parameters: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> Run:
@@ -216,10 +250,10 @@ def start(
     """
     from rla_hooks.core.run import Run
 
-    labels = tags, note, title, group
-    settings = run(
-        task, record, config, log_root, writers, backup, *labels, independent, pruned_by, hyper_parameters, **more
-    ).configured()
+    options: dict[str, Any] = {"writers": writers, "backup": backup, "independent": independent, "pruned_by": pruned_by}
+    options |= {"tags": tags, "note": note, "title": title, "group": group}
+    options |= {"resume": resume, "allow": allow, "same_code": same_code, "from_start": from_start}
+    settings = run(task, record, config, log_root, **options, hyper_parameters=hyper_parameters, **more).configured()
     if settings is None:
         return Run.silent()
     started = Run.start(settings)
@@ -285,12 +319,17 @@ def _configure(
     record: str | Sequence[str],
     where: tuple[str | None, Config | None, Path_ | None],
     options: Mapping[str, Any],
+    asked: Asked,
     problems: Sequence[str] = (),
 ) -> RunSettings:
-    """Check all settings, or raise one ConfigError, and set the parent: the run that is current here."""
+    """Check all settings, or raise one ConfigError; set the parent, and the run that goes on if that is asked."""
+    found = [*problems]
+    settings.resume = request_of(*asked, found)
     settings.add_record_param(record)
     try:
-        settings.configure(*where, **options, problems=problems)
+        settings.configure(*where, **options, problems=found)
+        if settings.resume is not None:
+            settings.chosen = _choose(settings)
     except ConfigError as error:
         raise ConfigError([*error.problems, *settings.own_problems()]) from None
     around = registry.enclosing()
@@ -298,16 +337,17 @@ def _configure(
     return settings
 
 
+def _choose(settings: RunSettings) -> Resumable | None:
+    from rla_hooks import resumable  # late: it reads saved runs
+
+    return resumable.choose(settings)
+
+
 def _settings_of(
     hyper_parameters: Mapping[str, Any] | None, more: dict[str, Any], labels: Labels
 ) -> tuple[RunSettings, list[str]]:
     """Return settings with these hyper-parameters, and a line for each mistake in them."""
-    problems = [
-        f"{name!r} is no hyper-parameter of rla.run: an option will have that name. Pass it in "
-        f"hyper_parameters={{{name!r}: ...}}."
-        for name in more
-        if name in RESERVED
-    ]
+    problems = []
     given = hyper_parameters if isinstance(hyper_parameters, Mapping) else {}
     if hyper_parameters is not None and not isinstance(hyper_parameters, Mapping):
         problems.append(
@@ -355,11 +395,10 @@ def _task_of_script(script: Path) -> str:
     return script.parent.name if script.stem == "__main__" else script.stem
 
 
-def _hyper_parameters(arguments: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, str] | None]:
-    """Return the arguments of a call as hyper-parameters; of a single config object its fields, its name and type."""
+def _hyper_parameters(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a call as hyper-parameters; of a single config object its fields."""
     if len(arguments) == 1:
-        ((name, config),) = arguments.items()
-        fields = config_fields(config)
+        fields = config_fields(next(iter(arguments.values())))
         if fields:
-            return dict(fields), (name, type(config).__name__)
-    return arguments, None
+            return dict(fields)
+    return arguments

@@ -16,18 +16,18 @@ HEAVY = {"numpy", "pandas", "matplotlib", "torch", "tensorflow", "keras", "light
 # The layers, from the bottom up: a file imports from its own layer or from those below.
 FLOORS = [
     """errors _version atomic delegation locks ranks texts values devices columns parameters encoding plaindata layout
-    filenames endings outcome record places reserve handles command masking life smallfiles labels results patterns
-    fields calls forms""",
+    filenames endings outcome record restarts places reserve handles command masking life smallfiles labels results
+    patterns fields calls""",
     """writers rowfiles rows""",
     """config figures checkpoints snapshot""",
     """query core""",
-    """tester tracking face hooks appending testing __init__""",
+    """tester tracked tracking face hooks appending resumable testing __init__""",
     """easy_log cli integrations""",
 ]
 # What reads runs, and what a run's snapshot is made by, never knows the run that is open.
 NEVER = {
-    "query": "core tester tracking face hooks appending testing",
-    "cli": "core tester tracking face hooks appending testing",
+    "query": "core tester tracked tracking face hooks appending resumable testing",
+    "cli": "core tester tracked tracking face hooks appending resumable testing",
     "core": "query",
 }
 

@@ -21,7 +21,6 @@ import rla_hooks as rla
 from rla_hooks import testing
 from rla_hooks.errors import ConfigError, RLAWarning, RunError
 from rla_hooks.tester import Tester
-from rla_hooks.tracking import RESERVED
 
 pytestmark = pytest.mark.usefixtures("quiet")
 
@@ -66,7 +65,7 @@ def test_what_leaves_the_block_ends_the_run(error, status, saved):
 
 
 def test_every_mistake_is_told_at_once_and_nothing_is_created(tmp_path):
-    """Options, labels, record parameters and reserved names; the same for a block and a started run."""
+    """Options, labels, record parameters and a resume; the same for a block and a started run."""
     options = {
         "task": "../x",
         "record": ["lrr"],
@@ -75,7 +74,7 @@ def test_every_mistake_is_told_at_once_and_nothing_is_created(tmp_path):
         "tags": "paper",
         "note": 3,
         "hyper_parameters": {"lr": 1},
-        "resume": "last",
+        "resume": 3,
         "lr": 2,
     }
     for begin in (lambda: rla.run(**options).__enter__(), lambda: rla.start(**options)):
@@ -84,8 +83,7 @@ def test_every_mistake_is_told_at_once_and_nothing_is_created(tmp_path):
         problems = "\n".join(caught.value.problems)
         for part in ("'../x' climbs", "LOG_USD", "'cvs'", "'lrr' is no", "tags is 'paper'", "note is 3", "given twice"):
             assert part in problems, part
-        assert "'resume' is no hyper-parameter of rla.run" in problems
-        assert "hyper_parameters={'resume': ...}" in problems
+        assert "resume is 3" in problems
     assert list(tmp_path.iterdir()) == [] and rla.current_run() is None
 
 
@@ -102,14 +100,12 @@ def test_mistakes_are_told_in_short_whatever_the_value():
         assert len(str(caught.value)) < 2000
 
 
-@pytest.mark.parametrize("name", RESERVED)
-def test_names_of_options_to_come_are_reserved(name, tmp_path):
-    """They are refused among the hyper-parameters by keyword, with the way to pass them."""
-    with pytest.raises(ConfigError, match=rf"hyper_parameters=\{{'{name}': ...\}}"):
-        rla.start(**{name: 1})
+def test_a_hyper_parameter_with_the_name_of_an_option_goes_in_hyper_parameters(tmp_path):
+    """There it is a hyper-parameter as any other; what is no mapping is refused."""
+    with rla.run("task", hyper_parameters={"allow": 1, "resume": "x"}, **QUICK) as run:
+        assert run.parameters() == {"allow": 1, "resume": "x"}
     with pytest.raises(ConfigError, match=r"hyper_parameters is \[1\]. Allowed: a mapping"):
         rla.start(hyper_parameters=[1])
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_started_run_is_current_until_it_is_finished(saved):

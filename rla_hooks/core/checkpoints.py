@@ -18,7 +18,7 @@ from rla_hooks.texts import text_of
 from rla_hooks.writers.base import STEP
 
 if TYPE_CHECKING:
-    from rla_hooks.checkpoints.manifest import Manifest
+    from rla_hooks.checkpoints.manifest import Entry, Manifest
     from rla_hooks.checkpoints.saver import Saver
 
 _DEFAULT_MAX_TO_KEEP = 5
@@ -45,6 +45,7 @@ class RunCheckpoints:
         self._saver: Saver | None = None
         self._manifest: Manifest | None = None  # kept, since it reads its file again only where that has changed
         self.max_to_keep: int | None = _DEFAULT_MAX_TO_KEEP  # of a saver that nobody has set
+        self.on_load: Callable[[Entry], object] | None = None  # called with the checkpoint that was loaded
 
     @property
     def folder(self) -> Path | None:
@@ -168,7 +169,10 @@ class RunCheckpoints:
         if self.folder is None:
             raise RunError("load_checkpoint was called where nothing is tracked: there is no checkpoint folder.")
         step = ckp_index if step is None else step
-        return self._need_saver().load(step, checkpoint_name, objects, weights_only)
+        entry, content = self._need_saver().load_entry(step, checkpoint_name, objects, weights_only)
+        if self.on_load is not None:
+            self.on_load(entry)
+        return entry.step, content
 
     def _load_of(
         self, run: Any, step: int | None, name: str, objects: Mapping[str, Any] | None, weights_only: bool

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 from rla_hooks import ranks
 from rla_hooks.core import not_writing
@@ -29,6 +29,7 @@ from rla_hooks.values import WORD, Scalar
 from rla_hooks.writers import copied_writers
 from rla_hooks.writers.base import STEP, TIME, Media, MediaEvent, Row, Writer
 
+T = TypeVar("T")
 _Row = dict[str, Scalar]
 _Excluded = Mapping[str, frozenset[str]] | None  # by key, the writers that do not get it
 _MAX_MESSAGE = 100_000  # characters
@@ -57,7 +58,7 @@ class Logger:
         self.rows = 0
         self.last_step: int | None = None
         self.last_values: dict[str, Scalar] = {}
-        self.before_row: Callable[[], None] | None = None  # called once
+        self.before_row: Callable[[], None] | None = None  # called once; before media, too, unless it is ``rows_only``
         self.on_row: Callable[[dict[str, Scalar]], None] | None = None
         self.on_recovery: Callable[[], None] | None = None
         self.missing = Gaps()
@@ -444,7 +445,7 @@ class Logger:
         self.settle()
         step = self.current_step(step)
         with self._lock:
-            if self.before_row is not None:
+            if self.before_row is not None and not getattr(self.before_row, "rows_only", False):
                 self._begin()
             for writer in self.output_formats:
                 self._write(writer, MediaEvent(step, wall_time(walltime, time.time()), tag, content))
@@ -559,6 +560,12 @@ class Logger:
             self._shapes = {}
             for writer in self.output_formats:
                 self._call_writer(writer, writer.close)
+
+    def while_closed(self, action: Callable[[], T]) -> T:
+        """Call ``action``, which may replace the files, while none is open and no row is written; return its result."""
+        with self._lock:
+            self.close()
+            return action()
 
     def __getstate__(self) -> dict[str, Any]:
         left = ("_lock", "before_row", "on_row", "on_recovery")

@@ -20,7 +20,7 @@ import os
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rla_hooks import layout
 from rla_hooks.config import Config
@@ -34,6 +34,7 @@ from rla_hooks.core.guard import Guard
 from rla_hooks.core.handover import Ownership, State
 from rla_hooks.core.hyper_parameters import HyperParameters
 from rla_hooks.core.logger import WARN, Logger
+from rla_hooks.core.resume_request import Resumable
 from rla_hooks.core.run_labels import RunLabels
 from rla_hooks.core.settings import RunSettings
 from rla_hooks.core.summary_words import SummaryWords
@@ -47,6 +48,10 @@ from rla_hooks.record import Claim, RunRecord
 from rla_hooks.texts import text_of
 from rla_hooks.writers import make_writers
 from rla_hooks.writers.base import Writer
+
+if TYPE_CHECKING:
+    from rla_hooks.checkpoints.manifest import Entry
+    from rla_hooks.core.resuming import NewLife
 
 R = TypeVar("R", bound="Run")
 _LOADED_AT_ONCE = 16  # runs that were loaded and have files open; an evaluation may load a thousand
@@ -74,6 +79,7 @@ class Run(SummaryWords):
         self.ending = self._make_end()
         self.by_user = False  # whether the user has opened the run, rather than a hook
         self._owns_files = True  # whether progress.csv and log.txt are this process's
+        self.new_life: NewLife | None = None  # of a run that was resumed by this object
         self.is_quiet = False  # whether no tables are printed, because of a framework's progress bar
         self._make_parts()
 
@@ -83,6 +89,7 @@ class Run(SummaryWords):
         self.files = RunFiles(*own, self.hyper_parameters, self.custom_data, record)
         self.labels = RunLabels(self.ownership, self.guard)
         self.checkpoints = RunCheckpoints(*own, self.custom_data, self._save_archive, self._note_loaded)
+        self.checkpoints.on_load = self.loaded_checkpoint
         self.figures = RunFigures(self.ownership, self.logger, self.guard)
         self.guard.connect(self.logger, self.files.save_progress)
         self.tensorboard = SummaryWriter(self)
@@ -178,8 +185,12 @@ class Run(SummaryWords):
     def begin(self) -> None:
         """Start this run, which is configured or planned. Raises ConfigError before anything is created."""
         self.by_user = self.ownership.planned_at is None
+        chosen = self.settings.chosen
         if self._is_disabled():
-            self.follow(handover.run_of_writing_rank())
+            self.follow(handover.run_of_writing_rank() or (None if chosen is None else chosen.paths))
+            return
+        if chosen is not None:
+            self._resume(chosen)
             return
         planned_at = self.ownership.planned_at
         place = self.settings.check_place()
@@ -202,6 +213,64 @@ class Run(SummaryWords):
             self.ending.end_block(error)
             raise
 
+    def _resume(self, chosen: Resumable) -> None:
+        """Go on with a run that has ended, in its files: see core/resuming.py. Raises RunError if that cannot be."""
+        from rla_hooks.core.resuming import NewLife  # late: few runs come here
+
+        self.settings.check()
+        self.new_life = life = NewLife(self, chosen)
+        try:
+            life.claim()
+            self._open_files(chosen.paths)  # before another thread can see that the run has started
+            self.ownership.begin(chosen.paths)
+        except BaseException:
+            life.give_up()
+            raise
+        not_writing.export_run(chosen.paths)
+        try:
+            registry.register_open(self)
+            self.files.tell_start(self.is_quiet)
+            life.begin()
+        except BaseException as error:  # Ctrl-C: run.json must not go on saying that it runs
+            self.ending.end_block(error)
+            raise
+
+    @property
+    def is_resumed(self) -> bool:
+        """Whether the run goes on from a checkpoint that an earlier process has saved, which is to be loaded.
+
+        >>> import rla_hooks as rla
+        >>> def main(steps):
+        ...     step = 0
+        ...     if rla.current_run().is_resumed:
+        ...         step, content = rla.load_checkpoint()
+        ...     for step in range(step, steps):
+        ...         rla.log({"loss": 1.0 / (step + 1)}, step=step)
+        ...     rla.save_checkpoint({"weights": [1.0]}, step=step + 1)
+        >>> options = {"task": "demo", "writers": ["csv"], "backup": "none"}
+        >>> try:
+        ...     with rla.run(**options) as run:
+        ...         main(steps=2)
+        ...         raise KeyboardInterrupt
+        ... except KeyboardInterrupt:
+        ...     with rla.run(**options, resume=run.name):
+        ...         main(steps=4)
+        >>> [(run.status, run.metrics()["time-step"].tolist()) for run in rla.runs()]
+        [('finished', [0, 1, 2, 3])]
+        """
+        chosen = self.settings.chosen
+        return chosen is not None and chosen.entry is not None
+
+    def loaded_checkpoint(self, checkpoint: Entry | str | os.PathLike[str]) -> None:
+        """For hooks: a checkpoint of this run was loaded by the framework, to go on from. ``load_checkpoint`` does it.
+
+        checkpoint: its path, or its entry in the manifest. Of a resumed run, before its first row, the rows after the
+        checkpoint's position are cut, and kept under ``cut/``; else nothing happens. Raises RunError where the disk
+        does not allow that; then the files are as they were.
+        """
+        if self.new_life is not None and self.is_writing:
+            self.new_life.loaded(checkpoint)
+
     def plan(self, tell: bool = True) -> None:
         """Choose the run's name and create nothing: :meth:`adopt` starts the run when it is first needed.
 
@@ -209,11 +278,12 @@ class Run(SummaryWords):
         process. The run ends with this process; or with the process that starts it, if that is not a child of this one.
         ``tell``: pass the name on, in the environment, to processes that a launcher starts from here.
         """
+        chosen = self.settings.chosen
         if self._is_disabled():
-            self.follow(handover.run_of_writing_rank())
+            self.follow(handover.run_of_writing_rank() or (None if chosen is None else chosen.paths))
             return
-        now = datetime.now()
-        paths = layout.plan(*self.settings.check_place(), now)
+        now, place = datetime.now(), self.settings.check_place()
+        paths = layout.plan(*place, now) if chosen is None else chosen.paths
         self.ownership.plan(paths, now)
         registry.register_planned(self)
         if tell:
@@ -401,7 +471,7 @@ class Run(SummaryWords):
         # Copies, since copy.copy would share them: neither counts the other's rows, nor gets its hyper-parameters.
         own: dict[str, Any] = {"record": copy.copy(self.record), "logger": copy.deepcopy(self.logger)}
         own |= {"hyper_parameters": copy.copy(self.hyper_parameters), "ownership": self.ownership.of_copy()}
-        own |= {"rla_tester": None, "guard": copy.deepcopy(self.guard)}
+        own |= {"rla_tester": None, "new_life": None, "guard": copy.deepcopy(self.guard)}
         return {key: value for key, value in self.__dict__.items() if key not in left} | own
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from rla_hooks import config as configs
 from rla_hooks import layout
 from rla_hooks.config.checks import show, show_word
 from rla_hooks.core.hyper_parameters import HyperParameters
+from rla_hooks.core.resume_request import Resumable, ResumeRequest
 from rla_hooks.endings import ErrorTypes, is_error_types
 from rla_hooks.errors import ConfigError, RunError, did_you_mean, warn
 from rla_hooks.fields import Fields, made_by
@@ -43,12 +44,12 @@ class RunSettings(Fields):
     pruned_by: ErrorTypes = ()  # exceptions that end it as pruned
     parent: str | None = None  # the name of the run that this one was started in
     script: Path_ | None = None  # the file whose project is backed up; None: the main script
-    function: str | None = None  # the tracked function: its file's name and its own; None: the script's name counts
-    config_argument: tuple[str, str] | None = None  # of a function with one config: its name, and the config's type
     function_source: str | None = None  # the text of the tracked function, if it is in no file
     run_files: list[Path] = made_by(list)  # further files to back up
     log_callback: Callable[[dict[str, Any]], None] | None = None  # called with the values of every row
     default_writers: bool = True  # whether the user has named none
+    resume: ResumeRequest | None = None  # what was asked for, also where ``auto`` has found no run
+    chosen: Resumable | None = None  # the run that goes on
 
     def configure(
         self,

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from rla_hooks.layout import CHECKPOINT, CODE, RESULTS, RUN_JSON, RunName, RunPaths, parse
+from rla_hooks.layout import ARCHIVE, CHECKPOINT, CODE, RESULTS, RUN_JSON, RunName, RunPaths, parse
 from rla_hooks.texts import printable
 
 _LONGEST = 4096  # bytes of a path
@@ -63,3 +63,42 @@ def hints_of(paths: RunPaths, run_json: Mapping[str, Any]) -> tuple[str, ...]:
     ]
     left = f"; its {', '.join(there)} are under that name" if there else ""
     return (f"{what}: {RUN_JSON} calls it {printable(noted)}{left}",)
+
+
+class _MovedPaths(RunPaths):
+    """Those of a run whose folder below log/ was renamed or moved: its other folders have its first name still."""
+
+    def __init__(self, log_root: Path, name: str, first_name: str):
+        super().__init__(log_root, name)
+        self.first_name = first_name
+
+    @property
+    def results_dir(self) -> Path:
+        return folder_of(self, RESULTS, {"name": self.first_name})
+
+    @property
+    def checkpoint_dir(self) -> Path:
+        return folder_of(self, CHECKPOINT, {"name": self.first_name})
+
+    @property
+    def code_dir(self) -> Path:
+        return folder_of(self, CODE, {"name": self.first_name})
+
+    @property
+    def archive_dir(self) -> Path:
+        return folder_of(self, ARCHIVE, {"name": self.first_name})
+
+
+def paths_of(saved: _Saved) -> RunPaths:
+    """Return where the files of a saved run are, to write there."""
+    paths, first = saved.paths, noted_name(saved.run_json)
+    if first is None or first == paths.name or os.path.isfile(RunPaths(paths.log_root, first).run_json):
+        return paths  # or it is a copy of a run that is still there, whose folders are not the copy's
+    return _MovedPaths(paths.log_root, paths.name, first)
+
+
+class _Saved(Protocol):
+    paths: RunPaths
+
+    @property
+    def run_json(self) -> dict[str, Any]: ...

@@ -1,0 +1,91 @@
+"""What a call asks of a resume, and the run that was found for it. Both are plain: core/resuming.py begins the life.
+
+A request is made of the options ``resume``, ``allow``, ``same_code`` and ``from_start``, or of the environment
+variable RLA_RESUME. ``rla_hooks.resumable`` finds the run for it, which reads saved runs; nothing in core/ does.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rla_hooks.fields import Fields, made_by
+from rla_hooks.layout import RunPaths
+from rla_hooks.texts import shown
+
+if TYPE_CHECKING:
+    from rla_hooks.checkpoints.manifest import Entry
+
+AUTO = "auto"
+_VARIABLE = "RLA_RESUME"
+
+
+class ResumeRequest(Fields):
+    """Which run is to go on: a name, an id or its first letters, a path, a SavedRun, or ``auto``.
+
+    allow: names of hyper-parameters that may differ from the stored ones. same_code: whether the run's code is to be
+    restored first. from_start: whether everything is to be cut, and nothing loaded. reason: who asks.
+
+    >>> ResumeRequest("auto", allow=("steps",)).reason
+    'resume='
+    """
+
+    run: Any
+    allow: tuple[str, ...] = ()
+    same_code: bool = False
+    from_start: bool = False
+    reason: str = "resume="
+
+
+class Resumable(Fields):
+    """A run that was found for a request.
+
+    entry: its newest whole checkpoint; None where it goes on from the start. hyper_param_changes: allowed changes.
+    notes: lines for the log. over: the process of its last life, as in run.json, where that is known to be over though
+    nobody can see it from here. code_diff: how the code differs from that of the run's first life.
+    """
+
+    paths: RunPaths
+    entry: Entry | None = None
+    hyper_param_changes: dict[str, Any] = made_by(dict)
+    notes: list[str] = made_by(list)
+    over: Mapping[str, Any] | None = None
+    code_diff: str | None = None
+
+
+def request_of(
+    run: Any, allow: str | Sequence[str], same_code: bool, from_start: bool, problems: list[str]
+) -> ResumeRequest | None:
+    """Return the request of these options, or of the environment where ``run`` is None; None without one.
+
+    A line for each mistake is added to ``problems``.
+
+    >>> request_of("auto", "steps", False, 1, problems := []), problems
+    (None, ['from_start is 1. Allowed: True, False.'])
+    """
+    found = [f"{name} is {shown(value, 100)}. Allowed: True, False." for name, value in _flags(same_code, from_start)]
+    names = [allow] if isinstance(allow, str) else allow
+    if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
+        found.append(f"allow is {shown(allow, 100)}. Allowed: a list of names of hyper-parameters: ['steps'].")
+    is_text = isinstance(run, (str, os.PathLike)) and bool(str(run).strip())
+    if not (run is None or is_text or isinstance(getattr(run, "paths", None), RunPaths)):
+        found.append(
+            f"resume is {shown(run, 100)}. Allowed: 'auto', the id of a run, its name, a folder of it, or a run of "
+            "rla.runs()."
+        )
+    problems += found
+    if found:
+        return None
+    if run is None:
+        run, reason = os.environ.get(_VARIABLE, "").strip(), _VARIABLE
+        if not run:
+            return None
+    else:
+        reason = AUTO if run == AUTO else "resume="
+    return ResumeRequest(run, tuple(names), same_code, from_start, reason)
+
+
+def _flags(same_code: object, from_start: object) -> list[tuple[str, object]]:
+    given = ("same_code", same_code), ("from_start", from_start)
+    return [(name, value) for name, value in given if not isinstance(value, bool)]

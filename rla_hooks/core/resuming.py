@@ -1,0 +1,275 @@
+"""A new life of a run: it is claimed in run.json, goes on in the same files, and is cut when a checkpoint is loaded.
+
+    claim()         under the lock of run.json: of two resumes that start at once one goes on. Then a cut that was
+                    killed is completed. Nothing has changed where this raises
+    begin()         takes over what the former life has left: its step, hyper-parameters, custom data and labels
+    loaded(...)     a checkpoint was loaded before the first row: the rows after its position are cut
+    first_row()     the first row of the new life; afterwards nothing is cut
+
+Only the object that has claimed the run has a NewLife: copies of it, and other processes, cut nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from rla_hooks import labels, rowfiles
+from rla_hooks.atomic import sweep, write_bytes, write_json
+from rla_hooks.core import archive
+from rla_hooks.core.custom_data import CustomData
+from rla_hooks.core.files import RunFiles
+from rla_hooks.core.guard import Guard
+from rla_hooks.core.handover import Ownership
+from rla_hooks.core.hyper_parameters import HyperParameters
+from rla_hooks.core.logger import Logger
+from rla_hooks.core.resume_request import Resumable, ResumeRequest
+from rla_hooks.core.settings import RunSettings
+from rla_hooks.errors import RunError
+from rla_hooks.layout import RunPaths, make_folders, path_within
+from rla_hooks.masking.pairs import MASK
+from rla_hooks.record import Progress, RunRecord
+from rla_hooks.smallfiles import read_json
+from rla_hooks.texts import printable, shell_path, text_of
+from rla_hooks.writers import parameter_tables
+
+if TYPE_CHECKING:
+    from rla_hooks.checkpoints.manifest import Entry
+
+Cut = Any
+
+
+def _cutting() -> Any:
+    import importlib
+
+    try:
+        return importlib.import_module("rla_hooks.cutting")
+    except ImportError:
+        return None
+
+
+class ResumedRun(Protocol):
+    """What this module uses of a run."""
+
+    settings: RunSettings
+    ownership: Ownership
+    guard: Guard
+    logger: Logger
+    files: RunFiles
+    hyper_parameters: HyperParameters
+    custom_data: CustomData
+
+
+class NewLife:
+    """One further life of a run, from the claim to its first row."""
+
+    def __init__(self, run: ResumedRun, chosen: Resumable):
+        self._run, self._chosen = run, chosen
+        self._request: ResumeRequest = run.settings.resume or ResumeRequest(None)
+        self._record: RunRecord | None = None
+        self._tables: Mapping[str, Any] | None = None  # changed hyper-parameters, which TensorBoard is to show
+        self.may_cut = not self._request.from_start  # whether no row has come yet
+
+    @property
+    def _paths(self) -> RunPaths:
+        return self._chosen.paths
+
+    # --- the start ------------------------------------------------------------------------------------------------
+
+    def claim(self) -> None:
+        """Make this process the run's only writer. Raises RunError where it cannot be resumed."""
+        run, paths, self._record = self._run, self._paths, RunRecord(self._paths.run_json)
+        record = self._record
+        folders = (paths.log_dir, paths.tensorboard_dir, paths.checkpoint_dir)
+        try:
+            news: dict[str, Any] = {"life": run.ownership.id, "reason": self._request.reason}
+            record.resume(self._count, folders, self._chosen.over, **news)
+            make_folders(paths)
+            self._cut_at_start(record)
+        except BaseException as error:
+            self.give_up()
+            if isinstance(error, (OSError, ValueError, KeyError, TypeError)):
+                place = shell_path(paths.log_dir)
+                why = text_of(error) if isinstance(error, OSError) else f"its run.json is damaged: {text_of(error)}"
+                raise RunError(
+                    f"the run in {place} cannot be resumed: {why}. Nothing of it has changed. Needed: a whole "
+                    "run.json, and a disk with room that this user may write to."
+                ) from error
+            raise
+        run.files.record = record
+
+    def give_up(self) -> None:
+        """Leave the run as it was, since the new life cannot begin."""
+        try:
+            if self._record is not None:
+                self._record.give_up_life()
+        except (OSError, ValueError):
+            pass  # the error that has led here matters more; this process's end makes the run a killed one
+
+    def _cut_at_start(self, record: RunRecord) -> None:
+        """Complete a cut that was killed; cut everything where the run is to begin from the start."""
+        cutting = _cutting()
+        if cutting is None:
+            return
+        finished = cutting.finish_cut(self._paths)
+        if finished is not None:
+            record.note_cut(self._count(), 2, step=finished.step, rows_cut=finished.rows, cut=finished.number)
+        if self._request.from_start:
+            cut = cutting.cut_all(self._paths)
+            record.note_cut(self._count() if cut else None, **_noted(cut, None))
+
+    def _count(self) -> Progress:
+        found = rowfiles.progress(rowfiles.files(self._paths.log_dir))
+        return found._replace(rows=found.rows or 0)
+
+    def begin(self) -> None:
+        """Take over what the former life has left, note what is new, and tell it. The run's files are open."""
+        run, paths, chosen = self._run, self._paths, self._chosen
+        record = run.files.record
+        assert record is not None
+        with run.guard.warn_on_error("run.json"):
+            record.keep_room(True)
+        for folder in (paths.log_dir, paths.checkpoint_dir, paths.results_dir, paths.archive_dir):
+            sweep(folder)
+        run.logger.last_step = record.content["last_step"]
+        run.logger.before_row = self.first_row
+        if not self._request.from_start:
+            self._take_custom_data()
+        self._take_hyper_parameters()
+        with run.guard.warn_on_error("labels.json"):
+            if run.settings.labels:
+                labels.change(paths.labels_json, run.settings.labels)
+        former = record.content["restarts"][-1]
+        rows = f"{former['rows']} row{'s' * (former['rows'] != 1)}"
+        told = f"resumed ({self._request.reason}): {former['status']} before, after {rows}"
+        for line in (told, *chosen.notes):
+            run.logger.message(line)
+        if chosen.code_diff:
+            self._keep_diff(chosen.code_diff, len(record.content["restarts"]))
+
+    def _take_custom_data(self) -> None:
+        run = self._run
+        try:
+            content, _ = archive.load(self._paths.tester_pkl)
+        except (OSError, RunError) as error:
+            run.guard.warn("tester.pkl", f"custom data and the time step are not restored: {text_of(error)}.")
+            return
+        run.custom_data.update(content["custom_data"])
+        if content["time_step"] is not None:
+            run.logger.time_step.set_time(content["time_step"])
+
+    def _take_hyper_parameters(self) -> None:
+        """Those that are stored and not given now are the run's, too; what is given now is stored."""
+        run, path = self._run, self._paths.parameter_json
+        try:
+            stored = read_json(path)
+        except (OSError, ValueError):
+            stored = {}
+        own = run.hyper_parameters.flat()
+        known = {key: value for key, value in stored.items() if key not in own and value != MASK}
+        run.hyper_parameters.values = known | run.hyper_parameters.values
+        if stored | own != stored:
+            self._tables = stored | own
+            with run.guard.warn_on_error("parameter.json"):
+                write_json(path, self._tables)
+
+    def _keep_diff(self, diff: str, number: int) -> None:
+        from rla_hooks.snapshot.session import NOTES
+
+        with self._run.guard.warn_on_error("the code's changes"):
+            folder = self._paths.code_dir / NOTES
+            folder.mkdir(parents=True, exist_ok=True)
+            write_bytes(folder / f"resume-{number}.diff", diff.encode("utf-8", "backslashreplace"), sync=False)
+
+    # --- the cut --------------------------------------------------------------------------------------------------
+
+    def first_row(self) -> None:
+        """The first row of this life is about to be written: from now on nothing is cut."""
+        if self.may_cut:
+            self.may_cut = False
+            step = self._chosen.entry.step if self._chosen.entry else None
+            self._run.guard.warn(
+                "resume",
+                "a row was logged before a checkpoint was loaded, so nothing was cut: if the training repeats the "
+                f"steps after its newest checkpoint (step {step}), their rows are there twice. Call "
+                "rla.load_checkpoint(...) before the first row.",
+            )
+        self._show_tables()
+
+    first_row.rows_only = True  # type: ignore[attr-defined]  # a picture is no row: see Logger.write_media
+
+    def loaded(self, checkpoint: Entry | str | os.PathLike[str]) -> None:
+        """A checkpoint was loaded: cut the rows after its position, unless a row has come before.
+
+        Raises RunError where the disk does not allow it; then the files are as they were.
+        """
+        if not self.may_cut or self._run.logger.before_row is None:
+            return
+        entry = self._entry_of(checkpoint)
+        if entry is None:
+            return
+        cutting = _cutting()
+        logger = self._run.logger
+        try:
+            cut = logger.while_closed(lambda: cutting.cut_to(self._paths, entry)) if cutting else None
+        except OSError as error:
+            raise RunError(
+                f"the rows after step {entry.step} cannot be cut: {text_of(error)}. The files of the run are as they "
+                f"were. Make room on the disk of {shell_path(self._paths.log_root)}, and resume again."
+            ) from error
+        self._note(entry, cut)
+
+    def _entry_of(self, checkpoint: Entry | str | os.PathLike[str]) -> Entry | None:
+        """Return the run's checkpoint that was loaded; None with a warning for a file that is none of them."""
+        if not isinstance(checkpoint, (str, os.PathLike)):
+            return checkpoint
+        from rla_hooks.checkpoints.manifest import Manifest
+
+        folder = self._paths.checkpoint_dir
+        file = path_within(checkpoint, folder) or ""
+        for entry in Manifest(folder).entries():
+            if file == entry.file or file.startswith(f"{entry.file}/"):
+                return entry
+        self._run.guard.warn(
+            "resume",
+            f"{printable(checkpoint)} is no checkpoint of this run, so nothing was cut. Those of the run are in "
+            f"{shell_path(folder)}.",
+        )
+        self.may_cut = False
+        return None
+
+    def _note(self, entry: Entry, cut: Cut | None) -> None:
+        run, logger = self._run, self._run.logger
+        record = run.files.record
+        assert record is not None
+        with run.guard.warn_on_error("run.json"):
+            record.note_cut(self._count() if cut else None, **_noted(cut, entry))
+        logger.last_step = record.content["last_step"]
+        if logger.time_step.is_set:
+            logger.time_step.set_time(entry.step)
+        logger.before_row = self._first_row_after_cut
+        what = "there is nothing after it"
+        if cut is not None:
+            what = f"{cut.rows} row{'s' * (cut.rows != 1)} after it {'are' if cut.rows != 1 else 'is'} kept in "
+            what += f"cut/{cut.number}"
+        logger.message(f"resumed at step {entry.step} ({printable(Path(entry.file))}): {what}")
+
+    def _first_row_after_cut(self) -> None:
+        self.may_cut = False
+        self._show_tables()
+
+    _first_row_after_cut.rows_only = True  # type: ignore[attr-defined]
+
+    def _show_tables(self) -> None:
+        tables, self._tables = self._tables, None
+        if tables is not None:
+            self._run.logger.write_media("hyperparameters", parameter_tables.text(tables), step=0)
+            self._run.logger.write_media("hyperparameters", parameter_tables.hparams(tables), step=0)
+
+
+def _noted(cut: Cut | None, entry: Entry | None) -> dict[str, Any]:
+    """Return what the entry in ``restarts`` says of a load, and of what was cut by it."""
+    found: dict[str, Any] = {"step": entry.step if entry else None}
+    return found if cut is None else found | {"rows_cut": cut.rows, "cut": cut.number}

@@ -1,0 +1,100 @@
+"""A run that goes on in a new life: what its run.json says of the present life, and of those before.
+
+    "status": "running", "started": "...", "resumed": "...", "life": "k3xq7aod", "job": null,
+    "restarts": [{"host": "...", "pid": 4242, "process": "...", "pid_namespace": "...", "status": "killed",
+                  "started": "...", "ended": null, "seconds": null, "error": null, "signal": null, "rows": 97,
+                  "last_step": 96, "job": null, "taken_up": "...", "reason": "resume=", "step": 90, "rows_cut": 6,
+                  "cut": 1}]
+
+An entry of ``restarts`` is the life that ended; from ``taken_up`` on it tells of the resume that followed: when, who
+asked for it, the step of the checkpoint that was loaded (null until one is), and what was cut. ``resumed`` is when the
+present life began, ``life`` its name, ``job`` that of the cluster's job. All functions here take the content of a
+run.json and change nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from rla_hooks import life
+from rla_hooks.endings import KILLED, RUNNING
+from rla_hooks.texts import iso_time, shown
+
+PROCESS = ("host", "pid", "process", "pid_namespace")  # what identifies a process
+_MAX_ERROR = 2000  # characters of a traceback: a run may be resumed a hundred times
+_ENDING = ("ended", "seconds", "error", "signal", "rows", "last_step", "job")
+
+
+def status_of_former(
+    content: Mapping[str, Any], folders: Iterable[Path] = (), over: Mapping[str, Any] | None = None
+) -> tuple[str, str | None]:
+    """Return how the life in ``content`` ended, and why it cannot be resumed now: None if it can.
+
+    over: the process of a life that is known to be over, though nobody can see it from here. Raises ValueError for a
+    damaged content.
+
+    >>> status_of_former({"status": "interrupted"})
+    ('interrupted', None)
+    """
+    folders = tuple(folders)
+    status = life.read_status(content, folders)
+    if status == RUNNING and over is not None and all(content.get(key) == over.get(key) for key in PROCESS):
+        return KILLED, None
+    if status == RUNNING:
+        return status, f"it is still alive: {_process(content)} on {shown(content.get('host'), 100)}"
+    owner = content.get("owner")
+    if status == KILLED and isinstance(owner, Mapping) and _lives_on(owner, content, folders):
+        return status, f"a process of it is still alive: {_process(owner)} on {shown(owner.get('host'), 100)}"
+    return (KILLED if life.is_running(status) else status), None
+
+
+def _lives_on(owner: Mapping[str, Any], content: Mapping[str, Any], folders: tuple[Path, ...]) -> bool:
+    """Whether a child process that writes the rows has outlived the one that ends the run."""
+    is_other = any(owner.get(key) != content.get(key) for key in PROCESS)
+    return is_other and not life.is_gone(owner, folders) and life.silent_since(owner, folders) is None
+
+
+def _process(content: Mapping[str, Any]) -> str:
+    return f"process {shown(content.get('pid'), 20)}"
+
+
+def former_life(content: Mapping[str, Any], status: str, reason: str) -> dict[str, Any]:
+    """Return the entry of ``restarts`` for a life that has ended, and for the resume that follows it now."""
+    started = content.get("resumed") or content.get("started")
+    entry = {key: content.get(key) for key in PROCESS} | {"status": status, "started": started}
+    entry |= {key: content.get(key) for key in _ENDING}
+    if isinstance(entry["error"], str):
+        entry["error"] = entry["error"][-_MAX_ERROR:]
+    return entry | {"taken_up": iso_time(), "reason": reason, "step": None, "rows_cut": 0, "cut": None}
+
+
+def new_life(content: Mapping[str, Any], me: Mapping[str, Any], status: str, **news: Any) -> dict[str, Any]:
+    """Return the content of a run.json whose run goes on in the process ``me``.
+
+    status: how the life before ended. news: what is to stand there of the new one, with ``reason``.
+    """
+    reason, listed = news.pop("reason"), content.get("restarts")
+    kept = {key: value for key, value in content.items() if key != "result"}
+    return kept | {
+        **me,
+        "owner": dict(me),
+        "status": RUNNING,
+        "resumed": iso_time(),
+        **dict.fromkeys(("ended", "seconds", "error", "signal")),
+        "reported": False,
+        "restarts": [*(listed if isinstance(listed, list) else []), former_life(content, status, reason)],
+        **news,
+    }
+
+
+def with_cut(content: Mapping[str, Any], back: int = 1, **news: Any) -> list[Any]:
+    """Return ``restarts`` where one of the resumes, by default the newest, has these keys: step, rows_cut, cut.
+
+    back: 2 for the one before the newest. Where there is none, nothing changes.
+    """
+    listed = [*content["restarts"]]
+    if len(listed) >= back:
+        listed[-back] = {**listed[-back], **news}
+    return listed

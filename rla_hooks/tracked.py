@@ -1,0 +1,105 @@
+"""What ``@rla.track`` makes of a function, for type checkers and editors: the function itself, with ``resume``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
+
+from rla_hooks.calls import Parameters
+from rla_hooks.errors import ConfigError
+
+if TYPE_CHECKING:
+    import os
+
+    from rla_hooks.query import SavedRun
+
+    #: A run that is to go on: its id or the first letters of it, its name, a folder of it, a saved one, or ``auto``.
+    Resume = str | os.PathLike[str] | SavedRun
+
+P = ParamSpec("P")
+Q = ParamSpec("Q")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+S = TypeVar("S", contravariant=True)
+
+
+class Tracked(Protocol[P, R_co]):
+    """A tracked function; its calls are those of the function itself."""
+
+    __name__: str
+    __qualname__: str
+    __wrapped__: Callable[..., Any]
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
+
+    @overload
+    def __get__(self, instance: None, owner: Any = None) -> Tracked[P, R_co]: ...
+    @overload
+    def __get__(self: Tracked[Concatenate[S, Q], R], instance: S, owner: Any = None) -> Tracked[Q, R]: ...
+
+    def resume(
+        self,
+        run: Resume,
+        /,
+        *receiver: Any,
+        allow: str | Sequence[str] = (),
+        same_code: bool = False,
+        from_start: bool = False,
+        **overrides: Any,
+    ) -> R_co:
+        """Call the function with the stored hyper-parameters of a run, which goes on: see docs/layout.md."""
+
+
+class Tracks(Protocol):
+    """What ``rla.track(...)`` with options returns."""
+
+    def __call__(self, function: Callable[P, R], /) -> Tracked[P, R]: ...
+
+
+def resume_of(
+    function: Callable[..., Any],
+    parameters: Parameters,
+    call: Callable[[tuple[Any, ...], dict[str, Any], tuple[Any, ...]], Any],
+) -> Callable[..., Any]:
+    """Return the attribute ``resume`` of a tracked function.
+
+    call: makes a tracked call of it, with the options of a resume.
+    """
+
+    def resume(
+        run: Resume,
+        /,
+        *receiver: Any,
+        allow: str | Sequence[str] = (),
+        same_code: bool = False,
+        from_start: bool = False,
+        **overrides: Any,
+    ) -> Any:
+        if len(receiver) != parameters.has_receiver:
+            name = function.__qualname__
+            wrong = f"{name}.resume got {len(receiver) + 1} values without a name. Allowed: "
+            form = (
+                f"{name}.resume(run, self), since it is a method" if parameters.has_receiver else f"{name}.resume(run)"
+            )
+            raise ConfigError(f"{wrong}{form}; pass hyper-parameters by name: steps=2000.")
+        arguments = _arguments_of(run, overrides)
+        return call(receiver, arguments, (run, allow, same_code, from_start))
+
+    resume.__doc__, resume.__module__ = RESUME_DOC, function.__module__
+    resume.__qualname__ = f"{function.__qualname__}.resume"
+    return resume
+
+
+RESUME_DOC = """Go on with a run of this function: call it with the stored hyper-parameters of the run.
+
+    run: its id, or the first letters of it, its name, a folder of it, or one of ``rla.runs()``. overrides:
+    hyper-parameters in place of the stored ones; one that differs must be named in ``allow``. Those that were masked
+    as secrets, or stored only as text, must be passed. same_code, from_start: as in ``rla.track``. Of a method the
+    object comes second: ``Trainer.fit.resume(run, trainer)``.
+    """
+
+
+def _arguments_of(run: Resume, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    from rla_hooks import resumable
+
+    return resumable.arguments_of(run, overrides)

@@ -1,0 +1,322 @@
+"""A run goes on in a new life: in the same folders, on one curve, whatever ended it before."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import rla_hooks as rla
+from rla_hooks.errors import ConfigError, RunError
+
+pytestmark = pytest.mark.usefixtures("quiet")
+
+QUICK = {"task": "t", "writers": ["csv", "log"], "backup": "none"}
+# Trains up to a step; with a second argument it resumes that run, and with a third it kills itself at that step.
+TRAINING = """
+import os, signal, sys
+import rla_hooks as rla
+
+steps, resume, dies_at = int(sys.argv[1]), sys.argv[2] or None, int(sys.argv[3])
+with rla.run("t", backup="none", writers=["csv", "tensorboard", "log"], resume=resume, lr=0.1) as run:
+    step, weights = 0, {"total": 0}
+    if run.is_resumed:
+        step, content = rla.load_checkpoint()
+        weights = content["weights"]
+    for step in range(step, steps):
+        weights["total"] += step
+        rla.log({"total": weights["total"]}, step=step)
+        if step % 5 == 4:
+            rla.save_checkpoint({"weights": weights}, step=step + 1)
+        if step == dies_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.fixture
+def train(tmp_path):
+    """Runs the program in a child process, and returns its exit code, negative for a signal."""
+
+    def run(steps: int, resume: str = "", dies_at: int = -1) -> int:
+        command = [sys.executable, "-c", TRAINING, str(steps), resume, str(dies_at)]
+        return subprocess.run(command, cwd=tmp_path, timeout=60).returncode
+
+    return run
+
+
+def interrupted(steps: int = 6, saved_at: int | None = 4, **options):
+    """A run that Ctrl-C ends, with a row for each step and one checkpoint."""
+    with pytest.raises(KeyboardInterrupt), rla.run(**{**QUICK, **options}, lr=0.1) as run:
+        for step in range(steps):
+            rla.log({"loss": 1.0 / (step + 1)}, step=step)
+            if step + 1 == saved_at:
+                rla.save_checkpoint({"weights": [float(step)]}, step=step + 1)
+        raise KeyboardInterrupt
+    return run
+
+
+def content_of(run) -> dict:
+    return json.loads(run.paths.run_json.read_text())
+
+
+def test_a_run_that_was_killed_goes_on_in_its_folders(train):
+    """Its status, its rows and its id are one run's, and run.json tells of the life before."""
+    assert train(20, dies_at=12) == -signal.SIGKILL
+    before = rla.runs()[-1]
+    assert (before.status, before.info["rows"]) == ("killed", 13)
+    assert train(20, before.name) == 0
+    [run] = rla.runs()
+    assert (run.id, run.name, run.status) == (before.id, before.name, "finished")
+    [former] = run.run_json["restarts"]
+    told = {key: former[key] for key in ("status", "rows", "last_step", "ended", "reason", "step")}
+    assert told == {
+        "status": "killed", "rows": 13, "last_step": 12, "ended": None, "reason": "resume=", "step": 10,
+    }  # fmt: skip
+    assert former["started"] == run.run_json["started"] < run.run_json["resumed"]
+    assert run.run_json["last"] == {"total": sum(range(20))}  # the weights came back
+
+
+@pytest.mark.parametrize("how", ["name", "id", "letters", "folder", "checkpoint", "pkl", "saved"])
+def test_a_run_is_named_in_many_ways(how):
+    """By its name, its id or the first letters, the path of any of its folders, or as a saved run."""
+    old = interrupted()
+    names = {"name": old.name, "id": old.record.content["id"], "letters": old.record.content["id"][:4]}
+    names |= {"folder": str(old.log_dir), "checkpoint": old.checkpoint_dir, "pkl": old.pkl_file}
+    with rla.run(**QUICK, resume=names.get(how) or rla.runs()[-1]) as run:
+        assert (run.name, run.is_resumed, run.status) == (old.name, True, "running")
+        assert rla.load_checkpoint() == (4, {"weights": [3.0]})
+        rla.log({"loss": 0.0})
+    assert len(rla.runs()) == 1
+
+
+def test_what_the_run_had_is_there_again():
+    """Hyper-parameters that are not given again, custom data, the time step, tags; what is new is added."""
+    with pytest.raises(KeyboardInterrupt), rla.run(**QUICK, tags=["a"], lr=0.1, net={"width": 8}) as old:
+        old.time_step_holder.set_time(7)
+        rla.save_checkpoint({"weights": [1.0]}, related_variable={"returns": [1, 2]})
+        raise KeyboardInterrupt
+    with rla.run(**QUICK, tags=["b"], resume=old.name, lr=0.1) as run:
+        assert run.parameters() == {"net.width": 8, "lr": 0.1}
+        assert run.get_custom_data("returns") == [1, 2]
+        assert rla.load_checkpoint()[0] == run.time_step_holder.get_time() == 7
+        assert run.record.content["id"] == old.record.content["id"]
+    saved = rla.runs()[-1]
+    assert (saved.tags, saved.hparams) == (["a", "b"], {"lr": 0.1, "net.width": 8})
+
+
+def test_a_row_before_any_load_cuts_nothing_and_warns_once():
+    """The rows of both lives are there."""
+    old = interrupted(6, 4)
+    with pytest.warns(rla.RLAWarning, match=r"nothing was cut.*step 4") as told, rla.run(**QUICK, resume=old.name):
+        for step in range(4, 7):
+            rla.log({"loss": 0.0}, step=step)
+        rla.load_checkpoint()
+        rla.log({"loss": 0.0}, step=7)
+    assert len(told) == 1
+    assert rla.runs()[-1].metrics()["time-step"].tolist() == [0, 1, 2, 3, 4, 5, 4, 5, 6, 7]
+
+
+def test_the_run_must_not_be_alive():
+    """The process that lives is named, nothing is written, and the run goes on undisturbed."""
+    with rla.run(**QUICK) as old:
+        rla.save_checkpoint({"weights": [1.0]}, step=1)
+        before = old.paths.run_json.read_bytes()
+        with pytest.raises(RunError, match=rf"still alive: process {os.getpid()} on"):
+            rla.start(**QUICK, resume=old.name)
+        assert old.paths.run_json.read_bytes() == before
+        assert rla.current_run() is old
+    assert rla.runs()[-1].status == "finished"
+
+
+STARTER = """
+import sys
+import rla_hooks as rla
+from pathlib import Path
+
+input()
+try:
+    with rla.run("t", writers=["csv"], backup="none", resume=sys.argv[1]) as run:
+        rla.load_checkpoint()
+        rla.log({"who": int(sys.argv[2])}, step=100)
+        print("went on", flush=True)
+        input()
+except rla.RunError as error:
+    print("stopped", error, flush=True)
+    input()
+"""
+
+
+def test_of_two_resumes_at_once_one_goes_on(tmp_path):
+    """The other one stops before it writes, and names the first: with real processes, several times."""
+    name = interrupted().name
+    for turn in range(5):
+        both = [
+            subprocess.Popen(
+                [sys.executable, "-c", STARTER, name, str(number)],
+                cwd=tmp_path,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            for number in (1, 2)
+        ]
+        for each in both:
+            each.stdin.write("go\n")
+            each.stdin.flush()
+        told = [each.stdout.readline() for each in both]
+        assert sorted(line.split()[0] for line in told) == ["stopped", "went"], told
+        winner = both[0 if told[0].startswith("went") else 1]
+        assert f"process {winner.pid} on" in "".join(told)
+        run = rla.runs()[-1]
+        assert (run.run_json["pid"], run.status, len(run.run_json["restarts"])) == (winner.pid, "running", turn + 1)
+        for each in both:
+            each.communicate("end\n", timeout=30)
+            assert each.returncode == 0
+        _interrupt_again(run)
+
+
+def _interrupt_again(run):
+    """What has finished may not be resumed; so the tests say that it was interrupted."""
+    content = json.loads(run.paths.run_json.read_text())
+    run.paths.run_json.write_text(json.dumps(content | {"status": "interrupted"}))
+
+
+def test_a_former_life_ends_nothing_any_more():
+    """An object of the life before, as in a notebook that is left open, cannot change how the new life stands."""
+    old = interrupted()
+    with rla.run(**QUICK, resume=old.name) as run:
+        rla.load_checkpoint()
+        old.log({"late": 1.0}, step=100)
+        old.finish("failed", ValueError("late"))
+        old.flush()
+        assert content_of(run)["status"] == "running"
+    assert (content_of(run)["status"], content_of(run)["error"]) == ("finished", None)
+
+
+def test_ctrl_c_at_the_start_of_a_resume_leaves_the_run_resumable(monkeypatch):
+    """Whether the new life has begun, or is about to."""
+    old = interrupted()
+    for place in ("rla_hooks.core.run.Run._open_files", "rla_hooks.core.resuming.NewLife.begin"):
+        with monkeypatch.context() as patch:
+
+            def press(*args, **kwargs):
+                raise KeyboardInterrupt
+
+            patch.setattr(place, press)
+            with pytest.raises(KeyboardInterrupt):
+                rla.start(**QUICK, resume=old.name)
+        assert rla.runs()[-1].status == "interrupted"
+        assert rla.current_run() is None
+    with rla.run(**QUICK, resume=old.name) as run:
+        assert rla.load_checkpoint()[0] == 4
+        rla.log({"loss": 0.0}, step=4)
+    assert content_of(run)["status"] == "finished"
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [(b"", "is damaged"), (b"{}", "status"), (b'{"status": "odd"}', "odd"), (b'{"status": "killed"}', "killed")],
+)
+def test_a_damaged_run_json_is_a_clear_error(damage, told):
+    """Nothing of the run changes."""
+    old = interrupted()
+    old.paths.run_json.write_bytes(damage)
+    before = _files_of(old.log_dir)
+    with pytest.raises(RunError, match=rf"(?s)cannot be resumed.*({told}).*Nothing of it has changed"):
+        rla.start(**QUICK, resume=str(old.log_dir))
+    assert _files_of(old.log_dir) == before
+
+
+def _files_of(folder: Path) -> dict[str, bytes]:
+    return {str(file): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def test_all_mistakes_are_told_at_once(tmp_path):
+    """Those of the options of a resume are told with the others, and nothing is created."""
+    with pytest.raises(ConfigError) as caught:
+        rla.start("t", resume=3, allow=[1], same_code=1, from_start="no", backup="sauce", tags=3)
+    text = str(caught.value)
+    for name in ("resume is 3", "allow is [1]", "same_code is 1", "from_start is 'no'", "sauce", "tags is 3"):
+        assert name in text
+    assert list(tmp_path.iterdir()) == []
+    interrupted()
+    with pytest.raises(ConfigError, match="'nowhere' fits no run"):
+        rla.start("t", resume="nowhere")
+    assert len(rla.runs()) == 1
+
+
+def test_without_a_checkpoint_it_is_refused():
+    """The way out is told."""
+    old = interrupted(saved_at=None)
+    with pytest.raises(ConfigError, match=r"no complete checkpoint.*from_start=True"):
+        rla.start(**QUICK, resume=old.name)
+
+
+def test_a_tracked_function_is_resumed_with_the_stored_arguments():
+    """``main.resume`` calls it with them; of a method the object comes second; it works with ``async def``."""
+    calls = []
+
+    @rla.track(**QUICK)
+    def main(lr=0.1, steps=4):
+        calls.append((lr, steps, rla.current_run().is_resumed))
+        rla.save_checkpoint({"weights": [1.0]}, step=1)
+        if not rla.current_run().is_resumed:
+            raise KeyboardInterrupt
+        return rla.load_checkpoint()[0]
+
+    with pytest.raises(KeyboardInterrupt):
+        main(lr=0.5)
+    name = rla.runs()[-1].name
+    assert main.resume(name) == 1
+    assert calls == [(0.5, 4, False), (0.5, 4, True)]
+    assert main.__name__ == "main" and main.resume.__qualname__.endswith("main.resume")
+    with pytest.raises(ConfigError, match="pass hyper-parameters by name"):
+        main.resume(name, 3)
+
+
+def test_with_tracking_off_the_options_do_nothing(monkeypatch, tmp_path):
+    """RLA_MODE=off: every option is accepted."""
+    monkeypatch.setenv("RLA_MODE", "off")
+    with rla.run(**QUICK, resume="nowhere", allow=["lr"], same_code=True, from_start=True) as run:
+        assert not run.is_resumed
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_rank_loads_from_the_folder_and_writes_nothing(monkeypatch, warnings_as_text):
+    """It does not claim the run, which the writing rank has, and it loads the same checkpoint."""
+    old = interrupted()
+    before = _files_of(old.log_dir)
+    monkeypatch.setenv("RLA_RANK", "1")
+    with rla.run(**QUICK, resume=old.name) as run:
+        assert (run.is_writing, run.is_resumed) == (False, True)
+        assert rla.load_checkpoint() == (4, {"weights": [3.0]})
+        rla.log({"loss": 1.0}, step=9)
+    assert _files_of(old.log_dir) == before
+    assert "rank 1" in warnings_as_text.pop()
+
+
+def test_a_log_root_that_was_moved(tmp_path):
+    """The run goes on where it is now."""
+    old = interrupted()
+    os.rename(tmp_path / "rla_data", tmp_path / "elsewhere")
+    moved = tmp_path / "elsewhere" / "log" / old.name
+    with rla.run(**QUICK, resume=moved) as run:
+        assert run.log_dir == moved
+        assert rla.load_checkpoint()[0] == 4
+    assert not (tmp_path / "rla_data").exists()
+
+
+def test_a_folder_that_was_renamed(tmp_path):
+    """Its checkpoints lie under the first name still, and so do new ones."""
+    old = interrupted()
+    os.rename(old.log_dir, tmp_path / "rla_data/log/best")
+    with rla.run(**QUICK, resume=tmp_path / "rla_data/log/best"):
+        assert rla.load_checkpoint()[0] == 4
+        rla.log({"loss": 0.0}, step=4)
+        assert rla.save_checkpoint({"weights": [2.0]}, step=5).parent == old.checkpoint_dir
+    assert rla.runs()[-1].status == "finished"
