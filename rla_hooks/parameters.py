@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from pathlib import PurePath
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from rla_hooks.patterns import pattern
 from rla_hooks.texts import MAX_BITS, MAX_REPR, cut, shown, text_of
@@ -28,29 +28,34 @@ _T = TypeVar("_T")
 _ADDRESS = pattern(r" at 0x[0-9a-fA-F]+")
 
 
-def flatten(params: Mapping[str, Any]) -> dict[str, Any]:
+def flatten(params: Mapping[str, Any], containers: dict[str, Any] | None = None) -> dict[str, Any]:
     """Return one flat dict with dotted keys for nested configs.
 
     Configs are mappings, dataclasses, namespaces, named tuples, and objects of pydantic, attrs and OmegaConf. A nested
-    mapping of more than 1000 entries is data, such as a vocabulary, and stays one value.
+    mapping of more than 1000 entries is data, such as a vocabulary, and stays one value. containers: is filled with
+    the nested configs, by their keys.
 
     >>> flatten({"lr": 0.1, "net": {"width": 64}})
     {'lr': 0.1, 'net.width': 64}
     """
     flat: dict[str, Any] = {}
-    _flatten_into(flat, None, params, ())
+    _flatten_into(flat, None, params, (), containers)
     return flat
 
 
-def _flatten_into(flat: dict[str, Any], prefix: str | None, value: Any, path: tuple[int, ...]) -> None:
+def _flatten_into(
+    flat: dict[str, Any], prefix: str | None, value: Any, path: tuple[int, ...], containers: dict[str, Any] | None
+) -> None:
     is_plain = id(value) in path or len(path) > _MAX_DEPTH or (prefix is not None and _is_data(value))
     fields = None if is_plain else config_fields(value)
     if not fields:
         if prefix is not None:
             flat[prefix] = value
         return
+    if containers is not None and prefix is not None:
+        containers[prefix] = value
     for key, child in fields:
-        _flatten_into(flat, str(key) if prefix is None else f"{prefix}.{key}", child, (*path, id(value)))
+        _flatten_into(flat, str(key) if prefix is None else f"{prefix}.{key}", child, (*path, id(value)), containers)
 
 
 def _is_data(value: Any) -> bool:
@@ -130,10 +135,22 @@ def safe(value: Any) -> Any:
     return _Plain().of(value, ())
 
 
-def safe_or_cut(value: Any) -> tuple[Any, bool]:
-    """Return what :func:`safe` returns, and whether that is only the beginning of ``value``."""
+class Stored(NamedTuple):
+    """A hyper-parameter as it is stored."""
+
+    plain: Any  # what :func:`safe` returns
+    is_cut: bool  # whether that is only the beginning of the value
+    is_text: bool  # whether of an object in it there is only a text, such as its repr
+
+
+def stored(value: Any) -> Stored:
+    """Return what :func:`safe` returns, and what is lost in it.
+
+    >>> stored([0.1, "a" * 200_000]).is_cut, stored([0.1, object()]).is_text
+    (True, True)
+    """
     plain = _Plain()
-    return plain.of(value, ()), plain.is_cut
+    return Stored(plain.of(value, ()), plain.is_cut, plain.is_text)
 
 
 class _Plain:
@@ -142,25 +159,30 @@ class _Plain:
     def __init__(self) -> None:
         self._left = _MAX_VALUES
         self.is_cut = False
+        self.is_text = False
 
     def of(self, value: Any, path: tuple[int, ...]) -> Any:
         """Return the plain form of a value; ``path``: the ids of the objects that it is inside of."""
         self._left -= 1
         if type(value) is int and value.bit_length() > MAX_BITS:
-            return shown(value)
+            return self._as_text(shown(value))
         if value is None or type(value) in (bool, int, float):
             return value
         if type(value) is str:
             self.is_cut |= len(value) > _MAX_TEXT
             return cut(value, _MAX_TEXT)
         if id(value) in path:
-            return "<recursive>"
+            return self._as_text("<recursive>")
         if len(path) >= _MAX_DEPTH:
-            return "<too deep>"
+            return self._as_text("<too deep>")
         try:
             return self._of_object(value, (*path, id(value)))
         except Exception as error:
-            return f"<{type(value).__name__}: {type(error).__name__} when read>"
+            return self._as_text(f"<{type(value).__name__}: {type(error).__name__} when read>")
+
+    def _as_text(self, text: str) -> str:
+        self.is_text = True
+        return text
 
     def _of_object(self, value: Any, path: tuple[int, ...]) -> Any:
         fields = config_fields(value)
@@ -185,7 +207,7 @@ class _Plain:
             return _name_of(value)
         if callable(getattr(value, "tolist", None)) and hasattr(value, "shape"):
             return self._of_array(value)
-        return _text(value)
+        return self._as_text(_text(value))
 
     def _first(self, items: Sequence[_T]) -> Iterator[_T]:
         """Yield the items that are kept."""
@@ -198,7 +220,7 @@ class _Plain:
     def _of_array(self, value: Any) -> Any:
         shape = tuple(int(side) for side in value.shape)
         if math.prod(shape) > _MAX_ARRAY:
-            return f"{type(value).__name__}(shape={shape}, dtype={value.dtype})"
+            return self._as_text(f"{type(value).__name__}(shape={shape}, dtype={value.dtype})")
         return self.of(value.tolist(), ())
 
 

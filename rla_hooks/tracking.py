@@ -120,14 +120,18 @@ def track(
     _check_trackable(function)
     source = source_file(function)
     text = None if source else _text_of(function)
+    name = f"{Path(source).name}:{function.__qualname__}" if source else function.__qualname__
     parameters = Parameters(function)
     task_name = task if task is not None else _default_task(function, source)
 
     def tracking(args: tuple[Any, ...], kwargs: dict[str, Any], asked: Asked) -> RunBlock:
+        hyper_param, config_argument = _hyper_parameters(parameters.bind(args, kwargs))
         settings = RunSettings(
             script=source,
+            function=name,
+            config_argument=config_argument,
             function_source=text,
-            hyper_param=_hyper_parameters(parameters.bind(args, kwargs)),
+            hyper_param=hyper_param,
             labels=Labels(tags, note, title, group),
             independent=independent,
             pruned_by=pruned_by,
@@ -395,10 +399,11 @@ def _task_of_script(script: Path) -> str:
     return script.parent.name if script.stem == "__main__" else script.stem
 
 
-def _hyper_parameters(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments of a call as hyper-parameters; of a single config object its fields."""
+def _hyper_parameters(arguments: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, str] | None]:
+    """Return the arguments of a call as hyper-parameters; of a single config object its fields, its name and type."""
     if len(arguments) == 1:
-        fields = config_fields(next(iter(arguments.values())))
+        ((name, config),) = arguments.items()
+        fields = config_fields(config)
         if fields:
-            return dict(fields)
-    return arguments
+            return dict(fields), (name, type(config).__name__)
+    return arguments, None

@@ -24,7 +24,10 @@ from rla_hooks.writers import csv_row
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
 # What the developer's shell, or a launcher around the tests, would say to every run.
-FOREIGN_VARIABLES = ["RLA_CONFIG", "RLA_MODE", "RLA_RUN_OF_RANK_ZERO", "TF_CONFIG", *ranks._RANK_VARIABLES]
+FOREIGN_VARIABLES = [
+    *("RLA_CONFIG", "RLA_MODE", "RLA_RUN_OF_RANK_ZERO", "RLA_RUN_ID", "RLA_RESUME", "TF_CONFIG", "TORCHELASTIC_RUN_ID"),
+    *("SLURM_JOB_ID", "SLURM_STEP_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", *ranks._RANK_VARIABLES),
+]
 
 
 @pytest.fixture(scope="session", autouse=True)

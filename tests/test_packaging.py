@@ -17,7 +17,7 @@ HEAVY = {"numpy", "pandas", "matplotlib", "torch", "tensorflow", "keras", "light
 FLOORS = [
     """errors _version atomic delegation locks ranks texts values devices columns parameters encoding plaindata layout
     filenames endings outcome record restarts places reserve handles command masking life smallfiles labels results
-    patterns fields calls""",
+    patterns fields calls forms""",
     """writers rowfiles rows""",
     """config figures checkpoints snapshot""",
     """query core""",

@@ -17,15 +17,18 @@ from rla_hooks.core.custom_data import CustomData
 from rla_hooks.core.guard import Guard
 from rla_hooks.core.handover import Ownership, State
 from rla_hooks.core.hyper_parameters import HyperParameters
+from rla_hooks.core.job import job_identity
 from rla_hooks.core.logger import Logger
 from rla_hooks.core.settings import RunSettings
+from rla_hooks.forms import forms_of
 from rla_hooks.layout import RunPaths
 from rla_hooks.life import process_identity, read_status
 from rla_hooks.locks import locked
 from rla_hooks.masking import mask_value
+from rla_hooks.places import main_script
 from rla_hooks.record import MAX_LAST, Claim, Ended, Progress, RunRecord, report_in_file, this_process
 from rla_hooks.smallfiles import read_json
-from rla_hooks.texts import cut, duration, shell_path
+from rla_hooks.texts import cut, duration, shell_path, text_of
 from rla_hooks.writers import parameter_tables
 from rla_hooks.writers.human_writer import print_text
 
@@ -77,6 +80,11 @@ class RunFiles:
             name=self._paths.name,
             task=settings.task_name,
             parent=settings.parent,
+            function=settings.function or self._script_name(),
+            job=job_identity(),
+            hyper_parameters=[text_of(key) for key in self._hyper_parameters.given],
+            stored_as=forms_of(self._hyper_parameters.given),
+            **({"config_argument": settings.config_argument} if settings.config_argument else {}),
             rla_hooks=__version__,
             writers=[writer.name for writer in self._logger.output_formats],
         )
@@ -85,6 +93,10 @@ class RunFiles:
         with self._guard.warn_on_error("run.json"):
             self.record.save()
             self.record.keep_room(True)
+
+    def _script_name(self) -> str | None:
+        script = self._settings.script or main_script()
+        return os.path.basename(script) if script else None
 
     def describe(self) -> None:
         """Write parameter.json, labels.json, the code backup and tester.pkl, at the start of the run."""

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 from rla_hooks.masking import mask_value
-from rla_hooks.parameters import MAX_PARAMETERS, flatten, safe, safe_or_cut
+from rla_hooks.parameters import MAX_PARAMETERS, flatten, safe, stored
 from rla_hooks.texts import text_of
 
 _MAX_TEXT = 10_000_000  # characters of all hyper-parameters; readers of parameter.json have a limit, too
@@ -29,6 +29,11 @@ class HyperParameters:
         self.shortened: list[str] = []  # names of those of which flat() returned only the beginning
         self._added: set[str] = set()  # names that were added after the start
 
+    @property
+    def given(self) -> dict[str, Any]:
+        """Those that the run was started with."""
+        return {key: value for key, value in self.values.items() if key not in self._added}
+
     def flat(self) -> dict[str, Any]:
         """Return them without nesting, with dotted keys, values converted to what JSON can hold, secrets masked.
 
@@ -42,7 +47,7 @@ class HyperParameters:
         values: dict[str, Any] = {}
         self.shortened, room = [], _MAX_TEXT
         for key, value in islice(every.items(), MAX_PARAMETERS):
-            plain, is_cut = safe_or_cut(value)
+            plain, is_cut, _ = stored(value)
             if isinstance(plain, (str, list, dict)):
                 room -= len(plain) if isinstance(plain, str) else len(json.dumps(plain))
                 if room < 0:

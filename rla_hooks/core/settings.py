@@ -44,6 +44,8 @@ class RunSettings(Fields):
     pruned_by: ErrorTypes = ()  # exceptions that end it as pruned
     parent: str | None = None  # the name of the run that this one was started in
     script: Path_ | None = None  # the file whose project is backed up; None: the main script
+    function: str | None = None  # the tracked function: its file's name and its own; None: the script's name counts
+    config_argument: tuple[str, str] | None = None  # of a function with one config: its name, and the config's type
     function_source: str | None = None  # the text of the tracked function, if it is in no file
     run_files: list[Path] = made_by(list)  # further files to back up
     log_callback: Callable[[dict[str, Any]], None] | None = None  # called with the values of every row
