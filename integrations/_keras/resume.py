@@ -169,7 +169,8 @@ class Resume:
             info = {**best.info, INHERITED_FROM: str(path.parent)}
             try:
                 saver = Saver(run.checkpoint_dir, 1)
-                saver.write(lambda new: link_or_copy(path, new), suffix_of(path), best.step, self._names[1], info)
+                write, name, written = lambda new: link_or_copy(path, new), self._names[1], run.positions()
+                saver.write(write, suffix_of(path), best.step, name, info, written)
             except OSError as error:
                 state.warn("inherit", f"the best checkpoint {path} was not taken over: {error}")
                 return ""

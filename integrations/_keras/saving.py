@@ -82,7 +82,7 @@ def _store(at: TrainingPoint, target: Target, suffix: str, write: Callable[[Path
         return path
     try:
         saver = Saver(at.run.checkpoint_dir, target.max_to_keep)
-        path = saver.write(write, suffix, at.step, target.name, target.info)
+        path = saver.write(write, suffix, at.step, target.name, target.info, at.run.positions())
     except OSError as error:
         at.state.warn("disk", f"the checkpoint of step {at.step} was not saved: {error}. The training goes on.")
         return None

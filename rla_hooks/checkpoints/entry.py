@@ -11,7 +11,7 @@ from typing import Any
 MANIFEST = "manifest.json"
 _OPTIONAL = ("written", "cut")  # not written where they are None: older manifests stay as they are
 
-Written = dict[str, tuple[int | None, int]]
+Positions = dict[str, tuple[int | None, int]]
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Entry:
     size: int
     crc32c: str
     info: dict[str, Any] = field(default_factory=dict, hash=False)
-    written: Written | None = field(default=None, hash=False)
+    written: Positions | None = field(default=None, hash=False)
     cut: int | None = None
 
     @property
@@ -71,11 +71,11 @@ def entry_of(raw: Any) -> Entry | None:
     return entry if texts and whole and isinstance(entry.info, dict) and _is_inside(entry.file, MANIFEST) else None
 
 
-def _written_of(raw: Any) -> Written | None:
+def _written_of(raw: Any) -> Positions | None:
     """Return the positions of an entry; None if a part cannot be understood: the checkpoint itself is good."""
     if not isinstance(raw, Mapping):
         return None
-    found: Written = {}
+    found: Positions = {}
     for file, position in raw.items():
         if not isinstance(position, list) or len(position) != 2 or not _is_inside(file):
             return None

@@ -25,7 +25,7 @@ from typing import Any
 from rla_hooks import atomic
 from rla_hooks.checkpoints import staging
 from rla_hooks.checkpoints.checksum import measure
-from rla_hooks.checkpoints.entry import MANIFEST, Written, entry_of
+from rla_hooks.checkpoints.entry import MANIFEST, Positions, entry_of
 from rla_hooks.checkpoints.entry import Entry as Entry
 from rla_hooks.errors import warn
 from rla_hooks.locks import locked
@@ -129,7 +129,7 @@ class Manifest:
         step: int,
         measured: tuple[int, str] | None = None,
         info: Mapping[str, Any] | None = None,
-        written: Written | None = None,
+        written: Positions | None = None,
     ) -> Entry:
         """List a complete file (or folder) of the checkpoint folder. ``measured``: its size and crc32c, if known.
 

@@ -10,7 +10,7 @@ from typing import Any
 from rla_hooks import atomic
 from rla_hooks.checkpoints import arguments, backends, checksum, compare, staging, state_dicts
 from rla_hooks.checkpoints.backends import checkpoint_errors
-from rla_hooks.checkpoints.entry import Entry
+from rla_hooks.checkpoints.entry import Entry, Positions
 from rla_hooks.checkpoints.manifest import Manifest
 from rla_hooks.checkpoints.reading import Reading
 from rla_hooks.errors import CheckpointError, ConfigError, WarnOnce, did_you_mean, warn
@@ -74,13 +74,20 @@ class Saver:
         """Return one that reads another folder, into the same objects and with the same ``var_prefix``."""
         return Saver(folder, None, self.var_prefix, self.objects, self.framework, self._warn)
 
-    def save(self, models: Mapping[str, Any] | None, step: int, name: str = "checkpoint") -> Path:
+    def save(
+        self,
+        models: Mapping[str, Any] | None,
+        step: int,
+        name: str = "checkpoint",
+        written: Positions | None = None,
+    ) -> Path:
         """Save the models, or :attr:`objects` where they are None; returns the path of the file (or folder).
 
         models: by name; objects, tensors and plain data, nested in dicts, lists and tuples.
         step: a whole number from 0 up. A checkpoint of the same name and step is replaced; the new file then has
         another name (``checkpoint-5.1.pt``), since the old one stays until the new one is listed. So it has if a file
         of the user is in the way. Values that cannot be stored are left out, with one warning.
+        written: how far the run's metrics have come, for the manifest: see :class:`Entry`.
         Raises ConfigError for bad arguments, OSError for errors of the disk, else CheckpointError, also if nothing of
         the models can be stored; then nothing has changed.
         """
@@ -99,7 +106,7 @@ class Saver:
             with checkpoint_errors(f"{sorted(models)} cannot be saved by {backend.name}"):
                 implementation.save(path, content)
 
-        return self.write(write, backend.suffix, step, name)
+        return self.write(write, backend.suffix, step, name, written=written)
 
     def write(
         self,
@@ -108,12 +115,14 @@ class Saver:
         step: int,
         name: str = "checkpoint",
         info: Mapping[str, Any] | None = None,
+        written: Positions | None = None,
     ) -> Path:
         """Let ``write`` make a file (or folder) of this suffix, as :meth:`save` does; returns its path.
 
         For files that a framework writes itself. write: gets an unused path that ends with ``suffix``; what it raises
         is raised here. info: see :class:`Entry`; a framework's hook puts its name under the key "writer", so that
-        ``max_to_keep`` counts its files apart, and :meth:`load` does not take them for the program's own.
+        ``max_to_keep`` counts its files apart, and :meth:`load` does not take them for the program's own. written: as
+        for :meth:`save`.
 
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
@@ -135,7 +144,7 @@ class Saver:
                 path = self._unused(f"{portable(name)}-{step}", suffix)
                 os.replace(temporary, path)
                 try:
-                    new = self.manifest.add(path.name, name, step, measured, info)
+                    new = self.manifest.add(path.name, name, step, measured, info, written)
                 except BaseException:
                     # A file that is not listed would never be deleted.
                     if path.name not in [entry.file for entry in self.manifest.entries()]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,8 @@ from rla_hooks.texts import text_of
 from rla_hooks.writers.base import STEP
 
 if TYPE_CHECKING:
-    from rla_hooks.checkpoints.manifest import Entry, Manifest
+    from rla_hooks.checkpoints.entry import Entry, Positions
+    from rla_hooks.checkpoints.manifest import Manifest
     from rla_hooks.checkpoints.saver import Saver
 
 _DEFAULT_MAX_TO_KEEP = 5
@@ -44,6 +46,7 @@ class RunCheckpoints:
         self._custom_data, self._saved, self._loaded = custom_data, saved, loaded
         self._saver: Saver | None = None
         self._manifest: Manifest | None = None  # kept, since it reads its file again only where that has changed
+        self._before: tuple[Positions, float] | None = None  # the last positions, and when they were found
         self.max_to_keep: int | None = _DEFAULT_MAX_TO_KEEP  # of a saver that nobody has set
         self.on_load: Callable[[Entry], object] | None = None  # called with the checkpoint that was loaded
 
@@ -118,8 +121,9 @@ class RunCheckpoints:
         step = self._logger.current_step(step)
         for key, value in (related_variable or {}).items():
             self._custom_data[key] = value
+        written = self.positions()
         try:
-            path = self._need_saver().save(model_dict, step, checkpoint_name)
+            path = self._need_saver().save(model_dict, step, checkpoint_name, written)
         except (OSError, ConfigError, CheckpointError) as error:
             what = text_of(error).rstrip(".")
             message = f"the checkpoint of step {step} was not saved: {what}. The training goes on."
@@ -194,11 +198,14 @@ class RunCheckpoints:
         step: int | None = None,
         name: str = "checkpoint",
         info: Mapping[str, Any] | None = None,
+        written: Positions | None = None,
     ) -> None:
         """Add a file or folder that a framework has written to the manifest, or update it there if it has changed.
 
         path: in the run's checkpoint folder; ValueError if it is not. step: by default that of the last row. name: that
         of the checkpoint. info: what else is known of it, such as ``{"writer": "my hook", "score": 0.5}``.
+        written: what :meth:`positions` has returned when the state was taken, before the file was written; by default
+        what it returns now.
         """
         if not self._ownership.is_writing or self.folder is None:
             return
@@ -211,7 +218,38 @@ class RunCheckpoints:
             listed = next((entry for entry in manifest.entries() if entry.file == file), None)
             is_listed = listed is not None and listed.cut is None and manifest.has_size(listed)
             if listed is None or not is_listed or listed.time < path.stat().st_mtime:
-                manifest.add(file, name, step, info=info)
+                manifest.add(file, name, step, info=info, written=self.positions() if written is None else written)
+
+    def positions(self) -> Positions | None:
+        """Return how far the run's files of metrics have come: where a resume from a checkpoint of now goes back to.
+
+        By the paths in the run's log folder, rows and bytes. :func:`save_checkpoint` asks for it itself; a hook whose
+        framework writes the file asks before that, and gives the answer to ``register_checkpoint``. Rows that wait are
+        written first. None, with one warning, where it cannot be found out, and where this process does not write.
+
+        >>> import rla_hooks as rla
+        >>> with rla.run(task="demo", writers=["csv"], backup="none") as run:
+        ...     rla.log({"loss": 0.5}, step=0)
+        ...     rows, size = run.positions()["progress.csv"]
+        >>> rows
+        1
+        """
+        paths = self._ownership.paths
+        if not self._ownership.is_writing or paths is None:
+            return None
+        ending = ". A resume from this checkpoint goes by steps. The training goes on."
+        with self._guard.warn_on_error("how far the metrics have come", "could not be recorded", ending):
+            before = self._before or self._before_this_process(paths.checkpoint_dir)
+            now = time.time()
+            found = self._logger.positions(paths.log_dir, before)
+            self._before = found, now
+            return found
+        return None
+
+    def _before_this_process(self, folder: Path) -> tuple[Positions, float] | None:
+        """Return the positions of the newest checkpoint that has any: a long file need not be read then."""
+        entries = reversed(self._manifest_in(folder).entries())
+        return next(((each.written, each.time) for each in entries if each.written and each.cut is None), None)
 
     def forget_deleted_checkpoints(self) -> None:
         """Remove from the manifest the files that a framework has deleted."""

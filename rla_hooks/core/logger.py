@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rla_hooks import ranks
 from rla_hooks.core import not_writing
@@ -28,6 +28,9 @@ from rla_hooks.texts import cut, text_of
 from rla_hooks.values import WORD, Scalar
 from rla_hooks.writers import copied_writers
 from rla_hooks.writers.base import STEP, TIME, Media, MediaEvent, Row, Writer
+
+if TYPE_CHECKING:
+    from rla_hooks.checkpoints.entry import Positions
 
 T = TypeVar("T")
 _Row = dict[str, Scalar]
@@ -270,6 +273,17 @@ class Logger:
             while self._waiting:
                 self._write_oldest()
             self.write_scalar_rows()
+
+    def positions(self, log_dir: str | Path, before: tuple[Positions, float] | None = None) -> Positions:
+        """Write the rows that wait, and return how far the files of metrics in ``log_dir`` have come.
+
+        Arguments, and what it raises: as ``positions`` in rla_hooks/core/positions.py.
+        """
+        from rla_hooks.core.positions import positions
+
+        with self._lock:
+            self.settle()
+            return positions(self.output_formats, log_dir, before)
 
     def write_scalar_rows(self, wait: bool = True) -> None:
         """Write the row that :meth:`add_scalar` has left open, if there is one."""

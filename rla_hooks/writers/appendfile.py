@@ -42,6 +42,7 @@ class AppendFile:
         self._looked = 0.0
         self._gone = False
         self._torn = False  # part of an append stands at the end and could not be removed
+        self.mended = False  #: whether such a part was made a line of its own, so that a blank one may be before it
 
     # --- append ---------------------------------------------------------------------------------------------------
 
@@ -62,6 +63,7 @@ class AppendFile:
                 return False
         if self._torn:
             data = b"\n" + data
+            self.mended = True
         size = len(data)
         end = self.end = self.end + size  # before the write, so that it is right for a signal handler that appends
         try:

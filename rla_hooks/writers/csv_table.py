@@ -16,11 +16,11 @@ from pathlib import Path
 from rla_hooks.atomic import sweep, temporary_in
 from rla_hooks.writers.appendfile import AppendFile
 from rla_hooks.writers.base import STEP, TIME, Written
+from rla_hooks.writers.csv_count import Hint, RowCount
 from rla_hooks.writers.csv_format import (
     MORE,
     as_read,
     cells_of,
-    count_rows,
     ends_inside,
     line_of,
     lines_of,
@@ -73,7 +73,8 @@ class Table(Destination):
         self._copies = 0  # of the present file
         self._silent = False  # whether it was us who has replaced the file
         self.news: dict[str, str] = {}  # what is to be told, by kind, once the row is written
-        self._counted: tuple[Sheet, int, int] | None = None  # rows and bytes that were found the last time
+        self._count = RowCount()
+        self._hint: Hint | None = None
 
     # --- open -----------------------------------------------------------------------------------------------------
 
@@ -210,24 +211,22 @@ class Table(Destination):
         """Close the file, once nobody uses it any more: a signal handler may come here in the middle of a row."""
         if self.open is not None and self.open.file.unseen():
             self.opened()
-        self.open = self._counted = None
+        self.open = None
+        self._count.forget()
 
     def written(self) -> Written | None:
         """Return how far the open file has come. Raises OSError."""
         sheet: Sheet | None = self.open
         if sheet is None:
             return None
-        with open(sheet.file.path, "rb") as file:
-            if self._counted is not None and self._counted[0] is sheet:
-                _, rows, size = self._counted
-                file.seek(size)
-            else:  # the first time, or since columns have come
-                rows = 0
-                read_header(file)
-            rows += count_rows(file, row_starts(list(sheet.columns)))
-            size = file.tell()
-        self._counted = sheet, rows, size
-        return Written(sheet.file.path, rows, size)
+        return self._count.count(sheet.file.path, sheet.plans, self._hint, is_ours=not sheet.file.mended)
+
+    def position(self, hint: Hint | None) -> Written | None:
+        """As :meth:`written`; also of a closed file, if it is this process's."""
+        self._hint = hint
+        if self.open is None:
+            return None if self.path is None else self._count.count_closed(self.path, hint)
+        return self.written()
 
     # --- columns --------------------------------------------------------------------------------------------------
 
@@ -293,7 +292,8 @@ class Table(Destination):
                 if file.end == size and new.end != size + len(longer) - len(header):
                     raise _changed(file)
                 if new.take_place_of(file, size):
-                    self._become(sheet, Sheet(file, columns))
+                    wider = self._become(sheet, Sheet(file, columns))
+                    self._count.moved(sheet.plans, wider.plans, len(longer) - len(header))
                 new.close()
 
 

@@ -18,6 +18,7 @@ from contextlib import suppress
 from typing import Any
 
 from rla_hooks.writers.base import MediaEvent, Row, ValuesWriter, Written
+from rla_hooks.writers.csv_count import Hint
 from rla_hooks.writers.csv_format import CELL, as_read, line_of, more_of, odd_cell
 from rla_hooks.writers.csv_row import NULL, L, native, native_with_texts, python_line, row_line, with_gap
 from rla_hooks.writers.csv_table import Sheet, Table
@@ -107,6 +108,15 @@ class CsvWriter:
         """
         with self._table.lock:
             return self._table.written()
+
+    def position(self, hint: Hint | None = None) -> Written | None:
+        """Return what :meth:`written` does; also while the file is closed, or has no row of this process yet.
+
+        None if there is no file of this process's. hint: what is known of the file from an earlier process, with which
+        a long file need not be read from its beginning. Raises OSError.
+        """
+        with self._table.lock:
+            return self._table.position(hint)
 
     def close(self) -> None:
         with self._table.lock, suppress(OSError):  # rows that could not be carried over, where the folder is gone

@@ -673,3 +673,11 @@ def test_resume_with_optimizers_of_ones_own(keras, here, capsys):
         keras.fit(model, keras.RLACallback(resume=True, save_weights_only=True), epochs=2)
     assert _same(first.get_weights(), second.get_weights())
     assert "weights, but no optimizer state that fits" in capsys.readouterr().out
+
+
+def test_a_checkpoint_knows_the_rows_that_were_there(keras, only_run):
+    """Those of the epochs that its model has been trained for, and no later ones."""
+    keras.fit(keras.model(), keras.RLACallback(max_to_keep=None), epochs=3)
+    steps = only_run().metrics()["time-step"].tolist()
+    found = {entry["step"]: entry["written"]["progress.csv"][0] for entry in _entries(only_run())}
+    assert found == {step: len([each for each in steps if each <= step]) for step in (3, 6, 9)}

@@ -738,3 +738,16 @@ def test_a_full_disk_costs_the_new_checkpoint_and_nothing_else(namespace, small_
     assert callback.best_model_path.endswith("epoch=4-step=20.ckpt")
     assert disk.checkpoints(run) == ["epoch=4-step=20.ckpt", "last.ckpt"] == sorted(disk.manifest(run))
     logger.experiment.finish()
+
+
+@pytest.mark.parametrize("with_logger", [True, False], ids=["RLALogger", "no logger"])
+def test_a_checkpoint_knows_the_rows_that_were_there(with_logger, namespace, here, read_rows):
+    """Those of the moment when the state was taken: what is logged while the file is written came later."""
+    logger = namespace.logger() if with_logger else False
+    model, callback = namespace.Module(), namespace.RLACallback(save_top_k=-1, every_n_epochs=1)
+    model.on_save_checkpoint = lambda checkpoint: callback._run.log({"saving": 1.0})
+    namespace.trainer(logger=logger, callbacks=[callback], max_epochs=3, log_every_n_steps=1).fit(model)
+    (run,) = rla.runs("root")
+    saving = [number for number, row in enumerate(rows_of(run, read_rows)) if row.get("saving")]
+    entries = json.loads((run.checkpoint_dir / "manifest.json").read_text())["checkpoints"]
+    assert [entry["written"]["progress.csv"][0] for entry in entries] == saving and len(saving) == 3

@@ -1,0 +1,77 @@
+"""How far the files of metrics of a run have come: what a checkpoint records, so that a resume can go back to it.
+
+{"progress.csv": (3000, 214_310),                     rows and bytes: rows of a file that this process writes
+ "progress.node7-4711.csv": (None, 5_120),            of another process of the run: what it has so far
+ "tb/events.out.tfevents.1769846400...": (None, 99_408)}
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from rla_hooks import rowfiles
+from rla_hooks.checkpoints.entry import Positions
+from rla_hooks.writers.base import Writer, Written
+from rla_hooks.writers.csv_count import Hint
+from rla_hooks.writers.csv_writer import CsvWriter
+
+_EVENTS = "tfevents"
+_TENSORBOARD = "tb"
+_MOST = 1000  # files: each checkpoint lists them
+
+
+def positions(
+    writers: Iterable[Writer], log_dir: str | os.PathLike[str], before: tuple[Positions, float] | None = None
+) -> Positions:
+    """Return rows and bytes of all files of metrics in a run's log folder, by their paths there.
+
+    Of an event file only the bytes: to count its records takes as long as writing them. before: what was found the last
+    time, by this process or another one, and when, in seconds since 1970: a long file need not be read from its
+    beginning then. Raises OSError, and ValueError if there are too many files.
+    """
+    folder = Path(log_dir)
+    found: Positions = {name: (None, size) for name, size in _sizes(folder)}
+    for writer in writers:
+        position = _position_of(writer, folder, before)
+        name = None if position is None else _name_in(position.path, folder)
+        if position is not None and name is not None:
+            found[name] = position.rows, position.bytes
+    if len(found) > _MOST:
+        raise ValueError(f"there are {len(found)} files of metrics; at most {_MOST} are recorded")
+    return found
+
+
+def _sizes(folder: Path) -> Iterator[tuple[str, int]]:
+    for path in rowfiles.files(folder):
+        with suppress(OSError):
+            yield path.name, path.stat().st_size
+    with suppress(OSError), os.scandir(folder / _TENSORBOARD) as entries:
+        for entry in entries:
+            if _EVENTS in entry.name:
+                with suppress(OSError):
+                    yield f"{_TENSORBOARD}/{entry.name}", entry.stat().st_size
+
+
+def _position_of(writer: Any, folder: Path, before: tuple[Positions, float] | None) -> Written | None:
+    """Return how far a writer's file has come; None if it has none, or an event file, whose size says it."""
+    if isinstance(writer, CsvWriter):
+        return writer.position(_hint(before, _name_in(writer.path, folder)))
+    ask = getattr(writer, "written", None)
+    found = ask() if callable(ask) and writer.name != "tensorboard" else None
+    return found if isinstance(found, Written) else None
+
+
+def _hint(before: tuple[Positions, float] | None, name: str | None) -> Hint | None:
+    found, time = before or ({}, 0.0)
+    rows, size = found.get(name or "", (None, 0))
+    return None if rows is None else Hint(rows, size, time)
+
+
+def _name_in(path: str, folder: Path) -> str | None:
+    """Return the path of a file in the folder, with slashes; None if it is elsewhere."""
+    name = os.path.relpath(path, folder).replace(os.sep, "/") if path else ".."
+    return None if name.startswith("../") or name in ("..", ".") or os.path.isabs(name) else name
