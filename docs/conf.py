@@ -33,6 +33,7 @@ docs/lightning
 docs/keras
 docs/query
 docs/cli
+docs/clusters
 docs/settings
 docs/layout
 docs/reliability

@@ -19,6 +19,7 @@ from rla_hooks._version import __version__
 
 if TYPE_CHECKING:
     from rla_hooks.appending import open as open
+    from rla_hooks.core.preemption import should_stop
     from rla_hooks.core.run import Run
     from rla_hooks.errors import CheckpointError, ConfigError, RLAError, RLAWarning, RunError
     from rla_hooks.face import (
@@ -40,9 +41,11 @@ if TYPE_CHECKING:
 __all__ = [
     "CheckpointError", "ConfigError", "RLAError", "RLAWarning", "Run", "RunError", "Runs", "SavedRun", "Tester",
     "__version__", "current_run", "latest_checkpoint", "load_checkpoint", "log", "new_saver", "run", "runs",
-    "save_checkpoint", "save_figure", "simple_hist", "simple_plot", "simple_scatter", "sql", "start", "track",
+    "save_checkpoint", "save_figure", "should_stop", "simple_hist", "simple_plot", "simple_scatter", "sql", "start",
+    "track",
 ]
 _HOME = {
+    "core.preemption": ["should_stop"],
     "core.run": ["Run"],
     "errors": ["CheckpointError", "ConfigError", "RLAError", "RLAWarning", "RunError"],
     "query": ["Runs", "SavedRun", "latest_checkpoint", "runs", "sql"],

@@ -1,7 +1,7 @@
 """How a run can end: the status words, which of two endings is worse, and the ending that an exception stands for.
 
-Status words: ``running``, ``finished``, ``pruned``, ``interrupted``, ``failed``. A ``running`` run whose process is
-gone is read as ``killed``; that word is never written.
+Status words: ``running``, ``finished``, ``pruned``, ``preempted``, ``interrupted``, ``failed``. A ``running`` run
+whose process is gone is read as ``killed``; that word is never written.
 
 Exceptions are the user's: their ``__str__``, ``__eq__``, ``__bool__`` and attributes may raise anything. So types are
 compared with ``type(error)``, links are followed by BaseException's own attributes, and nothing here raises.
@@ -21,10 +21,11 @@ from rla_hooks.errors import ConfigError, did_you_mean
 from rla_hooks.masking import mask_text
 
 RUNNING, FINISHED, PRUNED, INTERRUPTED, FAILED = "running", "finished", "pruned", "interrupted", "failed"
+PREEMPTED = "preempted"  # a cluster asked it to stop, and it will go on: core/preemption.py
 KILLED = "killed"
 #: Of two endings the worse one is kept: that of the greater number.
-SEVERITY = {RUNNING: 0, FINISHED: 1, PRUNED: 2, INTERRUPTED: 3, FAILED: 4}
-ENDINGS = (FINISHED, PRUNED, INTERRUPTED, FAILED)
+SEVERITY = {RUNNING: 0, FINISHED: 1, PRUNED: 2, PREEMPTED: 3, INTERRUPTED: 4, FAILED: 5}
+ENDINGS = (FINISHED, PRUNED, PREEMPTED, INTERRUPTED, FAILED)
 _MAX_ERROR = 100_000  # characters of a traceback; an endless recursion has a long one
 _MAX_LINKS = 10_000  # exceptions of one group that are looked at
 _GROUP: Any = getattr(builtins, "BaseExceptionGroup", ())  # from Python 3.11 on

@@ -15,7 +15,7 @@ from types import FunctionType, TracebackType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from rla_hooks.calls import Parameters, is_coroutine, is_generator, source_file
-from rla_hooks.core import handover, registry
+from rla_hooks.core import handover, process_end, registry
 from rla_hooks.core.resume_request import Resumable, request_of
 from rla_hooks.core.settings import Config, Path_, RunSettings, Writers
 from rla_hooks.endings import ErrorTypes
@@ -297,6 +297,8 @@ class RunBlock(ContextDecorator):
     ) -> None:
         if self._here is not None:
             self._end(error)
+            if process_end.preemption is not None:
+                process_end.preemption.leave(error)
 
     def keep_result(self, value: Any) -> Any:
         """Keep what the tracked function returned in run.json, if that is plain data; return it unchanged."""

@@ -24,7 +24,7 @@ def test_the_public_names_are_those_of_the_design():
         "CheckpointError", "ConfigError", "RLAError", "RLAWarning", "Run", "RunError", "Runs", "SavedRun", "Tester",
         "current_run",
         "latest_checkpoint", "load_checkpoint", "log", "new_saver", "run", "runs", "save_checkpoint", "save_figure",
-        "simple_hist", "simple_plot", "simple_scatter", "sql", "start", "track",
+        "should_stop", "simple_hist", "simple_plot", "simple_scatter", "sql", "start", "track",
     ]  # fmt: skip
     assert isinstance(rla.__version__, str)
 

@@ -96,7 +96,7 @@ def test_a_long_list_is_bounded():
     assert "38 more parameters that differ, 44 more metrics" in text
 
 
-@pytest.mark.parametrize("status", ["finished", "running", "failed", "killed", "interrupted", "unknown", "pruned"])
+@pytest.mark.parametrize("status", "finished running failed killed interrupted unknown pruned preempted".split())
 def test_the_status_has_a_colour(status):
     """Each kind has its own, which can be read on white and on black: neither very light nor very dark."""
     text = plain(0, {}, status=status)._repr_html_()

@@ -52,10 +52,11 @@ def test_secrets_in_the_command_are_masked(given, kept, tmp_path, monkeypatch):
 
 
 def test_the_worst_ending_wins(tmp_path):
-    """Endings rank as finished, pruned, interrupted, failed; a milder or equal one that comes later changes nothing."""
+    """Endings rank as finished, pruned, preempted, interrupted, failed; one that is not worse changes nothing."""
     run = RunRecord(tmp_path / "run.json")
     assert run.end("finished") and not run.end("finished")
     assert run.end("pruned") and not run.end("finished")
+    assert run.end("preempted", None, "SIGUSR1") and not run.end("pruned")
     ended = run.content["ended"]
     assert ended and run.end("failed", ValueError("first"))
     assert not run.end("interrupted", KeyboardInterrupt()) and not run.end("failed", ValueError("second"))

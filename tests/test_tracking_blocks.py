@@ -131,7 +131,7 @@ def test_an_ending_is_one_of_the_known_words(saved):
     with rla.run(**QUICK) as run:
         for end in (run.finish, run.report):
             with pytest.raises(
-                ConfigError, match=r"'finishd'. Known: finished, pruned, interrupted, failed. Did you mean"
+                ConfigError, match=r"'finishd'. Known: finished, pruned, preempted, interrupted, failed. Did you mean"
             ):
                 end("finishd")
         assert run.status == "running"

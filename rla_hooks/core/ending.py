@@ -20,7 +20,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from rla_hooks import handles
-from rla_hooks.core import handover, registry
+from rla_hooks.core import handover, process_end, registry
 from rla_hooks.core.files import RunFiles
 from rla_hooks.core.guard import Guard
 from rla_hooks.core.handover import Ownership, State
@@ -31,6 +31,7 @@ from rla_hooks.endings import (
     FAILED,
     FINISHED,
     INTERRUPTED,
+    PREEMPTED,
     PRUNED,
     RUNNING,
     SEVERITY,
@@ -38,7 +39,7 @@ from rla_hooks.endings import (
     ending_of,
     signal_of,
 )
-from rla_hooks.record import RunRecord
+from rla_hooks.record import RunRecord, report_in_file
 from rla_hooks.writers.base import Ending
 
 _LATE_AT_ONCE = 16  # runs with rows after their end that have files open; a sweep may have a thousand
@@ -74,22 +75,22 @@ class RunEnd:
         self._rows_before: int | None = None  # when the last cell of a notebook ended
 
     def at_end(self, action: Callable[[], object]) -> None:
-        """Call ``action`` when the run ends, unless it is interrupted; for figures that are drawn once, at the end."""
+        """Call ``action`` when the run ends, unless it is interrupted; for figures that are drawn once."""
         self._actions.append(action)
 
     def report(self, status: str, error: BaseException | None = None, signal: str | None = None) -> None:
         """Record in run.json how the training has ended; the run stays open. Of several statuses the worst is kept.
 
-        status: ``finished``, ``pruned``, ``interrupted`` or ``failed``. signal: the name of the one that ended it. In a
-        run that the user has opened, a reported failure becomes a note if the run ends well after all: its fit was
-        tried again. On a rank that does not write, this changes the run.json of the writing rank, which may be about to
-        die. Raises ConfigError if ``status`` is none of these.
+        status: ``finished``, ``pruned``, ``preempted``, ``interrupted`` or ``failed``. signal: the name of the one that
+        ended it. In a run that the user has opened, a reported failure becomes a note if the run ends well after all:
+        its fit was tried again. On a rank that does not write, this changes the run.json of the writing rank, which may
+        be about to die. Raises ConfigError if ``status`` is none of these.
         """
         check_ending(status)
         self._rejoin()
         if error is not None and ending_of(error, self._run.settings.pruned_by) == PRUNED:
             status = PRUNED  # hooks do not know what the user calls so
-        self._report(ProgramEnd(status, error, signal), self._run.by_user)
+        self._report(_where_preempted(ProgramEnd(status, error, signal)), self._run.by_user)
 
     @handles.freed()
     def _report(self, end: ProgramEnd, revocable: bool) -> None:
@@ -107,9 +108,9 @@ class RunEnd:
     def finish(self, status: str = FINISHED, error: BaseException | None = None) -> None:
         """End the run. Of several statuses the worst is kept; a second call with the same one does nothing.
 
-        status: ``finished``, ``pruned``, ``interrupted`` or ``failed``. error: its traceback is kept in run.json. Rows
-        that are logged afterwards are still appended. A copy, a loaded run, or the run in a child process that trains
-        only updates the numbers in run.json. Raises ConfigError if ``status`` is not one of these.
+        status: ``finished``, ``pruned``, ``preempted``, ``interrupted`` or ``failed``. error: its traceback is kept in
+        run.json. Rows that are logged afterwards are still appended. A copy, a loaded run, or the run in a child
+        process that trains only updates the numbers in run.json. Raises ConfigError if ``status`` is not one of these.
         """
         check_ending(status)
         self._end(ProgramEnd(status, error, None if error is None else signal_of(error)), last_word=True)
@@ -120,6 +121,13 @@ class RunEnd:
             self.report(INTERRUPTED, None, name)
             self._run.logger.settle()  # afterwards, since a device may keep us waiting
 
+    def report_preempted(self, name: str) -> None:
+        """This signal has asked the program to stop: note it, if this process ends the run. It goes on for now."""
+        record = self._record()
+        if record is not None and self._run.ownership.state is not State.ENDED:
+            # As another process would: the training goes on in another thread, and changes its record meanwhile.
+            report_in_file(record.path, (PREEMPTED, None, name), revocable=True)
+
     def end_block(self, error: BaseException | None) -> None:
         """End the run with its tracked call or block, which ``error`` leaves, or nothing."""
         self.finish(FINISHED if error is None else ending_of(error, self._run.settings.pruned_by), error)
@@ -129,6 +137,7 @@ class RunEnd:
         if self._run.ownership.state is State.ENDED:
             _surely(self.count_late_rows)
             return
+        end = _where_preempted(end)
         if self._begun is not None:  # the process dies in the middle of it
             end = self._begun
         elif self.in_block and end.status == FINISHED:
@@ -159,6 +168,8 @@ class RunEnd:
     def _end(self, end: ProgramEnd, last_word: bool) -> None:
         """Note the ending, then do what is left for it."""
         run = self._run
+        if self._begun is None and run.ownership.state is not State.ENDED:
+            end = _where_preempted(end)
         registry.leave(run)
         self._rejoin()
         record = self._record()
@@ -189,7 +200,7 @@ class RunEnd:
         """Do what is left for the end, then close the files. Return what has interrupted it, if anything has."""
         run, late = self._run, None
         actions, self._actions = self._actions, []
-        if end.status == INTERRUPTED:  # then there is no time
+        if end.status in (PREEMPTED, INTERRUPTED):  # then there is no time
             actions = []
         for action in actions:
             try:
@@ -242,7 +253,21 @@ class RunEnd:
             self._pause()
         else:
             run.flush()
+        if process_end.preemption is not None:
+            process_end.preemption.forget(run)
         handover.forget_writing_rank()
+
+
+def _where_preempted(end: ProgramEnd) -> ProgramEnd:
+    """Return the ending of a run that a signal has asked to stop: preempted, unless it failed, or Ctrl-C came.
+
+    Whatever raises SystemExit then, code of the user's or a framework, obeys the signal.
+    """
+    name = process_end.preempted_by()
+    is_exit = issubclass(type(end.error), (str, SystemExit))  # a text tells of an exit
+    if name is None or (SEVERITY[end.status] > SEVERITY[PREEMPTED] and not (is_exit and end.signal != "SIGINT")):
+        return end
+    return end._replace(status=PREEMPTED, error=None, signal=name)
 
 
 def _surely(step: Callable[[], object]) -> BaseException | None:

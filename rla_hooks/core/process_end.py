@@ -11,7 +11,7 @@ import threading
 import time
 from contextlib import suppress
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 from rla_hooks import handles, ranks
 from rla_hooks.atomic import remove_unfinished
@@ -19,8 +19,27 @@ from rla_hooks.core import notebook, program_exit
 from rla_hooks.core.logger import is_writing_row
 from rla_hooks.core.notebook import Runs
 from rla_hooks.core.program_exit import ProgramEnd
-from rla_hooks.endings import FINISHED, INTERRUPTED, traceback_module
+from rla_hooks.endings import FINISHED, INTERRUPTED, PREEMPTED, traceback_module
 
+
+class Preemption(Protocol):
+    """What this module, and the end of a run, ask of core/preemption.py, which a program that needs it loads."""
+
+    @property
+    def number(self) -> int:
+        """The signal that has asked the program to stop; 0: none has."""
+
+    def is_first(self, number: int) -> bool | None:
+        """Whether this signal only asks the program to stop; None where it has another meaning, as in a child."""
+
+    def on_new_run(self) -> None: ...
+    def forget(self, follower: object) -> None: ...
+    def leave(self, error: BaseException | None) -> None: ...
+    def before_death(self) -> None: ...
+    def release(self) -> None: ...
+
+
+preemption: Preemption | None = None  # core/preemption.py, once something has asked for it
 _hooked = 0  # the id of the process that the handlers below were registered in
 _LONGEST_POSTPONED = 2.0  # seconds that SIGTERM waits for a row that is being written
 _postponed_since = 0.0  # on the monotonic clock; 0: never
@@ -37,16 +56,18 @@ def watch(runs: Runs, in_block: bool = False) -> None:
         _load_what_shows_errors()
     _runs = runs
     handles.keep()
-    _catch_sigterm()
+    catch_sigterm()
     program_exit.watch()
     notebook.watch(runs)
+    if preemption is not None:
+        preemption.on_new_run()
     if _hooked == ranks.process_id:
         return
     _hooked = ranks.process_id
-    atexit.register(_at_exit)
+    atexit.register(end_with_program)
     multiprocessing = sys.modules.get("multiprocessing.util")
     if multiprocessing is not None:  # its children leave without atexit
-        multiprocessing.Finalize(None, _at_exit, exitpriority=0)
+        multiprocessing.Finalize(None, end_with_program, exitpriority=0)
     previous = sys.excepthook
 
     def excepthook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -69,8 +90,9 @@ def release() -> None:
     """No run is open any more: restore the default handler of SIGTERM, unless the program has set another one."""
     handles.drop()
     program_exit.release()
-    if _in_main_thread() and signal.getsignal(signal.SIGTERM) is _on_sigterm:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if preemption is not None:
+        preemption.release()
+    release_sigterm()
 
 
 def end_all(runs: Runs) -> None:
@@ -79,7 +101,8 @@ def end_all(runs: Runs) -> None:
 
 
 @handles.freed()
-def _at_exit() -> None:
+def end_with_program() -> None:
+    """End the open runs as the program has ended: well, with an exit code, or by an exception."""
     try:
         end = program_exit.how()
     except BaseException as error:  # Ctrl-C; the runs end all the same
@@ -96,21 +119,49 @@ def _end(runs: Runs, end: ProgramEnd) -> None:
             continue
 
 
-def _catch_sigterm() -> None:
-    """Handle SIGTERM as an interruption, unless the program has its own handler."""
-    if _in_main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+def catch_sigterm() -> None:
+    """Handle SIGTERM as an interruption, or as a preemption, unless the program has its own handler."""
+    if in_main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _on_sigterm)
 
 
+def release_sigterm() -> None:
+    """Restore the default handler, unless the program has set another one."""
+    if in_main_thread() and signal.getsignal(signal.SIGTERM) is _on_sigterm:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def preempted_by() -> str | None:
+    """Return the name of the signal that has asked this program to stop and to be resumed later; None: no such one."""
+    number = 0 if preemption is None else preemption.number
+    return signal.Signals(number).name if number else None
+
+
 def _on_sigterm(number: int, frame: FrameType | None) -> Any:
+    is_first = None if preemption is None else preemption.is_first(number)
+    if is_first:
+        return
+    if is_first is False:
+        die(number, frame, PREEMPTED)
+        return
     name = signal.Signals(number).name
     if signal.getsignal(number) is not _on_sigterm:  # called by a framework's handler, which will stop the training
         for run in _runs():
             run.ending.report_signal(name)
         return
+    die(number, frame, INTERRUPTED)
+
+
+def die(number: int, frame: FrameType | None, status: str) -> None:
+    """End the open runs with this status, then the process by this signal; called by the handler of the signal.
+
+    A row that is being written is written first, unless that takes seconds.
+    """
     if is_writing_row(frame) and _try_later(number):
         return
-    _end(_runs, ProgramEnd(INTERRUPTED, None, name))
+    _end(_runs, ProgramEnd(status, None, signal.Signals(number).name))
+    if status == PREEMPTED and preemption is not None:
+        preemption.before_death()
     signal.signal(number, signal.SIG_DFL)
     remove_unfinished()  # a checkpoint that the signal has interrupted
     os.kill(os.getpid(), number)  # so that the process dies of the signal, as its parent expects
@@ -134,5 +185,5 @@ def _send(number: int) -> None:
     os.kill(os.getpid(), number)
 
 
-def _in_main_thread() -> bool:
+def in_main_thread() -> bool:
     return threading.current_thread() is threading.main_thread()

@@ -188,6 +188,7 @@ class Run(SummaryWords):
         chosen = self.settings.chosen
         if self._is_disabled():
             self.follow(handover.run_of_writing_rank() or (None if chosen is None else chosen.paths))
+            self._watch_signals()
             return
         if chosen is not None:
             self._resume(chosen)
@@ -207,6 +208,7 @@ class Run(SummaryWords):
         try:
             self.files.begin()
             registry.register_open(self)
+            self._watch_signals()
             self.files.tell_start(self.is_quiet)
             self.files.describe()
         except BaseException as error:  # Ctrl-C: run.json must not go on saying that it runs
@@ -229,11 +231,17 @@ class Run(SummaryWords):
         not_writing.export_run(chosen.paths)
         try:
             registry.register_open(self)
+            self._watch_signals()
             self.files.tell_start(self.is_quiet)
             life.begin()
         except BaseException as error:  # Ctrl-C: run.json must not go on saying that it runs
             self.ending.end_block(error)
             raise
+
+    def _watch_signals(self) -> None:
+        """A run that can be resumed has signals that ask it to stop, even if it does not ask itself."""
+        if self.settings.resume is not None:
+            self.should_stop()
 
     @property
     def is_resumed(self) -> bool:
@@ -457,6 +465,12 @@ class Run(SummaryWords):
     at_end = of_part("ending", RunEnd.at_end)
     report = of_part("ending", RunEnd.report)
     finish = of_part("ending", RunEnd.finish)
+
+    def should_stop(self) -> bool:
+        """Return whether the training is to save and stop: see :func:`rla_hooks.should_stop`."""
+        from rla_hooks.core import preemption  # late: few programs need it
+
+        return preemption.should_stop_of(self)
 
     def flush(self) -> None:
         """At a pause of the training: write the rows that wait for a device, show the last table, update run.json."""

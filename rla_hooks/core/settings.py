@@ -143,6 +143,10 @@ class RunSettings(Fields):
             problems.append(f"independent is {show(self.independent)}. Allowed: True, False.")
         if not is_error_types(self.pruned_by):
             problems.append(f"pruned_by is {show_word(self.pruned_by)}. Allowed: types of exceptions: (StoppedEarly,).")
+        if "RLA_GRACE" in os.environ or "RLA_EXIT_CODE" in os.environ or "RLA_REQUEUE" in os.environ:
+            from rla_hooks.core import preemption_settings
+
+            problems += preemption_settings.from_environment().problems
         return problems
 
     def record_problems(self) -> list[str]:

@@ -25,6 +25,7 @@ _COLOURS = {  # that can be read on white and on black
     "failed": "#e0524d",
     "killed": "#e0524d",
     "interrupted": "#c98512",
+    "preempted": "#c98512",
 }
 _GREY = "#8a8f98"
 _LINE = "1px solid rgba(128, 128, 128, 0.3)"

@@ -39,9 +39,10 @@ _LONGEST = 1e11  # seconds, 3000 years: what somebody may have written into run.
 class SavedRun:
     """A run as read from its folders. ``problems`` lists what is damaged; everything else can be read.
 
-    ``name``, ``task``; ``status``: ``running``, ``finished``, ``pruned``, ``interrupted``, ``failed``; ``killed`` if it
-    did not end and its process is gone; ``running (silent since 2026-01-31 12:00 UTC)`` if it runs, or ran, in a
-    container or on another host, and has written nothing for ten minutes; ``unknown`` where run.json is damaged.
+    ``name``, ``task``; ``status``: ``running``, ``finished``, ``pruned``, ``preempted``, ``interrupted``,
+    ``failed``; ``killed`` if it did not end and its process is gone; ``running (silent since 2026-01-31 12:00 UTC)`` if
+    it runs, or ran, in a container or on another host, and has written nothing for ten minutes; ``unknown`` where
+    run.json is damaged.
     ``hparams``: parameter.json; ``info``: run.json, and of a run that did not end what rows it has; ``paths``: where
     its files are; ``hints``: what is unusual, such as a folder that somebody has renamed. A saved run is what the files
     said: small ones when it was listed, rows when they are first asked for.
