@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
+import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 import rla_hooks as rla
+from rla_hooks import hooks, testing
 from rla_hooks.errors import ConfigError, RunError
+from rla_hooks.query.entry import seconds_of
 
 pytestmark = pytest.mark.usefixtures("quiet")
 
@@ -78,6 +83,7 @@ def test_a_run_that_was_killed_goes_on_in_its_folders(train):
         "status": "killed", "rows": 13, "last_step": 12, "ended": None, "reason": "resume=", "step": 10,
     }  # fmt: skip
     assert former["started"] == run.run_json["started"] < run.run_json["resumed"]
+    assert 0 < run.seconds < 30 + time.time() - seconds_of(run.run_json["resumed"])
     assert run.run_json["last"] == {"total": sum(range(20))}  # the weights came back
 
 
@@ -320,3 +326,125 @@ def test_a_folder_that_was_renamed(tmp_path):
         rla.log({"loss": 0.0}, step=4)
         assert rla.save_checkpoint({"weights": [2.0]}, step=5).parent == old.checkpoint_dir
     assert rla.runs()[-1].status == "finished"
+
+
+def test_a_hook_goes_on_with_a_run():
+    """Its handle names the folders before it starts, and changes nothing until then; a copy of it joins the run."""
+    old = interrupted()
+    before = _files_of(old.log_dir)
+    handle = hooks.attach_or_plan(hooks.OwnRun("Hook", **QUICK, resume=old.name))
+    copy = pickle.loads(pickle.dumps(handle))
+    assert (handle.resolve().name, handle.run, handle.resolve().is_resumed) == (old.name, None, True)
+    assert _files_of(old.log_dir) == before
+    run = handle.ensure_started()
+    assert (run.name, run.status, run.made_by_hook) == (old.name, "running", True)
+    run.loaded_checkpoint(old.checkpoint_dir / "checkpoint-4.pkl")
+    run.log({"loss": 0.0}, step=4)
+    other = copy.ensure_started()
+    assert other.record.content["life"] == run.record.content["life"]
+    assert len(content_of(run)["restarts"]) == 1
+    testing.reset()
+    assert rla.runs()[-1].status == "finished"
+
+
+def test_a_hook_is_told_of_mistakes_in_a_resume():
+    """With the others, before anything is created."""
+    with pytest.raises(ConfigError, match=r"(?s)resume is 3.*allow is 5"):
+        hooks.check_arguments("Hook", (), {}, hooks.OwnRun("Hook", resume=3, allow=5))
+
+
+def test_a_file_that_is_no_checkpoint_of_the_run_cuts_nothing(tmp_path):
+    """A hook that gives one is told."""
+    old = interrupted()
+    with rla.run(**QUICK, resume=old.name) as run:
+        with pytest.warns(rla.RLAWarning, match=r"other\.pt is no checkpoint of this run"):
+            run.loaded_checkpoint(tmp_path / "other.pt")
+        run.log({"loss": 0.0}, step=4)
+
+
+def test_a_run_of_format_1(tmp_path):
+    """It goes on, and its run.json has everything that this version writes."""
+    root = shutil.copytree(Path(__file__).parent / "data/root_format_1", tmp_path / "root")
+    old = next(run for run in rla.runs(root) if run.record == {"seed": 3})
+    old.paths.run_json.write_text(json.dumps(old.run_json | {"status": "interrupted"}))
+    with rla.run("cartpole", log_root=root, backup="none", writers=["csv"], resume=old.log_dir):
+        step, _ = rla.load_checkpoint()
+        rla.log({"loss": 0.0}, step=step + 1)
+    saved = next(run for run in rla.runs(root) if run.name == old.name)
+    assert (saved.status, saved.problems, saved.info["format"], step) == ("finished", (), 2, 300)
+    assert [life["status"] for life in saved.run_json["restarts"]] == ["interrupted"]
+
+
+def test_a_run_of_the_original_rla_is_refused(tmp_path):
+    """It has no run.json, and no list of checkpoints: it can only be read."""
+    root = shutil.copytree(Path(__file__).parent / "data/root_of_rla", tmp_path / "root")
+    [old, *_] = rla.runs(root)
+    with pytest.raises(rla.RLAError, match=r"resume|resumed"):
+        rla.start("t", log_root=root, resume=old, from_start=True)
+
+
+def test_a_disk_that_cannot_be_written(mounted, tmp_path):
+    """A clear error before anything is changed: no training repeats what is on the curve, unrecorded."""
+    disk = mounted("tmpfs", "size=4m")
+    old = interrupted(log_root=disk / "root")
+    before = _files_of(disk)
+    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    with pytest.raises(RunError, match=r"cannot be resumed.*[Rr]ead-only.*Nothing of it has changed"):
+        rla.start(**QUICK, log_root=disk / "root", resume=old.log_dir)
+    subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
+    with (disk / "filler").open("wb", buffering=0) as filler, pytest.raises(OSError, match="No space"):
+        while True:
+            filler.write(bytes(4096))
+    with pytest.raises(RunError, match=r"cannot be resumed.*No space.*Nothing of it has changed"):
+        rla.start(**QUICK, log_root=disk / "root", resume=old.log_dir)
+    (disk / "filler").unlink()
+    assert _files_of(disk) == before
+    with rla.run(**QUICK, log_root=disk / "root", resume=old.log_dir):
+        rla.load_checkpoint()
+
+
+def test_a_clock_that_was_set_back(monkeypatch):
+    """Rows keep their order, and the new life its own length; ``resumed`` is what the clock says."""
+    old = interrupted()
+    content = content_of(old) | {"started": "2040-01-31T12:00:00.000000+00:00", "ended": None, "status": "running"}
+    content |= dict.fromkeys(("pid", "process"), 2**22 + 1)
+    old.paths.run_json.write_text(json.dumps(content | {"owner": {key: content[key] for key in content["owner"]}}))
+    with rla.run(**QUICK, resume=old.name) as run:
+        rla.load_checkpoint()
+        rla.log({"loss": 0.0}, step=6)
+    saved = rla.runs()[-1]
+    assert (saved.status, 0 <= saved.seconds < 60, saved.metrics()["time-step"].tolist()[-1]) == ("finished", True, 6)
+    assert saved.run_json["resumed"] < saved.run_json["started"] == content_of(run)["restarts"][0]["started"]
+
+
+def test_copies_and_children_of_a_resumed_run_cut_nothing():
+    """A copy adds rows beside, and a forked child accepts everything and writes nothing, as ever."""
+    old = interrupted()
+    with rla.run(**QUICK, resume=old.name) as run:
+        rla.load_checkpoint()
+        copy = pickle.loads(pickle.dumps(run))
+        assert (copy.is_resumed, copy.new_life) == (True, None)
+        copy.load_checkpoint()
+        copy.log({"copied": 1.0}, step=5)
+        if os.fork() == 0:
+            before = _files_of(run.log_dir)
+            run.load_checkpoint()
+            run.log({"forked": 1.0}, step=6)
+            os._exit(_files_of(run.log_dir) != before)
+        assert os.wait()[1] == 0
+        run.log({"loss": 0.0}, step=6)
+    assert rla.runs()[-1].status == "finished"
+
+
+def test_a_run_is_resumed_three_times(train):
+    """Each life is listed with what it left."""
+    for turn, dies_at in enumerate((7, 12, 18)):
+        assert train(30, rla.runs()[-1].name if turn else "", dies_at) == -signal.SIGKILL
+    assert train(30, rla.runs()[-1].name) == 0
+    [run] = rla.runs()
+    assert [(life["status"], life["last_step"], life["step"]) for life in run.run_json["restarts"]] == [
+        ("killed", 7, 5),
+        ("killed", 12, 10),
+        ("killed", 18, 15),
+    ]
+    assert run.run_json["last"] == {"total": sum(range(30))}

@@ -64,16 +64,17 @@ def request_of(
     >>> request_of("auto", "steps", False, 1, problems := []), problems
     (None, ['from_start is 1. Allowed: True, False.'])
     """
-    found = [f"{name} is {shown(value, 100)}. Allowed: True, False." for name, value in _flags(same_code, from_start)]
-    names = [allow] if isinstance(allow, str) else allow
-    if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
-        found.append(f"allow is {shown(allow, 100)}. Allowed: a list of names of hyper-parameters: ['steps'].")
+    found: list[str] = []
     is_text = isinstance(run, (str, os.PathLike)) and bool(str(run).strip())
     if not (run is None or is_text or isinstance(getattr(run, "paths", None), RunPaths)):
         found.append(
             f"resume is {shown(run, 100)}. Allowed: 'auto', the id of a run, its name, a folder of it, or a run of "
             "rla.runs()."
         )
+    names = [allow] if isinstance(allow, str) else allow
+    if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
+        found.append(f"allow is {shown(allow, 100)}. Allowed: a list of names of hyper-parameters: ['steps'].")
+    found += [f"{name} is {shown(value, 100)}. Allowed: True, False." for name, value in _flags(same_code, from_start)]
     problems += found
     if found:
         return None

@@ -24,6 +24,7 @@ from rla_hooks.core.files import RunFiles
 from rla_hooks.core.guard import Guard
 from rla_hooks.core.handover import Ownership
 from rla_hooks.core.hyper_parameters import HyperParameters
+from rla_hooks.core.job import job_identity
 from rla_hooks.core.logger import Logger
 from rla_hooks.core.resume_request import Resumable, ResumeRequest
 from rla_hooks.core.settings import RunSettings
@@ -84,7 +85,7 @@ class NewLife:
         record = self._record
         folders = (paths.log_dir, paths.tensorboard_dir, paths.checkpoint_dir)
         try:
-            news: dict[str, Any] = {"life": run.ownership.id, "reason": self._request.reason}
+            news: dict[str, Any] = {"life": run.ownership.id, "job": job_identity(), "reason": self._request.reason}
             record.resume(self._count, folders, self._chosen.over, **news)
             make_folders(paths)
             self._cut_at_start(record)

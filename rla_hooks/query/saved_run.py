@@ -108,11 +108,16 @@ class SavedRun:
 
     @property
     def seconds(self) -> float | None:
-        """How long it ran; for a run that is running how long it has, None for one that was killed."""
+        """How long it ran; for a run that is running how long it has, None for one that was killed.
+
+        Of a run that was resumed this is its present life; :attr:`restarts` has the others.
+        """
         noted = self.run_json.get("seconds")
         if isinstance(noted, (int, float)) and not isinstance(noted, bool):
             return float(noted) if 0 <= noted < _LONGEST else None
-        return max(0.0, time.time() - self.entry.started) if is_running(self.status) else None
+        resumed = seconds_of(self.run_json.get("resumed"))
+        began = self.entry.started if resumed is None else resumed
+        return max(0.0, time.time() - began) if is_running(self.status) else None
 
     @property
     def host(self) -> str | None:
