@@ -18,8 +18,13 @@ from typing import NamedTuple
 import pytest
 
 import rla_hooks as rla
-from rla_hooks import errors, layout, ranks, testing
+from rla_hooks import errors, layout, ranks, rowfiles, testing
+from rla_hooks.checkpoints import Entry, Manifest
 from rla_hooks.writers import csv_row
+from rla_hooks.writers.base import Row
+from rla_hooks.writers.csv_format import cells_of, count_rows, read_header, row_starts
+from rla_hooks.writers.csv_writer import CsvWriter
+from rla_hooks.writers.tensorboard_writer import TensorBoardWriter
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
@@ -105,6 +110,52 @@ def write_config():
 def run_paths(tmp_path):
     """The folders of a new run."""
     return layout.create(tmp_path / "logs", "task", {"lr": 0.1})
+
+
+class Training:
+    """Writes what a run writes, life after life, without a Run: so a test can stop it anywhere, and cut it back."""
+
+    def __init__(self, paths: layout.RunPaths):
+        self.paths = paths
+        self.start()
+
+    def start(self) -> None:
+        """Begin a life: a process that opens progress.csv again, and another event file."""
+        self.csv, self.events = CsvWriter(self.paths.progress_csv), TensorBoardWriter(self.paths.tensorboard_dir)
+
+    def steps(self, *steps: int, **values: float | str) -> None:
+        for step in steps:
+            row = Row(step, 1000.0 + step, {"loss": step + 0.5, **values})
+            self.csv.write(row)
+            self.events.write(row)
+
+    def position(self, *others: str) -> dict[str, tuple[int | None, int]]:
+        """Where the files of metrics stand, as a checkpoint records it. others: files of other processes."""
+        found: dict[str, tuple[int | None, int]] = {}
+        for path in rowfiles.files(self.paths.log_dir):
+            with open(path, "rb") as file:
+                rows = count_rows(file, row_starts(cells_of(read_header(file))))
+            found[path.name] = None if path.name in others else rows, path.stat().st_size
+        for path in self.paths.tensorboard_dir.glob("*tfevents*"):
+            found[f"tb/{path.name}"] = None, path.stat().st_size
+        return found
+
+    def save(self, step: int, name: str = "checkpoint", *others: str) -> Entry:
+        """Save a checkpoint, and return its entry with the position."""
+        file = f"{name}-{step}.pkl"
+        (self.paths.checkpoint_dir / file).write_text(f"{step}")
+        manifest = Manifest(self.paths.checkpoint_dir)
+        return manifest.add(file, name, step, written=self.position(*others))
+
+    def stop(self) -> None:
+        self.csv.close()
+        self.events.close()
+
+
+@pytest.fixture
+def training(run_paths):
+    """A run that was not finished, of which a test says what it writes."""
+    return Training(run_paths)
 
 
 @pytest.fixture(params=["orjson", "python"])

@@ -19,7 +19,7 @@ FLOORS = [
     filenames endings outcome record restarts places reserve handles command masking life smallfiles labels results
     patterns fields calls forms""",
     """writers rowfiles rows""",
-    """config figures checkpoints snapshot""",
+    """config figures checkpoints snapshot cutting""",
     """query core""",
     """tester tracked tracking face hooks appending resumable testing __init__""",
     """easy_log cli integrations""",

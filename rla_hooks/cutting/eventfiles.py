@@ -1,0 +1,158 @@
+"""Which events of TensorBoard's files stay.
+
+TensorBoard reads the files of a folder in the order of their names, follows the newest one, and reads none from its
+beginning again. Its default loader takes what comes later at a smaller step, tag by tag, for the better; the one in
+Python does so where a session starts. So what stays of all files becomes one new file, whose start tells to forget what
+was read before; and the newest file gives way to one without events, which a loader that has come that far leaves.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import stat
+import struct
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from rla_hooks.cutting.parts import Part, Range, joined
+from rla_hooks.smallfiles import open_regular
+from rla_hooks.writers.events import frame_head
+
+FOLDER = "tb"
+_HEAD = struct.Struct("<Q4x")  # the length of a record, and the checksum of that
+_FRAME = 16  # bytes around the data of a record
+_STEP, _VERSION, _SESSION = 2, 3, 7  # fields of an event
+
+Made = Mapping[
+    str, Mapping[str, Any]
+]  # of the files of former cuts: the bytes of their start, and where the rest is from
+
+
+def parts(
+    tensorboard_dir: Path,
+    written: Mapping[str, tuple[int | None, int]] | None,
+    step: int,
+    made: Made,
+) -> list[Part]:
+    """Return what is to be done with the event files, in the order of their names; none if nothing of them is cut.
+
+    written: how far each file had come; None if that is not known, so that events after ``step`` are cut. made: the
+    files that former cuts have made. Raises OSError.
+    """
+    found, is_cut = list[Part](), False
+    for name in names_in(tensorboard_dir):
+        path = f"{FOLDER}/{name}"
+        with open_regular(tensorboard_dir / name) as file:
+            size = os.fstat(file.fileno()).st_size
+            data: Any = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
+        begin = _start_of(data)
+        if written is None:
+            kept = joined((first, end) for first, end in _records(data, begin) if _event(data, first, end)[0] <= step)
+        else:
+            kept = joined(_whole_part(data, begin, each) for each in _kept(path, written, made))
+        whole = _end_of_records(data, kept[-1][1] if kept else begin, size)
+        is_cut = is_cut or kept != joined([(begin, whole)])
+        is_copied = kept == joined([(begin, size)])
+        found.append(Part(path, "drop" if is_copied else "move", size, kept=kept))
+    if not is_cut:
+        return []
+    found[-1].stub = True
+    return found
+
+
+def names_in(folder: Path) -> list[str]:
+    """Return the names of the event files in a folder, in order; none if it is not there."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(
+                each.name for each in entries if "tfevents" in each.name and stat.S_ISREG(each.stat().st_mode)
+            )
+    except FileNotFoundError:
+        return []
+
+
+def _kept(path: str, written: Mapping[str, tuple[int | None, int]], made: Made) -> list[Range]:
+    """Return the parts of a file that were there at the checkpoint, whatever their file was then."""
+    if path in written:
+        return [(0, written[path][1])]
+    if path not in made:
+        return []
+    at, kept = made[path]["start"], []
+    for source, begin, end in made[path]["of"]:
+        for first, last in _kept(source, written, made):
+            kept.append((at + max(first, begin) - begin, at + min(last, end) - begin))
+        at += end - begin
+    return [(first, last) for first, last in kept if first < last]
+
+
+def _whole_part(data: Any, start: int, part: Range) -> Range:
+    """Return a part of a file without the start, and without a record at its end that is not whole."""
+    begin = max(part[0], start)
+    return begin, _end_of_records(data, begin, min(part[1], len(data)))
+
+
+def _start_of(data: Any) -> int:
+    """Return where the events begin, behind the version and the starts of sessions."""
+    start = 0
+    for begin, end in _records(data, 0):
+        if _event(data, begin, end)[1] not in (_VERSION, _SESSION):
+            break
+        start = end
+    return start
+
+
+def _records(data: Any, begin: int) -> Iterator[Range]:
+    """Yield where each whole record begins and ends: what comes after one that is damaged cannot be read."""
+    size, unpack = len(data), _HEAD.unpack_from
+    while begin + _FRAME <= size:
+        (length,) = unpack(data, begin)
+        end = begin + _FRAME + length
+        if end > size or data[begin : begin + _HEAD.size] != frame_head(length):
+            break
+        yield begin, end
+        begin = end
+
+
+def _end_of_records(data: Any, begin: int, limit: int) -> int:
+    """Return where the last whole record within ``limit`` ends."""
+    for _, end in _records(data, begin):
+        if end > limit:
+            break
+        begin = end
+    return begin
+
+
+def _event(data: Any, begin: int, end: int) -> tuple[int, int]:
+    """Return the step of the event in a record, and the field that holds its content."""
+    step, field, at = 0, 0, begin + _HEAD.size
+    while field <= _STEP and at < end - 4:  # fields come in their order
+        field, value, at = _field(data, at)
+        if field == _STEP and value is not None:
+            step = value - (1 << 64) if value >= 1 << 63 else value
+    return step, field
+
+
+def _field(data: Any, at: int) -> tuple[int, int | None, int]:
+    """Return the number of a field, its value if it is an integer, and where the next one begins."""
+    key, at = _varint(data, at)
+    kind = key & 7
+    if kind == 0:
+        value, at = _varint(data, at)
+        return key >> 3, value, at
+    if kind == 2:
+        length, at = _varint(data, at)
+        return key >> 3, None, at + length
+    return key >> 3, None, at + (8 if kind == 1 else 4)
+
+
+def _varint(data: Any, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while at < len(data):
+        byte = data[at]
+        value |= (byte & 127) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 128 or shift > 63:
+            break
+    return value, at
