@@ -15,9 +15,12 @@ import numpy as np
 import pytest
 
 import rla_hooks as rla
+from rla_hooks import devices
 from rla_hooks.core.logger import Logger
 from rla_hooks.errors import RLAWarning
 from rla_hooks.writers.base import Row, Text
+from rla_hooks.writers.csv_writer import CsvWriter
+from rla_hooks.writers.tensorboard_writer import TensorBoardWriter
 
 
 class ListWriter:
@@ -293,3 +296,101 @@ def test_a_row_that_is_opened_last_is_written_by_whatever_run_it_is(kind, end, t
 
 def _default_sigint():
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _interrupted(kind):
+    """A class of writers in which Ctrl-C comes right after the first row was written."""
+
+    class Interrupted(kind):
+        presses = 1
+
+        def write(self, row):
+            written = super().write(row)
+            if self.presses:
+                self.presses -= 1
+                raise KeyboardInterrupt
+            return written
+
+    return Interrupted
+
+
+@pytest.mark.parametrize("waits", [False, True], ids=["add_scalar", "wait=False"])
+@pytest.mark.parametrize("interrupted", ["csv", "tensorboard"])
+def test_ctrl_c_right_after_a_row_was_written(
+    interrupted, waits, writer, tmp_path, monkeypatch, read_rows, read_scalars
+):
+    """Who has the row does not get it again, and the others get it."""
+    kinds = {"csv": CsvWriter, "tensorboard": TensorBoardWriter}
+    kinds[interrupted] = _interrupted(kinds[interrupted])
+    logger = Logger([kinds["csv"](tmp_path / "progress.csv"), kinds["tensorboard"](tmp_path), writer])
+    values = {"a": 1.0, "b, c": -0.1}
+    if waits:
+        monkeypatch.setitem(devices._families, _Value, _Device())
+        logger.log({key: _Value(value) for key, value in values.items()}, 7, wait=False)
+    else:
+        for key, value in values.items():
+            logger.add_scalar(key, value, 7)
+    with pytest.raises(KeyboardInterrupt):
+        logger.flush()
+    logger.log({"late": 2.0}, 8)
+    logger.close()
+    assert writer.rows == [(7, values), (8, {"late": 2.0})]
+    assert [row["time-step"] for row in read_rows(tmp_path / "progress.csv")] == ["7", "8"]
+    assert {key: [step for step, _ in found] for key, found in read_scalars(tmp_path).items()} == {
+        "a": [7],
+        "b, c": [7],
+        "late": [8],
+    }
+    assert (logger.rows, logger.last_values) == (2, {**values, "late": 2.0})
+
+
+class _Value:
+    def __init__(self, value):
+        self.value = value
+
+
+class _Device:
+    """A family of values that come when somebody waits for them."""
+
+    def holds(self, value):
+        return True
+
+    def fetch(self, values, at_once):
+        return _Arriving([each.value for each in values])
+
+
+class _Arriving:
+    def __init__(self, values):
+        self.values = values
+
+    def ready(self):
+        return False
+
+    def result(self):
+        return self.values
+
+
+@pytest.mark.parametrize("kind", [CsvWriter, TensorBoardWriter])
+def test_a_writer_knows_its_last_rows(kind, tmp_path):
+    """However many have come behind, within 64 KB, and also after a column came late; no row that only resembles."""
+    writer = kind(tmp_path / "progress.csv" if kind is CsvWriter else tmp_path)
+    row = Row(1, 0.25, {"a": 0.5, "b": 'text "1"\n', "c": 3})
+    assert not writer.has_written(row)
+    writer.write(row)
+    for step in range(500):
+        writer.write(Row(step, 0.5, {"a": 0.5} if step else {"a": 0.5, "late": 1.0}))
+    assert writer.has_written(row)
+    for other in [Row(1, 0.26, row.values), Row(2, 0.25, row.values), Row(1, 0.25, {**row.values, "c": 4})]:
+        assert not writer.has_written(other)
+    assert not writer.has_written(Row(1, 0.25, {**row.values, "new": 4}))
+    assert not writer.has_written(Row(1, 0.25, {"a": 0.5, "c": 3, "late": 2.0}))
+
+
+def test_recorded_values_do_not_change_the_time(logger, writer):
+    """They join the row of the call, whose walltime it has."""
+    logger.record("a", 1.0)
+    logger.log({"b": 2.0}, 3, walltime=1000.5)
+    logger.record("a", 1.0)
+    logger.add_scalar("b", 2.0, 4, walltime=2000.5)
+    assert writer.rows == [(3, {"a": 1.0, "b": 2.0}), (4, {"a": 1.0, "b": 2.0})]
+    assert writer.times == [1000.5, 2000.5]

@@ -182,6 +182,29 @@ def test_a_deleted_file_is_made_anew(name, run_paths, read_steps):
         assert held == [2, 2, 3, 3, 4, 4, 5, 5]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="its numbers of files are others")
+@pytest.mark.parametrize("taken", [True, False], ids=["another file has its number", "closed"])
+@pytest.mark.parametrize("name", ON_DISK)
+def test_a_file_that_the_program_has_closed_is_opened_again(name, taken, run_paths, read_steps, tmp_path):
+    """Programs that become a daemon close all numbers: the user's next file gets one, and keeps it."""
+    writer, before = _writer(name, run_paths), os.open(os.devnull, os.O_RDONLY)
+    writer.write(_row(0, time=1000.0))
+    after = os.open(os.devnull, os.O_RDONLY)
+    os.closerange(before, after + 1)
+    theirs = [
+        os.open(tmp_path / f"theirs-{number}", os.O_RDWR | os.O_CREAT) for number in range(before, after) if taken
+    ]
+    with contextlib.nullcontext() if name == "log" else pytest.warns(RLAWarning, match="was deleted|has closed"):
+        for step in range(1, 6):
+            with contextlib.suppress(OSError):  # the logger counts such a row as missing
+                writer.write(_row(step, time=1000.0 + step * 0.2))
+    assert read_steps(name)[-4:] == [2, 3, 4, 5] and read_steps(name)[0] == 0
+    assert all(os.fstat(number).st_size == 0 for number in theirs)
+    writer.close()
+    for number in theirs:
+        os.close(number)  # still open: nobody else has closed it
+
+
 @pytest.mark.parametrize("name", ["csv", "stdout", "log"])
 def test_what_a_format_cannot_show_is_passed_over(name, run_paths, capfd):
     """Pictures are for TensorBoard; the others say that they wrote nothing."""

@@ -10,6 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -184,7 +185,9 @@ class Logger:
         with self._lock:
             if self._values:
                 self.record_all(values)
-                self.dump(step, wait=wait)
+                values, excluded = self._values, self._excluded
+                self._values, self._counts, self._excluded = {}, {}, {}
+                self._dump(values, step, excluded, walltime, wait)
             elif type(values) is not dict or not self._log_known(values.copy(), step, walltime):
                 self._dump(values, step, None, walltime, wait)
 
@@ -247,7 +250,7 @@ class Logger:
             return
         with self._lock:
             if self._values:  # what is recorded is waiting for a row
-                return self.log(scalars, step)
+                return self.log(scalars, step, walltime)
             more = _Row()
             if step is not None:
                 step = self._odd.step(step, self.next_step(), more)
@@ -303,7 +306,32 @@ class Logger:
             if self.rows == rows and row not in self._scalar_rows:
                 row.reopen()
                 self._scalar_rows.insert(0, row)
+                self._leave_to_others(row)
             raise
+
+    def _leave_to_others(self, row: ScalarRow) -> None:
+        """Ctrl-C has come while the row was written: it is for those writers that do not have it yet."""
+        with suppress(Exception):
+            values, _ = self._scalars(row.values, True)
+            made = WaitingRow(Row(row.step, row.time, values), None, ())
+            if STEP not in values and TIME not in values and self._leave_out(made) and taken(self._scalar_rows, row):
+                self._let_wait(made, False)
+
+    def _leave_out(self, waiting: WaitingRow) -> bool:
+        """Leave out the writers that have the row already, if they can tell; return whether there are any."""
+        row = Row(waiting.row.step, waiting.row.time, waiting.row.values)
+        excluded, given = waiting.excluded or {}, waiting.given
+        having = []
+        for writer in self.output_formats:
+            has_written = getattr(writer, "has_written", None)
+            with suppress(Exception):
+                own = self._without(row, writer.name, excluded)
+                if callable(has_written) and own is not None and has_written(own):
+                    having.append(writer.name)
+        names = frozenset(having)
+        if names and waiting.given == given:  # no signal handler has written it meanwhile
+            waiting.excluded = {key: frozenset(excluded.get(key, ())) | names for key in row.values}
+        return bool(names)
 
     def next_step(self) -> int:
         """Return the step of a dump that is given none: the time step if set, else the last row's plus 1, or 0."""
@@ -402,6 +430,7 @@ class Logger:
         except BaseException:  # Ctrl-C: the next row or the end writes it
             if not waiting.written and waiting not in self._waiting:
                 self._waiting.appendleft(waiting)
+                self._leave_out(waiting)
             raise
 
     def _begin(self) -> None:

@@ -12,6 +12,7 @@ import stat
 from contextlib import suppress
 
 _LOOK_AGAIN = 0.1  # seconds after which ``gone`` asks the system again
+_LAST = 64 << 10
 _LOOK_AT_PATH = 0.001  # the same for ``is_as_left``
 _lseek, _END = os.lseek, os.SEEK_END  # looked up once: they are used at every row
 _FLAGS = os.O_RDWR | os.O_APPEND | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
@@ -33,12 +34,12 @@ class AppendFile:
         self._descriptor = -1
         self._descriptor = os.open(self.path, _FLAGS | os.O_CREAT | (os.O_EXCL if new else 0), 0o666)
         status = os.fstat(self._descriptor)
+        self._inode = status.st_ino
         if not stat.S_ISREG(status.st_mode):
             self.close()
             raise OSError(errno.EINVAL, "it is no regular file", self.path)
         self.end = status.st_size  #: the size that the file has if nobody else changes it
         self._seen = self.end  # the size when the file was last seen at its path
-        self._inode = status.st_ino
         self._looked = 0.0
         self._gone = False
         self._torn = False  # part of an append stands at the end and could not be removed
@@ -110,6 +111,9 @@ class AppendFile:
         if self.end != end:  # a signal handler has appended since
             return
         with suppress(OSError):  # the error that has led here matters more
+            if self.is_closed():
+                self._descriptor, self._torn = -1, True
+                return
             size = os.fstat(self._descriptor).st_size
             if size < end:
                 self.end = size
@@ -129,7 +133,7 @@ class AppendFile:
         return os.fstat(self._descriptor).st_size
 
     def gone(self, now: float) -> bool:
-        """Whether the file was deleted or replaced, so that what is appended would be lost; or ends in a torn part.
+        """Whether the file was deleted or closed by others, so that what is appended would be lost; or has a torn end.
 
         now: seconds since 1970. The file system is asked at most ten times per second, since asking at every row would
         cost as much as writing it.
@@ -138,8 +142,25 @@ class AppendFile:
             return True
         if not 0 <= now - self._looked < _LOOK_AGAIN:
             self._looked = now
-            self._gone = os.fstat(self._descriptor).st_nlink == 0
+            self._gone = self._is_gone()
         return self._gone
+
+    def _is_gone(self) -> bool:
+        try:
+            held = os.fstat(self._descriptor)
+        except OSError:
+            return True
+        if held.st_ino != self._inode:
+            self._descriptor = -1
+            return True
+        return held.st_nlink == 0
+
+    def is_closed(self) -> bool:
+        """Whether the file is closed: by :meth:`close`, or since the program has closed all descriptors."""
+        try:
+            return os.fstat(self._descriptor).st_ino != self._inode
+        except OSError:
+            return True
 
     def is_as_left(self, now: float) -> bool:
         """Whether the file has the size that was left, and is still at its path.
@@ -171,6 +192,12 @@ class AppendFile:
         if as_left:
             self._looked, self._seen = now, end
         return as_left
+
+    def last_bytes(self, size: int) -> bytes:
+        """Return the end of the file at the path: 64 KB, and ``size`` bytes more. Raises OSError."""
+        with open(self.path, "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - size - _LAST))
+            return file.read()
 
     def unseen(self) -> bytes:
         """Return what was appended to a file that has been deleted or replaced, since it was last seen at its path."""
@@ -237,7 +264,11 @@ class AppendFile:
             pass
 
     def close(self) -> None:
-        """Close the file. Its number is forgotten first: the next file that the program opens may get it."""
+        """Close the file. Its number is forgotten first: the next file that the program opens may get it.
+
+        It may have got it already, if the program has closed all descriptors.
+        """
+        is_closed = self.is_closed()
         descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
+        if not is_closed:
             os.close(descriptor)

@@ -118,6 +118,17 @@ class CsvWriter:
         with self._table.lock:
             return self._table.position(hint)
 
+    def has_written(self, row: Row) -> bool:
+        """Whether the row is among the last ones of the open file: Ctrl-C may come right after it was written."""
+        table = self._table
+        with table.lock:
+            sheet: Sheet | None = table.open
+            if sheet is None or (sheet.more is None and not {*map(as_read, row.keys)} <= sheet.columns.keys()):
+                return False
+            line = b"\n" + _planned_line(table, row)[1].rstrip(b",\n")
+            _, found, rest = sheet.file.last_bytes(len(line)).partition(line)
+            return bool(found) and rest.lstrip(b",").startswith(b"\n")  # columns may have come behind it
+
     def close(self) -> None:
         with self._table.lock, suppress(OSError):  # rows that could not be carried over, where the folder is gone
             self._table.closed()

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
+from rla_hooks.errors import WarnOnce
 from rla_hooks.locks import in_forked_child
 from rla_hooks.patterns import pattern
 from rla_hooks.writers.appendfile import AppendFile
@@ -35,6 +36,7 @@ class TensorBoardWriter:
 
     def __init__(self, folder: str | os.PathLike[str]):
         self.folder = os.fspath(folder)
+        self._warn = WarnOnce()
         self._reset()
 
     def _reset(self) -> None:
@@ -58,7 +60,7 @@ class TensorBoardWriter:
         with self._lock:
             file = self._file
             if file is None or file.gone(row.time):
-                file = self._open(row.time)
+                return self._append_to_another(data, row.time)
             file.append(data)
         return True
 
@@ -73,7 +75,7 @@ class TensorBoardWriter:
             with self._lock:
                 file = self._file
                 if file is None or file.gone(time):
-                    file = self._open(time)
+                    return self._append_to_another(data, time)
                 file.append(data)
             return True
 
@@ -122,6 +124,12 @@ class TensorBoardWriter:
                 self._counted = Written(file.path, rows, held.tell())
             return self._counted
 
+    def has_written(self, row: Row) -> bool:
+        """Whether the row is among the last ones of the open file: Ctrl-C may come right after it was written."""
+        with self._lock:
+            data = None if self._file is None else self._scalars(row)
+            return data is not None and self._file is not None and data in self._file.last_bytes(len(data))
+
     def close(self) -> None:
         with self._lock:
             self._reset()
@@ -130,8 +138,20 @@ class TensorBoardWriter:
         return {"folder": self.folder}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.folder = state["folder"]
-        self._reset()
+        self.__init__(state["folder"])  # type: ignore[misc]
+
+    def _append_to_another(self, data: bytes, now: float) -> bool:
+        """Append to another file than before: none is open, or it is gone."""
+        before = self._file
+        file = self._open(now)
+        file.append(data)
+        if before is not None and before.is_closed():
+            self._warn(
+                "closed",
+                f"the program has closed {before.path}, which TensorBoardWriter had open; the events from now on are "
+                f"in {os.path.basename(file.path)}. Those of the tenth of a second before may be missing.",
+            )
+        return True
 
     def _open(self, now: float) -> AppendFile:
         file = _open_files.get(self.folder)
