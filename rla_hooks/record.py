@@ -272,7 +272,7 @@ class RunRecord:
                 )
             known = RunRecord.existing(self.path).content  # with what format 1 lacks
             if status == KILLED:
-                known |= count()._asdict()
+                known |= _found(count(), known["rows"])
             self.content = restarts.new_life(known, this_process(), status, **news)
             self._rows_written, self._clock = _number(self.content["rows"]), time.monotonic()
             self._former = content
@@ -297,7 +297,8 @@ class RunRecord:
         """
         with locked(self.path):
             self._catch_up()
-            found = {} if progress is None else progress._asdict()
+            rows = _number(self.content["rows"]) - news.get("rows_cut", 0)
+            found = {} if progress is None else _found(progress, max(0, rows))
             self.content |= found | {"restarts": restarts.with_cut(self.content, back, **news)}
             self._rows_written, self._former = _number(self.content["rows"]), None
             self._reserve.write_json(self.content)
@@ -349,6 +350,11 @@ def this_process() -> dict[str, Any]:
     """Return what identifies this process: ``host``, ``pid``, ``process`` (boot and start time), ``pid_namespace``."""
     pid = os.getpid()
     return dict(zip(_PROCESS, (socket.gethostname(), pid, process_identity(pid), namespace())))
+
+
+def _found(progress: Progress, rows: Any) -> dict[str, Any]:
+    """What the files hold, as run.json has it. rows: their number where nobody has counted them."""
+    return progress._replace(rows=rows if progress.rows is None else progress.rows)._asdict()
 
 
 def _number(value: Any) -> int:

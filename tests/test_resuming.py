@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import pickle
@@ -69,7 +70,7 @@ def content_of(run) -> dict:
     return json.loads(run.paths.run_json.read_text())
 
 
-def test_a_run_that_was_killed_goes_on_in_its_folders(train):
+def test_a_run_that_was_killed_goes_on_in_its_folders(train, read_scalars):
     """Its status, its rows and its id are one run's, and run.json tells of the life before."""
     assert train(20, dies_at=12) == -signal.SIGKILL
     before = rla.runs()[-1]
@@ -85,6 +86,24 @@ def test_a_run_that_was_killed_goes_on_in_its_folders(train):
     assert former["started"] == run.run_json["started"] < run.run_json["resumed"]
     assert 0 < run.seconds < 30 + time.time() - seconds_of(run.run_json["resumed"])
     assert run.run_json["last"] == {"total": sum(range(20))}  # the weights came back
+    _is_one_curve(run, 20, read_scalars)
+    assert (former["rows_cut"], former["cut"]) == (3, 1)
+    assert "time-step" in (run.log_dir / "cut/1/progress.csv").read_text()
+    assert "resumed at step 10 (checkpoint-10.pkl): 3 rows after it are kept in cut/1" in _log_of(run)
+
+
+def _log_of(run) -> str:
+    return (run.log_dir / "log.txt").read_text()
+
+
+def _is_one_curve(run, steps: int, read_scalars) -> None:
+    """Each step is there once, in progress.csv, in what TensorBoard reads, and in the numbers of run.json."""
+    frame = run.metrics()
+    assert frame["time-step"].tolist() == list(range(steps))
+    totals = [float(sum(range(step + 1))) for step in range(steps)]
+    assert frame["total"].tolist() == totals
+    assert read_scalars(run.tensorboard_dir)["total"] == list(enumerate(totals))
+    assert (run.run_json["rows"], run.run_json["last_step"]) == (steps, steps - 1)
 
 
 @pytest.mark.parametrize("how", ["name", "id", "letters", "folder", "checkpoint", "pkl", "saved"])
@@ -436,7 +455,7 @@ def test_copies_and_children_of_a_resumed_run_cut_nothing():
     assert rla.runs()[-1].status == "finished"
 
 
-def test_a_run_is_resumed_three_times(train):
+def test_a_run_is_resumed_three_times(train, read_scalars):
     """Each life is listed with what it left."""
     for turn, dies_at in enumerate((7, 12, 18)):
         assert train(30, rla.runs()[-1].name if turn else "", dies_at) == -signal.SIGKILL
@@ -447,4 +466,118 @@ def test_a_run_is_resumed_three_times(train):
         ("killed", 12, 10),
         ("killed", 18, 15),
     ]
-    assert run.run_json["last"] == {"total": sum(range(30))}
+    _is_one_curve(run, 30, read_scalars)
+    assert [life["rows_cut"] for life in run.run_json["restarts"]] == [3, 3, 4]
+
+
+def test_from_the_start(train, read_scalars):
+    """Everything is cut and kept; no checkpoint is loaded, and the training begins at its first step."""
+    old = interrupted(6, 4)
+    with rla.run(**QUICK, resume=old.name, from_start=True) as run:
+        assert not run.is_resumed
+        assert (content_of(run)["rows"], content_of(run)["last"]) == (0, {})
+        rla.log({"loss": 0.5})
+        with pytest.raises(rla.CheckpointError, match="cut 1"):
+            rla.load_checkpoint()
+    [saved] = rla.runs()
+    assert (saved.status, saved.metrics()["time-step"].tolist()) == ("finished", [0])
+    [former] = saved.run_json["restarts"]
+    assert (former["step"], former["rows_cut"], former["cut"], former["rows"]) == (None, 6, 1, 6)
+
+
+def test_without_a_checkpoint_it_begins_from_the_start():
+    """What it had is kept, too."""
+    old = interrupted(6, None)
+    with rla.run(**QUICK, resume=old.name, from_start=True):
+        rla.log({"loss": 0.5}, step=0)
+    assert rla.runs()[-1].metrics()["time-step"].tolist() == [0]
+
+
+def test_an_older_checkpoint_takes_the_later_ones_with_it():
+    """Those after it are marked; to load one by its step is an error that names the cut."""
+    with pytest.raises(KeyboardInterrupt), rla.run(**QUICK) as old:
+        for step in range(9):
+            rla.log({"loss": 1.0}, step=step)
+            if step % 3 == 2:
+                rla.save_checkpoint({"weights": [float(step)]}, step=step + 1)
+        raise KeyboardInterrupt
+    with rla.run(**QUICK, resume=old.name) as run:
+        assert rla.load_checkpoint(step=3)[0] == 3
+        with pytest.raises(rla.CheckpointError, match="cut 1"):
+            rla.load_checkpoint(step=9)
+        rla.log({"loss": 2.0}, step=3)
+        assert rla.load_checkpoint()[0] == 3  # after a row nothing is cut
+    assert run.checkpoint_dir.joinpath("checkpoint-9.pkl").exists()
+    saved = rla.runs()[-1]
+    assert (saved.metrics()["time-step"].tolist(), content_of(run)["last_step"]) == ([0, 1, 2, 3], 3)
+
+
+def test_a_picture_before_the_load_does_not_hinder_the_cut():
+    """A framework that draws its graph first is none that has trained."""
+    old = interrupted(6, 4, writers=["csv", "tensorboard"])
+    with rla.run(**{**QUICK, "writers": ["csv", "tensorboard"]}, resume=old.name) as run:
+        run.tensorboard.add_text("what", "a text")
+        rla.load_checkpoint()
+        rla.log({"loss": 0.0}, step=4)
+    assert rla.runs()[-1].metrics()["time-step"].tolist() == [0, 1, 2, 3, 4]
+
+
+def test_changed_hyper_parameters_are_shown_after_the_cut(read_events):
+    """parameter.json has them at once; TensorBoard's tables follow, so that the cut does not take them."""
+    old = interrupted(6, 4, writers=["csv", "tensorboard"])
+    options = {**QUICK, "writers": ["csv", "tensorboard"]}
+    with rla.run(**options, resume=old.name, allow=["lr"], lr=0.2) as run:
+        assert json.loads(run.paths.parameter_json.read_text()) == {"lr": 0.2}
+        rla.load_checkpoint()
+        rla.log({"loss": 0.0}, step=4)
+    assert "0.2" in str([event for event in read_events(run.tensorboard_dir) if "hyperparameters" in str(event)])
+
+
+def test_a_cut_that_the_disk_does_not_allow(mounted, warnings_as_text):
+    """The load raises; rows that come all the same are kept beside, and the next resume completes or makes the cut."""
+    disk = mounted("tmpfs", "size=4m")
+    old = interrupted(2000, 4, log_root=disk / "root")
+    with pytest.raises(RunError, match=r"cannot be cut.*No space"), rla.run(**QUICK, resume=old.log_dir) as run:
+        with (disk / "filler").open("wb", buffering=0) as filler, pytest.raises(OSError, match="No space"):
+            while True:
+                filler.write(bytes(4096))
+        try:
+            rla.load_checkpoint()
+        finally:
+            (disk / "filler").unlink()
+            rla.log({"loss": 0.0}, step=4)
+    assert content_of(run)["status"] == "failed"
+    assert "nothing was cut" in warnings_as_text.pop()
+    with rla.run(**QUICK, resume=old.log_dir):
+        rla.load_checkpoint()
+        rla.log({"loss": 0.0}, step=4)
+    assert rla.runs(disk / "root")[-1].metrics()["time-step"].tolist() == [0, 1, 2, 3, 4]
+
+
+def test_a_resume_that_is_killed_in_the_middle_of_its_cut(tmp_path):
+    """The next one completes it, and both stand in run.json."""
+    old = interrupted()
+    program = """
+import os, signal, sys
+import rla_hooks as rla
+from rla_hooks.cutting import journal
+
+journal.carry_on = lambda *arguments: os.kill(os.getpid(), signal.SIGKILL)
+from rla_hooks.cutting import back
+with rla.run("t", writers=["csv"], backup="none", resume=sys.argv[1]):
+    rla.load_checkpoint()
+"""
+    killed = subprocess.run([sys.executable, "-c", program, old.name], cwd=tmp_path, timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    with rla.run(**QUICK, resume=old.name) as run:
+        assert [row["time-step"] for row in _rows_of(run)] == ["0", "1", "2", "3"]
+        rla.load_checkpoint()
+        rla.log({"loss": 0.0}, step=4)
+    found = [(life["status"], life["step"], life["rows_cut"], life["cut"]) for life in content_of(run)["restarts"]]
+    assert found == [("interrupted", 4, 2, 1), ("killed", 4, 0, None)]
+    assert (content_of(run)["rows"], content_of(run)["last_step"]) == (5, 4)
+
+
+def _rows_of(run) -> list[dict[str, str]]:
+    with (run.log_dir / "progress.csv").open() as file:
+        return list(csv.DictReader(file))

@@ -38,17 +38,7 @@ from rla_hooks.writers import parameter_tables
 
 if TYPE_CHECKING:
     from rla_hooks.checkpoints.manifest import Entry
-
-Cut = Any
-
-
-def _cutting() -> Any:
-    import importlib
-
-    try:
-        return importlib.import_module("rla_hooks.cutting")
-    except ImportError:
-        return None
+    from rla_hooks.cutting import Cut
 
 
 class ResumedRun(Protocol):
@@ -61,6 +51,8 @@ class ResumedRun(Protocol):
     files: RunFiles
     hyper_parameters: HyperParameters
     custom_data: CustomData
+
+    def _open_files(self, paths: RunPaths, own: bool = True) -> None: ...
 
 
 class NewLife:
@@ -111,9 +103,8 @@ class NewLife:
 
     def _cut_at_start(self, record: RunRecord) -> None:
         """Complete a cut that was killed; cut everything where the run is to begin from the start."""
-        cutting = _cutting()
-        if cutting is None:
-            return
+        from rla_hooks import cutting
+
         finished = cutting.finish_cut(self._paths)
         if finished is not None:
             record.note_cut(self._count(), 2, step=finished.step, rows_cut=finished.rows, cut=finished.number)
@@ -122,8 +113,7 @@ class NewLife:
             record.note_cut(self._count() if cut else None, **_noted(cut, None))
 
     def _count(self) -> Progress:
-        found = rowfiles.progress(rowfiles.files(self._paths.log_dir))
-        return found._replace(rows=found.rows or 0)
+        return rowfiles.progress(rowfiles.files(self._paths.log_dir))
 
     def begin(self) -> None:
         """Take over what the former life has left, note what is new, and tell it. The run's files are open."""
@@ -204,21 +194,23 @@ class NewLife:
     def loaded(self, checkpoint: Entry | str | os.PathLike[str]) -> None:
         """A checkpoint was loaded: cut the rows after its position, unless a row has come before.
 
-        Raises RunError where the disk does not allow it; then the files are as they were.
+        Raises RunError where the disk does not allow it.
         """
         if not self.may_cut or self._run.logger.before_row is None:
             return
         entry = self._entry_of(checkpoint)
         if entry is None:
             return
-        cutting = _cutting()
-        logger = self._run.logger
+        from rla_hooks import cutting
+
+        run = self._run
         try:
-            cut = logger.while_closed(lambda: cutting.cut_to(self._paths, entry)) if cutting else None
+            cut = run.logger.while_closed(lambda: cutting.cut_to(self._paths, entry))
         except OSError as error:
+            run._open_files(self._paths, False)  # rows that come all the same must not be in the way of the cut
             raise RunError(
-                f"the rows after step {entry.step} cannot be cut: {text_of(error)}. The files of the run are as they "
-                f"were. Make room on the disk of {shell_path(self._paths.log_root)}, and resume again."
+                f"the rows after step {entry.step} cannot be cut: {text_of(error)}. Make room on the disk of "
+                f"{shell_path(self._paths.log_root)}, and resume again, which completes the cut."
             ) from error
         self._note(entry, cut)
 
