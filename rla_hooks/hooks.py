@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 
 from rla_hooks import tracking
 from rla_hooks.core import handover, registry
+from rla_hooks.core.fork_request import asked as fork_asked
 from rla_hooks.core.handover import State
 from rla_hooks.core.resume_request import request_of
 from rla_hooks.core.run import Run
@@ -207,6 +208,10 @@ def attach_or_plan(own: OwnRun, tell: bool = True) -> Handle:
             from rla_hooks import resumable  # late: it reads saved runs
 
             settings.chosen = resumable.choose(settings)
+        elif fork_asked() is not None and not handover.is_off():
+            from rla_hooks import forkable
+
+            settings.forked = forkable.choose(settings)
         run = Run(settings)
         run.plan(tell)
     return Handle(run)

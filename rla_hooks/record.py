@@ -206,6 +206,11 @@ class RunRecord:
             self._listed = self._listed | lists
         self._attempt = None
 
+    def take_over(self, taken: Mapping[str, Any]) -> None:
+        """Begin with these keys: ``forked_from``, ``rows``, ``last_step`` and ``last`` of a fork."""
+        self.content |= taken
+        self._rows_written = _number(self.content["rows"])
+
     def skip_inherited(self, rows: int) -> None:
         """Count from ``rows`` on, and list nothing twice: this is a copy, and the original adds what was before."""
         self.counted, self._listed, self._attempt = rows, {}, None

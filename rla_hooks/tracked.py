@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
 from rla_hooks.calls import Parameters
+from rla_hooks.core.fork_request import ForkRequest
 from rla_hooks.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -49,6 +50,9 @@ class Tracked(Protocol[P, R_co]):
     ) -> R_co:
         """Call the function with the stored hyper-parameters of a run, which goes on: see docs/layout.md."""
 
+    def fork(self, run: Resume, /, *more: Any, step: int | None = None, **overrides: Any) -> R_co:
+        """Call the function with the stored hyper-parameters of a run, as a new run that begins with its checkpoint."""
+
 
 class Tracks(Protocol):
     """What ``rla.track(...)`` with options returns."""
@@ -88,6 +92,43 @@ def resume_of(
     resume.__doc__, resume.__module__ = RESUME_DOC, function.__module__
     resume.__qualname__ = f"{function.__qualname__}.resume"
     return resume
+
+
+def fork_of(
+    function: Callable[..., Any],
+    parameters: Parameters,
+    call: Callable[[tuple[Any, ...], dict[str, Any], ForkRequest], Any],
+    where: tuple[Any, Any],
+) -> Callable[..., Any]:
+    """Return the attribute ``fork`` of a tracked function. where: its config and its log root."""
+
+    def fork(run: Resume, /, *more: Any, step: int | None = None, **overrides: Any) -> Any:
+        receiver, rest = more[: parameters.has_receiver], more[parameters.has_receiver :]
+        if len(receiver) < parameters.has_receiver or len(rest) > 1 or (rest and step is not None):
+            name, self = function.__qualname__, ", self" if parameters.has_receiver else ""
+            raise ConfigError(
+                f"{name}.fork got {len(more) + 1} values without a name. Allowed: {name}.fork(run{self}, step); pass "
+                "hyper-parameters by name: lr=0.1."
+            )
+        from rla_hooks import config, forkable
+
+        saved = forkable.source(run, config.load(where[0], log_root=where[1]).log_root)
+        arguments = _arguments_of(saved, overrides)
+        return call(receiver, arguments, ForkRequest(saved, rest[0] if rest else step))
+
+    fork.__doc__, fork.__module__ = FORK_DOC, function.__module__
+    fork.__qualname__ = f"{function.__qualname__}.fork"
+    return fork
+
+
+FORK_DOC = """Make a new run that begins with what another one was at a checkpoint, and call this function in it.
+
+    run: the original: its id, or the first letters of it, its name, a folder of it, or one of ``rla.runs()``; it is
+    only read. step: of one of its checkpoints; by default the newest. overrides: hyper-parameters in place of those of
+    the original; what was masked as a secret, or stored only as text, must be passed. The new run has the original's
+    rows and checkpoints up to that step, and its custom data. ``rla.current_run().is_resumed`` is true in it, and
+    ``rla.load_checkpoint()`` gives that checkpoint. Of a method the object comes second.
+    """
 
 
 RESUME_DOC = """Go on with a run of this function: call it with the stored hyper-parameters of the run.

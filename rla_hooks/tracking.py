@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from rla_hooks.calls import Parameters, is_coroutine, is_generator, source_file
 from rla_hooks.core import handover, process_end, registry
+from rla_hooks.core.fork_request import ForkRequest
+from rla_hooks.core.fork_request import asked as fork_asked
 from rla_hooks.core.resume_request import Resumable, request_of
 from rla_hooks.core.settings import Config, Path_, RunSettings, Writers
 from rla_hooks.endings import ErrorTypes
@@ -23,7 +25,7 @@ from rla_hooks.errors import ConfigError, RunError
 from rla_hooks.labels import Labels
 from rla_hooks.parameters import config_fields
 from rla_hooks.places import main_script
-from rla_hooks.tracked import Tracked, Tracks, resume_of
+from rla_hooks.tracked import Tracked, Tracks, fork_of, resume_of
 
 if TYPE_CHECKING:
     from rla_hooks.core.run import Run
@@ -32,7 +34,8 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-Asked = tuple["Resume | None", "str | Sequence[str]", bool, bool]  # resume, allow, same_code, from_start
+Resumes = tuple["Resume | None", "str | Sequence[str]", bool, bool]  # resume, allow, same_code, from_start
+Asked = Resumes | ForkRequest
 
 
 @overload
@@ -97,7 +100,8 @@ def track(
     ``auto``: the newest one of this task, function and hyper-parameters that did not finish, if there is one. allow:
     names of hyper-parameters that may differ from the stored ones. same_code: restore the run's code first. from_start:
     keep nothing of its rows, but for a copy under ``cut/``, and load no checkpoint. The environment variable RLA_RESUME
-    counts where ``resume`` is None. ``main.resume(run)`` calls the function with the run's stored hyper-parameters.
+    counts where ``resume`` is None. ``main.resume(run)`` calls the function with the run's stored hyper-parameters;
+    ``main.fork(run, step)`` does so for a new run, which begins with what that one was at a checkpoint.
 
     Raises :class:`~rla_hooks.errors.ConfigError`, with every mistake, when the function is called and before
     anything is created.
@@ -170,6 +174,7 @@ def track(
             return called(args, kwargs, (resume, allow, same_code, from_start))
 
     tracked.resume = resume_of(function, parameters, call)  # type: ignore[attr-defined]
+    tracked.fork = fork_of(function, parameters, call, (config, log_root))  # type: ignore[attr-defined]
     return tracked
 
 
@@ -330,12 +335,19 @@ def _configure(
 ) -> RunSettings:
     """Check all settings, or raise one ConfigError; set the parent, and the run that goes on if that is asked."""
     found = [*problems]
-    settings.resume = request_of(*asked, found)
+    if isinstance(asked, ForkRequest):
+        settings.fork = asked
+    else:
+        settings.resume = request_of(*asked, found)
     settings.add_record_param(record)
     try:
         settings.configure(*where, **options, problems=found)
         if settings.resume is not None:
             settings.chosen = _choose(settings)
+        elif settings.fork is not None or fork_asked() is not None:
+            from rla_hooks import forkable  # late: it reads saved runs
+
+            settings.forked = forkable.choose(settings)
     except ConfigError as error:
         raise ConfigError([*error.problems, *settings.own_problems()]) from None
     around = registry.enclosing()

@@ -21,18 +21,18 @@ FLOORS = [
     """writers rowfiles rows""",
     """config figures checkpoints snapshot cutting""",
     """query core""",
-    """tester tracked tracking face hooks appending resumable testing __init__""",
+    """tester tracked tracking face hooks appending resumable forkable testing __init__""",
     """easy_log cli integrations""",
 ]
 # What reads runs, and what a run's snapshot is made by, never knows the run that is open.
 NEVER = {
-    "query": "core tester tracked tracking face hooks appending resumable testing",
-    "cli": "core tester tracked tracking face hooks appending resumable testing",
+    "query": "core tester tracked tracking face hooks appending resumable forkable testing",
+    "cli": "core tester tracked tracking face hooks appending resumable forkable testing",
     "core": "query",
 }
 
 # Parts of a run that start from another run; nothing but them reads runs, and a plain run does without.
-READS_RUNS = {"core.resumable", "core.fork", "core.loading"}
+READS_RUNS = {"core.loading"}
 
 
 def _modules() -> dict[str, Path]:

@@ -146,6 +146,12 @@ class Manifest:
             self._write([*kept[:begin], *looked, *kept[begin + _LOOKS :], entry])
         return entry
 
+    def take_over(self, entries: Iterable[Entry]) -> None:
+        """List checkpoints of another run, which are in this folder now, as they are. Raises OSError."""
+        with self.locked():
+            new = {entry.file: entry for entry in entries}
+            self._write([*(old for old in self._take() if old.file not in new), *new.values()])
+
     def forget(self, *entries: Entry) -> None:
         """Drop entries. The files stay. Raises OSError."""
         with self.locked():

@@ -48,6 +48,7 @@ class RunCheckpoints:
         self._manifest: Manifest | None = None  # kept, since it reads its file again only where that has changed
         self._before: tuple[Positions, float] | None = None  # the last positions, and when they were found
         self.max_to_keep: int | None = _DEFAULT_MAX_TO_KEEP  # of a saver that nobody has set
+        self.begins_with: Entry | None = None  # what is loaded of a fork's original, where its own folder is not known
         self.on_load: Callable[[Entry], object] | None = None  # called with the checkpoint that was loaded
 
     @property
@@ -173,6 +174,8 @@ class RunCheckpoints:
         if self.folder is None:
             raise RunError("load_checkpoint was called where nothing is tracked: there is no checkpoint folder.")
         step = ckp_index if step is None else step
+        if step is None and self.begins_with is not None:
+            step, checkpoint_name = self.begins_with.step, self.begins_with.name
         entry, content = self._need_saver().load_entry(step, checkpoint_name, objects, weights_only)
         if self.on_load is not None:
             self.on_load(entry)

@@ -71,8 +71,8 @@ class RunFiles:
 
     # --- start ----------------------------------------------------------------------------------------------------
 
-    def begin(self) -> None:
-        """Write run.json, at the start of the run."""
+    def begin(self, taken: Mapping[str, Any]) -> None:
+        """Write run.json, at the start of the run. taken: what a fork has taken over, as run.json has it."""
         settings, ownership = self._settings, self._ownership
         self.record = RunRecord(
             self._paths.run_json,
@@ -90,6 +90,7 @@ class RunFiles:
         )
         if ownership.is_of_parent and ownership.planner is not None:
             self.record.content |= {"pid": ownership.planner, "process": process_identity(ownership.planner)}
+        self.record.take_over(taken)
         with self._guard.warn_on_error("run.json"):
             self.record.save()
             self.record.keep_room(True)

@@ -140,10 +140,17 @@ class NewLife:
         if chosen.code_diff:
             self._keep_diff(chosen.code_diff, len(record.content["restarts"]))
 
+    @property
+    def _archive(self) -> Path:
+        return self._paths.tester_pkl
+
+    def started(self) -> None:
+        """Called when everything is written with which a new run begins."""
+
     def _take_custom_data(self) -> None:
         run = self._run
         try:
-            content, _ = archive.load(self._paths.tester_pkl)
+            content, _ = archive.load(self._archive)
         except (OSError, RunError) as error:
             run.guard.warn("tester.pkl", f"custom data and the time step are not restored: {text_of(error)}.")
             return

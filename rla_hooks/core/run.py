@@ -43,6 +43,7 @@ from rla_hooks.core.time_step import TimeStepHolder
 from rla_hooks.core.timers import TimeTracker
 from rla_hooks.delegation import of_part, value_of
 from rla_hooks.endings import RUNNING
+from rla_hooks.errors import RunError
 from rla_hooks.parameters import safe
 from rla_hooks.record import Claim, RunRecord
 from rla_hooks.texts import text_of
@@ -51,6 +52,7 @@ from rla_hooks.writers.base import Writer
 
 if TYPE_CHECKING:
     from rla_hooks.checkpoints.manifest import Entry
+    from rla_hooks.core.fork_request import Fork
     from rla_hooks.core.resuming import NewLife
 
 R = TypeVar("R", bound="Run")
@@ -185,8 +187,10 @@ class Run(SummaryWords):
     def begin(self) -> None:
         """Start this run, which is configured or planned. Raises ConfigError before anything is created."""
         self.by_user = self.ownership.planned_at is None
-        chosen = self.settings.chosen
+        chosen, forked = self.settings.chosen, self.settings.forked
         if self._is_disabled():
+            if forked is not None:
+                chosen = self.settings.chosen = self._follow_fork(forked)
             self.follow(handover.run_of_writing_rank() or (None if chosen is None else chosen.paths))
             self._watch_signals()
             return
@@ -199,18 +203,26 @@ class Run(SummaryWords):
             paths = layout.create(*place, planned_at, planned_at is not None)
         except OSError as error:  # a full disk, or one that fails: the training can do without
             ending = "The training goes on untracked: nothing of this run is saved"
-            self.guard.warn("start", f"the log root {str(place[0])!r} cannot be written: {text_of(error)}. {ending}.")
+            failed = f"the log root {str(place[0])!r} cannot be written: {text_of(error)}"
+            if forked is not None:  # without its checkpoint it is another training
+                raise RunError(f"nothing was forked: {failed}.") from error
+            self.guard.warn("start", f"{failed}. {ending}.")
             self.follow(None)
             return
+        taken = {} if forked is None else self._take_over(forked, paths)
         self._open_files(paths)  # before another thread can see that the run has started
         self.ownership.begin(paths)
         not_writing.export_run(paths)
         try:
-            self.files.begin()
+            self.files.begin(taken)
             registry.register_open(self)
             self._watch_signals()
             self.files.tell_start(self.is_quiet)
+            if self.new_life is not None:
+                self.new_life.begin()
             self.files.describe()
+            if self.new_life is not None:
+                self.new_life.started()
         except BaseException as error:  # Ctrl-C: run.json must not go on saying that it runs
             self.ending.end_block(error)
             raise
@@ -243,9 +255,25 @@ class Run(SummaryWords):
         if self.settings.resume is not None:
             self.should_stop()
 
+    def _take_over(self, forked: Fork, paths: layout.RunPaths) -> dict[str, Any]:
+        """Fill the folders of a fork, and return what its run.json says. Raises RunError if that cannot be."""
+        from rla_hooks.core.fork import ForkedLife, take_over  # late: few runs come here
+
+        files = take_over(forked, paths)
+        self.settings.chosen, self.new_life = files.chosen, ForkedLife(self, files)
+        return files.content
+
+    def _follow_fork(self, forked: Fork) -> Resumable:
+        """On a rank that does not write: load from the original, if the folders of the fork are not known here."""
+        if handover.run_of_writing_rank() is None:
+            self.checkpoints.begins_with = forked.entry
+        return Resumable(forked.paths, forked.entry)
+
     @property
     def is_resumed(self) -> bool:
-        """Whether the run goes on from a checkpoint that an earlier process has saved, which is to be loaded.
+        """Whether the run goes on from a checkpoint that an earlier process, or the original of a fork, has saved.
+
+        It is to be loaded.
 
         >>> import rla_hooks as rla
         >>> def main(steps):

@@ -10,6 +10,7 @@ from typing import Any
 from rla_hooks import config as configs
 from rla_hooks import layout
 from rla_hooks.config.checks import show, show_word
+from rla_hooks.core.fork_request import Fork, ForkRequest
 from rla_hooks.core.hyper_parameters import HyperParameters
 from rla_hooks.core.resume_request import Resumable, ResumeRequest
 from rla_hooks.endings import ErrorTypes, is_error_types
@@ -52,6 +53,8 @@ class RunSettings(Fields):
     default_writers: bool = True  # whether the user has named none
     resume: ResumeRequest | None = None  # what was asked for, also where ``auto`` has found no run
     chosen: Resumable | None = None  # the run that goes on
+    fork: ForkRequest | None = None  # what was asked for
+    forked: Fork | None = None  # the run and the checkpoint that this one begins with
 
     def configure(
         self,
@@ -198,4 +201,5 @@ class RunSettings(Fields):
             "log_callback": None,
             "pruned_by": (),  # a copy does not end the run
             "config": config,
+            "fork": None,
         }

@@ -19,7 +19,14 @@ _MAX_LINE = 16 << 20  # bytes, as count_rows has it
 
 
 def parts(log_dir: Path, written: Mapping[str, tuple[int | None, int]] | None, step: int) -> Iterator[Part]:
-    """Yield what is to be done with the files of rows of which something is cut. Raises OSError.
+    """Yield what is to be done with the files of rows of which something is cut: see :func:`every_part`."""
+    for part in every_part(log_dir, written, step):
+        if part.rows or (part.action == "move" and part.lost):
+            yield part
+
+
+def every_part(log_dir: Path, written: Mapping[str, tuple[int | None, int]] | None, step: int) -> Iterator[Part]:
+    """Yield what stays of each file of rows, and what does not. Raises OSError.
 
     written: how far each file had come; None if that is not known, so that rows after ``step`` are cut. Of a file with
     a number of rows these stay, since a longer header has moved the bytes; of another one the rows within its bytes.
@@ -39,8 +46,7 @@ def parts(log_dir: Path, written: Mapping[str, tuple[int | None, int]] | None, s
             if part.lost and written is not None:
                 file.seek(part.lost[0][0])
                 part.rows = count_rows(file, starts)
-        if part.rows or (part.action == "move" and part.lost):
-            yield part
+        yield part
 
 
 def _keep_first(file: BinaryIO, part: Part, starts: Starts, rows: int | None, size: int) -> None:

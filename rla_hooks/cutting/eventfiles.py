@@ -36,12 +36,26 @@ def parts(
     step: int,
     made: Made,
 ) -> list[Part]:
-    """Return what is to be done with the event files, in the order of their names; none if nothing of them is cut.
+    """Return what is to be done with the event files, in the order of their names; none if nothing of them is cut."""
+    found = [*every_part(tensorboard_dir, written, step, made)]
+    if not any(part.lost for part in found):
+        return []
+    found[-1].stub = True
+    return found
+
+
+def every_part(
+    tensorboard_dir: Path,
+    written: Mapping[str, tuple[int | None, int]] | None,
+    step: int,
+    made: Made,
+) -> Iterator[Part]:
+    """Yield what stays of each event file, in the order of their names. Raises OSError.
 
     written: how far each file had come; None if that is not known, so that events after ``step`` are cut. made: the
-    files that former cuts have made. Raises OSError.
+    files that former cuts have made. ``header`` of a part are the bytes of the file's start, and ``lost`` is where its
+    whole records end, if something is cut.
     """
-    found, is_cut = list[Part](), False
     for name in names_in(tensorboard_dir):
         path = f"{FOLDER}/{name}"
         with open_regular(tensorboard_dir / name) as file:
@@ -51,15 +65,11 @@ def parts(
         if written is None:
             kept = joined((first, end) for first, end in _records(data, begin) if _event(data, first, end)[0] <= step)
         else:
-            kept = joined(_whole_part(data, begin, each) for each in _kept(path, written, made))
+            kept = joined(_whole_part(data, begin, each) for each in kept_of(path, written, made))
         whole = _end_of_records(data, kept[-1][1] if kept else begin, size)
-        is_cut = is_cut or kept != joined([(begin, whole)])
+        lost = [] if kept == joined([(begin, whole)]) else [(whole, whole)]
         is_copied = kept == joined([(begin, size)])
-        found.append(Part(path, "drop" if is_copied else "move", size, kept=kept))
-    if not is_cut:
-        return []
-    found[-1].stub = True
-    return found
+        yield Part(path, "drop" if is_copied else "move", size, begin, kept, lost)
 
 
 def names_in(folder: Path) -> list[str]:
@@ -73,7 +83,7 @@ def names_in(folder: Path) -> list[str]:
         return []
 
 
-def _kept(path: str, written: Mapping[str, tuple[int | None, int]], made: Made) -> list[Range]:
+def kept_of(path: str, written: Mapping[str, tuple[int | None, int]], made: Made) -> list[Range]:
     """Return the parts of a file that were there at the checkpoint, whatever their file was then."""
     if path in written:
         return [(0, written[path][1])]
@@ -81,7 +91,7 @@ def _kept(path: str, written: Mapping[str, tuple[int | None, int]], made: Made) 
         return []
     at, kept = made[path]["start"], []
     for source, begin, end in made[path]["of"]:
-        for first, last in _kept(source, written, made):
+        for first, last in kept_of(source, written, made):
             kept.append((at + max(first, begin) - begin, at + min(last, end) - begin))
         at += end - begin
     return [(first, last) for first, last in kept if first < last]

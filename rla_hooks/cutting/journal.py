@@ -93,6 +93,11 @@ def former(paths: RunPaths) -> Iterator[dict[str, Any]]:
             yield content
 
 
+def made(paths: RunPaths) -> dict[str, Mapping[str, Any]]:
+    """Return the event files that the cuts have made, by path: their start, and where the rest is from."""
+    return {path: what for each in former(paths) for path, what in each["files"].items() if what["action"] == "add"}
+
+
 def carry_on(paths: RunPaths, number: int, content: Mapping[str, Any]) -> Cut:
     """Do what is left to do of a cut. Raises OSError."""
     folder = folder_of(paths) / str(number)

@@ -1,0 +1,117 @@
+"""A fork: a new run that begins with what another one was at a checkpoint.
+
+    take_over()   after the folders of the new run were made: writes the history of its metrics, then its checkpoints
+                  (links, where that is safe: see checkpoints/links.py), and the manifest last
+    ForkedLife    the new run goes on from there as a resumed one does: its first load restores the checkpoint
+
+The original is only read. Where something fails, nothing of the new run is left.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rla_hooks import atomic, rowfiles
+from rla_hooks.checkpoints import links
+from rla_hooks.checkpoints.manifest import Entry, Manifest
+from rla_hooks.core.fork_request import Fork
+from rla_hooks.core.positions import positions
+from rla_hooks.core.resume_request import Resumable
+from rla_hooks.core.resuming import NewLife, ResumedRun
+from rla_hooks.cutting import history
+from rla_hooks.errors import RunError
+from rla_hooks.layout import RunPaths
+from rla_hooks.record import Progress
+from rla_hooks.texts import printable, shell_path, text_of
+
+_WORDS = {"link": "linked", "clone": "shared with the original's by the file system", "copy": "copied"}
+
+
+def take_over(fork: Fork, paths: RunPaths) -> ForkedFiles:
+    """Fill the folders of a new run. Raises RunError, and removes them, where that cannot be done."""
+    try:
+        entries = history.take(fork.paths, fork.entry, paths, fork.checkpoints)
+        counts, taken = Counter[str](), list[Entry]()
+        for entry in reversed(entries):  # the one that is needed first
+            try:
+                counts += links.take(entry, fork.checkpoint_dir, paths.checkpoint_dir)
+                taken.insert(0, entry)
+            except FileNotFoundError:
+                if entry.file == fork.entry.file:
+                    raise
+                # the original is running, and keeps only its newest ones
+        Manifest(paths.checkpoint_dir).take_over(taken)
+        found = rowfiles.progress(rowfiles.files(paths.log_dir))
+    except BaseException as error:
+        remove(paths)
+        if isinstance(error, OSError):
+            what = f"the run {fork.id} ({printable(fork.name)})"
+            raise RunError(
+                f"{what} cannot be forked: {text_of(error)}. Nothing of the fork is left. Needed: room on the disk of "
+                f"{shell_path(paths.log_root)}, and a checkpoint that stays."
+            ) from error
+        raise
+    return ForkedFiles(fork, paths, taken, found, counts)
+
+
+def remove(paths: RunPaths) -> None:
+    """Remove the folders of a run that could not begin."""
+    for folder in (paths.checkpoint_dir, paths.results_dir, paths.code_dir, paths.archive_dir, paths.log_dir):
+        with suppress(OSError):
+            atomic.remove(folder)
+
+
+class ForkedFiles:
+    """What a new run has taken over."""
+
+    def __init__(self, fork: Fork, paths: RunPaths, taken: list[Entry], progress: Progress, counts: Counter[str]):
+        self.fork, self.taken, self.counts = fork, taken, counts
+        self.chosen = Resumable(paths, taken[-1])
+        self.progress = progress._replace(rows=progress.rows or 0)
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """What run.json says from the start on."""
+        return {"forked_from": self.fork.note(), **self.progress._asdict()}
+
+    def lines(self) -> list[str]:
+        """Return what the log says."""
+        fork, rows = self.fork, self.progress.rows
+        begin = f"forked from {fork.id} ({printable(fork.name)}) at step {fork.entry.step}"
+        bytes_ = ", ".join(f"{count:,} bytes {_WORDS[kind]}" for kind, count in sorted(self.counts.items()))
+        told = [f"{begin}: {rows} row{'s' * (rows != 1)}; checkpoints: {bytes_}"]
+        return told + ([f"other hyper-parameters: {'; '.join(fork.changes)}"] if fork.changes else [])
+
+
+class ForkedLife(NewLife):
+    """The first life of a fork, which goes on from a checkpoint as a resumed one does."""
+
+    def __init__(self, run: ResumedRun, files: ForkedFiles):
+        super().__init__(run, files.chosen)
+        self._files = files
+
+    def begin(self) -> None:
+        run = self._run
+        run.logger.last_step = self._files.progress.last_step
+        run.logger.before_row = self.first_row
+        self._take_custom_data()
+        for line in self._files.lines():
+            run.logger.message(line)
+
+    def started(self) -> None:
+        """All is written with which a run begins, such as the tables of hyper-parameters: no cut is to take it away."""
+        run, paths, taken = self._run, self._paths, self._files.taken
+        with run.guard.warn_on_error("the list of checkpoints"):
+            there = positions(run.logger.output_formats, paths.log_dir)
+            own = {name: there[name] for name in there.keys() - (taken[-1].written or {}).keys()}
+            known = [replace(each, written=each.written | own) for each in taken if each.written is not None]
+            if own and known:
+                Manifest(paths.checkpoint_dir).take_over(known)
+
+    @property
+    def _archive(self) -> Path:
+        return self._files.fork.paths.tester_pkl
