@@ -73,5 +73,7 @@ def _hint(before: tuple[Positions, float] | None, name: str | None) -> Hint | No
 
 def _name_in(path: str, folder: Path) -> str | None:
     """Return the path of a file in the folder, with slashes; None if it is elsewhere."""
-    name = os.path.relpath(path, folder).replace(os.sep, "/") if path else ".."
+    top = f"{folder}{os.sep}"
+    name = path[len(top) :] if path.startswith(top) else os.path.relpath(path or "..", folder)  # which takes longer
+    name = os.path.normpath(name).replace(os.sep, "/")
     return None if name.startswith("../") or name in ("..", ".") or os.path.isabs(name) else name
