@@ -159,7 +159,7 @@ def test_other_writers_tell_of_their_files_if_they_can(start, tmp_path):
     ]:
         assert positions([writer], run.log_dir) == expected
     run.log({"loss": 0.5})
-    assert positions([], run.log_dir) == {"progress.csv": (None, (run.log_dir / "progress.csv").stat().st_size)}
+    assert positions([], run.log_dir) == {"progress.csv": (1, (run.log_dir / "progress.csv").stat().st_size)}
 
 
 @pytest.mark.parametrize("writers", [("stdout",), ("log",), (), ("csv",)], ids=str)
@@ -185,16 +185,20 @@ def test_a_closed_file_has_its_rows(start):
 
 
 def test_files_of_other_processes_have_their_sizes(start):
-    """A guest's checkpoint counts its own rows, and that of the owner those of progress.csv."""
+    """And their rows, too, if they are short: a column that comes late would move the bytes."""
     run = start("csv", "tensorboard")
     run.log({"loss": 0.5})
-    (run.log_dir / "progress.other-1.csv").write_text("time-step,timestamp,loss\n0,1.0,0.5\n")
+    other = run.log_dir / "progress.other-1.csv"
+    other.write_text("time-step,timestamp,loss\n0,1.0,0.5\n\n1,1.0,'\n")
     subprocess.run([sys.executable, "-c", GUEST, run.paths.archive_dir], check=True, timeout=120)
     (of_guest,) = {each.name for each in run.log_dir.glob("progress*.csv")} - {"progress.csv", "progress.other-1.csv"}
     others, own = _newest(run), run.positions()
     _check(run, own, _files(run))
-    assert {name: rows for name, (rows, _) in own.items() if rows is not None} == {"progress.csv": 1}
-    assert {name: rows for name, (rows, _) in others.items() if rows is not None} == {of_guest: 2}
+    rows = {"progress.csv": 1, of_guest: 2, "progress.other-1.csv": 2}
+    assert {name: rows for name, (rows, _) in own.items() if rows is not None} == rows
+    assert {name: rows for name, (rows, _) in others.items() if rows is not None} == rows
+    other.write_text("time-step,timestamp,loss\n" + "0,1.0,0.5\n" * 100_000)
+    assert run.positions()[other.name] == (None, other.stat().st_size)
     assert others["progress.csv"][1] == own["progress.csv"][1] and set(others) == set(own)
 
 
@@ -305,3 +309,19 @@ def test_a_copy_of_a_run_records_positions(start):
     other = copy.deepcopy(run)
     other.log({"loss": 0.5})
     assert run.positions()["progress.csv"][0] == other.positions()["progress.csv"][0] == 2
+
+
+def test_after_a_cut_the_count_begins_at_the_checkpoint(start, tmp_path):
+    """What this process has found before, in files that are others now, is forgotten."""
+    run = start("csv", task="cut")
+    for step in range(10):
+        run.log({"loss": 0.5}, step=step)
+        run.save_checkpoint({}, step=step)
+    run.finish()
+    with rla.run(resume=run.name, log_root=tmp_path / "root", writers=["csv"], backup="none") as again:
+        assert again.positions()["progress.csv"][0] == 10
+        step, _ = again.load_checkpoint(step=5)
+        assert again.positions()["progress.csv"] == (6, (run.log_dir / "progress.csv").stat().st_size)
+        for step in range(6, 30):
+            again.log({"loss": 0.25, "late": 1.0}, step=step)
+            assert again.positions()["progress.csv"][0] == step + 1

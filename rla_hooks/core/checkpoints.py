@@ -16,7 +16,7 @@ from rla_hooks.core.settings import RunSettings
 from rla_hooks.errors import CheckpointError, ConfigError, RunError
 from rla_hooks.layout import path_within
 from rla_hooks.texts import text_of
-from rla_hooks.writers.base import STEP
+from rla_hooks.writers.base import STEP, Writer
 
 if TYPE_CHECKING:
     from rla_hooks.checkpoints.entry import Entry, Positions
@@ -47,6 +47,7 @@ class RunCheckpoints:
         self._saver: Saver | None = None
         self._manifest: Manifest | None = None  # kept, since it reads its file again only where that has changed
         self._before: tuple[Positions, float] | None = None  # the last positions, and when they were found
+        self._writers: list[Writer] | None = None  # whose they were
         self.max_to_keep: int | None = _DEFAULT_MAX_TO_KEEP  # of a saver that nobody has set
         self.begins_with: Entry | None = None  # what is loaded of a fork's original, where its own folder is not known
         self.on_load: Callable[[Entry], object] | None = None  # called with the checkpoint that was loaded
@@ -242,10 +243,11 @@ class RunCheckpoints:
             return None
         ending = ". A resume from this checkpoint goes by steps. The training goes on."
         with self._guard.warn_on_error("how far the metrics have come", "could not be recorded", ending):
-            before = self._before or self._before_this_process(paths.checkpoint_dir)
-            now = time.time()
-            found = self._logger.positions(paths.log_dir, before)
-            self._before = found, now
+            now, writers = time.time(), self._logger.output_formats
+            if self._writers is not writers:  # the files were attached, after a cut say
+                self._before = self._before_this_process(paths.checkpoint_dir)
+            found = self._logger.positions(paths.log_dir, self._before)
+            self._before, self._writers = (found, now), writers
             return found
         return None
 

@@ -1,8 +1,9 @@
 """How far the files of metrics of a run have come: what a checkpoint records, so that a resume can go back to it.
 
-{"progress.csv": (3000, 214_310),                     rows and bytes: rows of a file that this process writes
- "progress.node7-4711.csv": (None, 5_120),            of another process of the run: what it has so far
- "tb/events.out.tfevents.1769846400...": (None, 99_408)}
+    {"progress.csv": (3000, 214_310), "progress.node7-4711.csv": (80, 5_120), "tb/events.out.tfevents...": (None, 99_408)}
+
+These are rows and bytes. The file that this process appends to has its rows always; one of another process only if it is
+short, else only its bytes.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ from typing import Any
 from rla_hooks import rowfiles
 from rla_hooks.checkpoints.entry import Positions
 from rla_hooks.writers.base import Writer, Written
-from rla_hooks.writers.csv_count import Hint
+from rla_hooks.writers.csv_count import Hint, RowCount
 from rla_hooks.writers.csv_writer import CsvWriter
 
 _EVENTS = "tfevents"
 _TENSORBOARD = "tb"
 _MOST = 1000  # files: each checkpoint lists them
+_MOST_READ = 256 << 10  # bytes of files of other processes
 
 
 def positions(
@@ -29,17 +31,25 @@ def positions(
 ) -> Positions:
     """Return rows and bytes of all files of metrics in a run's log folder, by their paths there.
 
-    Of an event file only the bytes: to count its records takes as long as writing them. before: what was found the last
+    Of event files only the bytes: to count records takes as long as to write them. before: what was found the last
     time, by this process or another one, and when, in seconds since 1970: a long file need not be read from its
     beginning then. Raises OSError, and ValueError if there are too many files.
     """
     folder = Path(log_dir)
-    found: Positions = {name: (None, size) for name, size in _sizes(folder)}
+    found: Positions = {}
     for writer in writers:
         position = _position_of(writer, folder, before)
         name = None if position is None else _name_in(position.path, folder)
         if position is not None and name is not None:
             found[name] = position.rows, position.bytes
+    to_read = _MOST_READ
+    for name, size in _sizes(folder):
+        if name not in found:
+            found[name] = None, size
+            if name.endswith(".csv") and size <= to_read:
+                other = RowCount().count(os.fspath(folder / name), None)
+                found[name] = other.rows, other.bytes
+                to_read -= size
     if len(found) > _MOST:
         raise ValueError(f"there are {len(found)} files of metrics; at most {_MOST} are recorded")
     return found
