@@ -1,9 +1,9 @@
 """How far the files of metrics of a run have come: what a checkpoint records, so that a resume can go back to it.
 
-    {"progress.csv": (3000, 214_310), "progress.node7-4711.csv": (80, 5_120), "tb/events.out.tfevents...": (None, 99_408)}
+    {"progress.csv": (3000, 214_310), "progress.node7-4711.csv": (80, 5_120), "tb/events.out.tfevents": (None, 99_408)}
 
-These are rows and bytes. The file that this process appends to has its rows always; one of another process only if it is
-short, else only its bytes.
+These are rows and bytes. The file that this process appends to has its rows always; one of another process only if it
+is short, else only its bytes.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def positions(
     for name, size in _sizes(folder):
         if name not in found:
             found[name] = None, size
-            if name.endswith(".csv") and size <= to_read:
+            if name.endswith(".csv") and 0 < size <= to_read:  # a FIFO has none
                 other = RowCount().count(os.fspath(folder / name), None)
                 found[name] = other.rows, other.bytes
                 to_read -= size
