@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from rla_hooks.errors import RLAWarning
-from rla_hooks.writers import copied_writers
+from rla_hooks.writers import appendfile, copied_writers
 from rla_hooks.writers.base import MediaEvent, Row, Text
 from rla_hooks.writers.csv_writer import CsvWriter
 from rla_hooks.writers.tensorboard_writer import TensorBoardWriter
@@ -83,7 +83,7 @@ def test_what_somebody_does_to_the_file_is_seen(change, tmp_path):
         writer.write(_row(step))
     _assert_is_as_the_file(writer)
     change(tmp_path / "progress.csv")
-    time.sleep(0.002)
+    time.sleep(2 * appendfile.LOOK_AT_PATH)
     with pytest.warns(RLAWarning, match="was deleted, replaced or changed"):
         writer.write(_row(5))
     assert 1 <= _assert_is_as_the_file(writer) < 6

@@ -142,7 +142,7 @@ class LoggerHooks(Logger):
                 values["epoch"] = trainer.current_epoch
             stage = trainer.state.stage
             if stage is not None and "stage" not in values:
-                values["stage"] = stage.value
+                values["stage"] = stage._value_  # as value, which goes through two functions of the enum module
         self.handle.ensure_started().logger.log(values, step)
 
     def log_hyperparams(

@@ -13,7 +13,7 @@ from contextlib import suppress
 
 _LOOK_AGAIN = 0.1  # seconds after which ``gone`` asks the system again
 _LAST = 64 << 10
-_LOOK_AT_PATH = 0.001  # the same for ``is_as_left``
+LOOK_AT_PATH = 0.02  # the same for ``is_as_left``
 _lseek, _END = os.lseek, os.SEEK_END  # looked up once: they are used at every row
 _FLAGS = os.O_RDWR | os.O_APPEND | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _FLAGS |= getattr(os, "O_NONBLOCK", 0)  # somebody may have put a FIFO there
@@ -53,7 +53,7 @@ class AppendFile:
         now: seconds since 1970, if nothing is to be appended, and False returned, unless the file :meth:`is_as_left`.
         """
         if now is not None:
-            if 0 <= now - self._looked < _LOOK_AT_PATH:  # as is_as_left, without the call
+            if 0 <= now - self._looked < LOOK_AT_PATH:  # as is_as_left, without the call
                 end = self.end
                 try:
                     if _lseek(self._descriptor, 0, _END) != end:
@@ -165,10 +165,10 @@ class AppendFile:
     def is_as_left(self, now: float) -> bool:
         """Whether the file has the size that was left, and is still at its path.
 
-        now: seconds since 1970. The path, which is the dearer part, is looked at once in a millisecond; what was
+        now: seconds since 1970. The path, which is the dearer part, is looked at once in 20 ms; what was
         appended meanwhile to a file that is not there any more, :meth:`unseen` returns.
         """
-        if 0 <= now - self._looked < _LOOK_AT_PATH:
+        if 0 <= now - self._looked < LOOK_AT_PATH:
             end = self.end  # before the call, after which a signal handler may append
             try:
                 return _lseek(self._descriptor, 0, _END) == end
