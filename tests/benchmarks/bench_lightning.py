@@ -6,27 +6,25 @@ logger that does nothing taken off; a step takes milliseconds and a logger tenth
 fits would drown in what else a machine does.
 """
 
-import gc
 import logging
 import os
 import random
 import statistics
 import tempfile
 import time
-import tracemalloc
 import warnings
 from pathlib import Path
 
 import lightning.pytorch as pl
+import memory
 import torch
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.loggers.logger import Logger
 from rla_hooks.integrations.lightning_pytorch import RLALogger
 
-STEPS, REPEATS = 2_000, 5
-BLOCK, ROUNDS = 20, 100
+STEPS, REPEATS = 2_000, 3
+BLOCK, ROUNDS = 20, 50
 LONG, PART = 100_000, 10_000
-MEMORY = 20_000
 
 
 class Module(pl.LightningModule):
@@ -173,19 +171,12 @@ def _long_run(folder):
 
 
 def _memory(folder):
-    """What a real fit keeps for each step, by tracemalloc, which sees all that is Python's."""
-    seen = {}
+    growth = memory.Growth()
 
     class Traced(Module):
         def training_step(self, batch, index):
-            if index in (MEMORY // 10, MEMORY - 1):
-                gc.collect()
-                seen[index] = tracemalloc.get_traced_memory()[0]
+            growth.after(index + 1)
             return super().training_step(batch, index)
 
-    logger = _ours(folder)
-    tracemalloc.start()
-    _fit(logger, MEMORY, Traced)
-    tracemalloc.stop()
-    first, last = sorted(seen)
-    yield f"memory that stays for each of {MEMORY:,} steps", (seen[last] - seen[first]) / (last - first), 8, "bytes"
+    _fit(_ours(folder), memory.STEPS, Traced)
+    yield f"memory that stays for each of {memory.STEPS:,} steps", growth.bytes_a_step(), 8, "bytes"
