@@ -102,6 +102,24 @@ class Parameters:
                 found[name] = value
         return found
 
+    def as_call(self, arguments: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+        """Return what :meth:`bind` has returned as the arguments of a call, but for ``self``.
+
+        >>> def main(lr, *layers, seed=0): ...
+        >>> Parameters(main).as_call({"lr": 0.1, "layers": (64, 64), "seed": 1})
+        ([0.1, 64, 64], {'seed': 1})
+        """
+        kinds = {name: each.kind for name, each in self._signature.parameters.items() if name != self._receiver}
+        args, rest = list[Any](), dict(arguments)
+        more = next((name for name, kind in kinds.items() if kind is kind.VAR_POSITIONAL), None)
+        for name, kind in kinds.items():
+            is_placed = kind is kind.POSITIONAL_ONLY or (
+                kind is kind.POSITIONAL_OR_KEYWORD and bool(rest.get(more or ""))
+            )
+            if is_placed and name in rest:
+                args.append(rest.pop(name))
+        return [*args, *rest.pop(more or "", ())], rest
+
     def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> inspect.BoundArguments:
         function = self._function
         try:

@@ -66,9 +66,9 @@ def is_gone(process: Mapping[str, Any], folders: Iterable[Path] = ()) -> bool:
 
     folders: those it writes to. If it wrote nothing since the machine of its name was started again, it is gone, too.
     """
-    lives = _lives(process)
-    if lives is not None or not _is_of_earlier_boot(process):
-        return lives is False
+    alive = lives(process)
+    if alive is not None or not _is_of_earlier_boot(process):
+        return alive is False
     written, started = last_write(folders), _boot_time()
     return written is not None and started is not None and written < started
 
@@ -78,14 +78,18 @@ def silent_since(process: Mapping[str, Any], folders: Iterable[Path]) -> float |
 
     None if that was within the last :data:`STALE_AFTER` seconds, if it never did, and for a process that can be seen.
     """
-    if _lives(process) is not None:
+    if lives(process) is not None:
         return None
     written = last_write(folders)
     return written if written is not None and time.time() - written > STALE_AFTER else None
 
 
-def _lives(content: Mapping[str, Any]) -> bool | None:
-    """Whether the process that run.json names is alive; None where it cannot be seen from here."""
+def lives(content: Mapping[str, Any]) -> bool | None:
+    """Whether the process that run.json names is alive; None where it cannot be seen from here.
+
+    >>> lives({"host": "another-machine"}) is None
+    True
+    """
     noted, here = content.get("pid_namespace"), namespace()
     if isinstance(noted, str) and here is not None:
         if noted != here:

@@ -1,45 +1,192 @@
-"""Which run a request to resume means, and whether it may go on."""
+"""Which run a request to resume means, and whether it may go on: everything that is wrong is said before it changes.
+
+    a run by name             it goes on, or a ConfigError says all that is against it
+    auto                      the newest run of the same task, function and hyper-parameters that is over and did not
+                              finish: killed, preempted, interrupted; failed only in a further try of the same job
+    RLA_RESUME=<run>          the first run of its task and function, in this process and those that it starts
+
+Where ``auto`` finds none, and for further runs under RLA_RESUME, a new run starts; the request's notes say why.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from rla_hooks import life
 from rla_hooks.checkpoints.manifest import Manifest
-from rla_hooks.core.resume_request import AUTO, Resumable
+from rla_hooks.core.job import job_identity
+from rla_hooks.core.resume_request import AUTO, BY_VARIABLE, Resumable, ResumeRequest
 from rla_hooks.core.settings import RunSettings
-from rla_hooks.errors import ConfigError
+from rla_hooks.endings import FAILED, FINISHED, PRUNED, SEVERITY
+from rla_hooks.errors import ConfigError, RLAError
+from rla_hooks.former import FormerParameters, beginnings
 from rla_hooks.query import SavedRun
+from rla_hooks.query.entry import read_entry
 from rla_hooks.query.given import saved_run
-from rla_hooks.query.moved import paths_of
+from rla_hooks.query.moved import parsed, paths_of
+from rla_hooks.query.unfinished import unfinished
+from rla_hooks.record import FORMAT
+from rla_hooks.resume_checks import (
+    checked,
+    function_of,
+    is_of_task,
+    is_same_function,
+    is_writer,
+    newest_checkpoint,
+    unknown_names,
+    why_alive,
+)
+from rla_hooks.texts import shown
+
+_TAKEN = "RLA_RESUMED"  # the run that RLA_RESUME named, once it has been resumed; processes inherit it
+_ZONES = timedelta(hours=26)  # between the clocks of two machines
 
 
 def choose(settings: RunSettings) -> Resumable | None:
-    """Return the run that ``settings.resume`` means; None where ``auto`` finds none. Raises ConfigError."""
+    """Return the run that ``settings.resume`` means; None where a new one is to start. Raises ConfigError."""
     request = settings.resume
-    if request is None or request.run == AUTO:
+    if request is None:
         return None
+    if request.run == AUTO:
+        return _Search(settings, request).newest()
     config = settings.config
     saved = find(request.run, None if config is None else config.log_root)
-    paths = paths_of(saved)
-    if request.from_start:
-        return Resumable(paths)
-    entry = Manifest(paths.checkpoint_dir).newest("checkpoint")
-    if entry is None:
-        raise ConfigError(
-            f"the run {saved.id} ({saved.name}) cannot be resumed: it has no complete checkpoint. Pass "
-            "from_start=True, which begins it anew and keeps what it has under cut/, or start a new run."
-        )
-    return Resumable(paths, entry)
+    if request.reason == BY_VARIABLE:
+        why = _is_of_another(saved, settings)
+        if why is not None:
+            request.notes.append(f"RLA_RESUME names {saved.id}, {why}: this run is new")
+            return None
+    found = checked(saved, settings, request)
+    if request.reason == BY_VARIABLE and is_writer(settings):
+        os.environ[_TAKEN] = saved.id
+    return found
 
 
-def find(run: SavedRun | str | os.PathLike[str], log_root: Path | None) -> SavedRun:
+def find(run: Any, log_root: Path | None = None) -> SavedRun:
     """Return the run that was meant: as in ``rla.open``. Raises ConfigError."""
-    return saved_run(run, log_root, "resume")
+    try:
+        return saved_run(run, log_root, "resume")
+    except ConfigError:
+        raise
+    except RLAError as error:  # of latest~9
+        raise ConfigError(f"resume: {error}") from None
 
 
-def arguments_of(run: SavedRun | str | os.PathLike[str], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the hyper-parameters of a run as arguments of its function, with these in place of the stored ones."""
-    return {**find(run, None).hparams, **overrides}
+def arguments_of(
+    run: Any, overrides: Mapping[str, Any], function: Callable[..., Any] | None = None, log_root: Path | None = None
+) -> dict[str, Any]:
+    """Return the hyper-parameters of a run as arguments of its function, with these in place of the stored ones.
+
+    Raises ConfigError with the names of all that what was stored cannot give back: secrets, objects.
+    """
+    saved = find(run, log_root)
+    return FormerParameters(saved.run_json, saved.hparams).arguments(overrides, function)
+
+
+def _is_of_another(saved: SavedRun, settings: RunSettings) -> str | None:
+    """Why RLA_RESUME does not mean this run; None if it does."""
+    if os.environ.get(_TAKEN) == saved.id and is_writer(settings):
+        return "which goes on already"
+    if not is_of_task(saved, settings.task_name):
+        return f"a run of the task {shown(saved.task, 100)}"
+    function = saved.run_json.get("function")
+    if not is_same_function(function, function_of(settings)):
+        return f"a run of {shown(function, 100)}"
+    return None
+
+
+def forget_state() -> None:
+    """As in a process that has just begun."""
+    os.environ.pop(_TAKEN, None)
+
+
+class _Search:
+    """The search for the newest unfinished run of a task, function and hyper-parameters."""
+
+    def __init__(self, settings: RunSettings, request: ResumeRequest):
+        self._settings, self._request = settings, request
+        self._job = job_identity()
+        self._passed: list[str] = []  # what is against runs that else fit
+
+    def newest(self) -> Resumable | None:
+        """Return it; None, with a note that says why, where a new run is to start. Raises ConfigError."""
+        unknown = [*unknown_names(self._request.allow, [*self._settings.hyper_param], self._settings)]
+        if unknown:
+            raise ConfigError(unknown)
+        saved = self._newest_that_fits()
+        if saved is None:
+            none = "no run of this task, function and hyper-parameters is unfinished"
+            self._tell_new(self._passed[0] if self._passed else none)
+            return None
+        if not self._request.from_start and newest_checkpoint(Manifest(paths_of(saved).checkpoint_dir)) is None:
+            self._tell_new(f"{saved.id} ({saved.status}) has no whole checkpoint")
+            return None
+        return checked(saved, self._settings, self._request)
+
+    def _tell_new(self, why: str) -> None:
+        self._request.notes.append(f"resume='auto': {why}: this run is new")
+
+    def _newest_that_fits(self) -> SavedRun | None:
+        """By the start in run.json; names have local times, so that runs of the hours before are looked at, too."""
+        config, parameters = self._settings.config, self._settings.parameters()
+        assert config is not None and self._settings.task_name is not None
+        root = Path(os.path.abspath(config.log_root))
+        allowed = set(self._request.allow)
+        certain = {key: value for key, value in parameters.items() if allowed.isdisjoint(beginnings(key))}
+        found: SavedRun | None = None
+        for paths, content in unfinished(root, self._settings.task_name, certain):
+            named = parsed(paths.name)
+            if found is not None and named is not None and named.time < self._time_of(found) - _ZONES:
+                break
+            if self._may_go_on(content) and (found is None or str(content.get("started")) > found.run_json["started"]):
+                saved = SavedRun(paths, read_entry(paths))
+                if self._fits(saved):
+                    found = saved
+        return found
+
+    @staticmethod
+    def _time_of(saved: SavedRun) -> Any:
+        named = parsed(saved.name)
+        return named.time if named else saved.started.replace(tzinfo=None)
+
+    def _may_go_on(self, content: Mapping[str, Any]) -> bool:
+        """Whether a run ended in a way that auto resumes, as far as its run.json tells."""
+        number, status = content.get("format"), content.get("status")
+        if not isinstance(status, str) or status not in SEVERITY or status in (FINISHED, PRUNED):
+            return False
+        is_known = not (isinstance(number, int) and number > FORMAT) and isinstance(content.get("started"), str)
+        return is_known and is_same_function(content.get("function"), function_of(self._settings))
+
+    def _fits(self, saved: SavedRun) -> bool:
+        if saved.problems or not self._has_same_parameters(saved):
+            return False
+        if saved.status == FAILED and not self._is_same_job(saved.run_json.get("job")):
+            self._passed.append(f"{saved.id} failed, and this is no further try of its job")
+            return False
+        if life.is_running(saved.status):
+            return self._is_over(saved)
+        return True
+
+    def _has_same_parameters(self, saved: SavedRun) -> bool:
+        allow = self._request.allow
+        differences = FormerParameters(saved.run_json, saved.hparams).differences(self._settings.hyper_param)
+        return all(any(name in allow for name in beginnings(each.name)) for each in differences)
+
+    def _is_over(self, saved: SavedRun) -> bool:
+        """Whether a run that is noted as running is none; on another rank, whether rank zero has taken it up."""
+        if not is_writer(self._settings):
+            return self._is_same_job(saved.run_json.get("job"))
+        problems, _ = why_alive(saved, self._request)
+        self._passed += [f"{saved.id} fits, but {problem.partition('. ')[0]}" for problem in problems]
+        return not problems
+
+    def _is_same_job(self, noted: object) -> bool:
+        """Of torchrun's agents there is one on each node; that of rank zero counts, which other ranks do not know."""
+        if self._job is None or not isinstance(noted, str):
+            return False
+        is_other_agent = not is_writer(self._settings) and self._job.startswith("torchrun ")
+        return noted.startswith("torchrun ") if is_other_agent else noted == self._job

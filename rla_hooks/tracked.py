@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
 from rla_hooks.calls import Parameters
@@ -64,10 +64,11 @@ def resume_of(
     function: Callable[..., Any],
     parameters: Parameters,
     call: Callable[[tuple[Any, ...], dict[str, Any], tuple[Any, ...]], Any],
+    where: tuple[Any, Any],
 ) -> Callable[..., Any]:
     """Return the attribute ``resume`` of a tracked function.
 
-    call: makes a tracked call of it, with the options of a resume.
+    call: makes a tracked call of it, with the options of a resume. where: its config and its log root.
     """
 
     def resume(
@@ -86,8 +87,16 @@ def resume_of(
                 f"{name}.resume(run, self), since it is a method" if parameters.has_receiver else f"{name}.resume(run)"
             )
             raise ConfigError(f"{wrong}{form}; pass hyper-parameters by name: steps=2000.")
-        arguments = _arguments_of(run, overrides)
-        return call(receiver, arguments, (run, allow, same_code, from_start))
+        if run == "auto":
+            raise ConfigError(
+                f"{function.__qualname__}.resume needs a run, whose arguments it takes; 'auto' finds one by its "
+                "arguments: rla.track(resume='auto')."
+            )
+        from rla_hooks import config, resumable  # late: it reads saved runs
+
+        saved = resumable.find(run, config.load(where[0], log_root=where[1]).log_root)
+        args, named = parameters.as_call(resumable.arguments_of(saved, overrides, function))
+        return call((*receiver, *args), named, (saved, allow, same_code, from_start))
 
     resume.__doc__, resume.__module__ = RESUME_DOC, function.__module__
     resume.__qualname__ = f"{function.__qualname__}.resume"
@@ -110,11 +119,11 @@ def fork_of(
                 f"{name}.fork got {len(more) + 1} values without a name. Allowed: {name}.fork(run{self}, step); pass "
                 "hyper-parameters by name: lr=0.1."
             )
-        from rla_hooks import config, forkable
+        from rla_hooks import config, forkable, resumable
 
         saved = forkable.source(run, config.load(where[0], log_root=where[1]).log_root)
-        arguments = _arguments_of(saved, overrides)
-        return call(receiver, arguments, ForkRequest(saved, rest[0] if rest else step))
+        args, named = parameters.as_call(resumable.arguments_of(saved, overrides, function))
+        return call((*receiver, *args), named, ForkRequest(saved, rest[0] if rest else step))
 
     fork.__doc__, fork.__module__ = FORK_DOC, function.__module__
     fork.__qualname__ = f"{function.__qualname__}.fork"
@@ -138,9 +147,3 @@ RESUME_DOC = """Go on with a run of this function: call it with the stored hyper
     as secrets, or stored only as text, must be passed. same_code, from_start: as in ``rla.track``. Of a method the
     object comes second: ``Trainer.fit.resume(run, trainer)``.
     """
-
-
-def _arguments_of(run: Resume, overrides: Mapping[str, Any]) -> dict[str, Any]:
-    from rla_hooks import resumable
-
-    return resumable.arguments_of(run, overrides)

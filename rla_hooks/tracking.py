@@ -173,7 +173,7 @@ def track(
         def tracked(*args: Any, **kwargs: Any) -> Any:
             return called(args, kwargs, (resume, allow, same_code, from_start))
 
-    tracked.resume = resume_of(function, parameters, call)  # type: ignore[attr-defined]
+    tracked.resume = resume_of(function, parameters, call, (config, log_root))  # type: ignore[attr-defined]
     tracked.fork = fork_of(function, parameters, call, (config, log_root))  # type: ignore[attr-defined]
     return tracked
 

@@ -17,17 +17,17 @@ HEAVY = {"numpy", "pandas", "matplotlib", "torch", "tensorflow", "keras", "light
 FLOORS = [
     """errors _version atomic delegation locks ranks texts values devices columns parameters encoding plaindata layout
     filenames endings outcome record restarts places reserve handles command masking life smallfiles labels results
-    patterns fields calls forms""",
+    patterns fields calls forms former""",
     """writers rowfiles rows""",
     """config figures checkpoints snapshot cutting""",
     """query core""",
-    """tester tracked tracking face hooks appending resumable forkable testing __init__""",
+    """tester tracked tracking face hooks appending resumable resume_checks forkable testing __init__""",
     """easy_log cli integrations""",
 ]
 # What reads runs, and what a run's snapshot is made by, never knows the run that is open.
 NEVER = {
-    "query": "core tester tracked tracking face hooks appending resumable forkable testing",
-    "cli": "core tester tracked tracking face hooks appending resumable forkable testing",
+    "query": "core tester tracked tracking face hooks appending resumable resume_checks forkable testing",
+    "cli": "core tester tracked tracking face hooks appending resumable resume_checks forkable testing",
     "core": "query",
 }
 

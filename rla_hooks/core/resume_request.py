@@ -18,14 +18,15 @@ if TYPE_CHECKING:
     from rla_hooks.checkpoints.manifest import Entry
 
 AUTO = "auto"
-_VARIABLE = "RLA_RESUME"
+BY_VARIABLE = "RLA_RESUME"
 
 
 class ResumeRequest(Fields):
     """Which run is to go on: a name, an id or its first letters, a path, a SavedRun, or ``auto``.
 
     allow: names of hyper-parameters that may differ from the stored ones. same_code: whether the run's code is to be
-    restored first. from_start: whether everything is to be cut, and nothing loaded. reason: who asks.
+    restored first. from_start: whether everything is to be cut, and nothing loaded. reason: who asks. notes: lines
+    for the log that say why a new run starts all the same.
 
     >>> ResumeRequest("auto", allow=("steps",)).reason
     'resume='
@@ -36,6 +37,7 @@ class ResumeRequest(Fields):
     same_code: bool = False
     from_start: bool = False
     reason: str = "resume="
+    notes: list[str] = made_by(list)
 
 
 class Resumable(Fields):
@@ -78,13 +80,15 @@ def request_of(
     problems += found
     if found:
         return None
-    if run is None:
-        run, reason = os.environ.get(_VARIABLE, "").strip(), _VARIABLE
-        if not run:
-            return None
-    else:
-        reason = AUTO if run == AUTO else "resume="
-    return ResumeRequest(run, tuple(names), same_code, from_start, reason)
+    if run is not None:
+        return ResumeRequest(run, tuple(names), same_code, from_start, AUTO if run == AUTO else "resume=")
+    run = os.environ.get("RLA_RESUME", "").strip()
+    if not run:
+        return None
+    same_code = same_code or bool(os.environ.get("RLA_RESUME_SAME_CODE"))
+    from_start = from_start or bool(os.environ.get("RLA_RESUME_FROM_START"))
+    more = filter(None, os.environ.get("RLA_RESUME_ALLOW", "").split(","))
+    return ResumeRequest(run, (*names, *more), same_code, from_start, BY_VARIABLE)
 
 
 def _flags(same_code: object, from_start: object) -> list[tuple[str, object]]:

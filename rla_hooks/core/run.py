@@ -218,6 +218,8 @@ class Run(SummaryWords):
             registry.register_open(self)
             self._watch_signals()
             self.files.tell_start(self.is_quiet)
+            for line in self.settings.resume.notes if self.settings.resume else ():
+                self.logger.message(line)
             if self.new_life is not None:
                 self.new_life.begin()
             self.files.describe()

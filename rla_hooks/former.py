@@ -1,0 +1,210 @@
+"""The hyper-parameters that a former run was started with: compared with others, and given back as arguments.
+
+They are those of parameter.json that run.json lists in ``hyper_parameters``: what hooks have added later is none. A run
+of an older version has no such list: then all count but ``module.<name>``, and what is missing now was added.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from rla_hooks.errors import ConfigError
+from rla_hooks.fields import Fields
+from rla_hooks.forms import SECRET, forms_of, is_compared, is_restorable, is_same, restored
+from rla_hooks.masking import MASK
+from rla_hooks.parameters import config_fields, flatten, safe
+from rla_hooks.texts import shown
+
+_LONGEST = 80  # characters of a value in a message
+_MODULE = "module."  # what a hook adds, if the run has a hyper-parameter of the same name
+
+
+class Missing:
+    """Stands for a hyper-parameter that one of two runs lacks."""
+
+    def __repr__(self) -> str:
+        return "missing"
+
+
+MISSING = Missing()
+
+
+class Difference(Fields):
+    """A hyper-parameter that is not what it was. ``stored`` or ``given`` is :data:`MISSING` where it is not there."""
+
+    name: str
+    stored: Any
+    given: Any
+
+    def __str__(self) -> str:
+        if self.given is MISSING:
+            return f"{self.name} is missing, and was {shown(self.stored, _LONGEST)}"
+        was = "was missing" if self.stored is MISSING else f"was {shown(self.stored, _LONGEST)}"
+        return f"{self.name} is {shown(self.given, _LONGEST)}, and {was}"
+
+
+class FormerParameters:
+    """The hyper-parameters of a run's start, from its run.json and its parameter.json.
+
+    >>> former = FormerParameters({"hyper_parameters": ["lr", "net"]}, {"lr": 0.1, "net.width": 64, "added": 1})
+    >>> former.arguments({"lr": 0.2})
+    {'lr': 0.2, 'net': {'width': 64}}
+    >>> [str(each) for each in former.differences({"lr": 0.2, "net": {"width": 64.0}})]
+    ['lr is 0.2, and was 0.1']
+    """
+
+    def __init__(self, run_json: Mapping[str, Any], hparams: Mapping[str, Any]):
+        names, forms, config = map(run_json.get, ("hyper_parameters", "stored_as", "config_argument"))
+        self.is_listed = isinstance(names, list) and all(isinstance(each, str) for each in names)
+        self._forms = {key: form for key, form in (forms if isinstance(forms, dict) else {}).items() if _is_text(form)}
+        is_pair = isinstance(config, list) and len(config) == 2 and all(map(_is_text, config))
+        self._config: tuple[str, str] | None = (config[0], config[1]) if is_pair and config else None
+        if self.is_listed and names is not None:
+            self.names = names
+            known = {*names, "<more>"}
+            self.flat = {key: value for key, value in hparams.items() if not known.isdisjoint(beginnings(key))}
+        else:
+            self.flat = {key: value for key, value in hparams.items() if not key.startswith(_MODULE)}
+            self.names = list(dict.fromkeys(key.partition(".")[0] for key in self.flat))
+            masked = {key for key, value in self.flat.items() if _is_text(value) and MASK in value}
+            self._forms |= dict.fromkeys(masked, SECRET)
+
+    # --- compared -------------------------------------------------------------------------------------------------
+
+    def differences(self, given: Mapping[str, Any], complete: bool = True) -> list[Difference]:
+        """Return how other hyper-parameters differ; secrets, and objects of which there is a text, do not count.
+
+        complete: whether those that are not given are missing; else they are what they were.
+        """
+        forms = forms_of(given)
+        flat = {key: safe(value) for key, value in flatten(given).items()}
+        is_short = "<more>" in self.flat or "<more>" in forms
+        found = []
+        for key in {**self.flat, **flat}:
+            stored, new = self.flat.get(key, MISSING), flat.get(key, MISSING)
+            if key == "<more>" or not (is_compared(forms.get(key)) and is_compared(self._forms.get(key))):
+                continue
+            if (stored is MISSING and is_short) or (new is MISSING and (is_short or not (complete and self.is_listed))):
+                continue
+            if stored is MISSING or new is MISSING or not is_same(new, stored):
+                found.append(Difference(key, stored, new))
+        return found
+
+    # --- given back -----------------------------------------------------------------------------------------------
+
+    def arguments(self, overrides: Mapping[str, Any], function: Callable[..., Any] | None = None) -> dict[str, Any]:
+        """Return the arguments of a call with the same hyper-parameters, but for the overrides.
+
+        function: what they are arguments of: a secret that it has a default for stays with that, and so does an object
+        that is stored as its default is. Raises ConfigError with the names of all others that must be given.
+        """
+        defaults = {} if function is None else defaults_of(function)
+        if self._config is not None:
+            return self._config_argument(*self._config, overrides, defaults)
+        values, lacking = self._restored(self.names, overrides, defaults)
+        if lacking:
+            raise ConfigError(_cannot_give_back(lacking))
+        return values | dict(overrides)
+
+    def _config_argument(
+        self, name: str, kind: str, overrides: Mapping[str, Any], defaults: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """The one argument of a function that got a config, whose fields are the hyper-parameters."""
+        if name in overrides:
+            return dict(overrides)
+        fields = dict(config_fields(defaults.get(name)) or ())
+        if fields and not self.differences(fields):
+            return dict(overrides)
+        if kind != "dict":
+            raise ConfigError(
+                f"the argument {name} was of type {kind}, which cannot be made again from what was stored. "
+                f"Pass it: {name}=..."
+            )
+        given = {key: value for key, value in overrides.items() if key in self.names}
+        values, lacking = self._restored(self.names, given, {})
+        if lacking:
+            raise ConfigError(_cannot_give_back(lacking))
+        return {name: values} | {key: value for key, value in overrides.items() if key not in given}
+
+    def _restored(
+        self, names: Iterable[str], overrides: Mapping[str, Any], defaults: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], dict[str, str]]:
+        """Return the values that can be given back, and the names of those that cannot, with their forms."""
+        values: dict[str, Any] = {}
+        lacking: dict[str, str] = {}
+        for name in names:
+            if name in overrides:
+                values[name] = overrides[name]
+                continue
+            lost = {key: form for key, form in self._forms.items() if _is_in(key, name) and not is_restorable(form)}
+            if lost and not (name in defaults and self._is_default(name, defaults[name], lost)):
+                lacking |= lost
+            elif not lost:
+                values[name] = self._restored_one(name)
+        return values, lacking
+
+    def _is_default(self, name: str, default: Any, lost: Mapping[str, str]) -> bool:
+        """Whether the default does: of a secret, whatever it is; else one that is stored in the same way."""
+        if set(lost.values()) == {SECRET} and set(lost) == {name}:
+            return True
+        flat = {key: safe(value) for key, value in flatten({name: default}).items()}
+        own = {key: value for key, value in self.flat.items() if _is_in(key, name)}
+        return is_same(flat, own) and forms_of({name: default}) == {
+            key: form for key, form in self._forms.items() if _is_in(key, name)
+        }
+
+    def _restored_one(self, name: str) -> Any:
+        if name in self.flat:
+            return restored(self.flat[name], self._forms.get(name))
+        found: dict[str, Any] = {}
+        for key, value in self.flat.items():
+            if _is_in(key, name):
+                *parts, last = key[len(name) + 1 :].split(".")
+                inner = found
+                for part in parts:
+                    inner = inner.setdefault(part, {})
+                inner[last] = restored(value, self._forms.get(key))
+        return found
+
+
+def beginnings(key: str) -> list[str]:
+    """Return a dotted name and what it begins with: the names by which it may be meant.
+
+    >>> beginnings("net.width")
+    ['net', 'net.width']
+    """
+    parts = key.split(".")
+    return [".".join(parts[: end + 1]) for end in range(len(parts))]
+
+
+def _is_in(key: str, name: str) -> bool:
+    return key == name or key.startswith(f"{name}.")
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def defaults_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return the defaults of a function's parameters.
+
+    >>> defaults_of(lambda lr, steps=3: None)
+    {'steps': 3}
+    """
+    parameters = inspect.signature(function).parameters.values()
+    return {each.name: each.default for each in parameters if each.default is not inspect.Parameter.empty}
+
+
+def _cannot_give_back(lacking: Mapping[str, str]) -> str:
+    listed = ", ".join(f"{name} ({_REASONS.get(form, form)})" for name, form in lacking.items())
+    them = "them" if len(lacking) > 1 else "it"
+    first = next(iter(lacking)).partition(".")[0]
+    return (
+        f"what was stored cannot give back {listed}. Pass {them}: {first}=..., or give a secret a default that the "
+        "function reads from the environment."
+    )
+
+
+_REASONS = {SECRET: "a secret", "text": "stored as text only", "beginning": "too long to be stored"}

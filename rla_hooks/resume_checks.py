@@ -1,0 +1,202 @@
+"""Whether a run may go on: all that is against it is said in one ConfigError, before anything is changed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rla_hooks import life, ranks
+from rla_hooks.checkpoints.manifest import Entry, Manifest
+from rla_hooks.core.job import job_identity
+from rla_hooks.core.resume_request import Resumable, ResumeRequest
+from rla_hooks.core.settings import RunSettings
+from rla_hooks.endings import FINISHED, RUNNING
+from rla_hooks.errors import ConfigError, RunError, did_you_mean
+from rla_hooks.former import MISSING, Difference, FormerParameters, beginnings
+from rla_hooks.layout import check_task, task_folders
+from rla_hooks.places import main_script
+from rla_hooks.query import SavedRun
+from rla_hooks.query.entry import UNKNOWN
+from rla_hooks.query.moved import paths_of
+from rla_hooks.query.rla_runs import is_of_rla
+from rla_hooks.record import FORMAT
+from rla_hooks.texts import shell_path, shown
+
+SILENT = "silent"  # in ``allow``: the process of a run elsewhere that writes nothing is gone
+_MAX_LISTED = 20
+_LENGTHS = ("step", "epoch", "iter", "frame", "episode")  # in names of how long a training is
+
+
+def function_of(settings: RunSettings) -> str | None:
+    """Return how run.json names the function of a run that starts with these settings."""
+    script = settings.script or main_script()
+    return settings.function or (os.path.basename(script) if script else None)
+
+
+def is_writer(settings: RunSettings) -> bool:
+    """Whether this process is the one that writes the run: another rank only reads what it loads."""
+    return settings.independent or ranks.is_writer_rank()
+
+
+def is_same_function(stored: object, given: object) -> bool:
+    """Whether two runs are of the same function, as far as both say it; older runs do not."""
+    return stored is None or given is None or stored == given
+
+
+def is_of_task(saved: SavedRun, task: str | None) -> bool:
+    """Whether a run is of this task, by its folders or by what run.json says."""
+    noted = (saved.task, saved.run_json.get("task"))
+    return task is None or task in noted or check_task(task) == task_folders(saved.name)
+
+
+def checked(saved: SavedRun, settings: RunSettings, request: ResumeRequest) -> Resumable:
+    """Return the run as one that may go on, or raise one ConfigError with all that is against it."""
+    paths = paths_of(saved)
+    problems = [*_foreign(saved)]
+    if not problems and not is_writer(settings):  # rank zero checks it, and may have taken it up already
+        return Resumable(paths, None if request.from_start else newest_checkpoint(Manifest(paths.checkpoint_dir)))
+    over, notes, changes, entry, state = None, list[str](), list[Difference](), None, list[str]()
+    if not problems:
+        former = FormerParameters(saved.run_json, saved.hparams)
+        changes = former.differences(settings.hyper_param, complete=False)
+        problems += _of_another_kind(saved, settings, notes)
+        alive, over = why_alive(saved, request)
+        state = [*alive, *_not_writable(paths.log_dir, paths.checkpoint_dir)]
+        problems += state
+        problems += _finished(saved, request, changes)
+        problems += [
+            *unknown_names(request.allow, [*former.names, *former.flat], settings),
+            *_not_allowed(changes, request.allow),
+        ]
+        entry, without = _checkpoint(saved, request)
+        problems += without
+    if problems:
+        head = f"the run {saved.id} cannot be resumed ({shell_path(saved.paths.log_dir)})"
+        if problems == state:  # nothing is wrong with the call
+            raise RunError("\n".join(f"{head}: {problem}" for problem in problems))
+        raise ConfigError([f"{head}: {problem}" for problem in problems])
+    notes += [f"hyper-parameter changed: {each}" for each in changes]
+    return Resumable(paths, entry, {each.name: (each.stored, each.given) for each in changes}, notes, over)
+
+
+def _foreign(saved: SavedRun) -> Iterator[str]:
+    """Why a run is none that can go on at all."""
+    newer = saved.run_json.get("format")
+    if os.path.isfile(saved.paths.run_json):
+        if isinstance(newer, int) and newer > FORMAT:
+            yield (
+                f"its run.json has format {shown(newer, 40)}, and this version of rla_hooks writes format {FORMAT}. "
+                "Update rla_hooks."
+            )
+        elif saved.status == UNKNOWN:
+            damage = "; ".join(saved.problems).rstrip(".") or "its status is not known"
+            yield f"it is damaged: {damage}. Start a new run."
+    elif is_of_rla(saved.paths):
+        yield "the original RLA has made it, which notes neither how it ended nor its checkpoints. Start a new run."
+    else:
+        yield "it has no run.json: another tool has made it, or somebody has deleted that. Start a new run."
+
+
+def _of_another_kind(saved: SavedRun, settings: RunSettings, notes: list[str]) -> Iterator[str]:
+    """Another task is a mistake; a function may have got another name since."""
+    if not is_of_task(saved, settings.task_name):
+        yield f"its task is {saved.task!r}, and this one {settings.task_name!r}. Give task={saved.task!r}."
+    stored, given = saved.run_json.get("function"), function_of(settings)
+    if not is_same_function(stored, given):
+        notes.append(f"the function was {shown(stored, 100)}, and is {shown(given, 100)}")
+
+
+def why_alive(saved: SavedRun, request: ResumeRequest) -> tuple[list[str], Mapping[str, Any] | None]:
+    """Return why the run may still be alive; and its process, where that is known to be over, though unseen."""
+    content, status = saved.run_json, saved.status
+    if not life.is_running(status):
+        return [], None
+    who = f"process {shown(content.get('pid'), 20)} on {shown(content.get('host'), 100)}"
+    if life.lives(content):
+        return [f"it is still alive: {who}. Wait for its end, or end it: kill {shown(content.get('pid'), 20)}."], None
+    job = job_identity()
+    is_silent = status != RUNNING
+    if (job is not None and job == content.get("job")) or (is_silent and SILENT in request.allow):
+        return [], content
+    ask = f"ssh {shown(content.get('host'), 100).strip(repr('')[0])} ps -p {shown(content.get('pid'), 20)}"
+    if is_silent:
+        return [
+            f"it is {status}, and from here nobody can see whether {who} is gone. Ask there: {ask}. If it is gone, "
+            f"pass allow=['{SILENT}']."
+        ], None
+    return [
+        f"it is running: {who}. Ask there: {ask}. If it is gone, wait until the run has written nothing for "
+        f"{life.STALE_AFTER / 60:.0f} minutes, and pass allow=['{SILENT}']."
+    ], None
+
+
+def _finished(saved: SavedRun, request: ResumeRequest, changes: list[Difference]) -> Iterator[str]:
+    if saved.status == FINISHED and not any(map(request.allow.__contains__, _names_of(changes))):
+        longer = [name for name in saved.hparams if any(word in name.lower() for word in _LENGTHS)]
+        name = next(iter([*longer, *saved.hparams]), "steps")
+        yield (
+            f"it has finished. If it is to go on, change a hyper-parameter and allow that, such as more steps: "
+            f"{name}=..., allow=[{name!r}]."
+        )
+
+
+def _names_of(changes: list[Difference]) -> list[str]:
+    return [name for each in changes for name in beginnings(each.name)]
+
+
+def _not_allowed(changes: list[Difference], allow: tuple[str, ...]) -> Iterator[str]:
+    refused = [each for each in changes if not any(name in allow for name in beginnings(each.name))]
+    for each in refused[:_MAX_LISTED]:
+        back = "Leave it out" if each.stored is MISSING else "Give what it was"
+        yield f"the hyper-parameter {each}. {back}, or allow it: allow=[{each.name!r}]."
+    if len(refused) > _MAX_LISTED:
+        yield f"{len(refused) - _MAX_LISTED} more hyper-parameters differ."
+
+
+def unknown_names(allow: tuple[str, ...], stored: Sequence[str], settings: RunSettings) -> Iterator[str]:
+    """Yield a line for each name in ``allow`` that is no hyper-parameter; ``stored``: those of the former run."""
+    names = dict.fromkeys([*stored, *settings.hyper_param])
+    known = {name for key in (*names, *settings.parameters()) for name in beginnings(key)}
+    for name in allow:
+        if name not in known and name != SILENT:
+            listed = ", ".join(names) or "there are none"
+            yield f"allow has {name!r}, which is no hyper-parameter. Known: {listed}.{did_you_mean(name, known)}"
+
+
+def newest_checkpoint(manifest: Manifest) -> Entry | None:
+    """Return the newest whole checkpoint, of the default name if there is one."""
+    return manifest.newest("checkpoint") or manifest.newest()
+
+
+def _checkpoint(saved: SavedRun, request: ResumeRequest) -> tuple[Entry | None, list[str]]:
+    """Return the checkpoint to go on from, and what is wrong where there is none."""
+    if request.from_start:
+        return None, []
+    manifest = Manifest(paths_of(saved).checkpoint_dir)
+    entry = newest_checkpoint(manifest)
+    if entry is not None:
+        return entry, []
+    listed = manifest.entries()
+    cut = sum(each.cut is not None for each in listed)
+    found = ", ".join(
+        [
+            *([f"{cut} that a resume has cut"] if cut else []),
+            *([f"{len(listed) - cut} that are damaged or deleted"] if len(listed) > cut else []),
+        ]
+    )
+    return None, [
+        f"it has no whole checkpoint{f' (but {found})' if found else ''}. Pass from_start=True, which begins it anew "
+        "and keeps its rows under cut/, or start a new run."
+    ]
+
+
+def _not_writable(*folders: Path) -> Iterator[str]:
+    for folder in folders:
+        if os.path.isdir(folder) and not os.access(folder, os.W_OK | os.X_OK):
+            yield (
+                f"{shell_path(folder)} cannot be written: read-only, or another user's. Nothing of it has changed. "
+                "Change its permissions, or mount its disk for writing."
+            )
+            return
