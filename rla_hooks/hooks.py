@@ -22,7 +22,7 @@ import inspect
 import numbers
 import operator
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from rla_hooks import tracking
@@ -54,7 +54,9 @@ __all__ = [
     "flat",
     "is_count",
     "open_run",
+    "preempted",
     "to_scalar",
+    "watch_preemption",
 ]
 
 #: The options of a run: those of rla.run without hyper-parameters, which a hook gets from its framework.
@@ -215,6 +217,40 @@ def attach_or_plan(own: OwnRun, tell: bool = True) -> Handle:
         run = Run(settings)
         run.plan(tell)
     return Handle(run)
+
+
+def watch_preemption(
+    run: Run, on_stop: Callable[[], object] | None = None, handled: Sequence[int] | None = None
+) -> None:
+    """Say that the hook stops its training when a cluster asks for it: from now on ``run.should_stop()`` may be true.
+
+    Call it where the training begins, in the main thread and on all ranks; the user's own training calls
+    ``rla.should_stop()`` instead. on_stop: a method of the hook, called in another thread once the signal has
+    come; for a framework that looks at a flag. handled: signals whose handlers the framework sets itself, if there are
+    none, and with which it queues the job again; call :func:`preempted` when one has come. ``()``: none any more.
+
+    >>> import rla_hooks as rla
+    >>> with rla.run(task="demo", writers=[], backup="none") as run:
+    ...     watch_preemption(run)
+    ...     run.should_stop()
+    False
+    """
+    from rla_hooks.core import preemption  # late: hooks are imported where nothing is trained, too
+
+    preemption.watch(run, on_stop, handled)
+
+
+def preempted(number: int) -> None:
+    """Say that the framework's own handler has got this signal, and has queued the job again.
+
+    The runs of the process are preempted, as by a signal that rla_hooks has got; ``RLA_REQUEUE`` has nothing to do.
+
+    >>> import signal
+    >>> preempted(signal.SIGTERM)  # no run is open that watches for preemptions: it is nothing to rla_hooks
+    """
+    from rla_hooks.core import preemption
+
+    preemption.tell(number)
 
 
 class Argument(NamedTuple):

@@ -11,14 +11,14 @@ from rla_hooks.integrations._keras import arguments
 from rla_hooks.integrations._keras.batches import BatchSteps, is_row_due
 from rla_hooks.integrations._keras.checkpoints import Checkpoints, Monitor
 from rla_hooks.integrations._keras.fits import Fit, FitTracker
-from rla_hooks.integrations._keras.model import Framework, learning_rates
+from rla_hooks.integrations._keras.model import Framework, accumulation, iterations, learning_rates
 from rla_hooks.integrations._keras.resume import Resume
 from rla_hooks.integrations._keras.run_binding import RunBinding
 from rla_hooks.integrations._keras.saving import ModelSaver, TrainingPoint
 from rla_hooks.integrations._keras.state import RunState
 
 from rla_hooks import Run
-from rla_hooks.hooks import Argument, FigureCalls, OwnRun, check_arguments, is_count
+from rla_hooks.hooks import Argument, FigureCalls, OwnRun, check_arguments, is_count, watch_preemption
 
 Figures = Mapping[str, Callable[[Any, int, Mapping[str, Any]], Any]]
 Logs = Mapping[str, Any] | None
@@ -155,6 +155,24 @@ class CallbackHooks(KerasCallback):
         self._resume.begin_fit(run, state, self.model, fit, source)
         self._describe(run, state)  # with the learning rate that was restored
         self._step(state)
+        fit.began_at = iterations(self.model, self._framework)
+        watch_preemption(run, self._stop_fits)
+        if run.should_stop():  # before this fit; Keras trains a batch all the same
+            self._stop_fits()
+
+    def _stop_fits(self) -> None:
+        """A cluster preempts the program; a method for each batch, to ask, would cost more than the training's own."""
+        self._fits.stop()
+
+    def _stops_within_epoch(self, run: Run, fit: Fit) -> bool:
+        """Whether the fit is preempted, and has not trained all batches of its epoch, as far as can be known."""
+        if not run.should_stop():
+            return False
+        steps, done = fit.params.get("steps"), iterations(self.model, self._framework)
+        if steps is None or done is None or fit.began_at is None:
+            return True
+        batches = (done - fit.began_at) * (accumulation(self.model) or 1)
+        return batches < int(steps) * (fit.epochs + 1)
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         self._return_to_fit()
@@ -169,6 +187,12 @@ class CallbackHooks(KerasCallback):
         self._return_to_fit()
         run, state = self._join_once()
         fit, model, values, epoch = self._fits.current, self.model, state.flat_logs(logs), int(epoch)
+        if self._stops_within_epoch(run, fit):
+            at = TrainingPoint(run, state, model, self._step(state))
+            if run.is_writing:
+                self._log_epoch(at, epoch, fit, values)
+            self._checkpoints.preempted(at)
+            return
         fit.epochs += 1
         state.batches, fit.batches = state.batches + fit.batches, 0
         step = self._step(state, epoch_ended=True)
@@ -226,6 +250,10 @@ class CallbackHooks(KerasCallback):
     def on_test_begin(self, logs: Logs = None) -> None:
         if self._fits.begin_stage():
             self._describe(*self._join())
+            return
+        run, state = self._join_once()
+        if self._stops_within_epoch(run, self._fits.current):  # before a validation, which may take the grace time
+            self._checkpoints.preempted(TrainingPoint(run, state, self.model, self._step(state)))
 
     def on_test_end(self, logs: Logs = None) -> None:
         """Log the result of an evaluate outside a fit; the metrics of a validation come with those of the epoch."""

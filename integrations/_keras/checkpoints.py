@@ -114,6 +114,16 @@ class Checkpoints:
             message = f"RLACallback(monitor={self.monitor.name!r}): it was NaN so far; the newest checkpoints are kept."
             state.warn(("score", self.monitor.name), message)
 
+    def preempted(self, at: TrainingPoint) -> None:
+        """Save a fit that ends in the middle of an epoch, which a resume begins anew."""
+        if self.every is not None and at.model is not None:
+            self._info = {
+                "writer": "keras",
+                "model": str(getattr(at.model, "name", "")),
+                "fits": at.state.fits,
+            } | self._info
+            self._save_newest(at)
+
     def _save_newest(self, at: TrainingPoint) -> Path | None:
         at.state.saved_epoch = at.state.epochs
         return self.saver.save(at, Target(self.newest, self.max_to_keep, self._info))

@@ -21,6 +21,7 @@ class Fit:
     model: Callable[[], Any] = lambda: None  # a weak reference
     params: Mapping[str, Any] = field(default_factory=dict)
     epochs: int = 0  # that have ended
+    began_at: int | None = None  # the optimizer's iterations
     epoch_began: float | None = None  # in seconds
     batches: int = 0  # of the present epoch
     batch_steps: BatchSteps | None = None  # of the present epoch
@@ -67,6 +68,13 @@ class FitTracker:
     @property
     def in_fit(self) -> bool:
         return bool(self._fits)
+
+    def stop(self) -> None:
+        """Make the fits end after the present batch: Keras looks at this flag of the model after each."""
+        for fit in list(self._fits):
+            model = fit.model()
+            if model is not None:
+                model.stop_training = True
 
     def around(self) -> Iterator[Any]:
         """Yield the models of the outer fits, if another model is the present one."""

@@ -9,7 +9,7 @@ from rla_hooks.integrations import _versions
 
 from rla_hooks.hooks import Run
 
-_NAMESPACES = ("pytorch_lightning", "lightning.pytorch")  # two trees of classes
+NAMESPACES = ("pytorch_lightning", "lightning.pytorch")  # two trees of classes
 
 
 def share(run: Run, trainer: Any) -> None:
@@ -47,5 +47,5 @@ def steps_taken(trainer: Any) -> int:
 
 def check_namespace(callback: Any, trainer: Any) -> None:
     """Raise ConfigError for a callback of the other namespace, which the Trainer would not use for checkpoints."""
-    ours = _versions.package_of(callback, _NAMESPACES)
-    _versions.check_same_package(ours, trainer, "Trainer", _NAMESPACES)
+    ours = _versions.package_of(callback, NAMESPACES)
+    _versions.check_same_package(ours, trainer, "Trainer", NAMESPACES)

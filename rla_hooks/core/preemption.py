@@ -23,6 +23,8 @@ import os
 import signal
 import sys
 import time
+import weakref
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from types import FrameType
 from typing import Any
@@ -79,12 +81,13 @@ def _watch_current() -> None:
         _state.arm()
 
 
-def watch(run: Any, requeues: bool = False) -> None:
-    """From now on, signals are a preemption of the runs of this process: ``run`` will ask :func:`should_stop`.
-
-    requeues: whether a framework queues the job again by itself, so that RLA_REQUEUE has nothing to do.
-    """
-    _state.requeued = _state.requeued or requeues
+def watch(run: Any, on_stop: Callable[[], object] | None = None, handled: Sequence[int] | None = None) -> None:
+    """From now on, signals are a preemption of the runs of this process: see ``hooks.watch_preemption``."""
+    if handled is not None:
+        _state.handled = tuple(handled)
+        signal_handlers.take_back(on_signal, _state.handled)
+    if on_stop is not None:
+        _state.listeners.add(weakref.WeakMethod(on_stop))  # type: ignore[arg-type]  # the hook may go before the run
     if not run.is_writing and run.state is handover.State.FOLLOWER:
         if handover.is_off():
             return
@@ -98,6 +101,8 @@ class _State:
     def __init__(self) -> None:
         self.settings = preemption_settings.from_environment()
         self.followers: set[Any] = set()  # runs that other ranks write
+        self.listeners: set[weakref.WeakMethod[Any]] = set()  # methods of hooks, called when the signal has come
+        self.handled: tuple[int, ...] = ()  # signals that a framework has its own handlers of
         self.requeued = False
         self._since = 0.0  # when the signal came
         self._is_over = False  # whether the grace time has ended
@@ -122,7 +127,7 @@ class _State:
             process_end.preemption = self
             _is_armed = True
         process_end.catch_sigterm()
-        signal_handlers.set_free(on_signal)
+        signal_handlers.set_free(on_signal, self.handled)
 
     def on_new_run(self) -> None:
         """A run starts in a program that was asked to stop: it is asked, too."""
@@ -161,6 +166,9 @@ class _State:
 
     def _wait(self, until_ended: Any) -> None:
         """The thread: note the status, and end the process unless its runs have ended in time."""
+        for listener in list(self.listeners):
+            with suppress(Exception):  # of a hook; the training can still ask
+                (listener() or bool)()
         self._note()
         grace = self.settings.grace
         if not program_exit.is_shell():
@@ -195,6 +203,8 @@ class _State:
         if self.followers:
             return
         _is_armed = False
+        self.listeners.clear()
+        self.handled = ()
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
             waiting.release()
@@ -250,7 +260,7 @@ class _State:
         process_end.end_with_program()
         if end.error is None or issubclass(type(end.error), (str, SystemExit)):
             self._requeue()
-        if end.status != FINISHED or atexit._ncallbacks() != self._registered:
+        if not (end.status == FINISHED or end.is_guess) or atexit._ncallbacks() != self._registered:
             return
         atexit._run_exitfuncs()
         for stream in (sys.stdout, sys.stderr):
@@ -270,6 +280,13 @@ def on_signal(number: int, frame: FrameType | None) -> None:
     """Python's handler of SIGUSR1 and SIGUSR2. In a forked child that has not asked, they are its parent's."""
     if _state.is_first(number) is False:
         process_end.die(number, frame, PREEMPTED)
+
+
+def tell(number: int) -> None:
+    """A framework's handler has got this signal, and has queued the job again."""
+    if _is_armed:
+        _state.requeued = True
+        on_signal(number, None)
 
 
 def forget_state() -> None:

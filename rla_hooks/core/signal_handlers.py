@@ -30,12 +30,12 @@ def set_free(handler: Handler, leave: tuple[int, ...] = ()) -> None:
         _set[number] = _address(number)
 
 
-def take_back(handler: Handler) -> None:
-    """Restore the default where ``handler`` still is; a handler that was set later stays."""
+def take_back(handler: Handler, only: tuple[int, ...] | None = None) -> None:
+    """Restore the default where ``handler`` still is; a handler that was set later stays. only: of these signals."""
     if not in_main_thread():
         return
-    while _set:
-        number, address = _set.popitem()
+    for number in list(_set if only is None else _set.keys() & set(only)):
+        address = _set.pop(number)
         if signal.getsignal(number) is handler and _address(number) == address:
             signal.signal(number, signal.SIG_DFL)
 
