@@ -104,6 +104,7 @@ def carry_on(paths: RunPaths, number: int, content: Mapping[str, Any]) -> Cut:
     files: Mapping[str, Mapping[str, Any]] = content["files"]
     (folder / KEPT / ROOM).unlink(missing_ok=True)
     if content["checkpoints"]:
+        atomic.sweep(paths.checkpoint_dir)  # of who was killed as it wrote the manifest
         manifest = Manifest(paths.checkpoint_dir)
         manifest.mark_cut([entry for entry in manifest.entries() if entry.file in content["checkpoints"]], number)
     # The new event file comes before the old ones go: TensorBoard would take a folder without any for no run.

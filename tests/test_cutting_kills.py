@@ -1,0 +1,313 @@
+"""A cut that is killed, or whose disk fails, at any moment: the run is as before, or the cut can be finished."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import functools
+import json
+import os
+import platform
+import re
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from rla_hooks import layout
+from rla_hooks.checkpoints import Manifest
+from rla_hooks.cutting import cut_to, finish_cut
+from rla_hooks.layout import RunPaths
+
+pytestmark = pytest.mark.usefixtures("quiet")
+
+# The system calls that change files, by their numbers; opening a file counts where it may be created or emptied.
+_CALLS = {
+    "x86_64": "write 1 open 2 pwrite64 18 writev 20 sendfile 40 fsync 74 fdatasync 75 truncate 76 ftruncate 77 "
+    "rename 82 mkdir 83 rmdir 84 link 86 unlink 87 chmod 90 fchmod 91 openat 257 mkdirat 258 unlinkat 263 renameat 264 "
+    "linkat 265 fchmodat 268 renameat2 316 copy_file_range 326 fchmodat2 452",
+    "aarch64": "mkdirat 34 unlinkat 35 linkat 37 renameat 38 truncate 45 ftruncate 46 fchmod 52 fchmodat 53 "
+    "openat 56 write 64 writev 66 pwrite64 68 sendfile 71 fsync 82 fdatasync 83 renameat2 276 copy_file_range 285 "
+    "fchmodat2 452",
+}
+_CHANGING = {int(number): name for name, number in re.findall(r"(\w+) (\d+)", _CALLS.get(platform.machine(), ""))}
+_TRACEME, _SYSCALL, _SETOPTIONS, _GET_SYSCALL_INFO = 0, 24, 0x4200, 0x420E  # of ptrace(2)
+_SYSGOOD, _EXITKILL = 1, 0x100000  # options: calls are told from signals, and the child dies with its parent
+_ENTRY = 1
+
+on_linux = pytest.mark.skipif(sys.platform != "linux" or not _CHANGING, reason="system calls are not known here")
+
+
+def run_until(action: Callable[[], object], number: int | None = None) -> list[str]:
+    """Call ``action`` in a child, which is killed as it begins its call of this number; return those that it began.
+
+    The calls are those of ``_CALLS``, from 1 on; without a number it ends by itself. The kill is a SIGKILL from a
+    tracer, as a debugger is: before the system does anything of the call. Fails if the action raises.
+    """
+    child = os.fork()
+    if child == 0:
+        _run(action)
+    os.waitpid(child, 0)
+    _ptrace(_SETOPTIONS, child, 0, _SYSGOOD | _EXITKILL)
+    calls, passed_on = list[str](), 0
+    while True:
+        _ptrace(_SYSCALL, child, 0, passed_on)
+        _, status = os.waitpid(child, 0)
+        if os.WIFEXITED(status):
+            assert os.WEXITSTATUS(status) == 0, "the action has raised"
+            return calls
+        assert os.WIFSTOPPED(status), f"the child died of signal {os.WTERMSIG(status)}"
+        passed_on = os.WSTOPSIG(status)
+        if passed_on != signal.SIGTRAP | 0x80:
+            continue
+        passed_on, name = 0, _begun(child)
+        if name is not None:
+            calls.append(name)
+            if len(calls) == number:
+                os.kill(child, signal.SIGKILL)
+                os.waitpid(child, 0)
+                return calls
+
+
+def _run(action: Callable[[], object]) -> None:
+    code = 1
+    try:
+        _ptrace(_TRACEME, 0, 0, 0)
+        os.kill(os.getpid(), signal.SIGSTOP)
+        action()
+        code = 0
+    except BaseException as error:
+        os.write(2, f"{type(error).__name__}: {error}\n".encode())
+    finally:
+        os._exit(code)
+
+
+def _begun(child: int) -> str | None:
+    """The name of the call that the child is about to begin, if it is one that changes files."""
+    info = ctypes.create_string_buffer(88)
+    _ptrace(_GET_SYSCALL_INFO, child, len(info), ctypes.addressof(info))
+    kind, number, _, flags, flags_at = struct.unpack_from("<B23xQQQQ", info)
+    name = _CHANGING.get(number) if kind == _ENTRY else None
+    if name in ("open", "openat") and not (flags if name == "open" else flags_at) & (os.O_CREAT | os.O_TRUNC):
+        return None
+    return name
+
+
+def _ptrace(request: int, pid: int, address: int, data: int) -> None:
+    if _ptrace_of_libc()(request, pid, address, data) < 0:
+        raise OSError(ctypes.get_errno(), "ptrace")
+
+
+@functools.cache
+def _ptrace_of_libc() -> Callable[[int, int, int, int], int]:
+    call = ctypes.CDLL(None, use_errno=True).ptrace
+    call.argtypes, call.restype = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p], ctypes.c_long
+    return call
+
+
+@on_linux
+def test_the_calls_are_counted_and_the_child_dies_before_its_call(tmp_path):
+    """What the other tests of this file stand on."""
+
+    def action():
+        with open(tmp_path / "a", "w") as file:
+            file.write("text")
+        os.replace(tmp_path / "a", tmp_path / "b")
+
+    assert run_until(action) in (["openat", "write", "rename"], ["openat", "write", "renameat"])
+    os.unlink(tmp_path / "b")
+    assert len(run_until(action, 3)) == 3
+    assert (tmp_path / "a").read_text() == "text" and not (tmp_path / "b").exists()
+
+
+def files_of(paths: RunPaths) -> dict[str, bytes]:
+    """All files of the run, by their paths."""
+    found = [path for folder in (paths.log_dir, paths.checkpoint_dir) for path in folder.rglob("*")]
+    return {str(path.relative_to(paths.log_root)): path.read_bytes() for path in found if path.is_file()}
+
+
+def prepared(training) -> int:
+    """Let the run have a cut and two lives behind it; return the number of the checkpoint's entry to go back to."""
+    beside = training.paths.log_dir / "progress.h-1.csv"
+    later = training.paths.log_dir / "progress.h-2.csv"
+    training.steps(0, 1)
+    first = training.save(1)
+    training.steps(2)
+    training.stop()
+    cut_to(training.paths, first)
+    training.start()
+    beside.write_text("time-step,timestamp,eval\n1,2.0,0.25\n")
+    training.steps(2, 3)
+    training.save(3, "checkpoint", beside.name)
+    training.steps(4, late=0.5)
+    training.save(4)
+    training.save(4, "best")
+    with open(beside, "a") as file:
+        file.write("4,3.0,0.125\n")
+    later.write_text("time-step,timestamp,eval\n4,8.0,0.5\n")
+    training.stop()
+    return 1
+
+
+def records(data: bytes) -> list[bytes]:
+    """The records of an event file."""
+    found = []
+    while data:
+        size = struct.unpack_from("<Q", data)[0] + 16
+        found.append(data[:size])
+        data = data[size:]
+    return found
+
+
+class Scenes:
+    """Copies of a run that a test kills, and what must come out in the end."""
+
+    def __init__(self, training, folder: Path):
+        self._source, self._folder = training.paths, folder
+        self._number, self._entry = 0, prepared(training)
+        self.before = files_of(self._source)
+        whole = self.copy()
+        self.cut(whole)
+        self.after = self.view(whole)
+
+    def copy(self, of: RunPaths | None = None) -> RunPaths:
+        of = of or self._source
+        self._number += 1
+        root = self._folder / str(self._number)
+        shutil.copytree(of.log_root, root)
+        return RunPaths(root, of.name)
+
+    def cut(self, paths: RunPaths) -> object:
+        return cut_to(paths, Manifest(paths.checkpoint_dir).entries()[self._entry])
+
+    def view(self, paths: RunPaths) -> object:
+        """What is in the run's files, whatever the new event file is called, and how often a time was written."""
+        files = {path.removeprefix("log/"): data for path, data in files_of(paths).items()}
+        events = [each for path in sorted(paths.tensorboard_dir.iterdir()) for each in records(path.read_bytes())[2:]]
+        kept = {path: data for path, data in files.items() if "tfevents" not in path and "cut.json" not in path}
+        names = [path for path in files if "cut.json" in path or "kept" in path or ".saving" in path]
+        return kept, events, names
+
+
+@pytest.fixture
+def scenes(training, tmp_path):
+    return Scenes(training, tmp_path / "scenes")
+
+
+@on_linux
+def test_a_kill_at_every_call_of_the_cut_leaves_a_run_that_is_made_whole(scenes):
+    """Before the folder of the cut has its name nothing has changed; from then on the cut is finished."""
+    number, began = 0, 0
+    while True:
+        number += 1
+        paths = scenes.copy()
+        calls = run_until(lambda paths=paths: scenes.cut(paths), number)
+        finished = finish_cut(paths)
+        if not (paths.log_dir / "cut" / "2").exists():
+            assert files_of(paths) == scenes.before
+            assert finished is None and scenes.cut(paths) is not None
+            began = number
+        assert scenes.view(paths) == scenes.after, f"killed at call {number}, {calls[-1]}"
+        assert finish_cut(paths) is None
+        shutil.rmtree(paths.log_root)
+        if len(calls) < number:
+            break
+    assert 20 < began < number - 10  # there were many calls on both sides
+
+
+@on_linux
+def test_a_kill_at_every_call_of_finishing_it_does_no_harm(scenes):
+    """Again and again."""
+    half = scenes.copy()
+    calls = run_until(lambda: scenes.cut(half))
+    half, begun = scenes.copy(), len(calls)
+    while True:  # the first call after the folder of the cut has its name
+        begun -= 1
+        attempt = scenes.copy()
+        run_until(lambda attempt=attempt: scenes.cut(attempt), begun)
+        if not (attempt.log_dir / "cut" / "2").exists():
+            break
+        half = attempt
+    number = 0
+    while True:
+        number += 1
+        paths = scenes.copy(half)
+        calls = run_until(lambda paths=paths: finish_cut(paths), number)
+        finish_cut(paths)
+        assert scenes.view(paths) == scenes.after, f"killed at call {number}, {calls[-1]}"
+        shutil.rmtree(paths.log_root)
+        if len(calls) < number:
+            break
+    assert number > 10
+
+
+def test_a_full_disk_is_told_before_anything_is_changed(small_disk, training):
+    """Whatever room there is: too little for all, and nothing has changed; else the cut is done to its end."""
+    training = type(training)(layout.create(small_disk / "logs", "task", {}))
+    training.steps(*range(1000))
+    entry = training.save(999)
+    training.steps(*range(1000, 1100))
+    for step in range(1000, 1030):
+        training.save(step)
+    training.stop()
+    before, refused = files_of(training.paths), 0
+    filler = small_disk / "filler"
+    with open(filler, "wb", buffering=0) as file:
+        with suppress(OSError):
+            while file.write(b" " * 4096):
+                pass
+        while True:
+            try:
+                cut = cut_to(training.paths, entry)
+                break
+            except OSError as error:
+                refused += 1
+                assert error.errno == errno.ENOSPC and "cannot be cut back: No space left on device. Nothing" in str(
+                    error
+                )
+                assert files_of(training.paths) == before and not (training.paths.log_dir / "cut").exists()
+            file.truncate(max(0, filler.stat().st_size - 4096))
+    assert refused > 10 and cut is not None and cut.rows == 100 and len(cut.checkpoints) == 30
+    assert finish_cut(training.paths) is None and len(Manifest(training.paths.checkpoint_dir).complete()) == 1
+
+
+def test_a_disk_that_can_only_be_read_is_told(mounted, training):
+    """Before anything is changed."""
+    disk = mounted("tmpfs", "size=1m")
+    training = type(training)(layout.create(disk / "logs", "task", {}))
+    training.steps(0)
+    entry = training.save(0)
+    training.steps(1)
+    training.stop()
+    before = files_of(training.paths)
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    with pytest.raises(OSError, match=r"cannot be cut back: .*Nothing was changed"):
+        cut_to(training.paths, entry)
+    assert files_of(training.paths) == before
+    subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
+    assert cut_to(training.paths, entry).rows == 1
+
+
+def test_what_somebody_adds_to_a_file_in_the_middle_of_a_cut_is_kept(training, tmp_path):
+    """A killed cut, then rows of a program that knows nothing of it: they are beside what was cut."""
+    scenes_before = training.paths
+    training.steps(0)
+    entry = training.save(0)
+    training.steps(1)
+    training.stop()
+    cut_to(scenes_before, entry)
+    aside = scenes_before.log_dir / "cut" / "1"
+    report = json.loads((aside / "cut.json").read_text())
+    (aside / "kept").mkdir()
+    os.replace(scenes_before.progress_csv, aside / "kept" / "progress.csv")
+    (aside / "cut.json").write_text(json.dumps(report | {"done": False}))
+    scenes_before.progress_csv.write_text("time-step,timestamp,loss\n" + "7,8.0,9.0\n" * 9)
+    assert finish_cut(scenes_before).rows == 1
+    assert (aside / "changed-progress.csv").read_text().count("7,8.0,9.0") == 9
+    assert scenes_before.progress_csv.read_text().splitlines()[1:] == ["0,1000.0,0.5"]
