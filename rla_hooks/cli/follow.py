@@ -1,8 +1,9 @@
 """The rows that a run has written last, and those that it goes on writing: only new bytes are read.
 
 A file is followed by how much of it has been shown. When a late key comes, the run replaces progress.csv by a copy with
-a longer header; the rows in it are the same bytes, so its place is found again by the row that was shown last. A file
-that holds something else there is a new one, and is shown from its beginning.
+a longer header; the rows in it are the same bytes, so its place is found again by the row that was shown last. A resume
+may have cut rows: then what comes behind those that it has kept is new. A file that holds something else is a new one,
+and is shown from its beginning.
 """
 
 from __future__ import annotations
@@ -117,6 +118,7 @@ class _File:
         self._at = 0  # where the first row begins that has not been returned
         self._mark = b""  # the bytes before it
         self._inode = -1
+        self._cuts = 0  # the number of the last cut that the file has been through
         self._header = b""
         self._columns: list[str] = []
         self._starts: Callable[[bytes], bool] = bool
@@ -157,15 +159,33 @@ class _File:
         return file.read(len(self._mark)) == self._mark and os.fstat(file.fileno()).st_size >= at
 
     def _find_place(self, file: BinaryIO) -> None:
-        """Find the place in a file that was replaced: behind the row that was shown last, else its beginning."""
-        shown = self._at - len(self._header)
+        """Find the place in a file that was replaced: behind what was shown last and is still there."""
+        shown, cuts = self._at - len(self._header), self._cuts
         self._take_header(file)
-        at = len(self._header) + shown
-        self._at, self._mark = (at, self._mark) if self._is_marked(file, at) else (len(self._header), b"")
+        if not self._is_marked(file, at := len(self._header) + shown):
+            at, self._mark = len(self._header) + self._kept(shown, cuts), b""
+        self._at = at if os.fstat(file.fileno()).st_size >= at else len(self._header)
+
+    def _kept(self, shown: int, cuts: int) -> int:
+        """Return how many of the bytes of rows that were shown the cuts since this one have kept; 0 without any."""
+        if self._cuts == cuts:
+            return 0
+        from rla_hooks.cutting.journal import kept_bytes
+
+        return min(shown, *(kept_bytes(self._path, number) for number in range(cuts + 1, self._cuts + 1)))
+
+    def _last_cut(self) -> int:
+        folder = self._path.parent / "cut"
+        if not folder.is_dir():
+            return 0
+        from rla_hooks.cutting.journal import numbers_in
+
+        return max(numbers_in(folder), default=0)
 
     def _take_header(self, file: BinaryIO) -> None:
         file.seek(0)
         self._inode = os.fstat(file.fileno()).st_ino
+        self._cuts = self._last_cut()
         self._header = read_header(file)
         self._columns = cells_of(self._header)
         is_ours = STEP in self._columns and TIME in self._columns

@@ -12,6 +12,7 @@ the end a second cut.json, in which ``done`` is true, replaces the first.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -96,6 +97,15 @@ def former(paths: RunPaths) -> Iterator[dict[str, Any]]:
 def made(paths: RunPaths) -> dict[str, Mapping[str, Any]]:
     """Return the event files that the cuts have made, by path: their start, and where the rest is from."""
     return {path: what for each in former(paths) for path, what in each["files"].items() if what["action"] == "add"}
+
+
+def kept_bytes(path: Path, number: int) -> int:
+    """Return how many bytes of rows a cut has kept of a csv file: all of one of which it has cut nothing."""
+    content = journal_of(path.parent / "cut" / str(number))
+    what = content["files"].get(path.name) if content else None
+    if what is None:
+        return sys.maxsize
+    return int(what["kept"] - what["header"]) if what["action"] == "replace" else 0
 
 
 def carry_on(paths: RunPaths, number: int, content: Mapping[str, Any]) -> Cut:

@@ -1,8 +1,14 @@
-"""What a resume needs and costs: the positions that each checkpoint records."""
+"""What a resume needs and costs: the positions that each checkpoint records, and the cut back to one of them."""
 
+import os
 import tempfile
 import time
 from pathlib import Path
+
+from rla_hooks import layout
+from rla_hooks.checkpoints import Manifest
+from rla_hooks.cutting import cut_to
+from rla_hooks.writers.events import ScalarLayout, file_start
 
 ROWS, BETWEEN, TURNS = 1_000_000, 10_000, 7
 KEYS = [f"perf/value_{number}" for number in range(10)]
@@ -11,6 +17,8 @@ KEYS = [f"perf/value_{number}" for number in range(10)]
 def measure():
     with tempfile.TemporaryDirectory() as folder:
         yield from _positions(Path(folder))
+    with tempfile.TemporaryDirectory() as folder:
+        yield from _cut(Path(folder))
 
 
 def _positions(folder):
@@ -40,3 +48,35 @@ def _positions(folder):
         assert found["progress.csv"][0] == ROWS + (turn + 1) * BETWEEN
     yield f"a checkpoint's record of positions, {BETWEEN:,} rows after the last one", min(later) * 1e3, 1, "ms"
     yield f"    the first one of a process, {ROWS:,} rows of former ones", first[0] * 1e3, 1, "ms"
+
+
+def _write(paths, rows):
+    """Write rows of ten metrics to both files, and return how many bytes they had before the second half."""
+    record = ScalarLayout(KEYS).record
+    values = [[(number * 7919 + row) % 1009 / 1009 for number in range(10)] for row in range(1000)]
+    ends = [",".join(map(repr, each)) + "\n" for each in values]
+    events = paths.tensorboard_dir / "events.out.tfevents.1700000000.000000000.host.1.0"
+    sizes = {}
+    with open(paths.progress_csv, "w") as csv, open(events, "wb") as tb:
+        csv.write(f"time-step,timestamp,{','.join(KEYS)}\n")
+        tb.write(file_start(1.7e9))
+        for row in range(rows):
+            if row == rows // 2:
+                sizes = {"progress.csv": (row, csv.tell()), f"tb/{events.name}": (row, tb.tell())}
+            moment = 1.7e9 + row / 64
+            csv.write(f"{row},{moment!r},{ends[row % 1000]}")
+            tb.write(record(row, moment, values[row % 1000]))
+    return sizes
+
+
+def _cut(folder):
+    paths = layout.create(folder, "task", {})
+    written = _write(paths, ROWS)
+    (paths.checkpoint_dir / "checkpoint-0.pkl").touch()
+    entry = Manifest(paths.checkpoint_dir).add("checkpoint-0.pkl", "checkpoint", 0, written=written)
+    os.sync()  # what the cut itself writes is measured
+    begin = time.perf_counter()
+    cut = cut_to(paths, entry)
+    seconds = time.perf_counter() - begin
+    assert cut.rows == ROWS // 2
+    yield f"cutting {ROWS:,} rows of ten metrics back, in csv and TensorBoard", seconds, 2, "s"
