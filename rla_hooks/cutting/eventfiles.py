@@ -26,9 +26,8 @@ _FRAME = 16  # bytes around the data of a record
 _MANY = 4096  # records
 _STEP, _VERSION, _SESSION = 2, 3, 7  # fields of an event
 
-Made = Mapping[
-    str, Mapping[str, Any]
-]  # of the files of former cuts: the bytes of their start, and where the rest is from
+# The files that former cuts have made: "start", the bytes before their events, and "of", where these are from.
+Made = Mapping[str, Mapping[str, Any]]
 
 
 def parts(
