@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import rla_hooks as rla
+from rla_hooks.checkpoints import Manifest
 from rla_hooks.core import registry
 from rla_hooks.errors import CheckpointError, ConfigError
 
@@ -134,3 +135,12 @@ def test_errors_name_the_run_and_what_is_there(teacher):
         with pytest.raises(ConfigError, match=r"here is neither of a run nor a folder of checkpoints \(it has no man"):
             rla.load_checkpoint(run=Path("here"))
     assert "loaded_from" not in json_of(run)
+
+
+def test_a_checkpoint_that_a_resume_cut_is_not_chosen(teacher):
+    """The newest one that is left is."""
+    manifest = Manifest(teacher.checkpoint_dir)
+    manifest.mark_cut([entry for entry in manifest.entries() if entry.file == "checkpoint-2.pkl"], 1)
+    assert rla.load_checkpoint(run=teacher) == (1, {"w": [1]})
+    with pytest.raises(CheckpointError, match=r"of steps 1\."):
+        rla.load_checkpoint(run=teacher, step=2)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from rla_hooks.cli.cells import MAX_CELL, text_of_value
 from rla_hooks.cli.lines import Column
-from rla_hooks.endings import FAILED, FINISHED, INTERRUPTED, KILLED, PRUNED
+from rla_hooks.endings import FAILED, FINISHED, INTERRUPTED, KILLED, PREEMPTED, PRUNED
 from rla_hooks.errors import ConfigError
 from rla_hooks.life import is_running
 from rla_hooks.query import UNKNOWN, SavedRun
@@ -18,7 +18,8 @@ from rla_hooks.query.tables import differing
 from rla_hooks.record import MAX_LAST
 from rla_hooks.texts import cut, printable
 
-_STYLES = {FINISHED: "green", FAILED: "red", KILLED: "red", INTERRUPTED: "yellow", PRUNED: "dim", UNKNOWN: "magenta"}
+_STYLES = {FINISHED: "green", FAILED: "red", KILLED: "red", INTERRUPTED: "yellow", PREEMPTED: "yellow"}
+_STYLES |= {PRUNED: "dim", UNKNOWN: "magenta"}
 _WHERE_ANY = ("restarts", "title", "tags", "note", "wrong")  # columns that are there where some run has a value
 _BESIDE: dict[str, Getter] = {"title": lambda run: run.title, "note": lambda run: run.note}  # no filter asks for them
 
