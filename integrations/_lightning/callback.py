@@ -85,7 +85,7 @@ class CallbackHooks(ModelCheckpoint):
         self._stopgap = ""  # the newest file, kept as long as the monitored metric is missing
         self._warn = WarnOnce()
         self._preemption = Preemption()
-        self.positions: Any = None  # how far the metrics had come when the last checkpoint was taken
+        self.rla_positions: Any = None  # how far the metrics had come when the last checkpoint was taken
 
     # --- the run --------------------------------------------------------------------------------------------------
 
@@ -218,7 +218,7 @@ class CallbackHooks(ModelCheckpoint):
 
     def _save_checkpoint(self, trainer: Any, filepath: str) -> None:
         """Lightning's save, on all ranks."""
-        self.positions = self._run.positions() if self._run is not None and trainer.is_global_zero else None
+        self.rla_positions = self._run.positions() if self._run is not None and trainer.is_global_zero else None
         with checkpoints.temporary_files_in(str(self.dirpath)):
             super()._save_checkpoint(trainer, filepath)
         self._warn.rearm("checkpoint")

@@ -30,7 +30,7 @@ def list_checkpoint(run: Run, checkpoint: Any) -> None:
     if monitor is not None and path in checkpoint.best_k_models:
         name = "best" if path == checkpoint.best_model_path else name
         info |= {"monitor": monitor, "score": float(to_scalar(checkpoint.best_k_models[path]))}
-    written = getattr(checkpoint, "positions", None)  # a ModelCheckpoint of the Trainer's has none: those of now
+    written = getattr(checkpoint, "rla_positions", None)  # a ModelCheckpoint of the Trainer's has none: those of now
     run.register_checkpoint(Path(path), getattr(checkpoint, "_last_global_step_saved", None), name, info, written)
 
 
