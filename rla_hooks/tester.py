@@ -26,6 +26,7 @@ from typing import Any
 
 from rla_hooks.core import archive, handover, not_writing, registry
 from rla_hooks.core.handover import State
+from rla_hooks.core.resume_request import request_of
 from rla_hooks.core.run import Run
 from rla_hooks.core.settings import Config, Path_, RunSettings, Writers
 from rla_hooks.endings import ErrorTypes
@@ -160,7 +161,17 @@ class Tester:
         self._run.plan(tell)
 
     def _prepare(self) -> None:
-        """Make ``_run`` a run with the present settings; a time step that was set before the first start stays."""
+        """Make ``_run`` a run with the present settings; a time step that was set before the first start stays.
+
+        Where RLA_RESUME names a run, that one goes on.
+        """
+        settings = self.settings
+        settings.resume = request_of(None, (), False, False, [])
+        settings.chosen = None
+        if settings.resume is not None and settings.config is not None and not handover.is_off():
+            from rla_hooks import resumable  # late: it reads saved runs
+
+            settings.chosen = resumable.choose(settings)
         if self._run.state is State.CONFIGURED:
             self._run.take_settings(self.settings)
         else:

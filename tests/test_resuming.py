@@ -581,3 +581,17 @@ with rla.run("t", writers=["csv"], backup="none", resume=sys.argv[1]):
 def _rows_of(run) -> list[dict[str, str]]:
     with (run.log_dir / "progress.csv").open() as file:
         return list(csv.DictReader(file))
+
+
+def test_a_script_of_rla_is_resumed_by_the_variable(monkeypatch):
+    """RLA_RESUME counts for its Tester, too; RLA_MODE=off turns that off."""
+    old = interrupted()
+    monkeypatch.setenv("RLA_RESUME", old.name)
+    tester = rla.Tester()
+    tester.configure("t", writers=["csv"], backup="none")
+    tester.set_hyper_param(lr=0.1)
+    tester.log_files_gen()
+    assert (tester.name, tester.is_resumed, tester.load_checkpoint()[0]) == (old.name, True, 4)
+    tester.log({"loss": 0.0}, step=4)
+    tester.finish()
+    assert rla.runs()[-1].metrics()["time-step"].tolist() == [0, 1, 2, 3, 4]
