@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -246,6 +247,66 @@ def test_one_cut_after_the_other(training, run_paths, read_scalars):
     with pytest.raises(RunError, match=r"checkpoint-3.pkl \(step 3\) was cut itself"):
         cut_to(run_paths, cut_entry)
     assert cut_all(run_paths).number == 4 and not run_paths.progress_csv.exists()
+
+
+def test_again_after_somebody_has_deleted_what_was_cut(training, run_paths, read_scalars):
+    """Nothing tells which file the events of the new one are from: they stay up to the step of the checkpoint."""
+    training.steps(0, 1)
+    entry = training.save(1)
+    training.steps(2, 3)
+    training.stop()
+    cut_to(run_paths, entry)
+    shutil.rmtree(run_paths.log_dir / "cut")
+    training.start()
+    training.steps(2)
+    training.stop()
+    with pytest.warns(RLAWarning, match="at the checkpoint: nothing of it is cut"):  # of the event file of before
+        assert cut_to(run_paths, entry).rows == 1
+    assert steps_of(run_paths.progress_csv) == [0, 1]
+    assert read_scalars(run_paths.tensorboard_dir)["loss"] == [(0, 0.5), (1, 1.5)]
+
+
+@pytest.mark.parametrize("damage", [b"torn", b"\0" * 500])
+def test_damage_at_the_end_of_an_event_file_hides_nothing_of_the_next(damage, training, run_paths, read_scalars):
+    """As a power cut leaves it: what is behind it in the new file would not be read."""
+    training.steps(0)
+    training.stop()
+    (first,) = run_paths.tensorboard_dir.iterdir()
+    with open(first, "ab") as file:
+        file.write(damage)
+    training.start()
+    training.steps(1)
+    entry = training.save(1)
+    training.steps(2)
+    training.stop()
+    assert cut_to(run_paths, entry).rows == 1
+    assert read_scalars(run_paths.tensorboard_dir)["loss"] == [(0, 0.5), (1, 1.5)]
+    assert (run_paths.log_dir / "cut" / "1" / "tb" / first.name.replace("tfevents", "cut")).exists()
+
+
+def test_a_progress_csv_of_another_program_is_cut_by_its_rows_and_never_by_steps(training, run_paths):
+    """As stable-baselines3 writes it, without steps and times of ours."""
+    run_paths.progress_csv.write_text("time/fps,loss\n10,0.5\n")
+    entry = training.save(1)
+    with open(run_paths.progress_csv, "a") as file:
+        file.write("20,0.25\n")
+    assert cut_to(run_paths, replace(entry, written=None)) is None
+    assert cut_to(run_paths, entry).rows == 1
+    assert run_paths.progress_csv.read_text() == "time/fps,loss\n10,0.5\n"
+
+
+def test_a_checkpoint_before_the_first_row(training, run_paths):
+    """The header stays where there was one, and a file goes that was not there."""
+    before = training.save(0)
+    training.steps(1)
+    empty = replace(before, written={"progress.csv": (0, 24)})
+    training.stop()
+    assert cut_to(run_paths, empty).rows == 1
+    assert run_paths.progress_csv.read_text() == "time-step,timestamp,loss\n"
+    training.start()
+    training.steps(1)
+    training.stop()
+    assert cut_to(run_paths, before).rows == 1 and not run_paths.progress_csv.exists()
 
 
 def test_a_life_that_has_logged_nothing_is_cut_again(training, run_paths, read_scalars):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import time
@@ -140,7 +141,7 @@ def _prepare(paths: RunPaths, parts: Sequence[Part], content: dict[str, Any]) ->
     changed = {(paths.log_dir / part.path).parent for part in parts}
     for folder in {paths.log_dir, *changed, *([paths.checkpoint_dir] if content["checkpoints"] else ())}:
         if not os.access(folder, os.W_OK):
-            raise PermissionError(13, "it may not be written", os.fspath(folder))
+            raise PermissionError(errno.EACCES, "it may not be written", os.fspath(folder))
     top.mkdir(exist_ok=True)
     number = max(journal.numbers_in(top), default=0) + 1
     try:

@@ -53,8 +53,9 @@ def every_part(
     """Yield what stays of each event file, in the order of their names. Raises OSError.
 
     written: how far each file had come; None if that is not known, so that events after ``step`` are cut. made: the
-    files that former cuts have made. ``header`` of a part are the bytes of the file's start, and ``lost`` is where its
-    whole records end, if something is cut.
+    files that former cuts have made; of one that is not among them, since somebody has deleted its folder in cut/, the
+    events after ``step`` are cut, too. ``header`` of a part are the bytes of the file's start, and ``lost``
+    is where its whole records end, if something is cut.
     """
     for name in names_in(tensorboard_dir):
         path = f"{FOLDER}/{name}"
@@ -62,7 +63,8 @@ def every_part(
             size = os.fstat(file.fileno()).st_size
             data: Any = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
         begin = _start_of(data)
-        if written is None:
+        is_known = written is not None and (path in written or path in made or not _is_of_a_cut(data, begin))
+        if written is None or not is_known:
             kept = joined((first, end) for first, end in _records(data, begin) if _event(data, first, end)[0] <= step)
         else:
             kept = joined(_whole_part(data, begin, each) for each in kept_of(path, written, made))
@@ -111,6 +113,11 @@ def _start_of(data: Any) -> int:
             break
         start = end
     return start
+
+
+def _is_of_a_cut(data: Any, start: int) -> bool:
+    """Whether a cut has made the file: its start tells to forget what was read before."""
+    return any(_event(data, begin, end) == (-1 << 63, _SESSION) for begin, end in _records(data[:start], 0))
 
 
 def _records(data: Any, begin: int) -> Iterator[Range]:
