@@ -62,6 +62,11 @@ def checked(saved: SavedRun, settings: RunSettings, request: ResumeRequest) -> R
         former = FormerParameters(saved.run_json, saved.hparams)
         changes = former.differences(settings.hyper_param, complete=False)
         problems += _of_another_kind(saved, settings, notes)
+        if request.same_code:
+            problems.append(
+                "same_code=True is not possible yet. Its code is in "
+                f"{shell_path(paths.code_dir)}: start the program there, without same_code."
+            )
         alive, over = why_alive(saved, request)
         state = [*alive, *_not_writable(paths.log_dir, paths.checkpoint_dir)]
         problems += state

@@ -23,6 +23,7 @@ COMMANDS = {
     "tb": ("tensorboard", "Open TensorBoard over exactly these runs, with short names: what they differ in"),
     "export": ("export", "Write the metrics of runs as one table: CSV, Parquet or JSON; by default of all runs"),
     "path": ("path", "Print the path of a run's folder, and nothing else"),
+    "resume": ("resume", "Start a run's program again, to go on with that run: the same command in the same folder"),
     "fork": ("fork", "Start a run's program again, as a new run that begins with what that run was at a checkpoint"),
     "tag": ("labels", "Add tags to a run, or to many, and remove them; print the tags"),
     "note": ("labels", "Set the note of a run, a text of any number of lines; without a text print it"),

@@ -1,4 +1,4 @@
-"""What a resume needs and costs: the positions that each checkpoint records, and the cut back to one of them."""
+"""What a resume needs and costs: the positions that checkpoints record, the cut back to one, the search for the run."""
 
 import os
 import tempfile
@@ -10,7 +10,7 @@ from rla_hooks.checkpoints import Manifest
 from rla_hooks.cutting import cut_to
 from rla_hooks.writers.events import ScalarLayout, file_start
 
-ROWS, BETWEEN, TURNS = 1_000_000, 10_000, 7
+ROWS, BETWEEN, TURNS, RUNS = 1_000_000, 10_000, 7, 10_000
 KEYS = [f"perf/value_{number}" for number in range(10)]
 
 
@@ -19,6 +19,8 @@ def measure():
         yield from _positions(Path(folder))
     with tempfile.TemporaryDirectory() as folder:
         yield from _cut(Path(folder))
+    with tempfile.TemporaryDirectory() as folder:
+        yield from _auto(Path(folder))
 
 
 def _positions(folder):
@@ -80,3 +82,33 @@ def _cut(folder):
     seconds = time.perf_counter() - begin
     assert cut.rows == ROWS // 2
     yield f"cutting {ROWS:,} rows of ten metrics back, in csv and TensorBoard", seconds, 2, "s"
+
+
+def _auto(folder):
+    import json
+
+    from roots import make_root
+
+    from rla_hooks import resumable
+    from rla_hooks.core.resume_request import ResumeRequest
+    from rla_hooks.core.settings import RunSettings
+
+    root = folder / "root"
+    make_root(root, RUNS)
+    for file in (root / "log").rglob("run.json"):  # one in the middle, and whatever comes after it has finished
+        content = json.loads(file.read_text())
+        if content["id"] == f"{RUNS // 2:08d}":
+            given = json.loads(file.with_name("parameter.json").read_text())
+            file.write_text(json.dumps(content | {"status": "interrupted"}, indent=2) + "\n")
+    found, none = [], []
+    for seconds, more in ((found, {}), (none, {"p4": 2.0})):
+        for _ in range(TURNS):
+            request = ResumeRequest("auto", from_start=True)
+            settings = RunSettings(hyper_param=given | more, resume=request)
+            settings.configure("task", log_root=root, writers=[], backup="none")
+            begin = time.perf_counter()
+            chosen = resumable.choose(settings)
+            seconds.append(time.perf_counter() - begin)
+            assert (chosen is None) == bool(more)
+    yield f"resume='auto' among {RUNS:,} runs", min(found), 0.2, "s"
+    yield "    where none fits", min(none), 0.2, "s"

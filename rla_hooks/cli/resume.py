@@ -1,0 +1,87 @@
+"""``rla resume``: the command of a run again, which goes on with that run."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rla_hooks.cli.common import Json, LogRoot, Run, Task, Where, app
+
+if TYPE_CHECKING:
+    from rla_hooks.query import SavedRun
+
+
+@app.command("resume")
+def resume(
+    run: Run,
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="ARGUMENT", help="Behind --: further arguments of the program."),
+    ] = None,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow", metavar="NAME", help="A hyper-parameter that may differ, such as steps; may be repeated."
+        ),
+    ] = None,
+    from_start: Annotated[
+        bool, typer.Option("--from-start", help="Load nothing; the rows so far are kept under cut/.")
+    ] = False,
+    show: Annotated[bool, typer.Option("--print", help="Print the command that does it, and end.")] = False,
+    where: Where = None,
+    task: Task = None,
+    log_root: LogRoot = None,
+    as_json: Json = False,
+) -> None:
+    """Start a run's program again, to go on with that run: the same command in the same folder.
+
+    The first run of the program that has its task and function is the one that goes on, from its newest checkpoint; its
+    hyper-parameters must be the same, but for those that are allowed to differ. The exit code is that of the program.
+    With --json or --print nothing is started: what would be is printed.
+
+    Examples:
+
+        rla resume k3xq7aod
+        rla resume latest --allow steps -- --steps 20000
+    """
+    from rla_hooks.cli.again import Again
+    from rla_hooks.cli.choose import choose
+    from rla_hooks.cli.objects import print_json
+
+    chosen, allowed = choose(run, log_root, where, task), allow or []
+    _check(chosen, allowed, from_start)
+    variables = {"RLA_RESUME": os.path.abspath(chosen.log_dir)}
+    if allowed:
+        variables["RLA_RESUME_ALLOW"] = ",".join(allowed)
+    if from_start:
+        variables["RLA_RESUME_FROM_START"] = "1"
+    options = (f", allow={allowed}" if allowed else "") + (", from_start=True" if from_start else "")
+    again = Again(chosen, arguments or [], variables, f"main.resume({chosen.id!r}{options})")
+    if as_json:
+        print_json({"command": again.words, "folder": again.folder, "environment": variables})
+    elif show:
+        print(again.text())
+    else:
+        again.start()
+
+
+def _check(run: SavedRun, allow: list[str], from_start: bool) -> None:
+    """Raise RLAError for what the program would refuse, before it is started: it may take minutes to come that far."""
+    from rla_hooks.endings import FINISHED
+    from rla_hooks.errors import RLAError
+    from rla_hooks.life import lives
+    from rla_hooks.texts import printable, shell_path
+
+    what = f"the run {printable(run.id)} ({printable(run.name)}) cannot be resumed"
+    if run.problems or not run.run_json:
+        raise RLAError(f"{what}: it is damaged: {'; '.join(run.problems) or 'it has no run.json'}")
+    if run.status == "running" and lives(run.run_json):
+        raise RLAError(f"{what}: it is still alive: process {run.run_json.get('pid')}. Wait for its end, or end it")
+    if run.status == FINISHED and not allow:
+        raise RLAError(f"{what}: it has finished. To go on, allow a change: --allow steps -- --steps ...")
+    if not from_start and not run.checkpoints():
+        raise RLAError(
+            f"{what}: it has no whole checkpoint in {shell_path(run.checkpoint_dir)}. To begin it anew: --from-start"
+        )

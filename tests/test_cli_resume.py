@@ -1,0 +1,119 @@
+"""``rla resume``: a run's program again, which goes on with that run."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+
+import rla_hooks as rla
+
+pytestmark = pytest.mark.usefixtures("quiet")
+
+PROGRAM = """
+import argparse, os, signal
+import rla_hooks as rla
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--steps", type=int, default=4)
+parser.add_argument("--dies-at", type=int)
+arguments = parser.parse_args()
+
+@rla.track(task="t", log_root="root", writers=["csv"], backup="none")
+def main(steps):
+    begin = rla.load_checkpoint()[0] if rla.current_run().is_resumed else 0
+    for step in range(begin, steps):
+        rla.log({"loss": 0.5}, step=step)
+        if step == arguments.dies_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        rla.save_checkpoint({"w": [step + 1]}, step=step + 1)
+    print("trained from", begin)
+    if steps == 9:
+        raise SystemExit(3)
+
+main(arguments.steps)
+"""
+RLA = [sys.executable, "-I", "-c", "import sys; sys.argv[0] = 'rla'; from rla_hooks.cli import main; main()"]
+
+
+@pytest.fixture
+def killed(tmp_path):
+    """A run of the program that was killed after two checkpoints, in a folder of its own."""
+    folder = tmp_path / "a project"
+    folder.mkdir()
+    (folder / "train.py").write_text(PROGRAM)
+    program = [sys.executable, "train.py", "--dies-at", "2"]
+    assert subprocess.run(program, cwd=folder, timeout=60).returncode == -signal.SIGKILL
+    (run,) = rla.runs(folder / "root")
+    change(run, command=program[:2])
+    return run
+
+
+def change(run, **content):
+    known = json.loads(run.paths.run_json.read_text())
+    run.paths.run_json.write_text(json.dumps(known | content))
+
+
+def called(*arguments):
+    done = subprocess.run([*RLA, *map(str, arguments)], capture_output=True, text=True, timeout=120)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_the_program_goes_on_with_the_run(killed):
+    """In its folder, with further arguments where they are allowed; the exit code is the program's."""
+    root = killed.paths.log_root
+    assert called("resume", killed.id, "--log-root", root)[:2] == (0, "trained from 2\n")
+    (run,) = rla.runs(root)
+    assert (run.id, run.status, run.metrics()["time-step"].tolist()) == (killed.id, "finished", [0, 1, 2, 3])
+    code, _, told = called("resume", "latest", "--log-root", root)
+    assert code == 2 and "it has finished. To go on, allow a change: --allow steps" in told
+    longer = ("resume", "latest", "--allow", "steps", "--log-root", root, "--", "--steps", "9")
+    assert called(*longer)[:2] == (3, "trained from 4\n")
+    (run,) = rla.runs(root)
+    assert (run.hparams, len(run.run_json["restarts"])) == ({"steps": 9}, 2)
+
+
+def test_the_command_is_printed(killed, command):
+    """As a shell takes it; nothing is started."""
+    options = ("latest", "--log-root", killed.paths.log_root, "--allow", "steps", "--allow", "lr", "--from-start")
+    found = command("resume", *options, "--json", "--", "--steps", "5").json
+    assert found["command"][1:] == ["train.py", "--steps", "5"]
+    assert found["environment"] == {
+        "RLA_RESUME": str(killed.log_dir),
+        "RLA_RESUME_ALLOW": "steps,lr",
+        "RLA_RESUME_FROM_START": "1",
+    }
+    line = command("resume", "latest", "--log-root", killed.paths.log_root, "--print").out
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "trained from 2\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ({"command": ["python", "-m", "ipykernel_launcher"]}, "was started in a notebook. Call there: main.resume("),
+        ({"command": ["python", "train.py", "--api-key=***"]}, "has secrets, which are masked in run.json"),
+        ({"folder": "/nosuch/folder"}, "was started in /nosuch/folder, which is not there"),
+        ({"status": "odd"}, "it is damaged: run.json cannot be read"),
+    ],
+)
+def test_what_cannot_be_started(killed, command, content, told):
+    """The error says why, and what to call instead."""
+    change(killed, **content)
+    done = command("resume", killed.name, "--log-root", killed.paths.log_root)
+    assert done.code == 2 and told in " ".join(done.err.split())
+
+
+def test_what_cannot_go_on_is_told_before_the_program_starts(killed, command):
+    """A run that is alive, and one without a checkpoint."""
+    root = killed.paths.log_root
+    with rla.run(task="u", log_root=root, writers=[], backup="none") as alive:
+        done = command("resume", alive.name, "--log-root", root)
+        assert done.code == 2 and "it is still alive: process" in done.err
+    for file in killed.checkpoint_dir.glob("*.pkl"):
+        file.unlink()
+    done = command("resume", killed.name, "--log-root", root)
+    assert done.code == 2 and "it has no whole checkpoint" in done.err and "--from-start" in done.err
