@@ -98,7 +98,7 @@ class RunRecord:
         owner = {key: content.get(key) for key in _PROCESS}  # of format 1
         new = record.content | {"owner": owner} | content
         record.content = new | {"format": max(FORMAT, _number(content.get("format")))}
-        started = datetime.fromisoformat(str(content["started"])).timestamp()
+        started = datetime.fromisoformat(str(content.get("resumed") or content["started"])).timestamp()
         record._clock = time.monotonic() - max(0.0, time.time() - started)
         return record
 
@@ -247,8 +247,9 @@ class RunRecord:
                 return Claim.GUEST
             change: dict[str, Any] = {"owner": me} if is_gone else {}
             if killed:
-                last_life = {key: self.content[key] for key in _PROCESS} | {"status": KILLED, "taken_up": iso_time()}
-                change |= me | {"restarts": [*self.content["restarts"], last_life]} | count()._asdict()
+                found = _found(count(), self.content["rows"])
+                last_life = restarts.former_life(self.content | found, KILLED, "Tester.load")
+                change |= me | found | {"restarts": [*self.content["restarts"], last_life]}
             self._reserve.write_json(self.content | change)
             self.content |= change
             if not killed:

@@ -197,7 +197,9 @@ def test_a_killed_run_begins_a_new_life(owner, tmp_path):
     content = record.load(path)
     assert read_status(content) == "running" and content["pid"] == content["owner"]["pid"] == os.getpid()
     assert (content["rows"], content["last_step"], content["last"]) == (5, 4, {"a": 4.0})
-    assert [(life["status"], life["pid"]) for life in content["restarts"]] == [("killed", owner.pid)]
+    [former] = content["restarts"]
+    assert (former["status"], former["pid"], former["reason"]) == ("killed", owner.pid, "Tester.load")
+    assert (former["rows"], former["cut"]) == (content["rows"], None)
     run.save_progress(2, 6, {"a": 6.0})
     assert (record.load(path)["rows"], record.load(path)["last_step"]) == (7, 6)
     assert run.claim(lambda: COUNTED) is Claim.OWNER and late.claim(lambda: COUNTED) is Claim.OWNER

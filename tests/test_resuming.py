@@ -19,6 +19,7 @@ import rla_hooks as rla
 from rla_hooks import hooks, testing
 from rla_hooks.errors import ConfigError, RunError
 from rla_hooks.query.entry import seconds_of
+from rla_hooks.record import report_in_file
 
 pytestmark = pytest.mark.usefixtures("quiet")
 
@@ -595,3 +596,14 @@ def test_a_script_of_rla_is_resumed_by_the_variable(monkeypatch):
     tester.log({"loss": 0.0}, step=4)
     tester.finish()
     assert rla.runs()[-1].metrics()["time-step"].tolist() == [0, 1, 2, 3, 4]
+
+
+def test_what_another_rank_reports_is_of_the_present_life():
+    """The seconds that it notes are counted from the resume, not from the start of the run a week ago."""
+    old = interrupted()
+    old.paths.run_json.write_text(json.dumps(content_of(old) | {"started": "2026-01-31T12:00:00.000000+00:00"}))
+    with pytest.raises(ValueError, match="lost"), rla.run(**QUICK, resume=old.name) as run:
+        rla.load_checkpoint()
+        report_in_file(run.paths.run_json, ("failed", ValueError("lost"), None))
+        assert (content_of(run)["status"], content_of(run)["seconds"] < 60) == ("failed", True)
+        raise ValueError("lost")
