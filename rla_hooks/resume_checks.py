@@ -15,7 +15,7 @@ from rla_hooks.core.settings import RunSettings
 from rla_hooks.endings import FINISHED, RUNNING
 from rla_hooks.errors import ConfigError, RunError, did_you_mean
 from rla_hooks.former import MISSING, Difference, FormerParameters, beginnings
-from rla_hooks.layout import check_task, task_folders
+from rla_hooks.layout import RunPaths, check_task, task_folders
 from rla_hooks.places import main_script
 from rla_hooks.query import SavedRun
 from rla_hooks.query.entry import UNKNOWN
@@ -83,7 +83,18 @@ def checked(saved: SavedRun, settings: RunSettings, request: ResumeRequest) -> R
             raise RunError("\n".join(f"{head}: {problem}" for problem in problems))
         raise ConfigError([f"{head}: {problem}" for problem in problems])
     notes += [f"hyper-parameter changed: {each}" for each in changes]
-    return Resumable(paths, entry, {each.name: (each.stored, each.given) for each in changes}, notes, over)
+    differing = {each.name: (each.stored, each.given) for each in changes}
+    return Resumable(paths, entry, differing, notes, over, _code_diff(paths, settings))
+
+
+def _code_diff(paths: RunPaths, settings: RunSettings) -> str | None:
+    from rla_hooks.snapshot import change, request  # late: they take longer than the rest
+
+    if not os.path.isdir(paths.code_dir):
+        return None
+    options = settings.backup_options()
+    root = options["project_root"] or request.project_of(options["script"])
+    return change.change_of(paths.code_dir, root) or None if root is not None else None
 
 
 def _foreign(saved: SavedRun) -> Iterator[str]:

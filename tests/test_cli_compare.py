@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 import rla_hooks as rla
-from rla_hooks.cli import codediff
+from rla_hooks.snapshot import codediff
 
 pytestmark = pytest.mark.usefixtures("quiet")
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from rla_hooks.cli.codediff import Change
     from rla_hooks.query import Runs, SavedRun
+    from rla_hooks.snapshot.codediff import Change
 
 _MAX_METRICS = 100  # unless all are asked for
 _MAX_DIFF = 200, 100_000  # lines of the code's diff: by default, and with --code
@@ -107,7 +107,7 @@ _KINDS = "last", "min", "max"
 
 def _versions(found: Runs) -> Values:
     """Git's commit, Python and packages, where they differ."""
-    from rla_hooks.cli.codediff import packages
+    from rla_hooks.snapshot.codediff import packages
 
     facts: dict[str, Callable[[SavedRun], Any]] = {
         "git.commit": lambda run: _of_git(run, "commit"),
@@ -132,7 +132,7 @@ def _of_git(run: SavedRun, key: str) -> Any:
 
 
 def _as_dict(found: Runs, everything: bool, code: bool) -> dict[str, Any]:
-    from rla_hooks.cli.codediff import changes, has_code
+    from rla_hooks.snapshot.codediff import changes, has_code
 
     document: dict[str, Any] = {
         "runs": [{"id": run.id, "name": run.name, "status": run.status} for run in found],
@@ -224,7 +224,7 @@ def _parts(rows: list[list[Text]], width: int) -> Iterator[list[list[Text]]]:
 def _print_code(found: Runs, most: int, console: Console) -> None:
     from rich.text import Text
 
-    from rla_hooks.cli.codediff import changes, has_code
+    from rla_hooks.snapshot.codediff import changes, has_code
 
     heads = _heads(found)
     for head, run in zip(heads[1:], found[1:], strict=True):

@@ -174,12 +174,17 @@ class NewLife:
                 write_json(path, self._tables)
 
     def _keep_diff(self, diff: str, number: int) -> None:
+        from rla_hooks.snapshot.change import size_of
         from rla_hooks.snapshot.session import NOTES
 
+        file = f"{NOTES}/resume-{number}.diff"
+        place = shell_path(self._paths.code_dir / file)
+        told = f"the code has changed since the run was started: {size_of(diff)}; see {place}."
+        self._run.guard.warn("code", told)
         with self._run.guard.warn_on_error("the code's changes"):
             folder = self._paths.code_dir / NOTES
             folder.mkdir(parents=True, exist_ok=True)
-            write_bytes(folder / f"resume-{number}.diff", diff.encode("utf-8", "backslashreplace"), sync=False)
+            write_bytes(self._paths.code_dir / file, diff.encode("utf-8", "backslashreplace"), sync=False)
 
     # --- the cut --------------------------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ _MAX_READ = 1 << 30  # bytes of a file of which only is asked whether it differs
 _MAX_PRODUCT = 25_000_000  # lines of one file times lines of the other, where they differ: difflib's time grows so
 _NOTES = ".rla"  # of the run's code folder: what is in no file of the project
 PACKAGES = f"{_NOTES}/packages.txt"
+_OF_RESUMES = f"{_NOTES}/resume-"  # what had changed when the run was resumed
 _NOT_CODE = {PACKAGES, f"{_NOTES}/left_out.txt", f"{_NOTES}/git.diff"}
 
 
@@ -39,7 +40,7 @@ def changes(first: Path, second: Path) -> Iterator[Change]:
     Files that are links to the same data, as equal files of two runs are, are not read.
     """
     old, new = _files(first, _MAX_FILES), _files(second, _MAX_FILES)
-    for path in sorted({*old, *new} - _NOT_CODE):
+    for path in sorted(path for path in {*old, *new} - _NOT_CODE if not path.startswith(_OF_RESUMES)):
         if path not in new:
             yield Change(path, "only in the first")
         elif path not in old:
@@ -52,7 +53,7 @@ def changes(first: Path, second: Path) -> Iterator[Change]:
 
 def has_code(folder: Path) -> bool:
     """Whether a run has any code: not after ``backup="none"``."""
-    return any(path not in _NOT_CODE for path in _files(folder, 100))
+    return any(path not in _NOT_CODE and not path.startswith(_OF_RESUMES) for path in _files(folder, 100))
 
 
 def _files(folder: Path, most: int) -> dict[str, os.stat_result]:
