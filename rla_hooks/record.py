@@ -13,7 +13,8 @@ own rows, gaps, warnings and notes to those of the others. ``result`` is what a 
 plain data. Format 1 has no ``owner``: all rows are in progress.csv. ``appending``, where it is there, has the processes
 that add rows to the run since it ended (``rla.open``): if one was killed, only the files know what it has added.
 ``loaded_from``, where it is there, lists the checkpoints of other runs that were loaded: ``{"run": "cartpole/2026/...",
-"id": "x5n2wq7k", "step": 3000, "file": "checkpoint-3000.pt"}``.
+"id": "x5n2wq7k", "step": 3000, "file": "checkpoint-3000.pt"}``; ``resumed_from`` is such a checkpoint, from which a
+framework has gone on in this run.
 What a resumed run has besides, and the entries of ``restarts``, are in :mod:`rla_hooks.restarts`.
 """
 
@@ -164,6 +165,13 @@ class RunRecord:
             if note not in listed and len(listed) < _MAX_LOADED:
                 self.content["loaded_from"] = [*listed, dict(note)]
                 self._reserve.write_json(self.content)
+
+    def save_origin(self, note: Mapping[str, Any]) -> None:
+        """Note the checkpoint of another run from which a framework has gone on in this one."""
+        with locked(self.path):
+            self._catch_up()
+            self.content["resumed_from"] = dict(note)
+            self._reserve.write_json(self.content)
 
     def keep_room(self, keep: bool) -> None:
         """Keep room on the disk for the ending, from now on; or give it back, once the ending is written."""
@@ -317,7 +325,18 @@ class RunRecord:
             return {}
         if noted.get("life") != self.content.get("life"):  # the run was resumed: how it ends is no longer ours to say
             self.content, self._is_over = self.content | noted, True
-        known = ["rows", "last_step", "last", "gaps", "warnings", "notes", "restarts", "appending", "loaded_from"]
+        known = [
+            "rows",
+            "last_step",
+            "last",
+            "gaps",
+            "warnings",
+            "notes",
+            "restarts",
+            "appending",
+            "loaded_from",
+            "resumed_from",
+        ]
         known += ["owner", *_PROCESS]
         known += outcome.news(self.content, noted, self._revoked)
         if self.content["ended"] is None:

@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from rla_hooks.integrations._lightning import checkpoints
+from rla_hooks.integrations._lightning import checkpoints, resume
+from rla_hooks.integrations._lightning.listing import Listing
 from rla_hooks.integrations._lightning.logger import LoggerHooks
 from rla_hooks.integrations._lightning.metrics import PendingRow, Throughput, learning_rates, log_row
-from rla_hooks.integrations._lightning.preemption import Preemption, stop
 from rla_hooks.integrations._lightning.trainer import add_hyper_params, check_namespace, logs_step, share, steps_taken
 
 from rla_hooks import hooks
@@ -71,8 +71,9 @@ class CallbackHooks(ModelCheckpoint):
             "log_throughput": Argument(log_throughput),
         }
         hint = " Checkpoints belong to the run's folder; a ModelCheckpoint of your own beside it may write elsewhere."
+        to_logger = " Give it to @rla.track, rla.run or RLALogger."
         known = {name: Argument(value) for name, value in of_lightning.items()} | table
-        hooks.check_arguments("RLACallback", unknown, known, hints={"dirpath": hint})
+        hooks.check_arguments("RLACallback", unknown, known, hints={"dirpath": hint, "resume": to_logger})
         super().__init__(**of_lightning)
         self.log_lr = log_lr
         self.log_throughput = log_throughput
@@ -84,8 +85,9 @@ class CallbackHooks(ModelCheckpoint):
         self._pending = PendingRow()
         self._stopgap = ""  # the newest file, kept as long as the monitored metric is missing
         self._warn = WarnOnce()
-        self._preemption = Preemption()
-        self.rla_positions: Any = None  # how far the metrics had come when the last checkpoint was taken
+        self._own_listing = Listing()  # without an RLALogger
+        self._outdated: list[str] = []  # files to delete when those in their place are listed
+        self._is_told = False  # whether the run knows what the present fit goes on from
 
     # --- the run --------------------------------------------------------------------------------------------------
 
@@ -94,6 +96,7 @@ class CallbackHooks(ModelCheckpoint):
         if trainer.fast_dev_run:
             return
         check_namespace(self, trainer)
+        self._is_told = False
         handle = self._find_run(trainer)
         run = handle.resolve()
         run.quiet_stdout()  # for the progress bar
@@ -104,8 +107,6 @@ class CallbackHooks(ModelCheckpoint):
             if _rla_logger(trainer) is None and getattr(pl_module, "_log_hyperparams", False):
                 add_hyper_params(run, pl_module.hparams_initial)
         super().setup(trainer, pl_module, stage)
-        if stage == "fit":
-            self._preemption.begin(run, trainer)
 
     def _find_run(self, trainer: Any) -> Handle:
         """Return the run of the Trainer's RLALogger, else the one that the user has open, else a new one."""
@@ -123,10 +124,13 @@ class CallbackHooks(ModelCheckpoint):
         self.dirpath: Any = str(run.checkpoint_dir) if run.checkpoint_dir else None
 
     def _find_last_checkpoints(self, trainer: Any) -> Any:
-        """For ckpt_path="last", which Lightning looks up before it calls ``setup``."""
-        if not trainer.fast_dev_run:
-            self._use(self._find_run(trainer).resolve())
-        return super()._find_last_checkpoints(trainer)
+        """For ckpt_path="last", which Lightning looks up before it calls ``setup``: the run's newest whole one."""
+        if trainer.fast_dev_run:
+            return set()
+        run = self._find_run(trainer).resolve()
+        self._use(run)
+        self._settle(trainer)
+        return resume.newest(run)
 
     def _writing(self, trainer: Any) -> Run | None:
         """Return the run if this rank writes to it; None in the sanity check and with fast_dev_run, too."""
@@ -138,9 +142,16 @@ class CallbackHooks(ModelCheckpoint):
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         super().on_train_start(trainer, pl_module)
-        if self._run is not None:
-            self._preemption.listen(trainer)
+        self._tell_restored(trainer)
         self._throughput = Throughput()
+
+    def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
+        self._settle(trainer)
+        super().on_train_epoch_start(trainer, pl_module)
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        self._settle(trainer)
+        super().on_train_batch_start(trainer, pl_module, batch, batch_idx)
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         if self.log_throughput:
@@ -151,23 +162,6 @@ class CallbackHooks(ModelCheckpoint):
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
         if self._is_deferred() and not trainer.enable_validation:
             self._save_deferred(trainer)
-        if self._run is not None and self._preemption.is_due(self._run, trainer):
-            self._save_preempted(trainer)  # now: a state that is saved later would count the batch twice (2.6)
-
-    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
-        self._stop_if_preempted(trainer)
-        super().on_train_batch_start(trainer, pl_module, batch, batch_idx)
-
-    def _stop_if_preempted(self, trainer: Any) -> None:
-        """Stop once Lightning has logged the metrics of the last batch, and before anything else is done."""
-        if not self._preemption.is_leaving:
-            return
-        run = self._writing(trainer)
-        if run is not None:
-            self._pending.flush(trainer.current_epoch)
-            self.positions = run.positions()  # the row of that batch belongs to what the checkpoint goes on from
-            checkpoints.list_checkpoint(run, self)
-        stop(trainer)
 
     def _log_step(self, run: Run, trainer: Any) -> None:
         step = steps_taken(trainer)
@@ -180,18 +174,20 @@ class CallbackHooks(ModelCheckpoint):
             self._pending.add(run, values, step, trainer.current_epoch)
 
     def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
-        self._stop_if_preempted(trainer)
         super().on_validation_start(trainer, pl_module)
         self._pending.flush(trainer.current_epoch)
+        self._settle(trainer)
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        self._stop_if_preempted(trainer)
+        run = self._writing(trainer)
+        if run is not None:  # first, since a fit that goes on from the checkpoint does not log them again
+            self._log_epoch(run, trainer, pl_module)
+        self._settle(trainer)
         super().on_train_epoch_end(trainer, pl_module)
         if self._is_deferred() and self._should_save_on_train_epoch_end(trainer):
             self._save_deferred(trainer)
-        run = self._writing(trainer)
-        if run is None:
-            return
+
+    def _log_epoch(self, run: Run, trainer: Any, pl_module: Any) -> None:
         self._pending.flush(trainer.current_epoch)
         step = steps_taken(trainer) - 1
         if self.log_throughput:
@@ -201,6 +197,7 @@ class CallbackHooks(ModelCheckpoint):
             log_row(run, trainer, trainer.callback_metrics, step)
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
+        self._settle(trainer)
         super().on_validation_end(trainer, pl_module)
         if trainer.state.fn.value != "fit":
             self._log_result(trainer)
@@ -218,22 +215,46 @@ class CallbackHooks(ModelCheckpoint):
 
     def _save_checkpoint(self, trainer: Any, filepath: str) -> None:
         """Lightning's save, on all ranks."""
-        self.rla_positions = self._run.positions() if self._run is not None and trainer.is_global_zero else None
         with checkpoints.temporary_files_in(str(self.dirpath)):
             super()._save_checkpoint(trainer, filepath)
         self._warn.rearm("checkpoint")
         if self._run is not None and trainer.is_global_zero:
-            checkpoints.list_checkpoint(self._run, self)
+            self._listing(trainer).add(self, self._run, trainer, wait=True)
 
     def _remove_checkpoint(self, trainer: Any, filepath: str) -> None:
-        """Delete a file of this run, but never one of the run that this one was resumed from."""
-        if path_within(filepath, str(self.dirpath)) is None:
-            return
-        super()._remove_checkpoint(trainer, filepath)
-        if trainer.is_global_zero:
-            checkpoints.remove_empty_folders(str(self.dirpath), filepath)
-        if self._run is not None and trainer.is_global_zero:
+        """Delete a file of this run, but never one of the run that this one was resumed from.
+
+        If what was saved in its place is not listed yet, it stays until then.
+        """
+        if path_within(filepath, str(self.dirpath)) is not None:
+            self._outdated.append(filepath)
+            if not self._listing(trainer).is_open:
+                self._delete_outdated(trainer)
+
+    def _delete_outdated(self, trainer: Any) -> None:
+        outdated, self._outdated = self._outdated, []
+        for path in outdated:
+            super()._remove_checkpoint(trainer, path)
+            if trainer.is_global_zero:
+                checkpoints.remove_empty_folders(str(self.dirpath), path)
+        if outdated and self._run is not None and trainer.is_global_zero:
             self._run.forget_deleted_checkpoints()
+
+    def _listing(self, trainer: Any) -> Listing:
+        logger = _rla_logger(trainer)
+        return self._own_listing if logger is None else logger.listing
+
+    def _settle(self, trainer: Any) -> None:
+        """At each hook: the rows of what was saved before are there."""
+        if trainer.is_global_zero:
+            self._listing(trainer).settle(trainer)
+        if self._outdated:
+            self._delete_outdated(trainer)
+
+    def _tell_restored(self, trainer: Any) -> None:
+        if not self._is_told and self._run is not None:
+            self._is_told = True
+            resume.tell_on_all(self._run, trainer)
 
     def _save_topk_checkpoint(self, trainer: Any, monitor_candidates: dict[str, Any]) -> None:
         """While the monitored metric is not logged, keep the newest checkpoint, since no best one can be chosen."""
@@ -283,38 +304,43 @@ class CallbackHooks(ModelCheckpoint):
             self._save_topk_checkpoint(trainer, candidates)
             self._save_last_checkpoint(trainer, candidates)
 
-    def _save_preempted(self, trainer: Any) -> None:
-        """Save where the training stands, though it is not due, or the monitored metric is not there yet."""
-        self._preemption.is_leaving = True
-        if self._last_global_step_saved == trainer.global_step:
-            return
-        name = f"preempted-epoch={trainer.current_epoch}-step={trainer.global_step}"
-        with self._tolerant(trainer):
-            self._save_checkpoint(trainer, f"{self.dirpath}/{name}{self.FILE_EXTENSION}")
-
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """When resuming, keep the best score and the list of best files, though the new run has another folder."""
-        super().load_state_dict({**state_dict, "dirpath": self.dirpath})
+        is_same_run = self._run is not None and self._run.is_resumed
+        state = resume.moved(state_dict, self.dirpath) if is_same_run else {**state_dict, "dirpath": self.dirpath}
+        super().load_state_dict(state)
 
     # --- the end --------------------------------------------------------------------------------------------------
 
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        self._settle(trainer)
+        super().on_train_end(trainer, pl_module)
+
+    def on_fit_end(self, trainer: Any, pl_module: Any) -> None:
+        """A fit that had nothing left to do has not started."""
+        self._tell_restored(trainer)
+        super().on_fit_end(trainer, pl_module)
+
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
         super().on_exception(trainer, pl_module, exception)
+        self._close(trainer)
         if trainer.fast_dev_run:
             return
         # In the process that spawned those which train, no hook has been called before.
         run = self._run or self._find_run(trainer).resolve()
-        if isinstance(exception, SystemExit) and run.should_stop() and not self._preemption.is_leaving:
-            self._save_preempted(trainer)  # SIGTERM in a validation, say: Lightning has left it
         run.report(hooks.ending_of(exception), exception)
         run.flush()
 
     def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
         super().teardown(trainer, pl_module, stage)
-        if self._run is not None and stage == "fit":
-            self._preemption.end(self._run)
+        self._close(trainer)
         if self._run is not None and self._run.is_writing:
             self._run.flush()
+
+    def _close(self, trainer: Any) -> None:
+        if trainer.is_global_zero:
+            self._listing(trainer).close()
+        self._delete_outdated(trainer)
 
     def __getstate__(self) -> dict[str, Any]:
         # During a fit log and log_dict are methods of the module, put here by the Trainer (2.6): a copy would take the

@@ -1,4 +1,4 @@
-"""Lists the checkpoint files that Lightning writes in the run's manifest, and makes its saves complete or nothing."""
+"""The files of a ModelCheckpoint: makes its saves complete or nothing, and says what it knows of them."""
 
 from __future__ import annotations
 
@@ -9,29 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from rla_hooks.errors import did_you_mean
-from rla_hooks.hooks import Run, to_scalar
-from rla_hooks.layout import path_within
 
 # What a ModelCheckpoint knows about its files (2.6).
 FILES = ["best_k_models", "best_model_path", "best_model_score", "kth_best_model_path", "kth_value", "current_score"]
 FILES += ["last_model_path"]
-
-
-def list_checkpoint(run: Run, checkpoint: Any) -> None:
-    """List what a ModelCheckpoint has just saved, if it is in the run's checkpoint folder.
-
-    The best one of a monitored metric has the name "best"; ``info`` says the metric and the score.
-    """
-    path, folder = getattr(checkpoint, "_last_checkpoint_saved", ""), run.checkpoint_dir
-    if not path or not folder or not run.is_writing or not path_within(path, folder):
-        return
-    name, monitor = "checkpoint", getattr(checkpoint, "monitor", None)
-    info: dict[str, Any] = {"writer": "lightning"}
-    if monitor is not None and path in checkpoint.best_k_models:
-        name = "best" if path == checkpoint.best_model_path else name
-        info |= {"monitor": monitor, "score": float(to_scalar(checkpoint.best_k_models[path]))}
-    written = getattr(checkpoint, "rla_positions", None)  # a ModelCheckpoint of the Trainer's has none: those of now
-    run.register_checkpoint(Path(path), getattr(checkpoint, "_last_global_step_saved", None), name, info, written)
 
 
 def remove_empty_folders(folder: str, deleted: str) -> None:

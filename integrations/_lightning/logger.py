@@ -11,7 +11,8 @@ import weakref
 from collections.abc import Mapping
 from typing import Any
 
-from rla_hooks.integrations._lightning.checkpoints import list_checkpoint
+from rla_hooks.integrations._lightning.listing import Listing
+from rla_hooks.integrations._lightning.resume import Watch, is_restored, tell
 from rla_hooks.integrations._lightning.trainer import add_hyper_params, share
 
 from rla_hooks import hooks
@@ -59,6 +60,8 @@ class LoggerHooks(Logger):
     """
 
     _rank_zero_only: Any  # Lightning's decorator, which knows the rank
+    _watch_class: Any  # a Watch that is a Callback
+    _callback_class: Any  # RLACallback
 
     def __init__(
         self,
@@ -81,6 +84,8 @@ class LoggerHooks(Logger):
         self._shared = False  # whether all ranks know the run
         self._module: weakref.ref[Any] | None = None
         self._warn = WarnOnce()
+        self.listing = Listing()
+        self._goes_on = False  # whether the run is to know yet what the present fit goes on from
         self.handle = hooks.attach_or_plan(own)
         self._experiment = Experiment(self.handle)
         self.handle.resolve().quiet_stdout()
@@ -135,6 +140,7 @@ class LoggerHooks(Logger):
             return
         # The mapping is other loggers' too.
         values = {f"{self._prefix}{key}": value for key, value in metrics.items()} if self._prefix else dict(metrics)
+        run = self.handle.ensure_started()
         module = self._module() if self._module else None
         trainer = getattr(module, "_trainer", None)
         if trainer is not None:
@@ -143,7 +149,22 @@ class LoggerHooks(Logger):
             stage = trainer.state.stage
             if stage is not None and "stage" not in values:
                 values["stage"] = stage._value_  # as value, which goes through two functions of the enum module
-        self.handle.ensure_started().logger.log(values, step)
+            if self._goes_on or self.listing.saved:
+                self._log_at_checkpoint(run, trainer, values, step, is_result="epoch" in metrics)
+                return
+        run.logger.log(values, step)
+
+    def _log_at_checkpoint(
+        self, run: Run, trainer: Any, values: dict[str, Any], step: int | None, is_result: bool
+    ) -> None:
+        """Log a row that may be the first one after a checkpoint was loaded, or the last one of one that was saved."""
+        if self._goes_on and is_restored(trainer):  # another callback logs before the one that tells the run
+            self._goes_on = False
+            tell(run, trainer)
+        self.listing.before_row(trainer)
+        run.logger.log(values, step)
+        if is_result or not trainer.validating:  # not after each batch of a validation
+            self.listing.settle(trainer)
 
     def log_hyperparams(
         self,
@@ -176,6 +197,7 @@ class LoggerHooks(Logger):
             if trainer.world_size > 1 and not self._shared:
                 self._shared = True  # once: a call of the user's own may come from one rank only
                 share(self.handle.resolve(), trainer)
+            self._watch(trainer)
             if not trainer.is_global_zero:
                 return
             if trainer.loggers.count(self) > 1:  # given twice, it would get every row twice
@@ -186,6 +208,13 @@ class LoggerHooks(Logger):
         if self._graph_wanted:
             self._graph_wanted = False
             self._add_graph(run, model, input_array)
+
+    def _watch(self, trainer: Any) -> None:
+        """See to it that the run knows what a fit goes on from, also without an RLACallback."""
+        self._goes_on = bool(trainer.ckpt_path) and trainer.state.fn == "fit"
+        tells = (Watch, self._callback_class)
+        if self._goes_on and not any(isinstance(each, tells) for each in trainer.callbacks):
+            trainer.callbacks = [*trainer.callbacks, self._watch_class(self)]  # the list itself is the user's
 
     def _add_graph(self, run: Run, model: Any, example: Any) -> None:
         """Write the graph that torch traces with ``example``, else with the module's ``example_input_array``."""
@@ -216,7 +245,10 @@ class LoggerHooks(Logger):
 
     def after_save_checkpoint(self, checkpoint_callback: Any) -> None:
         """List what a ModelCheckpoint has just saved, if it is in the run's checkpoint folder."""
-        list_checkpoint(self.handle.resolve(), checkpoint_callback)
+        if not isinstance(checkpoint_callback, self._callback_class):  # RLACallback does so by itself
+            module = self._module() if self._module else None
+            trainer = getattr(module, "_trainer", None)
+            self.listing.add(checkpoint_callback, self.handle.resolve(), trainer, wait=False)
 
     def finalize(self, status: str) -> None:
         """Pause the run at the end of a fit, validate, test or predict; report the failure of one.
@@ -224,6 +256,7 @@ class LoggerHooks(Logger):
         Lightning calls this with "failed" inside its except block, where the true exception is known, and on all ranks:
         one may have failed while the rank that writes hangs in a collective call.
         """
+        self.listing.close()
         run, error = self.handle.resolve(), sys.exc_info()[1]
         if status == "failed":
             run.report(FAILED if error is None else hooks.ending_of(error), error)

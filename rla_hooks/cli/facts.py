@@ -34,6 +34,7 @@ def facts_of(run: SavedRun, columns: Columns, family: Family) -> dict[str, Any]:
     }
     return object_of(run) | {
         "resumed": _resumed(run),
+        "resumed_from": noted.get("resumed_from"),
         "ancestors": [
             {"id": each.id, "name": each.run.name if each.run else each.name, "forked_at": each.step}
             for each in family.ancestors

@@ -127,6 +127,7 @@ def _head_lines(facts: Mapping[str, Any]) -> Iterator[Line]:
     yield "host", str(facts["host"] or "")
     yield "in run", str(facts["parent"] or "")
     yield "forked from", _place(facts["forked_from"])
+    yield "went on from", _place(facts["resumed_from"])
     loaded = [_place(each) for each in facts["loaded_from"] if isinstance(each, dict)]
     yield (
         "loaded from",

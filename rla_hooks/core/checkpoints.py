@@ -209,7 +209,8 @@ class RunCheckpoints:
         path: in the run's checkpoint folder; ValueError if it is not. step: by default that of the last row. name: that
         of the checkpoint. info: what else is known of it, such as ``{"writer": "my hook", "score": 0.5}``.
         written: what :meth:`positions` has returned when the state was taken, before the file was written; by default
-        what it returns now.
+        what it returns now. Of a file that is listed already, another position replaces that one: rows that were logged
+        since, and that a training which goes on from the file does not log again, belong before it, too.
         """
         if not self._ownership.is_writing or self.folder is None:
             return
@@ -223,6 +224,8 @@ class RunCheckpoints:
             is_listed = listed is not None and listed.cut is None and manifest.has_size(listed)
             if listed is None or not is_listed or listed.time < path.stat().st_mtime:
                 manifest.add(file, name, step, info=info, written=self.positions() if written is None else written)
+            elif written not in (None, listed.written):
+                manifest.add(file, name, step, (listed.size, listed.crc32c), info, written)
 
     def positions(self) -> Positions | None:
         """Return how far the run's files of metrics have come: where a resume from a checkpoint of now goes back to.

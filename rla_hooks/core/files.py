@@ -270,6 +270,13 @@ class RunFiles:
             with self._guard.warn_on_error("run.json"):
                 self.record.save_loaded(note)
 
+    def note_origin(self, note: Mapping[str, Any], line: str) -> None:
+        """Note in run.json, and in the log, the checkpoint of another run from which a framework has gone on."""
+        self._tell_once(line)
+        if self.record is not None:
+            with self._guard.warn_on_error("run.json"):
+                self.record.save_origin(note)
+
     def tell_start(self, quiet: bool) -> None:
         """Say where the run is. ``quiet``: on stdout, too, though no tables go there because of a progress bar."""
         self._tell(f"run: {shell_path(self._paths.log_dir)}", quiet)

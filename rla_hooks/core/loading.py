@@ -38,10 +38,10 @@ class Source(Fields):
             "file": file,
         }
 
-    def line_of(self, entry: Entry) -> str:
+    def line_of(self, entry: Entry, what: str = "loaded") -> str:
         """Return what the log says of it."""
         of = f"of {self.run.id} ({self.run.name})" if self.run else f"in {shell_path(self.folder)}"
-        return f"loaded the checkpoint {entry.file} (step {entry.step}) {of}"
+        return f"{what} the checkpoint {entry.file} (step {entry.step}) {of}"
 
 
 def source_of(run: Any, log_root: Path | None = None, own_name: str | None = None) -> Source:
@@ -71,18 +71,35 @@ def _at_path(given: str | os.PathLike[str]) -> Source | None:
     path = Path(os.path.abspath(text))
     if (path / FILE).is_file():
         return Source(path, _run_at(path))
-    for folder in path.parents[:3]:  # frameworks make folders in the checkpoint folder
-        if (folder / FILE).is_file():
-            file = path.relative_to(folder).as_posix()
-            entry = next((each for each in Manifest(folder).entries() if each.file == file), None)
-            if entry is not None:
-                return Source(folder, _run_at(folder), entry)
+    listed = _listed(path)
+    if listed is not None:
+        return listed
     if _run_at(path) is None:
         raise ConfigError(
             f"{_WHAT}: {shell_path(path)} is neither of a run nor a folder of checkpoints (it has no {FILE}). "
             "Allowed: a run of rla.runs(), its id, its name, the path of one of its folders, or a checkpoint folder."
         )
     return None
+
+
+def _listed(path: Path) -> Source | None:
+    """Return the checkpoint at a path if it is in a manifest."""
+    for folder in path.parents[:3]:  # frameworks make folders in the checkpoint folder
+        if (folder / FILE).is_file():
+            file = path.relative_to(folder).as_posix()
+            entry = next((each for each in Manifest(folder).entries() if each.file == file), None)
+            if entry is not None:
+                return Source(folder, _run_at(folder), entry)
+    return None
+
+
+def origin_of(given: str | os.PathLike[str]) -> tuple[dict[str, Any], str]:
+    """Return what run.json and the log say of the file that a framework has gone on from, whatever it is."""
+    path = Path(os.path.abspath(given))
+    source, what = _listed(path), "goes on from"
+    if source is not None and source.entry is not None:
+        return source.note_of(source.entry), source.line_of(source.entry, what)
+    return {"run": None, "id": None, "step": None, "file": str(path)}, f"{what} {shell_path(path)}"
 
 
 def _run_at(path: Path) -> SavedRun | None:

@@ -300,14 +300,22 @@ class Run(SummaryWords):
         return chosen is not None and chosen.entry is not None
 
     def loaded_checkpoint(self, checkpoint: Entry | str | os.PathLike[str]) -> None:
-        """For hooks: a checkpoint of this run was loaded by the framework, to go on from. ``load_checkpoint`` does it.
+        """For hooks: the framework has loaded a checkpoint, to go on from. ``load_checkpoint`` does it by itself.
 
         checkpoint: its path, or its entry in the manifest. Of a resumed run, before its first row, the rows after the
-        checkpoint's position are cut, and kept under ``cut/``; else nothing happens. Raises RunError where the disk
-        does not allow that; then the files are as they were.
+        checkpoint's position are cut, and kept under ``cut/``. Raises RunError where the disk does not allow that; then
+        the files are as they were. In a run that is not resumed nothing is cut; run.json and the log say which
+        checkpoint of another run it was (``resumed_from``).
         """
-        if self.new_life is not None and self.is_writing:
+        if not self.is_writing:
+            return
+        if self.new_life is not None:
             self.new_life.loaded(checkpoint)
+        elif isinstance(checkpoint, (str, os.PathLike)) and not self.is_resumed and self.paths is not None:
+            from rla_hooks.core import loading  # late: it reads saved runs
+
+            if layout.path_within(checkpoint, self.paths.checkpoint_dir) is None:
+                self.files.note_origin(*loading.origin_of(checkpoint))
 
     def plan(self, tell: bool = True) -> None:
         """Choose the run's name and create nothing: :meth:`adopt` starts the run when it is first needed.

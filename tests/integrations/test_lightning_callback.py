@@ -741,13 +741,17 @@ def test_a_full_disk_costs_the_new_checkpoint_and_nothing_else(namespace, small_
 
 
 @pytest.mark.parametrize("with_logger", [True, False], ids=["RLALogger", "no logger"])
-def test_a_checkpoint_knows_the_rows_that_were_there(with_logger, namespace, here, read_rows):
-    """Those of the moment when the state was taken: what is logged while the file is written came later."""
+@pytest.mark.parametrize("every", [{"every_n_epochs": 1}, {"every_n_train_steps": 4}, {"every_n_train_steps": 3}])
+def test_a_checkpoint_knows_the_rows_that_a_resume_does_not_log_again(with_logger, every, namespace, here, read_rows):
+    """That of the step or the epoch at whose end it is saved comes after the save, and so does a validation."""
     logger = namespace.logger() if with_logger else False
-    model, callback = namespace.Module(), namespace.RLACallback(save_top_k=-1, every_n_epochs=1)
-    model.on_save_checkpoint = lambda checkpoint: callback._run.log({"saving": 1.0})
-    namespace.trainer(logger=logger, callbacks=[callback], max_epochs=3, log_every_n_steps=1).fit(model)
+    callback = namespace.RLACallback(save_top_k=-1, **every)
+    namespace.trainer(logger=logger, callbacks=[callback], max_epochs=3, log_every_n_steps=1).fit(namespace.Module())
     (run,) = rla.runs("root")
-    saving = [number for number, row in enumerate(rows_of(run, read_rows)) if row.get("saving")]
-    entries = json.loads((run.checkpoint_dir / "manifest.json").read_text())["checkpoints"]
-    assert [entry["written"]["progress.csv"][0] for entry in entries] == saving and len(saving) == 3
+    found = rows_of(run, read_rows)
+    for entry in json.loads((run.checkpoint_dir / "manifest.json").read_text())["checkpoints"]:
+        position = entry["written"]["progress.csv"][0]
+        of_training = [row for row in found if row["stage"] == "train"]  # validation counts its own steps
+        before = [row for row in of_training if int(row["time-step"]) < entry["step"]]
+        assert [row for row in found[:position] if row["stage"] == "train"] == before, entry["step"]
+        assert not [row for row in found[position:] if int(row["epoch"]) < int(found[position - 1]["epoch"])]
