@@ -1,0 +1,113 @@
+#!/bin/bash
+# A real Slurm of one node: jobs are preempted, queued again, and resumed.
+#
+#   tests/cluster/slurm.sh [--install]      as root, on Debian or Ubuntu, or in a container of it
+#
+# --install: install the distribution's packages (slurmctld, slurmd, slurm-client, munge). Everything else is in a
+# temporary folder; the daemons that this script starts are ended with it. PYTHON: the Python that has rla_hooks.
+set -eu
+cd "$(dirname "$0")/../.."
+PYTHON=${PYTHON:-$PWD/.venv/bin/python}
+if [ "${1:-}" = --install ]; then
+    apt-get update -qq && apt-get install -y -qq slurmctld slurmd slurm-client munge
+fi
+ROOT=$(mktemp -d /tmp/slurm.XXXXXX)
+chmod 755 "$ROOT"
+mkdir "$ROOT/state" "$ROOT/spool" "$ROOT/munge" "$ROOT/work"
+PIDS=()
+finish() { kill "${PIDS[@]}" 2>/dev/null || true; }
+trap finish EXIT
+
+HOST=$(hostname -s)
+cat > "$ROOT/slurm.conf" <<CONF
+ClusterName=one
+SlurmctldHost=$HOST(127.0.0.1)
+SlurmUser=root
+AuthType=auth/munge
+AuthInfo=socket=$ROOT/munge/socket
+StateSaveLocation=$ROOT/state
+SlurmdSpoolDir=$ROOT/spool
+SlurmctldPidFile=$ROOT/slurmctld.pid
+SlurmdPidFile=$ROOT/slurmd.pid
+SlurmctldPort=16817
+SlurmdPort=16818
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU
+JobAcctGatherType=jobacct_gather/none
+MpiDefault=none
+ReturnToService=2
+KillWait=10
+NodeName=$HOST NodeAddr=127.0.0.1 CPUs=$(nproc) State=UNKNOWN
+PartitionName=all Nodes=$HOST Default=YES MaxTime=10 OverSubscribe=FORCE:4
+CONF
+export SLURM_CONF=$ROOT/slurm.conf
+dd if=/dev/urandom of="$ROOT/munge/key" bs=1 count=1024 2>/dev/null
+chmod 700 "$ROOT/munge" && chmod 400 "$ROOT/munge/key" && chmod 711 "$ROOT/munge"
+munged --foreground --force --socket "$ROOT/munge/socket" --key-file "$ROOT/munge/key" --pid-file "$ROOT/munge/pid" \
+    --log-file "$ROOT/munge/log" --seed-file "$ROOT/munge/seed" --num-threads 2 2> "$ROOT/munged.err" &
+PIDS+=($!)
+sleep 1
+slurmctld -D > "$ROOT/slurmctld.log" 2>&1 &
+PIDS+=($!)
+slurmd -D -N "$HOST" > "$ROOT/slurmd.log" 2>&1 &
+PIDS+=($!)
+for _ in $(seq 60); do sinfo -h -o %t 2>/dev/null | grep -q idle && break; sleep 0.5; done
+sinfo || { tail -n 20 "$ROOT"/*.log "$ROOT"/*.err; exit 1; }
+
+cat > "$ROOT/work/job.sh" <<JOB
+#!/bin/bash
+#SBATCH --job-name=train
+#SBATCH --ntasks=1
+#SBATCH --requeue
+#SBATCH --open-mode=append
+#SBATCH --output=$ROOT/work/%x-%j.out
+export RLA_REQUEUE=1 PYTHONDONTWRITEBYTECODE=1
+srun --overlap $PYTHON $PWD/tests/cluster/train.py "\${SLURM_ARRAY_TASK_ID:-7}"
+JOB
+cd "$ROOT/work"
+printf 'LOG_ROOT: %s\n' "$ROOT/work/root" > rla_config.yaml
+
+wait_for() {  # wait_for SECONDS COMMAND...: until it succeeds
+    local limit=$((SECONDS + $1)); shift
+    until "$@" > /dev/null 2>&1; do
+        [ $SECONDS -lt $limit ] || { echo "waited in vain for: $*"; squeue; tail -n 5 "$ROOT"/*.log; cat ./*.out; exit 1; }
+        sleep 0.5
+    done
+}
+is_over() {  # of a job; one that was queued again would wait for two minutes, unless it is told to start
+    ! squeue -h -j "$1" -o "%i %T %r" 2>/dev/null | tee -a squeue.txt | grep -q . && return
+    squeue -h -j "$1" -t PENDING -r -o %i | xargs -r -I{} scontrol update JobId={} StartTime=now 2> /dev/null
+    return 1
+}
+
+echo "== one job: sbatch --time=1 --signal=USR1@55"
+JOB=$(sbatch --parsable --time=1 --signal=USR1@55 job.sh)
+wait_for 200 is_over "$JOB"
+echo "== an array of three seeds, preempted by scancel --signal=USR1"
+ARRAY=$(sbatch --parsable --time=5 --array=1-3 job.sh)
+for seed in 1 2 3; do
+    wait_for 60 bash -c "tail -n +3 root/log/slurm/*/*/*/*seed=$seed/progress.csv"
+done
+sleep 2
+for seed in 1 2 3; do scancel --signal=USR1 "${ARRAY}_$seed"; done
+wait_for 240 is_over "$ARRAY"
+echo "== how Slurm saw the jobs: id, state, reason"
+sort squeue.txt | uniq -c
+echo "== what they printed"
+tail -n 20 ./*.out
+echo "== what the runs say"
+"$PYTHON" - <<'CHECK'
+import rla_hooks as rla
+
+runs = rla.runs("root")
+for run in runs:
+    lives = [(life["status"], life.get("signal"), life.get("step")) for life in run.info["restarts"]]
+    steps = run.metrics()["time-step"].tolist()
+    print(f"seed {run.hparams['seed']}: {run.status}, {len(steps)} rows, lives before: {lives}")
+    assert run.status == "finished" and steps == list(range(200)), steps
+    assert lives and {life[0] for life in lives} == {"preempted"}, lives
+assert sorted(run.hparams["seed"] for run in runs) == [1, 2, 3, 7]
+CHECK
+echo "== good"
