@@ -19,7 +19,7 @@ from typing import Any
 from rla_hooks import life
 from rla_hooks.checkpoints.manifest import Manifest
 from rla_hooks.core.job import job_identity
-from rla_hooks.core.resume_request import AUTO, BY_VARIABLE, Resumable, ResumeRequest
+from rla_hooks.core.resume_request import AUTO, Resumable, ResumeRequest
 from rla_hooks.core.settings import RunSettings
 from rla_hooks.endings import FAILED, FINISHED, PRUNED, SEVERITY
 from rla_hooks.errors import ConfigError, RLAError
@@ -55,13 +55,13 @@ def choose(settings: RunSettings) -> Resumable | None:
         return _Search(settings, request).newest()
     config = settings.config
     saved = find(request.run, None if config is None else config.log_root)
-    if request.reason == BY_VARIABLE:
+    if request.by_variable:
         why = _is_of_another(saved, settings)
         if why is not None:
             request.notes.append(f"RLA_RESUME names {saved.id}, {why}: this run is new")
             return None
     found = checked(saved, settings, request)
-    if request.reason == BY_VARIABLE and is_writer(settings):
+    if request.by_variable and is_writer(settings):
         os.environ[_TAKEN] = saved.id
     return found
 

@@ -132,7 +132,8 @@ class RunFiles:
         report = backup.back_up(paths.code_dir, paths.log_root, look.listing, **options)
         origin = look.facts(paths.code_dir / backup.NOTES)
         left_out = {reason: len(names) for reason, names in report.left_out.items()}
-        self.record.save(**origin, code={"files": report.files, "bytes": report.bytes, "left_out": left_out})
+        code = {"files": report.files, "bytes": report.bytes, "left_out": left_out}
+        self.record.save(**origin, code=code | {"project": str(request.BackupRequest(**options).root)})
         self._logger.message(report.line())
         if problem := (origin["git"] or {}).get("problem"):
             self._logger.message(f"git: {problem}")
