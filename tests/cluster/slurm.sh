@@ -15,7 +15,7 @@ ROOT=$(mktemp -d /tmp/slurm.XXXXXX)
 chmod 755 "$ROOT"
 mkdir "$ROOT/state" "$ROOT/spool" "$ROOT/munge" "$ROOT/work"
 PIDS=()
-finish() { kill "${PIDS[@]}" 2>/dev/null || true; }
+finish() { kill "${PIDS[@]}" 2>/dev/null || true; wait; }
 trap finish EXIT
 
 HOST=$(hostname -s)
@@ -76,15 +76,15 @@ wait_for() {  # wait_for SECONDS COMMAND...: until it succeeds
         sleep 0.5
     done
 }
-is_over() {  # of a job; one that was queued again would wait for two minutes, unless it is told to start
-    ! squeue -h -j "$1" -o "%i %T %r" 2>/dev/null | tee -a squeue.txt | grep -q . && return
-    squeue -h -j "$1" -t PENDING -r -o %i | xargs -r -I{} scontrol update JobId={} StartTime=now 2> /dev/null
-    return 1
+finished() {  # finished N: whether so many runs say so. A job that was queued again waits two minutes, unless told to start
+    squeue -h -r -o "%i %T %r" >> squeue.txt
+    squeue -h -t PENDING -r -o %i | xargs -r -I{} scontrol update JobId={} StartTime=now 2> /dev/null
+    [ "$(grep -ls '"status": "finished"' root/log/slurm/*/*/*/*/run.json | wc -l)" -ge "$1" ]
 }
 
 echo "== one job: sbatch --time=1 --signal=USR1@55"
-JOB=$(sbatch --parsable --time=1 --signal=USR1@55 job.sh)
-wait_for 200 is_over "$JOB"
+sbatch --time=1 --signal=USR1@55 job.sh
+wait_for 200 finished 1
 echo "== an array of three seeds, preempted by scancel --signal=USR1"
 ARRAY=$(sbatch --parsable --time=5 --array=1-3 job.sh)
 for seed in 1 2 3; do
@@ -92,7 +92,7 @@ for seed in 1 2 3; do
 done
 sleep 2
 for seed in 1 2 3; do scancel --signal=USR1 "${ARRAY}_$seed"; done
-wait_for 240 is_over "$ARRAY"
+wait_for 240 finished 4
 echo "== how Slurm saw the jobs: id, state, reason"
 sort squeue.txt | uniq -c
 echo "== what they printed"
