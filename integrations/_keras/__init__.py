@@ -6,6 +6,7 @@ fits.py         which model and which fit a hook is about
 state.py        what all callbacks of a run share: time step, counts, warnings
 batches.py      rows of batches
 checkpoints.py  when to save what; saving.py: how a model becomes a file
-resume.py       which checkpoint to resume from; restoring.py: putting a file back into a model
+resume.py       going on from a checkpoint; sources.py: from which; restoring.py: putting a file back into a model
+best.py         the best checkpoint over several processes; curve.py: the figure of the learning curve
 describe.py     hyper-parameters; model.py: learning rates, iterations, weights of a model
 """

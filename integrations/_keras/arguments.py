@@ -9,7 +9,8 @@ from rla_hooks.hooks import is_count
 
 _FILES = " Files belong to the run's folders; Keras' own ModelCheckpoint beside it may write elsewhere."
 EPOCHS = "a whole number of epochs above 0"
-CHECKPOINT = "True, None, a path that is there, or a run of rla.runs()"
+SAME = "same"  # run: the one that was interrupted goes on
+CHECKPOINT = f"True, False, None, {SAME!r}, a path that is there, or a run of rla.runs()"
 HINTS = dict.fromkeys(("filepath", "log_dir", "filename"), _FILES)  # for arguments of other callbacks
 
 
@@ -37,6 +38,8 @@ def is_model_name(value: Any) -> bool:
 
 
 def is_checkpoint(value: Any) -> bool:
+    if isinstance(value, str) and value == SAME:
+        return True
     if isinstance(value, (str, os.PathLike)):
         return os.path.exists(value)
     return value is None or isinstance(value, bool) or getattr(value, "checkpoint_dir", None) is not None

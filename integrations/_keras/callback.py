@@ -41,10 +41,12 @@ class CallbackHooks(KerasCallback):
     log_every: "epoch"; with "batch", or a number of batches, there are rows ``batch/<key>``, too, with the mean over
     the epoch so far. figures: ``{name: fn(model, epoch, logs)}``; each function returns a matplotlib figure or an image
     array, and is called after every ``figures_every`` epochs. log_lr: add the column ``learning_rate``. log_weights:
-    show a histogram of each weight in TensorBoard. resume: True continues from the newest checkpoint of an earlier
-    process of this run, or of the last run with the same task and record parameters; or a checkpoint file, a checkpoint
-    folder, or a run of ``rla.runs()``. name: of this model, if the run trains several side by side; it is put before
-    the names of columns, figures and files: ``actor/loss``.
+    show a histogram of each weight in TensorBoard. resume: by default a run that is itself resumed goes on from its
+    newest checkpoint, and any other begins anew. "same": the run of the callback's own goes on, if it was interrupted
+    (``resume="auto"`` of ``@rla.track``). True: also a new run goes on, from the newest checkpoint of the last run with
+    the same task and record parameters; or a checkpoint file, a checkpoint folder, or a run of ``rla.runs()``. False:
+    nothing is restored. name: of this model, if the run trains several side by side; it is put before the names of
+    columns, figures and files: ``actor/loss``.
     task, config, log_root, record, writers, backup, tags, note, title, group: options of a run that the callback
     creates, as in ``@rla.track``; but ``record`` is a mapping of names and values.
 
@@ -73,6 +75,8 @@ class CallbackHooks(KerasCallback):
         name: str = "",
         **options: Any,
     ):
+        if isinstance(resume, str) and resume == arguments.SAME:
+            options |= {"resume": "auto"}
         own = OwnRun(_HOOK, "keras", **options)
         table = {
             "monitor": Argument(monitor, arguments.is_text, "the name of a metric, such as 'val_loss'"),
@@ -224,7 +228,8 @@ class CallbackHooks(KerasCallback):
         if joined is None:
             return
         run, state = joined
-        self._checkpoints.after_fit(TrainingPoint(run, state, self.model, self._step(state)), fit.epochs)
+        epochs = fit.epochs and fit.epochs + fit.epochs_before
+        self._checkpoints.after_fit(TrainingPoint(run, state, self.model, self._step(state)), epochs)
         if run.is_writing:
             state.curve.draw_if_cheap()
             run.flush()
@@ -260,7 +265,7 @@ class CallbackHooks(KerasCallback):
         if not self._fits.end_stage() or not logs:
             return
         run, state = self._join()
-        if run.is_writing:
+        if run.is_writing and not self._resume.holds_rows(run, state):
             values = {f"evaluate/{key}": value for key, value in state.flat_logs(logs).items()}
             state.log(run, values, self._step(state))
             run.flush()

@@ -86,12 +86,14 @@ class Checkpoints:
             return
         score, best = self.monitor.score(logs, at.state.warn), self._best_score(at)
         improved = score is not None and self.monitor.is_better(score, best, at.model)
-        self._info = {"writer": "keras", "model": str(getattr(at.model, "name", "")), "fits": at.state.fits}
+        self._info = {"writer": "keras", "model": at.state.name_of(at.model), "fits": at.state.fits}
         self._info |= {"epoch": epoch, "epochs": last_epoch} | ({} if score is None else {"score": score})
         if improved or best is not None:  # of the run so far: the best file may be that of an earlier run
             self._info |= {"monitor": self.monitor.name, "best": score if improved else best}
         saved = None
-        if at.state.epochs - at.state.saved_epoch >= self.every and not self._best_is_enough(at, score):
+        is_due = at.state.epochs - at.state.saved_epoch >= self.every and not self._best_is_enough(at, score)
+        self._info |= at.state.counts
+        if is_due:
             saved = self._save_newest(at)
         if improved and self.saver.save(at, Target(self.best, 1, self._info), saved):
             at.state.best = {self.monitor.name: score}  # the file of another monitor was replaced
@@ -119,13 +121,14 @@ class Checkpoints:
         if self.every is not None and at.model is not None:
             self._info = {
                 "writer": "keras",
-                "model": str(getattr(at.model, "name", "")),
+                "model": at.state.name_of(at.model),
                 "fits": at.state.fits,
             } | self._info
             self._save_newest(at)
 
     def _save_newest(self, at: TrainingPoint) -> Path | None:
         at.state.saved_epoch = at.state.epochs
+        self._info["saved_epoch"] = at.state.epochs
         return self.saver.save(at, Target(self.newest, self.max_to_keep, self._info))
 
     def _best_is_enough(self, at: TrainingPoint, score: float | None = None) -> bool:

@@ -25,6 +25,7 @@ class Fit:
     epoch_began: float | None = None  # in seconds
     batches: int = 0  # of the present epoch
     batch_steps: BatchSteps | None = None  # of the present epoch
+    epochs_before: int = 0  # that an earlier process has trained
     _first_epoch_is_set: bool = False
 
     @property
@@ -36,7 +37,7 @@ class Fit:
     def set_first_epoch(self, epoch: int) -> None:
         """Let the fit start at ``epoch``. To be called in ``on_train_begin`` (Keras 3)."""
         self.model()._initial_epoch = epoch
-        self._first_epoch_is_set = True
+        self._first_epoch_is_set, self.epochs_before = True, epoch
 
     def unset_first_epoch(self) -> None:
         """Undo :meth:`set_first_epoch`: the model keeps the value (3.15), which would shorten a later fit."""

@@ -55,7 +55,9 @@ class RunBinding:
             self._handle = attach_or_plan(self._own)
         if opened is None or progress_bar:
             self._handle.resolve().quiet_stdout()
-        if opened is not None and (given := self._own.given):
+        is_asked = opened is not None and opened.settings.resume is not None  # to resume, as this callback is
+        given = [name for name in self._own.given if not (is_asked and name == "resume")]
+        if opened is not None and given:
             message = f"RLACallback joins the run that is open: {', '.join(given)} are of no use to it and left out."
             state_of(opened, self._name).warn("options", message)
         run = self._handle.run

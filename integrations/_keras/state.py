@@ -8,14 +8,13 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from rla_hooks.integrations._keras.curve import CurveFigure
 from rla_hooks.integrations._keras.describe import HyperParameters
 from rla_hooks.integrations._keras.model import Framework, accumulation, iterations
 
 from rla_hooks import Run
-from rla_hooks.figures.learning_curve import LearningCurve
 from rla_hooks.hooks import WarnOnce, flat
 
-_SHARE = 100  # the figure may take a hundredth of the time
 _FLOAT, _STR = {float}, {str}
 
 
@@ -27,7 +26,7 @@ class RunState:
         self.began = time.time()
         self.warn = WarnOnce()
         self.hyper_parameters = HyperParameters(name)
-        self.curve = CurveFigure(run, self.prefix + "learning_curve")
+        self.curve = CurveFigure(run, self.prefix)
         self.clock = StepClock()
         self.fits = 0
         self.epochs = 0  # over all fits
@@ -36,6 +35,7 @@ class RunState:
         self.best: dict[str, float | None] = {}  # the best score of each monitored metric
         self.resumed: weakref.WeakSet[Any] = weakref.WeakSet()  # the models that need no resume any more
         self.restored: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()  # to which step, by any name
+        self._names: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()  # in former lives of the run
         self._counts_epochs = False  # as the time step, in place of an optimizer's iterations
         self._fitted: weakref.WeakSet[Any] = weakref.WeakSet()
         self._last_fitted: Callable[[], Any] = lambda: None  # a weak reference
@@ -71,6 +71,35 @@ class RunState:
             taken = self.epochs + epoch_ended
         return self.clock.step(model, taken or 0)
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """What a checkpoint has to know for :meth:`continue_counts`."""
+        return {"all_epochs": self.epochs, "all_batches": self.batches, "saved_epoch": self.saved_epoch}
+
+    def name_of(self, model: Any) -> str:
+        """Return the name of a model in the manifest; in a resumed run that of its former lives.
+
+        Keras numbers models, so that the same one has another name when a notebook makes it again.
+        """
+        return self._names.get(model) or str(getattr(model, "name", ""))
+
+    def continue_counts(self, run: Run, model: Any, info: Mapping[str, Any], step: int, taken: int) -> int:
+        """In a run that is resumed, count on from a checkpoint, and continue the learning curve of the run's files.
+
+        info, step: of the checkpoint's entry. taken: the iterations of the model; returns what takes their place, if
+        the time step counts epochs.
+        """
+        if not self.epochs:
+            self.curve.continue_from(run)
+        if info.get("model"):
+            self._names[model] = str(info["model"])
+        known = {key: info[key] if type(info.get(key)) is int else 0 for key in self.counts}
+        self.epochs = max(self.epochs, known["all_epochs"])
+        self.batches = max(self.batches, known["all_batches"])
+        self.saved_epoch = max(self.saved_epoch, known["saved_epoch"])
+        self._counts_epochs = not taken and self.epochs == step > 0
+        return self.epochs if self._counts_epochs else taken
+
     def fit_begins(self, model: Any) -> None:
         """Count a fit. Warn where models take turns: a sequence of models may be one curve, turns may not."""
         self.fits += 1
@@ -99,34 +128,6 @@ class RunState:
             )
             self.warn("twice", message)
         self._last_epoch = weakref.ref(callback), fit, epoch
-
-
-class CurveFigure(LearningCurve):
-    """A learning curve that is drawn at the end of the run, and at the end of a fit if that is cheap."""
-
-    def __init__(self, run: Run, name: str):
-        super().__init__()
-        self._run = weakref.ref(run)
-        self._name = name
-        self._cheap_from = 0.0  # by time.perf_counter
-        run.at_end(self.draw)
-
-    def draw_if_cheap(self) -> None:
-        """Draw, unless a loop of short fits would spend too much of its time on it."""
-        if time.perf_counter() > self._cheap_from:
-            self.draw()
-
-    def draw(self) -> None:
-        """Save the figure of all epochs so far, if there are new ones and a curve has two points."""
-        run = self._run()
-        if run is None or not run.is_writing or not self.rows:
-            return
-        start = time.perf_counter()
-        figure = self.figure()
-        if figure is not None:
-            run.save_figure(self._name, figure)
-        now = time.perf_counter()
-        self._cheap_from = now + _SHARE * (now - start)
 
 
 class StepClock:
@@ -166,9 +167,9 @@ forget_state = _states.clear  # between two tests
 
 def state_of(run: Run, name: str) -> RunState:
     """Return the state of this run in this process, or of its model of that name."""
-    if run not in _states:  # a copy of a run is the same run
-        same = (states for other, states in _states.items() if run.paths is not None and other.paths == run.paths)
-        _states[run] = next(same, {})
+    if run not in _states:  # a copy of a run is the same run; what has resumed it is another life of it
+        known = [] if run.new_life is not None or run.paths is None else [*_states.items()]
+        _states[run] = next((states for other, states in reversed(known) if other.paths == run.paths), {})
     states = _states[run]
     if name not in states:
         states[name] = RunState(run, name)

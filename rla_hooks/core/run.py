@@ -82,6 +82,7 @@ class Run(SummaryWords):
         self.by_user = False  # whether the user has opened the run, rather than a hook
         self._owns_files = True  # whether progress.csv and log.txt are this process's
         self.new_life: NewLife | None = None  # of a run that was resumed by this object
+        self.has_loaded = False  # whether a checkpoint of the run was loaded through this object
         self.is_quiet = False  # whether no tables are printed, because of a framework's progress bar
         self._make_parts()
 
@@ -307,15 +308,24 @@ class Run(SummaryWords):
         the files are as they were. In a run that is not resumed nothing is cut; run.json and the log say which
         checkpoint of another run it was (``resumed_from``).
         """
-        if not self.is_writing:
-            return
-        if self.new_life is not None:
+        is_new = self.new_life is None and not self.is_resumed
+        if self.is_writing and self.new_life is not None:
             self.new_life.loaded(checkpoint)
-        elif isinstance(checkpoint, (str, os.PathLike)) and not self.is_resumed and self.paths is not None:
+        elif self.is_writing and is_new and isinstance(checkpoint, (str, os.PathLike)) and self.paths is not None:
             from rla_hooks.core import loading  # late: it reads saved runs
 
             if layout.path_within(checkpoint, self.paths.checkpoint_dir) is None:
                 self.files.note_origin(*loading.origin_of(checkpoint))
+        self.has_loaded = True
+
+    @property
+    def awaits_checkpoint(self) -> bool:
+        """For hooks: whether the run is resumed, and this object, which writes it, has loaded none and logged no row.
+
+        A hook restores its checkpoint first then: what comes before is cut, or in the way of the cut.
+        """
+        life = self.new_life
+        return self.is_resumed and not self.has_loaded and life is not None and life.may_cut
 
     def plan(self, tell: bool = True) -> None:
         """Choose the run's name and create nothing: :meth:`adopt` starts the run when it is first needed.

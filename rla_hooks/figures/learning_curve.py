@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
+from rla_hooks import rowfiles
 from rla_hooks.values import to_scalar
+from rla_hooks.writers.base import STEP, TIME
+
+Point = tuple[int, dict[str, Any]]  # the step of an epoch, and its values
 
 _POINTS = 2000  # kept of a curve: more than a figure has pixels for
 _PANELS = 6
@@ -86,3 +91,34 @@ class _Curve:
         """Steps and values, the last one always among them. Infinities leave a gap, as NaN does."""
         points = self._points if self._points[-1] == self._last or self._last is None else [*self._points, self._last]
         return [step for step, _ in points], [value if math.isfinite(value) else math.nan for _, value in points]
+
+
+def epochs_in(log_dir: Path, prefix: str = "") -> Iterator[Point]:
+    """Yield the step and the values of each row of an epoch in a run's files, for a curve that goes on behind them.
+
+    Such rows have the column ``epoch``. prefix: of the names of columns, which is left out of those of the values.
+    Files that cannot be read have no rows.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "progress.csv").write_text("time-step,timestamp,epoch,loss\\n1,0.5,,9\\n2,0.5,0,0.25\\n")
+    ...     list(epochs_in(Path(folder)))
+    [(2, {'epoch': 0, 'loss': 0.25})]
+    """
+    try:
+        columns = rowfiles.columns(rowfiles.files(log_dir))
+    except OSError:
+        return
+    epochs = columns.get(f"{prefix}epoch")
+    if epochs is None or STEP not in columns:
+        return
+    there = slice(None) if epochs.present is None else epochs.present
+    read = {}
+    for name, column in columns.items():
+        if name.startswith(prefix):
+            present = None if column.present is None else column.present[there].tolist()
+            read[name.removeprefix(prefix)] = column.values[there].tolist(), present
+    for place in (STEP, TIME):
+        read.pop(place, None)
+    for at, step in enumerate(columns[STEP].values[there].tolist()):
+        yield step, {key: values[at] for key, (values, present) in read.items() if present is None or present[at]}

@@ -314,7 +314,9 @@ def test_what_resume_may_be(keras, here, runs):
         model = keras.model()
         keras.fit(model, keras.RLACallback(resume=resume), epochs=2)
         assert keras.iterations(model) == 6
-    with pytest.raises(ConfigError, match=r"resume is 'nowhere\.keras'\. Allowed: True, None, a path that is there"):
+    with pytest.raises(
+        ConfigError, match=r"resume is 'nowhere\.keras'\. Allowed: True, False, None, 'same', a path that is there"
+    ):
         keras.RLACallback(resume="nowhere.keras")
     (here / "empty").mkdir()
     before = len(runs())
