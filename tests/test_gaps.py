@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+import rla_hooks as rla
 from rla_hooks.core import gaps
 from rla_hooks.core.gaps import Gaps
+from rla_hooks.writers.base import Row
 
 
 @pytest.fixture
@@ -77,3 +81,27 @@ def test_gaps_are_noted_in_run_json_at_most_once_a_second(clock):
         answers.append(found.should_save())
         clock[0] += 0.1
     assert answers.count(True) == 3 and answers[0]
+
+
+class Failing:
+    """A writer whose disk takes only every second row."""
+
+    name = "failing"
+
+    def write(self, item):
+        if isinstance(item, Row) and item.step % 2:
+            raise OSError("full")
+
+    def close(self):
+        pass
+
+
+@pytest.mark.filterwarnings("ignore::rla_hooks.RLAWarning")
+def test_a_checkpoint_has_the_gaps_before_it_in_run_json():
+    """A resume goes back to it, whatever ends the run after it: nothing before it is missing and not stated."""
+    with rla.run(task="t", writers=[Failing(), "csv"], backup="none") as run:
+        for step in range(30):
+            rla.log({"loss": 0.5}, step=step)
+        rla.save_checkpoint({"weights": [1.0]}, step=30)
+        [gap] = json.loads(run.paths.run_json.read_text())["gaps"]
+        assert (gap["writer"], gap["rows"], gap["last_step"]) == ("failing", 15, 29)

@@ -317,8 +317,8 @@ def test_after_a_cut_the_count_begins_at_the_checkpoint(start, tmp_path):
     for step in range(10):
         run.log({"loss": 0.5}, step=step)
         run.save_checkpoint({}, step=step)
-    run.finish()
-    with rla.run(resume=run.name, log_root=tmp_path / "root", writers=["csv"], backup="none") as again:
+    run.finish("interrupted")
+    with rla.run("cut", resume=run.name, log_root=tmp_path / "root", writers=["csv"], backup="none") as again:
         assert again.positions()["progress.csv"][0] == 10
         step, _ = again.load_checkpoint(step=5)
         assert again.positions()["progress.csv"] == (6, (run.log_dir / "progress.csv").stat().st_size)

@@ -257,6 +257,7 @@ class RunFiles:
                 values = islice(logger.last_values.items(), MAX_LAST)
                 last = {key: cut(value, _MAX_TEXT) if type(value) is str else value for key, value in values}
                 self.record.save_progress(logger.rows, logger.last_step, last, **lists)
+                logger.missing.unsaved = False
 
     def save_appending(self, is_appending: bool) -> None:
         """Note in run.json that this process adds rows to a run that has its own end, or that it does so no longer."""

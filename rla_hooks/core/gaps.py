@@ -48,10 +48,14 @@ def _rows(count: int) -> str:
 
 
 class Gaps:
-    """The gaps of one run in this process. ``open`` holds the writers that are in trouble now, by name."""
+    """The gaps of one run in this process. ``open`` holds the writers that are in trouble now, by name.
+
+    unsaved: whether rows are missing that run.json does not count yet.
+    """
 
     def __init__(self) -> None:
         self.gaps: list[Gap] = []
+        self.unsaved = False
         self.open: dict[str, _Trouble] = {}
         self._over: dict[str, _Trouble] = {}
         self._saved = 0.0
@@ -70,6 +74,7 @@ class Gaps:
             if trouble.gap is None:
                 trouble.gap = self._gap(writer, mask_text(cut(reason, _MAX_REASON)), step)
             trouble.gap.missing_rows += 1
+            self.unsaved = True
             trouble.gap.last_step = step
         if not news:
             return None
@@ -109,7 +114,7 @@ class Gaps:
 
     def forget(self) -> None:
         """Begin a new list, in a copy or a forked child; the troubles go on, and are no news."""
-        self.gaps = []
+        self.gaps, self.unsaved = [], False
         for trouble in (*self.open.values(), *self._over.values()):
             trouble.gap = None
 

@@ -286,7 +286,9 @@ class Logger:
 
         with self._lock:
             self.settle()
-            return positions(self.output_formats, log_dir, before)
+            found = positions(self.output_formats, log_dir, before)
+        self._note_missing()
+        return found
 
     def write_scalar_rows(self, wait: bool = True) -> None:
         """Write the row that :meth:`add_scalar` has left open, if there is one."""
@@ -547,6 +549,11 @@ class Logger:
         if news:
             self.message(news, level=WARN)
         if self.missing.should_save() and self.on_recovery is not None:
+            self.on_recovery()
+
+    def _note_missing(self) -> None:
+        """A checkpoint is saved: run.json is to state what is missing before it, also if kill -9 comes then."""
+        if self.missing.unsaved and self.on_recovery is not None:
             self.on_recovery()
 
     def warn_through(self, warn: WarnOnce) -> None:
