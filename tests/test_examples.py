@@ -4,11 +4,14 @@ import csv
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 import rla_hooks as rla
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
 
 def test_quickstart(run_example):
@@ -41,6 +44,38 @@ def test_cartpole(run_example, tmp_path):
     assert (run.results_dir / "learning_curve.png").is_file()
     _shows_one_line_of_progress([sys.executable, run.code_dir / "examples" / "cartpole.py", *short], tmp_path)
     assert [each.status for each in rla.runs(tmp_path / "rla_data")] == ["finished"] * 2
+
+
+def test_resume(run_example, tmp_path, read_scalars):
+    """Killed with kill -9 between two checkpoints and started again, it goes on: one run, one curve."""
+    pytest.importorskip("torch")
+    pytest.importorskip("gymnasium")
+    options = ["--updates", "8", "--save-every", "3"]
+    command = [sys.executable, EXAMPLES / "resume.py", *options]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL) as training:
+        while len(_rows(tmp_path)) < 5 and training.poll() is None:
+            time.sleep(0.01)
+        training.kill()
+    assert 5 <= len(before := _rows(tmp_path)) < 8
+    run, done = run_example("resume.py", *options)
+    loaded = run.run_json["restarts"][0]["step"]
+    assert f"going on at step {loaded}, after {loaded // 1024} of 8 updates" in done.stdout
+    steps = [1024 * number for number in range(1, 9)]
+    rows = _rows(tmp_path)
+    assert [int(row["time-step"]) for row in rows] == steps
+    assert [step for step, _ in read_scalars(run.tensorboard_dir)["loss/policy"]] == steps
+    assert rows[: loaded // 1024] == before[: loaded // 1024]
+    with (run.log_dir / "cut/1/progress.csv").open(newline="") as file:
+        assert [*csv.DictReader(file)] == before[loaded // 1024 :]
+
+
+def _rows(folder):
+    """The rows of the one run in a folder; none before it has started."""
+    for path in (folder / "rla_data/log").rglob("progress.csv"):
+        if "cut" not in path.parts:
+            with path.open(newline="") as file:
+                return list(csv.DictReader(file))
+    return []
 
 
 def _shows_one_line_of_progress(command, folder):
