@@ -14,7 +14,7 @@ PYTHONS = 3.10 3.13
 PIP = PYTHONWARNINGS=ignore $(BIN)/python -m pip --disable-pip-version-check install --quiet
 DEMO_PIP = $(subst $(BIN)/,$(DEMO)/bin/,$(PIP))
 
-.PHONY: help demo quickstart test core core-tests $(PYTHONS:%=core-%) lint types docs bench bench-peers kills wheel check clean
+.PHONY: help demo quickstart test core core-tests $(PYTHONS:%=core-%) lint types docs bench bench-peers kills soak wheel check clean
 .DEFAULT_GOAL := help
 
 help:
@@ -24,7 +24,8 @@ help:
 	@echo "make lint   check style and types"
 	@echo "make docs   build the docs site and check its links: build/docs/index.html"
 	@echo "make bench  measure speed against references (ARGS=step: some of it); make bench-peers: other trackers beside it"
-	@echo "make kills  kill, interrupt and starve trainings by the hundred, and tell what was lost"
+	@echo "make kills  kill, interrupt, resume and starve trainings by the hundred, and tell what was lost"
+	@echo "make soak   attack trainings side by side for 20 minutes, and resume them (ARGS='--minutes 5')"
 	@echo "make check  lint, types, docs, test, core, and the built wheel in a bare environment: what CI runs"
 
 $(READY): setup.cfg pyproject.toml tests/constraints.txt
@@ -115,6 +116,10 @@ bench-peers: $(READY)
 kills: $(READY)
 	@echo "==> attacking running trainings; a few minutes, as root also on a small disk"
 	@$(BIN)/python tests/benchmarks/kills.py
+
+soak: $(READY)
+	@echo "==> attacking and resuming trainings side by side; as root also on small disks"
+	@$(BIN)/python tests/benchmarks/soak.py $(ARGS)
 
 wheel: $(READY)
 	@echo "==> building the wheel and trying it in a bare environment"
