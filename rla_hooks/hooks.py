@@ -209,7 +209,7 @@ def attach_or_plan(own: OwnRun, tell: bool = True) -> Handle:
         if settings.resume is not None and not handover.is_off():
             from rla_hooks import resumable  # late: it reads saved runs
 
-            settings.chosen = resumable.choose(settings)
+            settings.chosen = resumable.choose(settings, wait=False)
         elif fork_asked() is not None and not handover.is_off():
             from rla_hooks import forkable
 

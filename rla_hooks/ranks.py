@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 
 from rla_hooks.errors import ConfigError
 from rla_hooks.locks import in_forked_child
@@ -25,6 +26,7 @@ _RANK_VARIABLES = (
 # The process that this module's code runs in. Read on every dump, so a plain global is kept up to date at fork
 # instead of a system call each time.
 process_id = os.getpid()
+BEGUN = time.time()  # when this process began, about
 
 
 def _after_fork_in_child() -> None:

@@ -11,19 +11,22 @@ Where ``auto`` finds none, and for further runs under RLA_RESUME, a new run star
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from rla_hooks import life
 from rla_hooks.checkpoints.manifest import Manifest
+from rla_hooks.core import handover
 from rla_hooks.core.job import job_identity
-from rla_hooks.core.resume_request import AUTO, Resumable, ResumeRequest
+from rla_hooks.core.resume_request import AUTO, BY_VARIABLE, Resumable, ResumeRequest
 from rla_hooks.core.settings import RunSettings
-from rla_hooks.endings import FAILED, FINISHED, PRUNED, SEVERITY
+from rla_hooks.endings import FAILED, FINISHED, PRUNED, RUNNING, SEVERITY
 from rla_hooks.errors import ConfigError, RLAError
 from rla_hooks.former import FormerParameters, beginnings
+from rla_hooks.layout import RunPaths
 from rla_hooks.query import SavedRun
 from rla_hooks.query.entry import read_entry
 from rla_hooks.query.given import saved_run
@@ -40,28 +43,40 @@ from rla_hooks.resume_checks import (
     unknown_names,
     why_alive,
 )
+from rla_hooks.resume_ranks import told_by_environment, wait_for_rank_zero
+from rla_hooks.smallfiles import read_json
 from rla_hooks.texts import shown
 
 _TAKEN = "RLA_RESUMED"  # the run that RLA_RESUME named, once it has been resumed; processes inherit it
 _ZONES = timedelta(hours=26)  # between the clocks of two machines
 
 
-def choose(settings: RunSettings) -> Resumable | None:
-    """Return the run that ``settings.resume`` means; None where a new one is to start. Raises ConfigError."""
+def choose(settings: RunSettings, wait: bool = True) -> Resumable | None:
+    """Return the run that ``settings.resume`` means; None where a new one is to start. Raises ConfigError.
+
+    wait: whether another rank waits for rank zero, which begins the run at once; not so for a run that is planned.
+    """
     request = settings.resume
     if request is None:
         return None
+    is_follower = not is_writer(settings) and not handover.is_off()
+    if is_follower and (told := told_by_environment()):
+        return told
     if request.run == AUTO:
-        return _Search(settings, request).newest()
+        search = _Search(settings, request)
+        found = wait_for_rank_zero(search.running, wait) if is_follower else None
+        return found or search.newest()
     config = settings.config
     saved = find(request.run, None if config is None else config.log_root)
-    if request.by_variable:
+    if request.reason == BY_VARIABLE:
         why = _is_of_another(saved, settings)
         if why is not None:
             request.notes.append(f"RLA_RESUME names {saved.id}, {why}: this run is new")
             return None
+    if is_follower and (found := wait_for_rank_zero(lambda: _now(paths_of(saved)), wait)):
+        return found
     found = checked(saved, settings, request)
-    if request.by_variable and is_writer(settings):
+    if request.reason == BY_VARIABLE and is_writer(settings):
         os.environ[_TAKEN] = saved.id
     return found
 
@@ -85,6 +100,12 @@ def arguments_of(
     """
     saved = find(run, log_root)
     return FormerParameters(saved.run_json, saved.hparams).arguments(overrides, function)
+
+
+def _now(paths: RunPaths) -> Iterator[tuple[RunPaths, dict[str, Any]]]:
+    """A run as its run.json is now."""
+    with suppress(OSError, ValueError):
+        yield paths, read_json(paths.run_json)
 
 
 def _is_of_another(saved: SavedRun, settings: RunSettings) -> str | None:
@@ -127,18 +148,24 @@ class _Search:
             return None
         return checked(saved, self._settings, self._request)
 
+    def running(self) -> Iterator[tuple[RunPaths, dict[str, Any]]]:
+        """Yield the runs of this task, function and hyper-parameters that are noted as running, newest first."""
+        for paths, content in self._unfinished():
+            is_same = is_same_function(content.get("function"), function_of(self._settings))
+            if (
+                is_same
+                and content.get("status") == RUNNING
+                and self._has_same_parameters(SavedRun(paths, read_entry(paths)))
+            ):
+                yield paths, content
+
     def _tell_new(self, why: str) -> None:
         self._request.notes.append(f"resume='auto': {why}: this run is new")
 
     def _newest_that_fits(self) -> SavedRun | None:
         """By the start in run.json; names have local times, so that runs of the hours before are looked at, too."""
-        config, parameters = self._settings.config, self._settings.parameters()
-        assert config is not None and self._settings.task_name is not None
-        root = Path(os.path.abspath(config.log_root))
-        allowed = set(self._request.allow)
-        certain = {key: value for key, value in parameters.items() if allowed.isdisjoint(beginnings(key))}
         found: SavedRun | None = None
-        for paths, content in unfinished(root, self._settings.task_name, certain):
+        for paths, content in self._unfinished():
             named = parsed(paths.name)
             if found is not None and named is not None and named.time < self._time_of(found) - _ZONES:
                 break
@@ -147,6 +174,14 @@ class _Search:
                 if self._fits(saved):
                     found = saved
         return found
+
+    def _unfinished(self) -> Iterator[tuple[RunPaths, dict[str, Any]]]:
+        config, parameters = self._settings.config, self._settings.parameters()
+        assert config is not None and self._settings.task_name is not None
+        root = Path(os.path.abspath(config.log_root))
+        allowed = set(self._request.allow)
+        certain = {key: value for key, value in parameters.items() if allowed.isdisjoint(beginnings(key))}
+        return unfinished(root, self._settings.task_name, certain)
 
     @staticmethod
     def _time_of(saved: SavedRun) -> Any:

@@ -157,13 +157,13 @@ class Tester:
 
     def plan(self, tell: bool = True) -> None:
         """Choose the run's name and create nothing. See :meth:`Run.plan`."""
-        self._prepare()
+        self._prepare(wait=False)
         self._run.plan(tell)
 
-    def _prepare(self) -> None:
+    def _prepare(self, wait: bool = True) -> None:
         """Make ``_run`` a run with the present settings; a time step that was set before the first start stays.
 
-        Where RLA_RESUME names a run, that one goes on.
+        Where RLA_RESUME names a run, that one goes on. wait: as in ``resumable.choose``.
         """
         settings = self.settings
         settings.resume = request_of(None, (), False, False, [])
@@ -171,7 +171,7 @@ class Tester:
         if settings.resume is not None and settings.config is not None and not handover.is_off():
             from rla_hooks import resumable  # late: it reads saved runs
 
-            settings.chosen = resumable.choose(settings)
+            settings.chosen = resumable.choose(settings, wait)
         if self._run.state is State.CONFIGURED:
             self._run.take_settings(self.settings)
         else:

@@ -21,13 +21,13 @@ FLOORS = [
     """writers rowfiles rows""",
     """config figures checkpoints snapshot cutting""",
     """query core""",
-    """tester tracked tracking face hooks appending resumable resume_checks forkable testing __init__""",
+    """tester tracked tracking face hooks appending resumable resume_checks resume_ranks forkable testing __init__""",
     """easy_log cli integrations""",
 ]
 # What reads runs, and what a run's snapshot is made by, never knows the run that is open.
 NEVER = {
-    "query": "core tester tracked tracking face hooks appending resumable resume_checks forkable testing",
-    "cli": "core tester tracked tracking face hooks appending resumable resume_checks forkable testing",
+    "query": "core tester tracked tracking face hooks appending resumable resume_checks resume_ranks forkable testing",
+    "cli": "core tester tracked tracking face hooks appending resumable resume_checks resume_ranks forkable testing",
     "core": "query",
 }
 

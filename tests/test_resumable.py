@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import rla_hooks as rla
-from rla_hooks import errors, life
+from rla_hooks import errors, life, resume_ranks
 from rla_hooks.errors import ConfigError, RunError
 
 pytestmark = pytest.mark.usefixtures("quiet")
@@ -494,6 +494,7 @@ def test_the_variable_may_say_auto_and_from_start(monkeypatch):
 
 def test_other_ranks_read_the_run_that_rank_zero_has_taken_up(monkeypatch, warnings_as_text):
     """They come before or after it, and load the same checkpoint; they write nothing."""
+    monkeypatch.setattr(resume_ranks, "WAIT", 0.02)
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     run = ended("failed", lr=0.1)
     monkeypatch.setenv("RANK", "1")
@@ -501,7 +502,10 @@ def test_other_ranks_read_the_run_that_rank_zero_has_taken_up(monkeypatch, warni
         with rla.run(**QUICK, resume=resume, lr=0.1) as follower:
             assert (follower.is_writing, follower.is_resumed, follower.name) == (False, True, run.name)
             assert rla.load_checkpoint()[0] == 3
-    assert "this process is rank 1" in warnings_as_text.pop()
+    waited = "rank 1 has waited 0.02 s for the run of rank 0"
+    assert [waited in text for text in warnings_as_text] == [True, False, True]
+    assert "this process is rank 1" in warnings_as_text[1]
+    warnings_as_text.clear()
     monkeypatch.setenv("RANK", "0")
     with rla.run(**QUICK, resume="auto", lr=0.1):
         rla.load_checkpoint()

@@ -52,7 +52,7 @@ def resume(
 
     chosen, allowed = choose(run, log_root, where, task), allow or []
     _check(chosen, allowed, from_start)
-    variables = {"RLA_RESUME": os.path.abspath(chosen.log_dir), "RLA_RESUME_REASON": "rla resume"}
+    variables = {"RLA_RESUME": os.path.abspath(chosen.log_dir)}
     if allowed:
         variables["RLA_RESUME_ALLOW"] = ",".join(allowed)
     if from_start:

@@ -50,6 +50,7 @@ class RunCheckpoints:
         self._writers: list[Writer] | None = None  # whose they were
         self.max_to_keep: int | None = _DEFAULT_MAX_TO_KEEP  # of a saver that nobody has set
         self.begins_with: Entry | None = None  # what is loaded of a fork's original, where its own folder is not known
+        self.first_loads: dict[str, str] = {}  # by name, the file that is to be loaded, the first time
         self.on_load: Callable[[Entry], object] | None = None  # called with the checkpoint that was loaded
 
     @property
@@ -177,10 +178,24 @@ class RunCheckpoints:
         step = ckp_index if step is None else step
         if step is None and self.begins_with is not None:
             step, checkpoint_name = self.begins_with.step, self.begins_with.name
+        if step is None and self.first_loads:
+            step = self._step_of_first_load(checkpoint_name)
         entry, content = self._need_saver().load_entry(step, checkpoint_name, objects, weights_only)
         if self.on_load is not None:
             self.on_load(entry)
         return entry.step, content
+
+    def _step_of_first_load(self, name: str) -> int | None:
+        """The step of the checkpoint that rank zero began with: it may have saved a newer one meanwhile."""
+        file = self.first_loads.pop(name, None)
+        entries = self._need_saver().manifest.entries()
+        return next((entry.step for entry in entries if entry.file == file and entry.cut is None), None)
+
+    def forget_first_loads(self) -> None:
+        """The training has begun: from now on the newest checkpoint is loaded."""
+        self.first_loads = {}
+
+    forget_first_loads.rows_only = True  # type: ignore[attr-defined]
 
     def _load_of(
         self, run: Any, step: int | None, name: str, objects: Mapping[str, Any] | None, weights_only: bool

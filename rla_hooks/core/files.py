@@ -17,7 +17,7 @@ from rla_hooks.core.custom_data import CustomData
 from rla_hooks.core.guard import Guard
 from rla_hooks.core.handover import Ownership, State
 from rla_hooks.core.hyper_parameters import HyperParameters
-from rla_hooks.core.job import job_identity
+from rla_hooks.core.job import job_identity, launch_identity
 from rla_hooks.core.logger import Logger
 from rla_hooks.core.settings import RunSettings
 from rla_hooks.forms import forms_of
@@ -73,7 +73,7 @@ class RunFiles:
 
     def begin(self, taken: Mapping[str, Any]) -> None:
         """Write run.json, at the start of the run. taken: what a fork has taken over, as run.json has it."""
-        settings, ownership = self._settings, self._ownership
+        settings, ownership, launch = self._settings, self._ownership, launch_identity()
         self.record = RunRecord(
             self._paths.run_json,
             id=ownership.id,
@@ -82,6 +82,7 @@ class RunFiles:
             parent=settings.parent,
             function=settings.function or self._script_name(),
             job=job_identity(),
+            **({"launch": launch} if launch else {}),
             hyper_parameters=[text_of(key) for key in self._hyper_parameters.given],
             stored_as=forms_of(self._hyper_parameters.given),
             **({"config_argument": settings.config_argument} if settings.config_argument else {}),
@@ -132,8 +133,7 @@ class RunFiles:
         report = backup.back_up(paths.code_dir, paths.log_root, look.listing, **options)
         origin = look.facts(paths.code_dir / backup.NOTES)
         left_out = {reason: len(names) for reason, names in report.left_out.items()}
-        code = {"files": report.files, "bytes": report.bytes, "left_out": left_out}
-        self.record.save(**origin, code=code | {"project": str(request.BackupRequest(**options).root)})
+        self.record.save(**origin, code={"files": report.files, "bytes": report.bytes, "left_out": left_out})
         self._logger.message(report.line())
         if problem := (origin["git"] or {}).get("problem"):
             self._logger.message(f"git: {problem}")

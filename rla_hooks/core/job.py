@@ -6,12 +6,17 @@
     torchrun's agent                 the parent of the workers that it starts again: host, process and its start
 
 A run that has failed goes on by itself only in the same job: there somebody asked for a further try.
+
+The launch is what one try of the job shares, and no other one has: by it other ranks know the run that rank zero has
+begun. Launchers say the try (torchrun, Slurm), or addresses that no other training of that time has (TF_CONFIG).
 """
 
 from __future__ import annotations
 
+import json
 import os
 import socket
+import zlib
 
 from rla_hooks.life import process_identity
 
@@ -50,3 +55,34 @@ def _of_torchrun() -> str | None:
         return None
     agent = os.getppid()
     return f"torchrun {socket.gethostname()}/{agent}/{process_identity(agent) or ''}"
+
+
+def launch_identity() -> str | None:
+    """Return a text that all ranks of one training have, but neither its other tries nor other trainings; else None.
+
+    >>> os.environ["TF_CONFIG"] = '{"cluster": {"worker": ["node1:2222", "node2:2222"]}, "task": {"index": 1}}'
+    >>> launch_identity()
+    'cluster e6328f3a'
+    >>> del os.environ["TF_CONFIG"]
+    """
+    found = []
+    if slurm := _of_slurm():
+        found.append(f"{slurm} try {os.environ.get('SLURM_RESTART_COUNT') or 0}")
+    address, port = os.environ.get("MASTER_ADDR"), os.environ.get("MASTER_PORT")
+    if address and port and ("TORCHELASTIC_RUN_ID" in os.environ or not slurm):  # else a framework sets them, later
+        tries = os.environ.get("TORCHELASTIC_RESTART_COUNT") or 0
+        found.append(f"{address}:{port} of {os.environ.get('WORLD_SIZE')} try {tries}")
+    if addresses := _addresses(os.environ.get("TF_CONFIG", "")):
+        found.append(f"cluster {zlib.crc32(addresses.encode()):08x}")
+    if namespace := os.environ.get("PMIX_NAMESPACE"):  # of Open MPI's mpirun
+        found.append(f"mpi {namespace}")
+    return "; ".join(found)[:_LONGEST] or None
+
+
+def _addresses(tf_config: str) -> str:
+    """The processes of TensorFlow's cluster; empty where there is none."""
+    try:
+        cluster = json.loads(tf_config or "{}").get("cluster")
+    except (ValueError, AttributeError):
+        return ""
+    return json.dumps(cluster, sort_keys=True) if cluster else ""

@@ -25,8 +25,8 @@ class ResumeRequest(Fields):
     """Which run is to go on: a name, an id or its first letters, a path, a SavedRun, or ``auto``.
 
     allow: names of hyper-parameters that may differ from the stored ones. same_code: whether the run's code is to be
-    restored first. from_start: whether everything is to be cut, and nothing loaded. reason: who asks. by_variable:
-    whether RLA_RESUME names the run, and no call. notes: lines for the log that say why a new run starts all the same.
+    restored first. from_start: whether everything is to be cut, and nothing loaded. reason: who asks. notes: lines
+    for the log that say why a new run starts all the same.
 
     >>> ResumeRequest("auto", allow=("steps",)).reason
     'resume='
@@ -37,7 +37,6 @@ class ResumeRequest(Fields):
     same_code: bool = False
     from_start: bool = False
     reason: str = "resume="
-    by_variable: bool = False
     notes: list[str] = made_by(list)
 
 
@@ -46,7 +45,8 @@ class Resumable(Fields):
 
     entry: its newest whole checkpoint; None where it goes on from the start. hyper_param_changes: allowed changes.
     notes: lines for the log. over: the process of its last life, as in run.json, where that is known to be over though
-    nobody can see it from here. code_diff: how the code differs from that of the run's first life.
+    nobody can see it from here. code_diff: how the code differs from that of the run's first life. begins_with: on a
+    rank that does not write, the files of the newest checkpoints, by name, when rank zero began the life.
     """
 
     paths: RunPaths
@@ -55,6 +55,7 @@ class Resumable(Fields):
     notes: list[str] = made_by(list)
     over: Mapping[str, Any] | None = None
     code_diff: str | None = None
+    begins_with: dict[str, str] = made_by(dict)
 
 
 def request_of(
@@ -89,8 +90,7 @@ def request_of(
     same_code = same_code or bool(os.environ.get("RLA_RESUME_SAME_CODE"))
     from_start = from_start or bool(os.environ.get("RLA_RESUME_FROM_START"))
     more = filter(None, os.environ.get("RLA_RESUME_ALLOW", "").split(","))
-    reason = os.environ.get("RLA_RESUME_REASON", "").strip() or BY_VARIABLE
-    return ResumeRequest(run, (*names, *more), same_code, from_start, reason, by_variable=True)
+    return ResumeRequest(run, (*names, *more), same_code, from_start, BY_VARIABLE)
 
 
 def _flags(same_code: object, from_start: object) -> list[tuple[str, object]]:

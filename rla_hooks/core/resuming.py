@@ -24,7 +24,7 @@ from rla_hooks.core.files import RunFiles
 from rla_hooks.core.guard import Guard
 from rla_hooks.core.handover import Ownership
 from rla_hooks.core.hyper_parameters import HyperParameters
-from rla_hooks.core.job import job_identity
+from rla_hooks.core.job import job_identity, launch_identity
 from rla_hooks.core.logger import Logger
 from rla_hooks.core.resume_request import Resumable, ResumeRequest
 from rla_hooks.core.settings import RunSettings
@@ -78,6 +78,7 @@ class NewLife:
         folders = (paths.log_dir, paths.tensorboard_dir, paths.checkpoint_dir)
         try:
             news: dict[str, Any] = {"life": run.ownership.id, "job": job_identity(), "reason": self._request.reason}
+            news |= {"launch": launch_identity(), "begins_with": self._newest_checkpoints()}
             record.resume(self._count, folders, self._chosen.over, **news)
             make_folders(paths)
             self._cut_at_start(record)
@@ -92,6 +93,15 @@ class NewLife:
                 ) from error
             raise
         run.files.record = record
+
+    def _newest_checkpoints(self) -> dict[str, str]:
+        """The files that this life may begin with, by name: other ranks look here."""
+        from rla_hooks.checkpoints.manifest import Manifest
+
+        entry = self._chosen.entry
+        if entry is None:
+            return {}
+        return {each.name: each.file for each in [*Manifest(self._paths.checkpoint_dir).complete(), entry]}
 
     def give_up(self) -> None:
         """Leave the run as it was, since the new life cannot begin."""

@@ -192,7 +192,7 @@ class Run(SummaryWords):
         if self._is_disabled():
             if forked is not None:
                 chosen = self.settings.chosen = self._follow_fork(forked)
-            self.follow(handover.run_of_writing_rank() or (None if chosen is None else chosen.paths))
+            self._follow_rank_zero(chosen)
             self._watch_signals()
             return
         if chosen is not None:
@@ -336,7 +336,7 @@ class Run(SummaryWords):
         """
         chosen = self.settings.chosen
         if self._is_disabled():
-            self.follow(handover.run_of_writing_rank() or (None if chosen is None else chosen.paths))
+            self._follow_rank_zero(chosen)
             return
         now, place = datetime.now(), self.settings.check_place()
         paths = layout.plan(*place, now) if chosen is None else chosen.paths
@@ -352,6 +352,13 @@ class Run(SummaryWords):
         """Write nothing from now on, since another rank does; ``paths``: the folders of its run, if known."""
         self.ownership.follow(paths)
         self.logger.detach()
+
+    def _follow_rank_zero(self, chosen: Resumable | None) -> None:
+        """Write nothing, since rank zero does; of a resumed run, load what it began with, not what it saved since."""
+        self.follow(handover.run_of_writing_rank() or (None if chosen is None else chosen.paths))
+        if chosen is not None and chosen.begins_with:
+            self.checkpoints.first_loads = dict(chosen.begins_with)
+            self.logger.before_row = self.checkpoints.forget_first_loads
 
     def adopt(self) -> None:
         """Make this process write to the run: start a planned run, or continue one that another process has started.
