@@ -357,3 +357,68 @@ def test_a_fit_that_was_done_is_not_done_again(namespace, old, only_run):
             raise KeyboardInterrupt
     rows = only_run().metrics()
     assert rows["test_loss"].count() == 1 and rows["loss_step"].count() == 8 and rows["late"].count() == 0
+
+
+# --- several processes ------------------------------------------------------------------------------------------------
+
+RANKS = """
+import os, signal, sys, warnings
+warnings.simplefilter("ignore")
+import pytorch_lightning as pl
+import torch
+import rla_hooks as rla
+from rla_hooks.integrations.pytorch_lightning import RLACallback, RLALogger
+
+torch.set_num_threads(1)
+RANKS = int(os.environ.get("WORLD_SIZE", 1))
+DIES_AT = int(sys.argv[1])
+
+
+class Module(pl.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(3, 1)
+
+    def training_step(self, batch, index):
+        if self.global_step == DIES_AT and self.global_rank == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        loss = self.layer(batch).pow(2).mean()
+        self.log("loss", loss)
+        return loss
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), 0.01)
+
+
+@rla.track(task="t", log_root="root", writers=["csv"], backup="none", resume="auto")
+def main():
+    quiet = {"enable_progress_bar": False, "enable_model_summary": False, "log_every_n_steps": 1}
+    several = {"devices": RANKS, "strategy": "ddp" if RANKS > 1 else "auto", "accelerator": "cpu"}
+    callback = RLACallback(save_last=True)
+    trainer = pl.Trainer(max_epochs=3, logger=RLALogger(), callbacks=[callback], **quiet, **several)
+    begins = []
+    callback.on_train_epoch_start = lambda trainer, module: begins.append(trainer.global_step)
+    trainer.fit(Module(), torch.utils.data.DataLoader(torch.ones(8 * RANKS, 3), batch_size=2), ckpt_path="last")
+    print("rank", trainer.global_rank, "began at", begins[0], flush=True)
+
+
+main()
+"""
+
+
+def test_all_ranks_of_torchrun_go_on_from_the_checkpoint_that_rank_zero_cuts_to(here, monkeypatch):
+    """Rank zero is killed, and the same job is started again: one run, one curve, and no rank begins anew."""
+    pytest.importorskip("pytorch_lightning")
+    (here / "ranks.py").write_text(RANKS)
+    monkeypatch.setenv("RLA_RUN_ID", "job")  # the other rank may have failed before it was ended
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "ranks.py"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "timeout": 200}
+    assert subprocess.run([*launcher, "6"], **pipes).returncode != 0
+    done = subprocess.run([*launcher, "-1"], **pipes)
+    for rank in (0, 1):
+        assert f"rank {rank} began at 4" in done.stdout, done.stdout + done.stderr
+    (run,) = rla.runs("root")
+    (former,) = run.run_json["restarts"]
+    assert (former["step"], former["rows_cut"], run.status) == (4, 2, "finished")
+    rows = run.metrics()
+    assert rows["time-step"][rows["loss"].notna()].tolist() == list(range(12))
