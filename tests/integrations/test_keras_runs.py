@@ -310,14 +310,34 @@ MIRRORED = """
 
     (cpu,) = tf.config.list_physical_devices("CPU")
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-    with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
-        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
-        model.compile("adam", "mse")
-    assert model.distribute_strategy.num_replicas_in_sync == 2
+
+
+    def make():
+        with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+            model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+            model.compile("adam", "mse")
+        assert model.distribute_strategy.num_replicas_in_sync == 2
+        return model
+
+    model = make()
     x = np.ones((24, 3), "float32")
     options = dict(batch_size=8, verbose=0)
     model.fit(x, x[:, :1], epochs=2, callbacks=[RLACallback(log_every="batch", log_weights=True)], **options)
     model.fit(x, x[:, :1], epochs=3, callbacks=[RLACallback(resume=True)], **options)
+
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if self.model.optimizer.iterations == 5 and not rla.current_run().is_resumed:
+                raise KeyboardInterrupt
+
+    @rla.track(resume="auto")
+    def main():
+        make().fit(x, x[:, :1], epochs=2, callbacks=[RLACallback(log_every="batch"), Stop()], **options)
+
+    try:
+        main()
+    except KeyboardInterrupt:
+        main()
 """
 
 WORKER = """
@@ -350,8 +370,10 @@ def test_a_mirrored_strategy(keras, here, runs):
     if keras.backend != "tensorflow":
         pytest.skip("a strategy of TensorFlow")
     _finish(_start(here, MIRRORED))
-    first, second = runs()
-    assert first.metrics()["time-step"].tolist() == [1, 2, 3, 3, 4, 5, 6, 6]
+    first, second, third = runs()
+    for run in (first, third):
+        assert run.metrics()["time-step"].tolist() == [1, 2, 3, 3, 4, 5, 6, 6]
+    assert third.restarts[0]["rows_cut"] == 2
     assert second.metrics()[["time-step", "epoch"]].to_numpy().tolist() == [[9, 2]]
 
 
