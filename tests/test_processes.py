@@ -9,11 +9,12 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import pytest
 
 import rla_hooks as rla
-from rla_hooks import layout
+from rla_hooks import errors, layout
 from rla_hooks.tester import Tester
 
 pytestmark = pytest.mark.filterwarnings("error::rla_hooks.errors.RLAWarning")
@@ -229,3 +230,165 @@ def test_of_several_processes_that_go_on_one_owns_the_curve(training, tmp_path):
     run = the_run(tmp_path)
     assert run.status == "finished" and run.info["rows"] == len(run.metrics()) == 105
     assert len(row_files(run)) == 2 and "progress.csv" in row_files(run)
+
+
+# --- a resumed run ----------------------------------------------------------------------------------------------------
+
+
+def _interrupted(tmp_path):
+    """A run that was interrupted: a checkpoint of step 3, and rows of steps 0 to 4; returns its name."""
+    run = rla.start(task="t", log_root=tmp_path, **QUIET)
+    for step in range(5):
+        rla.log({"loss": 1.0}, step=step)
+        if step == 2:
+            rla.save_checkpoint({"w": [1.0]}, step=3)
+    run.finish("interrupted")
+    return run.name
+
+
+def _train_on(run, trains=True):
+    """Load and train on, in another process."""
+    if trains:
+        run.adopt()
+    begin, _ = run.load_checkpoint()
+    for step in range(begin, 6):
+        run.log({"loss": 2.0}, step=step)
+    run.save_checkpoint({"w": [2.0]}, step=6)
+    run.finish()
+
+
+def _evaluate(run):
+    run.load_checkpoint(step=1)
+    run.log({"eval": 1.0}, step=1)
+    run.finish()
+
+
+def _check_one_cut(tmp_path, last):
+    run = the_run(tmp_path)
+    assert run.status == "finished" and run.metrics()["time-step"].tolist() == [*range(last + 1)]
+    (former,) = run.info["restarts"]
+    assert (former["step"], former["rows_cut"], former["cut"]) == (3, 2, 1)
+    assert sorted(path.name for path in (run.log_dir / "cut").iterdir()) == ["1"]
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver", "loky"])
+def test_a_resumed_run_is_cut_where_it_is_loaded(tmp_path, spawnable, method):
+    """In the child process that trains, whatever starts it; its parent goes on behind that, and cuts nothing."""
+    name = _interrupted(tmp_path)
+    joblib = pytest.importorskip("joblib") if method == "loky" else None
+    if joblib is None and method not in multiprocessing.get_all_start_methods():
+        pytest.skip(f"no {method} here")
+    with rla.run(task="t", log_root=tmp_path, resume=name, **QUIET) as run:
+        if joblib is not None:
+            joblib.Parallel(n_jobs=2, backend="loky", timeout=60)([joblib.delayed(_train_on)(run, False)])
+            joblib.externals.loky.get_reusable_executor().shutdown()
+        else:
+            child = multiprocessing.get_context(method).Process(target=_train_on, args=(run,))
+            child.start()
+            child.join(60)
+            assert child.exitcode == 0
+        assert not rows_of(run.log_dir / "progress.csv")[3:]
+        rla.load_checkpoint()
+        rla.log({"loss": 3.0}, step=6)
+        rla.log({"loss": 3.0})
+    _check_one_cut(tmp_path, 7)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_parent_that_only_logs_goes_on_behind_the_cut_of_its_child(tmp_path):
+    """It warns of nothing: the child has loaded the checkpoint. Its file is the new one."""
+    name = _interrupted(tmp_path)
+    with rla.run(task="t", log_root=tmp_path, resume=name, **QUIET) as run:
+        child = os.fork()
+        if child == 0:
+            _train_on(run)
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        rla.log({"loss": 3.0}, step=6)
+    _check_one_cut(tmp_path, 6)
+    assert len(rows_of(the_run(tmp_path).log_dir / "progress.csv")) == 4
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_child_cuts_nothing_after_the_first_row(tmp_path):
+    """The parent has gone on already: with a load, or without one, of which it warns."""
+    for loads in (True, False):
+        root = tmp_path / str(loads)
+        name = _interrupted(root)
+        with rla.run(task="t", log_root=root, resume=name, **QUIET) as run:
+            child, begin = os.pipe()
+            forked = os.fork()
+            if forked == 0:
+                os.read(child, 1)
+                _train_on(run)
+                os._exit(0)
+            if loads:
+                rla.load_checkpoint()
+            with (
+                pytest.warns(errors.RLAWarning, match="before a checkpoint was loaded") if not loads else nullcontext()
+            ):
+                rla.log({"loss": 3.0}, step=3)
+            os.write(begin, b"x")
+            assert os.waitpid(forked, 0)[1] == 0
+        steps = [0, 1, 2, 3, 3, 4, 5] if loads else [0, 1, 2, 3, 4, 3, 3, 4, 5]
+        assert the_run(root).metrics()["time-step"].tolist() == steps
+
+
+def test_an_evaluation_of_an_older_checkpoint_does_not_go_back_to_it(tmp_path, spawnable):
+    """A copy in a worker process loads what it likes: only a training goes back."""
+    run = rla.start(task="t", log_root=tmp_path, **QUIET)
+    for step in range(5):
+        rla.log({"loss": 1.0}, step=step)
+        rla.save_checkpoint({"w": [1.0]}, step=step)
+    run.finish("interrupted")
+    with rla.run(task="t", log_root=tmp_path, resume=run.name, **QUIET) as on:
+        child = multiprocessing.get_context("spawn").Process(target=_evaluate, args=(on,))
+        child.start()
+        child.join(60)
+        assert child.exitcode == 0
+    saved = the_run(tmp_path)
+    assert saved.metrics()["loss"].count() == 5 and not (saved.log_dir / "cut").exists()
+
+
+TWICE = """
+import sys
+from contextlib import nullcontext
+import rla_hooks as rla
+from rla_hooks import resumable
+
+choose = resumable.choose
+def chosen_by_both(settings, wait=True):  # each has found the run before the other one has taken it
+    found = choose(settings, wait)
+    print("found", found.paths.name, flush=True)
+    sys.stdin.readline()
+    return found
+
+resumable.choose = chosen_by_both
+with rla.run(task="t", log_root=sys.argv[1], writers=["csv"], backup="none", resume=sys.argv[2]):
+    print("resumed", flush=True)
+    sys.stdin.readline()
+    rla.load_checkpoint()
+    rla.log({"loss": 3.0}, step=3)
+"""
+
+
+@pytest.mark.parametrize("resume", ["auto", "name"])
+def test_a_resume_that_is_started_twice_at_once(tmp_path, resume):
+    """One goes on; the other says so, and stops before it writes."""
+    name = _interrupted(tmp_path)
+    command = [sys.executable, "-c", TWICE, str(tmp_path), name if resume == "name" else resume]
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    both = [subprocess.Popen(command, text=True, **pipes) for _ in range(2)]
+    assert [each.stdout.readline() for each in both] == [f"found {name}\n"] * 2
+    for each in both:
+        each.stdin.write("\n")
+        each.stdin.flush()
+    lines = [each.stdout.readline() for each in both]
+    assert sorted(lines) == ["", "resumed\n"]
+    winner, loser = (both[lines.index(line)] for line in ("resumed\n", ""))
+    _, told = loser.communicate(timeout=60)
+    assert loser.returncode == 1 and f"it is still alive: process {winner.pid}" in told
+    assert the_run(tmp_path).status == "running" and len(rows_of(the_run(tmp_path).log_dir / "progress.csv")) == 5
+    winner.communicate("\n", timeout=60)
+    assert winner.returncode == 0
+    _check_one_cut(tmp_path, 3)

@@ -27,7 +27,7 @@ def wait_for(name):
 for number in range(2 if sys.argv[1] == "auto" else 1):  # a finished run is not resumed by name
     with rla.run(task="t", writers=["csv"], backup="none", resume=sys.argv[1]) as run:
         found = [run.name, run.is_resumed, str(run.checkpoint_dir)]
-        if os.environ["RANK"] == "0":
+        if run.is_writing:
             found += [rla.load_checkpoint()[0] if run.is_resumed else None]
             rla.log({"loss": 0.5}, step=7)
             rla.save_checkpoint({"w": [2.0]}, step=8)
@@ -55,18 +55,21 @@ def killed(**content):
     return run
 
 
-def rank(number, resume="auto", **variables):
-    environment = os.environ | LAUNCH | {"RANK": str(number)} | variables
+def rank(number, resume, launcher):
+    of_torch = LAUNCH | {"RANK": str(number)}
+    task = {"type": "worker", "index": number}
+    of_tensorflow = {"TF_CONFIG": json.dumps({"cluster": {"worker": ["localhost:1", "localhost:2"]}, "task": task})}
+    environment = os.environ | (of_torch if launcher == "torch" else of_tensorflow)
     command = [sys.executable, "-W", "ignore", "-c", PROGRAM, resume]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
 
 
-@pytest.mark.parametrize("resume", ["auto", "name"])
-def test_a_rank_loads_what_rank_zero_began_with(monkeypatch, resume):
+@pytest.mark.parametrize("resume, launcher", [("auto", "torch"), ("name", "torch"), ("auto", "tensorflow")])
+def test_a_rank_loads_what_rank_zero_began_with(resume, launcher):
     """It comes first, and loads when a newer checkpoint is there. A second run is not taken for the first one."""
-    run = killed(launch="127.0.0.1:4711 of None try 0")  # of another try that had the same name
-    follower = rank(1, run.name if resume == "name" else resume)
-    writer = rank(0, run.name if resume == "name" else resume)
+    run = killed(launch="127.0.0.1:4711 of None try 0" if launcher == "torch" else None)  # of a try of the same name
+    follower = rank(1, run.name if resume == "name" else resume, launcher)
+    writer = rank(0, run.name if resume == "name" else resume, launcher)
     told = [process.communicate(timeout=60)[0] for process in (writer, follower)]
     assert told[0] == told[1] and (writer.returncode, follower.returncode) == (0, 0)
     first, *second = told[0].splitlines()

@@ -6,7 +6,8 @@
     loaded(...)     a checkpoint was loaded before the first row: the rows after its position are cut
     first_row()     the first row of the new life; afterwards nothing is cut
 
-Only the object that has claimed the run has a NewLife: copies of it, and other processes, cut nothing.
+The object that has claimed the run has a NewLife; copies of it, in processes that may train, have one of
+core/copied_life.py. What is done once, by the first of them that loads or logs, is done under the lock of run.json.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from rla_hooks.core.resume_request import Resumable, ResumeRequest
 from rla_hooks.core.settings import RunSettings
 from rla_hooks.errors import RunError
 from rla_hooks.layout import RunPaths, make_folders, path_within
+from rla_hooks.locks import locked
 from rla_hooks.masking.pairs import MASK
 from rla_hooks.record import Progress, RunRecord
 from rla_hooks.smallfiles import read_json
@@ -64,6 +66,8 @@ class NewLife:
         self._record: RunRecord | None = None
         self._tables: Mapping[str, Any] | None = None  # changed hyper-parameters, which TensorBoard is to show
         self.may_cut = not self._request.from_start  # whether no row has come yet
+        self.trains = True
+        self._has_loaded = False
 
     @property
     def _paths(self) -> RunPaths:
@@ -200,7 +204,7 @@ class NewLife:
 
     def first_row(self) -> None:
         """The first row of this life is about to be written: from now on nothing is cut."""
-        if self.may_cut:
+        if self.may_cut and not self._is_first_row_of_other():
             self.may_cut = False
             step = self._chosen.entry.step if self._chosen.entry else None
             self._run.guard.warn(
@@ -213,6 +217,42 @@ class NewLife:
 
     first_row.rows_only = True  # type: ignore[attr-defined]  # a picture is no row: see Logger.write_media
 
+    def _is_first_row_of_other(self) -> bool:
+        """Whether another process has cut the run, or logged to it; else note that this life begins uncut."""
+        record = self._run.files.record
+        with locked(self._paths.run_json):
+            if self.begun_by_others():
+                self._follow_cut()
+                return True
+            if record is not None:
+                with self._run.guard.warn_on_error("run.json"):
+                    record.note_cut(None, loaded=False)
+        return False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether neither a checkpoint was loaded nor a row logged, as far as this process knows."""
+        return self.may_cut and not self._has_loaded
+
+    def begun_by_others(self) -> bool:
+        """Whether another process has cut the run in this life, or logged rows. The lock of run.json is held."""
+        try:
+            listed = read_json(self._paths.run_json).get("restarts")
+        except (OSError, ValueError):
+            return False
+        noted = listed[-1] if isinstance(listed, list) and listed else {}
+        return "loaded" in noted or (noted.get("step") is not None and not self._has_loaded)
+
+    def _follow_cut(self) -> None:
+        """Another process has cut the run: log to its files as they are now."""
+        logger, self.may_cut = self._run.logger, False
+        with self._run.guard.warn_on_error("run.json"):
+            logger.while_closed(lambda: None)
+            logger.last_step = read_json(self._paths.run_json).get("last_step")
+
+    def _cuts_to(self, entry: Entry) -> bool:
+        return True
+
     def loaded(self, checkpoint: Entry | str | os.PathLike[str]) -> None:
         """A checkpoint was loaded: cut the rows after its position, unless a row has come before.
 
@@ -221,8 +261,15 @@ class NewLife:
         if not self.may_cut or self._run.logger.before_row is None:
             return
         entry = self._entry_of(checkpoint)
-        if entry is None:
+        if entry is None or not self._cuts_to(entry):
             return
+        with locked(self._paths.run_json):
+            if self.begun_by_others():
+                self._follow_cut()
+            else:
+                self._cut_to(entry)
+
+    def _cut_to(self, entry: Entry) -> None:
         from rla_hooks import cutting
 
         run = self._run
@@ -261,6 +308,7 @@ class NewLife:
         assert record is not None
         with run.guard.warn_on_error("run.json"):
             record.note_cut(self._count() if cut else None, **_noted(cut, entry))
+        self._has_loaded = True
         logger.last_step = record.content["last_step"]
         if logger.time_step.is_set:
             logger.time_step.set_time(entry.step)

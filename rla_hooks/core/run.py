@@ -376,8 +376,19 @@ class Run(SummaryWords):
                 self.files.skip_inherited_rows()
                 self.ownership.take_over()
                 registry.register_planned(self)  # the end of the parent is not that of this process
+                if self.new_life is not None and self.new_life.is_open:
+                    self._live_on()
+            if self.new_life is not None:
+                self.new_life.trains = True
         if self.is_writing and self.status == RUNNING and registry.current() is None:
             registry.register_open(self)
+
+    def _live_on(self) -> None:
+        """This copy of a resumed run may load its checkpoint before the original does."""
+        from rla_hooks.core.copied_life import CopiedLife  # late: few runs come here
+
+        if self.settings.chosen is not None and self.settings.resume is not None:
+            self.new_life = CopiedLife(self, self.settings.chosen, trains=False)
 
     def _rejoin(self) -> bool:
         """Join the run, and return True, if a copy of this planned run has been started, in a child process say."""
@@ -542,10 +553,11 @@ class Run(SummaryWords):
         own: dict[str, Any] = {"record": copy.copy(self.record), "logger": copy.deepcopy(self.logger)}
         own |= {"hyper_parameters": copy.copy(self.hyper_parameters), "ownership": self.ownership.of_copy()}
         own |= {"rla_tester": None, "new_life": None, "guard": copy.deepcopy(self.guard)}
+        own |= {"is_open": self.new_life is not None and self.new_life.is_open}
         return {key: value for key, value in self.__dict__.items() if key not in left} | own
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        record = state.pop("record")
+        record, is_open = state.pop("record"), state.pop("is_open")
         self.__dict__.update(state)
         self.ending = self._make_end()
         self._make_parts(record)
@@ -554,6 +566,8 @@ class Run(SummaryWords):
         else:
             self.logger.before_row = self._first_row_of_copy
         self.files.skip_inherited_rows()
+        if is_open:
+            self._live_on()
 
     def _first_row_of_copy(self) -> None:
         """The end of the process counts the rows of a copy, too."""
