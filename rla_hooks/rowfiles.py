@@ -54,6 +54,15 @@ def files(log_dir: Path) -> list[Path]:
     return [log_dir / entry.name for entry in _entries(log_dir)]
 
 
+def is_name(name: str) -> bool:
+    """Whether a file of this name, in the log folder of a run, has rows.
+
+    >>> is_name("progress.csv"), is_name("progress.node7-4711-2.csv"), is_name("progress.csv.old")
+    (True, True, False)
+    """
+    return _NAME.fullmatch(name) is not None and not {"/", "\\", "\0"} & set(name)
+
+
 def _entries(log_dir: str | os.PathLike[str]) -> list[os.DirEntry[str]]:
     found: list[os.DirEntry[str]] = []
     with suppress(OSError), os.scandir(log_dir) as entries:

@@ -10,6 +10,7 @@ Whoever cuts must be the only writer of the run, and have none of its files open
 
 csvfiles    which rows of a csv file stay
 eventfiles  which events of TensorBoard's files stay
+checks      whether cut.json is one that a cut has written
 journal     cut.json, and what is done from it
 back        the cut
 """

@@ -15,7 +15,7 @@ from typing import Any
 from rla_hooks import atomic
 from rla_hooks.checkpoints.entry import Entry
 from rla_hooks.checkpoints.manifest import Manifest
-from rla_hooks.cutting import csvfiles, eventfiles, journal
+from rla_hooks.cutting import checks, csvfiles, eventfiles, journal
 from rla_hooks.cutting.journal import KEPT, ROOM, STUB, Cut
 from rla_hooks.cutting.parts import Part, copy
 from rla_hooks.errors import RunError, warn
@@ -64,6 +64,7 @@ def _top(paths: RunPaths) -> Path:
 
 def _cut(paths: RunPaths, entry: Entry | None) -> Cut | None:
     journal.finish_cut(paths)
+    checks.need_folders(paths.log_dir, paths.tensorboard_dir)
     notes: list[str] = []
     with _explained(paths):
         parts = _parts(paths, entry, notes)

@@ -24,8 +24,7 @@ Made = dict[str, Mapping[str, Any]]
 def is_unfinished(paths: RunPaths) -> bool:
     """Whether the files of a run are in the middle of a cut."""
     numbers = journal.numbers_in(journal.folder_of(paths))
-    content = journal.journal_of(journal.folder_of(paths) / str(numbers[-1])) if numbers else None
-    return content is not None and not content.get("done")
+    return bool(numbers) and journal.is_undone(journal.folder_of(paths) / str(numbers[-1]))
 
 
 def take(source: RunPaths, entry: Entry, target: RunPaths, entries: Iterable[Entry]) -> list[Entry]:

@@ -20,8 +20,10 @@ from typing import Any
 
 from rla_hooks import atomic
 from rla_hooks.checkpoints.manifest import Manifest
+from rla_hooks.cutting import checks
 from rla_hooks.fields import Fields
 from rla_hooks.layout import RunPaths
+from rla_hooks.patterns import pattern
 from rla_hooks.smallfiles import read_json
 
 FORMAT = 1
@@ -29,6 +31,7 @@ JOURNAL = "cut.json"
 KEPT = "kept"  # the folder of what takes the place of the run's files
 ROOM = "room"  # a file that is removed to make room for the manifest
 STUB = "start"  # an event file without events
+_NUMBER = pattern(r"[1-9][0-9]{0,8}")
 
 
 class Cut(Fields):
@@ -54,18 +57,25 @@ def finish_cut(paths: RunPaths) -> Cut | None:
     """Finish a cut that was interrupted, and remove one that had not begun; return it, or None if there is none.
 
     Whoever opens a run to go on calls this first, and must be its only writer. Raises OSError; then it can be called
-    again.
+    again. RunError if the run has a cut that is not finished, and whose cut.json is damaged, or not of a cut.
     """
     top = folder_of(paths)
+    checks.need_folders(paths.log_dir, top)
     numbers = numbers_in(top)
     if os.path.isdir(top):
         for name in filter(atomic.is_temporary, os.listdir(top)):
             atomic.remove(top / name)
-    content = journal_of(top / str(numbers[-1])) if numbers else None
-    if content is None:
+    if not numbers:
         return None
-    if content.get("done"):
-        _tidy(top / str(numbers[-1]))  # it may have been killed after all was done
+    folder = top / str(numbers[-1])
+    content = journal_of(folder)
+    if content is None:
+        if is_undone(folder):
+            raise checks.damaged(folder / JOURNAL, "it is damaged, or not what a cut of this version writes")
+        return None
+    if content["done"]:
+        checks.need_folders(paths.log_dir, folder, folder / KEPT)
+        _tidy(folder)  # it may have been killed after all was done
         return None
     return carry_on(paths, numbers[-1], content)
 
@@ -73,24 +83,38 @@ def finish_cut(paths: RunPaths) -> Cut | None:
 def numbers_in(top: Path) -> list[int]:
     """Return the numbers of the cuts in their folder, in order."""
     with suppress(FileNotFoundError):
-        return sorted(int(name) for name in os.listdir(top) if name.isascii() and name.isdecimal())
+        return sorted(int(name) for name in os.listdir(top) if _NUMBER.fullmatch(name))
     return []
 
 
 def journal_of(folder: Path) -> dict[str, Any] | None:
-    """Return the content of a cut's journal; None where there is none that could be read."""
-    try:
-        content = read_json(folder / JOURNAL)
-    except (OSError, ValueError):
-        return None
-    return content if isinstance(content.get("files"), dict) and content.get("format") == FORMAT else None
+    """Return the content of a cut's journal; None where there is none, or not one that a cut has written."""
+    content = _read(folder)
+    return content if content.get("format") == FORMAT and checks.is_whole(content) else None
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    with suppress(OSError, ValueError):
+        return read_json(folder / JOURNAL)
+    return {}
+
+
+def is_undone(folder: Path) -> bool:
+    """Whether a cut has begun to change files, and has not come to its end, as far as a damaged journal tells."""
+    return _read(folder).get("done") is False or os.path.lexists(folder / KEPT / JOURNAL)
 
 
 def former(paths: RunPaths) -> Iterator[dict[str, Any]]:
-    """Yield the journals of the cuts that there were, in order."""
+    """Yield the journals of the cuts that there were, in order; without one that makes a file of a former cut again."""
     top = folder_of(paths)
+    known = set[str]()
     for number in numbers_in(top):
-        if (content := journal_of(top / str(number))) is not None:
+        content = journal_of(top / str(number))
+        if content is None:
+            continue
+        added = {path for path, what in content["files"].items() if what["action"] == "add"}
+        if known.isdisjoint(added):  # else what is in a file would be from the file itself, without an end
+            known |= content["files"].keys()
             yield content
 
 
@@ -112,6 +136,9 @@ def carry_on(paths: RunPaths, number: int, content: Mapping[str, Any]) -> Cut:
     """Do what is left to do of a cut. Raises OSError."""
     folder = folder_of(paths) / str(number)
     files: Mapping[str, Mapping[str, Any]] = content["files"]
+    kept = folder / KEPT
+    checks.need_folders(paths.log_dir, folder, kept, kept / "tb", folder / "tb", paths.tensorboard_dir)
+    checks.need_no_links(folder / JOURNAL, [kept / STUB, kept / JOURNAL, *(kept / hidden(path) for path in files)])
     (folder / KEPT / ROOM).unlink(missing_ok=True)
     if content["checkpoints"]:
         atomic.sweep(paths.checkpoint_dir)  # of who was killed as it wrote the manifest
