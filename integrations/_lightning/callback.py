@@ -18,6 +18,7 @@ from rla_hooks.integrations._lightning import checkpoints, resume
 from rla_hooks.integrations._lightning.listing import Listing
 from rla_hooks.integrations._lightning.logger import LoggerHooks
 from rla_hooks.integrations._lightning.metrics import PendingRow, Throughput, learning_rates, log_row
+from rla_hooks.integrations._lightning.preemption import Preemption, stop
 from rla_hooks.integrations._lightning.trainer import add_hyper_params, check_namespace, logs_step, share, steps_taken
 
 from rla_hooks import hooks
@@ -88,6 +89,7 @@ class CallbackHooks(ModelCheckpoint):
         self._own_listing = Listing()  # without an RLALogger
         self._outdated: list[str] = []  # files to delete when those in their place are listed
         self._is_told = False  # whether the run knows what the present fit goes on from
+        self._preemption = Preemption()
 
     # --- the run --------------------------------------------------------------------------------------------------
 
@@ -107,6 +109,8 @@ class CallbackHooks(ModelCheckpoint):
             if _rla_logger(trainer) is None and getattr(pl_module, "_log_hyperparams", False):
                 add_hyper_params(run, pl_module.hparams_initial)
         super().setup(trainer, pl_module, stage)
+        if stage == "fit":
+            self._preemption.begin(run, trainer)
 
     def _find_run(self, trainer: Any) -> Handle:
         """Return the run of the Trainer's RLALogger, else the one that the user has open, else a new one."""
@@ -142,16 +146,14 @@ class CallbackHooks(ModelCheckpoint):
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         super().on_train_start(trainer, pl_module)
+        if self._run is not None:
+            self._preemption.listen(trainer)
         self._tell_restored(trainer)
         self._throughput = Throughput()
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         self._settle(trainer)
         super().on_train_epoch_start(trainer, pl_module)
-
-    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
-        self._settle(trainer)
-        super().on_train_batch_start(trainer, pl_module, batch, batch_idx)
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         if self.log_throughput:
@@ -162,6 +164,22 @@ class CallbackHooks(ModelCheckpoint):
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
         if self._is_deferred() and not trainer.enable_validation:
             self._save_deferred(trainer)
+        if self._run is not None and self._preemption.is_due(self._run, trainer):
+            self._save_preempted(trainer)  # now: a state that is saved later would count the batch twice (2.6)
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        self._stop_if_preempted(trainer)
+        self._pending.flush(trainer.current_epoch)
+        self._settle(trainer)
+        super().on_train_batch_start(trainer, pl_module, batch, batch_idx)
+
+    def _stop_if_preempted(self, trainer: Any) -> None:
+        """Stop once Lightning has logged the metrics of the last batch, and before anything else is done."""
+        if not self._preemption.is_leaving:
+            return
+        self._pending.flush(trainer.current_epoch)
+        self._settle(trainer)  # the row of that batch belongs to what the checkpoint goes on from
+        stop(trainer)
 
     def _log_step(self, run: Run, trainer: Any) -> None:
         step = steps_taken(trainer)
@@ -174,11 +192,13 @@ class CallbackHooks(ModelCheckpoint):
             self._pending.add(run, values, step, trainer.current_epoch)
 
     def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
+        self._stop_if_preempted(trainer)
         super().on_validation_start(trainer, pl_module)
         self._pending.flush(trainer.current_epoch)
         self._settle(trainer)
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        self._stop_if_preempted(trainer)
         run = self._writing(trainer)
         if run is not None:  # first, since a fit that goes on from the checkpoint does not log them again
             self._log_epoch(run, trainer, pl_module)
@@ -304,6 +324,15 @@ class CallbackHooks(ModelCheckpoint):
             self._save_topk_checkpoint(trainer, candidates)
             self._save_last_checkpoint(trainer, candidates)
 
+    def _save_preempted(self, trainer: Any) -> None:
+        """Save where the training stands, though it is not due, or the monitored metric is not there yet."""
+        self._preemption.is_leaving = True
+        if self._last_global_step_saved == trainer.global_step:
+            return
+        name = f"preempted-epoch={trainer.current_epoch}-step={trainer.global_step}"
+        with self._tolerant(trainer):
+            self._save_checkpoint(trainer, f"{self.dirpath}/{name}{self.FILE_EXTENSION}")
+
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """When resuming, keep the best score and the list of best files, though the new run has another folder."""
         is_same_run = self._run is not None and self._run.is_resumed
@@ -328,12 +357,16 @@ class CallbackHooks(ModelCheckpoint):
             return
         # In the process that spawned those which train, no hook has been called before.
         run = self._run or self._find_run(trainer).resolve()
+        if isinstance(exception, SystemExit) and run.should_stop() and not self._preemption.is_leaving:
+            self._save_preempted(trainer)  # SIGTERM in a validation, say: Lightning has left it
         run.report(hooks.ending_of(exception), exception)
         run.flush()
 
     def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
         super().teardown(trainer, pl_module, stage)
         self._close(trainer)
+        if self._run is not None and stage == "fit":
+            self._preemption.end(self._run)
         if self._run is not None and self._run.is_writing:
             self._run.flush()
 
