@@ -20,6 +20,7 @@ from rla_hooks import hooks
 from rla_hooks.hooks import Run
 
 _AGREE_EVERY = 1.0  # seconds; ranks that wait for each other must not stop at different batches
+_MOST_BATCHES = 100  # between two agreements, since a fit may become slower
 
 
 class Preemption:
@@ -64,10 +65,14 @@ class Preemption:
         if batch < self._next:
             return False
         (last, then), now = self._last, time.monotonic()
-        every = (batch - last) * _AGREE_EVERY / (now - then) if then and now > then else 1.0
+        passed = batch - last
+        every = passed * _AGREE_EVERY / (now - then) if then and now > then else 1.0
         self._last = batch, now
         agreed = bool(trainer.strategy.reduce_boolean_decision(asked, all=False))
-        self._next = batch + trainer.strategy.broadcast(max(1, min(int(every), 1000)))
+        # At most twice as many as the last time: the first batches, from which little is known, may be quick ones.
+        self._next = batch + trainer.strategy.broadcast(max(1, min(int(every), 2 * passed, _MOST_BATCHES)))
+        if agreed and not asked:  # the signal went to another rank; what this one reports of its end counts, too
+            hooks.preempted(signal.SIGTERM)
         return agreed
 
 
