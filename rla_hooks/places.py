@@ -12,6 +12,7 @@ from typing import Any
 from rla_hooks.errors import ConfigError
 
 _FILE_NAMES = ("rla_config.yaml", "rla_config.yml")
+RESTORED = "RLA_RESTORED_CODE"
 _PACKAGES = {"site-packages", "dist-packages"}
 
 
@@ -39,6 +40,28 @@ def _before_hydra(here: str) -> str | None:
         if runtime.cwd and (made is None or os.path.realpath(made) == os.path.realpath(here)):
             return str(runtime.cwd)
     return None
+
+
+def restored() -> dict[str, str] | None:
+    """Where this program runs on a copy of a run's code: ``tree``, of ``project``, as kept in ``code``; else None."""
+    noted = os.environ.get(RESTORED)
+    if not noted:
+        return None
+    import json
+
+    with suppress(ValueError):
+        found = json.loads(noted)
+        if isinstance(found, dict) and {"tree", "project", "code"} <= found.keys():
+            return found
+    return None
+
+
+def in_project(path: str | os.PathLike[str]) -> Path:
+    """Return the place in the project of what is in a copy of a run's code; any other path as it is."""
+    noted, real = restored(), Path(os.path.realpath(path))
+    if noted is not None and real.is_relative_to(noted["tree"]):
+        return noted["project"] / real.relative_to(noted["tree"])
+    return Path(path)
 
 
 def main_script() -> Path | None:

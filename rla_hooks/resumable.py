@@ -21,7 +21,7 @@ from rla_hooks import life
 from rla_hooks.checkpoints.manifest import Manifest
 from rla_hooks.core import handover
 from rla_hooks.core.job import job_identity
-from rla_hooks.core.resume_request import AUTO, BY_VARIABLE, Resumable, ResumeRequest
+from rla_hooks.core.resume_request import AUTO, Resumable, ResumeRequest
 from rla_hooks.core.settings import RunSettings
 from rla_hooks.endings import FAILED, FINISHED, PRUNED, RUNNING, SEVERITY
 from rla_hooks.errors import ConfigError, RLAError
@@ -68,7 +68,7 @@ def choose(settings: RunSettings, wait: bool = True) -> Resumable | None:
         return found or search.newest()
     config = settings.config
     saved = find(request.run, None if config is None else config.log_root)
-    if request.reason == BY_VARIABLE:
+    if request.by_variable:
         why = _is_of_another(saved, settings)
         if why is not None:
             request.notes.append(f"RLA_RESUME names {saved.id}, {why}: this run is new")
@@ -76,7 +76,8 @@ def choose(settings: RunSettings, wait: bool = True) -> Resumable | None:
     if is_follower and (found := wait_for_rank_zero(lambda: _now(paths_of(saved)), wait)):
         return found
     found = checked(saved, settings, request)
-    if request.reason == BY_VARIABLE and is_writer(settings):
+    is_named = request.by_variable or os.environ.get("RLA_RESUME") == os.path.abspath(saved.log_dir)
+    if is_named and is_writer(settings):
         os.environ[_TAKEN] = saved.id
     return found
 

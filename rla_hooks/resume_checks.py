@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rla_hooks import life, ranks
 from rla_hooks.checkpoints.manifest import Entry, Manifest
@@ -16,13 +16,16 @@ from rla_hooks.endings import FINISHED, RUNNING
 from rla_hooks.errors import ConfigError, RunError, did_you_mean
 from rla_hooks.former import MISSING, Difference, FormerParameters, beginnings
 from rla_hooks.layout import RunPaths, check_task, task_folders
-from rla_hooks.places import main_script
+from rla_hooks.places import main_script, restored
 from rla_hooks.query import SavedRun
 from rla_hooks.query.entry import UNKNOWN
 from rla_hooks.query.moved import paths_of
 from rla_hooks.query.rla_runs import is_of_rla
 from rla_hooks.record import FORMAT
 from rla_hooks.texts import shell_path, shown
+
+if TYPE_CHECKING:
+    from rla_hooks.same_code import SameCode
 
 SILENT = "silent"  # in ``allow``: the process of a run elsewhere that writes nothing is gone
 _MAX_LISTED = 20
@@ -55,7 +58,10 @@ def checked(saved: SavedRun, settings: RunSettings, request: ResumeRequest) -> R
     """Return the run as one that may go on, or raise one ConfigError with all that is against it."""
     paths = paths_of(saved)
     problems = [*_foreign(saved)]
+    same_code: SameCode | None = None
     if not problems and not is_writer(settings):  # rank zero checks it, and may have taken it up already
+        if request.same_code:
+            _on_same_code(saved, paths, request)
         return Resumable(paths, None if request.from_start else newest_checkpoint(Manifest(paths.checkpoint_dir)))
     over, notes, changes, entry, state = None, list[str](), list[Difference](), None, list[str]()
     if not problems:
@@ -63,10 +69,10 @@ def checked(saved: SavedRun, settings: RunSettings, request: ResumeRequest) -> R
         changes = former.differences(settings.hyper_param, complete=False)
         problems += _of_another_kind(saved, settings, notes)
         if request.same_code:
-            problems.append(
-                "same_code=True is not possible yet. Its code is in "
-                f"{shell_path(paths.code_dir)}: start the program there, without same_code."
-            )
+            from rla_hooks.same_code import SameCode  # late: most resumes do without
+
+            same_code = SameCode(saved, paths, request, changes)
+            problems += same_code.problems()
         alive, over = why_alive(saved, request)
         state = [*alive, *_not_writable(paths.log_dir, paths.checkpoint_dir)]
         problems += state
@@ -82,9 +88,22 @@ def checked(saved: SavedRun, settings: RunSettings, request: ResumeRequest) -> R
         if problems == state:  # nothing is wrong with the call
             raise RunError("\n".join(f"{head}: {problem}" for problem in problems))
         raise ConfigError([f"{head}: {problem}" for problem in problems])
+    if same_code is not None:
+        same_code.restart()
     notes += [f"hyper-parameter changed: {each}" for each in changes]
     differing = {each.name: (each.stored, each.given) for each in changes}
     return Resumable(paths, entry, differing, notes, over, _code_diff(paths, settings))
+
+
+def _on_same_code(saved: SavedRun, paths: RunPaths, request: ResumeRequest) -> None:
+    """On a rank that does not write: start on the run's code, too."""
+    from rla_hooks.same_code import SameCode
+
+    same_code = SameCode(saved, paths, request)
+    found = [f"the run {saved.id} cannot be resumed: {problem}" for problem in same_code.problems()]
+    if found:
+        raise ConfigError(found)
+    same_code.restart()
 
 
 def _code_diff(paths: RunPaths, settings: RunSettings) -> str | None:
@@ -93,7 +112,8 @@ def _code_diff(paths: RunPaths, settings: RunSettings) -> str | None:
     if not os.path.isdir(paths.code_dir):
         return None
     options = settings.backup_options()
-    root = options["project_root"] or request.project_of(options["script"])
+    copy = restored()
+    root = Path(copy["tree"]) if copy else options["project_root"] or request.project_of(options["script"])
     return change.change_of(paths.code_dir, root) or None if root is not None else None
 
 

@@ -73,7 +73,8 @@ def test_the_program_goes_on_with_the_run(killed):
     longer = ("resume", "latest", "--allow", "steps", "--log-root", root, "--", "--steps", "9")
     assert called(*longer)[:2] == (3, "trained from 4\n")
     (run,) = rla.runs(root)
-    assert (run.hparams, len(run.run_json["restarts"])) == ({"steps": 9}, 2)
+    assert run.hparams == {"steps": 9}
+    assert [each["reason"] for each in run.run_json["restarts"]] == ["rla resume", "rla resume"]
 
 
 def test_the_command_is_printed(killed, command):
@@ -83,6 +84,7 @@ def test_the_command_is_printed(killed, command):
     assert found["command"][1:] == ["train.py", "--steps", "5"]
     assert found["environment"] == {
         "RLA_RESUME": str(killed.log_dir),
+        "RLA_RESUME_REASON": "rla resume",
         "RLA_RESUME_ALLOW": "steps,lr",
         "RLA_RESUME_FROM_START": "1",
     }

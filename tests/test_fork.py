@@ -197,6 +197,27 @@ def test_the_original_may_be_read_only_or_in_another_log_root(main):
     assert saved(second).forked_from["run"] == first.name
 
 
+def test_what_was_masked_or_is_a_text_must_be_passed():
+    """All names at once, and nothing is created; with them the fork has its own values."""
+    seen = []
+
+    @rla.track(writers=["csv"], **OPTIONS)
+    def act(api_token, policy, lr=0.1):
+        seen.append((api_token, policy, lr))
+        rla.save_checkpoint({"w": [1]}, step=1)
+        return rla.current_run()
+
+    policy = object()
+    first = act("tok-1234567890abcdef", policy, lr=0.2)
+    with pytest.raises(ConfigError, match=r"(?s)api_token.*policy"):
+        act.fork(first.name)
+    with pytest.raises(ConfigError, match="policy"):
+        act.fork(first.name, api_token="tok-0000000000000000")
+    assert len(rla.runs("root")) == 1 and len(seen) == 1
+    act.fork(first.name, api_token="tok-0000000000000000", policy=3)
+    assert seen[1] == ("tok-0000000000000000", 3, 0.2)
+
+
 def test_the_original_may_be_running(main):
     """A fork of a run that goes on meanwhile; also in the same process."""
     with rla.run(writers=["csv", "tensorboard"], hyper_parameters={"steps": 4, "lr": 0.1}, **OPTIONS) as first:

@@ -10,6 +10,7 @@ import typer
 from rla_hooks.cli.common import Json, LogRoot, Run, Task, Where, app
 
 if TYPE_CHECKING:
+    from rla_hooks.cli.again import Again
     from rla_hooks.query import SavedRun
 
 
@@ -29,6 +30,9 @@ def resume(
     from_start: Annotated[
         bool, typer.Option("--from-start", help="Load nothing; the rows so far are kept under cut/.")
     ] = False,
+    same_code: Annotated[
+        bool, typer.Option("--same-code", help="Run it on a copy of the code that the run has kept.")
+    ] = False,
     show: Annotated[bool, typer.Option("--print", help="Print the command that does it, and end.")] = False,
     where: Where = None,
     task: Task = None,
@@ -45,6 +49,7 @@ def resume(
 
         rla resume k3xq7aod
         rla resume latest --allow steps -- --steps 20000
+        rla resume latest --same-code
     """
     from rla_hooks.cli.again import Again
     from rla_hooks.cli.choose import choose
@@ -52,11 +57,13 @@ def resume(
 
     chosen, allowed = choose(run, log_root, where, task), allow or []
     _check(chosen, allowed, from_start)
-    variables = {"RLA_RESUME": os.path.abspath(chosen.log_dir)}
+    variables = {"RLA_RESUME": os.path.abspath(chosen.log_dir), "RLA_RESUME_REASON": "rla resume"}
     if allowed:
         variables["RLA_RESUME_ALLOW"] = ",".join(allowed)
     if from_start:
         variables["RLA_RESUME_FROM_START"] = "1"
+    if same_code:
+        variables["RLA_RESUME_SAME_CODE"] = "1"
     options = (f", allow={allowed}" if allowed else "") + (", from_start=True" if from_start else "")
     again = Again(chosen, arguments or [], variables, f"main.resume({chosen.id!r}{options})")
     if as_json:
@@ -64,7 +71,38 @@ def resume(
     elif show:
         print(again.text())
     else:
+        if same_code:
+            _use_kept_code(chosen, again)
         again.start()
+
+
+def _use_kept_code(run: SavedRun, again: Again) -> None:
+    """Put the run's code, copied into the cache, in the place of what the command would run, if that differs."""
+    from rla_hooks.errors import RLAError
+    from rla_hooks.query.cache import cache_folder
+    from rla_hooks.snapshot import codediff, restoring
+    from rla_hooks.texts import printable, shell_path, text_of
+
+    what = f"the code of the run {printable(run.id)} ({printable(run.name)})"
+    project, program = restoring.project_of_run(run.run_json), restoring.program_of(again.words)
+    if project is None or not codediff.has_code(run.code_dir):
+        raise RLAError(f"{what} was not kept (backup='none'). Resume it without --same-code")
+    if program is None:
+        raise RLAError(f"{what} cannot be run: its command names neither a script nor a module. Print it: --print")
+    kept, cache = restoring.KeptCode(run.id, run.code_dir, project), cache_folder()
+    if not kept.differs():
+        return
+    if cache is None:
+        raise RLAError(f"{what} needs a folder. Set the variable XDG_CACHE_HOME to one")
+    lost = kept.missing_script(again.folder, program)
+    if lost is not None:
+        raise RLAError(f"{what} is not complete: it has no {lost}. Resume it without --same-code")
+    try:
+        tree = kept.restore(cache)
+    except OSError as error:
+        raise RLAError(f"{what} cannot be copied to {shell_path(cache)}: {text_of(error)}") from None
+    again.words, variables = restoring.command_on(tree, kept, program)
+    again.variables |= variables
 
 
 def _check(run: SavedRun, allow: list[str], from_start: bool) -> None:

@@ -36,7 +36,7 @@ from rla_hooks.config import checks
 from rla_hooks.errors import ConfigError, nearest
 from rla_hooks.fields import Fields, made_by
 from rla_hooks.masking import MASK, mask_value
-from rla_hooks.places import find, main_script, working_directory
+from rla_hooks.places import find, in_project, main_script, working_directory
 from rla_hooks.writers import WRITERS
 from rla_hooks.writers.base import Writer
 
@@ -291,7 +291,10 @@ def _read(given: object, here: Path, try_script: bool) -> tuple[Mapping[str, Any
         found, origin = find(here), "It was found upwards from the working directory"
         script = main_script() if try_script and found is None else None
         if script is not None:
-            found, origin = find(Path(os.path.realpath(script)).parent), "It was found upwards from the main script"
+            found, origin = (
+                find(in_project(os.path.realpath(script)).parent),
+                "It was found upwards from the main script",
+            )
     if found is None:
         return {}, None, False
     from rla_hooks.config.strict_yaml import read_mapping  # loads PyYAML, which a run without a file does not need

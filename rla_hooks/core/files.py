@@ -25,7 +25,7 @@ from rla_hooks.layout import RunPaths
 from rla_hooks.life import process_identity, read_status
 from rla_hooks.locks import locked
 from rla_hooks.masking import mask_value
-from rla_hooks.places import main_script
+from rla_hooks.places import in_project, main_script
 from rla_hooks.record import MAX_LAST, Claim, Ended, Progress, RunRecord, report_in_file, this_process
 from rla_hooks.smallfiles import read_json
 from rla_hooks.texts import cut, duration, shell_path, text_of
@@ -133,7 +133,8 @@ class RunFiles:
         report = backup.back_up(paths.code_dir, paths.log_root, look.listing, **options)
         origin = look.facts(paths.code_dir / backup.NOTES)
         left_out = {reason: len(names) for reason, names in report.left_out.items()}
-        self.record.save(**origin, code={"files": report.files, "bytes": report.bytes, "left_out": left_out})
+        code = {"files": report.files, "bytes": report.bytes, "left_out": left_out}
+        self.record.save(**origin, code=code | {"project": str(in_project(request.BackupRequest(**options).root))})
         self._logger.message(report.line())
         if problem := (origin["git"] or {}).get("problem"):
             self._logger.message(f"git: {problem}")

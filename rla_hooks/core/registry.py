@@ -61,6 +61,7 @@ _entered: ContextVar[Entered | None] = ContextVar("rla_hooks_current_run", defau
 _open: dict[Registered, threading.Thread] = {}  # oldest first, with the thread that opened it
 _started: set[Registered] = set()  # those that rla.start has made current in their thread
 _planned: list[Registered] = []  # planned, loaded, or begun by another process: to be finished at the process's end
+_has_begun = False
 _lock = threading.RLock()
 new_in_child(globals(), "_lock")
 
@@ -134,6 +135,11 @@ def enclosing() -> Any:
     run = current()
     around = (threading.main_thread(), threading.current_thread())
     return run if run is not None and _open.get(run) in around else None
+
+
+def has_begun() -> bool:
+    """Whether a run has begun in this process, though it may have ended."""
+    return _has_begun
 
 
 def open_count() -> int:
@@ -220,11 +226,13 @@ def guests() -> list[Any]:
 
 def register_open(run: Registered) -> None:
     """Register an open run: when the process ends, it is finished if nobody has finished it before."""
+    global _has_begun
     with _lock:
         if run in _planned:
             _planned.remove(run)
         paused = [other for other in _open if run.made_by_hook and other.made_by_hook and other is not run]
         _open.setdefault(run, threading.current_thread())
+        _has_begun = True
         process_end.watch(ending_runs, run.ending.in_block)
     for other in paused:  # outside of the lock: a logger in trouble asks for the current run
         other.logger.close()  # a sweep of a thousand runs would use up the process's file descriptors

@@ -25,8 +25,8 @@ class ResumeRequest(Fields):
     """Which run is to go on: a name, an id or its first letters, a path, a SavedRun, or ``auto``.
 
     allow: names of hyper-parameters that may differ from the stored ones. same_code: whether the run's code is to be
-    restored first. from_start: whether everything is to be cut, and nothing loaded. reason: who asks. notes: lines
-    for the log that say why a new run starts all the same.
+    restored first. from_start: whether everything is to be cut, and nothing loaded. reason: who asks. by_variable:
+    whether RLA_RESUME names the run, and no call. notes: lines for the log that say why a new run starts all the same.
 
     >>> ResumeRequest("auto", allow=("steps",)).reason
     'resume='
@@ -37,6 +37,7 @@ class ResumeRequest(Fields):
     same_code: bool = False
     from_start: bool = False
     reason: str = "resume="
+    by_variable: bool = False
     notes: list[str] = made_by(list)
 
 
@@ -90,7 +91,8 @@ def request_of(
     same_code = same_code or bool(os.environ.get("RLA_RESUME_SAME_CODE"))
     from_start = from_start or bool(os.environ.get("RLA_RESUME_FROM_START"))
     more = filter(None, os.environ.get("RLA_RESUME_ALLOW", "").split(","))
-    return ResumeRequest(run, (*names, *more), same_code, from_start, BY_VARIABLE)
+    reason = os.environ.get("RLA_RESUME_REASON", "").strip() or BY_VARIABLE
+    return ResumeRequest(run, (*names, *more), same_code, from_start, reason, by_variable=True)
 
 
 def _flags(same_code: object, from_start: object) -> list[tuple[str, object]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,15 +21,26 @@ def change_of(code_dir: Path, root: Path) -> str:
     code_dir: the run's. root: the project's folder. A module that the run did not keep is left out.
     """
     lines: list[str] = []
+    for relative, old, kept in _changed(code_dir, root):
+        found = unified(old.decode("utf-8", "replace"), kept.decode("utf-8", "replace"), relative)
+        lines += found or [f"--- a/{relative}", f"+++ b/{relative}"]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def changed_files(code_dir: Path, root: Path) -> list[str]:
+    """Return the paths in the project of imported modules that are not what the run kept."""
+    return [relative for relative, _, _ in _changed(code_dir, root)]
+
+
+def _changed(code_dir: Path, root: Path) -> Iterator[tuple[str, bytes, bytes]]:
+    """Yield path, former and present content, with secrets masked as in what the run kept."""
     for file in loaded_files(os.path.realpath(root)):
         relative = os.path.relpath(file, os.path.realpath(root)).replace(os.sep, "/")
         with suppress(OSError, ValueError):
             old, new = read_bytes(code_dir / relative, _MAX_TEXT), read_bytes(file, _MAX_TEXT)
-            kept = masked_file(relative, new)  # secrets are masked in what the run kept
+            kept = masked_file(relative, new)
             if kept is not None and kept != old:
-                found = unified(old.decode("utf-8", "replace"), kept.decode("utf-8", "replace"), relative)
-                lines += found or [f"--- a/{relative}", f"+++ b/{relative}"]
-    return "".join(f"{line}\n" for line in lines)
+                yield relative, old, kept
 
 
 def size_of(diff: str) -> str:

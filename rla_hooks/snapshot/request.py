@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rla_hooks.errors import did_you_mean
 from rla_hooks.fields import Fields
-from rla_hooks.places import is_installed, working_directory
+from rla_hooks.places import is_installed, restored, working_directory
 
 MODES = ("source", "lib", "none")
 MARKERS = (".git", "pyproject.toml", "setup.py", "setup.cfg", "rla_config.yaml")
@@ -22,6 +22,9 @@ def project_of(script: str | os.PathLike[str] | None) -> Path | None:
     the working directory. The home directory, a drive's root and the temporary folder are never a project.
     """
     folder = _folder_of(script)
+    copy = restored()
+    if copy is not None and folder.is_relative_to(copy["tree"]):
+        return Path(copy["tree"])
     never = {Path(os.path.realpath(place)) for place in (os.path.expanduser("~"), *_temporary_folder())}
     for candidate in (folder, *folder.parents):
         if candidate in never or candidate.parent == candidate:
