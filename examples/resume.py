@@ -29,8 +29,7 @@ def main(lr: float = 2.5e-3, updates: int = 100, save_every: int = 10, seed: int
     rla.new_saver(max_to_keep=3)
 
     done = 0  # updates
-    run = rla.current_run()  # None with RLA_MODE=off
-    if run and run.is_resumed:
+    if rla.is_resumed():
         # The rows after the checkpoint leave the curve, since they are made again: log nothing before this line.
         step, content = rla.load_checkpoint(objects=state)
         done = content["done"]
@@ -51,7 +50,7 @@ def main(lr: float = 2.5e-3, updates: int = 100, save_every: int = 10, seed: int
             return  # the run is `preempted`, and this process exits with 128 + the signal
 
     print(f"last return: {collector.mean_return():.1f} of 500")
-    if run:
+    if run := rla.current_run():  # None with RLA_MODE=off
         print(f"run:         {run.log_dir}")
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rla_hooks.errors import CheckpointError, ConfigError, RLAError, RLAWarning, RunError
     from rla_hooks.face import (
         current_run,
+        is_resumed,
         load_checkpoint,
         log,
         new_saver,
@@ -40,9 +41,9 @@ if TYPE_CHECKING:
 # fmt: off
 __all__ = [
     "CheckpointError", "ConfigError", "RLAError", "RLAWarning", "Run", "RunError", "Runs", "SavedRun", "Tester",
-    "__version__", "current_run", "latest_checkpoint", "load_checkpoint", "log", "new_saver", "run", "runs",
-    "save_checkpoint", "save_figure", "should_stop", "simple_hist", "simple_plot", "simple_scatter", "sql", "start",
-    "track",
+    "__version__", "current_run", "is_resumed", "latest_checkpoint", "load_checkpoint", "log", "new_saver", "run",
+    "runs", "save_checkpoint", "save_figure", "should_stop", "simple_hist", "simple_plot", "simple_scatter", "sql",
+    "start", "track",
 ]
 _HOME = {
     "core.preemption": ["should_stop"],

@@ -30,6 +30,28 @@ def current_run() -> Run | None:
     return run
 
 
+def is_resumed() -> bool:
+    """Return whether the current run goes on from a checkpoint, which ``load_checkpoint`` then gives.
+
+    True in a run that is resumed, or forked from another one; the same on all ranks. False in a new run, outside of a
+    run, and with ``RLA_MODE=off``.
+
+    >>> import rla_hooks as rla
+    >>> @rla.track(task="demo", writers=["csv"], backup="none")
+    ... def main(steps):
+    ...     first = rla.load_checkpoint()[0] if rla.is_resumed() else 0
+    ...     for step in range(first, steps):
+    ...         rla.log({"loss": 1.0 / (step + 1)}, step=step)
+    ...         rla.save_checkpoint({"weights": [1.0]}, step=step + 1)
+    >>> main(steps=3)
+    >>> main.resume(rla.runs()[-1], steps=5, allow=["steps"])
+    >>> rla.runs()[-1].metrics()["time-step"].tolist()
+    [0, 1, 2, 3, 4]
+    """
+    run = current_run()
+    return run is not None and run.is_resumed
+
+
 def _of_current(method: Callable[Concatenate[Any, P], R]) -> Callable[P, R]:
     """Return a function that calls this method of the current run. It raises RunError outside of a run."""
 

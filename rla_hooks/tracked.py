@@ -135,7 +135,7 @@ FORK_DOC = """Make a new run that begins with what another one was at a checkpoi
     run: the original: its id, or the first letters of it, its name, a folder of it, or one of ``rla.runs()``; it is
     only read. step: of one of its checkpoints; by default the newest. overrides: hyper-parameters in place of those of
     the original; what was masked as a secret, or stored only as text, must be passed. The new run has the original's
-    rows and checkpoints up to that step, and its custom data. ``rla.current_run().is_resumed`` is true in it, and
+    rows and checkpoints up to that step, and its custom data. ``rla.is_resumed()`` is true in it, and
     ``rla.load_checkpoint()`` gives that checkpoint. Of a method the object comes second.
     """
 

@@ -22,7 +22,7 @@ def test_the_public_names_are_those_of_the_design():
     """A name that is added or lost shows here."""
     assert sorted(NAMES) == sorted(set(NAMES)) == [
         "CheckpointError", "ConfigError", "RLAError", "RLAWarning", "Run", "RunError", "Runs", "SavedRun", "Tester",
-        "current_run",
+        "current_run", "is_resumed",
         "latest_checkpoint", "load_checkpoint", "log", "new_saver", "run", "runs", "save_checkpoint", "save_figure",
         "should_stop", "simple_hist", "simple_plot", "simple_scatter", "sql", "start", "track",
     ]  # fmt: skip
@@ -133,3 +133,16 @@ print(rla_hooks.runs({str(tmp_path)!r})[0].metrics()["a"].tolist())
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout.split("\n")[-2] == "[1]", done.stderr
+
+
+def test_is_resumed_where_nothing_is_tracked(monkeypatch):
+    """A program asks it in each run: outside of one, and with tracking off, it is no error."""
+
+    @rla.track(task="t", resume="auto", writers=["csv"], backup="none")
+    def main():
+        return rla.is_resumed()
+
+    monkeypatch.setenv("RLA_MODE", "off")
+    assert (main(), rla.is_resumed()) == (False, False)
+    monkeypatch.delenv("RLA_MODE")
+    assert (main(), rla.is_resumed()) == (False, False)

@@ -34,7 +34,7 @@ def fork(
     """Start a run's program again, as a new run that begins with what that run was at a checkpoint.
 
     The new run has the rows, checkpoints and custom data up to that step, and the program finds it as one that was
-    resumed: rla.current_run().is_resumed is true, and rla.load_checkpoint() gives the checkpoint. The run itself is
+    resumed: rla.is_resumed() is true, and rla.load_checkpoint() gives the checkpoint. The run itself is
     only read. The first run of the program that has its task and function becomes the fork, others are new. With
     --json or --print nothing is started: what would be is printed.
 
