@@ -110,8 +110,7 @@ class Parameters:
         ([0.1, 64, 64], {'seed': 1})
         """
         kinds = {name: each.kind for name, each in self._signature.parameters.items() if name != self._receiver}
-        args, rest = list[Any](), dict(arguments)
-        more = next((name for name, kind in kinds.items() if kind is kind.VAR_POSITIONAL), None)
+        args, rest, more = list[Any](), dict(arguments), self.more_name
         for name, kind in kinds.items():
             is_placed = kind is kind.POSITIONAL_ONLY or (
                 kind is kind.POSITIONAL_OR_KEYWORD and bool(rest.get(more or ""))
@@ -119,6 +118,34 @@ class Parameters:
             if is_placed and name in rest:
                 args.append(rest.pop(name))
         return [*args, *rest.pop(more or "", ())], rest
+
+    @property
+    def more_name(self) -> str | None:
+        """The name of ``*args``; None without."""
+        parameters = self._signature.parameters.items()
+        return next((name for name, each in parameters if each.kind is each.VAR_POSITIONAL), None)
+
+    def misfits(self, arguments: dict[str, Any]) -> tuple[list[str], list[str], list[str]]:
+        """Return the names that the function does not take, those that it needs, and those with defaults besides.
+
+        A decorator below it may do something about them: then nothing is said.
+
+        >>> def main(lr, steps, seed=0): ...
+        >>> Parameters(main).misfits({"lr": 0.1, "width": 64})
+        (['width'], ['steps'], ['seed'])
+        """
+        if hasattr(self._function, "__wrapped__"):
+            return [], [], []
+        known = {name: each for name, each in self._signature.parameters.items() if name != self._receiver}
+        takes_all = any(each.kind is each.VAR_KEYWORD for each in known.values())
+        unknown = [name for name in arguments if name not in known and not takes_all]
+        others = {
+            name: each
+            for name, each in known.items()
+            if name not in arguments and each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
+        }
+        needed = [name for name, each in others.items() if each.default is each.empty]
+        return unknown, needed, [name for name in others if name not in needed]
 
     def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> inspect.BoundArguments:
         function = self._function

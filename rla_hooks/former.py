@@ -12,10 +12,10 @@ from typing import Any
 
 from rla_hooks.errors import ConfigError
 from rla_hooks.fields import Fields
-from rla_hooks.forms import SECRET, forms_of, is_compared, is_restorable, is_same, restored
+from rla_hooks.forms import SECRET, forms_of, is_compared, is_restorable, is_same, kind_of_config, restored
 from rla_hooks.masking import MASK
 from rla_hooks.parameters import config_fields, flatten, safe
-from rla_hooks.texts import shown
+from rla_hooks.texts import beginnings, shown
 
 _LONGEST = 80  # characters of a value in a message
 _MODULE = "module."  # what a hook adds, if the run has a hyper-parameter of the same name
@@ -115,7 +115,7 @@ class FormerParameters:
         if name in overrides:
             return dict(overrides)
         fields = dict(config_fields(defaults.get(name)) or ())
-        if fields and not self.differences(fields):
+        if fields and kind == kind_of_config(defaults[name]) and not self.differences(fields):
             return dict(overrides)
         if kind != "dict":
             raise ConfigError(
@@ -167,16 +167,6 @@ class FormerParameters:
                     inner = inner.setdefault(part, {})
                 inner[last] = restored(value, self._forms.get(key))
         return found
-
-
-def beginnings(key: str) -> list[str]:
-    """Return a dotted name and what it begins with: the names by which it may be meant.
-
-    >>> beginnings("net.width")
-    ['net', 'net.width']
-    """
-    parts = key.split(".")
-    return [".".join(parts[: end + 1]) for end in range(len(parts))]
 
 
 def _is_in(key: str, name: str) -> bool:

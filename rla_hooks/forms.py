@@ -16,10 +16,12 @@ from typing import Any
 
 from rla_hooks.masking import mask_value
 from rla_hooks.parameters import MAX_PARAMETERS, flatten, stored
+from rla_hooks.texts import beginnings
 
 SECRET = "secret"  # it was masked
 TEXT = "text"  # of an object there is a text
 BEGINNING = "beginning"  # it is too long
+CLASH = "stored under the same name as another one"  # {"a.b": 1, "a": {"b": 2}}
 _OF_TYPE = "of type "  # it has another type there: a path is a text, a config a mapping
 _NOT_COMPARED = (SECRET, TEXT, BEGINNING)
 _EXACT = {type(None), bool, int, float, str}
@@ -36,9 +38,28 @@ def forms_of(values: Mapping[str, Any]) -> dict[str, str]:
     flat = flatten(values, containers)
     found = {key: form for key, value in flat.items() if (form := _form_of(key, value))}
     found |= {key: _type_of(value) for key, value in containers.items() if not _is_plain_mapping(value)}
+    found |= dict.fromkeys(_clashes(values), CLASH)
     if len(flat) > MAX_PARAMETERS:
         found["<more>"] = BEGINNING
     return found
+
+
+def kind_of_config(value: Any) -> str:
+    """Return the type of the one argument whose fields are the hyper-parameters; ``dict`` if they make it again.
+
+    >>> kind_of_config({"lr": 0.1}), kind_of_config({0: 0.1})
+    ('dict', 'dict with keys that are no texts')
+    """
+    name = type(value).__name__
+    is_odd = isinstance(value, dict) and any(type(key) is not str for key in value)
+    return f"{name} with keys that are no texts" if is_odd else name
+
+
+def _clashes(values: Mapping[str, Any]) -> list[str]:
+    """Return the names of which one begins with another and a dot: of both there may be one dotted name."""
+    dotted = [key for key in values if type(key) is str and "." in key]
+    pairs = [(key, start) for key in dotted for start in beginnings(key)[:-1] if start in values]
+    return [name for pair in pairs for name in pair]
 
 
 def _form_of(key: str, value: Any) -> str | None:

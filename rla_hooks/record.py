@@ -125,6 +125,13 @@ class RunRecord:
         self.content |= {"ended": iso_time(), "seconds": round(time.monotonic() - self._clock, 3)}
         return outcome.note(self.content, status, error, signal, revocable)
 
+    def is_over(self) -> bool:
+        """Whether the run goes on in a later life, as its file says now: another object's, maybe on another machine."""
+        try:
+            return bool(read_json(self.path).get("life") != self.content.get("life"))
+        except (OSError, ValueError):
+            return self._is_over
+
     def revoke_report(self, error: BaseException | str | None = None) -> None:
         """Keep a reported failure as a note only, since the run itself ends by ``error``, or well, or goes on."""
         self._catch_up()

@@ -17,8 +17,9 @@ from typing import Any
 
 from rla_hooks import atomic, ranks
 
-SIZE = 16 << 10  # bytes of each file, and so of the longest content
-_CUT = {"error": 4000, "warnings": 5, "gaps": 20}  # characters, or elements; before them the result is left out
+SIZE = 16 << 10  # bytes of each file, and so of the longest content; more where there is a long content already
+_SPARE = 8 << 10  # bytes that a content may grow by
+_CUT = {"error": 4000, "warnings": 5, "gaps": 20, "restarts": 5}  # characters, or elements; the result goes before
 _FULL = (errno.ENOSPC, errno.EDQUOT)  # no blocks or inodes are left, on the disk or for this user
 
 
@@ -37,6 +38,7 @@ class Reserve:
 
     def __init__(self, path: Path):
         self.path = path
+        self.size = SIZE
         self._files: list[Path] = []
         self._is_kept = False
         self._process = ranks.process_id
@@ -47,7 +49,10 @@ class Reserve:
         return self._process == ranks.process_id
 
     def keep(self) -> None:
-        """Make the files, as far as there is room for them."""
+        """Make the files, as far as there is room for them. A run.json that has grown long gets longer ones."""
+        if not self._files:
+            with suppress(OSError):
+                self.size = max(self.size, -(-(self.path.stat().st_size + _SPARE) // SIZE) * SIZE)
         if not self._is_own:
             self._files, self._process = [], ranks.process_id
         self._is_kept = True
@@ -57,7 +62,7 @@ class Reserve:
                 self._files.append(file)
                 try:
                     with open(file, "xb", buffering=0) as new:
-                        if new.write(b" " * SIZE) < SIZE:
+                        if new.write(b" " * self.size) < self.size:
                             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 except OSError:
                     self._discard(self._files.pop())
@@ -68,7 +73,7 @@ class Reserve:
 
         With the reserve, a long traceback and long lists are cut at their beginnings, as far as needed.
         """
-        if self._is_scarce() and (data := _fitting(content)) is not None:
+        if self._is_scarce() and (data := _fitting(content, self.size)) is not None:
             self._replace(data)
             return
         try:
@@ -76,7 +81,7 @@ class Reserve:
         except OSError as error:
             if error.errno not in _FULL or not self._files or not self._is_own:
                 raise
-            data = _fitting(content)
+            data = _fitting(content, self.size)
             if data is None:
                 raise
             self._replace(data)
@@ -95,7 +100,7 @@ class Reserve:
         file = self._files.pop()
         try:
             with open(file, "r+b", buffering=0) as old:
-                old.write(data.ljust(SIZE))
+                old.write(data.ljust(self.size))
             self._save_former()
             os.replace(file, self.path)
         finally:
@@ -104,7 +109,7 @@ class Reserve:
     def _save_former(self) -> None:
         """Keep the file that is about to be replaced, if it has the room: no other process can take it meanwhile."""
         with suppress(OSError):  # a file system without hard links
-            if self.path.stat().st_size == SIZE:
+            if self.path.stat().st_size == self.size:
                 kept = atomic.temporary_name(self.path.parent)
                 os.link(self.path, kept)
                 self._files.append(kept)
@@ -119,7 +124,7 @@ class Reserve:
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy keeps no room: the files are the original's."""
-        return {"path": self.path, "_files": [], "_is_kept": False, "_process": self._process}
+        return {"path": self.path, "size": self.size, "_files": [], "_is_kept": False, "_process": self._process}
 
     def _discard(self, file: Path) -> None:
         with suppress(OSError):
@@ -127,13 +132,13 @@ class Reserve:
         atomic.release_name(file)
 
 
-def _fitting(content: Mapping[str, Any]) -> bytes | None:
-    """Return the content as JSON of at most ``SIZE`` bytes, and None if it is too long even when it is cut."""
+def _fitting(content: Mapping[str, Any], size: int = SIZE) -> bytes | None:
+    """Return the content as JSON of at most ``size`` bytes, and None if it is too long even when it is cut."""
     short, data = dict(content), atomic.json_bytes(content)
-    if len(data) > SIZE and short.pop("result", None) is not None:
+    if len(data) > size and short.pop("result", None) is not None:
         data = atomic.json_bytes(short)
     for key, kept in _CUT.items():
-        if len(data) > SIZE and isinstance(short.get(key), (str, list)):
+        if len(data) > size and isinstance(short.get(key), (str, list)):
             short[key] = short[key][-kept:]
             data = atomic.json_bytes(short)
-    return data if len(data) <= SIZE else None
+    return data if len(data) <= size else None

@@ -23,7 +23,8 @@ from rla_hooks.endings import KILLED, RUNNING
 from rla_hooks.texts import iso_time, shown
 
 PROCESS = ("host", "pid", "process", "pid_namespace")  # what identifies a process
-_MAX_ERROR = 2000  # characters of a traceback: a run may be resumed a hundred times
+_MAX_ERROR = 2000  # characters of the traceback of the life before
+_MAX_OLDER_ERROR = 200  # of those before that one: a run may be resumed a hundred times
 _ENDING = ("ended", "seconds", "error", "signal", "rows", "last_step", "job")
 
 
@@ -70,12 +71,18 @@ def former_life(content: Mapping[str, Any], status: str, reason: str) -> dict[st
     return entry | {"taken_up": iso_time(), "reason": reason, "step": None, "rows_cut": 0, "cut": None}
 
 
+def _shortened(entry: Any) -> Any:
+    """An entry of ``restarts`` once another life has followed: the end of its error, which says what it was."""
+    error = entry.get("error") if isinstance(entry, dict) else None
+    return {**entry, "error": error[-_MAX_OLDER_ERROR:]} if isinstance(error, str) else entry
+
+
 def new_life(content: Mapping[str, Any], me: Mapping[str, Any], status: str, **news: Any) -> dict[str, Any]:
     """Return the content of a run.json whose run goes on in the process ``me``.
 
     status: how the life before ended. news: what is to stand there of the new one, with ``reason``.
     """
-    reason, listed = news.pop("reason"), content.get("restarts")
+    former, listed = former_life(content, status, news.pop("reason")), content.get("restarts")
     kept = {key: value for key, value in content.items() if key != "result"}
     return kept | {
         **me,
@@ -84,7 +91,7 @@ def new_life(content: Mapping[str, Any], me: Mapping[str, Any], status: str, **n
         "resumed": iso_time(),
         **dict.fromkeys(("ended", "seconds", "error", "signal")),
         "reported": False,
-        "restarts": [*(listed if isinstance(listed, list) else []), former_life(content, status, reason)],
+        "restarts": [*map(_shortened, listed if isinstance(listed, list) else []), former],
         **news,
     }
 

@@ -3,17 +3,22 @@
     a run by name             it goes on, or a ConfigError says all that is against it
     auto                      the newest run of the same task, function and hyper-parameters that is over and did not
                               finish: killed, preempted, interrupted; failed only in a further try of the same job
-    RLA_RESUME=<run>          the first run of its task and function, in this process and those that it starts
+    RLA_RESUME=<run>          the first start that fits its task, function and hyper-parameters, in this process and
+                              those that it starts: of a sweep, it is the one that was killed
 
-Where ``auto`` finds none, and for further runs under RLA_RESUME, a new run starts; the request's notes say why.
+Where ``auto`` finds none, and for other starts under RLA_RESUME, a new run starts; the request's notes say why. Other
+hyper-parameters are a warning as well, at once, since the user may have meant this start; and so is, at the end of the
+program, that no start was the one that RLA_RESUME means.
 """
 
 from __future__ import annotations
 
+import atexit
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +29,8 @@ from rla_hooks.core.job import job_identity
 from rla_hooks.core.resume_request import AUTO, Resumable, ResumeRequest
 from rla_hooks.core.settings import RunSettings
 from rla_hooks.endings import FAILED, FINISHED, PRUNED, RUNNING, SEVERITY
-from rla_hooks.errors import ConfigError, RLAError
-from rla_hooks.former import FormerParameters, beginnings
+from rla_hooks.errors import ConfigError, RLAError, warn
+from rla_hooks.former import FormerParameters
 from rla_hooks.layout import RunPaths
 from rla_hooks.query import SavedRun
 from rla_hooks.query.entry import read_entry
@@ -40,14 +45,17 @@ from rla_hooks.resume_checks import (
     is_same_function,
     is_writer,
     newest_checkpoint,
+    other_parameters,
     unknown_names,
     why_alive,
 )
 from rla_hooks.resume_ranks import told_by_environment, wait_for_rank_zero
 from rla_hooks.smallfiles import read_json
-from rla_hooks.texts import shown
+from rla_hooks.texts import beginnings, printable, shown
 
 _TAKEN = "RLA_RESUMED"  # the run that RLA_RESUME named, once it has been resumed; processes inherit it
+_MAX_LISTED = 5  # differences in a warning
+_unmet: dict[str, tuple[str, int]] = {}  # by the id of what RLA_RESUME means: why it is not resumed, and who knows it
 _ZONES = timedelta(hours=26)  # between the clocks of two machines
 
 
@@ -69,8 +77,9 @@ def choose(settings: RunSettings, wait: bool = True) -> Resumable | None:
     config = settings.config
     saved = find(request.run, None if config is None else config.log_root)
     if request.by_variable:
-        why = _is_of_another(saved, settings)
+        why = _is_of_another(saved, settings) or _has_other_parameters(saved, settings, request)
         if why is not None:
+            _keep_unmet(saved.id, why)
             request.notes.append(f"RLA_RESUME names {saved.id}, {why}: this run is new")
             return None
     if is_follower and (found := wait_for_rank_zero(lambda: _now(paths_of(saved)), wait)):
@@ -121,9 +130,53 @@ def _is_of_another(saved: SavedRun, settings: RunSettings) -> str | None:
     return None
 
 
+def _has_other_parameters(saved: SavedRun, settings: RunSettings, request: ResumeRequest) -> str | None:
+    differing = other_parameters(saved, settings, request)
+    if not differing:
+        return None
+    listed = "; ".join(map(str, differing[:_MAX_LISTED]))
+    more = f"; and {len(differing) - _MAX_LISTED} more" if len(differing) > _MAX_LISTED else ""
+    if saved.id not in _unmet and is_writer(settings):
+        names = ",".join(each.name for each in differing)
+        warn(
+            f"RLA_RESUME names the run {saved.id}, and this start has other hyper-parameters: {listed}{more}. It is a "
+            f"new run, and {saved.id} waits for a start that fits. If this one is meant: RLA_RESUME_ALLOW={names}"
+        )
+    return f"whose hyper-parameters are others: {listed}{more}"
+
+
+def _keep_unmet(run_id: str, why: str) -> None:
+    """Warn at the end of the program if nothing has gone on with the run."""
+    if not _unmet:
+        atexit.register(_tell_unmet)
+    _unmet.setdefault(run_id, (why, os.getpid()))
+
+
+def _tell_unmet() -> None:
+    processes = sys.modules.get("multiprocessing.process")
+    if processes is not None and processes.parent_process() is not None:  # another one of a pool may have resumed it
+        return
+    for run_id, (why, pid) in _unmet.items():
+        if pid == os.getpid() and os.environ.get(_TAKEN) != run_id:
+            warn(
+                f"RLA_RESUME names the run {printable(run_id)}, which has not gone on: no start fitted it. It is {why}."
+            )
+
+
 def forget_state() -> None:
     """As in a process that has just begun."""
+    _unmet.clear()
     os.environ.pop(_TAKEN, None)
+
+
+def _damage(content: Mapping[str, Any]) -> list[str]:
+    """Return why no new life can begin with this run.json."""
+    for key in ("started", "resumed"):
+        try:
+            datetime.fromisoformat(str(content.get(key) or content["started"]))
+        except ValueError:
+            return [f"run.json has {key} {shown(content.get(key), 40)}"]
+    return []
 
 
 class _Search:
@@ -198,7 +251,10 @@ class _Search:
         return is_known and is_same_function(content.get("function"), function_of(self._settings))
 
     def _fits(self, saved: SavedRun) -> bool:
-        if saved.problems or not self._has_same_parameters(saved):
+        if damage := saved.problems or _damage(saved.run_json):
+            self._passed.append(f"{saved.id} is damaged ({'; '.join(damage).rstrip('.')})")
+            return False
+        if not self._has_same_parameters(saved):
             return False
         if saved.status == FAILED and not self._is_same_job(saved.run_json.get("job")):
             self._passed.append(f"{saved.id} failed, and this is no further try of its job")

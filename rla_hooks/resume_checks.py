@@ -14,7 +14,7 @@ from rla_hooks.core.resume_request import Resumable, ResumeRequest
 from rla_hooks.core.settings import RunSettings
 from rla_hooks.endings import FINISHED, RUNNING
 from rla_hooks.errors import ConfigError, RunError, did_you_mean
-from rla_hooks.former import MISSING, Difference, FormerParameters, beginnings
+from rla_hooks.former import MISSING, Difference, FormerParameters
 from rla_hooks.layout import RunPaths, check_task, task_folders
 from rla_hooks.places import main_script, restored
 from rla_hooks.query import SavedRun
@@ -22,7 +22,7 @@ from rla_hooks.query.entry import UNKNOWN
 from rla_hooks.query.moved import paths_of
 from rla_hooks.query.rla_runs import is_of_rla
 from rla_hooks.record import FORMAT
-from rla_hooks.texts import shell_path, shown
+from rla_hooks.texts import beginnings, shell_path, shown
 
 if TYPE_CHECKING:
     from rla_hooks.same_code import SameCode
@@ -182,8 +182,22 @@ def _names_of(changes: list[Difference]) -> list[str]:
     return [name for each in changes for name in beginnings(each.name)]
 
 
+def _refused(changes: list[Difference], allow: tuple[str, ...]) -> list[Difference]:
+    return [each for each in changes if not any(name in allow for name in beginnings(each.name))]
+
+
+def other_parameters(saved: SavedRun, settings: RunSettings, request: ResumeRequest) -> list[Difference]:
+    """Return the hyper-parameters for which a start is none of this run; nothing where :func:`checked` says more."""
+    if any(_foreign(saved)):
+        return []
+    former = FormerParameters(saved.run_json, saved.hparams)
+    if any(unknown_names(request.allow, [*former.names, *former.flat], settings)):
+        return []
+    return _refused(former.differences(settings.hyper_param, complete=False), request.allow)
+
+
 def _not_allowed(changes: list[Difference], allow: tuple[str, ...]) -> Iterator[str]:
-    refused = [each for each in changes if not any(name in allow for name in beginnings(each.name))]
+    refused = _refused(changes, allow)
     for each in refused[:_MAX_LISTED]:
         back = "Leave it out" if each.stored is MISSING else "Give what it was"
         yield f"the hyper-parameter {each}. {back}, or allow it: allow=[{each.name!r}]."

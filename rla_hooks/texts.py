@@ -128,3 +128,13 @@ def iso_time(seconds: float | None = None) -> str:
     """
     time = datetime.now(timezone.utc) if seconds is None else datetime.fromtimestamp(seconds, timezone.utc)
     return time.isoformat(timespec="microseconds")
+
+
+def beginnings(key: str) -> list[str]:
+    """Return a dotted name and what it begins with: the names by which it may be meant.
+
+    >>> beginnings("net.width")
+    ['net', 'net.width']
+    """
+    parts = key.split(".")
+    return [".".join(parts[: end + 1]) for end in range(len(parts))]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
 from rla_hooks.calls import Parameters
 from rla_hooks.core.fork_request import ForkRequest
-from rla_hooks.errors import ConfigError
+from rla_hooks.endings import FINISHED
+from rla_hooks.errors import ConfigError, warn
+from rla_hooks.texts import shown
 
 if TYPE_CHECKING:
     import os
@@ -95,7 +97,13 @@ def resume_of(
         from rla_hooks import config, resumable  # late: it reads saved runs
 
         saved = resumable.find(run, config.load(where[0], log_root=where[1]).log_root)
-        args, named = parameters.as_call(resumable.arguments_of(saved, overrides, function))
+        arguments, added = _of_today(
+            function, parameters, resumable.arguments_of(saved, overrides, function), overrides
+        )
+        # A finished run needs a better reason to go on; a config that stays with its default is not new.
+        if saved.status != FINISHED and not saved.run_json.get("config_argument"):
+            allow = [allow, *added] if isinstance(allow, str) else [*allow, *added]
+        args, named = parameters.as_call(arguments)
         return call((*receiver, *args), named, (saved, allow, same_code, from_start))
 
     resume.__doc__, resume.__module__ = RESUME_DOC, function.__module__
@@ -122,12 +130,42 @@ def fork_of(
         from rla_hooks import config, forkable, resumable
 
         saved = forkable.source(run, config.load(where[0], log_root=where[1]).log_root)
-        args, named = parameters.as_call(resumable.arguments_of(saved, overrides, function))
+        arguments, _ = _of_today(function, parameters, resumable.arguments_of(saved, overrides, function), overrides)
+        args, named = parameters.as_call(arguments)
         return call((*receiver, *args), named, ForkRequest(saved, rest[0] if rest else step))
 
     fork.__doc__, fork.__module__ = FORK_DOC, function.__module__
     fork.__qualname__ = f"{function.__qualname__}.fork"
     return fork
+
+
+def _of_today(
+    function: Callable[..., Any], parameters: Parameters, arguments: dict[str, Any], overrides: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the arguments that the function still takes, and the names of parameters that it has got since.
+
+    Those have their defaults. A stored one that it has no more is left out with a warning. Raises ConfigError.
+    """
+    name = function.__qualname__
+    unknown, needed, added = parameters.misfits(arguments)
+    problems = [
+        f"{name} has no parameter {each!r}, which was given. Leave it out." for each in unknown if each in overrides
+    ]
+    problems += [
+        f"{name} needs {each!r}, which the run does not have. Pass it: {each}=..., and in a resume "
+        f"allow=[{each!r}], too."
+        for each in needed
+    ]
+    more = parameters.more_name
+    if more is not None and not isinstance(arguments.get(more, ()), (list, tuple)):
+        problems.append(f"{name} takes *{more}, and the run's {more} is {shown(arguments[more], 100)}. Pass a tuple.")
+    if problems:
+        raise ConfigError(problems)
+    for each in unknown:
+        warn(
+            f"{name} has no parameter {each!r} any more: what the run had, {shown(arguments[each], 100)}, is left out."
+        )
+    return {key: value for key, value in arguments.items() if key not in unknown}, added
 
 
 FORK_DOC = """Make a new run that begins with what another one was at a checkpoint, and call this function in it.
@@ -144,6 +182,7 @@ RESUME_DOC = """Go on with a run of this function: call it with the stored hyper
 
     run: its id, or the first letters of it, its name, a folder of it, or one of ``rla.runs()``. overrides:
     hyper-parameters in place of the stored ones; one that differs must be named in ``allow``. Those that were masked
-    as secrets, or stored only as text, must be passed. same_code, from_start: as in ``rla.track``. Of a method the
-    object comes second: ``Trainer.fit.resume(run, trainer)``.
+    as secrets, or stored only as text, must be passed. A parameter that the function has got since has its default; a
+    stored one that it has no more is left out with a warning. same_code, from_start: as in ``rla.track``. Of a method
+    the object comes second: ``Trainer.fit.resume(run, trainer)``.
     """

@@ -419,5 +419,7 @@ def _hyper_parameters(arguments: dict[str, Any]) -> tuple[dict[str, Any], tuple[
         ((name, config),) = arguments.items()
         fields = config_fields(config)
         if fields:
-            return dict(fields), (name, type(config).__name__)
+            from rla_hooks.forms import kind_of_config  # late
+
+            return dict(fields), (name, kind_of_config(config))
     return arguments, None

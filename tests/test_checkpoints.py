@@ -190,6 +190,7 @@ def test_the_manifest_says_what_is_there(kit, tmp_path):
             "size": sum(file.stat().st_size for file in files_of(path)),
             "crc32c": f"{google_crc32c.value(data(path)):08x}",
             "info": {},
+            "own": True,
         }
         for path, name, step in zip(paths, "ba", (7, 3), strict=True)
     ]

@@ -317,6 +317,29 @@ with rla.run(**OPTIONS) as run:
 """
     code, said, [run] = program(source, signal.SIGTERM)
     assert code == 143 and run.status == "preempted", said
+    assert said.count("asked in a thread") == 1 and "SIGUSR1, SIGUSR2 will end this program" in said
+    source = source.replace("ready()", "rla.should_stop(); ready()")
+    code, said, [_, run] = program(source, signal.SIGUSR1)
+    assert code == 138 and run.status == "preempted", said
+
+
+@pytest.mark.parametrize("options", ["resume='auto'", "x=1"])
+def test_a_run_in_a_thread_is_told_that_no_signal_preempts_it(program, options):
+    """Python has no way to set the handlers there; else the user would learn it when the machine is taken away."""
+    source = f"""
+def train():
+    with rla.run(**OPTIONS, {options}):
+        for step in range(3000):
+            rla.log({{"a": 1}}, step=step)
+            if rla.should_stop(): return
+            if step == 3: ready()
+            time.sleep(0.01)
+thread = threading.Thread(target=train)
+thread.start(); thread.join()
+"""
+    code, said, _ = program(source, signal.SIGTERM)
+    assert code == -signal.SIGTERM and said.count("Start the run in the main thread") == 1, said
+    assert "SIGTERM, SIGUSR1, SIGUSR2 will end this program without a preemption" in said
 
 
 def test_children_that_were_forked(program):
@@ -377,10 +400,10 @@ def test_in_a_session_only_a_line_is_printed(tmp_path, shell):
 
 def test_asking_costs_less_than_a_microsecond():
     """The usual answer is two comparisons; a bound ten times that, for a machine that is busy."""
-    with rla.run(task="t", writers=[], backup="none"):
+    with rla.run(task="t", writers=[], backup="none") as run:
         rla.should_stop()
-        asked = preemption.should_stop
-        assert min(timeit.repeat(asked, number=1000, repeat=20)) / 1000 < 1e-6
+        for asked in (preemption.should_stop, run.should_stop):
+            assert min(timeit.repeat(asked, number=1000, repeat=20)) / 1000 < 1e-6
     assert not registry.open_count()
 
 

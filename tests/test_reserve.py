@@ -84,6 +84,21 @@ def test_a_content_that_is_too_long_is_cut(small_disk):
     assert (len(read["warnings"]), read["warnings"][-1]) == (5, "last")
 
 
+def test_a_long_content_gets_a_long_reserve(small_disk):
+    """A run that was resumed a hundred times has a long run.json, and still tells how it ended."""
+    path = small_disk / "run.json"
+    lives = [{"status": "killed", "error": None, "rows": number, "text": "x" * 400} for number in range(100)]
+    atomic.write_json(path, {"status": "running", "restarts": lives})
+    reserve = Reserve(path)
+    reserve.keep()
+    fill(small_disk)
+    for status in ("running", "interrupted"):
+        reserve.write_json({"status": status, "error": "y" * 1000, "restarts": lives})
+        assert json.loads(path.read_text()) == {"status": status, "error": "y" * 1000, "restarts": lives}
+    reserve.write_json({"status": "failed", "restarts": lives * 3})
+    assert json.loads(path.read_text()) == {"status": "failed", "restarts": lives[-5:]}
+
+
 def test_without_room_for_it_or_with_too_much_content_the_old_file_stays(small_disk):
     """The error is that of the disk, and nothing half made is left."""
     path = small_disk / "run.json"

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import rla_hooks as rla
-from rla_hooks import errors, life, resume_ranks
+from rla_hooks import errors, life, resumable, resume_ranks
 from rla_hooks.errors import ConfigError, RunError
 
 pytestmark = pytest.mark.usefixtures("quiet")
@@ -380,6 +380,14 @@ def test_the_newest_is_that_of_the_latest_start():
     assert started(resume="auto", seed=1)[0].name == second.name
 
 
+def test_auto_passes_over_a_run_that_no_life_can_begin_of():
+    """A damage that only a new life would find must not stop every start of the task."""
+    run = ended()
+    change(run, started="never")
+    new, log = started(resume="auto")
+    assert new.name != run.name and f"{run.id} is damaged (run.json has started 'never'): this run is new" in log
+
+
 def test_damaged_runs_hide_no_other():
     """A run.json that cannot be read, a folder without one, one of a newer version."""
     run = ended()
@@ -473,14 +481,52 @@ def test_runs_of_other_tasks_and_functions_are_new(monkeypatch):
     assert started(lr=0.1)[0].name == run.name
 
 
-def test_other_hyper_parameters_are_a_mistake(monkeypatch):
-    """The first call is what is meant; another value is no reason to start anew without a word."""
+def test_the_variable_finds_its_run_in_a_sweep(monkeypatch, warnings_as_text):
+    """Other hyper-parameters are another run, with one warning: the user may have meant this start."""
+    run = ended(seed=1)
+    monkeypatch.setenv("RLA_RESUME", run.id)
+    logs = []
+    for seed in range(4):
+        new, log = started(seed=seed)
+        logs.append(log)
+        assert (new.name == run.name) is (seed == 1)
+    assert "whose hyper-parameters are others: seed is 0, and was 1: this run is new" in logs[0]
+    [text] = warnings_as_text
+    assert f"{run.id} waits for a start that fits. If this one is meant: RLA_RESUME_ALLOW=seed" in text
+    resumable._tell_unmet()
+    assert len(warnings_as_text) == 1
+    warnings_as_text.clear()
+
+
+def test_the_variable_with_changes_that_are_allowed(monkeypatch):
+    """And a name that is none is a mistake, not a reason to start anew."""
     run = ended(lr=0.1)
     monkeypatch.setenv("RLA_RESUME", run.id)
-    with pytest.raises(ConfigError, match=r"lr is 0.2, and was 0.1"):
+    monkeypatch.setenv("RLA_RESUME_ALLOW", "rl")
+    with pytest.raises(ConfigError, match="allow has 'rl', which is no hyper-parameter"):
         rla.start(**QUICK, lr=0.2)
     monkeypatch.setenv("RLA_RESUME_ALLOW", "lr,silent")
     assert started(lr=0.2)[0].name == run.name
+
+
+def test_a_variable_that_fits_nothing_is_told_at_the_end(tmp_path):
+    """The last thing that the program says: it has resumed nothing, and why."""
+    run = ended(lr=0.1)
+    told = {}
+    for what in ({"lr": 0.2}, {"task": "u"}, {"lr": 0.1}):
+        source = f"import rla_hooks as rla\nwith rla.run(**{ {**QUICK, **what}!r}): print('ran')"
+        (tmp_path / "p.py").write_text(source)
+        done = subprocess.run(
+            [sys.executable, tmp_path / "p.py"],
+            env={**os.environ, "RLA_RESUME": str(run.log_dir)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+        told[str(what)] = done.stderr.count("which has not gone on: no start fitted it"), done.stderr
+    assert [count for count, _ in told.values()] == [1, 1, 0], told
+    assert "lr is 0.2, and was 0.1" in told[str({"lr": 0.2})][1] and "of the task 't'" in told[str({"task": "u"})][1]
 
 
 def test_the_variable_may_say_auto_and_from_start(monkeypatch):
@@ -633,6 +679,70 @@ def test_arguments_of_an_older_run(tmp_path):
 
     main.resume(old.id, from_start=True)
     assert got == [old.hparams]
+
+
+@pytest.mark.parametrize(
+    "config", [{0: 0.1, 100: 0.01}, {None: 1}, {True: 1}, {(1, 2): 3}, {1: 2, "1": 3}, {"a.b": 1, "a": {"b": 2}}]
+)
+def test_keys_that_cannot_be_given_back(config):
+    """A config of other keys than it had would be another training, without a word."""
+    got = []
+
+    @rla.track(**QUICK)
+    def main(cfg=None, **more):
+        got.append({"cfg": cfg, **more})
+        rla.save_checkpoint({"a": 1}, step=1)
+        raise KeyboardInterrupt
+
+    calls = [{"cfg": config}, {"cfg": {"nested": config}}, {"cfg": config, "lr": 0.1}]
+    if all(isinstance(key, str) for key in config):
+        calls.append({"lr": 0.1, **config})
+    for arguments in calls:
+        with pytest.raises(KeyboardInterrupt):
+            main(**arguments)
+        with pytest.raises(ConfigError, match="what was stored"):
+            main.resume(rla.runs()[-1])
+        with pytest.raises(KeyboardInterrupt):
+            main.resume(rla.runs()[-1], **arguments)
+        assert got[-1] == got[-2]
+
+
+def test_a_function_that_has_changed_since(warnings_as_text):
+    """New parameters have their defaults, old ones are left out with a warning; what is needed is named."""
+
+    def tracked(function):
+        function.__qualname__ = "main"
+        return rla.track(**QUICK)(function)
+
+    def body():
+        rla.save_checkpoint({"a": 1}, step=1)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        tracked(lambda lr=0.1: body())()
+    run = rla.runs()[-1]
+    with pytest.raises(KeyboardInterrupt):
+        tracked(lambda lr=0.1, new=5: body()).resume(run.id)
+    assert "hyper-parameter changed: new is 5, and was missing" in run.paths.log_txt.read_text()
+    change(run, status="finished")
+    with pytest.raises(ConfigError, match="it has finished"):
+        tracked(lambda lr=0.1, newer=5: body()).resume(run.id)
+    change(run, status="interrupted")
+    assert not warnings_as_text
+    with pytest.raises(KeyboardInterrupt):
+        tracked(lambda new=5: body()).resume(run.id)
+    assert "main has no parameter 'lr' any more: what the run had, 0.1, is left out" in warnings_as_text.pop()
+    for function, told in (
+        (lambda lr, new, other: body(), "main needs 'other', which the run does not have. Pass it: other=..."),
+        (lambda *lr: body(), r"main takes \*lr, and the run's lr is 0.1. Pass a tuple"),
+    ):
+        with pytest.raises(ConfigError, match=told):
+            tracked(function).resume(run.id)
+    with pytest.raises(ConfigError, match="main has no parameter 'foo', which was given"):
+        tracked(lambda lr, new: body()).resume(run.id, foo=3)
+    with pytest.raises(KeyboardInterrupt):
+        tracked(lambda rate=0.1: body()).fork(run.id)
+    assert "'lr' any more" in warnings_as_text.pop()
 
 
 def test_auto_is_no_run_to_take_arguments_of():

@@ -17,6 +17,7 @@ import pytest
 
 import rla_hooks as rla
 from rla_hooks import hooks, testing
+from rla_hooks.core import archive
 from rla_hooks.errors import ConfigError, RunError
 from rla_hooks.query.entry import seconds_of
 from rla_hooks.record import report_in_file
@@ -222,6 +223,24 @@ def test_a_former_life_ends_nothing_any_more():
         old.flush()
         assert content_of(run)["status"] == "running"
     assert (content_of(run)["status"], content_of(run)["error"]) == ("finished", None)
+
+
+def test_a_former_life_adds_no_checkpoint(warnings_as_text):
+    """Its newest one would be what the next resume goes on from; nor does it change the custom data."""
+    old = interrupted()
+    with rla.run(**QUICK, resume=old.name) as run:
+        rla.load_checkpoint()
+        newest = rla.latest_checkpoint(run)
+        run.add_custom_data("life", "new")
+        rla.save_checkpoint({"w": 1}, step=7)
+        for step in (500, 501):
+            assert old.save_checkpoint({"w": 0}, {"life": "old"}, step=step) is None
+        (run.checkpoint_dir / "late.bin").write_text("late")
+        old.register_checkpoint(run.checkpoint_dir / "late.bin", 502)
+        assert rla.latest_checkpoint(run).name == "checkpoint-7.pkl" != newest.name
+    assert ["the run was resumed, and goes on elsewhere" in text for text in warnings_as_text] == [True]
+    warnings_as_text.clear()
+    assert archive.load(run.paths.tester_pkl)[0]["custom_data"]["life"] == "new"
 
 
 def test_ctrl_c_at_the_start_of_a_resume_leaves_the_run_resumable(monkeypatch):

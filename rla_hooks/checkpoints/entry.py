@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 MANIFEST = "manifest.json"
-_OPTIONAL = ("written", "cut")  # not written where they are None: older manifests stay as they are
+_OPTIONAL = ("written", "cut", "own")  # not written where they are None: older manifests stay as they are
 
 Positions = dict[str, tuple[int | None, int]]
 
@@ -27,6 +27,9 @@ class Entry:
 
     cut: the number of the cut by which a resume went back to before this checkpoint; None for others. Its file is kept.
 
+    own: True where :class:`~rla_hooks.checkpoints.saver.Saver` has put the whole file in its place: nobody writes into
+    it again, so that a fork may share it. None for files that a framework or the program has written by itself.
+
     >>> Entry("best-3.pt", "best", 3, time=0.0, size=10, crc32c="e3069283").step
     3
     """
@@ -40,6 +43,7 @@ class Entry:
     info: dict[str, Any] = field(default_factory=dict, hash=False)
     written: Positions | None = field(default=None, hash=False)
     cut: int | None = None
+    own: bool | None = None
 
     @property
     def line(self) -> str:
@@ -61,6 +65,7 @@ def entry_of(raw: Any) -> Entry | None:
         content = {key: raw[key] for key in Entry.__dataclass_fields__ if key in raw}
         if "written" in content:
             content["written"] = _written_of(content["written"])
+        content["own"] = True if content.get("own") is True else None
         entry = Entry(**content)
     except TypeError:  # it is no dict, or lacks a key
         return None

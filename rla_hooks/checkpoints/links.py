@@ -1,9 +1,9 @@
 """Gives another run checkpoints that are there already, without a second copy of their bytes where that is safe.
 
 clone   the file system shares the bytes until somebody writes to one of both files (btrfs, XFS, bcachefs, ...)
-link    a second name of the same file: whoever writes into one changes both. So only files get it whose writers
-        put a new file in the place of an old one, as those of rla_hooks do
-copy    for the rest: Lightning, say, writes its last.ckpt again and again into the same file
+link    a second name of the same file: whoever writes into one changes both. So only files get it that rla_hooks
+        has put in their places whole, and replaces by other files
+copy    for the rest: Lightning writes its last.ckpt again and again into the same file, and so may a program
 """
 
 from __future__ import annotations
@@ -19,17 +19,16 @@ from rla_hooks.checkpoints import staging
 from rla_hooks.checkpoints.entry import Entry
 from rla_hooks.smallfiles import open_regular
 
-_REPLACING = (None, "keras")  # the "writer" in the info of entries whose files are never written again
 _FICLONE = 0x40049409  # linux/fs.h: _IOW(0x94, 9, int)
 
 
 def may_link(entry: Entry) -> bool:
     """Whether a second name of the file is safe.
 
-    >>> may_link(Entry("last.ckpt", "last", 3, time=0.0, size=10, crc32c="e3069283", info={"writer": "lightning"}))
+    >>> may_link(Entry("last.ckpt", "last", 3, time=0.0, size=10, crc32c="e3069283"))
     False
     """
-    return entry.info.get("writer") in _REPLACING
+    return entry.own is True
 
 
 def take(entry: Entry, source: Path, target: Path) -> Counter[str]:

@@ -8,8 +8,8 @@
 
 An entry is added after its file is complete; entries are in the order of writing. A file without an entry is
 incomplete, or not written by this run; it is neither read nor deleted. A checkpoint may also be a folder: then
-``size`` is the sum over its files, and ``crc32c`` is that of their names and contents in sorted order. Two more keys
-are there where they are known: ``written``, how far the run's metrics had come, and ``cut`` (see :class:`Entry`).
+``size`` is the sum over its files, and ``crc32c`` is that of their names and contents in sorted order. Three more keys
+may be there: ``written``, how far the run's metrics had come, ``cut`` and ``own`` (see :class:`Entry`).
 """
 
 from __future__ import annotations
@@ -130,14 +130,16 @@ class Manifest:
         measured: tuple[int, str] | None = None,
         info: Mapping[str, Any] | None = None,
         written: Positions | None = None,
+        own: bool = False,
     ) -> Entry:
         """List a complete file (or folder) of the checkpoint folder. ``measured``: its size and crc32c, if known.
 
         An entry of the same file is replaced, also a cut one: the file is another checkpoint now.
-        Drops entries whose files are gone; of hundreds, it looks at some each time. Raises OSError.
+        Drops entries whose files are gone; of hundreds, it looks at some each time. own: as in :class:`Entry`.
+        Raises OSError.
         """
         size, crc = measured or measure(self.folder / file)
-        entry = Entry(file, name, step, time.time(), size, crc, dict(info or {}), written)
+        entry = Entry(file, name, step, time.time(), size, crc, dict(info or {}), written, own=own or None)
         with self.locked():
             kept = [old for old in self._take() if old.file != file]
             begin = self._next_look if self._next_look < len(kept) > _LOOKS else 0

@@ -144,7 +144,7 @@ class Saver:
                 path = self._unused(f"{portable(name)}-{step}", suffix)
                 os.replace(temporary, path)
                 try:
-                    new = self.manifest.add(path.name, name, step, measured, info, written)
+                    new = self.manifest.add(path.name, name, step, measured, info, written, own=True)
                 except BaseException:
                     # A file that is not listed would never be deleted.
                     if path.name not in [entry.file for entry in self.manifest.entries()]:

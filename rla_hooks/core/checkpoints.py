@@ -51,6 +51,7 @@ class RunCheckpoints:
         self.max_to_keep: int | None = _DEFAULT_MAX_TO_KEEP  # of a saver that nobody has set
         self.begins_with: Entry | None = None  # what is loaded of a fork's original, where its own folder is not known
         self.first_loads: dict[str, str] = {}  # by name, the file that is to be loaded, the first time
+        self.is_over: Callable[[], bool] | None = None  # whether the run goes on in a later life, of another object
         self.on_load: Callable[[Entry], object] | None = None  # called with the checkpoint that was loaded
 
     @property
@@ -112,7 +113,7 @@ class RunCheckpoints:
         'best-7.pkl'
         """
         self._ownership.need_started("save_checkpoint")
-        if not self._ownership.is_writing:
+        if not self._may_add():
             return None
         if model_dict is not None and not isinstance(model_dict, Mapping):
             self._guard.warn(
@@ -197,6 +198,19 @@ class RunCheckpoints:
 
     forget_first_loads.rows_only = True  # type: ignore[attr-defined]
 
+    def _may_add(self) -> bool:
+        """Whether this object may add checkpoints: one of a former life must not give the present one its newest."""
+        if not self._ownership.is_writing:
+            return False
+        if self.is_over is None or not self.is_over():
+            return True
+        self._guard.warn(
+            "former life",
+            "the run was resumed, and goes on elsewhere: checkpoints of this former life are not saved. End this "
+            "program, or start a new run in it.",
+        )
+        return False
+
     def _load_of(
         self, run: Any, step: int | None, name: str, objects: Mapping[str, Any] | None, weights_only: bool
     ) -> tuple[int, dict[str, Any]]:
@@ -227,7 +241,7 @@ class RunCheckpoints:
         what it returns now. Of a file that is listed already, another position replaces that one: rows that were logged
         since, and that a training which goes on from the file does not log again, belong before it, too.
         """
-        if not self._ownership.is_writing or self.folder is None:
+        if self.folder is None or not self._may_add():
             return
         step = self._logger.current_step(step)
         manifest = self._manifest_in(self.folder)

@@ -38,7 +38,8 @@ from rla_hooks.locks import in_forked_child
 _SAME = 2.0  # seconds in which a further signal is the same event
 _STUCK = 2.0  # seconds that a main thread has to react to the end of the grace time
 
-_is_armed = False  # whether the handlers are there for the runs of this process
+_is_asked = False  # whether signals are a preemption of the runs of this process
+_is_armed = False  # whether all handlers for that are there, too, which only the main thread can set
 _number = 0  # of the signal that has asked for a stop; 0: none has
 
 
@@ -109,6 +110,7 @@ class _State:
         self._process = ranks.process_id
         self._registered = 0  # functions to be called at the end, when the signal came
         self._is_leaving = False
+        self._has_warned = False  # that handlers are missing
         self._waiting: Any = None  # the lock that the thread waits for, until the runs have ended
 
     @property
@@ -119,15 +121,29 @@ class _State:
 
     def arm(self) -> None:
         """Set the handlers that are not set."""
-        global _is_armed
-        if process_end.preemption is not self or not _is_armed:
+        global _is_armed, _is_asked
+        if process_end.preemption is not self or not _is_asked:
             self.settings = preemption_settings.from_environment()
             for problem in self.settings.problems:
                 warn(f"{problem} The default is used.")
             process_end.preemption = self
-            _is_armed = True
+            _is_asked = True
         process_end.catch_sigterm()
         signal_handlers.set_free(on_signal, self.handled)
+        _is_armed = process_end.in_main_thread()
+        if not _is_armed and not self._has_warned:
+            self._has_warned = True
+            self._warn_of_thread()
+
+    def _warn_of_thread(self) -> None:
+        """Asked in another thread: tell the signals that end the program as if nobody had asked."""
+        free = signal_handlers.free(self.handled)
+        if free:
+            warn(
+                f"should_stop, or resume=, was asked in a thread, and only the main thread can set handlers: "
+                f"{', '.join(free)} will end this program without a preemption. Start the run in the main thread, or "
+                "call rla.should_stop() there once while a run is open."
+            )
 
     def on_new_run(self) -> None:
         """A run starts in a program that was asked to stop: it is asked, too."""
@@ -141,7 +157,7 @@ class _State:
     def is_first(self, number: int) -> bool | None:
         """Take a signal: True if it is the first, or the same once more; False if the program has to end at once."""
         global _number
-        if not _is_armed:
+        if not _is_asked:
             return None
         if not _number:
             _number, self._since = number, time.monotonic()
@@ -199,10 +215,10 @@ class _State:
 
     def release(self) -> None:
         """No run is open: take the handlers back, and wait for nothing any more."""
-        global _is_armed
+        global _is_armed, _is_asked
         if self.followers:
             return
-        _is_armed = False
+        _is_armed = _is_asked = False
         self.listeners.clear()
         self.handled = ()
         waiting, self._waiting = self._waiting, None
@@ -284,15 +300,15 @@ def on_signal(number: int, frame: FrameType | None) -> None:
 
 def tell(number: int) -> None:
     """A framework's handler has got this signal, and has queued the job again."""
-    if _is_armed:
+    if _is_asked:
         _state.requeued = True
         on_signal(number, None)
 
 
 def forget_state() -> None:
     """Forget the signal, as between two tests, and in a forked child."""
-    global _is_armed, _number, _state
-    _is_armed, _number, _state = False, 0, _State()
+    global _is_armed, _is_asked, _number, _state
+    _is_armed, _is_asked, _number, _state = False, False, 0, _State()
     process_end.preemption = None
 
 

@@ -80,12 +80,18 @@ def request_of(
     if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
         found.append(f"allow is {shown(allow, 100)}. Allowed: a list of names of hyper-parameters: ['steps'].")
     found += [f"{name} is {shown(value, 100)}. Allowed: True, False." for name, value in _flags(same_code, from_start)]
+    variable = os.environ.get("RLA_RESUME", "").strip()
+    if run is None and not variable:
+        asked = [name for name, value in (("same_code", same_code), ("from_start", from_start)) if value is True]
+        found += [
+            f"{name} is True, and no run is to go on. Give it: resume=..., or leave {name} out." for name in asked
+        ]
     problems += found
     if found:
         return None
     if run is not None:
         return ResumeRequest(run, tuple(names), same_code, from_start, AUTO if run == AUTO else "resume=")
-    run = os.environ.get("RLA_RESUME", "").strip()
+    run = variable
     if not run:
         return None
     same_code = same_code or bool(os.environ.get("RLA_RESUME_SAME_CODE"))

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -57,6 +57,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", bound="Run")
 _LOADED_AT_ONCE = 16  # runs that were loaded and have files open; an evaluation may load a thousand
+_should_stop_of: Callable[[Run], bool] | None = None  # kept: a training asks at every step
 _FOLDER = "One of the run's paths; None before the run has a name, and if tracking is off."
 
 
@@ -93,6 +94,7 @@ class Run(SummaryWords):
         self.labels = RunLabels(self.ownership, self.guard)
         self.checkpoints = RunCheckpoints(*own, self.custom_data, self._save_archive, self._note_loaded)
         self.checkpoints.on_load = self.loaded_checkpoint
+        self.checkpoints.is_over = self._is_over
         self.figures = RunFigures(self.ownership, self.logger, self.guard)
         self.guard.connect(self.logger, self.files.save_progress)
         self.tensorboard = SummaryWriter(self)
@@ -534,9 +536,16 @@ class Run(SummaryWords):
 
     def should_stop(self) -> bool:
         """Return whether the training is to save and stop: see :func:`rla_hooks.should_stop`."""
-        from rla_hooks.core import preemption  # late: few programs need it
+        global _should_stop_of
+        if _should_stop_of is None:
+            from rla_hooks.core import preemption  # late: few programs need it
 
-        return preemption.should_stop_of(self)
+            _should_stop_of = preemption.should_stop_of
+        return _should_stop_of(self)
+
+    def _is_over(self) -> bool:
+        """Whether the run goes on in a later life."""
+        return self.record is not None and self.record.is_over()
 
     def flush(self) -> None:
         """At a pause of the training: write the rows that wait for a device, show the last table, update run.json."""

@@ -30,6 +30,18 @@ def set_free(handler: Handler, leave: tuple[int, ...] = ()) -> None:
         _set[number] = _address(number)
 
 
+def free(leave: tuple[int, ...] = ()) -> list[str]:
+    """Return the names of SIGTERM and these signals that have no handler, but for those in ``leave``."""
+    if os.name == "nt":
+        return []
+    numbers = {name: getattr(signal, name) for name in ("SIGTERM", *NAMES)}
+    return [
+        name
+        for name, number in numbers.items()
+        if number not in leave and signal.getsignal(number) is signal.SIG_DFL and not _address(number)
+    ]
+
+
 def take_back(handler: Handler, only: tuple[int, ...] | None = None) -> None:
     """Restore the default where ``handler`` still is; a handler that was set later stays. only: of these signals."""
     if not in_main_thread():
