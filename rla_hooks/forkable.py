@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rla_hooks.checkpoints import links
+from rla_hooks.checkpoints.entry import Positions
 from rla_hooks.checkpoints.manifest import MISSING, Entry, Manifest
 from rla_hooks.core.fork_request import Fork, ForkRequest, asked, forget_asked
 from rla_hooks.core.settings import RunSettings
@@ -110,14 +111,20 @@ def _chosen(manifest: Manifest, step: int | None, what: str) -> Entry:
 
 
 def _before(manifest: Manifest, entry: Entry) -> list[Entry]:
-    """Return the checkpoints that were saved up to this one, and are whole by their size."""
-    found: list[Entry] = []
-    for each in manifest.complete():
-        if each.cut is None:
-            found.append(each)
+    """Return the checkpoints that were saved up to this one, which is the last, and are whole by their size.
+
+    One that was saved after it at the same step and position, the best one beside the newest say, is among them.
+    """
+    whole = [each for each in manifest.complete() if each.cut is None]
+    for number, each in enumerate(whole):
         if (each.file, each.time) == (entry.file, entry.time):
-            return found
+            beside = [other for other in whole[number + 1 :] if entry.written is not None and _at(other) == _at(entry)]
+            return [*whole[:number], *beside, each]
     return [entry]  # it has been deleted since: taking it over will tell
+
+
+def _at(entry: Entry) -> tuple[int, Positions | None]:
+    return entry.step, entry.written
 
 
 def _check_room(entries: list[Entry], folder: Path, log_root: Path, what: str) -> None:

@@ -220,6 +220,10 @@ class RunCheckpoints:
         paths = self._ownership.paths
         here = (paths.log_root, paths.name) if paths else ()
         source = loading.source_of(run, *here)
+        if paths and os.path.realpath(source.folder) == os.path.realpath(paths.checkpoint_dir):  # the run itself
+            if source.entry is not None and step is None:
+                step, name = source.entry.step, source.entry.name
+            return self.load_checkpoint(step, name, objects, weights_only)
         entry, content = loading.load(source, self._need_saver(), step, name, objects, weights_only)
         if self._ownership.is_writing:
             self._loaded(source.note_of(entry), source.line_of(entry))

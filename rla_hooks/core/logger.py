@@ -612,9 +612,13 @@ class Logger:
                 self._call_writer(writer, writer.close)
 
     def while_closed(self, action: Callable[[], T]) -> T:
-        """Call ``action``, which may replace the files, while none is open and no row is written; return its result."""
-        with self._lock:
-            self.close()
+        """Call ``action``, which may replace the files, while none is open and no row is written; return its result.
+
+        The rows of a signal handler that comes in between are written afterwards.
+        """
+        from rla_hooks.core.held_rows import holding_back  # late: few runs come here
+
+        with self._lock, holding_back(self):
             return action()
 
     def __getstate__(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ is short, else only its bytes.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -46,7 +47,7 @@ def positions(
     for name, size in _sizes(folder):
         if name not in found:
             found[name] = None, size
-            if name.endswith(".csv") and 0 < size <= to_read:  # a FIFO has none
+            if name.endswith(".csv") and 0 < size <= to_read:
                 other = RowCount().count(os.fspath(folder / name), None)
                 found[name] = other.rows, other.bytes
                 to_read -= size
@@ -58,7 +59,9 @@ def positions(
 def _sizes(folder: Path) -> Iterator[tuple[str, int]]:
     for path in rowfiles.files(folder):
         with suppress(OSError):
-            yield path.name, path.stat().st_size
+            status = path.stat()
+            if stat.S_ISREG(status.st_mode):
+                yield path.name, status.st_size
     with suppress(OSError), os.scandir(folder / _TENSORBOARD) as entries:
         for entry in entries:
             if _EVENTS in entry.name:

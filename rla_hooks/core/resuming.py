@@ -68,6 +68,8 @@ class NewLife:
         self.may_cut = not self._request.from_start  # whether no row has come yet
         self.trains = True
         self._has_loaded = False
+        self._first: tuple[Entry, Cut | None] | None = None  # the checkpoint that was loaded first, and what it cut
+        self._events: set[str] | None = None  # the event files that were there when this life began
 
     @property
     def _paths(self) -> RunPaths:
@@ -118,6 +120,7 @@ class NewLife:
     def _cut_at_start(self, record: RunRecord) -> None:
         """Complete a cut that was killed; cut everything where the run is to begin from the start."""
         from rla_hooks import cutting
+        from rla_hooks.cutting.eventfiles import names_in
 
         finished = cutting.finish_cut(self._paths)
         if finished is not None:
@@ -125,6 +128,7 @@ class NewLife:
         if self._request.from_start:
             cut = cutting.cut_all(self._paths)
             record.note_cut(self._count() if cut else None, **_noted(cut, None))
+        self._events = {*names_in(self._paths.tensorboard_dir)}
 
     def _count(self) -> Progress:
         return rowfiles.progress(rowfiles.files(self._paths.log_dir))
@@ -263,25 +267,57 @@ class NewLife:
         entry = self._entry_of(checkpoint)
         if entry is None or not self._cuts_to(entry):
             return
+        if self._first is not None:
+            self._check_again(*self._first, entry)
+            return
+        self._run.logger.while_closed(lambda: self._cut_or_follow(entry))
+
+    def _cut_or_follow(self, entry: Entry) -> None:
         with locked(self._paths.run_json):
             if self.begun_by_others():
                 self._follow_cut()
-            else:
+            elif self.may_cut:  # else a signal handler has logged a row just now
                 self._cut_to(entry)
 
     def _cut_to(self, entry: Entry) -> None:
         from rla_hooks import cutting
+        from rla_hooks.cutting.eventfiles import names_in
 
         run = self._run
         try:
-            cut = run.logger.while_closed(lambda: cutting.cut_to(self._paths, entry))
+            own = set[str]() if self._events is None else {*names_in(self._paths.tensorboard_dir)} - self._events
+            cut = cutting.cut_to(self._paths, entry, own)
         except OSError as error:
             run._open_files(self._paths, False)  # rows that come all the same must not be in the way of the cut
             raise RunError(
                 f"the rows after step {entry.step} cannot be cut: {text_of(error)}. Make room on the disk of "
                 f"{shell_path(self._paths.log_root)}, and resume again, which completes the cut."
             ) from error
+        self._first = entry, cut
         self._note(entry, cut)
+
+    def _check_again(self, first: Entry, cut: Cut | None, entry: Entry) -> None:
+        """A further checkpoint is loaded before the first row: the first one has decided where the curve goes on."""
+        if entry.file == first.file:
+            return
+        missed = None  # the newest one, which the first load has cut
+        if cut is not None and entry.step == first.step:
+            from rla_hooks.checkpoints.manifest import Manifest
+
+            entries = Manifest(self._paths.checkpoint_dir).entries()
+            of_name = [each.step for each in entries if each.cut == cut.number and each.name == entry.name]
+            missed = max(of_name, default=None)
+        if entry.step != first.step:
+            what = f"the load of step {entry.step} ({printable(entry.file)}) cuts nothing"
+        elif missed is not None:
+            what = f"the checkpoints after it, up to step {missed}, are cut, too, so this is {printable(entry.file)}"
+        else:
+            return
+        self._run.guard.warn(
+            "loads",
+            f"the curve was cut to step {first.step} by the first load ({printable(first.file)}), and {what}. Load the "
+            "checkpoint to go on from first; others after the first row.",
+        )
 
     def _entry_of(self, checkpoint: Entry | str | os.PathLike[str]) -> Entry | None:
         """Return the run's checkpoint that was loaded; None with a warning for a file that is none of them."""

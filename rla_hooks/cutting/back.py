@@ -6,7 +6,7 @@ import errno
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
@@ -24,13 +24,17 @@ from rla_hooks.texts import shell_path
 from rla_hooks.writers.events import file_start
 from rla_hooks.writers.tensorboard_writer import new_name
 
+_MOST_TOLD = 3  # notes in one warning
 
-def cut_to(paths: RunPaths, entry: Entry) -> Cut | None:
+
+def cut_to(paths: RunPaths, entry: Entry, own: Container[str] = ()) -> Cut | None:
     """Cut the run back to a checkpoint of its manifest; return None if nothing came after it.
 
     Rows and events after its position are kept in ``cut/<n>/``, and the checkpoints after it are marked: they are none
     of the run's any more. A checkpoint without a record of its position is gone back to by its step. What is not as it
     was at the checkpoint, since somebody has shortened a file, is left as it is, with a warning.
+
+    own: the names of event files that have appeared since the run was resumed, which are left alone.
 
     Raises OSError, and nothing has changed if the disk is full or cannot be written; RunError if the checkpoint itself
     was cut. If it fails or is killed later, :func:`finish_cut` goes on.
@@ -50,24 +54,24 @@ def cut_to(paths: RunPaths, entry: Entry) -> Cut | None:
             f"The checkpoint {entry.file} (step {entry.step}) was cut itself ({shell_path(_top(paths))}/{entry.cut}): "
             "the rows before it are not those of the run any more. Allowed: a checkpoint that is not cut."
         )
-    return _cut(paths, entry)
+    return _cut(paths, entry, own)
 
 
 def cut_all(paths: RunPaths) -> Cut | None:
     """Cut all rows, events and checkpoints of the run; return None if there are none. See :func:`cut_to`."""
-    return _cut(paths, None)
+    return _cut(paths, None, ())
 
 
 def _top(paths: RunPaths) -> Path:
     return journal.folder_of(paths)
 
 
-def _cut(paths: RunPaths, entry: Entry | None) -> Cut | None:
+def _cut(paths: RunPaths, entry: Entry | None, own: Container[str]) -> Cut | None:
     journal.finish_cut(paths)
     checks.need_folders(paths.log_dir, paths.tensorboard_dir)
     notes: list[str] = []
     with _explained(paths):
-        parts = _parts(paths, entry, notes)
+        parts = _parts(paths, entry, notes, own)
         checkpoints = _after(Manifest(paths.checkpoint_dir).entries(), entry)
         if not parts and not checkpoints:
             number = None
@@ -84,12 +88,13 @@ def _cut(paths: RunPaths, entry: Entry | None) -> Cut | None:
                 "notes": notes,
             }
             number = _prepare(paths, parts, content)
-    for note in notes:
-        warn(f"in {shell_path(paths.log_dir)}, {note}.")
+    if notes:
+        more = f"; and so on, {len(notes)} in all" if len(notes) > _MOST_TOLD else ""
+        warn(f"in {shell_path(paths.log_dir)}, {'; '.join(notes[:_MOST_TOLD])}{more}.")
     return None if number is None else journal.carry_on(paths, number, content)
 
 
-def _parts(paths: RunPaths, entry: Entry | None, notes: list[str]) -> list[Part]:
+def _parts(paths: RunPaths, entry: Entry | None, notes: list[str], own: Container[str]) -> list[Part]:
     """Return what is to be done with each file of which something is cut."""
     written: Mapping[str, tuple[int | None, int]] | None = entry.written if entry else {}
     step = entry.step if entry else 0
@@ -106,16 +111,22 @@ def _parts(paths: RunPaths, entry: Entry | None, notes: list[str]) -> list[Part]
             now = "is not there any more" if there is None else f"has {there} bytes"
             notes.append(f"{path} {now}, and had {size} bytes at the checkpoint: nothing of it is cut")
     return [
-        *csvfiles.parts(paths.log_dir, written, step),
-        *eventfiles.parts(paths.tensorboard_dir, written, step, made),
+        *csvfiles.parts(paths.log_dir, written, step, notes),
+        *eventfiles.parts(paths.tensorboard_dir, written, step, made, gone, own),
     ]
 
 
 def _after(entries: Sequence[Entry], entry: Entry | None) -> list[Entry]:
-    """Return the entries after this one, in the order in which they were saved, that are not cut yet."""
+    """Return the entries after this one, in the order in which they were saved, that are not cut yet.
+
+    One that was saved at the same step and position is not after it: the best one beside the newest, say.
+    """
     uncut = [each for each in entries if each.cut is None]
     if entry is None:
         return uncut
+    if entry.written is not None:
+        at = entry.step, entry.written
+        uncut = [each for each in uncut if each.file == entry.file or (each.step, each.written) != at]
     for number, each in enumerate(uncut):
         if (each.file, each.time) == (entry.file, entry.time):
             return uncut[number + 1 :]
@@ -154,7 +165,7 @@ def _prepare(paths: RunPaths, parts: Sequence[Part], content: dict[str, Any]) ->
                 if part.action == "replace":
                     _write_rows(paths.log_dir / part.path, part, folder)
             content["files"] |= _write_events(
-                paths, [part for part in parts if part.action in ("move", "drop")], folder
+                paths, [part for part in parts if part.action in ("move", "drop")], folder, content["notes"]
             )
             if content["checkpoints"]:
                 size = os.stat(paths.checkpoint_dir / "manifest.json").st_size
@@ -183,14 +194,14 @@ def _write_rows(path: Path, part: Part, folder: Path) -> None:
             shutil.copymode(path, target)
 
 
-def _write_events(paths: RunPaths, parts: Sequence[Part], folder: Path) -> dict[str, Any]:
+def _write_events(paths: RunPaths, parts: Sequence[Part], folder: Path, notes: list[str]) -> dict[str, Any]:
     """Write what stays of all event files into one, and return what the journal is to know of it."""
     parts = [part for part in parts if part.path.startswith(f"{eventfiles.FOLDER}/")]
     if not parts:
         return {}
     now = time.time_ns()
     (folder / KEPT / STUB).write_bytes(file_start(now / 1e9))
-    path = f"{eventfiles.FOLDER}/{new_name(os.fspath(paths.tensorboard_dir), now)}"
+    path = f"{eventfiles.FOLDER}/{_name_of_kept(paths.tensorboard_dir, now, parts, notes)}"
     start = file_start(now / 1e9, forget=True)
     with open(folder / KEPT / journal.hidden(path), "xb", buffering=0) as new:
         new.write(start)
@@ -201,3 +212,19 @@ def _write_events(paths: RunPaths, parts: Sequence[Part], folder: Path) -> dict[
         shutil.copymode(paths.log_dir / parts[-1].path, new.name)
     of = [[part.path, begin, end] for part in parts for begin, end in part.kept]
     return {path: {"action": "add", "size": 0, "start": len(start), "of": of}}
+
+
+def _name_of_kept(tensorboard_dir: Path, now: int, parts: Sequence[Part], notes: list[str]) -> str:
+    """Return the name of the new event file.
+
+    It tells to forget what was read before, so it stands before the files that are left alone.
+    """
+    old = {part.path.partition("/")[2] for part in parts}
+    names = eventfiles.names_in(tensorboard_dir)
+    left = next((name for name in names if name not in old), None)
+    if left is None:
+        return new_name(os.fspath(tensorboard_dir), now)
+    name = eventfiles.name_before(left, names)
+    if name > left:
+        notes.append(f"TensorBoard may not show the events of {left}, whose name leaves no room for one before it")
+    return name

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from rla_hooks import rowfiles
-from rla_hooks.cutting.parts import Part, Range, joined
+from rla_hooks.cutting.parts import Part, Range, is_regular, joined
 from rla_hooks.smallfiles import open_regular
+from rla_hooks.texts import printable
 from rla_hooks.writers.base import STEP
 from rla_hooks.writers.csv_format import cells_of, count_rows, ends_inside, lines_of, read_header, row_starts
 
@@ -18,8 +19,17 @@ _BLOCK = 1 << 20  # bytes
 _MAX_LINE = 16 << 20  # bytes, as count_rows has it
 
 
-def parts(log_dir: Path, written: Mapping[str, tuple[int | None, int]] | None, step: int) -> Iterator[Part]:
-    """Yield what is to be done with the files of rows of which something is cut: see :func:`every_part`."""
+def parts(
+    log_dir: Path, written: Mapping[str, tuple[int | None, int]] | None, step: int, notes: list[str]
+) -> Iterator[Part]:
+    """Yield what is to be done with the files of rows of which something is cut: see :func:`every_part`.
+
+    notes: gets what is to be told.
+    """
+    odd = [printable(path.name) for path in rowfiles.files(log_dir) if not is_regular(path)]
+    if odd:
+        more = f" and {len(odd) - 1} more are no files" if len(odd) > 1 else " is no file"
+        notes.append(f"{odd[0]}{more} that can be read: nothing of that is cut")
     for part in every_part(log_dir, written, step):
         if part.rows or (part.action == "move" and part.lost):
             yield part
@@ -31,7 +41,7 @@ def every_part(log_dir: Path, written: Mapping[str, tuple[int | None, int]] | No
     written: how far each file had come; None if that is not known, so that rows after ``step`` are cut. Of a file with
     a number of rows these stay, since a longer header has moved the bytes; of another one the rows within its bytes.
     """
-    for path in rowfiles.files(log_dir):
+    for path in filter(is_regular, rowfiles.files(log_dir)):
         with open_regular(path) as file:
             size = os.fstat(file.fileno()).st_size
             header = read_header(file)

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import mmap
 import os
-import stat
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from rla_hooks.cutting.parts import Part, Range, joined
+from rla_hooks.cutting.parts import Part, Range, is_regular, joined
 from rla_hooks.smallfiles import open_regular
 from rla_hooks.writers.events import frame_head
 
@@ -35,9 +34,21 @@ def parts(
     written: Mapping[str, tuple[int | None, int]] | None,
     step: int,
     made: Made,
+    gone: Container[str] = (),
+    own: Container[str] = (),
 ) -> list[Part]:
-    """Return what is to be done with the event files, in the order of their names; none if nothing of them is cut."""
-    found = [*every_part(tensorboard_dir, written, step, made)]
+    """Return what is to be done with the event files, in the order of their names; none if nothing of them is cut.
+
+    own: the names of files that have appeared since the run was resumed. They are left alone: a program that has one
+    open, such as torch's SummaryWriter, goes on writing to it. So is one without events that this process has made
+    before; gone: the paths of which a former cut has made such files.
+    """
+    pid = f".{os.getpid()}."
+    found = [
+        part
+        for part in every_part(tensorboard_dir, written, step, made, own)
+        if part.size != part.header or pid not in part.path or part.path in made or part.path in gone
+    ]
     if not any(part.lost for part in found):
         return []
     found[-1].stub = True
@@ -49,6 +60,7 @@ def every_part(
     written: Mapping[str, tuple[int | None, int]] | None,
     step: int,
     made: Made,
+    own: Container[str] = (),
 ) -> Iterator[Part]:
     """Yield what stays of each event file, in the order of their names. Raises OSError.
 
@@ -58,6 +70,8 @@ def every_part(
     is where its whole records end, if something is cut.
     """
     for name in names_in(tensorboard_dir):
+        if name in own:
+            continue
         path = f"{FOLDER}/{name}"
         with open_regular(tensorboard_dir / name) as file:
             size = os.fstat(file.fileno()).st_size
@@ -77,12 +91,23 @@ def every_part(
 def names_in(folder: Path) -> list[str]:
     """Return the names of the event files in a folder, in order; none if it is not there."""
     try:
-        with os.scandir(folder) as entries:
-            return sorted(
-                each.name for each in entries if "tfevents" in each.name and stat.S_ISREG(each.stat().st_mode)
-            )
+        return sorted(name for name in os.listdir(folder) if "tfevents" in name and is_regular(folder / name))
     except FileNotFoundError:
         return []
+
+
+def name_before(first: str, names: Iterable[str]) -> str:
+    """Return a name for the file of what stays, which is read before the file ``first``, and after those before that.
+
+    names: those that are there.
+
+    >>> name_before("events.out.tfevents.7.host.1.0", ["events.out.tfevents.5.host.1.0"])
+    'events.out.tfevents.5.host.1.0.1'
+    """
+    before, number = max((name for name in names if name < first), default="events.out.tfevents.0000000000"), 1
+    while f"{before}.{number}" in names:
+        number += 1
+    return f"{before}.{number}"
 
 
 def kept_of(path: str, written: Mapping[str, tuple[int | None, int]], made: Made) -> list[Range]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from rla_hooks.fields import Fields, made_by
@@ -54,6 +56,14 @@ def joined(ranges: Iterable[Range]) -> list[Range]:
         elif begin < end:
             found.append((begin, end))
     return found
+
+
+def is_regular(path: Path) -> bool:
+    """Whether there is a regular file: no FIFO, no folder, no link to what is not there. Raises OSError."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except FileNotFoundError:
+        return False
 
 
 def copy(source: BinaryIO, target: BinaryIO, ranges: Iterable[Range]) -> None:

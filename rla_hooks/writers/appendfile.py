@@ -133,7 +133,9 @@ class AppendFile:
         return os.fstat(self._descriptor).st_size
 
     def gone(self, now: float) -> bool:
-        """Whether the file was deleted or closed by others, so that what is appended would be lost; or has a torn end.
+        """Whether the file was deleted, moved away or closed by others, so that what is appended would be lost.
+
+        Or it has a torn end. If its whole folder was moved, it is where it belongs.
 
         now: seconds since 1970. The file system is asked at most ten times per second, since asking at every row would
         cost as much as writing it.
@@ -153,7 +155,12 @@ class AppendFile:
         if held.st_ino != self._inode:
             self._descriptor = -1
             return True
-        return held.st_nlink == 0
+        if held.st_nlink == 0:
+            return True
+        try:
+            return os.stat(self.path).st_ino != self._inode  # a resume has cut the run, and moved its files
+        except OSError:
+            return os.path.isdir(os.path.dirname(self.path))
 
     def is_closed(self) -> bool:
         """Whether the file is closed: by :meth:`close`, or since the program has closed all descriptors."""
