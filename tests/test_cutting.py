@@ -123,6 +123,17 @@ def test_by_step_where_the_position_is_not_known(training, run_paths, read_scala
     assert [step for step, _ in read_scalars(run_paths.tensorboard_dir)["loss"]] == [0, 1, 1]
 
 
+def test_by_step_a_row_of_the_step_that_came_after_the_checkpoint_is_cut(training, run_paths, read_scalars):
+    """Many save at the step that comes next: its row would be there twice."""
+    training.steps(0, 1)
+    entry = replace(training.save(2), written=None, time=1001.5)
+    training.steps(2)
+    training.stop()
+    assert cut_to(run_paths, entry).rows == 1
+    assert steps_of(run_paths.progress_csv) == [0, 1]
+    assert [step for step, _ in read_scalars(run_paths.tensorboard_dir)["loss"]] == [0, 1]
+
+
 def test_media_before_the_checkpoint_stay(training, run_paths, read_events):
     """Texts, hyper-parameters and the like are events as others are."""
     training.events.write(MediaEvent(0, 1.0, "about", Text("kept")))

@@ -97,7 +97,7 @@ def _cut(paths: RunPaths, entry: Entry | None, own: Container[str]) -> Cut | Non
 def _parts(paths: RunPaths, entry: Entry | None, notes: list[str], own: Container[str]) -> list[Part]:
     """Return what is to be done with each file of which something is cut."""
     written: Mapping[str, tuple[int | None, int]] | None = entry.written if entry else {}
-    step = entry.step if entry else 0
+    step, time_of = (entry.step, entry.time) if entry else (0, 0.0)
     made, gone = dict[str, Any](), set[str]()
     for content in journal.former(paths):
         for path, what in content["files"].items():
@@ -111,8 +111,8 @@ def _parts(paths: RunPaths, entry: Entry | None, notes: list[str], own: Containe
             now = "is not there any more" if there is None else f"has {there} bytes"
             notes.append(f"{path} {now}, and had {size} bytes at the checkpoint: nothing of it is cut")
     return [
-        *csvfiles.parts(paths.log_dir, written, step, notes),
-        *eventfiles.parts(paths.tensorboard_dir, written, step, made, gone, own),
+        *csvfiles.parts(paths.log_dir, written, step, time_of, notes),
+        *eventfiles.parts(paths.tensorboard_dir, written, step, time_of, made, gone, own),
     ]
 
 

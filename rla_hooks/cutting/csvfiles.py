@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,7 +12,7 @@ from rla_hooks import rowfiles
 from rla_hooks.cutting.parts import Part, Range, is_regular, joined
 from rla_hooks.smallfiles import open_regular
 from rla_hooks.texts import printable
-from rla_hooks.writers.base import STEP
+from rla_hooks.writers.base import STEP, TIME
 from rla_hooks.writers.csv_format import cells_of, count_rows, ends_inside, lines_of, read_header, row_starts
 
 Starts = Callable[[bytes], bool]
@@ -20,7 +21,11 @@ _MAX_LINE = 16 << 20  # bytes, as count_rows has it
 
 
 def parts(
-    log_dir: Path, written: Mapping[str, tuple[int | None, int]] | None, step: int, notes: list[str]
+    log_dir: Path,
+    written: Mapping[str, tuple[int | None, int]] | None,
+    step: int,
+    time: float,
+    notes: list[str],
 ) -> Iterator[Part]:
     """Yield what is to be done with the files of rows of which something is cut: see :func:`every_part`.
 
@@ -30,15 +35,18 @@ def parts(
     if odd:
         more = f" and {len(odd) - 1} more are no files" if len(odd) > 1 else " is no file"
         notes.append(f"{odd[0]}{more} that can be read: nothing of that is cut")
-    for part in every_part(log_dir, written, step):
+    for part in every_part(log_dir, written, step, time):
         if part.rows or (part.action == "move" and part.lost):
             yield part
 
 
-def every_part(log_dir: Path, written: Mapping[str, tuple[int | None, int]] | None, step: int) -> Iterator[Part]:
+def every_part(
+    log_dir: Path, written: Mapping[str, tuple[int | None, int]] | None, step: int, time: float
+) -> Iterator[Part]:
     """Yield what stays of each file of rows, and what does not. Raises OSError.
 
-    written: how far each file had come; None if that is not known, so that rows after ``step`` are cut. Of a file with
+    written: how far each file had come; None if that is not known, so that rows after ``step`` are cut, and those of
+    that step that are later than ``time``, when the checkpoint was saved. Of a file with
     a number of rows these stay, since a longer header has moved the bytes; of another one the rows within its bytes.
     """
     for path in filter(is_regular, rowfiles.files(log_dir)):
@@ -48,7 +56,7 @@ def every_part(log_dir: Path, written: Mapping[str, tuple[int | None, int]] | No
             starts = row_starts(cells_of(header))
             part = Part(path.name, "replace", size, len(header))
             if written is None:
-                _keep_steps(file, part, starts, step)
+                _keep_steps(file, part, starts, step, time)
             elif path.name in written:
                 _keep_first(file, part, starts, *written[path.name])
             else:
@@ -106,40 +114,41 @@ def end_of_rows(
     return found, end
 
 
-def _keep_steps(file: BinaryIO, part: Part, starts: Starts, step: int) -> None:
-    """Keep the rows up to this step, wherever they stand."""
+def _keep_steps(file: BinaryIO, part: Part, starts: Starts, step: int, time: float) -> None:
+    """Keep the rows up to this step, wherever they stand; those of the step itself if they are not later than this."""
     file.seek(0)
     columns = cells_of(read_header(file))
     if STEP not in columns:  # of another program
         return
-    column = columns.index(STEP)
+    column, time_column = columns.index(STEP), columns.index(TIME) if TIME in columns else -1
     kept: list[Range] = []
     lost: list[Range] = []
-    for begin, end, found in _rows(file, part.header, starts, column):
-        is_late = found is not None and found > step
+    for begin, end, row in _rows(file, part.header, starts):
+        found = _step_of(row, column)
+        is_late = found is not None and (found > step or (found == step and _time_of(row, time_column) > time))
         (lost if is_late else kept).append((begin, end))
         part.rows += is_late
     part.kept, part.lost = joined(kept), joined(lost)
 
 
-def _rows(file: BinaryIO, begin: int, starts: Starts, column: int) -> Iterator[tuple[int, int, int | None]]:
-    """Yield where each row begins and ends, and its step; None for what has none. All bytes are in one of them."""
+def _rows(file: BinaryIO, begin: int, starts: Starts) -> Iterator[tuple[int, int, bytes]]:
+    """Yield where each row begins and ends, and what it is; nothing for one that is torn. All bytes are in one."""
     file.seek(begin)
     at, inside, row = begin, False, b""
     while data := file.read(_BLOCK):
         data += file.readline(_MAX_LINE)
         for line in lines_of(data):
             if inside and starts(line):
-                yield begin, at, _step_of(row, column)
+                yield begin, at, row
                 begin, inside, row = at, False, b""
             row += line
             inside = ends_inside(line, inside)
             at += len(line)
             if not inside and line.endswith(b"\n"):
-                yield begin, at, _step_of(row, column)
+                yield begin, at, row
                 begin, row = at, b""
     if row:
-        yield begin, at, None  # torn, and so may be its step
+        yield begin, at, b""  # so may be its step
 
 
 def _step_of(row: bytes, column: int) -> int | None:
@@ -147,3 +156,9 @@ def _step_of(row: bytes, column: int) -> int | None:
         return int(row.split(b",", column + 1)[column]) if column < 2 else int(cells_of(row)[column])
     except (ValueError, IndexError):
         return None
+
+
+def _time_of(row: bytes, column: int) -> float:
+    with suppress(ValueError, IndexError):
+        return float(cells_of(row)[column]) if column >= 0 else 0.0
+    return 0.0

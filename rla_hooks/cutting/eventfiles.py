@@ -21,6 +21,7 @@ from rla_hooks.writers.events import frame_head
 
 FOLDER = "tb"
 _HEAD = struct.Struct("<Q4x")  # the length of a record, and the checksum of that
+_TIME = struct.Struct("<d")
 _FRAME = 16  # bytes around the data of a record
 _MANY = 4096  # records
 _STEP, _VERSION, _SESSION = 2, 3, 7  # fields of an event
@@ -33,6 +34,7 @@ def parts(
     tensorboard_dir: Path,
     written: Mapping[str, tuple[int | None, int]] | None,
     step: int,
+    time: float,
     made: Made,
     gone: Container[str] = (),
     own: Container[str] = (),
@@ -46,7 +48,7 @@ def parts(
     pid = f".{os.getpid()}."
     found = [
         part
-        for part in every_part(tensorboard_dir, written, step, made, own)
+        for part in every_part(tensorboard_dir, written, step, time, made, own)
         if part.size != part.header or pid not in part.path or part.path in made or part.path in gone
     ]
     if not any(part.lost for part in found):
@@ -59,15 +61,16 @@ def every_part(
     tensorboard_dir: Path,
     written: Mapping[str, tuple[int | None, int]] | None,
     step: int,
+    time: float,
     made: Made,
     own: Container[str] = (),
 ) -> Iterator[Part]:
     """Yield what stays of each event file, in the order of their names. Raises OSError.
 
-    written: how far each file had come; None if that is not known, so that events after ``step`` are cut. made: the
-    files that former cuts have made; of one that is not among them, since somebody has deleted its folder in cut/, the
-    events after ``step`` are cut, too. ``header`` of a part are the bytes of the file's start, and ``lost``
-    is where its whole records end, if something is cut.
+    written: how far each file had come; None if that is not known, so that events after ``step`` are cut, and those of
+    that step that are later than ``time``, when the checkpoint was saved. made: the files that former cuts have made;
+    of one that is not among them, since somebody has deleted its folder in cut/, the same are cut. ``header`` of a part
+    are the bytes of the file's start, and ``lost`` is where its whole records end, if something is cut.
     """
     for name in names_in(tensorboard_dir):
         if name in own:
@@ -79,7 +82,7 @@ def every_part(
         begin = _start_of(data)
         is_known = written is not None and (path in written or path in made or not _is_of_a_cut(data, begin))
         if written is None or not is_known:
-            kept = joined((first, end) for first, end in _records(data, begin) if _event(data, first, end)[0] <= step)
+            kept = joined(each for each in _records(data, begin) if not _is_late(data, each, step, time))
         else:
             kept = joined(_whole_part(data, begin, each) for each in kept_of(path, written, made))
         whole = _end_of_records(data, kept[-1][1] if kept else begin, size)
@@ -182,6 +185,15 @@ def _equal_heads(data: Any, begin: int, size: int, many: int) -> int:
         column = data[at : at + (many - 1) * size + 1 : size]
         many -= len(column.lstrip(column[:1]))
     return many
+
+
+def _is_late(data: Any, record: Range, step: int, time: float) -> bool:
+    """Whether an event is of a later step than this one, or of this one and logged after this time."""
+    found, _ = _event(data, *record)
+    begin = record[0] + _HEAD.size
+    if found != step or data[begin : begin + 1] != b"\x09" or begin + 9 > record[1]:  # the field of the time
+        return found > step
+    return bool(_TIME.unpack_from(data, begin + 1)[0] > time)
 
 
 def _event(data: Any, begin: int, end: int) -> tuple[int, int]:

@@ -35,11 +35,11 @@ def take(source: RunPaths, entry: Entry, target: RunPaths, entries: Iterable[Ent
     """
     made = journal.made(source)
     taken: dict[str, Part] = {}
-    for part in csvfiles.every_part(source.log_dir, entry.written, entry.step):
+    for part in csvfiles.every_part(source.log_dir, entry.written, entry.step, entry.time):
         if part.kept:
             _write(source.log_dir, target.log_dir, part)
             taken[part.path] = part
-    for part in eventfiles.every_part(source.tensorboard_dir, entry.written, entry.step, made):
+    for part in eventfiles.every_part(source.tensorboard_dir, entry.written, entry.step, entry.time, made):
         if part.kept:
             _write(source.log_dir, target.log_dir, part)
             taken[part.path] = part
