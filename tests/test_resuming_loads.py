@@ -202,5 +202,9 @@ def test_a_guest_whose_event_file_a_resume_has_moved_opens_another_one(training,
     training.steps(2)
     training.csv.close()
     cut_to(run_paths, entry)
-    training.events.write(Row(5, 1e10, {"eval": 0.25}))
-    assert read_scalars(run_paths.tensorboard_dir) == {"loss": [(0, 0.5), (1, 1.5)], "eval": [(5, 0.25)]}
+    at = training.events._file._looked
+    for step, late in enumerate((0.01, 0.02, 5.0, 5.01)):  # it is looked at again after a tenth of a second
+        training.events.write(Row(step, at + late, {"eval": float(step)}))
+    values = read_scalars(run_paths.tensorboard_dir)
+    assert values["eval"] == [(step, float(step)) for step in range(4)]
+    assert values["loss"][:2] == [(0, 0.5), (1, 1.5)]

@@ -143,8 +143,10 @@ class AppendFile:
         if self._torn:
             return True
         if not 0 <= now - self._looked < _LOOK_AGAIN:
-            self._looked = now
+            self._looked, end = now, self.end
             self._gone = self._is_gone()
+            if not self._gone:
+                self._seen = end
         return self._gone
 
     def _is_gone(self) -> bool:
@@ -215,6 +217,11 @@ class AppendFile:
             return os.pread(self._descriptor, self.end - self._seen, self._seen)
         except OSError:
             return b""
+
+    def take_unseen(self) -> bytes:
+        """Return what :meth:`unseen` does, once: several writers may share the file."""
+        data, self._seen = self.unseen(), self.end
+        return data
 
     def is_at_path(self) -> bool:
         """Whether the file has been neither deleted nor replaced."""

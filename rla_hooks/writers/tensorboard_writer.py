@@ -144,7 +144,7 @@ class TensorBoardWriter:
         """Append to another file than before: none is open, or it is gone."""
         before = self._file
         file = self._open(now)
-        file.append(data)
+        file.append((before.take_unseen() if before is not None else b"") + data)
         if before is not None and before.is_closed():
             self._warn(
                 "closed",
@@ -167,6 +167,7 @@ def _new_file(folder: str) -> AppendFile:
     file = AppendFile(os.path.join(folder, new_name(folder, now)), new=True)
     try:
         file.append(file_start(now / 1e9))
+        file.gone(now / 1e9)  # so that the start is none of what was not seen at its path
     except OSError:
         file.close()
         os.unlink(file.path)
