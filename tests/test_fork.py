@@ -242,7 +242,7 @@ def test_without_a_record_of_the_position_the_step_counts(main):
     ]
     path.write_text(json.dumps(content))
     second = main.fork(first.name, 4, steps=4)
-    assert steps_of(second) == [*range(5)]  # the row of step 4 was written after the checkpoint of step 4
+    assert steps_of(second) == [*range(4)]  # the row of step 4 was written after the checkpoint of step 4
     assert all(each.written is None for each in Manifest(second.checkpoint_dir).entries())
 
 

@@ -5,14 +5,26 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from rla_hooks.writers.base import MediaEvent, Row, Writer
 
-if TYPE_CHECKING:
-    from rla_hooks.core.logger import Logger
-
 _Held = list[tuple[str, Callable[..., Any], Any]]  # the name of a writer, what is to be called, with what
+
+
+class ClosedLogger(Protocol):
+    """What this module uses of a logger."""
+
+    output_formats: list[Writer]
+    before_row: Callable[[], None] | None
+    rows: int
+    last_step: int | None
+    _shapes: dict[Any, Any]
+
+    def settle(self) -> None: ...
+    def _begin(self) -> None: ...
+    def _write(self, writer: Writer, row: Row | MediaEvent | None) -> None: ...
+    def _call_writer(self, writer: Writer, action: Callable[..., object], *args: Any) -> None: ...
 
 
 class _Holder:
@@ -33,18 +45,18 @@ class _Holder:
         pass
 
 
-def _write(logger: Logger, writer: Any, row: Any) -> None:
+def _write(logger: ClosedLogger, writer: Any, row: Any) -> None:
     logger._write(writer, row)
 
 
-def _show(logger: Logger, writer: Any, text: Any) -> None:
+def _show(logger: ClosedLogger, writer: Any, text: Any) -> None:
     show = getattr(writer, "message", None)
     if callable(show):
         logger._call_writer(writer, show, text)
 
 
 @contextmanager
-def holding_back(logger: Logger) -> Iterator[None]:
+def holding_back(logger: ClosedLogger) -> Iterator[None]:
     """Close the writers of a logger, whose lock is held, and give them what is written in the block after its end.
 
     The block may attach other writers: then these get it. ``before_row`` is not called in the block, but at its end if
