@@ -25,6 +25,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
@@ -127,10 +128,9 @@ class RunRecord:
 
     def is_over(self) -> bool:
         """Whether the run goes on in a later life, as its file says now: another object's, maybe on another machine."""
-        try:
-            return bool(read_json(self.path).get("life") != self.content.get("life"))
-        except (OSError, ValueError):
-            return self._is_over
+        with suppress(OSError, ValueError):
+            self._is_over |= read_json(self.path).get("life") != self.content.get("life")
+        return self._is_over
 
     def revoke_report(self, error: BaseException | str | None = None) -> None:
         """Keep a reported failure as a note only, since the run itself ends by ``error``, or well, or goes on."""

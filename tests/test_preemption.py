@@ -189,7 +189,7 @@ try:
 except SystemExit as error: print("code", error.code)
 stop.set(); thread.join()
 with rla.run(**OPTIONS | {"task": "later"}):
-    print("asked to stop:", rla.should_stop())
+    print(f"asked to stop: {rla.should_stop()}\\n", end="", flush=True)
 """
     code, said, runs = program(source, signal.SIGTERM)
     assert code == 143 and "code 143" in said and "asked to stop: True" in said, said

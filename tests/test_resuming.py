@@ -240,7 +240,7 @@ def test_a_former_life_adds_no_checkpoint(warnings_as_text):
         assert rla.latest_checkpoint(run).name == "checkpoint-7.pkl" != newest.name
     assert ["the run was resumed, and goes on elsewhere" in text for text in warnings_as_text] == [True]
     warnings_as_text.clear()
-    assert archive.load(run.paths.tester_pkl)[0]["custom_data"]["life"] == "new"
+    assert archive.load(run.paths.tester_pkl)[0]["custom_data"]["life"] == ["new"]
 
 
 def test_ctrl_c_at_the_start_of_a_resume_leaves_the_run_resumable(monkeypatch):
