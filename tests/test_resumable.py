@@ -91,6 +91,17 @@ def test_all_that_is_against_it_is_said_at_once():
         assert each in told
 
 
+@pytest.mark.parametrize("name", ["from_start", "same_code"])
+def test_an_option_of_a_resume_needs_a_run(name, monkeypatch):
+    """A run that was forgotten would be a new one; ``allow`` may stand there for a resume that is asked some day."""
+    with pytest.raises(ConfigError, match=f"{name} is True, and no run is to go on. Give it: resume=..."):
+        rla.start(**QUICK, lr=0.1, **{name: True})
+    assert not Path("rla_data").exists()
+    run = ended(lr=0.1, allow=["lr"])
+    monkeypatch.setenv("RLA_RESUME", run.id)
+    assert started(lr=0.2, allow=["lr"], from_start=True)[0].name == run.name
+
+
 def test_a_finished_run_goes_on_with_more_steps():
     """Where the change is allowed; it is noted, and stored. The same value is no change."""
     run = ended("finished", steps=3, lr=0.1)
