@@ -31,15 +31,9 @@ EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 # What the developer's shell, or a launcher around the tests, would say to every run.
 FOREIGN_VARIABLES = [
     *("RLA_CONFIG", "RLA_MODE", "RLA_RUN_OF_RANK_ZERO", "RLA_RUN_ID", "TF_CONFIG", "TORCHELASTIC_RUN_ID"),
-    *(
-        "RLA_RESUME",
-        "RLA_RESUMED",
-        "RLA_RESUME_ALLOW",
-        "RLA_RESUME_FROM_START",
-        "RLA_RESUME_SAME_CODE",
-        "RLA_RESUME_REASON",
-        "RLA_RESTORED_CODE",
-    ),
+    *("RLA_RESUME", "RLA_RESUMED", "RLA_RESUME_ALLOW", "RLA_RESUME_FROM_START", "RLA_RESUME_SAME_CODE"),
+    *("RLA_RESUME_REASON", "RLA_RESTORED_CODE", "RLA_FORK", "RLA_FORK_STEP"),
+    *("RLA_GRACE", "RLA_EXIT_CODE", "RLA_REQUEUE"),
     *("MASTER_ADDR", "MASTER_PORT", "WORLD_SIZE", "PMIX_NAMESPACE", "SLURM_RESTART_COUNT"),
     *("SLURM_JOB_ID", "SLURM_STEP_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", *ranks._RANK_VARIABLES),
 ]

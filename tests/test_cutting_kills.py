@@ -14,6 +14,7 @@ import signal
 import struct
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -180,7 +181,8 @@ class Scenes:
         of = of or self._source
         self._number += 1
         root = self._folder / str(self._number)
-        shutil.copytree(of.log_root, root)
+        for kind in (layout.LOG, layout.CHECKPOINT):
+            shutil.copytree(of.log_root / kind, root / kind)
         return RunPaths(root, of.name)
 
     def cut(self, paths: RunPaths) -> object:
@@ -191,13 +193,16 @@ class Scenes:
         files = {path.removeprefix("log/"): data for path, data in files_of(paths).items()}
         events = [each for path in sorted(paths.tensorboard_dir.iterdir()) for each in records(path.read_bytes())[2:]]
         kept = {path: data for path, data in files.items() if "tfevents" not in path and "cut.json" not in path}
-        names = [path for path in files if "cut.json" in path or "kept" in path or ".saving" in path]
+        names = [path for path in sorted(files) if "cut.json" in path or "kept" in path or ".saving" in path]
         return kept, events, names
 
 
 @pytest.fixture
 def scenes(training, tmp_path):
-    return Scenes(training, tmp_path / "scenes")
+    """In memory where that can be: a kill shows the same there, and no call waits for a disk."""
+    memory = "/dev/shm"
+    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else tmp_path) as folder:
+        yield Scenes(training, Path(folder))
 
 
 @on_linux

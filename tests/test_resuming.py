@@ -161,50 +161,47 @@ def test_the_run_must_not_be_alive():
 
 
 STARTER = """
-import sys
+import os, sys
 import rla_hooks as rla
-from pathlib import Path
 
-input()
-try:
-    with rla.run("t", writers=["csv"], backup="none", resume=sys.argv[1]) as run:
-        rla.load_checkpoint()
-        rla.log({"who": int(sys.argv[2])}, step=100)
-        print("went on", flush=True)
+for name in sys.stdin:
+    try:
+        with rla.run("t", writers=["csv"], backup="none", resume=name.strip()) as run:
+            rla.load_checkpoint()
+            rla.log({"who": os.getpid()}, step=100)
+            print("went on", flush=True)
+            input()
+    except rla.RunError as error:
+        print("stopped", error, flush=True)
         input()
-except rla.RunError as error:
-    print("stopped", error, flush=True)
-    input()
+    print("ended", flush=True)
 """
 
 
 def test_of_two_resumes_at_once_one_goes_on(tmp_path):
     """The other one stops before it writes, and names the first: with real processes, several times."""
     name = interrupted().name
-    for turn in range(5):
-        both = [
-            subprocess.Popen(
-                [sys.executable, "-c", STARTER, name, str(number)],
-                cwd=tmp_path,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-            for number in (1, 2)
-        ]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    both = [subprocess.Popen([sys.executable, "-uc", STARTER], cwd=tmp_path, **pipes) for _ in range(2)]
+
+    def told(line):
         for each in both:
-            each.stdin.write("go\n")
+            each.stdin.write(f"{line}\n")
             each.stdin.flush()
-        told = [each.stdout.readline() for each in both]
-        assert sorted(line.split()[0] for line in told) == ["stopped", "went"], told
-        winner = both[0 if told[0].startswith("went") else 1]
-        assert f"process {winner.pid} on" in "".join(told)
+        return [each.stdout.readline() for each in both]
+
+    for turn in range(5):
+        answers = told(name)
+        assert sorted(line.split()[0] for line in answers) == ["stopped", "went"], answers
+        winner = both[0 if answers[0].startswith("went") else 1]
+        assert f"process {winner.pid} on" in "".join(answers)
         run = rla.runs()[-1]
         assert (run.run_json["pid"], run.status, len(run.run_json["restarts"])) == (winner.pid, "running", turn + 1)
-        for each in both:
-            each.communicate("end\n", timeout=30)
-            assert each.returncode == 0
+        assert told("end") == ["ended\n"] * 2
         _interrupt_again(run)
+    for each in both:
+        each.communicate(timeout=30)
+        assert each.returncode == 0
 
 
 def _interrupt_again(run):
