@@ -30,7 +30,7 @@ from rla_hooks.core.resume_request import AUTO, Resumable, ResumeRequest
 from rla_hooks.core.settings import RunSettings
 from rla_hooks.endings import FAILED, FINISHED, PRUNED, RUNNING, SEVERITY
 from rla_hooks.errors import ConfigError, RLAError, warn
-from rla_hooks.former import FormerParameters
+from rla_hooks.former_parameters import FormerParameters
 from rla_hooks.layout import RunPaths
 from rla_hooks.query import SavedRun
 from rla_hooks.query.entry import read_entry

@@ -14,7 +14,7 @@ from rla_hooks.core.resume_request import Resumable, ResumeRequest
 from rla_hooks.core.settings import RunSettings
 from rla_hooks.endings import FINISHED, RUNNING
 from rla_hooks.errors import ConfigError, RunError, did_you_mean
-from rla_hooks.former import MISSING, Difference, FormerParameters
+from rla_hooks.former_parameters import MISSING, Difference, FormerParameters
 from rla_hooks.layout import RunPaths, check_task, task_folders
 from rla_hooks.places import main_script, restored
 from rla_hooks.query import SavedRun

@@ -17,7 +17,7 @@ from pathlib import Path
 from rla_hooks.core import registry
 from rla_hooks.core.resume_request import ResumeRequest
 from rla_hooks.errors import RunError
-from rla_hooks.former import Difference
+from rla_hooks.former_parameters import Difference
 from rla_hooks.layout import RunPaths
 from rla_hooks.places import ipython_shell, main_script, restored
 from rla_hooks.query import SavedRun

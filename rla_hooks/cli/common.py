@@ -122,6 +122,10 @@ Every = Annotated[
     typer.Option("--every", "--interval", metavar="SECONDS", min=0.05, max=86_400, help="How often to look again."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+PrintOnly = Annotated[bool, typer.Option("--print", help="Print the command that does it, and end.")]
+ProgramArguments = Annotated[
+    list[str] | None, typer.Argument(metavar="ARGUMENT", help="Behind --: further arguments of the program.")
+]
 
 _RUN = "Id, part of the name, time, latest, latest~2, or path"
 Run = Annotated[str, typer.Argument(metavar="RUN", autocompletion=completion.runs, help=f"{_RUN}.")]

@@ -17,7 +17,7 @@ from rla_hooks.layout import LOG, RunPaths
 from rla_hooks.life import last_write
 from rla_hooks.query import SavedRun
 from rla_hooks.query.entry import seconds_of
-from rla_hooks.query.lineage import Family, Fork
+from rla_hooks.query.family import Family, Fork
 from rla_hooks.query.summaries import summary_of
 from rla_hooks.texts import shell_path
 from rla_hooks.writers.base import STEP, TIME

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rla_hooks.cli.common import Json, LogRoot, Run, Task, Where, app
+from rla_hooks.cli.common import Json, LogRoot, PrintOnly, ProgramArguments, Run, Task, Where, app
 
 if TYPE_CHECKING:
     from rla_hooks.query import SavedRun
@@ -18,14 +18,11 @@ _MAX_STEPS = 20
 @app.command("fork")
 def fork(
     run: Run,
-    arguments: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="ARGUMENT", help="Behind --: further arguments of the program."),
-    ] = None,
+    arguments: ProgramArguments = None,
     step: Annotated[
         int | None, typer.Option("--step", metavar="STEP", min=0, help="That of a checkpoint; by default the newest.")
     ] = None,
-    show: Annotated[bool, typer.Option("--print", help="Print the command that does it, and end.")] = False,
+    show: PrintOnly = False,
     where: Where = None,
     task: Task = None,
     log_root: LogRoot = None,
@@ -43,9 +40,8 @@ def fork(
         rla fork k3xq7aod --step 3000 -- --lr 0.05
         rla fork latest --print
     """
-    from rla_hooks.cli.again import Again
     from rla_hooks.cli.choose import choose
-    from rla_hooks.cli.objects import print_json
+    from rla_hooks.cli.rerun import Rerun
 
     chosen = choose(run, log_root, where, task)
     _check(chosen, step)
@@ -53,13 +49,8 @@ def fork(
     if step is not None:
         variables["RLA_FORK_STEP"] = str(step)
     call = f"main.fork({chosen.id!r}{'' if step is None else f', {step}'})"
-    again = Again(chosen, arguments or [], variables, call)
-    if as_json:
-        print_json({"command": again.words, "folder": again.folder, "environment": variables})
-    elif show:
-        print(again.text())
-    else:
-        again.start()
+    rerun = Rerun(chosen, arguments or [], variables, call)
+    rerun.print_or_start(show, as_json)
 
 
 def _check(run: SavedRun, step: int | None) -> None:

@@ -7,20 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rla_hooks.cli.common import Json, LogRoot, Run, Task, Where, app
+from rla_hooks.cli.common import Json, LogRoot, PrintOnly, ProgramArguments, Run, Task, Where, app
 
 if TYPE_CHECKING:
-    from rla_hooks.cli.again import Again
+    from rla_hooks.cli.rerun import Rerun
     from rla_hooks.query import SavedRun
 
 
 @app.command("resume")
 def resume(
     run: Run,
-    arguments: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="ARGUMENT", help="Behind --: further arguments of the program."),
-    ] = None,
+    arguments: ProgramArguments = None,
     allow: Annotated[
         list[str] | None,
         typer.Option(
@@ -33,7 +30,7 @@ def resume(
     same_code: Annotated[
         bool, typer.Option("--same-code", help="Run it on a copy of the code that the run has kept.")
     ] = False,
-    show: Annotated[bool, typer.Option("--print", help="Print the command that does it, and end.")] = False,
+    show: PrintOnly = False,
     where: Where = None,
     task: Task = None,
     log_root: LogRoot = None,
@@ -51,9 +48,8 @@ def resume(
         rla resume latest --allow steps -- --steps 20000
         rla resume latest --same-code
     """
-    from rla_hooks.cli.again import Again
     from rla_hooks.cli.choose import choose
-    from rla_hooks.cli.objects import print_json
+    from rla_hooks.cli.rerun import Rerun
 
     chosen, allowed = choose(run, log_root, where, task), allow or []
     _check(chosen, allowed, from_start)
@@ -65,18 +61,13 @@ def resume(
     if same_code:
         variables["RLA_RESUME_SAME_CODE"] = "1"
     options = (f", allow={allowed}" if allowed else "") + (", from_start=True" if from_start else "")
-    again = Again(chosen, arguments or [], variables, f"main.resume({chosen.id!r}{options})")
-    if as_json:
-        print_json({"command": again.words, "folder": again.folder, "environment": variables})
-    elif show:
-        print(again.text())
-    else:
-        if same_code:
-            _use_kept_code(chosen, again)
-        again.start()
+    rerun = Rerun(chosen, arguments or [], variables, f"main.resume({chosen.id!r}{options})")
+    if same_code and not (show or as_json):
+        _use_kept_code(chosen, rerun)
+    rerun.print_or_start(show, as_json)
 
 
-def _use_kept_code(run: SavedRun, again: Again) -> None:
+def _use_kept_code(run: SavedRun, rerun: Rerun) -> None:
     """Put the run's code, copied into the cache, in the place of what the command would run, if that differs."""
     from rla_hooks.errors import RLAError
     from rla_hooks.query.cache import cache_folder
@@ -84,7 +75,7 @@ def _use_kept_code(run: SavedRun, again: Again) -> None:
     from rla_hooks.texts import printable, shell_path, text_of
 
     what = f"the code of the run {printable(run.id)} ({printable(run.name)})"
-    project, program = restoring.project_of_run(run.run_json), restoring.program_of(again.words)
+    project, program = restoring.project_of_run(run.run_json), restoring.program_of(rerun.words)
     if project is None or not codediff.has_code(run.code_dir):
         raise RLAError(f"{what} was not kept (backup='none'). Resume it without --same-code")
     if program is None:
@@ -94,15 +85,15 @@ def _use_kept_code(run: SavedRun, again: Again) -> None:
         return
     if cache is None:
         raise RLAError(f"{what} needs a folder. Set the variable XDG_CACHE_HOME to one")
-    lost = kept.missing_script(again.folder, program)
+    lost = kept.missing_script(rerun.folder, program)
     if lost is not None:
         raise RLAError(f"{what} is not complete: it has no {lost}. Resume it without --same-code")
     try:
         tree = kept.restore(cache)
     except OSError as error:
         raise RLAError(f"{what} cannot be copied to {shell_path(cache)}: {text_of(error)}") from None
-    again.words, variables = restoring.command_on(tree, kept, program)
-    again.variables |= variables
+    rerun.words, variables = restoring.command_on(tree, kept, program)
+    rerun.variables |= variables
 
 
 def _check(run: SavedRun, allow: list[str], from_start: bool) -> None:

@@ -53,12 +53,13 @@ def show(
     """
     from rla_hooks.cli.choose import choose
     from rla_hooks.cli.facts import facts_of
+    from rla_hooks.cli.family import MAX_FORKS, print_family
     from rla_hooks.cli.folders import files_of, print_run
+    from rla_hooks.cli.lives import print_lives
     from rla_hooks.cli.objects import print_json
     from rla_hooks.cli.screen import stdout_console
     from rla_hooks.cli.several import metrics_of, rows_of
-    from rla_hooks.cli.story import MAX_FORKS, print_family, print_lives
-    from rla_hooks.query.lineage import family_of
+    from rla_hooks.query.family import family_of
 
     chosen = choose(run, log_root, where, task)
     if files:

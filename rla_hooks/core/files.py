@@ -20,11 +20,11 @@ from rla_hooks.core.hyper_parameters import HyperParameters
 from rla_hooks.core.job import job_identity, launch_identity
 from rla_hooks.core.logger import Logger
 from rla_hooks.core.settings import RunSettings
-from rla_hooks.forms import forms_of
 from rla_hooks.layout import RunPaths
 from rla_hooks.life import process_identity, read_status
 from rla_hooks.locks import locked
 from rla_hooks.masking import mask_value
+from rla_hooks.parameter_forms import forms_of
 from rla_hooks.places import in_project, main_script
 from rla_hooks.record import MAX_LAST, Claim, Ended, Progress, RunRecord, report_in_file, this_process
 from rla_hooks.smallfiles import read_json

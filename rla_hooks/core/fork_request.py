@@ -1,4 +1,4 @@
-"""What a call asks of a fork, and the run and the checkpoint that were found for it. core/fork.py makes the fork."""
+"""What a call asks of a fork, and the run and the checkpoint that were found for it. core/forking.py makes the fork."""
 
 from __future__ import annotations
 
@@ -29,15 +29,6 @@ def forget_asked() -> None:
     """The fork begins: further runs of this program, and its children, are no forks."""
     os.environ.pop(_FORK, None)
     os.environ.pop(_FORK_STEP, None)
-
-
-def environment(run: str, step: int | None) -> dict[str, str]:
-    """Return the environment in which a program forks a run.
-
-    >>> environment("k3xq7aod", 3000)
-    {'RLA_FORK': 'k3xq7aod', 'RLA_FORK_STEP': '3000'}
-    """
-    return {_FORK: run, _FORK_STEP: "" if step is None else str(step)}
 
 
 class ForkRequest(Fields):

@@ -262,7 +262,7 @@ class Run(SummaryWords):
 
     def _take_over(self, forked: Fork, paths: layout.RunPaths) -> dict[str, Any]:
         """Fill the folders of a fork, and return what its run.json says. Raises RunError if that cannot be."""
-        from rla_hooks.core.fork import ForkedLife, take_over  # late: few runs come here
+        from rla_hooks.core.forking import ForkedLife, take_over  # late: few runs come here
 
         files = take_over(forked, paths)
         self.settings.chosen, self.new_life = files.chosen, ForkedLife(self, files)

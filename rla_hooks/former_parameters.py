@@ -12,8 +12,8 @@ from typing import Any
 
 from rla_hooks.errors import ConfigError
 from rla_hooks.fields import Fields
-from rla_hooks.forms import SECRET, forms_of, is_compared, is_restorable, is_same, kind_of_config, restored
 from rla_hooks.masking import MASK
+from rla_hooks.parameter_forms import SECRET, forms_of, is_compared, is_restorable, is_same, kind_of_config, restored
 from rla_hooks.parameters import config_fields, flatten, safe
 from rla_hooks.texts import beginnings, shown
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import rla_hooks as rla
-from rla_hooks.forms import forms_of, is_compared, is_restorable, is_same, restored
+from rla_hooks.parameter_forms import forms_of, is_compared, is_restorable, is_same, restored
 from rla_hooks.parameters import safe
 
 pytestmark = pytest.mark.usefixtures("quiet")
@@ -139,7 +139,7 @@ def test_run_json_has_the_function_and_its_parameters():
     train(depth=2)
     run = rla.runs()[-1]
     name = "test_run_json_has_the_function_and_its_parameters.<locals>.train"
-    assert run.info["function"] == f"test_forms.py:{name}" and run.info["job"] is None
+    assert run.info["function"] == f"test_parameter_forms.py:{name}" and run.info["job"] is None
     assert run.info["hyper_parameters"] == ["lr", "layers", "token", "depth"]
     assert run.info["stored_as"] == {"layers": "tuple", "token": "secret"}
     assert "width" in run.hparams and "config_argument" not in run.info

@@ -1,4 +1,4 @@
-"""Runs the command of a run again, in the folder in which it was started, for ``rla fork`` and its kin."""
+"""Runs the command of a run again, in the folder in which it was started, for ``rla fork`` and ``rla resume``."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import NoReturn
 
 import typer
 
+from rla_hooks.cli.objects import print_json
 from rla_hooks.errors import RLAError
 from rla_hooks.masking.pairs import MASK
 from rla_hooks.query import SavedRun
@@ -19,7 +20,7 @@ from rla_hooks.texts import printable, shell_path
 _NOTEBOOKS = ("ipykernel", "ipykernel_launcher", "jupyter", "colab_kernel_launcher")
 
 
-class Again:
+class Rerun:
     """The command of a run, with further arguments and variables of the environment. Raises RLAError without one.
 
     call: what does the same from Python, for the errors.
@@ -35,6 +36,15 @@ class Again:
             raise RLAError(f"{_name(run)} was started in {printable(folder)}, which is not there. From Python: {call}")
         self.folder, self.words, self.variables = folder, [*noted, *arguments], dict(variables)
         self._call, self._run = call, run
+
+    def print_or_start(self, show: bool, as_json: bool) -> None:
+        """Print the command, or what it consists of; else run it, and do not return."""
+        if as_json:
+            print_json({"command": self.words, "folder": self.folder, "environment": self.variables})
+        elif show:
+            print(self.text())
+        else:
+            self.start()
 
     def text(self) -> str:
         """Return it as a shell takes it. What was masked as a secret stands there as it is in run.json."""

@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 import rla_hooks as rla
-from rla_hooks.query.lineage import family_of
+from rla_hooks.query.family import family_of
 
 pytestmark = pytest.mark.usefixtures("quiet")
 
