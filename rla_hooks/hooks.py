@@ -27,7 +27,6 @@ from typing import Any, NamedTuple
 
 from rla_hooks import tracking
 from rla_hooks.core import handover, registry
-from rla_hooks.core.fork_request import asked as fork_asked
 from rla_hooks.core.handover import State
 from rla_hooks.core.resume_request import request_of
 from rla_hooks.core.run import Run
@@ -206,14 +205,8 @@ def attach_or_plan(own: OwnRun, tell: bool = True) -> Handle:
     run = open_run()
     if run is None:
         settings = own.settings()
-        if settings.resume is not None and not handover.is_off():
-            from rla_hooks import resumable  # late: it reads saved runs
-
-            settings.chosen = resumable.choose(settings, wait=False)
-        elif fork_asked() is not None and not handover.is_off():
-            from rla_hooks import forkable
-
-            settings.forked = forkable.choose(settings)
+        if not handover.is_off():
+            tracking.find_former_run(settings, wait=False)
         run = Run(settings)
         run.plan(tell)
     return Handle(run)

@@ -40,7 +40,6 @@ from rla_hooks.query.unfinished import unfinished
 from rla_hooks.record import FORMAT
 from rla_hooks.resume_checks import (
     checked,
-    function_of,
     is_of_task,
     is_same_function,
     is_writer,
@@ -125,7 +124,7 @@ def _is_of_another(saved: SavedRun, settings: RunSettings) -> str | None:
     if not is_of_task(saved, settings.task_name):
         return f"a run of the task {shown(saved.task, 100)}"
     function = saved.run_json.get("function")
-    if not is_same_function(function, function_of(settings)):
+    if not is_same_function(function, settings.function_name):
         return f"a run of {shown(function, 100)}"
     return None
 
@@ -205,7 +204,7 @@ class _Search:
     def running(self) -> Iterator[tuple[RunPaths, dict[str, Any]]]:
         """Yield the runs of this task, function and hyper-parameters that are noted as running, newest first."""
         for paths, content in self._unfinished():
-            is_same = is_same_function(content.get("function"), function_of(self._settings))
+            is_same = is_same_function(content.get("function"), self._settings.function_name)
             if (
                 is_same
                 and content.get("status") == RUNNING
@@ -248,7 +247,7 @@ class _Search:
         if not isinstance(status, str) or status not in SEVERITY or status in (FINISHED, PRUNED):
             return False
         is_known = not (isinstance(number, int) and number > FORMAT) and isinstance(content.get("started"), str)
-        return is_known and is_same_function(content.get("function"), function_of(self._settings))
+        return is_known and is_same_function(content.get("function"), self._settings.function_name)
 
     def _fits(self, saved: SavedRun) -> bool:
         if damage := saved.problems or _damage(saved.run_json):

@@ -16,7 +16,7 @@ from rla_hooks.endings import FINISHED, RUNNING
 from rla_hooks.errors import ConfigError, RunError, did_you_mean
 from rla_hooks.former_parameters import MISSING, Difference, FormerParameters
 from rla_hooks.layout import RunPaths, check_task, task_folders
-from rla_hooks.places import main_script, restored
+from rla_hooks.places import restored
 from rla_hooks.query import SavedRun
 from rla_hooks.query.entry import UNKNOWN
 from rla_hooks.query.moved import paths_of
@@ -30,12 +30,6 @@ if TYPE_CHECKING:
 SILENT = "silent"  # in ``allow``: the process of a run elsewhere that writes nothing is gone
 _MAX_LISTED = 20
 _LENGTHS = ("step", "epoch", "iter", "frame", "episode")  # in names of how long a training is
-
-
-def function_of(settings: RunSettings) -> str | None:
-    """Return how run.json names the function of a run that starts with these settings."""
-    script = settings.script or main_script()
-    return settings.function or (os.path.basename(script) if script else None)
 
 
 def is_writer(settings: RunSettings) -> bool:
@@ -139,7 +133,7 @@ def _of_another_kind(saved: SavedRun, settings: RunSettings, notes: list[str]) -
     """Another task is a mistake; a function may have got another name since."""
     if not is_of_task(saved, settings.task_name):
         yield f"its task is {saved.task!r}, and this one {settings.task_name!r}. Give task={saved.task!r}."
-    stored, given = saved.run_json.get("function"), function_of(settings)
+    stored, given = saved.run_json.get("function"), settings.function_name
     if not is_same_function(stored, given):
         notes.append(f"the function was {shown(stored, 100)}, and is {shown(given, 100)}")
 

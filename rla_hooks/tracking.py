@@ -18,7 +18,7 @@ from rla_hooks.calls import Parameters, is_coroutine, is_generator, source_file
 from rla_hooks.core import handover, process_end, registry
 from rla_hooks.core.fork_request import ForkRequest
 from rla_hooks.core.fork_request import asked as fork_asked
-from rla_hooks.core.resume_request import Resumable, request_of
+from rla_hooks.core.resume_request import request_of
 from rla_hooks.core.settings import Config, Path_, RunSettings, Writers
 from rla_hooks.endings import ErrorTypes
 from rla_hooks.errors import ConfigError, RunError
@@ -342,12 +342,7 @@ def _configure(
     settings.add_record_param(record)
     try:
         settings.configure(*where, **options, problems=found)
-        if settings.resume is not None:
-            settings.chosen = _choose(settings)
-        elif settings.fork is not None or fork_asked() is not None:
-            from rla_hooks import forkable  # late: it reads saved runs
-
-            settings.forked = forkable.choose(settings)
+        find_former_run(settings)
     except ConfigError as error:
         raise ConfigError([*error.problems, *settings.own_problems()]) from None
     around = registry.enclosing()
@@ -355,10 +350,19 @@ def _configure(
     return settings
 
 
-def _choose(settings: RunSettings) -> Resumable | None:
-    from rla_hooks import resumable  # late: it reads saved runs
+def find_former_run(settings: RunSettings, wait: bool = True) -> None:
+    """Find the run that goes on, or the one that is forked, where one is asked for. Raises ConfigError.
 
-    return resumable.choose(settings)
+    wait: as in ``choose`` of :mod:`rla_hooks.resumable`.
+    """
+    if settings.resume is not None:
+        from rla_hooks import resumable  # late: it reads saved runs
+
+        settings.chosen = resumable.choose(settings, wait)
+    elif settings.fork is not None or fork_asked() is not None:
+        from rla_hooks import forkable  # late, too
+
+        settings.forked = forkable.choose(settings)
 
 
 def _settings_of(
@@ -419,7 +423,7 @@ def _hyper_parameters(arguments: dict[str, Any]) -> tuple[dict[str, Any], tuple[
         ((name, config),) = arguments.items()
         fields = config_fields(config)
         if fields:
-            from rla_hooks.forms import kind_of_config  # late
+            from rla_hooks.parameter_forms import kind_of_config  # late
 
             return dict(fields), (name, kind_of_config(config))
     return arguments, None

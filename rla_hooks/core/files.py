@@ -25,7 +25,7 @@ from rla_hooks.life import process_identity, read_status
 from rla_hooks.locks import locked
 from rla_hooks.masking import mask_value
 from rla_hooks.parameter_forms import forms_of
-from rla_hooks.places import in_project, main_script
+from rla_hooks.places import in_project
 from rla_hooks.record import MAX_LAST, Claim, Ended, Progress, RunRecord, report_in_file, this_process
 from rla_hooks.smallfiles import read_json
 from rla_hooks.texts import cut, duration, shell_path, text_of
@@ -80,7 +80,7 @@ class RunFiles:
             name=self._paths.name,
             task=settings.task_name,
             parent=settings.parent,
-            function=settings.function or self._script_name(),
+            function=settings.function_name,
             job=job_identity(),
             **({"launch": launch} if launch else {}),
             hyper_parameters=[text_of(key) for key in self._hyper_parameters.given],
@@ -95,10 +95,6 @@ class RunFiles:
         with self._guard.warn_on_error("run.json"):
             self.record.save()
             self.record.keep_room(True)
-
-    def _script_name(self) -> str | None:
-        script = self._settings.script or main_script()
-        return os.path.basename(script) if script else None
 
     def describe(self) -> None:
         """Write parameter.json, labels.json, the code backup and tester.pkl, at the start of the run."""

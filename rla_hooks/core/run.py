@@ -7,6 +7,7 @@
     files              run.json (``record``), parameter.json, labels.json, tester.pkl, the code
     labels             tags, note and title
     checkpoints, figures, tensorboard, custom_data, timers   what it records besides rows
+    starting, ending   how it starts, also as one that goes on, or as a fork; how it ends
     guard              turns errors into one warning for each subject
 
 There are three ways to get one to use: :meth:`Run.start`, :meth:`Run.open` and :meth:`Run.silent`. This file is longer
@@ -18,13 +19,12 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rla_hooks import layout
 from rla_hooks.config import Config
-from rla_hooks.core import archive, handover, not_writing, registry
+from rla_hooks.core import archive, registry
 from rla_hooks.core.checkpoints import RunCheckpoints
 from rla_hooks.core.custom_data import CustomData
 from rla_hooks.core.ending import RunEnd
@@ -34,25 +34,20 @@ from rla_hooks.core.guard import Guard
 from rla_hooks.core.handover import Ownership, State
 from rla_hooks.core.hyper_parameters import HyperParameters
 from rla_hooks.core.logger import WARN, Logger
-from rla_hooks.core.resume_request import Resumable
 from rla_hooks.core.run_labels import RunLabels
 from rla_hooks.core.settings import RunSettings
+from rla_hooks.core.starting import RunStart
 from rla_hooks.core.summary_words import SummaryWords
 from rla_hooks.core.summary_writer import SummaryWriter
 from rla_hooks.core.time_step import TimeStepHolder
 from rla_hooks.core.timers import TimeTracker
 from rla_hooks.delegation import of_part, value_of
-from rla_hooks.endings import RUNNING
-from rla_hooks.errors import RunError
 from rla_hooks.parameters import safe
 from rla_hooks.record import Claim, RunRecord
-from rla_hooks.texts import text_of
 from rla_hooks.writers import make_writers
 from rla_hooks.writers.base import Writer
 
 if TYPE_CHECKING:
-    from rla_hooks.checkpoints.manifest import Entry
-    from rla_hooks.core.fork_request import Fork
     from rla_hooks.core.resuming import NewLife
 
 R = TypeVar("R", bound="Run")
@@ -79,10 +74,10 @@ class Run(SummaryWords):
         self.custom_data = CustomData()
         self.timers = TimeTracker()
         self.rla_tester: Any = None  # the Tester for this run; made on first use by rla_hooks.tester
+        self.starting = RunStart(self)
         self.ending = self._make_end()
         self.by_user = False  # whether the user has opened the run, rather than a hook
         self._owns_files = True  # whether progress.csv and log.txt are this process's
-        self.new_life: NewLife | None = None  # of a run that was resumed by this object
         self.has_loaded = False  # whether a checkpoint of the run was loaded through this object
         self.is_quiet = False  # whether no tables are printed, because of a framework's progress bar
         self._make_parts()
@@ -187,92 +182,18 @@ class Run(SummaryWords):
         self.hyper_parameters = HyperParameters(self.settings.hyper_param)
         self._make_parts()
 
-    def begin(self) -> None:
-        """Start this run, which is configured or planned. Raises ConfigError before anything is created."""
-        self.by_user = self.ownership.planned_at is None
-        chosen, forked = self.settings.chosen, self.settings.forked
-        if self._is_disabled():
-            if forked is not None:
-                chosen = self.settings.chosen = self._follow_fork(forked)
-            self._follow_rank_zero(chosen)
-            self._watch_signals()
-            return
-        if chosen is not None:
-            self._resume(chosen)
-            return
-        planned_at = self.ownership.planned_at
-        place = self.settings.check_place()
-        try:
-            paths = layout.create(*place, planned_at, planned_at is not None)
-        except OSError as error:  # a full disk, or one that fails: the training can do without
-            ending = "The training goes on untracked: nothing of this run is saved"
-            failed = f"the log root {str(place[0])!r} cannot be written: {text_of(error)}"
-            if forked is not None:  # without its checkpoint it is another training
-                raise RunError(f"nothing was forked: {failed}.") from error
-            self.guard.warn("start", f"{failed}. {ending}.")
-            self.follow(None)
-            return
-        taken = {} if forked is None else self._take_over(forked, paths)
-        self._open_files(paths)  # before another thread can see that the run has started
-        self.ownership.begin(paths)
-        not_writing.export_run(paths)
-        try:
-            self.files.begin(taken)
-            registry.register_open(self)
-            self._watch_signals()
-            self.files.tell_start(self.is_quiet)
-            for line in self.settings.resume.notes if self.settings.resume else ():
-                self.logger.message(line)
-            if self.new_life is not None:
-                self.new_life.begin()
-            self.files.describe()
-            if self.new_life is not None:
-                self.new_life.started()
-        except BaseException as error:  # Ctrl-C: run.json must not go on saying that it runs
-            self.ending.end_block(error)
-            raise
-
-    def _resume(self, chosen: Resumable) -> None:
-        """Go on with a run that has ended, in its files: see core/resuming.py. Raises RunError if that cannot be."""
-        from rla_hooks.core.resuming import NewLife  # late: few runs come here
-
-        self.settings.check()
-        self.new_life = life = NewLife(self, chosen)
-        try:
-            life.claim()
-            self._open_files(chosen.paths)  # before another thread can see that the run has started
-            self.ownership.begin(chosen.paths)
-        except BaseException:
-            life.give_up()
-            raise
-        not_writing.export_run(chosen.paths)
-        try:
-            registry.register_open(self)
-            self._watch_signals()
-            self.files.tell_start(self.is_quiet)
-            life.begin()
-        except BaseException as error:  # Ctrl-C: run.json must not go on saying that it runs
-            self.ending.end_block(error)
-            raise
-
-    def _watch_signals(self) -> None:
-        """A run that can be resumed has signals that ask it to stop, even if it does not ask itself."""
-        if self.settings.resume is not None:
-            self.should_stop()
-
-    def _take_over(self, forked: Fork, paths: layout.RunPaths) -> dict[str, Any]:
-        """Fill the folders of a fork, and return what its run.json says. Raises RunError if that cannot be."""
-        from rla_hooks.core.forking import ForkedLife, take_over  # late: few runs come here
-
-        files = take_over(forked, paths)
-        self.settings.chosen, self.new_life = files.chosen, ForkedLife(self, files)
-        return files.content
-
-    def _follow_fork(self, forked: Fork) -> Resumable:
-        """On a rank that does not write: load from the original, if the folders of the fork are not known here."""
-        if handover.run_of_writing_rank() is None:
-            self.checkpoints.begins_with = forked.entry
-        return Resumable(forked.paths, forked.entry)
+    begin = of_part("starting", RunStart.begin)
+    plan = of_part("starting", RunStart.plan)
+    adopt = of_part("starting", RunStart.adopt)
+    follow = of_part("starting", RunStart.follow)
+    loaded_checkpoint = of_part("starting", RunStart.loaded_checkpoint)
+    new_life: NewLife | None = value_of("starting", "new_life", "Of a run that was resumed, or forked, by this object.")
+    awaits_checkpoint: bool = value_of(
+        "starting",
+        "awaits_checkpoint",
+        "For hooks: whether the run is resumed, and this object, which writes it, has loaded none and logged no row. A "
+        "hook restores its checkpoint first then: what comes before is cut, or in the way of the cut.",
+    )
 
     @property
     def is_resumed(self) -> bool:
@@ -302,107 +223,6 @@ class Run(SummaryWords):
         chosen = self.settings.chosen
         return chosen is not None and chosen.entry is not None
 
-    def loaded_checkpoint(self, checkpoint: Entry | str | os.PathLike[str]) -> None:
-        """For hooks: the framework has loaded a checkpoint, to go on from. ``load_checkpoint`` does it by itself.
-
-        checkpoint: its path, or its entry in the manifest. Of a resumed run, before its first row, the rows after the
-        checkpoint's position are cut, and kept under ``cut/``. Raises RunError where the disk does not allow that; then
-        the files are as they were. In a run that is not resumed nothing is cut; run.json and the log say which
-        checkpoint of another run it was (``resumed_from``).
-        """
-        is_new = self.new_life is None and not self.is_resumed
-        if self.is_writing and self.new_life is not None:
-            self.new_life.loaded(checkpoint)
-        elif self.is_writing and is_new and isinstance(checkpoint, (str, os.PathLike)) and self.paths is not None:
-            from rla_hooks.core import loading  # late: it reads saved runs
-
-            if layout.path_within(checkpoint, self.paths.checkpoint_dir) is None:
-                self.files.note_origin(*loading.origin_of(checkpoint))
-        self.has_loaded = True
-
-    @property
-    def awaits_checkpoint(self) -> bool:
-        """For hooks: whether the run is resumed, and this object, which writes it, has loaded none and logged no row.
-
-        A hook restores its checkpoint first then: what comes before is cut, or in the way of the cut.
-        """
-        life = self.new_life
-        return self.is_resumed and not self.has_loaded and life is not None and life.may_cut
-
-    def plan(self, tell: bool = True) -> None:
-        """Choose the run's name and create nothing: :meth:`adopt` starts the run when it is first needed.
-
-        For hooks that are asked for the run's folders before it is known whether there will be a run, and in which
-        process. The run ends with this process; or with the process that starts it, if that is not a child of this one.
-        ``tell``: pass the name on, in the environment, to processes that a launcher starts from here.
-        """
-        chosen = self.settings.chosen
-        if self._is_disabled():
-            self._follow_rank_zero(chosen)
-            return
-        now, place = datetime.now(), self.settings.check_place()
-        paths = layout.plan(*place, now) if chosen is None else chosen.paths
-        self.ownership.plan(paths, now)
-        registry.register_planned(self)
-        if tell:
-            not_writing.export_run(paths)
-
-    def _is_disabled(self) -> bool:
-        return handover.writing_disabled(self.settings.independent)
-
-    def follow(self, paths: layout.RunPaths | None) -> None:
-        """Write nothing from now on, since another rank does; ``paths``: the folders of its run, if known."""
-        self.ownership.follow(paths)
-        self.logger.detach()
-
-    def _follow_rank_zero(self, chosen: Resumable | None) -> None:
-        """Write nothing, since rank zero does; of a resumed run, load what it began with, not what it saved since."""
-        self.follow(handover.run_of_writing_rank() or (None if chosen is None else chosen.paths))
-        if chosen is not None and chosen.begins_with:
-            self.checkpoints.first_loads = dict(chosen.begins_with)
-            self.logger.before_row = self.checkpoints.forget_first_loads
-
-    def adopt(self) -> None:
-        """Make this process write to the run: start a planned run, or continue one that another process has started.
-
-        For a training in child processes. Does nothing if tracking is off, or if another rank writes.
-        """
-        if self._is_disabled():
-            return
-        with handover.one_at_a_time():
-            if self.state in (State.CONFIGURED, State.PLANNED):
-                if not self._rejoin():
-                    self.begin()
-            elif not self.is_writing and self.record is not None:
-                self.logger.take_over()
-                self.files.skip_inherited_rows()
-                self.ownership.take_over()
-                registry.register_planned(self)  # the end of the parent is not that of this process
-                if self.new_life is not None and self.new_life.is_open:
-                    self._live_on()
-            if self.new_life is not None:
-                self.new_life.trains = True
-        if self.is_writing and self.status == RUNNING and registry.current() is None:
-            registry.register_open(self)
-
-    def _live_on(self) -> None:
-        """This copy of a resumed run may load its checkpoint before the original does."""
-        from rla_hooks.core.copied_life import CopiedLife  # late: few runs come here
-
-        if self.settings.chosen is not None and self.settings.resume is not None:
-            self.new_life = CopiedLife(self, self.settings.chosen, trains=False)
-
-    def _rejoin(self) -> bool:
-        """Join the run, and return True, if a copy of this planned run has been started, in a child process say."""
-        if self.state is not State.PLANNED or self.paths is None or self._is_disabled():
-            return False
-        if not self.files.take_up(self.ownership.id):
-            return False
-        self.ownership.rejoin()
-        self._open_files(self.paths, self._claim_files())
-        self.logger.last_step = self.files.last_step()
-        return True
-
     def _open_files(self, paths: layout.RunPaths, own: bool = True) -> None:
         """Log to the run's files from now on; ``own``: to progress.csv and log.txt, else to files beside them."""
         self.logger.attach(self._writers(paths, own), paths.log_dir)
@@ -429,7 +249,7 @@ class Run(SummaryWords):
         self.files.note_loaded(note, line)
 
     def _make_end(self) -> RunEnd:
-        return RunEnd(self, self._rejoin, self._pause)
+        return RunEnd(self, self.starting.rejoin, self._pause)
 
     def _claim_files(self) -> bool:
         """Return whether this process owns the run's files. If the run was killed, it goes on here."""
@@ -557,17 +377,18 @@ class Run(SummaryWords):
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy appends to the run and does not end it. It does not take over callbacks, models and figures."""
-        left = ("ending", "files", "labels", "checkpoints", "figures", "tensorboard")
+        left = ("starting", "ending", "files", "labels", "checkpoints", "figures", "tensorboard")
         # Copies, since copy.copy would share them: neither counts the other's rows, nor gets its hyper-parameters.
         own: dict[str, Any] = {"record": copy.copy(self.record), "logger": copy.deepcopy(self.logger)}
         own |= {"hyper_parameters": copy.copy(self.hyper_parameters), "ownership": self.ownership.of_copy()}
-        own |= {"rla_tester": None, "new_life": None, "guard": copy.deepcopy(self.guard)}
+        own |= {"rla_tester": None, "guard": copy.deepcopy(self.guard)}
         own |= {"is_open": self.new_life is not None and self.new_life.is_open}
         return {key: value for key, value in self.__dict__.items() if key not in left} | own
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         record, is_open = state.pop("record"), state.pop("is_open")
         self.__dict__.update(state)
+        self.starting = RunStart(self)
         self.ending = self._make_end()
         self._make_parts(record)
         if self.ownership.arrived():
@@ -576,7 +397,7 @@ class Run(SummaryWords):
             self.logger.before_row = self._first_row_of_copy
         self.files.skip_inherited_rows()
         if is_open:
-            self._live_on()
+            self.starting.live_on()
 
     def _first_row_of_copy(self) -> None:
         """The end of the process counts the rows of a copy, too."""

@@ -111,6 +111,12 @@ class RunSettings(Fields):
         """The names of the writers, without writers that are given as objects."""
         return [each for each in self.config.writers if isinstance(each, str)] if self.config else []
 
+    @property
+    def function_name(self) -> str | None:
+        """How run.json names the function: that of the tracked one, else the script's; None where there is none."""
+        script = self.script or main_script()
+        return self.function or (os.path.basename(script) if script else None)
+
     def parameters(self) -> dict[str, Any]:
         """Return the hyper-parameters as in parameter.json: without nesting, with dotted keys, secrets masked."""
         return HyperParameters(self.hyper_param).flat()
