@@ -40,3 +40,17 @@ def test_the_end_of_a_run_finds_what_it_imports(how, tmp_path):
     content = json.loads(file.read_text())
     assert content["status"] == status, done.stderr
     assert status == "interrupted" or "boom" in content["error"]
+
+
+def test_a_plain_run_loads_nothing_of_what_starts_from_another_one(tmp_path):
+    """Its start and its end: neither what goes on with runs, forks and cuts them, nor what reads them, nor numpy."""
+    definition = TRACKED.format(body="rla.log({'loss': 0.5}, step=0)")
+    told = "print(json.dumps(sorted(sys.modules)))"
+    source = f"import json, sys, threading\nimport rla_hooks as rla\nROOT = {str(tmp_path / 'root')!r}\n{definition}\n"
+    (tmp_path / "script.py").write_text(f"{source}main()\n{told}\n")
+    done = subprocess.run([sys.executable, "-I", "script.py"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    loaded = json.loads(done.stdout)
+    late = "core.resuming core.forking core.loading core.preemption core.positions cutting query resumable forkable"
+    late = tuple(f"rla_hooks.{name}" for name in f"{late} resume_checks former_parameters snapshot checkpoints".split())
+    assert not [name for name in loaded if name.startswith(late) or name.partition(".")[0] in ("numpy", "yaml")]
+    assert "rla_hooks.core.starting" in loaded
