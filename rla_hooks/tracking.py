@@ -9,22 +9,22 @@ from __future__ import annotations
 import functools
 import reprlib
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ContextDecorator
 from pathlib import Path
-from types import FunctionType, TracebackType
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from rla_hooks.calls import Parameters, is_coroutine, is_generator, source_file
-from rla_hooks.core import handover, process_end, registry
+from rla_hooks.core import handover, registry
 from rla_hooks.core.fork_request import ForkRequest
 from rla_hooks.core.fork_request import asked as fork_asked
 from rla_hooks.core.resume_request import request_of
 from rla_hooks.core.settings import Config, Path_, RunSettings, Writers
 from rla_hooks.endings import ErrorTypes
-from rla_hooks.errors import ConfigError, RunError
+from rla_hooks.errors import ConfigError
 from rla_hooks.labels import Labels
 from rla_hooks.parameters import config_fields
 from rla_hooks.places import main_script
+from rla_hooks.run_block import RunBlock
 from rla_hooks.tracked import Tracked, Tracks, fork_of, resume_of
 
 if TYPE_CHECKING:
@@ -268,61 +268,6 @@ def start(
     started = Run.start(settings)
     registry.enter_until_finish(started)
     return started
-
-
-class RunBlock(ContextDecorator):
-    """A call or a block that is a run. No generator: the exception that leaves the block is not touched at all."""
-
-    def __init__(self, configured: Callable[[], RunSettings | None]):
-        self.configured = configured  # returns the checked settings; None if tracking is off
-        self._here: registry.Entered | None = None
-
-    def _recreate_cm(self) -> RunBlock:
-        return RunBlock(self.configured)  # as a decorator: a run for each call
-
-    def __enter__(self) -> Run:
-        from rla_hooks.core.run import Run
-
-        settings = self.configured()
-        if settings is None:
-            return Run.silent()
-        if self._here is not None:
-            raise RunError("this block has been entered before. Call rla.run(...) again for a further run.")
-        running = Run(settings)
-        self._here = registry.enter_block(running)
-        try:
-            running.begin()
-        except BaseException as error:
-            self._end(error)
-            raise
-        return running
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._here is not None:
-            self._end(error)
-            if process_end.preemption is not None:
-                process_end.preemption.leave(error)
-
-    def keep_result(self, value: Any) -> Any:
-        """Keep what the tracked function returned in run.json, if that is plain data; return it unchanged."""
-        if self._here is not None:
-            self._here.run.files.keep_result(value)
-        return value
-
-    def _end(self, error: BaseException | None) -> None:
-        """End the run. What interrupts that, Ctrl-C say, is raised only if no other exception is on its way."""
-        here = self._here
-        assert here is not None
-        try:
-            here.run.ending.end_block(error)
-        except BaseException:
-            here.run.ending.end_block(error)  # does what is left to do
-            if error is None:
-                raise
-        finally:
-            registry.leave_block(here)
 
 
 def _configure(

@@ -12,13 +12,14 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 import rla_hooks as rla
-from rla_hooks import errors, layout, ranks, rowfiles, testing
+from rla_hooks import devices, errors, layout, ranks, rowfiles, testing
 from rla_hooks.checkpoints import Entry, Manifest
 from rla_hooks.writers import csv_row
 from rla_hooks.writers.base import Row
@@ -160,6 +161,32 @@ class Training:
 def training(run_paths):
     """A run that was not finished, of which a test says what it writes."""
     return Training(run_paths)
+
+
+class _OnSlowDevice:
+    """A value that comes only when somebody waits for it, and the family of such values."""
+
+    def __init__(self, *values: float):
+        self.values = values
+
+    def holds(self, value: object) -> bool:
+        return True
+
+    def fetch(self, values: Sequence[_OnSlowDevice], at_once: bool) -> _OnSlowDevice:
+        return _OnSlowDevice(*(each.values[0] for each in values))
+
+    def ready(self) -> bool:
+        return False
+
+    def result(self) -> list[float]:
+        return [*self.values]
+
+
+@pytest.fixture
+def on_slow_device(monkeypatch):
+    """Puts a number on a device that is never ready before it is waited for."""
+    monkeypatch.setitem(devices._families, _OnSlowDevice, _OnSlowDevice())
+    return _OnSlowDevice
 
 
 @pytest.fixture(params=["orjson", "python"])
@@ -359,6 +386,19 @@ def command(monkeypatch, capfd):
         except SystemExit as end:
             code = int(end.code or 0)
         return Said(*capfd.readouterr(), code)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def rla_process():
+    """Calls ``rla`` in a process of its own, which it may replace by another one: the exit code, stdout and stderr."""
+    program = "import sys; sys.argv[0] = 'rla'; from rla_hooks.cli import main; main()"
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        words = [sys.executable, "-I", "-c", program, *map(str, arguments)]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=120)
+        return done.returncode, done.stdout, done.stderr
 
     return call
 

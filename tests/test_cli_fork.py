@@ -37,7 +37,6 @@ def main(lr, steps):
 arguments = parser.parse_args()
 main(arguments.lr, arguments.steps)
 """
-RLA = [sys.executable, "-I", "-c", "import sys; sys.argv[0] = 'rla'; from rla_hooks.cli import main; main()"]
 
 
 @pytest.fixture
@@ -51,19 +50,17 @@ def first(tmp_path):
     return run
 
 
-def called(*arguments):
-    done = subprocess.run([*RLA, *map(str, arguments)], capture_output=True, text=True, timeout=120)
-    return done.returncode, done.stdout, done.stderr
-
-
-def test_the_program_makes_a_fork(first):
+def test_the_program_makes_a_fork(first, rla_process):
     """In the folder in which it was started, with further arguments; the exit code is its own."""
     root = first.paths.log_root
-    assert called("fork", first.id, "--step", 2, "--log-root", root, "--", "--lr", "0.5")[:2] == (0, "trained from 2\n")
+    assert rla_process("fork", first.id, "--step", 2, "--log-root", root, "--", "--lr", "0.5")[:2] == (
+        0,
+        "trained from 2\n",
+    )
     forked = rla.runs(root)[-1]
     assert forked.forked_from["id"] == first.id and forked.forked_from["step"] == 2
     assert (forked.hparams, forked.metrics()["loss"].tolist()) == ({"lr": 0.5, "steps": 4}, [0.1, 0.1, 0.5, 0.5])
-    code, out, _ = called("fork", "latest", "--log-root", root, "--", "--steps", "9")
+    code, out, _ = rla_process("fork", "latest", "--log-root", root, "--", "--steps", "9")
     assert (code, out) == (3, "trained from 4\n") and rla.runs(root)[-1].forked_from["id"] == forked.id
 
 

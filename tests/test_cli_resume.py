@@ -36,7 +36,6 @@ def main(steps):
 
 main(arguments.steps)
 """
-RLA = [sys.executable, "-I", "-c", "import sys; sys.argv[0] = 'rla'; from rla_hooks.cli import main; main()"]
 
 
 @pytest.fixture
@@ -57,21 +56,16 @@ def change(run, **content):
     run.paths.run_json.write_text(json.dumps(known | content))
 
 
-def called(*arguments):
-    done = subprocess.run([*RLA, *map(str, arguments)], capture_output=True, text=True, timeout=120)
-    return done.returncode, done.stdout, done.stderr
-
-
-def test_the_program_goes_on_with_the_run(killed):
+def test_the_program_goes_on_with_the_run(killed, rla_process):
     """In its folder, with further arguments where they are allowed; the exit code is the program's."""
     root = killed.paths.log_root
-    assert called("resume", killed.id, "--log-root", root)[:2] == (0, "trained from 2\n")
+    assert rla_process("resume", killed.id, "--log-root", root)[:2] == (0, "trained from 2\n")
     (run,) = rla.runs(root)
     assert (run.id, run.status, run.metrics()["time-step"].tolist()) == (killed.id, "finished", [0, 1, 2, 3])
-    code, _, told = called("resume", "latest", "--log-root", root)
+    code, _, told = rla_process("resume", "latest", "--log-root", root)
     assert code == 2 and "it has finished. To go on, allow a change: --allow steps" in told
     longer = ("resume", "latest", "--allow", "steps", "--log-root", root, "--", "--steps", "9")
-    assert called(*longer)[:2] == (3, "trained from 4\n")
+    assert rla_process(*longer)[:2] == (3, "trained from 4\n")
     (run,) = rla.runs(root)
     assert run.hparams == {"steps": 9}
     assert [each["reason"] for each in run.run_json["restarts"]] == ["rla resume", "rla resume"]

@@ -12,7 +12,6 @@ import time
 import pytest
 
 import rla_hooks as rla
-from rla_hooks import devices
 from rla_hooks.checkpoints import Manifest
 from rla_hooks.core.logger import Logger
 from rla_hooks.core.positions import positions
@@ -90,38 +89,11 @@ def test_a_resume_can_cut_a_copy_to_what_was_written(start, read_scalars):
     ]
 
 
-class Value:
-    def __init__(self, value):
-        self.value = value
-
-
-class SlowDevice:
-    """A family of values that come only when somebody waits for them."""
-
-    def holds(self, value):
-        return True
-
-    def fetch(self, values, at_once):
-        return _Arriving([each.value for each in values])
-
-
-class _Arriving:
-    def __init__(self, values):
-        self.values = values
-
-    def ready(self):
-        return False
-
-    def result(self):
-        return self.values
-
-
-def test_rows_that_wait_are_written_before(start, monkeypatch):
+def test_rows_that_wait_are_written_before(start, on_slow_device):
     """Those whose values a device has not finished, and that which add_scalar has left open."""
-    monkeypatch.setitem(devices._families, Value, SlowDevice())
     run = start("csv", "tensorboard")
     for step in range(20):
-        run.log({"loss": Value(float(step))}, step=step, wait=False)
+        run.log({"loss": on_slow_device(float(step))}, step=step, wait=False)
     run.add_scalar("open", 1.0, 20)
     assert not (run.log_dir / "progress.csv").exists()
     written = run.positions()

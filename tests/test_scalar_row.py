@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 
 import rla_hooks as rla
-from rla_hooks import devices
 from rla_hooks.core.logger import Logger
 from rla_hooks.errors import RLAWarning
 from rla_hooks.writers.base import Row, Text
@@ -317,7 +316,7 @@ def _interrupted(kind):
 @pytest.mark.parametrize("waits", [False, True], ids=["add_scalar", "wait=False"])
 @pytest.mark.parametrize("interrupted", ["csv", "tensorboard"])
 def test_ctrl_c_right_after_a_row_was_written(
-    interrupted, waits, writer, tmp_path, monkeypatch, read_rows, read_scalars
+    interrupted, waits, writer, tmp_path, on_slow_device, read_rows, read_scalars
 ):
     """Who has the row does not get it again, and the others get it."""
     kinds = {"csv": CsvWriter, "tensorboard": TensorBoardWriter}
@@ -325,8 +324,7 @@ def test_ctrl_c_right_after_a_row_was_written(
     logger = Logger([kinds["csv"](tmp_path / "progress.csv"), kinds["tensorboard"](tmp_path), writer])
     values = {"a": 1.0, "b, c": -0.1}
     if waits:
-        monkeypatch.setitem(devices._families, _Value, _Device())
-        logger.log({key: _Value(value) for key, value in values.items()}, 7, wait=False)
+        logger.log({key: on_slow_device(value) for key, value in values.items()}, 7, wait=False)
     else:
         for key, value in values.items():
             logger.add_scalar(key, value, 7)
@@ -342,32 +340,6 @@ def test_ctrl_c_right_after_a_row_was_written(
         "late": [8],
     }
     assert (logger.rows, logger.last_values) == (2, {**values, "late": 2.0})
-
-
-class _Value:
-    def __init__(self, value):
-        self.value = value
-
-
-class _Device:
-    """A family of values that come when somebody waits for them."""
-
-    def holds(self, value):
-        return True
-
-    def fetch(self, values, at_once):
-        return _Arriving([each.value for each in values])
-
-
-class _Arriving:
-    def __init__(self, values):
-        self.values = values
-
-    def ready(self):
-        return False
-
-    def result(self):
-        return self.values
 
 
 @pytest.mark.parametrize("kind", [CsvWriter, TensorBoardWriter])
