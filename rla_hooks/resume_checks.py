@@ -167,7 +167,7 @@ def _finished(saved: SavedRun, request: ResumeRequest, changes: list[Difference]
         longer = [name for name in saved.hparams if any(word in name.lower() for word in _LENGTHS)]
         name = next(iter([*longer, *saved.hparams]), "steps")
         yield (
-            f"it has finished. If it is to go on, change a hyper-parameter and allow that, such as more steps: "
+            f"it has finished. If it is to go on, change a hyper-parameter (more steps, say) and allow it: "
             f"{name}=..., allow=[{name!r}]."
         )
 

@@ -377,7 +377,10 @@ def test_what_does_not_fit_changes_nothing(kit, tmp_path):
     assert re.search(
         rf"checkpoint-1{kit.suffix} does not fit .*'b\.\S*body\S*' has shape \(3, 5\) and in the .*\(3, 4\)", text
     )
-    assert "Build the models as they were when it was saved, or restore fewer of them with var_prefix or into=" in text
+    assert (
+        "Build the models as they were when it was saved, or restore fewer of them: with var_prefix, or fewer objects."
+        in text
+    )
     assert kit.weights(into["a"]) == kit.weights(kit.agent(3)) and into["counter"].count == 9
     assert kit.weights(into["b"]) == kit.weights(kit.agent(4, width=5))
 

@@ -83,7 +83,7 @@ def test_all_that_is_against_it_is_said_at_once():
     assert len(raised.value.problems) == 5
     for each in (
         "its task is 't', and this one 'u'. Give task='t'",
-        "it has finished. If it is to go on, change a hyper-parameter and allow that, such as more steps: steps=...",
+        "it has finished. If it is to go on, change a hyper-parameter (more steps, say) and allow it: steps=...",
         "allow has 'stps', which is no hyper-parameter. Known: lr, steps. Did you mean 'steps'?",
         "the hyper-parameter lr is 0.2, and was 0.1. Give what it was, or allow it: allow=['lr']",
         "it has no whole checkpoint. Pass from_start=True",

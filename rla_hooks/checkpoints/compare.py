@@ -72,7 +72,7 @@ def check(problems: Sequence[str]) -> None:
         text = shorten(problems).rstrip(".")
         raise CheckpointError(
             f"does not fit what shall be restored: {text}{'' if text.endswith('?') else '.'} Build the models as they "
-            "were when it was saved, or restore fewer of them with var_prefix or into={...}."
+            "were when it was saved, or restore fewer of them: with var_prefix, or fewer objects."
         )
 
 

@@ -1,6 +1,6 @@
 """Attacks on running trainings, by the hundred, and what was lost: nothing, or this ends with 1.
 
-make kills          or          python tests/benchmarks/kills.py [kill|interrupt|writers|disk|zones ...] [--rounds N]
+make kills          or          python tests/benchmarks/kills.py [kill|preempt|resume-keras|... ] [--rounds N]
 
 A round is one training in a process of its own, to which something happens at a random moment. The training notes each
 row and each checkpoint in a file of its own, once the call has returned; what is noted must be there afterwards, as
@@ -20,6 +20,8 @@ import time
 import types
 import warnings
 from pathlib import Path
+
+from lives import ForkedLife, Story
 
 import rla_hooks as rla
 from rla_hooks.tester import Tester
@@ -284,12 +286,64 @@ def zones(folder, draw):
         yield f"the runs were started in the order {started} and are listed as {order}"
 
 
-ATTACKS = {kill: 300, interrupt: 300, writers: 10, disk: 10, zones: 10}
+# Trainings of several lives: see training.py and lives.py. They are attacked after a random number of rows.
+
+
+def _stopped_and_resumed(kind, folder, draw, steps, pause, signals):
+    """One life is stopped at a random moment, and further ones go on until all is done; then each row is looked for."""
+    arguments = (kind, folder, folder / "root")
+    life = ForkedLife(*arguments, 1, 5, steps, pause=pause)
+    while not Story(folder / "notes").begun and life.process.poll() is None:
+        time.sleep(0.01)
+    rows = draw.randrange(steps)
+    while Story(folder / "notes").rows < rows and life.process.poll() is None:
+        time.sleep(0.005)
+    time.sleep(draw.uniform(0, 0.1))
+    life.process.send_signal(draw.choice(signals))
+    yield from life.end()
+    number = 1
+    while not (story := Story(folder / "notes")).done:
+        number += 1
+        if number > 4:
+            yield "three further lives were not enough"
+            return
+        yield from ForkedLife(*arguments, number, 5, steps, pause=pause).end()
+    wrong, _ = story.account(folder / "root")
+    yield from wrong
+    runs = rla.runs(folder / "root")
+    unfinished = [run for run in runs if run.status != "finished"]
+    if any(story.saved[run.name] for run in unfinished) or len(runs) - len(unfinished) != 1:
+        yield f"the runs read as {[run.status for run in runs]}, where one was to go on"
+
+
+def resume_cartpole(folder, draw):
+    """PPO is killed, and resumed."""
+    yield from _stopped_and_resumed("cartpole", folder, draw, 40, 0.02, [signal.SIGKILL])
+
+
+def resume_keras(folder, draw):
+    """A Keras fit is killed, and resumed."""
+    yield from _stopped_and_resumed("keras", folder, draw, 20, 0.005, [signal.SIGKILL])
+
+
+def preempt(folder, draw):
+    """A training is asked to save and stop, and goes on in another process."""
+    signals = [signal.SIGTERM, signal.SIGUSR1]
+    yield from _stopped_and_resumed("plain", folder, draw, 150, 0.005, signals)
+
+
+ATTACKS = {
+    kill: 300, interrupt: 300, writers: 10, disk: 10, zones: 10, resume_cartpole: 20, resume_keras: 20, preempt: 20,
+}  # fmt: skip
+
+
+def _name(attack):
+    return attack.__name__.replace("_", "-")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    names = [attack.__name__ for attack in ATTACKS]
+    names = [_name(attack) for attack in ATTACKS]
     parser.add_argument("attacks", nargs="*", metavar="|".join(names), help="those to run; all without")
     parser.add_argument("--rounds", type=int, help="of each attack; else " + ", ".join(map(str, ATTACKS.values())))
     parser.add_argument("--seed", type=int, default=0)
@@ -297,15 +351,13 @@ def main():
     warnings.simplefilter("ignore", rla.RLAWarning)
     lost_any = False
     for attack, rounds in ATTACKS.items():
-        if arguments.attacks and attack.__name__ not in arguments.attacks:
+        if arguments.attacks and _name(attack) not in arguments.attacks:
             continue
         rounds, start = arguments.rounds or rounds, time.monotonic()
         losses = [line for number in range(rounds) for line in _round(attack, f"{arguments.seed}/{number}")]
         lost_any |= bool(losses)
         seconds = time.monotonic() - start
-        print(
-            f"{attack.__name__:10} {rounds:4} rounds in {seconds:4.0f} s, lost: {len(losses) or 'nothing'}", flush=True
-        )
+        print(f"{_name(attack):15} {rounds:4} rounds in {seconds:4.0f} s, lost: {len(losses) or 'nothing'}", flush=True)
         for line in losses[:20]:
             print(f"    {line}")
     return lost_any

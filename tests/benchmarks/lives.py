@@ -6,11 +6,15 @@ at. TensorBoard's own reader must show the rows of progress.csv, and no others.
 """
 
 import csv
+import multiprocessing
 import os
+import re
+import runpy
 import signal
 import subprocess
 import sys
 import types
+import warnings
 from collections import Counter
 from pathlib import Path
 
@@ -29,6 +33,8 @@ REFUSED = (
     "OSError: [Errno 28]",
 )  # alive, finished, full disk
 
+_ERROR = re.compile(r"[\w.]*(Error|Exception|Interrupt)(:|$)")  # the last line of a traceback
+
 
 class Life:
     """One life of a training: a process."""
@@ -36,11 +42,15 @@ class Life:
     def __init__(self, kind, folder, root, number, seed, steps, how="auto", run="", pause=0.0, job=None):
         self._notes = folder / "notes"
         arguments = (kind, root, self._notes, number, seed, steps, how, run, pause)
-        with open(folder / f"said-{number}", "wb") as said:
-            self.said = Path(said.name)
-            self.process = subprocess.Popen(
-                [sys.executable, "-W", "ignore", PROGRAM, *map(str, arguments)],
-                env=os.environ | {"RLA_RUN_ID": job or str(folder), "CUDA_VISIBLE_DEVICES": ""},
+        self.said = folder / f"said-{number}"
+        variables = {"RLA_RUN_ID": job or str(folder), "CUDA_VISIBLE_DEVICES": ""}
+        self.process = self._begin([str(PROGRAM), *map(str, arguments)], variables)
+
+    def _begin(self, command, variables):
+        with open(self.said, "wb") as said:
+            return subprocess.Popen(
+                [sys.executable, "-W", "ignore", *command],
+                env=os.environ | variables,
                 stdin=subprocess.DEVNULL,
                 stdout=said,
                 stderr=said,
@@ -60,21 +70,71 @@ class Life:
                     yield f"the process hangs for {timeout} s"
         lines = [line for line in self.said.read_text(errors="replace").splitlines() if line.strip()]
         # The last error counts: Ctrl-C may come before Python has begun the program, in the middle of another one.
-        told = [line for line in lines if line.partition(":")[0].endswith(("Error", "Exception"))]
+        told = [line for line in lines if _ERROR.match(line)]
         if self.process.returncode not in CODES or not all(line.startswith(errors) for line in told[-1:]):
             yield f"the process ended with {self.process.returncode}: {' | '.join(told or lines[-3:])}"
+
+
+class ForkedLife(Life):
+    """One life of a training whose process is forked off one that has imported its framework, which takes seconds."""
+
+    _context = None
+
+    def _begin(self, command, variables):
+        if ForkedLife._context is None:
+            sys.path.insert(0, str(PROGRAM.parents[2] / "examples"))
+            os.environ.setdefault("KERAS_BACKEND", "torch")
+            ForkedLife._context = multiprocessing.get_context("forkserver")
+            ForkedLife._context.set_forkserver_preload(["cartpole", "keras", "rla_hooks.integrations.keras"])
+        process = ForkedLife._context.Process(target=run_forked, args=(command, variables, str(self.said)))
+        process.start()
+        return _AsPopen(process)
+
+
+class _AsPopen:
+    """A process of multiprocessing with the words of subprocess."""
+
+    def __init__(self, process):
+        self._process, self.kill = process, process.kill
+
+    returncode = property(lambda self: self._process.exitcode)
+
+    def poll(self):
+        return self._process.exitcode
+
+    def send_signal(self, number):
+        if self.poll() is None:
+            os.kill(self._process.pid, number)
+
+    def wait(self, timeout=None):
+        self._process.join(timeout)
+        if self.poll() is None:
+            raise subprocess.TimeoutExpired("training.py", timeout)
+
+
+def run_forked(command, variables, said):
+    """Run the program in this process."""
+    os.environ.update(variables)
+    file = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+    for stream in (1, 2):
+        os.dup2(file, stream)
+    sys.argv = command
+    warnings.simplefilter("ignore")
+    runpy.run_path(command[0], run_name="__main__")
 
 
 class Story:
     """What the notes of some lives say that must be in the files of their runs."""
 
     def __init__(self, notes):
+        self.rows = 0
+        self._at_step = {}  # the newest row of each step, by run
         self.curves, self.cut, self.saved, self.begun = {}, {}, {}, Counter()
         self.done, self.faults, self.last, self._run_of, self._is_older = False, [], {}, {}, set()
-        with open(notes) as file:
-            for line in file:
-                life, what, *about = line.split()
-                getattr(self, f"_{what}")(life, *about)
+        lines = notes.read_text().splitlines() if notes.exists() else []
+        for line in lines:
+            life, what, *about = line.split()
+            getattr(self, f"_{what}")(life, *about)
 
     def _begun(self, life, run):
         self._run_of[life] = run
@@ -99,8 +159,14 @@ class Story:
         self.cut[run] += curve[place:]
         del curve[place:]
 
-    def _row(self, life, uid):
-        self.curves[self._run_of[life]].append(int(uid))
+    def _loaded_step(self, life, step):
+        self._loaded(life, self._at_step[self._run_of[life], int(step)])
+
+    def _row(self, life, uid, step):
+        run = self._run_of[life]
+        self.curves[run].append(int(uid))
+        self.rows += 1
+        self._at_step[run, int(step)] = int(uid)
         self.last[int(life)] = int(uid)
 
     def _saved(self, life, uid, step):

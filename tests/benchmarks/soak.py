@@ -81,8 +81,7 @@ class Lane(threading.Thread):
         self.faults += [f"{self._notes_folder}: {line}" for line in wrong]
 
     def _story(self):
-        notes = self._notes_folder / "notes"
-        return Story(notes) if notes.exists() else None
+        return Story(self._notes_folder / "notes")
 
     def _until_done(self, seed, steps, how=("auto", "")):
         attacks = 0
@@ -102,7 +101,7 @@ class Lane(threading.Thread):
 
     def _draw_attack(self, story):
         attack = self._draw.choices([*ATTACKS], [*ATTACKS.values()])[0]
-        can_be_resumed = story and any(saved for saved in story.saved.values()) and not story.done
+        can_be_resumed = any(story.saved.values()) and not story.done
         return "kill" if attack == "two at once" and not can_be_resumed else attack
 
     def _start(self, seed, steps, how):

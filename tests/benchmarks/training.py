@@ -8,7 +8,8 @@ number of its own under ``uid``, LIFE * 100,000 and more; TensorBoard's floats h
     LIFE begun RUN             it runs; the tracked function was called
     LIFE loaded UID            it goes on behind the row of this number
     LIFE older                 what it loads is not the newest checkpoint
-    LIFE row UID
+    LIFE loaded_step STEP      it goes on behind the row of this step
+    LIFE row UID STEP
     LIFE saved UID STEP        a checkpoint, behind the row of this number
     LIFE stopping              it was asked to stop
     LIFE done                  all steps are there
@@ -45,7 +46,7 @@ class Numbers:
 def row(uid, step, values=None):
     late = {f"late/{step // BETWEEN_COLUMNS % 20}": step} if step % BETWEEN_COLUMNS == 0 else {}
     rla.log({"uid": uid, **late, **(values or {})}, step=step)
-    note("row", uid)
+    note("row", f"{uid} {step}")
 
 
 def save(state, uid, step):
@@ -122,7 +123,49 @@ def cartpole(seed, steps):
     steps_of(seed, step, steps, train, lambda: objects)
 
 
-FUNCTIONS = {"plain": plain, "cartpole": cartpole}
+def keras(seed, steps):
+    """A fit of so many epochs."""
+    os.environ.setdefault("KERAS_BACKEND", "torch")
+    import keras
+    import numpy
+    from rla_hooks.integrations.keras import RLACallback
+
+    numbers, run = Numbers(), rla.current_run()
+    note("begun", run.name)
+
+    class Before(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            logs["uid"] = numbers.next()
+
+    class After(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            if run.is_resumed:
+                note("loaded_step", self._step())
+
+        def on_train_batch_end(self, batch, logs=None):
+            time.sleep(float(PAUSE))
+
+        def on_epoch_end(self, epoch, logs=None):
+            note("row", f"{numbers.uid} {self._step()}")
+            newest = max((entry.step for entry in Manifest(run.checkpoint_dir).complete()), default=None)
+            if newest == self._step():
+                note("saved", f"{numbers.uid} {newest}")
+
+        def _step(self):
+            return int(self.model.optimizer.iterations)
+
+    keras.utils.set_random_seed(seed)
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("adam", "mse")
+    callbacks = [Before(), RLACallback(save_every=3), After()]
+    model.fit(numpy.ones((32, 2)), numpy.ones(32), batch_size=4, epochs=steps, verbose=0, callbacks=callbacks)
+    if rla.should_stop():
+        note("stopping")
+    else:
+        note("done")
+
+
+FUNCTIONS = {"plain": plain, "cartpole": cartpole, "keras": keras}
 
 
 def main():
