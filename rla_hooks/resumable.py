@@ -4,7 +4,7 @@
     auto                      the newest run of the same task, function and hyper-parameters that is over and did not
                               finish: killed, preempted, interrupted; failed only in a further try of the same job
     RLA_RESUME=<run>          the first start that fits its task, function and hyper-parameters, in this process and
-                              those that it starts: of a sweep, it is the one that was killed
+                              those that it starts: of a sweep, it is the one that was killed. It comes before auto
 
 Where ``auto`` finds none, and for other starts under RLA_RESUME, a new run starts; the request's notes say why. Other
 hyper-parameters are a warning as well, at once, since the user may have meant this start; and so is, at the end of the
@@ -70,15 +70,16 @@ def choose(settings: RunSettings, wait: bool = True) -> Resumable | None:
     if is_follower and (told := told_by_environment()):
         return told
     if request.run == AUTO:
-        search = _Search(settings, request)
-        found = wait_for_rank_zero(search.running, wait) if is_follower else None
-        return found or search.newest()
+        return _found_by_search(settings, request, is_follower, wait)
     config = settings.config
     saved = find(request.run, None if config is None else config.log_root)
     if request.by_variable:
         why = _is_of_another(saved, settings) or _has_other_parameters(saved, settings, request)
         if why is not None:
             _keep_unmet(saved.id, why)
+            if request.else_auto:
+                settings.resume = ResumeRequest(AUTO, request.allow, reason=AUTO)
+                return _found_by_search(settings, settings.resume, is_follower, wait)
             request.notes.append(f"RLA_RESUME names {saved.id}, {why}: this run is new")
             return None
     if is_follower and (found := wait_for_rank_zero(lambda: _now(paths_of(saved)), wait)):
@@ -88,6 +89,12 @@ def choose(settings: RunSettings, wait: bool = True) -> Resumable | None:
     if is_named and is_writer(settings):
         os.environ[_TAKEN] = saved.id
     return found
+
+
+def _found_by_search(settings: RunSettings, request: ResumeRequest, is_follower: bool, wait: bool) -> Resumable | None:
+    search = _Search(settings, request)
+    found = wait_for_rank_zero(search.running, wait) if is_follower else None
+    return found or search.newest()
 
 
 def find(run: Any, log_root: Path | None = None) -> SavedRun:

@@ -17,7 +17,7 @@ from rla_hooks.calls import Parameters, is_coroutine, is_generator, source_file
 from rla_hooks.core import handover, registry
 from rla_hooks.core.fork_request import ForkRequest
 from rla_hooks.core.fork_request import asked as fork_asked
-from rla_hooks.core.resume_request import request_of
+from rla_hooks.core.resume_request import AUTO, request_of
 from rla_hooks.core.settings import Config, Path_, RunSettings, Writers
 from rla_hooks.endings import ErrorTypes
 from rla_hooks.errors import ConfigError
@@ -300,14 +300,15 @@ def find_former_run(settings: RunSettings, wait: bool = True) -> None:
 
     wait: as in ``choose`` of :mod:`rla_hooks.resumable`.
     """
-    if settings.resume is not None:
-        from rla_hooks import resumable  # late: it reads saved runs
-
-        settings.chosen = resumable.choose(settings, wait)
-    elif settings.fork is not None or fork_asked() is not None:
-        from rla_hooks import forkable  # late, too
+    is_named = settings.resume is not None and settings.resume.run != AUTO
+    if settings.fork is not None or (fork_asked() is not None and not is_named):
+        from rla_hooks import forkable  # late: it reads saved runs
 
         settings.forked = forkable.choose(settings)
+    if settings.resume is not None and settings.forked is None:
+        from rla_hooks import resumable  # late, too
+
+        settings.chosen = resumable.choose(settings, wait)
 
 
 def _settings_of(

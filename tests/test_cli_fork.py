@@ -118,3 +118,14 @@ def test_what_cannot_be_forked_is_told_before_the_program_starts(first, command)
     Path(first.log_dir, "run.json").write_text("{")
     assert "cannot be forked: it is damaged" in command("fork", first.name, "--log-root", root).err
     assert len(rla.runs(root)) == 1
+
+
+def test_a_program_that_resumes_by_itself_is_forked(first, rla_process):
+    """resume="auto" looks for no run in the start that is the fork."""
+    root = first.paths.log_root
+    program = root.parent / "train.py"
+    program.write_text(program.read_text().replace('task="t"', 'task="t", resume="auto"'))
+    forked = ("fork", first.id, "--step", 2, "--log-root", root, "--", "--lr", "0.5")
+    assert rla_process(*forked)[:2] == (0, "trained from 2\n")
+    run = rla.runs(root)[-1]
+    assert (run.forked_from["id"], run.restarts) == (first.id, []) and run.id != first.id

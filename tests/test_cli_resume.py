@@ -51,6 +51,12 @@ def killed(tmp_path):
     return run
 
 
+def say_auto(run):
+    """The run's program resumes by itself, too."""
+    program = run.paths.log_root.parent / "train.py"
+    program.write_text(program.read_text().replace('task="t"', 'task="t", resume="auto"'))
+
+
 def change(run, **content):
     known = json.loads(run.paths.run_json.read_text())
     run.paths.run_json.write_text(json.dumps(known | content))
@@ -113,3 +119,13 @@ def test_what_cannot_go_on_is_told_before_the_program_starts(killed, command):
         file.unlink()
     done = command("resume", killed.name, "--log-root", root)
     assert done.code == 2 and "it has no whole checkpoint" in done.err and "--from-start" in done.err
+
+
+def test_the_named_run_comes_before_auto(killed, rla_process):
+    """Of a program with resume="auto", too, which would not find it: its hyper-parameters are others."""
+    say_auto(killed)
+    root = killed.paths.log_root
+    longer = ("resume", killed.id, "--allow", "steps", "--log-root", root, "--", "--steps", "6")
+    assert rla_process(*longer)[:2] == (0, "trained from 2\n")
+    (run,) = rla.runs(root)
+    assert (run.id, run.restarts[-1]["reason"], run.hparams) == (killed.id, "rla resume", {"steps": 6})

@@ -765,3 +765,18 @@ def test_auto_is_no_run_to_take_arguments_of():
 
     with pytest.raises(ConfigError, match=r"main\.resume needs a run.*rla\.track\(resume='auto'\)"):
         main.resume("auto")
+
+
+def test_auto_looks_for_its_own_where_the_named_run_does_not_fit(monkeypatch):
+    """RLA_RESUME comes before auto; for other starts of the program auto is as always."""
+    first, second = ended(seed=1), ended(seed=2)
+    monkeypatch.setenv("RLA_RESUME", first.id)
+    for saved in (first, second):
+        with rla.run(**QUICK, resume="auto", seed=saved.hparams["seed"]) as run:
+            assert run.name == saved.name
+            rla.load_checkpoint()
+    reasons = [rla.runs()[index].restarts[-1]["reason"] for index in (0, 1)]
+    assert reasons == ["RLA_RESUME", "auto"]
+    monkeypatch.setenv("RLA_RESUME", "zzzzzzzz")
+    with pytest.raises(ConfigError, match="zzzzzzzz"), rla.run(**QUICK, resume="auto"):
+        pass

@@ -26,7 +26,8 @@ class ResumeRequest(Fields):
 
     allow: names of hyper-parameters that may differ from the stored ones. same_code: whether the run's code is to be
     restored first. from_start: whether everything is to be cut, and nothing loaded. reason: who asks. by_variable:
-    whether RLA_RESUME names the run, and no call. notes: lines for the log that say why a new run starts all the same.
+    whether RLA_RESUME names the run, and no call. else_auto: whether a start that this run does not fit is to look for
+    one of its own, since the program says ``auto``. notes: lines for the log that say why a new run starts.
 
     >>> ResumeRequest("auto", allow=("steps",)).reason
     'resume='
@@ -38,6 +39,7 @@ class ResumeRequest(Fields):
     from_start: bool = False
     reason: str = "resume="
     by_variable: bool = False
+    else_auto: bool = False
     notes: list[str] = made_by(list)
 
 
@@ -64,7 +66,8 @@ def request_of(
 ) -> ResumeRequest | None:
     """Return the request of these options, or of the environment where ``run`` is None; None without one.
 
-    A line for each mistake is added to ``problems``.
+    A run that RLA_RESUME names comes before ``auto``: somebody has named it for this program. A line for each mistake
+    is added to ``problems``.
 
     >>> request_of("auto", "steps", False, 1, problems := []), problems
     (None, ['from_start is 1. Allowed: True, False.'])
@@ -89,16 +92,17 @@ def request_of(
     problems += found
     if found:
         return None
-    if run is not None:
-        return ResumeRequest(run, tuple(names), same_code, from_start, AUTO if run == AUTO else "resume=")
-    run = variable
-    if not run:
+    is_auto = run == AUTO
+    if run is not None and not (is_auto and variable):
+        return ResumeRequest(run, tuple(names), same_code, from_start, AUTO if is_auto else "resume=")
+    if not variable:
         return None
     same_code = same_code or bool(os.environ.get("RLA_RESUME_SAME_CODE"))
     from_start = from_start or bool(os.environ.get("RLA_RESUME_FROM_START"))
     more = filter(None, os.environ.get("RLA_RESUME_ALLOW", "").split(","))
     reason = os.environ.get("RLA_RESUME_REASON", "").strip() or BY_VARIABLE
-    return ResumeRequest(run, (*names, *more), same_code, from_start, reason, by_variable=True)
+    allowed = (*names, *more)
+    return ResumeRequest(variable, allowed, same_code, from_start, reason, by_variable=True, else_auto=is_auto)
 
 
 def _flags(same_code: object, from_start: object) -> list[tuple[str, object]]:
