@@ -84,6 +84,9 @@ def checked(saved: SavedRun, settings: RunSettings, request: ResumeRequest) -> R
         raise ConfigError([f"{head}: {problem}" for problem in problems])
     if same_code is not None:
         same_code.restart()
+        copy = restored()
+        if copy is not None:
+            notes.append(f"runs on copies of the code that it was started with, in {shell_path(copy['tree'])}")
     notes += [f"hyper-parameter changed: {each}" for each in changes]
     differing = {each.name: (each.stored, each.given) for each in changes}
     return Resumable(paths, entry, differing, notes, over, _code_diff(paths, settings))
@@ -105,10 +108,9 @@ def _code_diff(paths: RunPaths, settings: RunSettings) -> str | None:
 
     if not os.path.isdir(paths.code_dir):
         return None
-    options = settings.backup_options()
     copy = restored()
-    root = Path(copy["tree"]) if copy else options["project_root"] or request.project_of(options["script"])
-    return change.change_of(paths.code_dir, root) or None if root is not None else None
+    root = Path(copy["tree"]) if copy else request.BackupRequest(**settings.backup_options()).root
+    return change.change_of(paths.code_dir, root) or None
 
 
 def _foreign(saved: SavedRun) -> Iterator[str]:

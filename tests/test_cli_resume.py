@@ -129,3 +129,12 @@ def test_the_named_run_comes_before_auto(killed, rla_process):
     assert rla_process(*longer)[:2] == (0, "trained from 2\n")
     (run,) = rla.runs(root)
     assert (run.id, run.restarts[-1]["reason"], run.hparams) == (killed.id, "rla resume", {"steps": 6})
+
+
+@pytest.mark.parametrize("name", ["resume", "fork"])
+def test_an_argument_of_the_program_without_dashes(name, rla_process):
+    """The error says where it belongs, with the command to type."""
+    code, _, told = rla_process(name, "latest", "--steps", "40")
+    told = " ".join(told.replace("│", " ").split())
+    assert code == 2 and "No such option: --steps" in told
+    assert f"Arguments of the program go behind --, as in: rla {name} RUN -- --steps ..." in told

@@ -29,9 +29,11 @@ main()
 """
 
 
-def test_changed_modules_are_a_warning_with_the_size_of_the_diff(tmp_path):
-    """Of those that are imported; a password in one is masked on both sides, and no change."""
-    (tmp_path / "pyproject.toml").touch()
+@pytest.mark.parametrize("marker", ["pyproject.toml", None])
+def test_changed_modules_are_a_warning_with_the_size_of_the_diff(tmp_path, marker):
+    """Of those that are imported, in a project or not; a password in one is masked on both sides, and no change."""
+    if marker:
+        (tmp_path / marker).touch()
     (tmp_path / "train.py").write_text(PROGRAM)
     (tmp_path / "model.py").write_text("password = 'hunter2hunter2'\n\ndef width():\n    return 8\n")
     (tmp_path / "unused_data.py").write_text("")

@@ -143,6 +143,7 @@ with rla.run(**OPTIONS):
     code, said, [run] = program(source, signal.SIGUSR1, RLA_GRACE=0.3)
     assert code == (-signal.SIGUSR1 if how == "sleeps" else 128 + signal.SIGUSR1), said
     assert run.status == "preempted" and run.info["last_step"] == 7 and "has 0.3 s" in said
+    assert said.count("the grace time is over: ended without waiting for the program") == 1
 
 
 @pytest.mark.parametrize(

@@ -493,6 +493,7 @@ def test_from_the_start(train, read_scalars):
     with rla.run(**QUICK, resume=old.name, from_start=True) as run:
         assert not run.is_resumed
         assert (content_of(run)["rows"], content_of(run)["last"]) == (0, {})
+        assert "after 6 rows; begun from the start: 6 rows are kept in cut/1\n" in _log_of(run)
         rla.log({"loss": 0.5})
         with pytest.raises(rla.CheckpointError, match="cut 1"):
             rla.load_checkpoint()

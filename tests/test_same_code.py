@@ -24,7 +24,7 @@ parser = argparse.ArgumentParser()
 parser.add_argument("--dies", action="store_true")
 arguments = parser.parse_args()
 
-@rla.track(task="t", log_root="root", writers=["csv"])
+@rla.track(task="t", log_root="root", writers=["csv", "log"])
 def main(steps=4):
     begin = rla.load_checkpoint()[0] if rla.current_run().is_resumed else 0
     for step in range(begin, steps):
@@ -99,11 +99,16 @@ def test_rla_resume_runs_on_the_code_of_the_run(project):
     kept = {path: path.read_bytes() for path in run.code_dir.rglob("*") if path.is_file()}
     done = resumed(run)
     assert done.returncode == 0, done.stderr
-    assert "code has changed" not in done.stderr and rows(project) == OLD
+    assert "code has changed since" not in done.stderr and rows(project) == OLD
+    (told,) = [
+        line for line in done.stderr.splitlines() if "runs on copies of the code that it was started with, in " in line
+    ]
+    assert told.startswith("rla: ") and run.id in told
     assert {path: path.read_bytes() for path in run.code_dir.rglob("*") if path.is_file()} == kept
     assert "return step + 20" in (project / "model.py").read_text()
     (saved,) = rla.runs(project / "root")
     assert saved.run_json["restarts"][0]["reason"] == "rla resume"
+    assert "runs on copies of the code that it was started with, in " in (run.log_dir / "log.txt").read_text()
 
 
 def test_a_package_that_is_run_by_its_name(project):
@@ -237,7 +242,7 @@ def test_a_program_that_has_begun_something_is_not_started_anew(project, call, t
 def test_a_run_without_code(project):
     """It says so, in both ways."""
     write(project, 1, 10)
-    (project / "train.py").write_text((project / "train.py").read_text().replace('["csv"]', '["csv"], backup="none"'))
+    (project / "train.py").write_text((project / "train.py").read_text().replace('"log"]', '"log"], backup="none"'))
     run = killed(project, "train.py")
     done = resumed(run)
     assert done.returncode == 2 and "was not kept (backup='none')" in " ".join(done.stderr.split())

@@ -7,7 +7,7 @@ import inspect
 from typing import Any, ClassVar
 
 from typer import main as typer_main
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from rla_hooks.cli.conversion import convert_plainly
 
@@ -85,6 +85,22 @@ class Commands(TyperGroup):
         if name in COMMANDS:
             return f"{COMMANDS[name][1]}."
         return str(self.commands[name].get_short_help_str(limit=200))
+
+
+class ProgramCommand(TyperCommand):
+    """A command that starts a program, whose arguments stand behind ``--``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        try:
+            return list(super().parse_args(ctx, args))
+        except Exception as error:
+            if type(error).__name__ == "NoSuchOption":  # of click, or of typer's copy of it
+                self._explain(error, ctx)
+            raise
+
+    def _explain(self, error: Any, ctx: Any) -> None:
+        example = f"{ctx.command_path} RUN -- {error.option_name} ..."
+        error.message += f". Arguments of the program go behind --, as in: {example}"
 
 
 def keep_indented(text: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rla_hooks.cli.commands import ProgramCommand
 from rla_hooks.cli.common import Json, LogRoot, PrintOnly, ProgramArguments, Run, Task, Where, app
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 _MAX_STEPS = 20
 
 
-@app.command("fork")
+@app.command("fork", cls=ProgramCommand)
 def fork(
     run: Run,
     arguments: ProgramArguments = None,
@@ -32,8 +33,9 @@ def fork(
 
     The new run has the rows, checkpoints and custom data up to that step, and the program finds it as one that was
     resumed: rla.is_resumed() is true, and rla.load_checkpoint() gives the checkpoint. The run itself is
-    only read. The first run of the program that has its task and function becomes the fork, others are new. With
-    --json or --print nothing is started: what would be is printed.
+    only read. The first run of the program that has its task and function becomes the fork, others are new. The
+    program runs with the environment of now: the variables of then are not restored. With --json or --print nothing is
+    started: what would be is printed.
 
     Examples:
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rla_hooks.cli.commands import ProgramCommand
 from rla_hooks.cli.common import Json, LogRoot, PrintOnly, ProgramArguments, Run, Task, Where, app
 
 if TYPE_CHECKING:
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from rla_hooks.query import SavedRun
 
 
-@app.command("resume")
+@app.command("resume", cls=ProgramCommand)
 def resume(
     run: Run,
     arguments: ProgramArguments = None,
@@ -39,8 +41,9 @@ def resume(
     """Start a run's program again, to go on with that run: the same command in the same folder.
 
     The first run of the program that has its task and function is the one that goes on, from its newest checkpoint; its
-    hyper-parameters must be the same, but for those that are allowed to differ. The exit code is that of the program.
-    With --json or --print nothing is started: what would be is printed.
+    hyper-parameters must be the same, but for those that are allowed to differ. It runs with the environment of now:
+    the variables of then are not restored. The exit code is that of the program. With --json or --print nothing is
+    started: what would be is printed.
 
     Examples:
 
@@ -94,6 +97,10 @@ def _use_kept_code(run: SavedRun, rerun: Rerun) -> None:
         raise RLAError(f"{what} cannot be copied to {shell_path(cache)}: {text_of(error)}") from None
     rerun.words, variables = restoring.command_on(tree, kept, program)
     rerun.variables |= variables
+    print(
+        f"rla: {printable(run.id)} runs on copies of the code that it was started with, in {shell_path(tree)}",
+        file=sys.stderr,
+    )
 
 
 def _check(run: SavedRun, allow: list[str], from_start: bool) -> None:

@@ -193,6 +193,7 @@ class _State:
         if until_ended.acquire(timeout=grace):
             return
         self._is_over = True
+        _say_in_time("the grace time is over: ended without waiting for the program")
         os.kill(os.getpid(), _number)
         if until_ended.acquire(timeout=_STUCK):
             return
@@ -315,6 +316,20 @@ def forget_state() -> None:
 def _say(text: str) -> None:
     with suppress(Exception):  # a closed stderr, or none
         print(f"rla_hooks: {text}", file=sys.stderr, flush=True)
+
+
+def _say_in_time(text: str) -> None:
+    """Say it, but do not wait for a stderr that nobody reads: the end of the process must come."""
+    said = _thread.allocate_lock()
+    said.acquire()
+
+    def say() -> None:
+        _say(text)
+        said.release()
+
+    with suppress(RuntimeError):  # no thread can be had
+        _thread.start_new_thread(say, ())
+        said.acquire(timeout=_STUCK)
 
 
 in_forked_child(forget_state)

@@ -69,6 +69,7 @@ class NewLife:
         self.trains = True
         self._has_loaded = False
         self._first: tuple[Entry, Cut | None] | None = None  # the checkpoint that was loaded first, and what it cut
+        self._cut: Cut | None = None  # of everything, where the run begins from the start
         self._events: set[str] | None = None  # the event files that were there when this life began
 
     @property
@@ -126,7 +127,7 @@ class NewLife:
         if finished is not None:
             record.note_cut(self._count(), 2, step=finished.step, rows_cut=finished.rows, cut=finished.number)
         if self._request.from_start:
-            cut = cutting.cut_all(self._paths)
+            self._cut = cut = cutting.cut_all(self._paths)
             record.note_cut(self._count() if cut else None, **_noted(cut, None))
         self._events = {*names_in(self._paths.tensorboard_dir)}
 
@@ -153,6 +154,8 @@ class NewLife:
         former = record.content["restarts"][-1]
         rows = f"{former['rows']} row{'s' * (former['rows'] != 1)}"
         told = f"resumed ({self._request.reason}): {former['status']} before, after {rows}"
+        if self._request.from_start:
+            told += f"; begun from the start: {_kept(self._cut) if self._cut else 'nothing was there to cut'}"
         for line in (told, *chosen.notes):
             run.logger.message(line)
         if chosen.code_diff:
@@ -351,8 +354,7 @@ class NewLife:
         logger.before_row = self._first_row_after_cut
         what = "there is nothing after it"
         if cut is not None:
-            what = f"{cut.rows} row{'s' * (cut.rows != 1)} after it {'are' if cut.rows != 1 else 'is'} kept in "
-            what += f"cut/{cut.number}"
+            what = _kept(cut, " after it")
         logger.message(f"resumed at step {entry.step} ({printable(Path(entry.file))}): {what}")
 
     def _first_row_after_cut(self) -> None:
@@ -366,6 +368,11 @@ class NewLife:
         if tables is not None:
             self._run.logger.write_media("hyperparameters", parameter_tables.text(tables), step=0)
             self._run.logger.write_media("hyperparameters", parameter_tables.hparams(tables), step=0)
+
+
+def _kept(cut: Cut, which: str = "") -> str:
+    """Say where the rows of a cut are."""
+    return f"{cut.rows} row{'s' * (cut.rows != 1)}{which} {'are' if cut.rows != 1 else 'is'} kept in cut/{cut.number}"
 
 
 def _noted(cut: Cut | None, entry: Entry | None) -> dict[str, Any]:
