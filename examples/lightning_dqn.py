@@ -284,14 +284,14 @@ def main(
     experience = Experience(
         env, agent, buffer_size, warm_up, batch_size, steps_per_batch, num_steps, total_steps // 4, seed
     )
-    checkpoints = RLACallback(
+    best_one = RLACallback(
         monitor="eval/return",
         mode="max",
         save_top_k=1,
-        save_last=True,
         figures={"learning_curve": plot_learning, "policy": plot_policy},
         figures_every=max(1, epochs // 4),
     )
+    newest_one = RLACallback(filename="newest", log_throughput=False)  # at each epoch: the best may be old
     logger = RLALogger()
     trainer = pl.Trainer(
         accelerator="cpu",
@@ -301,16 +301,16 @@ def main(
         log_every_n_steps=min(25, batches_per_epoch),
         gradient_clip_val=10.0,
         logger=logger,
-        callbacks=[checkpoints],
+        callbacks=[best_one, newest_one],
         enable_model_summary=False,
     )
     trainer.fit(agent, experience)
     env.close()
 
-    best = DQN.load_from_checkpoint(checkpoints.best_model_path)
+    best = DQN.load_from_checkpoint(best_one.best_model_path)
     score = evaluate(best)
-    if not math.isclose(score, checkpoints.best_model_score, rel_tol=1e-6):  # which is a float32
-        raise RuntimeError(f"the best checkpoint scores {score}, and scored {checkpoints.best_model_score} when saved")
+    if not math.isclose(score, best_one.best_model_score, rel_tol=1e-6):  # which is a float32
+        raise RuntimeError(f"the best checkpoint scores {score}, and scored {best_one.best_model_score} when saved")
     unseen = evaluate(best, seed=20_000)
     logger.log_metrics({"best/return": score, "best/return_unseen": unseen}, trainer.global_step)
     logger.experiment.add_video("best_episode", film(best), trainer.global_step, fps=10)

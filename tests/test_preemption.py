@@ -146,6 +146,25 @@ with rla.run(**OPTIONS):
     assert said.count("the grace time is over: ended without waiting for the program") == 1
 
 
+def test_a_stderr_that_nobody_reads_does_not_hold_the_grace_time(program):
+    """What is to be said of it is not waited for."""
+    source = """
+with rla.run(**OPTIONS):
+    rla.should_stop()
+    _, full = os.pipe()
+    os.set_blocking(full, False)
+    try:
+        while True: os.write(full, b"x" * 4096)
+    except BlockingIOError: pass
+    os.set_blocking(full, True)
+    os.dup2(full, 2)
+    ready()
+    time.sleep(60)
+"""
+    code, said, [run] = program(source, signal.SIGUSR1, timeout=30, RLA_GRACE=0.3)
+    assert code in (-signal.SIGUSR1, 128 + signal.SIGUSR1) and run.status == "preempted", said
+
+
 @pytest.mark.parametrize(
     "body, status, says",
     [

@@ -189,7 +189,7 @@ class _State:
         grace = self.settings.grace
         if not program_exit.is_shell():
             name = signal.Signals(_number).name
-            _say(f"{name}: the run is preempted, and has {grace:g} s to save and stop (RLA_GRACE)")
+            _say_in_time(f"{name}: the run is preempted, and has {grace:g} s to save and stop (RLA_GRACE)")
         if until_ended.acquire(timeout=grace):
             return
         self._is_over = True

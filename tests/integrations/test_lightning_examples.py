@@ -16,7 +16,7 @@ def _column(run, name):
 
 
 def test_dqn(run_example):
-    """A short training leaves rows, figures, a video and the best and last checkpoint, which load again."""
+    """A short training leaves rows, figures, a video and the best and newest checkpoint, which load again."""
     pytest.importorskip("gymnasium")
     pytest.importorskip("pygame")
     from PIL import Image
@@ -35,9 +35,11 @@ def test_dqn(run_example):
     assert {path.name for path in run.results_dir.glob("*.png")} >= {"learning_curve-99.png", "policy-99.png"}
     with Image.open(run.results_dir / "best_episode-100.gif") as video:
         assert (video.size, video.is_animated) == ((600, 400), True)
-    best, last = sorted(run.checkpoint_dir.glob("*.ckpt"))
-    assert (best.name.startswith("epoch="), last.name) == (True, "last.ckpt")
-    assert rla.latest_checkpoint(run) in (best, last)
+    best, newest = sorted(run.checkpoint_dir.glob("*.ckpt"))
+    assert (best.name.startswith("epoch="), newest.name) == (True, "newest.ckpt")
+    assert rla.latest_checkpoint(run, "best") == best and rla.latest_checkpoint(run, "checkpoint") == newest
+    steps = {each.path.name: each.step for each in run.checkpoints()}
+    assert steps["newest.ckpt"] == 100 and len(_column(run, "time/seconds_per_epoch")) == 2
 
 
 def test_command_line(run_example):
