@@ -61,9 +61,12 @@ nitpicky = True
 # Types in signatures: of other packages, of the inside, and names for longer types. All else must lead somewhere.
 nitpick_ignore_regex = [
     ("py:class", r"(?!rla_hooks)[a-z_]+\..*|Path"),
-    ("py:class", r"rla_hooks\.(core|query\.(entry|stored))\..*|.*\b(HasCheckpoints|RunBlock)"),
+    ("py:class", r"rla_hooks\.(core|query\.(entry|stored))\..*|.*\b(HasCheckpoints|RunBlock|Tracked|Tracks)"),
     ("py:attr", r"\w+"),  # of the class that the docstring is of
-    ("py:class", r"(dict|list|tuple)\[.*|(.*\.)?(F|Figures|Media|Path_|Scalar|Writers)"),
+    (
+        "py:class",
+        r"(dict|list|tuple)\[.*|(.*\.)?(ErrorTypes|F|Figures|Hint|Media|P|Path_|Positions|R|Resume|Scalar|Writers)",
+    ),
 ]
 
 autodoc_member_order = "bysource"

@@ -280,7 +280,7 @@ class RunRecord:
     ) -> str:
         """Begin a new life of the run in this process; return how the one before ended. Two at once: one gets it.
 
-        count, folders: as in :meth:`claim`. over, news: as in :mod:`rla_hooks.restarts`. Raises RunError if the run
+        count, folders: as in :meth:`claim`. over, news: as in ``rla_hooks.restarts``. Raises RunError if the run
         is alive, OSError or ValueError where run.json cannot be read or written; then nothing has changed.
         """
         with locked(self.path):
@@ -314,7 +314,7 @@ class RunRecord:
     def note_cut(self, progress: Progress | None, back: int = 1, **news: Any) -> None:
         """Note what the files hold after a cut, and ``step``, ``rows_cut`` and ``cut`` of the resume that made it.
 
-        progress: None where nothing was cut. back: as in :func:`rla_hooks.restarts.with_cut`.
+        progress: None where nothing was cut. back: as in ``rla_hooks.restarts.with_cut``.
         """
         with locked(self.path):
             self._catch_up()
