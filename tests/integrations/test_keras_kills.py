@@ -83,7 +83,8 @@ def training(killed, request, monkeypatch, clean_environment):
     clean_environment(monkeypatch)
     folder = killed[request.param]
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(sys.modules["__main__"], "__file__", str(folder / "training.py"))  # the former script
+    script = str(folder / "training.py")  # the former one; a worker of xdist has none
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", script, raising=False)
     spec = importlib.util.spec_from_file_location("training", folder / "training.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
