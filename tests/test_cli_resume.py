@@ -136,5 +136,5 @@ def test_an_argument_of_the_program_without_dashes(name, rla_process):
     """The error says where it belongs, with the command to type."""
     code, _, told = rla_process(name, "latest", "--steps", "40")
     told = " ".join(told.replace("│", " ").split())
-    assert code == 2 and "No such option: --steps" in told
+    assert code == 2 and "No such option" in told and ".." not in told.replace("...", "")
     assert f"Arguments of the program go behind --, as in: rla {name} RUN -- --steps ..." in told

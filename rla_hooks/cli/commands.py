@@ -100,7 +100,7 @@ class ProgramCommand(TyperCommand):
 
     def _explain(self, error: Any, ctx: Any) -> None:
         example = f"{ctx.command_path} RUN -- {error.option_name} ..."
-        error.message += f". Arguments of the program go behind --, as in: {example}"
+        error.message = f"{error.message.rstrip('.')}. Arguments of the program go behind --, as in: {example}"
 
 
 def keep_indented(text: str) -> str:
