@@ -13,7 +13,7 @@ if [ "${1:-}" = --install ]; then
 fi
 ROOT=$(mktemp -d /tmp/slurm.XXXXXX)
 chmod 755 "$ROOT"
-mkdir "$ROOT/state" "$ROOT/spool" "$ROOT/munge" "$ROOT/work"
+mkdir "$ROOT/state" "$ROOT/spool" "$ROOT/munge" "$ROOT/jobs"
 PIDS=()
 finish() { kill "${PIDS[@]}" 2>/dev/null || true; wait; }
 trap finish EXIT
@@ -56,18 +56,18 @@ PIDS+=($!)
 for _ in $(seq 60); do sinfo -h -o %t 2>/dev/null | grep -q idle && break; sleep 0.5; done
 sinfo || { tail -n 20 "$ROOT"/*.log "$ROOT"/*.err; exit 1; }
 
-cat > "$ROOT/work/job.sh" <<JOB
+cat > "$ROOT/jobs/job.sh" <<JOB
 #!/bin/bash
 #SBATCH --job-name=train
 #SBATCH --ntasks=1
 #SBATCH --requeue
 #SBATCH --open-mode=append
-#SBATCH --output=$ROOT/work/%x-%j.out
+#SBATCH --output=$ROOT/jobs/%x-%j.out
 export RLA_REQUEUE=1 PYTHONDONTWRITEBYTECODE=1
 srun --overlap $PYTHON $PWD/tests/cluster/train.py "\${SLURM_ARRAY_TASK_ID:-7}"
 JOB
-cd "$ROOT/work"
-printf 'LOG_ROOT: %s\n' "$ROOT/work/root" > rla_config.yaml
+cd "$ROOT/jobs"
+printf 'LOG_ROOT: %s\n' "$ROOT/jobs/root" > rla_config.yaml
 
 wait_for() {  # wait_for SECONDS COMMAND...: until it succeeds
     local limit=$((SECONDS + $1)); shift
