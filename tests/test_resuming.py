@@ -462,12 +462,13 @@ def test_copies_and_children_of_a_resumed_run_cut_nothing():
         assert (copy.is_resumed, copy.new_life) == (True, None)
         copy.load_checkpoint()
         copy.log({"copied": 1.0}, step=5)
-        if os.fork() == 0:
+        child = os.fork()
+        if child == 0:
             before = _files_of(run.log_dir)
             run.load_checkpoint()
             run.log({"forked": 1.0}, step=6)
             os._exit(_files_of(run.log_dir) != before)
-        assert os.wait()[1] == 0
+        assert os.waitpid(child, 0)[1] == 0
         run.log({"loss": 0.0}, step=6)
     assert rla.runs()[-1].status == "finished"
 

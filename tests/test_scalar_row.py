@@ -159,13 +159,14 @@ def test_the_open_row_stays_with_the_original(logger, writer):
         assert [values for _, values in twin.output_formats[0].rows] == [{"b": 1.0}]
     if hasattr(os, "fork"):
         reading, writing = os.pipe()
-        if os.fork() == 0:
+        child = os.fork()
+        if child == 0:
             logger.take_over()
             logger.add_scalar("c", 1.0, 9)
             logger.flush()
             os.write(writing, repr(logger.output_formats[0].rows).encode())
             os._exit(0)
-        os.wait()
+        os.waitpid(child, 0)
         assert os.read(reading, 1000) == b"[(9, {'c': 1.0})]"
     logger.flush()
     assert writer.rows == [(0, {"a": 1.0})]

@@ -105,8 +105,9 @@ def test_a_forked_child_that_takes_over_tells_of_its_own_file(tmp_path):
     queue = context.SimpleQueue()
     child = context.Process(target=_in_child, args=([writer], queue))
     child.start()
+    child.join(60)
+    assert child.exitcode == 0
     path, rows, size = queue.get()
-    child.join()
     assert path != writer.written().path and (rows, size) == (3, os.path.getsize(path))
     assert _assert_is_as_the_file(writer) == 1
 
