@@ -12,7 +12,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -56,6 +57,37 @@ def own_cache(tmp_path_factory):
 def spawnable(monkeypatch):
     """Functions of test files can run in processes that are spawned, which import the file by its name."""
     monkeypatch.syspath_prepend(Path(__file__).parents[1])
+
+
+class _Child:
+    """A forked child that calls ``action``, and ends there: no second pytest goes on in it, whatever is raised.
+
+    A child that hangs is ended after a minute.
+    """
+
+    def __init__(self, action: Callable[[], object]):
+        self.pid, code = os.fork(), 1
+        if self.pid == 0:
+            try:
+                signal.alarm(60)
+                action()
+                code = 0
+            except BaseException:
+                os.write(2, traceback.format_exc().encode())
+            finally:
+                os._exit(code)
+
+    def ended(self) -> int:
+        """Wait for its end; return 0, or 1 if it has raised, or the signal that ended it as a negative number."""
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+
+@pytest.fixture(scope="session")
+def forked():
+    """Calls a function in a forked child: ``assert forked(function).ended() == 0``."""
+    if not hasattr(os, "fork"):
+        pytest.skip("this system has no fork")
+    return _Child
 
 
 @pytest.fixture(scope="session")

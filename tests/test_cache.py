@@ -229,21 +229,16 @@ def test_threads_share_a_cache(tmp_path, folder):
     assert len(read_by_sqlite(folder)) == 80
 
 
-@needs_posix
-def test_a_forked_child_opens_its_own(tmp_path, folder):
+def test_a_forked_child_opens_its_own(tmp_path, folder, forked):
     """Parent and child write to the same file by connections of their own."""
     cache = open_cache(tmp_path, KIND)
     cache.write(add(b"parent"))
-    pid = os.fork()
-    if pid == 0:
-        done = 1
-        try:
-            done = (
-                0 if open_cache(tmp_path, KIND) is not cache and open_cache(tmp_path, KIND).write(add(b"child")) else 2
-            )
-        finally:
-            os._exit(done)
-    assert os.waitpid(pid, 0)[1] == 0
+
+    def child():
+        own = open_cache(tmp_path, KIND)
+        assert own is not cache and own.write(add(b"child"))
+
+    assert forked(child).ended() == 0
     cache.write(add(b"parent again"))
     assert read_by_sqlite(folder) == [b"child", b"parent", b"parent again"]
 

@@ -28,18 +28,6 @@ def _write(writer, step, **values):
     writer.write(Row(step, float(step), {"i": step, **values}))
 
 
-def _in_child(action):
-    """Run ``action`` in a forked child; return its exit code."""
-    pid = os.fork()
-    if pid == 0:
-        try:
-            action()
-            os._exit(0)
-        except BaseException:
-            os._exit(1)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-
-
 def test_copies_in_the_same_process_share_the_file(run_paths, frame_of):
     """By deepcopy or pickle, also those of a writer that has a file of its own."""
     for own in (True, False):
@@ -85,8 +73,7 @@ def _work(pickled, n):
         _write(writer, step, worker=n, **{f"key{n}/{step}": step})
 
 
-@needs_fork
-def test_a_writer_that_is_used_in_a_forked_child_writes_beside(run_paths):
+def test_a_writer_that_is_used_in_a_forked_child_writes_beside(run_paths, forked):
     """The parent's rows, columns and descriptor are not touched."""
     csv_writer, log_writer = make_writers(["csv", "log"], run_paths, 1e9)
     for writer in (csv_writer, log_writer):
@@ -96,7 +83,7 @@ def test_a_writer_that_is_used_in_a_forked_child_writes_beside(run_paths):
         for writer in (csv_writer, log_writer):
             _write(writer, 1, late=1)
 
-    assert _in_child(child) == 0
+    assert forked(child).ended() == 0
     for writer in (csv_writer, log_writer):
         _write(writer, 2)
     assert run_paths.progress_csv.read_text() == "time-step,timestamp,i\n0,0.0,0\n2,2.0,2\n"
@@ -106,8 +93,7 @@ def test_a_writer_that_is_used_in_a_forked_child_writes_beside(run_paths):
     )
 
 
-@needs_fork
-def test_a_forked_child_does_not_wait_for_the_threads_of_its_parent(run_paths):
+def test_a_forked_child_does_not_wait_for_the_threads_of_its_parent(run_paths, forked):
     """A thread that writes at the moment of the fork is not in the child, and never lets go of its lock."""
     writer = CsvWriter(run_paths.progress_csv)
     _write(writer, 0)
@@ -121,9 +107,14 @@ def test_a_forked_child_does_not_wait_for_the_threads_of_its_parent(run_paths):
     thread = threading.Thread(target=hold)
     thread.start()
     held.wait(20)
+    pickled = pickle.dumps(writer)
+
+    def child():
+        assert lock_of("another").acquire(timeout=1)
+        _work(pickled, 1)
+
     try:
-        pickled = pickle.dumps(writer)
-        assert _in_child(lambda: (lock_of("another").acquire(timeout=1) or 1 / 0, _work(pickled, 1))) == 0
+        assert forked(child).ended() == 0
     finally:
         done.set()
         thread.join()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 import pickle
 import warnings
 
@@ -175,16 +174,11 @@ def test_a_copy_lists_its_own_gaps_and_warnings_and_none_twice(tmp_path, warning
     warnings_as_text.clear()
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_warning_in_a_forked_child_changes_no_number_of_its_parent(tmp_path, warnings_as_text):
+def test_a_warning_in_a_forked_child_changes_no_number_of_its_parent(tmp_path, warnings_as_text, forked):
     """The child prints it; the run's files are its parent's."""
     run = rla.start(task="t", log_root=tmp_path, backup="none", writers=["csv"])
     run.log({"a": 1})
-    child = os.fork()
-    if child == 0:
-        run.log(5)
-        os._exit(0)
-    os.waitpid(child, 0)
+    assert forked(lambda: run.log(5)).ended() == 0
     assert json.loads((run.log_dir / "run.json").read_text())["rows"] == 0
     run.finish()
     info = json.loads((run.log_dir / "run.json").read_text())

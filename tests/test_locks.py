@@ -152,20 +152,20 @@ def test_ctrl_c_at_every_line_leaves_no_lock(path):
     assert number > 15
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_a_child_forked_in_the_block_neither_hangs_nor_keeps_the_lock(path):
+def test_a_child_forked_in_the_block_neither_hangs_nor_keeps_the_lock(path, forked):
     read, write = os.pipe()
+
+    def child():
+        with locked(path, timeout=0.05) as has_lock:
+            os.write(write, str(has_lock).encode())
+        time.sleep(0.5)  # alive while the parent lets go
+
     with locked(path):
-        child = os.fork()
-        if child == 0:
-            with locked(path, timeout=0.05) as has_lock:
-                os.write(write, str(has_lock).encode())
-            time.sleep(0.5)  # alive while the parent lets go
-            os._exit(0)
+        running = forked(child)
         assert os.read(read, 100) == b"False"
     with locked(path, timeout=0.2) as has_lock:
         assert has_lock
-    os.waitpid(child, 0)
+    assert running.ended() == 0
     os.close(read)
     os.close(write)
 

@@ -587,8 +587,7 @@ def test_a_copy_knows_what_the_original_knew(logger, writer):
     assert logger.name_to_value == {"m": 2.0} and other.output_formats[0].rows[-1] == (6, {"m": 3.0})
 
 
-@needs_fork
-def test_a_forked_child_writes_nothing_and_does_not_hang(run_paths, read_rows):
+def test_a_forked_child_writes_nothing_and_does_not_hang(run_paths, read_rows, forked):
     """Also where another thread of the parent was in the middle of a dump: its lock never opens in the child."""
     logger = Logger(make_writers(["csv", "tensorboard", "log", "stdout"], run_paths), run_paths.log_dir)
     logger.log({"a": 1})
@@ -603,27 +602,24 @@ def test_a_forked_child_writes_nothing_and_does_not_hang(run_paths, read_rows):
     thread.start()
     held.wait()
     files = {path: path.read_bytes() for path in run_paths.log_dir.rglob("*") if path.is_file()}
+
+    def write():
+        logger.record("b", 1)
+        logger.record_mean("c", 1)
+        logger.record_moving_average("d", 1, 1)
+        logger.log({"a": 2})
+        assert logger.dump() == {}
+        logger.message("child")
+        logger.write_media("t", Text("child"))
+        logger.close()
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns about forks beside threads
-        child = os.fork()
-    if child == 0:
-        signal.alarm(20)  # ends a child that hangs
-        try:
-            logger.record("b", 1)
-            logger.record_mean("c", 1)
-            logger.record_moving_average("d", 1, 1)
-            logger.log({"a": 2})
-            clean = logger.dump() == {}
-            logger.message("child")
-            logger.write_media("t", Text("child"))
-            logger.close()
-            os._exit(0 if clean else 1)
-        finally:
-            os._exit(2)
-    _, status = os.waitpid(child, 0)
+        child = forked(write)
+    code = child.ended()
     release.set()
     thread.join()
-    assert os.waitstatus_to_exitcode(status) == 0
+    assert code == 0
     assert {path: path.read_bytes() for path in run_paths.log_dir.rglob("*") if path.is_file()} == files
     logger.log({"a": 3})
     assert [row["a"] for row in read_rows(run_paths.progress_csv)] == ["1", "3"]

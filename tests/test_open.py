@@ -361,22 +361,19 @@ def test_a_hook_joins_the_run_in_the_block(ended):
     assert after.hparams == {"lr": 0.1, "module.lr": 0.3, "width": 64}
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_forked_child_opens_for_itself_and_not_for_its_parent(ended, warnings_as_text):
+def test_a_forked_child_opens_for_itself_and_not_for_its_parent(ended, warnings_as_text, forked):
     """What the parent has opened takes everything there, and writes nothing."""
     saved = ended()
     run = rla.open(saved)
     run.log({"parent": 1})
-    child = os.fork()
-    if child == 0:
-        try:
-            warnings_as_text.clear()
-            run.log({"never": 1})
-            with rla.open(saved):
-                rla.log({"child": 1})
-        finally:
-            os._exit(0)
-    os.waitpid(child, 0)
+
+    def child():
+        warnings_as_text.clear()
+        run.log({"never": 1})
+        with rla.open(saved):
+            rla.log({"child": 1})
+
+    assert forked(child).ended() == 0
     run.finish()
     after = rla.runs()[-1]
     assert after.last == {"loss": 1 / 3, "parent": 1, "child": 1} and after.info["rows"] == 5

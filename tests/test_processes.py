@@ -154,22 +154,33 @@ def test_the_ending_of_a_run_that_went_on_is_the_new_one(training, tmp_path):
     assert run.status == "failed" and "no such optimizer" in run.info["error"] and run.info["rows"] == 6
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_forked_child_that_trains_writes_a_file_of_its_own(tmp_path):
+def test_a_forked_child_of_a_test_ends_whatever_it_raises(forked):
+    """Else it would go on with the tests that come after."""
+
+    def raises():
+        raise KeyboardInterrupt
+
+    assert forked(raises).ended() == forked(lambda: sys.exit(0)).ended() == 1
+    assert forked(lambda: os.kill(os.getpid(), signal.SIGKILL)).ended() == -signal.SIGKILL
+    assert forked(os.getpid).ended() == 0
+
+
+def test_a_forked_child_that_trains_writes_a_file_of_its_own(tmp_path, forked):
     """The parent goes on with its own; both are counted."""
     run = rla.start(task="t", log_root=tmp_path, **QUIET)
     rla.log({"loss": 0.0}, step=0)
-    child = os.fork()
-    if child == 0:
+
+    def train():
         run.adopt()
         run.log({"child/loss": 1.0}, step=1)
         run.finish()
-        os._exit(0)
-    assert os.waitpid(child, 0)[1] == 0
+
+    child = forked(train)
+    assert child.ended() == 0
     rla.log({"loss": 2.0}, step=2)
     run.finish()
     saved = the_run(tmp_path)
-    assert row_files(saved) == sorted(["progress.csv", own_file(child)])
+    assert row_files(saved) == sorted(["progress.csv", own_file(child.pid)])
     assert saved.metrics()["time-step"].tolist() == [0, 1, 2] and saved.info["rows"] == 3
 
 
@@ -294,34 +305,24 @@ def test_a_resumed_run_is_cut_where_it_is_loaded(tmp_path, spawnable, method):
     _check_one_cut(tmp_path, 7)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_parent_that_only_logs_goes_on_behind_the_cut_of_its_child(tmp_path):
+def test_a_parent_that_only_logs_goes_on_behind_the_cut_of_its_child(tmp_path, forked):
     """It warns of nothing: the child has loaded the checkpoint. Its file is the new one."""
     name = _interrupted(tmp_path)
     with rla.run(task="t", log_root=tmp_path, resume=name, **QUIET) as run:
-        child = os.fork()
-        if child == 0:
-            _train_on(run)
-            os._exit(0)
-        assert os.waitpid(child, 0)[1] == 0
+        assert forked(lambda: _train_on(run)).ended() == 0
         rla.log({"loss": 3.0}, step=6)
     _check_one_cut(tmp_path, 6)
     assert len(rows_of(the_run(tmp_path).log_dir / "progress.csv")) == 4
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_child_cuts_nothing_after_the_first_row(tmp_path):
+def test_a_child_cuts_nothing_after_the_first_row(tmp_path, forked):
     """The parent has gone on already: with a load, or without one, of which it warns."""
     for loads in (True, False):
         root = tmp_path / str(loads)
         name = _interrupted(root)
         with rla.run(task="t", log_root=root, resume=name, **QUIET) as run:
-            child, begin = os.pipe()
-            forked = os.fork()
-            if forked == 0:
-                os.read(child, 1)
-                _train_on(run)
-                os._exit(0)
+            waits, begin = os.pipe()
+            child = forked(lambda run=run, waits=waits: os.read(waits, 1) and _train_on(run))
             if loads:
                 rla.load_checkpoint()
             with (
@@ -329,7 +330,7 @@ def test_a_child_cuts_nothing_after_the_first_row(tmp_path):
             ):
                 rla.log({"loss": 3.0}, step=3)
             os.write(begin, b"x")
-            assert os.waitpid(forked, 0)[1] == 0
+            assert child.ended() == 0
         steps = [0, 1, 2, 3, 3, 4, 5] if loads else [0, 1, 2, 3, 4, 3, 3, 4, 5]
         assert the_run(root).metrics()["time-step"].tolist() == steps
 

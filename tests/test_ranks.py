@@ -86,11 +86,11 @@ def test_a_tf_config_that_says_nothing_is_passed_over(monkeypatch, odd):
     assert ranks.is_writer_rank()
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_a_forked_child_knows_that_it_is_another_process():
+def test_a_forked_child_knows_that_it_is_another_process(forked):
     """Without asking the system each time."""
-    assert ranks.process_id == os.getpid()
-    child = os.fork()
-    if child == 0:
-        os._exit(0 if ranks.process_id == os.getpid() else 1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+    def check():
+        assert ranks.process_id == os.getpid()
+
+    check()
+    assert forked(check).ended() == 0

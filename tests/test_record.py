@@ -100,27 +100,24 @@ def test_progress_that_could_not_be_written_comes_with_the_next(tmp_path):
     assert (content["rows"], content["last_step"], content["last"]) == (6, 5, {"a": 5.0})
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
-def test_a_child_that_was_forked_in_the_middle_of_a_save_counts_only_its_own_rows(tmp_path, monkeypatch):
+def test_a_child_that_was_forked_in_the_middle_of_a_save_counts_only_its_own_rows(tmp_path, monkeypatch, forked):
     """Another thread of the parent has written the file, and has not noted yet that it did."""
     original = RunRecord(tmp_path / "run.json")
     original.save()
     write, children = original._reserve.write_json, []
 
+    def child():
+        original.skip_inherited(5)  # two rows were logged since the save began
+        original.save_progress(6, 6, {})
+
     def write_and_fork(content):
         monkeypatch.undo()
         write(content)
-        children.append(os.fork())
-        if children[0] == 0:
-            try:
-                original.skip_inherited(5)  # two rows were logged since the save began
-                original.save_progress(6, 6, {})
-            finally:
-                os._exit(0)
+        children.append(forked(child))
 
     monkeypatch.setattr(original._reserve, "write_json", write_and_fork)
     original.save_progress(3, 3, {})
-    os.waitpid(children[0], 0)
+    assert children[0].ended() == 0
     original.save_progress(5, 5, {})
     assert record.load(tmp_path / "run.json")["rows"] == 6
 

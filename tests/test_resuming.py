@@ -453,7 +453,7 @@ def test_a_clock_that_was_set_back(monkeypatch):
     assert saved.run_json["resumed"] < saved.run_json["started"] == content_of(run)["restarts"][0]["started"]
 
 
-def test_copies_and_children_of_a_resumed_run_cut_nothing():
+def test_copies_and_children_of_a_resumed_run_cut_nothing(forked):
     """A copy adds rows beside, and a forked child accepts everything and writes nothing, as ever."""
     old = interrupted()
     with rla.run(**QUICK, resume=old.name) as run:
@@ -462,13 +462,14 @@ def test_copies_and_children_of_a_resumed_run_cut_nothing():
         assert (copy.is_resumed, copy.new_life) == (True, None)
         copy.load_checkpoint()
         copy.log({"copied": 1.0}, step=5)
-        child = os.fork()
-        if child == 0:
+
+        def child():
             before = _files_of(run.log_dir)
             run.load_checkpoint()
             run.log({"forked": 1.0}, step=6)
-            os._exit(_files_of(run.log_dir) != before)
-        assert os.waitpid(child, 0)[1] == 0
+            assert _files_of(run.log_dir) == before
+
+        assert forked(child).ended() == 0
         run.log({"loss": 0.0}, step=6)
     assert rla.runs()[-1].status == "finished"
 

@@ -1,7 +1,5 @@
 """Fits in fits, models beside models and loops of one's own: whose steps and whose checkpoints the rows tell of."""
 
-import os
-
 import numpy as np
 import pytest
 
@@ -265,20 +263,20 @@ def test_a_number_too_great_for_a_float(keras, here, rows):
 # --- forks ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="a system without fork")
-def test_a_forked_child_writes_nothing(keras, here, rows):
+def test_a_forked_child_writes_nothing(keras, here, rows, forked):
     """A child of a run that is open, or of a callback's own, leaves the files to its parent."""
 
     @rla.track()
     def main():
         callback = keras.RLACallback()
+
+        def child():
+            callback.on_epoch_end(epoch, {"loss": -1.0})
+            assert not rla.current_run().is_writing
+
         for epoch in range(2):
             callback.on_train_begin()
-            child = os.fork()
-            if child == 0:
-                callback.on_epoch_end(epoch, {"loss": -1.0})
-                os._exit(0 if not rla.current_run().is_writing else 1)
-            assert os.waitpid(child, 0)[1] == 0
+            assert forked(child).ended() == 0
             callback.on_epoch_end(epoch, {"loss": 1.0})
             callback.on_train_end()
 
