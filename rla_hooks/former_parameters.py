@@ -7,7 +7,7 @@ of an older version has no such list: then all count but ``module.<name>``, and 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from rla_hooks.errors import ConfigError
@@ -18,6 +18,7 @@ from rla_hooks.parameters import config_fields, flatten, safe
 from rla_hooks.texts import beginnings, shown
 
 _LONGEST = 80  # characters of a value in a message
+_MAX_LISTED = 5  # differences in a message
 _MODULE = "module."  # what a hook adds, if the run has a hyper-parameter of the same name
 
 
@@ -43,6 +44,16 @@ class Difference(Fields):
             return f"{self.name} is missing, and was {shown(self.stored, _LONGEST)}"
         was = "was missing" if self.stored is MISSING else f"was {shown(self.stored, _LONGEST)}"
         return f"{self.name} is {shown(self.given, _LONGEST)}, and {was}"
+
+
+def listed(differences: Sequence[Difference]) -> str:
+    """Return a text of the first of some differences.
+
+    >>> listed([Difference("steps", 100, 110), Difference("lr", 0.1, MISSING)])
+    'steps is 110, and was 100; lr is missing, and was 0.1'
+    """
+    more = f"; and {len(differences) - _MAX_LISTED} more" if len(differences) > _MAX_LISTED else ""
+    return "; ".join(map(str, differences[:_MAX_LISTED])) + more
 
 
 class FormerParameters:

@@ -18,44 +18,32 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from rla_hooks import life
-from rla_hooks.checkpoints.manifest import Manifest
 from rla_hooks.core import handover
-from rla_hooks.core.job import job_identity
 from rla_hooks.core.resume_request import AUTO, Resumable, ResumeRequest
 from rla_hooks.core.settings import RunSettings
-from rla_hooks.endings import FAILED, FINISHED, PRUNED, RUNNING, SEVERITY
 from rla_hooks.errors import ConfigError, RLAError, warn
-from rla_hooks.former_parameters import FormerParameters
+from rla_hooks.former_parameters import FormerParameters, listed
 from rla_hooks.layout import RunPaths
 from rla_hooks.query import SavedRun
-from rla_hooks.query.entry import read_entry
 from rla_hooks.query.given import saved_run
-from rla_hooks.query.moved import parsed, paths_of
-from rla_hooks.query.unfinished import unfinished
-from rla_hooks.record import FORMAT
+from rla_hooks.query.moved import paths_of
 from rla_hooks.resume_checks import (
     checked,
     is_of_task,
     is_same_function,
     is_writer,
-    newest_checkpoint,
     other_parameters,
-    unknown_names,
-    why_alive,
 )
 from rla_hooks.resume_ranks import told_by_environment, wait_for_rank_zero
+from rla_hooks.resume_search import Search
 from rla_hooks.smallfiles import read_json
-from rla_hooks.texts import beginnings, printable, shown
+from rla_hooks.texts import printable, shown
 
 _TAKEN = "RLA_RESUMED"  # the run that RLA_RESUME named, once it has been resumed; processes inherit it
-_MAX_LISTED = 5  # differences in a warning
 _unmet: dict[str, tuple[str, int]] = {}  # by the id of what RLA_RESUME means: why it is not resumed, and who knows it
-_ZONES = timedelta(hours=26)  # between the clocks of two machines
 
 
 def choose(settings: RunSettings, wait: bool = True) -> Resumable | None:
@@ -92,7 +80,7 @@ def choose(settings: RunSettings, wait: bool = True) -> Resumable | None:
 
 
 def _found_by_search(settings: RunSettings, request: ResumeRequest, is_follower: bool, wait: bool) -> Resumable | None:
-    search = _Search(settings, request)
+    search = Search(settings, request)
     found = wait_for_rank_zero(search.running, wait) if is_follower else None
     return found or search.newest()
 
@@ -140,15 +128,14 @@ def _has_other_parameters(saved: SavedRun, settings: RunSettings, request: Resum
     differing = other_parameters(saved, settings, request)
     if not differing:
         return None
-    listed = "; ".join(map(str, differing[:_MAX_LISTED]))
-    more = f"; and {len(differing) - _MAX_LISTED} more" if len(differing) > _MAX_LISTED else ""
+    told = listed(differing)
     if saved.id not in _unmet and is_writer(settings):
         names = ",".join(each.name for each in differing)
         warn(
-            f"RLA_RESUME names the run {saved.id}, and this start has other hyper-parameters: {listed}{more}. It is a "
+            f"RLA_RESUME names the run {saved.id}, and this start has other hyper-parameters: {told}. It is a "
             f"new run, and {saved.id} waits for a start that fits. If this one is meant: RLA_RESUME_ALLOW={names}"
         )
-    return f"whose hyper-parameters are others: {listed}{more}"
+    return f"whose hyper-parameters are others: {told}"
 
 
 def _keep_unmet(run_id: str, why: str) -> None:
@@ -173,118 +160,3 @@ def forget_state() -> None:
     """As in a process that has just begun."""
     _unmet.clear()
     os.environ.pop(_TAKEN, None)
-
-
-def _damage(content: Mapping[str, Any]) -> list[str]:
-    """Return why no new life can begin with this run.json."""
-    for key in ("started", "resumed"):
-        try:
-            datetime.fromisoformat(str(content.get(key) or content["started"]))
-        except ValueError:
-            return [f"run.json has {key} {shown(content.get(key), 40)}"]
-    return []
-
-
-class _Search:
-    """The search for the newest unfinished run of a task, function and hyper-parameters."""
-
-    def __init__(self, settings: RunSettings, request: ResumeRequest):
-        self._settings, self._request = settings, request
-        self._job = job_identity()
-        self._passed: list[str] = []  # what is against runs that else fit
-
-    def newest(self) -> Resumable | None:
-        """Return it; None, with a note that says why, where a new run is to start. Raises ConfigError."""
-        unknown = [*unknown_names(self._request.allow, [*self._settings.hyper_param], self._settings)]
-        if unknown:
-            raise ConfigError(unknown)
-        saved = self._newest_that_fits()
-        if saved is None:
-            none = "no run of this task, function and hyper-parameters is unfinished"
-            self._tell_new(self._passed[0] if self._passed else none)
-            return None
-        if not self._request.from_start and newest_checkpoint(Manifest(paths_of(saved).checkpoint_dir)) is None:
-            self._tell_new(f"{saved.id} ({saved.status}) has no whole checkpoint")
-            return None
-        return checked(saved, self._settings, self._request)
-
-    def running(self) -> Iterator[tuple[RunPaths, dict[str, Any]]]:
-        """Yield the runs of this task, function and hyper-parameters that are noted as running, newest first."""
-        for paths, content in self._unfinished():
-            is_same = is_same_function(content.get("function"), self._settings.function_name)
-            if (
-                is_same
-                and content.get("status") == RUNNING
-                and self._has_same_parameters(SavedRun(paths, read_entry(paths)))
-            ):
-                yield paths, content
-
-    def _tell_new(self, why: str) -> None:
-        self._request.notes.append(f"resume='auto': {why}: this run is new")
-
-    def _newest_that_fits(self) -> SavedRun | None:
-        """By the start in run.json; names have local times, so that runs of the hours before are looked at, too."""
-        found: SavedRun | None = None
-        for paths, content in self._unfinished():
-            named = parsed(paths.name)
-            if found is not None and named is not None and named.time < self._time_of(found) - _ZONES:
-                break
-            if self._may_go_on(content) and (found is None or str(content.get("started")) > found.run_json["started"]):
-                saved = SavedRun(paths, read_entry(paths))
-                if self._fits(saved):
-                    found = saved
-        return found
-
-    def _unfinished(self) -> Iterator[tuple[RunPaths, dict[str, Any]]]:
-        config, parameters = self._settings.config, self._settings.parameters()
-        assert config is not None and self._settings.task_name is not None
-        root = Path(os.path.abspath(config.log_root))
-        allowed = set(self._request.allow)
-        certain = {key: value for key, value in parameters.items() if allowed.isdisjoint(beginnings(key))}
-        return unfinished(root, self._settings.task_name, certain)
-
-    @staticmethod
-    def _time_of(saved: SavedRun) -> Any:
-        named = parsed(saved.name)
-        return named.time if named else saved.started.replace(tzinfo=None)
-
-    def _may_go_on(self, content: Mapping[str, Any]) -> bool:
-        """Whether a run ended in a way that auto resumes, as far as its run.json tells."""
-        number, status = content.get("format"), content.get("status")
-        if not isinstance(status, str) or status not in SEVERITY or status in (FINISHED, PRUNED):
-            return False
-        is_known = not (isinstance(number, int) and number > FORMAT) and isinstance(content.get("started"), str)
-        return is_known and is_same_function(content.get("function"), self._settings.function_name)
-
-    def _fits(self, saved: SavedRun) -> bool:
-        if damage := saved.problems or _damage(saved.run_json):
-            self._passed.append(f"{saved.id} is damaged ({'; '.join(damage).rstrip('.')})")
-            return False
-        if not self._has_same_parameters(saved):
-            return False
-        if saved.status == FAILED and not self._is_same_job(saved.run_json.get("job")):
-            self._passed.append(f"{saved.id} failed, and this is no further try of its job")
-            return False
-        if life.is_running(saved.status):
-            return self._is_over(saved)
-        return True
-
-    def _has_same_parameters(self, saved: SavedRun) -> bool:
-        allow = self._request.allow
-        differences = FormerParameters(saved.run_json, saved.hparams).differences(self._settings.hyper_param)
-        return all(any(name in allow for name in beginnings(each.name)) for each in differences)
-
-    def _is_over(self, saved: SavedRun) -> bool:
-        """Whether a run that is noted as running is none; on another rank, whether rank zero has taken it up."""
-        if not is_writer(self._settings):
-            return self._is_same_job(saved.run_json.get("job"))
-        problems, _ = why_alive(saved, self._request)
-        self._passed += [f"{saved.id} fits, but {problem.partition('. ')[0]}" for problem in problems]
-        return not problems
-
-    def _is_same_job(self, noted: object) -> bool:
-        """Of torchrun's agents there is one on each node; that of rank zero counts, which other ranks do not know."""
-        if self._job is None or not isinstance(noted, str):
-            return False
-        is_other_agent = not is_writer(self._settings) and self._job.startswith("torchrun ")
-        return noted.startswith("torchrun ") if is_other_agent else noted == self._job

@@ -178,7 +178,8 @@ def _names_of(changes: list[Difference]) -> list[str]:
     return [name for each in changes for name in beginnings(each.name)]
 
 
-def _refused(changes: list[Difference], allow: tuple[str, ...]) -> list[Difference]:
+def refused(changes: list[Difference], allow: tuple[str, ...]) -> list[Difference]:
+    """Return those of these changes of hyper-parameters that ``allow`` does not name."""
     return [each for each in changes if not any(name in allow for name in beginnings(each.name))]
 
 
@@ -189,16 +190,16 @@ def other_parameters(saved: SavedRun, settings: RunSettings, request: ResumeRequ
     former = FormerParameters(saved.run_json, saved.hparams)
     if any(unknown_names(request.allow, [*former.names, *former.flat], settings)):
         return []
-    return _refused(former.differences(settings.hyper_param, complete=False), request.allow)
+    return refused(former.differences(settings.hyper_param, complete=False), request.allow)
 
 
 def _not_allowed(changes: list[Difference], allow: tuple[str, ...]) -> Iterator[str]:
-    refused = _refused(changes, allow)
-    for each in refused[:_MAX_LISTED]:
+    left = refused(changes, allow)
+    for each in left[:_MAX_LISTED]:
         back = "Leave it out" if each.stored is MISSING else "Give what it was"
         yield f"the hyper-parameter {each}. {back}, or allow it: allow=[{each.name!r}]."
-    if len(refused) > _MAX_LISTED:
-        yield f"{len(refused) - _MAX_LISTED} more hyper-parameters differ."
+    if len(left) > _MAX_LISTED:
+        yield f"{len(left) - _MAX_LISTED} more hyper-parameters differ."
 
 
 def unknown_names(allow: tuple[str, ...], stored: Sequence[str], settings: RunSettings) -> Iterator[str]:

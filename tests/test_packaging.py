@@ -21,8 +21,8 @@ FLOORS = [
     """writers rowfiles rows""",
     """config figures checkpoints snapshot cutting""",
     """query core""",
-    """tester tracked tracking run_block face hooks appending resumable resume_checks resume_ranks same_code forkable
-    testing __init__""",
+    """tester tracked tracking run_block face hooks appending resumable resume_checks resume_ranks
+    resume_search same_code forkable testing __init__""",
     """easy_log cli integrations""",
 ]
 # What reads runs, and what a run's snapshot is made by, never knows the run that is open.

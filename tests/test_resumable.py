@@ -337,6 +337,22 @@ def test_auto_starts_anew_and_says_why(monkeypatch):
     assert f"{alive.record.content['id']} fits, but it is still alive: process {os.getpid()} on" in log
 
 
+def test_auto_names_the_run_that_differs_least():
+    """Somebody who has changed one thing reads which, and what would take the run all the same."""
+    for options in ({"steps": 100, "lr": 0.2}, {"steps": 90, "lr": 0.1}, {"steps": 100, "lr": 0.1}):
+        run = ended(**options)
+    ended("failed", steps=109, lr=0.1)
+    ended("finished", steps=110, lr=0.1)
+    none = "resume='auto': no run of this task, function and hyper-parameters is unfinished"
+    of = f"{none}; of the nearest, {run.id} (interrupted), steps is 110, and was 100 (allow=['steps'] takes it): this"
+    assert of in started(resume="auto", steps=110, lr=0.1)[1]
+    many = {f"p{number}": 1 for number in range(6)}
+    assert f"{none}: this run is new" in started(resume="auto", **many)[1], "all differs: it is none that was meant"
+    named = ended(record=["seed"], seed=1)
+    _, log = started(resume="auto", record=["seed"], seed=2)
+    assert f"of the nearest, {named.id} (interrupted), seed is 2, and was 1 (allow=['seed'] takes it): this" in log
+
+
 def test_auto_takes_a_failed_run_only_in_the_same_job(monkeypatch):
     """Else a mistake in the program would be tried again for ever, and other people's runs taken."""
     monkeypatch.setenv("RLA_RUN_ID", "a")

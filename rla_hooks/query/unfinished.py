@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,13 @@ _HEAD = 4096  # bytes; the status stands in the first few hundred
 _OVER = re.compile(rf'\n  "status": "(?:{FINISHED}|{PRUNED})"'.encode())  # only keys of the outermost level stand so
 
 
-def unfinished(log_root: Path, task: str, parameters: Mapping[str, Any]) -> Iterator[tuple[RunPaths, dict[str, Any]]]:
+def unfinished(
+    log_root: Path, task: str, parameters: Mapping[str, Any], others: list[str] | None = None
+) -> Iterator[tuple[RunPaths, dict[str, Any]]]:
     """Yield the runs that may be unfinished, and what their run.json says; newest first by the times in their names.
 
-    parameters: flat hyper-parameters, as they are stored. A run whose name says other values of them is left out.
-    What cannot be read is left out, too.
+    parameters: flat hyper-parameters, as they are stored. A run whose name says other values of them is left out; its
+    name is added to ``others``. What cannot be read is left out, too.
 
     >>> import rla_hooks as rla
     >>> with rla.run(task="demo", writers=[], backup="none"):
@@ -38,9 +40,17 @@ def unfinished(log_root: Path, task: str, parameters: Mapping[str, Any]) -> Iter
     texts = {part_of_pair(key): part_of_pair(value) for key, value in parameters.items()}
     for name in _newest_first(log_root, task):
         if _may_have(name.rpartition("/")[2], texts):
-            content = _content(f"{log_root}/{LOG}/{name}/{RUN_JSON}")
-            if content is not None:
-                yield RunPaths(log_root, name), content
+            yield from contents(log_root, [name])
+        elif others is not None:
+            others.append(name)
+
+
+def contents(log_root: Path, names: Iterable[str]) -> Iterator[tuple[RunPaths, dict[str, Any]]]:
+    """Yield those of these runs that may be unfinished, as :func:`unfinished` does."""
+    for name in names:
+        content = _content(f"{log_root}/{LOG}/{name}/{RUN_JSON}")
+        if content is not None:
+            yield RunPaths(log_root, name), content
 
 
 def _newest_first(log_root: Path, task: str) -> list[str]:
