@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rla_hooks.checkpoints import links
-from rla_hooks.checkpoints.entry import Positions
+from rla_hooks.checkpoints.entry import DEFAULT_NAME, Positions
 from rla_hooks.checkpoints.manifest import MISSING, Entry, Manifest
 from rla_hooks.core.fork_request import Fork, ForkRequest, asked, forget_asked
 from rla_hooks.core.settings import RunSettings
@@ -19,7 +19,6 @@ from rla_hooks.query import SavedRun
 from rla_hooks.query.given import saved_run
 from rla_hooks.texts import cut, printable, shell_path, shown
 
-NAME = "checkpoint"  # of the checkpoints that save_checkpoint writes unless it is told another one
 _MAX_STEPS = 20
 _MAX_CHANGES = 10
 _SPARE = 64 << 20  # bytes that stay free on the disk
@@ -83,7 +82,7 @@ def _fork(request: ForkRequest, settings: RunSettings) -> Fork:
 def _chosen(manifest: Manifest, step: int | None, what: str) -> Entry:
     def wanted(entries: list[Entry]) -> list[Entry]:
         fit = [entry for entry in entries if entry.cut is None and step in (None, entry.step)]
-        return [entry for entry in fit if entry.name == NAME] or fit
+        return [entry for entry in fit if entry.name == DEFAULT_NAME] or fit
 
     entry, problems = manifest.newest_whole(wanted)
     told = [f"{printable(other.file)} {problem}" for other, problem in problems if problem != MISSING]

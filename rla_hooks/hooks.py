@@ -33,6 +33,7 @@ from rla_hooks.core.run import Run
 from rla_hooks.core.settings import RunSettings
 from rla_hooks.endings import ending_of
 from rla_hooks.errors import ConfigError, WarnOnce, did_you_mean
+from rla_hooks.former_run import find_former_run
 from rla_hooks.labels import Labels
 from rla_hooks.parameters import config_fields, flat
 from rla_hooks.texts import text_of
@@ -206,7 +207,7 @@ def attach_or_plan(own: OwnRun, tell: bool = True) -> Handle:
     if run is None:
         settings = own.settings()
         if not handover.is_off():
-            tracking.find_former_run(settings, wait=False)
+            find_former_run(settings, wait=False)
         run = Run(settings)
         run.plan(tell)
     return Handle(run)

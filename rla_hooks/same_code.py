@@ -23,8 +23,8 @@ from rla_hooks.places import ipython_shell, main_script, restored
 from rla_hooks.query import SavedRun
 from rla_hooks.query.cache import cache_folder
 from rla_hooks.snapshot import change, codediff, restoring
+from rla_hooks.snapshot.kept_program import Places
 from rla_hooks.snapshot.loaded import loaded_files
-from rla_hooks.snapshot.rerun import Places
 from rla_hooks.texts import listed, shell_path, text_of
 
 _MAX_LISTED = 10

@@ -31,6 +31,7 @@ from rla_hooks.core.run import Run
 from rla_hooks.core.settings import Config, Path_, RunSettings, Writers
 from rla_hooks.endings import ErrorTypes
 from rla_hooks.errors import RunError, did_you_mean
+from rla_hooks.former_run import find_former_run
 from rla_hooks.layout import RunPaths
 from rla_hooks.places import working_directory
 
@@ -163,15 +164,14 @@ class Tester:
     def _prepare(self, wait: bool = True) -> None:
         """Make ``_run`` a run with the present settings; a time step that was set before the first start stays.
 
-        Where RLA_RESUME names a run, that one goes on. wait: as in ``resumable.choose``.
+        Where RLA_RESUME names a run, that one goes on; where RLA_FORK does, a fork of it starts. wait: as in
+        ``resumable.choose``.
         """
         settings = self.settings
         settings.resume = request_of(None, (), False, False, [])
-        settings.chosen = None
-        if settings.resume is not None and settings.config is not None and not handover.is_off():
-            from rla_hooks import resumable  # late: it reads saved runs
-
-            settings.chosen = resumable.choose(settings, wait)
+        settings.resumed = settings.forked = None
+        if settings.config is not None and not handover.is_off():
+            find_former_run(settings, wait)
         if self._run.state is State.CONFIGURED:
             self._run.take_settings(self.settings)
         else:

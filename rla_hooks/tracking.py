@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 from rla_hooks.calls import Parameters, is_coroutine, is_generator, source_file
 from rla_hooks.core import handover, registry
 from rla_hooks.core.fork_request import ForkRequest
-from rla_hooks.core.fork_request import asked as fork_asked
-from rla_hooks.core.resume_request import AUTO, request_of
+from rla_hooks.core.resume_request import request_of
 from rla_hooks.core.settings import Config, Path_, RunSettings, Writers
 from rla_hooks.endings import ErrorTypes
 from rla_hooks.errors import ConfigError
+from rla_hooks.former_run import find_former_run
 from rla_hooks.labels import Labels
 from rla_hooks.parameters import config_fields
 from rla_hooks.places import main_script
@@ -293,22 +293,6 @@ def _configure(
     around = registry.enclosing()
     settings.parent = around.name if around else None
     return settings
-
-
-def find_former_run(settings: RunSettings, wait: bool = True) -> None:
-    """Find the run that goes on, or the one that is forked, where one is asked for. Raises ConfigError.
-
-    wait: as in ``choose`` of :mod:`rla_hooks.resumable`.
-    """
-    is_named = settings.resume is not None and settings.resume.run != AUTO
-    if settings.fork is not None or (fork_asked() is not None and not is_named):
-        from rla_hooks import forkable  # late: it reads saved runs
-
-        settings.forked = forkable.choose(settings)
-    if settings.resume is not None and settings.forked is None:
-        from rla_hooks import resumable  # late, too
-
-        settings.chosen = resumable.choose(settings, wait)
 
 
 def _settings_of(

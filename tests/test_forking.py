@@ -520,3 +520,21 @@ def test_further_ranks_load_what_the_fork_begins_with(monkeypatch, warnings_as_t
     assert main.fork(first.id, 2) == (2, {"w": [2]}) and len(rla.runs("root")) == 3
     assert len(warnings_as_text) == 1 and "records no run" in warnings_as_text[0]
     warnings_as_text.clear()
+
+
+def test_a_tester_is_forked_by_the_environment(main, monkeypatch):
+    """A script of RLA, which ``rla fork`` has started: its first run of the task goes on from the checkpoint."""
+    from rla_hooks.tester import Tester
+
+    original = saved(main())
+    monkeypatch.setenv("RLA_FORK", original.id)
+    monkeypatch.setenv("RLA_FORK_STEP", "2")
+    tester = Tester()
+    forks = []
+    for _ in range(2):
+        tester.configure(task_name="t", log_root="root", writers=["csv"], backup="none")
+        tester.log_files_gen()
+        forks.append(tester.is_resumed and tester.load_checkpoint()[0])
+        tester.finish()
+    assert forks == [2, False]
+    assert [(run.run_json.get("forked_from") or {}).get("id") for run in rla.runs("root")[1:]] == [original.id, None]

@@ -21,7 +21,7 @@ FLOORS = [
     """writers rowfiles rows""",
     """config figures checkpoints snapshot cutting""",
     """query core""",
-    """tester tracked tracking run_block face hooks appending resumable resume_checks resume_ranks
+    """tester tracked tracking run_block face hooks appending former_run resumable resume_checks resume_ranks
     resume_search same_code forkable testing __init__""",
     """easy_log cli integrations""",
 ]

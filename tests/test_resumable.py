@@ -185,7 +185,7 @@ def test_checkpoints_that_are_cut_or_damaged():
     with rla.open(run) as opened:
         path = opened.save_checkpoint({"a": [2.0]}, checkpoint_name="best", step=9)
     on, _ = started_without_load(run)
-    assert on.settings.chosen.entry.file == "best-9.pkl"
+    assert on.settings.resumed.entry.file == "best-9.pkl"
     path.write_bytes(b"x" * path.stat().st_size)
     with pytest.warns(errors.RLAWarning, match="has changed since"):
         told = why_not(run.id)

@@ -131,7 +131,7 @@ def _folders(run: Run) -> Iterator[Path]:
     """
     if run.checkpoint_dir is not None:
         yield run.checkpoint_dir
-    if run.config is not None and run.settings.chosen is None:
+    if run.config is not None and run.settings.resumed is None and run.settings.forked is None:
         record = layout.parse(run.name).record if run.name else {}
         for earlier in reversed(rla.runs(run.config.log_root, run.task_name)):
             if earlier.name != run.name and earlier.record == record:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 MANIFEST = "manifest.json"
+DEFAULT_NAME = "checkpoint"  # of what is saved under no other name
 _OPTIONAL = ("written", "cut", "own")  # not written where they are None: older manifests stay as they are
 
 Positions = dict[str, tuple[int | None, int]]

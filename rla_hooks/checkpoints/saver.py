@@ -10,7 +10,7 @@ from typing import Any
 from rla_hooks import atomic
 from rla_hooks.checkpoints import arguments, backends, checksum, compare, staging, state_dicts
 from rla_hooks.checkpoints.backends import checkpoint_errors
-from rla_hooks.checkpoints.entry import Entry, Positions
+from rla_hooks.checkpoints.entry import DEFAULT_NAME, Entry, Positions
 from rla_hooks.checkpoints.manifest import Manifest
 from rla_hooks.checkpoints.reading import Reading
 from rla_hooks.errors import CheckpointError, ConfigError, WarnOnce, did_you_mean, warn
@@ -78,7 +78,7 @@ class Saver:
         self,
         models: Mapping[str, Any] | None,
         step: int,
-        name: str = "checkpoint",
+        name: str = DEFAULT_NAME,
         written: Positions | None = None,
     ) -> Path:
         """Save the models, or :attr:`objects` where they are None; returns the path of the file (or folder).
@@ -113,7 +113,7 @@ class Saver:
         write: Callable[[Path], None],
         suffix: str,
         step: int,
-        name: str = "checkpoint",
+        name: str = DEFAULT_NAME,
         info: Mapping[str, Any] | None = None,
         written: Positions | None = None,
     ) -> Path:
@@ -158,7 +158,7 @@ class Saver:
     def load(
         self,
         step: int | None = None,
-        name: str = "checkpoint",
+        name: str = DEFAULT_NAME,
         into: Mapping[str, Any] | None = None,
         weights_only: bool = True,
     ) -> tuple[int, dict[str, Any]]:
@@ -176,7 +176,7 @@ class Saver:
     def load_entry(
         self,
         step: int | None = None,
-        name: str = "checkpoint",
+        name: str = DEFAULT_NAME,
         into: Mapping[str, Any] | None = None,
         weights_only: bool = True,
     ) -> tuple[Entry, dict[str, Any]]:
@@ -207,7 +207,7 @@ class Saver:
             if models or getattr(implementation, "restores_without_objects", False):
                 implementation.restore(models or {}, content, self.var_prefix)
 
-    def steps(self, name: str = "checkpoint") -> list[int]:
+    def steps(self, name: str = DEFAULT_NAME) -> list[int]:
         """Return the steps of the complete checkpoints of a name, in the order of writing."""
         return [entry.step for entry in self.manifest.complete() if entry.name == name]
 

@@ -70,7 +70,7 @@ class ForkedFiles:
 
     def __init__(self, fork: Fork, paths: RunPaths, taken: list[Entry], progress: Progress, counts: Counter[str]):
         self.fork, self.taken, self.counts = fork, taken, counts
-        self.chosen = Resumable(paths, taken[-1])
+        self.beginning = Resumable(paths, taken[-1])
         self.progress = progress._replace(rows=progress.rows or 0)
 
     @property
@@ -91,7 +91,7 @@ class ForkedLife(NewLife):
     """The first life of a fork, which goes on from a checkpoint as a resumed one does."""
 
     def __init__(self, run: ResumedRun, files: ForkedFiles):
-        super().__init__(run, files.chosen)
+        super().__init__(run, files.beginning)
         self._files = files
 
     def begin(self) -> None:

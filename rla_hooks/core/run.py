@@ -220,8 +220,8 @@ class Run(SummaryWords):
         >>> [(run.status, run.metrics()["time-step"].tolist()) for run in rla.runs()]
         [('finished', [0, 1, 2, 3])]
         """
-        chosen = self.settings.chosen
-        return chosen is not None and chosen.entry is not None
+        resumed = self.settings.resumed
+        return self.settings.forked is not None or (resumed is not None and resumed.entry is not None)
 
     def _open_files(self, paths: layout.RunPaths, own: bool = True) -> None:
         """Log to the run's files from now on; ``own``: to progress.csv and log.txt, else to files beside them."""

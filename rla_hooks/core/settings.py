@@ -52,9 +52,9 @@ class RunSettings(Fields):
     log_callback: Callable[[dict[str, Any]], None] | None = None  # called with the values of every row
     default_writers: bool = True  # whether the user has named none
     resume: ResumeRequest | None = None  # what was asked for, also where ``auto`` has found no run
-    chosen: Resumable | None = None  # the run that goes on
+    resumed: Resumable | None = None  # the former run that goes on
     fork: ForkRequest | None = None  # what was asked for
-    forked: Fork | None = None  # the run and the checkpoint that this one begins with
+    forked: Fork | None = None  # the run and the checkpoint that this one, which is new, begins with
 
     def configure(
         self,

@@ -1,6 +1,6 @@
 """The start of one run: as a new one, as a former one that goes on, or as a fork; here, or where another rank writes.
 
-    begin()     the run starts now. settings.chosen: the run that goes on; settings.forked: what a fork begins with
+    begin()     the run starts now. settings.resumed: the run that goes on; settings.forked: what a fork begins with
     plan()      it gets its name only, for a hook; adopt() starts it when it is first needed
     follow()    it is another process's to write
     rejoin()    a planned run was started by a copy, in a child process say: this object joins it
@@ -68,17 +68,13 @@ class RunStart:
         """Start this run, which is configured or planned. Raises ConfigError before anything is created."""
         run = self._run
         run.by_user = run.ownership.planned_at is None
-        chosen, forked = run.settings.chosen, run.settings.forked
         if self._is_disabled():
-            if forked is not None:
-                chosen = run.settings.chosen = self._follow_fork(forked)
-            self._follow_rank_zero(chosen)
+            self._follow_rank_zero()
             self._watch_signals()
-            return
-        if chosen is not None:
-            self._resume(chosen)
+        elif run.settings.resumed is not None:
+            self._resume(run.settings.resumed)
         else:
-            self._start_new(forked)
+            self._start_new(run.settings.forked)
 
     def _start_new(self, forked: Fork | None) -> None:
         """Create the run's folders, with what a fork begins with, and write the files of its start."""
@@ -149,14 +145,8 @@ class RunStart:
         from rla_hooks.core.forking import ForkedLife, take_over  # late: few runs come here
 
         files = take_over(forked, paths)
-        self._run.settings.chosen, self.new_life = files.chosen, ForkedLife(self._run, files)
+        self.new_life = ForkedLife(self._run, files)
         return files.content
-
-    def _follow_fork(self, forked: Fork) -> Resumable:
-        """On a rank that does not write: load from the original, if the folders of the fork are not known here."""
-        if handover.run_of_writing_rank() is None:
-            self._run.checkpoints.begins_with = forked.entry
-        return Resumable(forked.paths, forked.entry)
 
     def plan(self, tell: bool = True) -> None:
         """Choose the run's name and create nothing: :meth:`adopt` starts the run when it is first needed.
@@ -166,12 +156,12 @@ class RunStart:
         ``tell``: pass the name on, in the environment, to processes that a launcher starts from here.
         """
         run = self._run
-        chosen = run.settings.chosen
+        resumed = run.settings.resumed
         if self._is_disabled():
-            self._follow_rank_zero(chosen)
+            self._follow_rank_zero()
             return
         now, place = datetime.now(), run.settings.check_place()
-        paths = layout.plan(*place, now) if chosen is None else chosen.paths
+        paths = layout.plan(*place, now) if resumed is None else resumed.paths
         run.ownership.plan(paths, now)
         registry.register_planned(run)
         if tell:
@@ -185,13 +175,19 @@ class RunStart:
         self._run.ownership.follow(paths)
         self._run.logger.detach()
 
-    def _follow_rank_zero(self, chosen: Resumable | None) -> None:
-        """Write nothing, since rank zero does; of a resumed run, load what it began with, not what it saved since."""
-        self.follow(handover.run_of_writing_rank() or (None if chosen is None else chosen.paths))
-        if chosen is not None and chosen.begins_with:
-            checkpoints = self._run.checkpoints
-            checkpoints.first_loads = dict(chosen.begins_with)
-            self._run.logger.before_row = checkpoints.forget_first_loads
+    def _follow_rank_zero(self) -> None:
+        """Write nothing, since rank zero does; load what its run began with, not what it has saved since.
+
+        Of a fork whose folders are not known here, that is the original's.
+        """
+        run, paths = self._run, handover.run_of_writing_rank()
+        former = run.settings.resumed or run.settings.forked
+        self.follow(paths or (None if former is None else former.paths))
+        if isinstance(former, Resumable) and former.begins_with:
+            run.checkpoints.first_loads = dict(former.begins_with)
+            run.logger.before_row = run.checkpoints.forget_first_loads
+        elif former is not None and paths is None and run.settings.forked is not None:
+            run.checkpoints.begins_with = run.settings.forked.entry
 
     def adopt(self) -> None:
         """Make this process write to the run: start a planned run, or continue one that another process has started.
@@ -222,8 +218,8 @@ class RunStart:
         from rla_hooks.core.copied_life import CopiedLife  # late: few runs come here
 
         run = self._run
-        if run.settings.chosen is not None and run.settings.resume is not None:
-            self.new_life = CopiedLife(run, run.settings.chosen, trains=False)
+        if run.settings.resumed is not None:
+            self.new_life = CopiedLife(run, run.settings.resumed, trains=False)
 
     def rejoin(self) -> bool:
         """Join the run, and return True, if a copy of this planned run has been started, in a child process say."""

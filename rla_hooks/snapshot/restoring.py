@@ -26,7 +26,7 @@ from rla_hooks.life import lives, namespace, process_identity
 from rla_hooks.masking.files import masked_file
 from rla_hooks.places import RESTORED
 from rla_hooks.smallfiles import read_bytes
-from rla_hooks.snapshot import rerun
+from rla_hooks.snapshot import kept_program
 from rla_hooks.snapshot.request import project_of
 from rla_hooks.snapshot.session import NOTES
 from rla_hooks.snapshot.sources import CACHES, MASKED
@@ -131,7 +131,7 @@ class KeptCode:
         if program.target[0] == "-m":
             return None
         script = os.path.join(folder, program.target[0])
-        copy = rerun.Places(str(self.code_dir), str(self.project)).kept(script)
+        copy = kept_program.Places(str(self.code_dir), str(self.project)).kept(script)
         if copy is None:
             return None
         relative = os.path.relpath(copy, os.path.realpath(self.code_dir)).replace(os.sep, "/")
@@ -185,7 +185,7 @@ class KeptCode:
 
 def command_on(tree: Path, kept: KeptCode, program: Program) -> tuple[list[str], dict[str, str]]:
     """Return the command that runs a program on restored code, and what it needs in its environment."""
-    words = [*program.interpreter, str(Path(rerun.__file__).resolve()), str(tree), str(kept.project)]
+    words = [*program.interpreter, str(Path(kept_program.__file__).resolve()), str(tree), str(kept.project)]
     noted = {"tree": os.path.realpath(tree), "project": os.path.realpath(kept.project), "code": str(kept.code_dir)}
     return [*words, *program.target, *program.arguments], {RESTORED: json.dumps(noted)} | _path_variable(tree, kept)
 
@@ -193,7 +193,7 @@ def command_on(tree: Path, kept: KeptCode, program: Program) -> tuple[list[str],
 def _path_variable(tree: Path, kept: KeptCode) -> dict[str, str]:
     """For programs that the program starts, which do not know of the copies: those first that PYTHONPATH names."""
     given = list(filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)))
-    mapped = rerun.Places(str(tree), str(kept.project)).mapped(given)
+    mapped = kept_program.Places(str(tree), str(kept.project)).mapped(given)
     return {"PYTHONPATH": os.pathsep.join(mapped)} if mapped != given else {}
 
 

@@ -1,4 +1,4 @@
-"""Starts a program on the code that a former run has kept: ``python [options] rerun.py TREE PROJECT [-m] NAME ...``.
+"""Starts a program on the code that a run has kept: ``python [options] kept_program.py TREE PROJECT [-m] NAME ...``.
 
     TREE      the folder into which the kept code was copied
     PROJECT   the folder of the code as it is now

@@ -1,0 +1,26 @@
+"""Finds the run that a new start goes on with, or that it is a fork of, where its settings or the environment ask it.
+
+What finds them reads saved runs: it is imported where one is asked for.
+"""
+
+from __future__ import annotations
+
+from rla_hooks.core.fork_request import asked
+from rla_hooks.core.resume_request import AUTO
+from rla_hooks.core.settings import RunSettings
+
+
+def find_former_run(settings: RunSettings, wait: bool = True) -> None:
+    """Set ``settings.forked`` or ``settings.resumed``, where a fork or a resume is asked for. Raises ConfigError.
+
+    wait: as in ``choose`` of :mod:`rla_hooks.resumable`.
+    """
+    is_named = settings.resume is not None and settings.resume.run != AUTO
+    if settings.fork is not None or (asked() is not None and not is_named):
+        from rla_hooks import forkable
+
+        settings.forked = forkable.choose(settings)
+    if settings.resume is not None and settings.forked is None:
+        from rla_hooks import resumable
+
+        settings.resumed = resumable.choose(settings, wait)
