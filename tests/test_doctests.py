@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FRAMEWORKS = ("torch", "tensorflow", "keras", "tf_keras", "pytorch_lightning", "lightning")
 # Whose names need an example each: what users and authors of hooks import.
 PUBLIC = ["rla_hooks"]
-PUBLIC += [f"rla_hooks.{name}" for name in ("hooks", "testing", "config", "query", "checkpoints")]
+PUBLIC += [f"rla_hooks.{name}" for name in ("hooks", "testing", "config", "query", "checkpoints", "statistics")]
 
 
 def _modules() -> dict[str, Path]:

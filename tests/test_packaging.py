@@ -19,7 +19,7 @@ FLOORS = [
     filenames endings outcome record restarts places reserve handles command masking life smallfiles labels results
     patterns fields calls parameter_forms former_parameters""",
     """writers rowfiles rows""",
-    """config figures checkpoints snapshot cutting""",
+    """config figures checkpoints snapshot cutting statistics""",
     """query core""",
     """tester tracked tracking run_block face hooks appending former_run resumable resume_checks resume_ranks
     resume_search same_code forkable testing __init__""",

@@ -1,0 +1,28 @@
+"""Statistics of a few runs: aggregates, intervals, profiles, comparisons, curves.
+
+Arrays of shape ``(seeds,)``, ``(seeds, tasks)`` or ``(seeds, tasks, steps)`` go in, numbers come out; functions of
+``scores`` also take a dict of algorithm to scores, and then give a dict. Nothing here knows of runs or plots.
+docs/statistics.md says which interval is right when.
+"""
+
+from rla_hooks.statistics.aggregates import iqm, median, normalize, optimality_gap
+from rla_hooks.statistics.bootstrap import stratified_bootstrap
+from rla_hooks.statistics.comparison import probability_of_improvement
+from rla_hooks.statistics.curves import sample_efficiency
+from rla_hooks.statistics.intervals import Interval, mean_interval
+from rla_hooks.statistics.measured import coverage
+from rla_hooks.statistics.profiles import performance_profile
+
+__all__ = [
+    "Interval",
+    "coverage",
+    "iqm",
+    "mean_interval",
+    "median",
+    "normalize",
+    "optimality_gap",
+    "performance_profile",
+    "probability_of_improvement",
+    "sample_efficiency",
+    "stratified_bootstrap",
+]
