@@ -71,7 +71,7 @@ from rla_hooks.figures import saving
 from rla_hooks.writers import base
 path = []
 def hold():
-    with registry._lock, handover.one_at_a_time(), saving._drawing, base._locks_lock:
+    with registry._lock, handover.one_at_a_time(), saving.drawing, base._locks_lock:
         held.set()
         done.wait()
 held, done = threading.Event(), threading.Event()

@@ -21,14 +21,16 @@ FLOORS = [
     """writers rowfiles rows""",
     """config figures checkpoints snapshot cutting statistics""",
     """query core""",
+    """plot""",
     """tester tracked tracking run_block face hooks appending former_run resumable resume_checks resume_ranks
     resume_search same_code forkable testing __init__""",
     """easy_log cli integrations""",
 ]
 # What reads runs, and what a run's snapshot is made by, never knows the run that is open.
-ENTRANCES = FLOORS[4].replace("__init__", "")
+ENTRANCES = FLOORS[5].replace("__init__", "")
 NEVER = {
     "query": f"core {ENTRANCES}",
+    "plot": f"core {ENTRANCES}",
     "cli": f"core {ENTRANCES}",
     "core": "query",
 }

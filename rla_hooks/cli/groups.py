@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import statistics
 from collections.abc import Iterable, Sequence
@@ -12,6 +11,7 @@ from rla_hooks.cli.cells import is_unicode
 from rla_hooks.cli.fields import Field, values_of
 from rla_hooks.errors import ConfigError, did_you_mean
 from rla_hooks.query import SavedRun
+from rla_hooks.query.filter_columns import equality_key
 from rla_hooks.query.sorting import order, sort_keys
 from rla_hooks.texts import shown
 
@@ -79,7 +79,7 @@ def grouped(
     keys = values_of(found, by)
     members: dict[str, list[int]] = {}
     for number, values in enumerate(zip(*keys.values(), strict=True)):
-        members.setdefault("\n".join(map(_key, values)), []).append(number)
+        members.setdefault("\n".join(map(equality_key, values)), []).append(number)
     numbers = values_of(found, metrics or _first_metrics(found))
     groups = Groups(
         {name: [values[each[0]] for each in members.values()] for name, values in keys.items()},
@@ -124,13 +124,6 @@ def _rounded(mean: float, std: float | None) -> str:
         decimals = max(0, 2 - math.floor(math.log10(std)))
         return f"{mean:.{decimals}f} {sign} {std:.{decimals}f}"
     return f"{mean:.6g} {sign} {std:.3g}"
-
-
-def _key(value: Any) -> str:
-    """A text that is the same for values that are the same: 1 and 1.0 are, 1 and true are not."""
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        value = int(value)
-    return json.dumps(value, sort_keys=True, default=str)
 
 
 def _first_metrics(found: Sequence[SavedRun]) -> list[str]:

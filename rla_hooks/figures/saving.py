@@ -36,8 +36,8 @@ _PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")  # of PIL: what a PNG 
 
 warn_once = WarnOnce()
 forget_state = warn_once.forget_all  # between two tests
-_drawing = threading.RLock()  # matplotlib's settings and Python's warning filters belong to the whole process
-new_in_child(globals(), "_drawing")
+drawing = threading.RLock()  # matplotlib's settings and Python's warning filters belong to the whole process
+new_in_child(globals(), "drawing")
 
 
 @dataclass
@@ -63,8 +63,8 @@ def save(
     figure = _figure_of(figure_or_array)
     pretty = pretty and figure is not None
     path = _path(folder, name, step, pretty)
-    png = _image(figure_or_array, subject=(str(folder), name)) if figure is None else _render(figure, "png", dpi)
-    content = _render(figure, "pdf", dpi) if figure is not None and pretty else png
+    png = _image(figure_or_array, subject=(str(folder), name)) if figure is None else render(figure, "png", dpi)
+    content = render(figure, "pdf", dpi) if figure is not None and pretty else png
     path.parent.mkdir(parents=True, exist_ok=True)
     atomic.write_bytes(path, content, sync=False)
     width, height = struct.unpack(">II", png[16:24])  # where every PNG has them
@@ -158,15 +158,19 @@ def _figure_of(thing: Any) -> Figure | None:
     return figure if isinstance(figure, Figure) else None
 
 
-def _render(figure: Figure, kind: str, dpi: int) -> bytes:
+def render(figure: Figure, kind: str, dpi: float, metadata: dict[str, Any] | None = None) -> bytes:
+    """Return a figure as a file of this kind, with TrueType fonts. metadata: as matplotlib's ``savefig`` takes it.
+
+    Raises :class:`ConfigError` for a figure that cannot be drawn.
+    """
     buffer = io.BytesIO()
-    with _drawing, warnings.catch_warnings():
+    with drawing, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # one for each character; the boxes tell it
         canvas, fonttype = figure.canvas, matplotlib.rcParams["pdf.fonttype"]
         matplotlib.rcParams["pdf.fonttype"] = 42  # TrueType: journals refuse the default. There is only the rcParam.
         try:
             # Not on the figure's own canvas: a window redraws itself afterwards, which only its thread may do.
-            FigureCanvasAgg(figure).print_figure(buffer, format=kind, dpi=dpi)
+            FigureCanvasAgg(figure).print_figure(buffer, format=kind, dpi=dpi, metadata=metadata)
         except Exception as error:  # a figure runs its artists' code, and backends raise what they like
             raise ConfigError(
                 f"the figure cannot be drawn at dpi={dpi!r}: {type(error).__name__}: {text_of(error)}. Allowed: a "

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import fnmatch
 import functools
+import json
 import operator
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -54,6 +55,17 @@ def are_equal(one: Any, other: Any) -> bool:
     if kind is dict:
         return one.keys() == other.keys() and all(are_equal(value, other[key]) for key, value in one.items())
     return bool(one == other)
+
+
+def equality_key(value: Any) -> str:
+    """Return a text that is the same for plain values that are equal: 1 and 1.0 are, 1 and true are not.
+
+    >>> equality_key(1) == equality_key(1.0), equality_key(1) == equality_key(True), equality_key([0.5, None])
+    (True, False, '[0.5, null]')
+    """
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        value = int(value)
+    return json.dumps(value, sort_keys=True, default=str)
 
 
 def equal(wanted: Any) -> Test:
