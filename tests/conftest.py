@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import heapq
+import importlib.util
 import io
 import json
 import os
@@ -501,3 +502,19 @@ def in_terminal():
         return data.decode().replace("\r\n", "\n")
 
     return run
+
+
+@pytest.fixture(scope="session")
+def read_latex():
+    """Reads a table of LaTeX strictly, and compiles it where a TeX is installed: returns its rows as plain texts."""
+    spec = importlib.util.spec_from_file_location("latex_check", Path(__file__).parent / "latex_check.py")
+    check = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(check)
+
+    def read(text: str, compile_it: bool = True):
+        table = check.read(text)
+        if compile_it:
+            check.compiled(text)
+        return table
+
+    return read

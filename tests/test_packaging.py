@@ -21,7 +21,7 @@ FLOORS = [
     """writers rowfiles rows""",
     """config figures checkpoints snapshot cutting statistics""",
     """query core""",
-    """plot""",
+    """plot paper_tables""",
     """tester tracked tracking run_block face hooks appending former_run resumable resume_checks resume_ranks
     resume_search same_code forkable testing __init__""",
     """easy_log cli integrations""",
@@ -31,6 +31,7 @@ ENTRANCES = FLOORS[5].replace("__init__", "")
 NEVER = {
     "query": f"core {ENTRANCES}",
     "plot": f"core {ENTRANCES}",
+    "paper_tables": f"core {ENTRANCES}",
     "cli": f"core {ENTRANCES}",
     "core": "query",
 }

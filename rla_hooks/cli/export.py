@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,15 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from rla_hooks.cli.common import EachRun, Json, Limit, LogRoot, Metrics, NotWritten, Task, Where, app, names_in
+from rla_hooks.cli import target
+from rla_hooks.cli.common import EachRun, Json, Limit, LogRoot, Metrics, Task, Where, app, names_in
 
 if TYPE_CHECKING:
     from rla_hooks.query import Runs, SavedRun
     from rla_hooks.query.frames import AnyColumn
 
 _FORMATS = "csv", "parquet", "json"
-_BLOCK = 10_000  # rows that are made texts at once
-_STDOUT = "-"
 
 
 @app.command("export")
@@ -58,9 +56,10 @@ def export(
     """
     from rla_hooks.cli.several import several
     from rla_hooks.query import tables
+    from rla_hooks.query.plain_rows import length
 
     form = _format(output, kind, as_json)
-    _check_target(output, form, force)
+    _check_form(output, form, force)
     chosen = None if names is None else names_in(names)
     found = several(run, log_root, task, where, limit)
     with _watched(found, output) as runs:
@@ -68,11 +67,11 @@ def export(
             columns: Mapping[str, AnyColumn] = tables.table(runs, chosen, _params(params))
         else:
             columns = tables.long_table(runs, chosen, x, _params(params))
-    if output is None or str(output) == _STDOUT:
+    if output is None or target.is_stdout(output):
         _write_text(columns, form, sys.stdout)
         return
     _write_file(columns, form, output)
-    typer.echo(f"rla: {_length(columns)} rows of {len(found)} runs written to {output}", err=True)
+    typer.echo(f"rla: {length(columns)} rows of {len(found)} runs written to {output}", err=True)
 
 
 def _format(output: Path | None, kind: str | None, as_json: bool) -> str:
@@ -90,7 +89,7 @@ def _format(output: Path | None, kind: str | None, as_json: bool) -> str:
         if output is not None and suffix in ("csv", "parquet"):
             raise ConfigError(f"--json is given, but the file {output.name!r} is called {suffix}. Leave one out.")
         return "json"
-    if output is None or str(output) == _STDOUT:
+    if output is None or target.is_stdout(output):
         return "csv"
     if suffix in _FORMATS:
         return suffix
@@ -100,21 +99,13 @@ def _format(output: Path | None, kind: str | None, as_json: bool) -> str:
     )
 
 
-def _check_target(output: Path | None, form: str, force: bool) -> None:
+def _check_form(output: Path | None, form: str, force: bool) -> None:
     """Refuse what cannot be written before the runs are read."""
     from rla_hooks.errors import ConfigError
-    from rla_hooks.texts import shell_path
 
-    if output is None or str(output) == _STDOUT:
-        if form == "parquet":
-            raise ConfigError("Parquet is no text, and goes to no terminal or pipe. Give a file: -o metrics.parquet")
-        return
-    if os.path.isdir(output):
-        raise ConfigError(f"{shell_path(output)} is a folder. Give the name of a file in it")
-    if os.path.lexists(output) and not force:
-        raise ConfigError(f"{shell_path(output)} is there already. Give another name, or --force to replace it")
-    if not os.path.isdir(output.parent):
-        raise ConfigError(f"there is no folder {shell_path(output.parent)}. Make it first")
+    if target.is_stdout(output) and form == "parquet":
+        raise ConfigError("Parquet is no text, and goes to no terminal or pipe. Give a file: -o metrics.parquet")
+    target.check_target(output, force)
     if form == "parquet":
         _parquet_library()
 
@@ -130,7 +121,7 @@ def _watched(found: Runs, output: Path | None) -> Iterator[Sequence[SavedRun]]:
     from rich.progress import Progress
 
     console = Console(stderr=True)
-    is_free = output is not None and str(output) != _STDOUT
+    is_free = not target.is_stdout(output)
     with Progress(console=console, transient=True, disable=not (console.is_terminal and is_free)) as progress:
         bar = progress.add_task("reading", total=len(found))
         yield _Watched(found, lambda: progress.advance(bar))
@@ -151,70 +142,33 @@ class _Watched(list["SavedRun"]):
                 self._tell()
 
 
-def _length(columns: Mapping[str, AnyColumn]) -> int:
-    from rla_hooks.query.frames import Repeated
-
-    lengths = (len(each.codes if isinstance(each, Repeated) else each.values) for each in columns.values())
-    return next(lengths, 0)
-
-
-def _rows(columns: Mapping[str, AnyColumn]) -> Iterator[tuple[Any, ...]]:
-    """Yield the rows as Python values, None for what is missing; block by block, so that memory is bounded."""
-    for start in range(0, _length(columns), _BLOCK):
-        yield from zip(*(_values(column, start) for column in columns.values()), strict=True)
-
-
-def _values(column: AnyColumn, start: int) -> list[Any]:
-    from rla_hooks.query.frames import Objects, Repeated
-
-    stop = start + _BLOCK
-    if isinstance(column, Objects):
-        return list(column.values[start:stop])
-    inner, codes = (
-        (column.column, column.codes[start:stop]) if isinstance(column, Repeated) else (column, slice(start, stop))
-    )
-    values, present = inner.values[codes], None if inner.present is None else inner.present[codes]
-    plain = [f"{each}Z" for each in values] if values.dtype.kind == "M" else values.tolist()
-    return plain if present is None else [each if there else None for each, there in zip(plain, present, strict=True)]
-
-
 def _write_text(columns: Mapping[str, AnyColumn], form: str, file: TextIO) -> None:
     from rla_hooks.cli.cells import csv_cell
     from rla_hooks.cli.objects import json_text
+    from rla_hooks.query.plain_rows import plain_rows
 
     if form == "csv":
         writer = csv.writer(file, lineterminator="\n")
         is_exact = not file.isatty()  # what is a file's exact text may control a terminal
         writer.writerow([csv_cell(name, is_exact) for name in columns])
-        for row in _rows(columns):
+        for row in plain_rows(columns):
             writer.writerow([csv_cell(value, is_exact) for value in row])
         return
     names = list(columns)
     file.write("[")
-    for number, row in enumerate(_rows(columns)):
+    for number, row in enumerate(plain_rows(columns)):
         file.write(f"{',' * (number > 0)}\n{json_text(dict(zip(names, row, strict=True)), indent=None)}")
     file.write("\n]\n")
 
 
 def _write_file(columns: Mapping[str, AnyColumn], form: str, output: Path) -> None:
     """Write the file whole or not at all: beside its place, then moved."""
-    from rla_hooks.atomic import replacing
-    from rla_hooks.texts import shell_path
-
-    try:
-        with replacing(output) as temporary:
-            if form == "parquet":
-                _write_parquet(columns, temporary)
-            else:
-                with (
-                    open(temporary, "wb") as binary,
-                    io.TextIOWrapper(binary, "utf-8", "backslashreplace", newline="") as file,
-                ):
-                    _write_text(columns, form, file)
-    except OSError as error:
-        raise NotWritten(
-            f"{shell_path(output)} cannot be written: {error.strerror or error}. Give another file: -o"
-        ) from error
+    with target.written(output) as temporary:
+        if form == "parquet":
+            _write_parquet(columns, temporary)
+            return
+        with open(temporary, "wb") as binary, io.TextIOWrapper(binary, "utf-8", "backslashreplace", newline="") as file:
+            _write_text(columns, form, file)
 
 
 def _parquet_library() -> str:

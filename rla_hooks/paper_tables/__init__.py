@@ -1,0 +1,1 @@
+"""Tables of scores as papers have them: Markdown, and LaTeX for booktabs."""
