@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from types import TracebackType
 
 
 class RLAError(Exception):
@@ -21,6 +22,8 @@ class RLAError(Exception):
     ...     print(type(error).__name__)
     RunError
     """
+
+    is_refusal = False  # see show_without_traceback
 
 
 class ConfigError(RLAError, ValueError):
@@ -72,6 +75,25 @@ class CheckpointError(RLAError, RuntimeError):
     Traceback (most recent call last):
     rla_hooks.errors.CheckpointError: No checkpoint 'checkpoint' can be loaded from checkpoint. ...
     """
+
+
+def show_without_traceback(error: RLAError) -> None:
+    """Let Python print the text of this error alone, if it ends the program.
+
+    For what somebody has asked of a program by the command line or the environment, and was refused: no line of the
+    program is wrong.
+    """
+    error.is_refusal = True
+    before = sys.excepthook
+
+    def show(kind: type[BaseException], value: BaseException, trace: TracebackType | None) -> None:
+        if getattr(value, "is_refusal", False):
+            print(f"rla: {value}", file=sys.stderr)
+        else:
+            before(kind, value, trace)
+
+    if before.__name__ != show.__name__ or before.__module__ != show.__module__:
+        sys.excepthook = show
 
 
 class RLAWarning(UserWarning):

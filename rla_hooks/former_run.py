@@ -8,6 +8,7 @@ from __future__ import annotations
 from rla_hooks.core.fork_request import asked
 from rla_hooks.core.resume_request import AUTO
 from rla_hooks.core.settings import RunSettings
+from rla_hooks.errors import ConfigError, RunError, show_without_traceback
 
 
 def find_former_run(settings: RunSettings, wait: bool = True) -> None:
@@ -15,6 +16,16 @@ def find_former_run(settings: RunSettings, wait: bool = True) -> None:
 
     wait: as in ``choose`` of :mod:`rla_hooks.resumable`.
     """
+    is_asked = asked() is not None if settings.resume is None else settings.resume.by_variable
+    try:
+        _find(settings, wait)
+    except (ConfigError, RunError) as error:
+        if is_asked and settings.fork is None:
+            show_without_traceback(error)
+        raise
+
+
+def _find(settings: RunSettings, wait: bool) -> None:
     is_named = settings.resume is not None and settings.resume.run != AUTO
     if settings.fork is not None or (asked() is not None and not is_named):
         from rla_hooks import forkable

@@ -130,10 +130,10 @@ def _has_other_parameters(saved: SavedRun, settings: RunSettings, request: Resum
         return None
     told = listed(differing)
     if saved.id not in _unmet and is_writer(settings):
-        names = ",".join(each.name for each in differing)
+        allow = request.option("allow", [each.name for each in differing])
         warn(
             f"RLA_RESUME names the run {saved.id}, and this start has other hyper-parameters: {told}. It is a "
-            f"new run, and {saved.id} waits for a start that fits. If this one is meant: RLA_RESUME_ALLOW={names}"
+            f"new run, and {saved.id} waits for a start that fits. If this one is meant: {allow}"
         )
     return f"whose hyper-parameters are others: {told}"
 

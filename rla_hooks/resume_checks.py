@@ -74,7 +74,7 @@ def checked(saved: SavedRun, settings: RunSettings, request: ResumeRequest) -> R
         problems += _finished(saved, request, changes)
         problems += [
             *unknown_names(request.allow, [*former.names, *former.flat], settings),
-            *_not_allowed(changes, request.allow),
+            *_not_allowed(changes, request),
         ]
         entry, without = _checkpoint(saved, request)
         problems += without
@@ -154,14 +154,15 @@ def why_alive(saved: SavedRun, request: ResumeRequest) -> tuple[list[str], Mappi
     if (job is not None and job == content.get("job")) or (is_silent and SILENT in request.allow):
         return [], content
     ask = f"ssh {shown(content.get('host'), 100).strip(repr('')[0])} ps -p {shown(content.get('pid'), 20)}"
+    allow = request.option("allow", [SILENT])
     if is_silent:
         return [
             f"it is {status}, and from here nobody can see whether {who} is gone. Ask there: {ask}. If it is gone, "
-            f"pass allow=['{SILENT}']."
+            f"pass {allow}."
         ], None
     return [
         f"it is running: {who}. Ask there: {ask}. If it is gone, wait until the run has written nothing for "
-        f"{life.STALE_AFTER / 60:.0f} minutes, and pass allow=['{SILENT}']."
+        f"{life.STALE_AFTER / 60:.0f} minutes, and pass {allow}."
     ], None
 
 
@@ -169,9 +170,10 @@ def _finished(saved: SavedRun, request: ResumeRequest, changes: list[Difference]
     if saved.status == FINISHED and not any(map(request.allow.__contains__, _names_of(changes))):
         longer = [name for name in saved.hparams if any(word in name.lower() for word in _LENGTHS)]
         name = next(iter([*longer, *saved.hparams]), "steps")
+        value = "" if request.by_variable else f"{name}=..., "
         yield (
-            f"it has finished. If it is to go on, change a hyper-parameter (more steps, say) and allow it: "
-            f"{name}=..., allow=[{name!r}]."
+            "it has finished. If it is to go on, change a hyper-parameter (more steps, say) and allow it: "
+            f"{value}{request.option('allow', [name])}."
         )
 
 
@@ -194,11 +196,11 @@ def other_parameters(saved: SavedRun, settings: RunSettings, request: ResumeRequ
     return refused(former.differences(settings.hyper_param, complete=False), request.allow)
 
 
-def _not_allowed(changes: list[Difference], allow: tuple[str, ...]) -> Iterator[str]:
-    left = refused(changes, allow)
+def _not_allowed(changes: list[Difference], request: ResumeRequest) -> Iterator[str]:
+    left = refused(changes, request.allow)
     for each in left[:_MAX_LISTED]:
         back = "Leave it out" if each.stored is MISSING else "Give what it was"
-        yield f"the hyper-parameter {each}. {back}, or allow it: allow=[{each.name!r}]."
+        yield f"the hyper-parameter {each}. {back}, or allow it: {request.option('allow', [each.name])}."
     if len(left) > _MAX_LISTED:
         yield f"{len(left) - _MAX_LISTED} more hyper-parameters differ."
 
@@ -234,8 +236,9 @@ def _checkpoint(saved: SavedRun, request: ResumeRequest) -> tuple[Entry | None, 
             *([f"{len(listed) - cut} that are damaged or deleted"] if len(listed) > cut else []),
         ]
     )
+    start = request.option("from_start")
     return None, [
-        f"it has no whole checkpoint{f' (but {found})' if found else ''}. Pass from_start=True, which begins it anew "
+        f"it has no whole checkpoint{f' (but {found})' if found else ''}. Pass {start}, which begins it anew "
         "and keeps its rows under cut/, or start a new run."
     ]
 

@@ -151,8 +151,8 @@ class Search:
         if self._nearest is None:
             return none
         saved, differing = self._nearest
-        names = [each.name for each in differing]
-        return f"{none}; of the nearest, {saved.id} ({saved.status}), {listed(differing)} (allow={names} takes it)"
+        allow = self._request.option("allow", [each.name for each in differing])
+        return f"{none}; of the nearest, {saved.id} ({saved.status}), {listed(differing)} ({allow} takes it)"
 
     def _is_over(self, saved: SavedRun) -> bool:
         """Whether a run that is noted as running is none; on another rank, whether rank zero has taken it up."""

@@ -38,11 +38,15 @@ class SameCode:
         self._id, self._here = saved.id, restored()
         self._project = restoring.project_of_run(saved.run_json)
         self._differing: list[str] = []
+        self._option = request.option("same_code")
 
     def problems(self) -> Iterator[str]:
         """A line for each thing that is in the way of running on the run's code."""
         if self._project is None or not codediff.has_code(self._paths.code_dir):
-            yield "it has no copy of its code (backup='none'), which same_code=True needs. Resume it without same_code."
+            yield (
+                f"it has no copy of its code (backup='none'), which {self._option} needs. Resume it without "
+                f"{self._option}."
+            )
             return
         roots = [self._project] if self._here is None else [self._project, Path(self._here["tree"])]
         files = dict.fromkeys(file for root in roots for file in change.changed_files(self._paths.code_dir, root))
@@ -51,7 +55,7 @@ class SameCode:
             yield (
                 f"these modules differ from its code, though this process runs on a copy of that of "
                 f"{shell_path(self._here['code'])}: {listed(self._differing, _MAX_LISTED)}. Resume it without "
-                "same_code, or each run in a process of its own."
+                f"{self._option}, or each run in a process of its own."
             )
         elif self._differing:
             yield from self._missing()
@@ -71,17 +75,17 @@ class SameCode:
         program, script = restoring.program_of(restoring.python_words()), main_script()
         multiprocessing = sys.modules.get("multiprocessing.process")
         if ipython_shell() is not None or sys.flags.interactive or program is None:
-            yield f"its code differs, and same_code=True cannot restart a notebook or a prompt. {by_hand}"
+            yield f"its code differs, and {self._option} cannot restart a notebook or a prompt. {by_hand}"
         elif multiprocessing is not None and multiprocessing.parent_process() is not None:
-            yield f"its code differs, and same_code=True cannot restart a child process. {by_hand}"
+            yield f"its code differs, and {self._option} cannot restart a child process. {by_hand}"
         elif os.environ.get("WORLD_SIZE", "1") not in ("", "1"):
             yield (
-                "its code differs, and same_code=True cannot restart one of several ranks. Start all of them in a copy "
-                f"of {shell_path(self._paths.code_dir)}, without same_code."
+                f"its code differs, and {self._option} cannot restart one of several ranks. Start all of them in a "
+                f"copy of {shell_path(self._paths.code_dir)}, without {self._option}."
             )
         elif registry.has_begun() or threading.current_thread() is not threading.main_thread():
             yield (
-                f"its code differs, and same_code=True would start this program anew, which has begun other runs or "
+                f"its code differs, and {self._option} would start this program anew, which has begun other runs or "
                 f"threads. {by_hand}"
             )
         elif script is not None and self._relative(script) is not None:
@@ -110,7 +114,7 @@ class SameCode:
         cache, program = cache_folder(), restoring.program_of(restoring.python_words())
         assert program is not None
         if cache is None:
-            raise RunError("same_code=True needs a folder for the run's code. Set the variable XDG_CACHE_HOME to one.")
+            raise RunError(f"{self._option} needs a folder for the run's code. Set the variable XDG_CACHE_HOME to one.")
         try:
             tree = self._kept().restore(cache)
         except OSError as error:

@@ -289,7 +289,10 @@ def _configure(
         settings.configure(*where, **options, problems=found)
         find_former_run(settings)
     except ConfigError as error:
-        raise ConfigError([*error.problems, *settings.own_problems()]) from None
+        more = settings.own_problems()
+        if more:
+            raise ConfigError([*error.problems, *more]) from None
+        raise
     around = registry.enclosing()
     settings.parent = around.name if around else None
     return settings

@@ -138,3 +138,20 @@ def test_an_argument_of_the_program_without_dashes(name, rla_process):
     told = " ".join(told.replace("│", " ").split())
     assert code == 2 and "No such option" in told and ".." not in told.replace("...", "")
     assert f"Arguments of the program go behind --, as in: rla {name} RUN -- --steps ..." in told
+
+
+def test_what_the_program_refuses_is_said_as_on_the_command_line(killed, rla_process):
+    """No traceback of the program, whose code is right, and no argument of Python."""
+    root, program = killed.paths.log_root, killed.paths.log_root.parent / "train.py"
+    change(killed, task="t", function="train.py:main", status="finished")
+    for words, told in (
+        ((), "change a hyper-parameter (more steps, say) and allow it: --allow steps."),
+        (("--allow", "stps"), "allow has 'stps', which is no hyper-parameter. Known: steps."),
+    ):
+        code, _, error = rla_process("resume", killed.id, "--allow", "x", *words, "--log-root", root)
+        assert (code, error.startswith("rla: ")) == (1, True) and "Traceback" not in error and told in error
+    change(killed, status="interrupted")
+    other = rla_process("resume", killed.id, "--log-root", root, "--", "--steps", "5")
+    assert (other[0], other[1]) == (0, "trained from 0\n") and "If this one is meant: --allow steps" in other[2]
+    program.write_text(program.read_text().replace("main(arguments.steps)", "main(1 / 0)"))
+    assert "Traceback" in rla_process("resume", killed.id, "--allow", "x", "--log-root", root)[2]

@@ -502,6 +502,9 @@ def test_the_environment_forks_the_first_run_of_the_task():
     forked = rla.runs("root", where="forked_from != none")
     assert [(run.hparams["seed"], run.metrics()["time-step"].tolist()) for run in forked] == [(1, [0, 1, 2, 3])]
     assert len(rla.runs("root")) == 6
+    environment = os.environ | {"RLA_FORK": first.id, "RLA_FORK_STEP": "77"}
+    refused = subprocess.run([sys.executable, "program.py", "4"], capture_output=True, text=True, env=environment)
+    assert refused.returncode == 1 and refused.stderr.startswith("rla: the run ") and "Trace" not in refused.stderr
 
 
 def test_further_ranks_load_what_the_fork_begins_with(monkeypatch, warnings_as_text):

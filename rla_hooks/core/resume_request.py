@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 AUTO = "auto"
 BY_VARIABLE = "RLA_RESUME"
+BY_COMMAND = "rla resume"
 
 
 class ResumeRequest(Fields):
@@ -41,6 +42,19 @@ class ResumeRequest(Fields):
     by_variable: bool = False
     else_auto: bool = False
     notes: list[str] = made_by(list)
+
+    def option(self, name: str, values: Sequence[str] | None = None) -> str:
+        """Return how whoever asks writes an option: of the command line, of the environment or of a call.
+
+        >>> ResumeRequest("k3xq7aod", reason="rla resume", by_variable=True).option("allow", ["steps", "lr"])
+        '--allow steps --allow lr'
+        """
+        if self.by_variable and self.reason == BY_COMMAND:
+            word = f"--{name.replace('_', '-')}"
+            return word if values is None else " ".join(f"{word} {value}" for value in values)
+        if self.by_variable and self.reason == BY_VARIABLE:
+            return f"RLA_RESUME_{name.upper()}={'1' if values is None else ','.join(values)}"
+        return f"{name}={values is None or [*values]!r}"
 
 
 class Resumable(Fields):

@@ -26,7 +26,7 @@ from rla_hooks.core.logger import Logger
 from rla_hooks.core.resume_request import Resumable
 from rla_hooks.core.settings import RunSettings
 from rla_hooks.endings import RUNNING
-from rla_hooks.errors import RunError
+from rla_hooks.errors import RunError, show_without_traceback
 from rla_hooks.texts import text_of
 
 if TYPE_CHECKING:
@@ -122,8 +122,10 @@ class RunStart:
             life.claim()
             run._open_files(chosen.paths)  # before another thread can see that the run has started
             run.ownership.begin(chosen.paths)
-        except BaseException:
+        except BaseException as error:
             life.give_up()
+            if isinstance(error, RunError) and run.settings.resume is not None and run.settings.resume.by_variable:
+                show_without_traceback(error)
             raise
         not_writing.export_run(chosen.paths)
         try:
