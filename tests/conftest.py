@@ -306,6 +306,19 @@ def sweep(tmp_path_factory):
 
 
 @pytest.fixture
+def make_run(quiet):
+    """Makes a run with these values of a metric, one each ten steps, in rla_data of the test, and returns its id."""
+
+    def make(*values: float | str, metric: str = "return", **params: object) -> str:
+        with rla.run(task="t", writers=["csv"], backup="none", **params) as run:
+            for number, value in enumerate(values):
+                rla.log({metric: value}, step=10 * number)
+        return run.record.content["id"]
+
+    return make
+
+
+@pytest.fixture
 def read_rows():
     """Read a progress.csv with the csv module: one dict a row, without the cells that are empty.
 
