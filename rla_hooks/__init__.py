@@ -34,6 +34,14 @@ if TYPE_CHECKING:
         simple_plot,
         simple_scatter,
     )
+    from rla_hooks.plot import (
+        plot_bars,
+        plot_images,
+        plot_intervals,
+        plot_profiles,
+        plot_sample_efficiency,
+        plot_sweep,
+    )
     from rla_hooks.query import Runs, SavedRun, latest_checkpoint, runs, sql
     from rla_hooks.tester import Tester
     from rla_hooks.tracking import run, start, track
@@ -41,7 +49,8 @@ if TYPE_CHECKING:
 # fmt: off
 __all__ = [
     "CheckpointError", "ConfigError", "RLAError", "RLAWarning", "Run", "RunError", "Runs", "SavedRun", "Tester",
-    "__version__", "current_run", "is_resumed", "latest_checkpoint", "load_checkpoint", "log", "new_saver", "run",
+    "__version__", "current_run", "is_resumed", "latest_checkpoint", "load_checkpoint", "log", "new_saver",
+    "plot_bars", "plot_images", "plot_intervals", "plot_profiles", "plot_sample_efficiency", "plot_sweep", "run",
     "runs", "save_checkpoint", "save_figure", "should_stop", "simple_hist", "simple_plot", "simple_scatter", "sql",
     "start", "track",
 ]
@@ -49,6 +58,14 @@ _HOME = {
     "core.preemption": ["should_stop"],
     "core.run": ["Run"],
     "errors": ["CheckpointError", "ConfigError", "RLAError", "RLAWarning", "RunError"],
+    "plot": [
+        "plot_bars",
+        "plot_images",
+        "plot_intervals",
+        "plot_profiles",
+        "plot_sample_efficiency",
+        "plot_sweep",
+    ],
     "query": ["Runs", "SavedRun", "latest_checkpoint", "runs", "sql"],
     "tester": ["Tester"],
     "tracking": ["run", "start", "track"],

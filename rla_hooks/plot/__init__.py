@@ -10,10 +10,32 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rla_hooks.plot.bars import plot_bars
+    from rla_hooks.plot.efficiency_figure import plot_sample_efficiency
+    from rla_hooks.plot.image_grid import plot_images
+    from rla_hooks.plot.intervals_figure import plot_intervals
     from rla_hooks.plot.output import PaperFigure
+    from rla_hooks.plot.profiles_figure import plot_profiles
+    from rla_hooks.plot.sweep_map import plot_sweep
 
-__all__ = ["PaperFigure"]
-_HOME = {"PaperFigure": "output"}
+__all__ = [
+    "PaperFigure",
+    "plot_bars",
+    "plot_images",
+    "plot_intervals",
+    "plot_profiles",
+    "plot_sample_efficiency",
+    "plot_sweep",
+]
+_HOME = {
+    "PaperFigure": "output",
+    "plot_bars": "bars",
+    "plot_images": "image_grid",
+    "plot_intervals": "intervals_figure",
+    "plot_profiles": "profiles_figure",
+    "plot_sample_efficiency": "efficiency_figure",
+    "plot_sweep": "sweep_map",
+}
 
 
 def __getattr__(name: str) -> Any:

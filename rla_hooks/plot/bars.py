@@ -1,0 +1,216 @@
+"""Bars: the score of each group, on each task, with its interval and the single seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import matplotlib
+import numpy
+
+from rla_hooks.columns import Column
+from rla_hooks.plot.checks import is_number
+from rla_hooks.plot.groups import Group, Legend, chosen_runs
+from rla_hooks.plot.legend import add_foot
+from rla_hooks.plot.mathtext import set_name
+from rla_hooks.plot.output import PaperFigure
+from rla_hooks.plot.paper import look_of, paper_figure, paper_style
+from rla_hooks.plot.score_band import BANDS, ESTIMATORS, band_text, with_band
+from rla_hooks.plot.score_figure import (
+    check_common,
+    lines_in,
+    metric_label,
+    named_rows,
+    seeds_text,
+    sentence,
+    spaced_ticks,
+    with_height,
+    wrapped,
+)
+from rla_hooks.plot.scores import Scores, scores_of
+from rla_hooks.plot.task_curves import Range
+from rla_hooks.plot.task_scale import Normalize
+from rla_hooks.query.frames import column_of
+from rla_hooks.query.saved_run import SavedRun
+from rla_hooks.statistics import Interval
+from rla_hooks.writers.base import STEP
+
+_ROW, _LEAST_ROW = 0.24, 0.14  # inches for a bar, where there are few and where there are many
+_LABELS = 0.28  # the part of the width that names may take
+_HATCHES = ("", "", "////", "....", "\\\\\\\\", "xxxx", "----", "oo")
+_BASELINES = (":", "--", "-.")
+
+
+class _Bar(NamedTuple):
+    """The bar of one group on one task."""
+
+    group: Group
+    task: Any
+    interval: Interval
+    seeds: list[float]
+
+
+def plot_bars(
+    runs: Sequence[SavedRun] | str,
+    metrics: Sequence[str] | str,
+    by: Sequence[str] | str | None = None,
+    *,
+    tasks: str | None = None,
+    score: str = "last",
+    window: int | None = None,
+    x: str = STEP,
+    x_range: Range = None,
+    normalize: Normalize = None,
+    estimator: str = "mean",
+    band: str | None = "ci95",
+    individual: bool = True,
+    baselines: Mapping[str, float] | None = None,
+    legend: Legend = None,
+    title: str | None = None,
+    size: Any = "neurips",
+    save: Any = None,
+) -> PaperFigure:
+    """Draw a bar for each group: its score over the seeds, with an interval and a dot for each seed.
+
+    metrics: one, or several, which have a panel each. by, legend, baselines: as of :func:`rla.plot_curves`. tasks: the
+    name whose values are tasks, such as ``"env"``: each has its bars. The number that a run has:
+
+    - score: ``"last"``, its last value; ``"mean"`` of its last ``window`` values, 100 by default; ``"max"`` or
+      ``"min"``, with a window the best mean of so many values; ``"area"``, the mean height of its curve over the steps
+      that all runs of a task have.
+    - x, x_range: only rows in that range of x count: ``x_range=(None, 1e6)``.
+    - normalize: of ``(low, high)`` low becomes 0 and high 1; a dict has such a pair for each task; ``"minmax"`` takes
+      the lowest and the highest score of all runs on a task.
+
+    estimator: ``"mean"``, ``"median"``, ``"iqm"``. band: ``"ci95"`` (of a mean Student's t, else the bootstrap),
+    ``"stderr"``, ``"std"``, ``"minmax"``, ``"iqr"``, None. A group of one seed has no interval. individual: the dots.
+
+    Runs without a score are left out; a warning names them, and runs that ended early. ``data`` has one row a bar:
+    metric, the columns of ``by``, the task, score, low, high, n.
+
+    >>> import rla_hooks as rla
+    >>> for algo, best in (("ppo", 3.0), ("dqn", 2.0)):
+    ...     for seed in range(3):
+    ...         with rla.run(task="demo", writers=["csv"], backup="none", algo=algo, seed=seed):
+    ...             rla.log({"return": best + seed}, step=0)
+    >>> drawn = rla.plot_bars("demo", "return", by="algo", baselines={"random": 1.0}, save="bars.pdf")
+    >>> drawn.data[["algo", "score", "n"]].values.tolist()
+    [['dqn', 3.0, 3], ['ppo', 4.0, 3]]
+    """
+    mistakes = check_common("plot_bars", "", score, window, x_range, normalize, size, title)
+    names = mistakes.names("metrics", metrics, "'perf/return'")
+    mistakes.choice("estimator", estimator, ESTIMATORS)
+    mistakes.choice("band", band, BANDS)
+    mistakes.flag("individual", individual)
+    if baselines is not None and not (isinstance(baselines, Mapping) and all(map(is_number, baselines.values()))):
+        mistakes.wrong("baselines", baselines, "a dict of names and numbers: {'random': 20.0}.")
+    chosen = chosen_runs(runs, "plot_bars")
+    mistakes.raise_any()
+    found = [scores_of(chosen, name, by, tasks, score, window, x, x_range, normalize, legend) for name in names]
+    bars = [_bars(scores, estimator, band) for scores in found]
+    note = sentence(
+        f"{found[0].rule}, {estimator if estimator != 'iqm' else 'IQM'} of {_seeds(found)}",
+        band_text(estimator, band, [len(bar.seeds) for each in bars for bar in each]),
+        "dots: seeds" if individual else "",
+        *dict.fromkeys(note for scores in found for note in scores.notes),
+    )
+    with paper_style():
+        figure, axes, entries = _draw(found, bars, individual, baselines or {}, size, legend is not None)
+        for panel, scores in zip(axes, found):
+            set_name(panel.xaxis.label, metric_label(scores.metric, normalize))
+        if title is not None:
+            set_name(figure.suptitle(""), title, is_math=True)
+        add_foot(figure, [*entries.values()], [*entries], note, legend is not None)
+    drawn = PaperFigure(figure, axes, _table(found, bars), chosen.query, f"{names[0]}-bars")
+    if save is not None:
+        drawn.save(save)
+    return drawn
+
+
+def _seeds(found: Sequence[Scores]) -> str:
+    texts = {seeds_text(scores): None for scores in found}
+    return next(iter(texts)) if len(texts) == 1 else "all seeds"
+
+
+def _bars(scores: Scores, estimator: str, band: str | None) -> list[_Bar]:
+    found = []
+    for group, of_task in scores.groups:
+        for task, some in of_task.items():
+            seeds = [score.value for score in some]
+            if seeds:
+                found.append(_Bar(group, task, with_band(numpy.array(seeds), estimator, band), seeds))
+    return found
+
+
+def _draw(
+    found: Sequence[Scores],
+    bars: Sequence[Sequence[_Bar]],
+    individual: bool,
+    baselines: Mapping[str, float],
+    size: Any,
+    is_math: bool,
+) -> tuple[Any, Any, dict[str, Any]]:
+    """Draw all panels, with the same rows: tasks, and in them groups; without tasks groups."""
+    groups = {bar.group.label: None for each in bars for bar in each}
+    tasks = {task: None for scores in found for task in scores.tasks}
+    place = {label: at for at, label in enumerate(groups)}
+    row = {task: at for at, task in enumerate(tasks)}
+    count = len(groups) * len(tasks)
+    has_tasks = len(tasks) > 1 or found[0].task_column is not None
+    thick = _LEAST_ROW if count > 20 else _ROW if not has_tasks else (_ROW + _LEAST_ROW) / 2
+    height = 0.45 + thick * count + 0.08 * len(tasks)
+    columns = len(found)
+    figure, axes = paper_figure(1, columns, size=with_height(size, height), share_y="all")
+    entries: dict[str, Any] = {}
+    for panel, some in zip(axes, bars):
+        for bar in some:
+            number = place[bar.group.label]
+            within = (number + 0.5) / len(groups) - 0.5
+            at = row[bar.task] + within * 0.84 if has_tasks else number
+            breadth = 0.84 / len(groups) * 0.9 if has_tasks else 0.7
+            drawn = _draw_bar(panel, bar, at, breadth, number, len(groups), individual, has_tasks)
+            entries.setdefault(bar.group.label, drawn)
+        for at, (name, value) in enumerate(baselines.items()):
+            style = _BASELINES[at % len(_BASELINES)]
+            entries[str(name)] = panel.axvline(value, color="#555555", linestyle=style, linewidth=1, zorder=1.5)
+        spaced_ticks(panel, figure, columns)
+        panel.grid(False, axis="y")
+        panel.tick_params(axis="y", length=0)
+    labels = [str(task) for task in tasks] if has_tasks else [*groups]
+    lines = lines_in(thick * len(groups) if has_tasks else thick)
+    named_rows(axes[0], wrapped(labels, figure.get_figwidth() * _LABELS, lines), is_math and not has_tasks)
+    if not has_tasks or list(groups) == [""]:  # their names stand at the bars
+        entries = {name: drawn for name, drawn in entries.items() if name in map(str, baselines)}
+    return figure, axes, entries
+
+
+def _draw_bar(
+    panel: Any, bar: _Bar, at: float, thick: float, number: int, count: int, individual: bool, has_hatch: bool
+) -> Any:
+    color = look_of(number, count)["color"]
+    point, low, high = bar.interval
+    hatch = _HATCHES[number % len(_HATCHES)] if has_hatch else ""
+    look = {"facecolor": matplotlib.colors.to_rgba(color, 0.65), "edgecolor": "white" if hatch else color}
+    (drawn,) = panel.barh(at, point, height=thick, hatch=hatch, linewidth=0, **look)
+    points = min(3.0, thick * 8)
+    if individual and len(bar.seeds) > 1:
+        spread = (numpy.arange(len(bar.seeds)) / (len(bar.seeds) - 1) - 0.5) * thick * 0.5
+        dot = {"markersize": points, "markerfacecolor": "white", "markeredgecolor": "black", "markeredgewidth": 0.4}
+        panel.plot(bar.seeds, at + spread, "o", zorder=2.5, **dot)
+    if low == low:
+        error = [[point - low], [high - point]]
+        panel.errorbar(point, at, xerr=error, fmt="none", ecolor="black", elinewidth=1, capsize=points * 0.7, zorder=3)
+    return drawn
+
+
+def _table(found: Sequence[Scores], bars: Sequence[Sequence[_Bar]]) -> dict[str, Column]:
+    flat = [bar for each in bars for bar in each]
+    table = {"metric": column_of([scores.metric for scores, each in zip(found, bars) for _ in each])}
+    for at, name in enumerate(found[0].by):
+        table[name] = column_of([bar.group.values[at] for bar in flat])
+    if found[0].task_column is not None:
+        table[found[0].task_column] = column_of([bar.task for bar in flat])
+    for at, name in enumerate(("score", "low", "high")):
+        values = [float(bar.interval[at]) for bar in flat]
+        table[name] = column_of([value if value == value else None for value in values])
+    return table | {"n": column_of([len(bar.seeds) for bar in flat])}

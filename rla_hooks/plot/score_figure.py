@@ -1,0 +1,209 @@
+"""What the figures of scores share: checks of their arguments, what their notes say, and their size."""
+
+from __future__ import annotations
+
+import itertools
+import textwrap
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy
+from matplotlib.ticker import MaxNLocator
+
+from rla_hooks.errors import ConfigError, warn
+from rla_hooks.plot.checks import Mistakes, is_number
+from rla_hooks.plot.mathtext import can_be_read, set_name
+from rla_hooks.plot.paper import SIZES, check_size, look_of
+from rla_hooks.plot.score_rule import score_rule
+from rla_hooks.plot.scores import Scores
+from rla_hooks.plot.task_curves import range_of
+from rla_hooks.plot.task_scale import check_normalize
+from rla_hooks.statistics import Interval, coverage
+from rla_hooks.statistics.inputs import check_settings
+from rla_hooks.texts import printable
+
+_PAD = 0.03  # inches
+_LABEL = 8  # points
+_POINTS = 7 / 72 * 0.6  # inches that a letter takes, about
+
+
+@contextmanager
+def collected(mistakes: Mistakes) -> Iterator[None]:
+    """Keep the mistakes that a check raises for later.
+
+    >>> mistakes = Mistakes("plot_bars")
+    >>> with collected(mistakes):
+    ...     raise ConfigError("size is 'nips'.")
+    >>> mistakes.found
+    ["size is 'nips'."]
+    """
+    try:
+        yield
+    except ConfigError as error:
+        for problem in error.problems:
+            mistakes.add(problem)
+
+
+def check_common(
+    what: str,
+    metric: Any,
+    score: Any = "last",
+    window: Any = None,
+    x_range: Any = None,
+    normalize: Any = None,
+    size: Any = "neurips",
+    title: Any = None,
+    settings: tuple[Any, Any, Any] = (0.95, 2000, 0),
+) -> Mistakes:
+    """Return the mistakes in arguments that these figures share. settings: level, reps and seed of a bootstrap."""
+    mistakes = Mistakes(what)
+    mistakes.text("metric", metric)
+    check_size(mistakes, size)
+    if title is not None:
+        mistakes.text("title", title)
+    for check in (
+        lambda: score_rule(score, window),
+        lambda: range_of(x_range),
+        lambda: check_normalize(normalize),
+        lambda: check_settings(*settings),
+    ):
+        with collected(mistakes):
+            check()
+    return mistakes
+
+
+def with_height(size: Any, height: float) -> tuple[float, float]:
+    """Return the size of a figure in inches: of this height, unless the user has given one.
+
+    >>> with_height("icml", 2.0), with_height(4, 2.0), with_height((4, 3), 2.0)
+    ((3.25, 2.0), (4.0, 2.0), (4.0, 3.0))
+    """
+    if isinstance(size, str):
+        return SIZES[size].width, height
+    if isinstance(size, (tuple, list)):
+        return float(size[0]), float(size[1]) if len(size) > 1 else height
+    return float(size), height
+
+
+def is_growing(values: Any) -> bool:
+    """Whether these are two numbers or more, each greater than the one before.
+
+    >>> is_growing([0, 1, 5]), is_growing([1, 1]), is_growing("ab")
+    (True, False, False)
+    """
+    is_list = isinstance(values, (list, tuple, range)) and len(values) > 1 and all(map(is_number, values))
+    return is_list and all(one < other for one, other in itertools.pairwise(values))
+
+
+def seeds_text(scores: Scores) -> str:
+    """Return how many seeds the groups have: '5 seeds', '3 to 5 seeds of each of 4 tasks'."""
+    counts = {count for group in scores.groups for count in group.counts().values() if count}
+    low, high = min(counts), max(counts)
+    text = f"{low} seed{'s' if low > 1 else ''}" if low == high else f"{low} to {high} seeds"
+    return text if len(scores.tasks) < 2 else f"{text} of each of {len(scores.tasks)} tasks"
+
+
+def check_enough(scores: Any, label: str) -> bool:
+    """Return whether a group has an interval; a warning names one that has only one seed.
+
+    >>> check_enough([1.0, 2.0], "ppo")
+    True
+    """
+    if len(scores) < 2:
+        warn(f"{printable(label) or 'the group'} has one seed on some task, and so no interval: run more seeds.")
+    return len(scores) > 1
+
+
+def bootstrap_text(level: float, reps: int, scores: Scores) -> str:
+    """Return what a figure says of its intervals, with what those of few seeds are worth."""
+    counts = [min(group.counts().values()) for group in scores.groups]
+    text = f"{100 * level:g} % intervals of the stratified bootstrap ({reps:,} repetitions)"
+    if max(counts) < 2:
+        return "no intervals: one seed"
+    if len(scores.tasks) == 1 and level == 0.95 and 1 < min(counts) < 10:
+        text += f", which hold the true value in about {100 * coverage('iqm', min(counts)):.0f} % of experiments"
+    return text + (", none for groups of one seed" if min(counts) < 2 else "")
+
+
+def metric_label(metric: str, normalize: Any) -> str:
+    return f"normalized {metric}" if normalize is not None else metric
+
+
+def sentence(*parts: str) -> str:
+    """Return what is said below a figure: parts with semicolons between them.
+
+    >>> sentence("last value", "", "5 seeds")
+    'last value; 5 seeds'
+    """
+    return "; ".join(part for part in parts if part)
+
+
+def wrapped(labels: Sequence[str], inches: float, lines: int = 2) -> list[str]:
+    r"""Return labels on as many lines as they need for so much room, but no more than so many: the rest is cut.
+
+    >>> wrapped(["ppo", "a very long name of an algorithm"], 1.0)
+    ['ppo', 'a very long name\nof an algorithm']
+    >>> wrapped(["a very long name of an algorithm"], 1.0, lines=1)
+    ['a very long …']
+    >>> wrapped(["a very long name number 1", "a very long name number 2"], 1.0, lines=1)
+    ['a very …umber 1', 'a very …umber 2']
+    """
+    letters = max(6, int(inches / _POINTS))
+    texts = ["\n".join(textwrap.wrap(label, letters, max_lines=lines, placeholder=" …")) for label in labels]
+    if len({*texts}) < len({*labels}):  # they differ at the end only
+        half = letters // 2 - 1
+        texts = [label if len(label) <= letters else f"{label[:half]}…{label[-half:]}" for label in labels]
+    return texts
+
+
+def lines_in(inches: float) -> int:
+    """Return how many lines of a name, two at most, have room in a row of this height."""
+    return 2 if inches >= 2.4 * 7 / 72 else 1
+
+
+def iqm_note(scores: Scores) -> str:
+    """Return what a figure says of an IQM of few scores: it leaves out a quarter of them at each end, rounded down."""
+    few = any(min(group.counts().values()) * len(scores.tasks) < 4 for group in scores.groups)
+    return "the IQM of fewer than 4 scores is their mean" if few else ""
+
+
+def spaced_ticks(panel: Any, figure: Any, panels: int = 1) -> None:
+    """Let the x axis have only as many ticks as have room beside each other. panels: in a row."""
+    panel.xaxis.set_major_locator(MaxNLocator(max(2, int(figure.get_figwidth() / panels / 0.5))))
+
+
+def scale_note(scores: Scores, normalize: Any) -> str:
+    """Return what a figure says of statistics over tasks whose scores have different scales."""
+    return (
+        "scores of different tasks as they are, not normalized" if len(scores.tasks) > 1 and normalize is None else ""
+    )
+
+
+def draw_line(panel: Any, x: Any, interval: Interval, number: int, count: int) -> Any:
+    """Draw a line with its band, line ``number`` of ``count``, and return the line. NaN leaves gaps."""
+    look = look_of(number, count)
+    every = {} if look["marker"] is None else {"markevery": (number % 7 * 2, max(1, len(x) // 6))}
+    (line,) = panel.plot(x, interval.point, **look, **every)
+    if numpy.isfinite(interval.low).any():
+        panel.fill_between(x, interval.low, interval.high, color=look["color"], alpha=0.2, linewidth=0)
+    return line
+
+
+def named_rows(panel: Any, labels: Sequence[str], is_math: bool) -> None:
+    """Give rows 0, 1, 2, ... from the top their labels. is_math: the user wrote them, see ``set_name``."""
+    panel.set_yticks(range(len(labels)), labels)
+    for tick, label in zip(panel.get_yticklabels(), labels):
+        tick.set_parse_math(is_math and can_be_read(label))
+    panel.set_ylim(len(labels) - 0.5, -0.5)
+
+
+def shared_x_label(figure: Any, label: str) -> None:
+    """Write what the x axes of all panels show between them and the foot, which must be there already."""
+    height = figure.get_figheight()
+    room = (_LABEL * 1.4 / 72 + _PAD) / height
+    left, foot, across, up = figure.get_layout_engine().get()["rect"]
+    text = figure.text(0.5, foot + _PAD / height, "", fontsize=_LABEL, ha="center", va="bottom")
+    text.set_in_layout(False)
+    set_name(text, label)
+    figure.get_layout_engine().set(rect=(left, foot + room, across, up - room))

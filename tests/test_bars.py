@@ -1,0 +1,148 @@
+"""Bars of scores, compared with numpy by hand: the numbers, what is drawn, and what the figure says."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy
+import pytest
+
+import rla_hooks as rla
+
+pytest.importorskip("pandas")
+pytest.importorskip("scipy")
+T = {3: 4.302652729911275, 4: 3.182446305284263}  # quantiles 0.975 of Student's t, by the number of seeds
+
+
+def texts(figure):
+    """All that is written below the panels of a figure, on one line."""
+    return " ".join(text.get_text().replace("\n", " ") for text in figure.texts)
+
+
+@pytest.fixture
+def scores(make_run):
+    """Two algorithms with four seeds each; their last values."""
+    found = numpy.random.default_rng(0).normal([[10], [20]], 3, (2, 4))
+    for algo, some in zip("ab", found):
+        for seed, value in enumerate(some):
+            make_run(0.0, float(value), algo=algo, seed=seed)
+    return found
+
+
+def test_means_with_intervals_of_t(scores):
+    drawn = rla.plot_bars(rla.runs(), "return")
+    half = T[4] * scores.std(1, ddof=1) / 2
+    assert drawn.data.columns.tolist() == ["metric", "algo", "score", "low", "high", "n"]
+    assert numpy.allclose(drawn.data.score, scores.mean(1))
+    assert numpy.allclose(drawn.data.low, scores.mean(1) - half)
+    assert numpy.allclose(drawn.data.high, scores.mean(1) + half)
+    assert drawn.data.n.tolist() == [4, 4] and drawn.data.algo.tolist() == ["a", "b"]
+    assert "last value, mean of 4 seeds; 95 % intervals (t); dots: seeds" in texts(drawn.figure)
+
+
+def test_what_is_drawn_are_the_numbers(scores):
+    """Bars from 0 to the score, a dot for each seed, a line for the baseline, names at the bars."""
+    drawn = rla.plot_bars("t", "return", by="algo", baselines={"random": 3.5})
+    (panel,) = drawn.axes
+    assert numpy.allclose([bar.get_width() for bar in panel.patches], scores.mean(1))
+    dots = [line.get_xdata() for line in panel.lines if line.get_marker() == "o"]
+    assert numpy.allclose(numpy.array(dots), scores)
+    assert [text.get_text() for text in panel.get_yticklabels()] == ["a", "b"]
+    assert [text.get_text() for text in drawn.figure.legends[0].get_texts()] == ["random"]
+    assert any(list(line.get_xdata()) == [3.5, 3.5] for line in panel.lines)
+    assert not [
+        line for line in rla.plot_bars("t", "return", individual=False).axes[0].lines if line.get_marker() == "o"
+    ]
+
+
+@pytest.mark.parametrize("band", ["stderr", "std", "minmax", "iqr", None])
+def test_bands(scores, band):
+    """What a band is stands in the data and on the figure."""
+    drawn = rla.plot_bars("t", "return", band=band, estimator="median")
+    point = numpy.median(scores, 1)
+    spread = scores.std(1, ddof=1) / (2 if band == "stderr" else 1)
+    low, high, said = {
+        "stderr": (point - spread, point + spread, "± standard error"),
+        "std": (point - spread, point + spread, "± standard deviation"),
+        "minmax": (scores.min(1), scores.max(1), "lowest to highest seed"),
+        "iqr": (*numpy.quantile(scores, [0.25, 0.75], axis=1), "first to third quartile"),
+        None: (point * math.nan, point * math.nan, "median of 4 seeds; dots"),
+    }[band]
+    assert numpy.allclose(drawn.data.score, point) and said in texts(drawn.figure)
+    assert numpy.allclose(drawn.data[["low", "high"]].astype(float).to_numpy().T, [low, high], equal_nan=True)
+
+
+def test_an_iqm_of_three_seeds_is_said_to_be_a_mean(make_run):
+    """So is what an interval of the bootstrap is worth with so few."""
+    for seed, value in enumerate([1.0, 2.0, 30.0]):
+        make_run(value, seed=seed)
+    drawn = rla.plot_bars("t", "return", estimator="iqm")
+    assert drawn.data.score.tolist() == [11.0]
+    said = texts(drawn.figure)
+    assert "the IQM of fewer than 4 seeds is their mean" in said and "hold the true value in about 75 %" in said
+
+
+def test_tasks_have_bars_of_each_group(make_run):
+    """Each group has a colour and a hatch, which the legend shows; a group may lack a task."""
+    for env, algo, values in (("p", "a", [1.0, 3.0]), ("p", "b", [5.0]), ("q", "b", [7.0, 8.0])):
+        for seed, value in enumerate(values):
+            make_run(value, env=env, algo=algo, seed=seed)
+    drawn = rla.plot_bars("t", "return", tasks="env")
+    assert drawn.data[["algo", "env", "score", "n"]].values.tolist() == [
+        ["a", "p", 2.0, 2],
+        ["b", "p", 5.0, 1],
+        ["b", "q", 7.5, 2],
+    ]
+    assert drawn.data.low.isna().tolist() == [False, True, False]
+    assert "1 to 2 seeds of each of 2 tasks" in texts(drawn.figure) and "none for one seed" in texts(drawn.figure)
+    assert [text.get_text() for text in drawn.axes[0].get_yticklabels()] == ["p", "q"]
+    assert [text.get_text() for text in drawn.figure.legends[0].get_texts()] == ["a", "b"]
+
+
+def test_several_metrics_have_a_panel_each(quiet):
+    for seed in range(3):
+        with rla.run(task="t", writers=["csv"], backup="none", seed=seed):
+            rla.log({"return": 10.0 * seed, "length": 5.0 + seed}, step=0)
+    drawn = rla.plot_bars("t", ["return", "length"])
+    assert drawn.data[["metric", "score"]].values.tolist() == [["return", 10.0], ["length", 6.0]]
+    assert [panel.get_xlabel() for panel in drawn.axes] == ["return", "length"]
+    half = T[3] * 10 / math.sqrt(3)
+    assert drawn.data.high[0] == pytest.approx(10 + half)
+
+
+def test_sixty_groups_have_room(make_run):
+    """Their names do not touch, whatever they hold."""
+    for number in range(60):
+        make_run(1.0 + number, algo=f"net${number}_$% of a very long family of networks with a name", lr=0.1)
+    with pytest.warns(rla.RLAWarning, match="has one seed"):
+        intervals = rla.plot_intervals("t", "return", aggregates="mean", size="icml")
+    for drawn in (rla.plot_bars("t", "return", size="icml"), intervals):
+        drawn.figure.draw_without_rendering()
+        boxes = [label.get_window_extent() for label in drawn.axes[0].get_yticklabels()]
+        assert len(boxes) == 60 and all(one.y0 >= other.y1 - 1 for one, other in itertools.pairwise(boxes))
+        assert min(box.x0 for box in boxes) >= 0 and len(drawn.data) == 60
+
+
+def test_the_files(scores, tmp_path):
+    drawn = rla.plot_bars("t", "return", save=tmp_path / "bars.pdf", title="Bars")
+    assert (tmp_path / "bars.pdf").read_bytes().startswith(b"%PDF") and (tmp_path / "bars.png").exists()
+    rows = (tmp_path / "bars.csv").read_text().splitlines()
+    assert rows[0] == "metric,algo,score,low,high,n" and float(rows[1].split(",")[2]) == drawn.data.score[0]
+
+
+def test_mistakes_are_told_at_once(scores):
+    with pytest.raises(rla.ConfigError) as error:
+        rla.plot_bars("t", 5, score="lst", estimator="avg", band="ci", size="nips", baselines=[1], normalize="max")
+    for text in (
+        "metrics is 5",
+        "Did you mean 'last'",
+        "estimator is",
+        "band is",
+        "size is",
+        "baselines is",
+        "normalize",
+    ):
+        assert text in str(error.value)
+    with pytest.raises(rla.ConfigError, match="there are no runs"):
+        rla.plot_bars([], "return")

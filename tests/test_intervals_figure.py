@@ -1,0 +1,101 @@
+"""Aggregate scores with intervals, compared with a bootstrap in plain numpy."""
+
+from __future__ import annotations
+
+import numpy
+import pytest
+
+import rla_hooks as rla
+
+pytest.importorskip("pandas")
+pytest.importorskip("scipy")
+SEEDS, TASKS = 4, 3
+
+
+def middle(values):
+    """The mean of the middle half."""
+    cut = len(values) // 4
+    return numpy.sort(values)[cut : len(values) - cut].mean()
+
+
+AGGREGATES = {
+    "median": lambda scores: numpy.median(scores.mean(0)),
+    "iqm": lambda scores: middle(scores.ravel()),
+    "mean": lambda scores: scores.mean(),
+    "optimality_gap": lambda scores: 1 - numpy.minimum(scores, 1).mean(),
+}
+
+
+@pytest.fixture
+def scores(make_run):
+    """Shape (2 algorithms, seeds, tasks)."""
+    found = numpy.random.default_rng(3).normal(0.6, 0.4, (2, SEEDS, TASKS))
+    for algo, seed, task in numpy.ndindex(found.shape):
+        make_run(float(found[algo, seed, task]), algo="ab"[algo], env=f"env{task}", seed=seed)
+    return found
+
+
+def draw(**options):
+    drawn = rla.plot_intervals("t", "return", tasks="env", **options)
+    return drawn, " ".join(text.get_text().replace("\n", " ") for text in drawn.figure.texts)
+
+
+def test_points_and_intervals(scores):
+    drawn, said = draw(normalize=(0, 1))
+    assert drawn.data.columns.tolist() == ["metric", "algo", "statistic", "score", "low", "high", "n"]
+    assert drawn.data.statistic.tolist() == [*AGGREGATES] * 2 and set(drawn.data.n) == {SEEDS}
+    random = numpy.random.default_rng(1)
+    for number, row in drawn.data.iterrows():
+        array, statistic = scores[number // 4], AGGREGATES[row.statistic]
+        assert row.score == pytest.approx(statistic(array))
+        drawings = random.integers(0, SEEDS, (4000, SEEDS, TASKS))
+        again = [statistic(numpy.take_along_axis(array, each, 0)) for each in drawings]
+        assert numpy.allclose([row.low, row.high], numpy.quantile(again, [0.025, 0.975]), atol=0.06)
+    assert "95 % intervals of the stratified bootstrap (2,000 repetitions); 4 seeds of each of 3 tasks" in said
+    assert "normalized return" in said and "optimality gap below 1" in said
+
+
+def test_what_is_drawn_are_the_numbers(scores):
+    """A panel each; a bar from low to high, a line at the point; the first group is on top."""
+    drawn, said = draw(aggregates=["iqm", "mean"])
+    assert [panel.get_title() for panel in drawn.axes] == ["IQM", "Mean"]
+    for panel, name in zip(drawn.axes, ("iqm", "mean")):
+        rows = drawn.data[drawn.data.statistic == name]
+        assert numpy.allclose([bar.get_x() for bar in panel.patches], rows.low)
+        assert numpy.allclose([bar.get_x() + bar.get_width() for bar in panel.patches], rows.high)
+        assert numpy.allclose([line.get_xdata()[0] for line in panel.lines], rows.score)
+        low, high = panel.get_xlim()
+        assert low < rows.low.min() and high > rows.high.max()
+    assert [text.get_text() for text in drawn.axes[0].get_yticklabels()] == ["a", "b"]
+    assert drawn.axes[0].get_ylim() == (1.5, -0.5) and "not normalized" in said
+
+
+def test_without_normalizing_there_is_no_gap_unless_asked_for(scores):
+    assert set(draw()[0].data.statistic) == {"median", "iqm", "mean"}
+    gap = draw(aggregates="optimality_gap", gamma=0.5)[0].data.score
+    assert numpy.allclose(gap, 0.5 - numpy.minimum(scores, 0.5).mean((1, 2)))
+
+
+def test_few_seeds_are_said(make_run, warnings_as_text):
+    """An IQM that is a mean, a group without an interval, and what an interval of one task is worth."""
+    for algo, count in (("a", 3), ("b", 1)):
+        for seed in range(count):
+            make_run(float(seed), algo=algo, seed=seed)
+    drawn = rla.plot_intervals("t", "return", aggregates="iqm")
+    said = " ".join(text.get_text().replace("\n", " ") for text in drawn.figure.texts)
+    assert "the IQM of fewer than 4 scores is their mean" in said and "none for groups of one seed" in said
+    assert drawn.data.score.tolist() == [1.0, 0.0] and drawn.data.low.isna().tolist() == [False, True]
+    (text,) = warnings_as_text
+    assert "b has one seed" in text
+    warnings_as_text.clear()
+    drawn = rla.plot_intervals(rla.runs(where="algo == 'a'"), "return")
+    assert "hold the true value in about 75 %" in " ".join(text.get_text() for text in drawn.figure.texts).replace(
+        "\n", " "
+    )
+
+
+def test_mistakes_are_told_at_once(scores):
+    with pytest.raises(rla.ConfigError) as error:
+        rla.plot_intervals("t", "return", aggregates=["iqn"], gamma="1", level=95, reps=0, seed=-1, size=0)
+    for text in ("Did you mean 'iqm'", "gamma is '1'", "Did you mean 0.95", "reps is 0", "seed is -1", "size is 0"):
+        assert text in str(error.value)
