@@ -25,7 +25,11 @@ PROGRAM = Path(__file__).with_name("training.py")
 PER_LIFE = 100_000  # numbers of rows, as in training.py
 # How a life may end that somebody has attacked: by itself, by an error that is told, by a signal, preempted.
 CODES = (0, 1, -signal.SIGKILL, *(end for number in (2, 10, 12, 15) for end in (-number, 128 + number)))
-ERRORS = ("KeyboardInterrupt",)
+ERRORS = (
+    "KeyboardInterrupt",
+    # torch, alone, too: it swallows a Ctrl-C while it imports NumPy for itself, and fails when it imports it again
+    "ImportError: cannot load module more than once per process",
+)
 REFUSED = (
     *ERRORS,
     "rla_hooks.errors.RunError",
