@@ -48,7 +48,7 @@ class ModelSaver:
         same: the file that this model has just been saved to, under another name; it gets a second one.
         """
         model, warn = at.model, at.state.warn
-        if not at.run.is_writing and (same is not None or not _saves_together(model)):
+        if not at.run.may_save_checkpoint() and (same is not None or not _saves_together(model)):
             return same
         if not getattr(model, "built", True):
             message = "the model was not saved: it is not built. Call it on a batch, or model.build(input_shape)."
@@ -76,7 +76,7 @@ class ModelSaver:
 
 def _store(at: TrainingPoint, target: Target, suffix: str, write: Callable[[Path], None]) -> Path | None:
     """Store what ``write`` makes; warn and return None where the disk fails. Raises what the model raises."""
-    if not at.run.is_writing or at.run.checkpoint_dir is None:
+    if at.run.checkpoint_dir is None or not at.run.may_save_checkpoint():
         with tempfile.TemporaryDirectory() as folder:  # all ranks must save; the writing one keeps its file
             write(path := Path(folder) / f"model{suffix}")
         return path

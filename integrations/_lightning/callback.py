@@ -16,10 +16,9 @@ from typing import Any
 
 from rla_hooks.integrations._lightning import checkpoints, resume
 from rla_hooks.integrations._lightning.listing import Listing
-from rla_hooks.integrations._lightning.logger import LoggerHooks
-from rla_hooks.integrations._lightning.metrics import PendingRow, Throughput, learning_rates, log_row
 from rla_hooks.integrations._lightning.preemption import Preemption, stop
-from rla_hooks.integrations._lightning.trainer import add_hyper_params, check_namespace, logs_step, share, steps_taken
+from rla_hooks.integrations._lightning.trainer import add_hyper_params, check_namespace, share
+from rla_hooks.integrations._lightning.training_rows import TrainingRows, rla_logger
 
 from rla_hooks import hooks
 from rla_hooks.hooks import Argument, FigureCalls, Handle, OwnRun, Run, WarnOnce
@@ -76,14 +75,10 @@ class CallbackHooks(ModelCheckpoint):
         known = {name: Argument(value) for name, value in of_lightning.items()} | table
         hooks.check_arguments("RLACallback", unknown, known, hints={"dirpath": hint, "resume": to_logger})
         super().__init__(**of_lightning)
-        self.log_lr = log_lr
-        self.log_throughput = log_throughput
         # Before a launcher starts the processes, so that they and this one have the same run.
         self._own = hooks.attach_or_plan(OwnRun("RLACallback", "lightning"), tell=False)
         self._run: Run | None = None  # that of the present Trainer
-        self._figures = FigureCalls(figures, figures_every)
-        self._throughput = Throughput()
-        self._pending = PendingRow()
+        self._rows = TrainingRows(log_lr, log_throughput, FigureCalls(figures, figures_every))
         self._stopgap = ""  # the newest file, kept as long as the monitored metric is missing
         self._warn = WarnOnce()
         self._own_listing = Listing()  # without an RLALogger
@@ -104,9 +99,11 @@ class CallbackHooks(ModelCheckpoint):
         run.quiet_stdout()  # for the progress bar
         share(run, trainer)
         self._use(run)
+        others = [each for each in trainer.callbacks if isinstance(each, CallbackHooks)]
+        self._rows.share([each._rows for each in others if each._find_run(trainer).resolve().paths == run.paths])
         if trainer.is_global_zero and stage != "predict":
             handle.ensure_started()
-            if _rla_logger(trainer) is None and getattr(pl_module, "_log_hyperparams", False):
+            if rla_logger(trainer) is None and getattr(pl_module, "_log_hyperparams", False):
                 add_hyper_params(run, pl_module.hparams_initial)
         super().setup(trainer, pl_module, stage)
         if stage == "fit":
@@ -114,7 +111,7 @@ class CallbackHooks(ModelCheckpoint):
 
     def _find_run(self, trainer: Any) -> Handle:
         """Return the run of the Trainer's RLALogger, else the one that the user has open, else a new one."""
-        logger = _rla_logger(trainer)
+        logger = rla_logger(trainer)
         if logger is not None:
             return logger.handle
         run = hooks.open_run()
@@ -149,18 +146,14 @@ class CallbackHooks(ModelCheckpoint):
         if self._run is not None:
             self._preemption.listen(trainer)
         self._tell_restored(trainer)
-        self._throughput = Throughput()
+        self._rows.begin()
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         self._settle(trainer)
         super().on_train_epoch_start(trainer, pl_module)
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        if self.log_throughput:
-            self._throughput.count(batch)
-        run = self._writing(trainer)
-        if run is not None and logs_step(trainer, pl_module):
-            self._log_step(run, trainer)
+        self._rows.batch_ends(self._writing(trainer), trainer, pl_module, batch)
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
         if self._is_deferred() and not trainer.enable_validation:
             self._save_deferred(trainer)
@@ -169,7 +162,7 @@ class CallbackHooks(ModelCheckpoint):
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
         self._stop_if_preempted(trainer)
-        self._pending.flush(trainer.current_epoch)
+        self._rows.flush(trainer)
         self._settle(trainer)
         super().on_train_batch_start(trainer, pl_module, batch, batch_idx)
 
@@ -177,44 +170,25 @@ class CallbackHooks(ModelCheckpoint):
         """Stop once Lightning has logged the metrics of the last batch, and before anything else is done."""
         if not self._preemption.is_leaving:
             return
-        self._pending.flush(trainer.current_epoch)
+        self._rows.flush(trainer)
         self._settle(trainer)  # the row of that batch belongs to what the checkpoint goes on from
         stop(trainer)
-
-    def _log_step(self, run: Run, trainer: Any) -> None:
-        step = steps_taken(trainer)
-        values = learning_rates(trainer) if self.log_lr else {}
-        if self.log_throughput:
-            values["time/samples_per_second"] = self._throughput.samples_per_second()
-        if _rla_logger(trainer) is None:
-            log_row(run, trainer, values, step)
-        elif values:
-            self._pending.add(run, values, step, trainer.current_epoch)
 
     def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
         self._stop_if_preempted(trainer)
         super().on_validation_start(trainer, pl_module)
-        self._pending.flush(trainer.current_epoch)
+        self._rows.flush(trainer)
         self._settle(trainer)
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         self._stop_if_preempted(trainer)
         run = self._writing(trainer)
         if run is not None:  # first, since a fit that goes on from the checkpoint does not log them again
-            self._log_epoch(run, trainer, pl_module)
+            self._rows.epoch_ends(run, trainer, pl_module, self._warn)
         self._settle(trainer)
         super().on_train_epoch_end(trainer, pl_module)
         if self._is_deferred() and self._should_save_on_train_epoch_end(trainer):
             self._save_deferred(trainer)
-
-    def _log_epoch(self, run: Run, trainer: Any, pl_module: Any) -> None:
-        self._pending.flush(trainer.current_epoch)
-        step = steps_taken(trainer) - 1
-        if self.log_throughput:
-            log_row(run, trainer, {"time/seconds_per_epoch": self._throughput.seconds_per_epoch()}, step)
-        self._figures.draw(run, step, trainer.current_epoch + 1, trainer, pl_module, warn=self._warn)
-        if _rla_logger(trainer) is None:
-            log_row(run, trainer, trainer.callback_metrics, step)
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
         self._settle(trainer)
@@ -228,13 +202,15 @@ class CallbackHooks(ModelCheckpoint):
 
     def _log_result(self, trainer: Any) -> None:
         run = self._writing(trainer)
-        if run is not None and _rla_logger(trainer) is None:
-            log_row(run, trainer, trainer.callback_metrics, trainer.global_step)
+        if run is not None:
+            self._rows.metrics(run, trainer, trainer.global_step)
 
     # --- checkpoints ----------------------------------------------------------------------------------------------
 
     def _save_checkpoint(self, trainer: Any, filepath: str) -> None:
         """Lightning's save, on all ranks."""
+        if self._is_of_former_life(trainer):
+            return
         with checkpoints.temporary_files_in(str(self.dirpath)):
             super()._save_checkpoint(trainer, filepath)
         self._warn.rearm("checkpoint")
@@ -251,8 +227,18 @@ class CallbackHooks(ModelCheckpoint):
             if not self._listing(trainer).is_open:
                 self._delete_outdated(trainer)
 
+    def _is_of_former_life(self, trainer: Any) -> bool:
+        """Whether the run goes on elsewhere: the present life may use files of the same names.
+
+        Several ranks save together, and only one of them can know.
+        """
+        run = self._run
+        return trainer.world_size == 1 and run is not None and run.is_writing and not run.may_save_checkpoint()
+
     def _delete_outdated(self, trainer: Any) -> None:
         outdated, self._outdated = self._outdated, []
+        if outdated and self._is_of_former_life(trainer):
+            return
         for path in outdated:
             super()._remove_checkpoint(trainer, path)
             if trainer.is_global_zero:
@@ -261,7 +247,7 @@ class CallbackHooks(ModelCheckpoint):
             self._run.forget_deleted_checkpoints()
 
     def _listing(self, trainer: Any) -> Listing:
-        logger = _rla_logger(trainer)
+        logger = rla_logger(trainer)
         return self._own_listing if logger is None else logger.listing
 
     def _settle(self, trainer: Any) -> None:
@@ -379,7 +365,3 @@ class CallbackHooks(ModelCheckpoint):
         # During a fit log and log_dict are methods of the module, put here by the Trainer (2.6): a copy would take the
         # whole training along.
         return {key: value for key, value in self.__dict__.items() if key not in ("log", "log_dict")}
-
-
-def _rla_logger(trainer: Any) -> LoggerHooks | None:
-    return next((each for each in trainer.loggers if isinstance(each, LoggerHooks)), None)

@@ -113,7 +113,7 @@ class RunCheckpoints:
         'best-7.pkl'
         """
         self._ownership.need_started("save_checkpoint")
-        if not self._may_add():
+        if not self.may_save_checkpoint():
             return None
         if model_dict is not None and not isinstance(model_dict, Mapping):
             self._guard.warn(
@@ -198,8 +198,17 @@ class RunCheckpoints:
 
     forget_first_loads.rows_only = True  # type: ignore[attr-defined]
 
-    def _may_add(self) -> bool:
-        """Whether this object may add checkpoints: one of a former life must not give the present one its newest."""
+    def may_save_checkpoint(self) -> bool:
+        """Return whether this object may add checkpoints to the run, for a hook whose framework writes the files.
+
+        False where another process writes the run; and, with one warning, where the run was resumed elsewhere: a
+        checkpoint of its former life would be what the next resume goes on from.
+
+        >>> import rla_hooks as rla
+        >>> with rla.run(task="demo", writers=[], backup="none") as run:
+        ...     run.may_save_checkpoint()
+        True
+        """
         if not self._ownership.is_writing:
             return False
         if self.is_over is None or not self.is_over():
@@ -245,7 +254,7 @@ class RunCheckpoints:
         what it returns now. Of a file that is listed already, another position replaces that one: rows that were logged
         since, and that a training which goes on from the file does not log again, belong before it, too.
         """
-        if self.folder is None or not self._may_add():
+        if self.folder is None or not self.may_save_checkpoint():
             return
         step = self._logger.current_step(step)
         manifest = self._manifest_in(self.folder)

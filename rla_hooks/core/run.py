@@ -341,6 +341,7 @@ class Run(SummaryWords):
     save_checkpoint = of_part("checkpoints", RunCheckpoints.save_checkpoint)
     load_checkpoint = of_part("checkpoints", RunCheckpoints.load_checkpoint)
     register_checkpoint = of_part("checkpoints", RunCheckpoints.register_checkpoint)
+    may_save_checkpoint = of_part("checkpoints", RunCheckpoints.may_save_checkpoint)
     positions = of_part("checkpoints", RunCheckpoints.positions)
     forget_deleted_checkpoints = of_part("checkpoints", RunCheckpoints.forget_deleted_checkpoints)
     save_figure = of_part("figures", RunFigures.save_figure)

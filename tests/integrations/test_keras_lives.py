@@ -294,3 +294,17 @@ def test_a_new_run_says_where_it_comes_from(keras, model, here, runs):
     origin = {"run": first.name, "id": first.id, "step": 3, "file": "checkpoint-3.keras"}
     assert (second.run_json["resumed_from"], second.restarts) == (origin, [])
     assert (_listed(first), _steps(runs()[0]), _steps(second)) == (kept, [3, 6], [6])
+
+
+def test_a_former_life_saves_nothing(keras, model, here, only_run, disk):
+    """A notebook that was left open, whose run goes on elsewhere: the next resume must not go on from its model."""
+    callback, trained = keras.RLACallback(), model()
+    keras.fit(trained, callback, epochs=1)
+    run = only_run()
+    before = disk.files(run.checkpoint_dir), disk.manifest(run)
+    content = json.loads(run.paths.run_json.read_text())
+    run.paths.run_json.write_text(json.dumps(content | {"life": "another"}))
+    with pytest.warns(RLAWarning, match="goes on elsewhere: checkpoints of this former life are not saved") as told:
+        keras.fit(trained, callback, epochs=2)
+    assert len([each for each in told if isinstance(each.message, RLAWarning)]) == 1
+    assert (disk.files(run.checkpoint_dir), disk.manifest(run)) == before

@@ -352,15 +352,44 @@ def test_two_callbacks_for_two_rules_share_the_rows(namespace, here, only_run, r
     """One for the best, one for every so many steps: rates stand once in each step's row, with that step's metrics."""
     callbacks = [
         namespace.RLACallback("val_loss", filename="best-{epoch}"),
-        namespace.RLACallback(every_n_train_steps=3, save_top_k=-1, log_throughput=False),
+        namespace.RLACallback(every_n_train_steps=3, save_top_k=-1),
     ]
     trainer = namespace.trainer(logger=namespace.logger(), callbacks=callbacks, max_epochs=2)
     trainer.fit(namespace.Module())
     rows = [row for row in rows_of(only_run(), read_rows) if "lr-SGD" in row]
     assert [row["time-step"] for row in rows] == [str(step) for step in range(8)]
     assert all("loss_step" in row and "time/samples_per_second" in row for row in rows)
+    epochs = [row["epoch"] for row in rows_of(only_run(), read_rows) if "time/seconds_per_epoch" in row]
+    assert epochs == ["0", "1"]
     assert disk.checkpoints(only_run()) == ["best-epoch=1.ckpt", "epoch=0-step=3.ckpt", "epoch=1-step=6.ckpt"]
     assert sorted(disk.manifest(only_run())) == disk.checkpoints(only_run())
+
+
+def test_each_value_is_logged_by_the_first_callback_that_is_to_log_it(namespace, here, only_run, read_rows):
+    """Also without an RLALogger, where the metrics come from a callback, too."""
+    callbacks = [
+        namespace.RLACallback(log_throughput=False, log_lr=False),
+        namespace.RLACallback("val_loss"),
+        namespace.RLACallback(every_n_train_steps=3),
+    ]
+    with rla.run(task="shared"):
+        namespace.trainer(callbacks=callbacks, logger=False, max_epochs=2).fit(namespace.Module())
+    rows = rows_of(only_run(), read_rows)
+    counts = [sum(key in row for row in rows) for key in ("time/seconds_per_epoch", "lr-SGD", "val_loss")]
+    assert counts == [2, 8, 2]
+
+
+def test_a_former_life_saves_and_deletes_nothing(namespace, here, only_run, disk):
+    """The run goes on elsewhere, and saves files of the same names there."""
+    callback, model = namespace.RLACallback(), namespace.Module()
+    namespace.trainer(callbacks=[callback], logger=False, max_epochs=1).fit(model)
+    run = only_run()
+    before = disk.files(run.checkpoint_dir), disk.manifest(run)
+    content = json.loads(run.paths.run_json.read_text())
+    run.paths.run_json.write_text(json.dumps(content | {"life": "another"}))
+    with pytest.warns(RLAWarning, match="goes on elsewhere: checkpoints of this former life are not saved"):
+        namespace.trainer(callbacks=[callback], logger=False, max_epochs=2).fit(model)
+    assert (disk.files(run.checkpoint_dir), disk.manifest(run)) == before
 
 
 def test_rates_under_gradient_accumulation_come_once_a_step(namespace, here, only_run, read_rows):
