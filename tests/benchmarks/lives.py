@@ -134,7 +134,7 @@ class Story:
         self.rows = 0
         self._at_step = {}  # the newest row of each step, by run
         self.curves, self.cut, self.saved, self.begun = {}, {}, {}, Counter()
-        self.done, self.faults, self.last, self._run_of, self._is_older = False, [], {}, {}, set()
+        self.done, self.faults, self.last, self._run_of, self._wants_older = False, [], {}, {}, set()
         lines = notes.read_text().splitlines() if notes.exists() else []
         for line in lines:
             life, what, *about = line.split()
@@ -158,8 +158,9 @@ class Story:
             self.faults.append(f"life {life} has loaded a checkpoint of row {uid}, which was cut or never was")
             return
         place = curve.index(uid) + 1
-        if saved and saved[-1][0] in curve[place:] and life not in self._is_older:
+        if saved and saved[-1][0] in curve[place:] and run not in self._wants_older:
             self.faults.append(f"life {life} goes on behind row {uid}; the checkpoint of row {saved[-1][0]} is lost")
+        self._wants_older.discard(run)
         self.cut[run] += curve[place:]
         del curve[place:]
 
@@ -180,7 +181,7 @@ class Story:
         pass
 
     def _older(self, life):
-        self._is_older.add(life)
+        self._wants_older.add(self._run_of[life])  # until one is loaded: Ctrl-C may come after the cut
 
     def _done(self, life):
         self.done = True
