@@ -11,7 +11,7 @@ import numpy.typing as npt
 from rla_hooks.errors import ConfigError
 from rla_hooks.statistics.inputs import Array, check_settings, scores_of
 from rla_hooks.statistics.intervals import Interval
-from rla_hooks.statistics.resampling import draw_counts, percentiles, seed_number
+from rla_hooks.statistics.resampling import draw_counts, percentiles, two_seeds
 
 
 def probability_of_improvement(
@@ -33,17 +33,16 @@ def probability_of_improvement(
     7.0
     """
     check_settings(level, reps, seed)
-    first, second = _pair(x, y)
+    first, second = pair_of(x, y)
     left, right = (np.ascontiguousarray(each.reshape(len(each), -1).T) for each in (first, second))
     right = np.sort(right, axis=-1)
     # How many of y lie below each score of x, and how many at most at it: of every resample, by sums of counts.
     places = [np.array([np.searchsorted(b, a, side) for a, b in zip(left, right)]) for side in ("left", "right")]
-    start = np.random.default_rng(seed_number(seed))
-    seeds = [seed_number(start) for _ in range(2)]
     point = _improvement(np.ones((1, *left.shape)), np.ones((1, *right.shape)), places)[0]
     values = np.empty(reps)
     draws = [
-        draw_counts(each.shape, reps, number, left.size + right.size) for each, number in zip((left, right), seeds)
+        draw_counts(each.shape, reps, number, left.size + right.size)
+        for each, number in zip((left, right), two_seeds(seed))
     ]
     for (block, of_x), (_, of_y) in zip(*draws):
         values[block] = _improvement(of_x, of_y, places)
@@ -58,20 +57,21 @@ def _improvement(of_x: Array, of_y: Array, places: list[npt.NDArray[Any]]) -> Ar
     return np.asarray((of_x * wins).mean(axis=(-2, -1)) / (2 * of_y.shape[-1]))
 
 
-def _pair(x: Any, y: Any, dimensions: tuple[int, ...] = (1, 2)) -> tuple[Array, Array]:
-    """Scores of two algorithms on the same tasks."""
+def pair_of(x: Any, y: Any, names: tuple[str, str] = ("x", "y")) -> tuple[Array, Array]:
+    """Scores of two algorithms on the same tasks, checked: 2 seeds of each at least."""
     found, problems = [], []
-    for name, each in (("x", x), ("y", y)):
+    for name, each in zip(names, (x, y)):
         try:
             if isinstance(each, Mapping):
                 raise ConfigError("scores are a dict. Allowed: those of one algorithm.")
-            found.append(scores_of(each, dimensions, seeds=2))
+            found.append(scores_of(each, (1, 2), seeds=2))
         except ConfigError as error:
             problems += [f"{name}: {problem}" for problem in error.problems]
     if problems:
         raise ConfigError(problems)
     if found[0].shape[1:] != found[1].shape[1:]:
         raise ConfigError(
-            f"x has the shape {found[0].shape}, y {found[1].shape}. Both need the same tasks: only seeds may differ."
+            f"{names[0]} has the shape {found[0].shape}, {names[1]} {found[1].shape}. "
+            "Both need the same tasks: only the numbers of seeds may differ."
         )
     return found[0], found[1]

@@ -62,3 +62,43 @@ def sample_efficiency(
             twice = np.concatenate([part, part])  # the point of one run, by the same way
             found[0, chosen] = bootstrap(twice, statistic, reps, level, number, one_task).point
     return Interval(*found)
+
+
+@per_algorithm
+def area_under_curve(scores: npt.ArrayLike, steps: npt.ArrayLike | None = None, *, normalized: bool = True) -> Array:
+    """Return the area under the curve of each run, by the trapezoidal rule; :func:`mean_interval` takes it on.
+
+    scores: of shape ``(seeds, steps)`` or ``(seeds, tasks, steps)``, in the unit of the score, or a dict of algorithm
+    to scores. The result has the shape without steps.
+    steps: of shape ``(steps,)``, growing; 0, 1, 2, ... without.
+    normalized: divide by the range of the steps: the mean height of the curve, in the unit of the score, which does not
+    depend on the number of steps. False: the area, in that unit by steps.
+
+    >>> area_under_curve([[0, 10, 10], [0, 0, 10]], steps=[0, 100, 400]).tolist()
+    [8.75, 3.75]
+    >>> area_under_curve([[0, 10, 10]], steps=[0, 100, 400], normalized=False).tolist()
+    [3500.0]
+    """
+    array = numbers(scores)
+    check_dimensions(array, (2, 3), CURVES)
+    places = steps_of(steps, array.shape[-1])
+    if len(places) < 2:
+        raise ConfigError("scores have 1 step. An area needs 2 or more.")
+    area = ((array[..., 1:] + array[..., :-1]) / 2) @ np.diff(places)
+    return np.asarray(area / (places[-1] - places[0]) if normalized else area)
+
+
+def steps_of(steps: Any, count: int) -> Array:
+    """Return the steps of curves, checked; 0, 1, 2, ... for None."""
+    if steps is None:
+        return np.arange(count, dtype=np.float64)
+    places = numbers(steps, "steps")
+    if places.shape != (count,):
+        raise ConfigError(f"steps have the shape {places.shape}. Allowed: ({count},), one for each of the scores.")
+    if not (np.diff(places) > 0).all():
+        place = int(np.flatnonzero(np.diff(places) <= 0)[0])
+        raise ConfigError(
+            f"steps do not grow: {places[place]:g} is followed by {places[place + 1]:g}. "
+            "Sort them, and keep one of each."
+        )
+    return places

@@ -130,12 +130,17 @@ def is_whole(value: Any) -> bool:
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
+def is_number(value: Any) -> bool:
+    """True for an int or a float of Python's or numpy's that is no bool."""
+    return is_whole(value) or isinstance(value, (float, np.floating))
+
+
 def check_settings(level: Any = 0.95, reps: Any = 2000, seed: Any = 0) -> None:
     """Raise :class:`~rla_hooks.errors.ConfigError` with all mistakes in the settings of an interval."""
     problems = []
-    right = isinstance(level, (int, float, np.floating)) and not isinstance(level, bool) and 0 < level < 1
+    right = is_number(level) and 0 < level < 1
     if not right:
-        hint = f" Did you mean {level / 100:g}?" if isinstance(level, (int, float)) and 1 < level < 100 else ""
+        hint = f" Did you mean {level / 100:g}?" if is_number(level) and 1 < level < 100 else ""
         problems.append(f"level is {level!r}. Allowed: a number between 0 and 1, such as 0.95.{hint}")
     least = int(np.ceil(2 / (1 - level) - 1e-9)) if right else 1
     if not is_whole(reps) or reps < least:

@@ -122,8 +122,7 @@ def _bootstrap(columns: Array, level: float, method: str, seed: int, reps: int) 
     mean = columns.mean(axis=0)
     if count == 1:
         return mean, mean * np.nan, mean * np.nan
-    if count < 10:
-        _warn((method, count, level), _narrow(method, count, level))
+    warn_narrow(method, count, level)
     low, high = mean.copy(), mean.copy()
     for chosen, means in resampled_means(columns.T[:, None, :], reps, seed):
         if method == "percentile":
@@ -133,13 +132,16 @@ def _bootstrap(columns: Array, level: float, method: str, seed: int, reps: int) 
     return mean, low, high
 
 
-def _narrow(method: str, count: int, level: float) -> str:
-    real = coverage(method, count)
-    return (
-        f"A {method} bootstrap interval of {count} seeds is too narrow: at level 0.95 it holds the true mean in "
-        f"{100 * real:.0f} % of experiments with normal scores"
-        f"{'' if level == 0.95 else f'; the level here is {level:g}'}. Use method='t', or 10 seeds or more."
-    )
+def warn_narrow(method: str, count: int, level: float) -> None:
+    """Warn once about a bootstrap interval of fewer than 10 seeds, with the coverage that it really has."""
+    if count < 10:
+        other = "" if level == 0.95 else f" (the level here is {level:g})"
+        _warn(
+            (method, count),
+            f"A {method} bootstrap interval of {count} seeds is too narrow: at level 0.95 it holds the true mean in "
+            f"{100 * coverage(method, count):.0f} % of experiments with normal scores{other}. "
+            "Use Student's t, which is the default, or 10 seeds or more.",
+        )
 
 
 def _bca(columns: Array, mean: Array, means: Array, level: float) -> tuple[Array, Array]:
@@ -152,11 +154,14 @@ def _bca(columns: Array, mean: Array, means: Array, level: float) -> tuple[Array
     squares = (away**2).sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
         skew = (away**3).sum(axis=0) / (6 * squares**1.5)
+    order = np.sort(means, axis=0)
     ends = []
     for probability in ((1 - level) / 2, (1 + level) / 2):
         shifted = bias + NORMAL.inv_cdf(probability)
         with np.errstate(invalid="ignore", divide="ignore"):
             place = normal.ndtr(bias + shifted / (1 - skew * shifted))
-        place = np.where(squares > 0, place, 0.5)  # all seeds have one score
-        ends.append(np.array([np.quantile(means[:, k], place[k]) for k in range(len(mean))]))
+        place = np.where(np.isnan(place), 0.5, place) * (len(order) - 1)  # NaN where all seeds have one score
+        lower = np.floor(place).astype(np.int64)
+        pair = np.take_along_axis(order, np.array([lower, np.minimum(lower + 1, len(order) - 1)]), axis=0)
+        ends.append(pair[0] + (pair[1] - pair[0]) * (place - lower))
     return ends[0], ends[1]

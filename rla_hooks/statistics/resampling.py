@@ -24,6 +24,12 @@ def seed_number(seed: Any) -> int:
     return int(seed.integers(2**63)) if isinstance(seed, np.random.Generator) else int(seed)
 
 
+def two_seeds(seed: Any) -> tuple[int, int]:
+    """Two seeds from one: the draws of two algorithms are independent."""
+    random = np.random.default_rng(seed)
+    return seed_number(random), seed_number(random)
+
+
 def draws(shape: tuple[int, ...], reps: int, seed: int, size: int = 0) -> Iterator[tuple[slice, Drawn]]:
     """Blocks of repetitions: (which, the index of a seed for each repetition, task and seed).
 
