@@ -92,6 +92,27 @@ def forked():
 
 
 @pytest.fixture(scope="session")
+def warm():
+    """Gives the WarmPython with these modules, which starts once: ``warm("torch").run("-c", code, cwd=tmp_path)``."""
+    if not hasattr(os, "fork"):
+        pytest.skip("this system has no fork")
+    spec = importlib.util.spec_from_file_location("warm", Path(__file__).with_name("warm.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    known = {}
+
+    def get(*modules: str):
+        if modules not in known:
+            bare = {key: value for key, value in os.environ.items() if key not in FOREIGN_VARIABLES}
+            known[modules] = module.WarmPython(modules, bare)
+        return known[modules]
+
+    yield get
+    for each in known.values():
+        each.close()
+
+
+@pytest.fixture(scope="session")
 def clean_environment():
     """Takes those variables out of the environment for as long as the given MonkeyPatch lasts."""
 

@@ -39,6 +39,25 @@ def namespace(request):
     )
 
 
+@pytest.fixture(scope="session")
+def lightning_python(warm):
+    """Runs programs where one namespace of Lightning is imported already, which takes six seconds."""
+
+    def of(namespace="lightning.pytorch"):
+        pytest.importorskip(namespace)
+        return warm(namespace)
+
+    return of
+
+
+@pytest.fixture(scope="session")
+def keras_python(warm):
+    """Runs programs where TensorFlow, Keras 3 and Keras 2 are imported already, which takes eight seconds."""
+    for module in ("tensorflow", "keras", "tf_keras"):
+        pytest.importorskip(module)
+    return warm("tensorflow", "keras", "tf_keras")
+
+
 @pytest.fixture
 def here(tmp_path, monkeypatch, clean_environment):
     """An empty working directory whose runs, also those without a log_root, live in ``root`` and back up no code."""

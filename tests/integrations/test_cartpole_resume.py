@@ -6,8 +6,6 @@ import csv
 import json
 import os
 import signal
-import subprocess
-import sys
 import textwrap
 from pathlib import Path
 
@@ -24,9 +22,10 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 UPDATES, BETWEEN = 12, 4
 # Trains to the end, or kills itself: in an update, or when it has written a part of the n-th checkpoint's file.
 TRAINING = """
-    import os, signal, sys
+    import os, signal, sys, warnings
     from pathlib import Path
     sys.path.insert(0, {examples!r})
+    warnings.simplefilter("ignore")
     import torch
     from cartpole import Agent, Collector, update
     import rla_hooks as rla
@@ -66,15 +65,15 @@ TRAINING = """
 
 
 @pytest.fixture
-def train(tmp_path):
+def train(tmp_path, warm):
     """Runs the training in a process of its own; returns its number."""
     program = TRAINING.format(examples=str(EXAMPLES), updates=UPDATES, between=BETWEEN)
 
     def run(dies_in=-1, dies_saving=-1):
-        command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(program), str(dies_in), str(dies_saving)]
-        with subprocess.Popen(command, cwd=tmp_path) as process:
-            ended = process.wait(120)
-        assert ended == (0 if dies_in == dies_saving == -1 else -signal.SIGKILL)
+        python = warm("torch", "torch._dynamo", "gymnasium")
+        process = python.start("-c", textwrap.dedent(program), dies_in, dies_saving, cwd=tmp_path)
+        done = process.ended()
+        assert done.returncode == (0 if dies_in == dies_saving == -1 else -signal.SIGKILL), done.stderr
         return process.pid
 
     return run

@@ -6,7 +6,6 @@ import csv
 import importlib.util
 import os
 import signal
-import subprocess
 import sys
 
 import pytest
@@ -58,30 +57,15 @@ if __name__ == "__main__":
 POINTS = {"before": (2, -1, "tracked"), "between": (8, -1, "own"), "saving": (-1, 6, "tracked")}
 
 
-@pytest.fixture(scope="module")
-def killed(keras, tmp_path_factory):
-    """The folders of three trainings that were killed; they ran side by side, since the imports take longest."""
-    folders, processes = {}, []
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("RLA_")}
-    for point, arguments in POINTS.items():
-        folder = folders[point] = tmp_path_factory.mktemp(point)
-        (folder / "rla_config.yaml").write_text("LOG_ROOT: root\nPROJECT_TYPE: {backup_code_by: none}\n")
-        (folder / "training.py").write_text(PROGRAM)
-        command = [sys.executable, "training.py", *map(str, arguments)]
-        processes.append(subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL))
-    try:
-        assert [process.wait(timeout=400) for process in processes] == [-signal.SIGKILL] * len(POINTS)
-    finally:
-        for process in processes:
-            process.kill()
-    return folders
-
-
 @pytest.fixture
-def training(killed, request, monkeypatch, clean_environment):
-    """The program of a killed training, in its folder, as a module, and the run."""
+def training(keras, keras_python, request, tmp_path, monkeypatch, clean_environment):
+    """The program of a training that was killed, in its folder, as a module, and the run."""
     clean_environment(monkeypatch)
-    folder = killed[request.param]
+    folder = tmp_path
+    (folder / "rla_config.yaml").write_text("LOG_ROOT: root\nPROJECT_TYPE: {backup_code_by: none}\n")
+    (folder / "training.py").write_text(PROGRAM)
+    done = keras_python.run("training.py", *POINTS[request.param], cwd=folder)
+    assert done.returncode == -signal.SIGKILL, done.stderr
     monkeypatch.chdir(folder)
     script = str(folder / "training.py")  # the former one; a worker of xdist has none
     monkeypatch.setattr(sys.modules["__main__"], "__file__", script, raising=False)
@@ -94,7 +78,7 @@ def training(killed, request, monkeypatch, clean_environment):
 
 
 @pytest.fixture(scope="module")
-def straight(keras, killed, tmp_path_factory):
+def straight(keras, tmp_path_factory):
     """The same training without a kill: its run."""
     folder = tmp_path_factory.mktemp("straight")
     (folder / "training.py").write_text(PROGRAM)

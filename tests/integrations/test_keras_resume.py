@@ -3,8 +3,6 @@
 import copy
 import os
 import re
-import subprocess
-import sys
 import textwrap
 from pathlib import Path
 
@@ -97,12 +95,13 @@ SCRIPT = """
 """
 
 
-def test_another_process_is_resumed(keras, here, only_run):
+def test_another_process_is_resumed(keras, here, only_run, keras_python):
     """This one has the weights and the optimizer that the other one left, and its time step goes on."""
     import numpy
 
     environment = {key: value for key, value in os.environ.items() if not key.startswith("RLA_")}
-    subprocess.run([sys.executable, "-c", textwrap.dedent(SCRIPT)], cwd=here, env=environment, check=True)
+    done = keras_python.run("-c", textwrap.dedent(SCRIPT), cwd=here, env=environment)
+    assert done.returncode == 0, done.stderr
     assert only_run().status == "finished"
     model = keras.model()
     keras.fit(model, keras.RLACallback(resume=True), epochs=2)

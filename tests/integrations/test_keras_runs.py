@@ -18,29 +18,24 @@ from rla_hooks.errors import ConfigError, RLAWarning
 every_backend = pytest.mark.every_backend
 
 
-def _start(folder, code, *arguments, **variables):
-    """A fresh Python that runs the code in a folder, with variables in its environment."""
-    script = folder / "script.py"
-    script.write_text(textwrap.dedent(code))
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("RLA_", "KERAS_", "TF_"))}
-    environment |= {"TF_CPP_MIN_LOG_LEVEL": "3", **variables}
-    return subprocess.Popen(
-        [sys.executable, script, *arguments],
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+@pytest.fixture
+def start(keras_python):
+    """Starts a program in a folder, with variables in its environment."""
+
+    def start(folder, code, *arguments, **variables):
+        script = folder / "script.py"
+        script.write_text(textwrap.dedent(code))
+        environment = {key: value for key, value in os.environ.items() if not key.startswith(("RLA_", "KERAS_", "TF_"))}
+        environment |= {"TF_CPP_MIN_LOG_LEVEL": "3", **variables}
+        return keras_python.start(script, *arguments, cwd=folder, env=environment)
+
+    return start
 
 
-def _finish(process, code=0):
-    out, error = process.communicate(timeout=200)
-    assert process.returncode == code, error
-    return out
-
-
-# --- which run --------------------------------------------------------------------------------------------------------
+def _finish(program):
+    done = program.ended()
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @every_backend
@@ -290,11 +285,9 @@ SCRIPT = """
 """
 
 
-def test_a_killed_process_loses_nothing(keras, here, runs, rows):
+def test_a_killed_process_loses_nothing(keras, here, runs, rows, start):
     """After kill -9 in the second epoch all rows and the checkpoint of the first are there, and it reads as killed."""
-    process = _start(here, SCRIPT)
-    process.communicate(timeout=200)
-    assert process.returncode == -signal.SIGKILL
+    assert start(here, SCRIPT).ended().returncode == -signal.SIGKILL
     (run,) = runs()
     assert run.status == "killed"
     assert [row["time-step"] for row in rows()] == [1, 2, 3, 3, 4, 5]
@@ -365,11 +358,11 @@ WORKER = """
 """
 
 
-def test_a_mirrored_strategy(keras, here, runs):
+def test_a_mirrored_strategy(keras, here, runs, start):
     """Two replicas in one process are one training: steps are counted once, and the checkpoint goes back in."""
     if keras.backend != "tensorflow":
         pytest.skip("a strategy of TensorFlow")
-    _finish(_start(here, MIRRORED))
+    _finish(start(here, MIRRORED))
     first, second, third = runs()
     for run in (first, third):
         assert run.metrics()["time-step"].tolist() == [1, 2, 3, 3, 4, 5, 6, 6]
@@ -377,7 +370,7 @@ def test_a_mirrored_strategy(keras, here, runs):
     assert second.metrics()[["time-step", "epoch"]].to_numpy().tolist() == [[9, 2]]
 
 
-def test_several_workers_have_one_run(here, only_run, disk):
+def test_several_workers_have_one_run(here, only_run, disk, start):
     """All workers save, since they share variables; the chief alone writes. Keras 3.15 cannot fit so, Keras 2 can."""
     pytest.importorskip("tf_keras")
     pytest.importorskip("tensorflow")
@@ -392,7 +385,7 @@ def test_several_workers_have_one_run(here, only_run, disk):
     folders = [here, here.parent / "other"]
     folders[1].mkdir()
     workers = [
-        _start(folder, WORKER, json.dumps(addresses), str(index), TMPDIR=str(temporary))
+        start(folder, WORKER, json.dumps(addresses), str(index), TMPDIR=str(temporary))
         for index, folder in enumerate(folders)
     ]
     assert [_finish(worker).splitlines()[-1] for worker in workers] == ["rank 0 done", "rank 1 done"]
@@ -433,7 +426,10 @@ BLOCK = """
 )
 def test_a_missing_framework(keras, door, missing, said, here):
     """The error says what to install."""
-    assert said in _finish(_start(here, BLOCK, door, *missing))
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("RLA_", "KERAS_"))}
+    command = [sys.executable, "-c", textwrap.dedent(BLOCK), door, *missing]
+    done = subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True)
+    assert said in done.stdout, done.stderr
 
 
 # --- beside TensorBoard's other writers -------------------------------------------------------------------------------

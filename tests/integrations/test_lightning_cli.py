@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -99,19 +97,12 @@ CALLS = {
 }
 
 
-def _python(folder, code, *arguments):
-    done = subprocess.run(
-        [sys.executable, "-c", code, *arguments], cwd=folder, capture_output=True, text=True, timeout=120
-    )
-    return done
-
-
 @pytest.fixture(scope="module", params=NAMESPACES)
-def called(request, tmp_path_factory):
+def called(request, tmp_path_factory, lightning_python):
     """The results of CALLS, and the folder they were made in."""
     folder = tmp_path_factory.mktemp("cli")
     (folder / "config_of_mine.yml").write_text(YAML)
-    done = _python(folder, COMMANDS, request.param, json.dumps(CALLS))
+    done = lightning_python(request.param).run("-c", COMMANDS, request.param, json.dumps(CALLS), cwd=folder)
     assert done.returncode == 0, done.stderr[-3000:]
     results = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"name"')]
     assert [each["name"] for each in results] == list(CALLS)
@@ -229,9 +220,9 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.mark.parametrize("namespace", NAMESPACES)
-def test_fabric(tmp_path, namespace, read_rows):
+def test_fabric(tmp_path, namespace, read_rows, lightning_python):
     """Fabric never calls finalize: the rows are on the disk at once, in a run of its own and in the tracked one."""
-    done = _python(tmp_path, FABRIC, namespace)
+    done = lightning_python(namespace).run("-c", FABRIC, namespace, cwd=tmp_path)
     assert done.returncode == -signal.SIGKILL and "logged" in done.stdout, done.stderr[-3000:]
     found = sorted((tmp_path / "root" / "log").rglob("run.json"))
     contents = {json.loads(file.read_text())["task"]: file.parent for file in found}

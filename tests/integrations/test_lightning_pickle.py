@@ -5,8 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import pickle
-import subprocess
-import sys
 import warnings
 
 import pytest
@@ -189,7 +187,7 @@ def test_a_callback_without_logger(tmp_path, copied):
     assert other.dirpath == callback.dirpath
 
 
-def test_a_copy_in_another_process(tmp_path, read_rows):
+def test_a_copy_in_another_process(tmp_path, read_rows, lightning_python):
     """A worker appends; the run ends with the process that made it."""
     logger = _logger()
     logger.log_metrics({"a": 1.0}, step=0)
@@ -200,7 +198,8 @@ logger = pickle.load(open("logger.pkl", "rb"))
 logger.log_metrics({"b": 2.0}, step=1)
 logger.log_hyperparams({"added": 1})
 """
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, timeout=60)
+    done = lightning_python().run("-c", code, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
     logger.log_metrics({"c": 3.0}, step=2)
     logger.log_hyperparams({"more": 2})
     logger.finalize("success")

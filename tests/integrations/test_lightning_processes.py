@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
@@ -84,38 +82,33 @@ def callback():
     return RLACallback(log_throughput=False, log_lr=False)
 """
 
+# Its ranks are forks, too.
+TORCHRUN = """
+import sys
+from torch.distributed.run import main
+main(["--standalone", "--run-path", "--start-method", "fork", *sys.argv[1:]])
+"""
 ROWS = [(str(step), f"{float(step)}") for step in range(3)]
 
 
 class Place:
     """A folder in which scripts run, and what they leave there."""
 
-    def __init__(self, folder, read_rows):
-        self.folder, self.read_rows = folder, read_rows
+    def __init__(self, folder, read_rows, python):
+        self.folder, self.read_rows, self.python = folder, read_rows, python
 
     def start(self, body, torchrun=False, **environment):
         script = self.folder / "script.py"
         script.write_text(f"{SCRIPT}\n{body}")
-        launcher = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"] if torchrun else []
+        launcher = ["-c", TORCHRUN, "--nproc-per-node", "2"] if torchrun else []
         bare = {key: value for key, value in os.environ.items() if key not in LAUNCHER_VARIABLES}
-        return subprocess.Popen(
-            [sys.executable, *launcher, str(script)],
-            cwd=self.folder,
-            env=bare | {"OMP_NUM_THREADS": "1"} | environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            # pytest may run where Ctrl-C is ignored, which children inherit
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-        )
+        environment = bare | {"OMP_NUM_THREADS": "1"} | environment
+        python = self.python(environment.get("NAMESPACE", "lightning.pytorch"))
+        return python.start(*launcher, script, cwd=self.folder, env=environment)
 
     def end(self, process):
-        try:
-            _, errors = process.communicate(timeout=TIMEOUT)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            raise
-        return process.returncode, errors
+        done = process.ended(TIMEOUT)
+        return done.returncode, done.stderr
 
     def run(self, body, **options):
         code, errors = self.end(self.start(body, **options))
@@ -153,8 +146,8 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path, read_rows):
-    return Place(tmp_path, read_rows)
+def place(tmp_path, read_rows, lightning_python):
+    return Place(tmp_path, read_rows, lightning_python)
 
 
 def test_forked_processes_write_one_run(place, read_scalars):

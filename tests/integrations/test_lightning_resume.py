@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 
 import pytest
 
@@ -21,8 +19,7 @@ pytestmark = pytest.mark.filterwarnings("ignore", "error::rla_hooks.errors.RLAWa
 
 # --- killed -----------------------------------------------------------------------------------------------------------
 
-# It imports Lightning once, and forks for each life.
-SERVER = """
+LIFE = """
 import json, logging, os, signal, sys, warnings
 warnings.simplefilter("ignore")
 import fsspec.implementations.local as local
@@ -101,37 +98,23 @@ def life(root, kind="both", every=None, dies_at=-1, dies_saving=0):
         train(kind, every, dies_at, dies_saving)
 
 
-for line in sys.stdin:
-    child = os.fork()
-    if not child:
-        sys.stdin = open(os.devnull)
-        life(**json.loads(line))
-        break
-    print("exit", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+life(**json.loads(sys.argv[1]))
 """
 
 
 @pytest.fixture(scope="module")
-def live(tmp_path_factory):
+def live(tmp_path_factory, lightning_python):
     """Lets a training live in a process of its own, and returns its exit code, negative for a signal."""
-    if not hasattr(os, "fork"):
-        pytest.skip("needs os.fork")
-    pytest.importorskip("pytorch_lightning")
     folder = tmp_path_factory.mktemp("lives")
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("RLA_", "SLURM_"))}
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    with subprocess.Popen([sys.executable, "-c", SERVER], cwd=folder, env=environment, **pipes) as server:
 
-        def live(**options):
-            server.stdin.write(json.dumps(options | {"root": str(options["root"])}) + "\n")
-            server.stdin.flush()
-            for line in server.stdout:
-                if line.startswith("exit"):
-                    return int(line.split()[1])
-            raise RuntimeError("the server has died")
+    python = lightning_python("pytorch_lightning")
 
-        yield live
-        server.stdin.close()
+    def live(**options):
+        options["root"] = str(options["root"])
+        return python.run("-c", LIFE, json.dumps(options), cwd=folder, env=environment).returncode
+
+    return live
 
 
 @pytest.fixture(scope="module")
@@ -404,17 +387,23 @@ def main():
 
 main()
 """
+# Its ranks are forks, too, of a process that has imported Lightning.
+TORCHRUN = """
+import sys
+from torch.distributed.run import main
+main(["--standalone", "--run-path", "--start-method", "fork", *sys.argv[1:]])
+"""
 
 
-def test_all_ranks_of_torchrun_go_on_from_the_checkpoint_that_rank_zero_cuts_to(here, monkeypatch):
+def test_all_ranks_of_torchrun_go_on_from_the_checkpoint_that_rank_zero_cuts_to(here, monkeypatch, lightning_python):
     """Rank zero is killed, and the same job is started again: one run, one curve, and no rank begins anew."""
-    pytest.importorskip("pytorch_lightning")
     (here / "ranks.py").write_text(RANKS)
     monkeypatch.setenv("RLA_RUN_ID", "job")  # the other rank may have failed before it was ended
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "ranks.py"]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "timeout": 200}
-    assert subprocess.run([*launcher, "6"], **pipes).returncode != 0
-    done = subprocess.run([*launcher, "-1"], **pipes)
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    launcher = ["-c", TORCHRUN, "--nproc-per-node", "2", here / "ranks.py"]
+    python = lightning_python("pytorch_lightning")
+    assert python.run(*launcher, "6", cwd=here, env=environment).returncode != 0
+    done = python.run(*launcher, "-1", cwd=here, env=environment)
     for rank in (0, 1):
         assert f"rank {rank} began at 4" in done.stdout, done.stdout + done.stderr
     (run,) = rla.runs("root")

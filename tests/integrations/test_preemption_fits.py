@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
-import subprocess
-import sys
 import textwrap
 
 import pytest
@@ -52,19 +51,18 @@ PACKAGES = {"lightning": "lightning.pytorch", "pytorch_lightning": "pytorch_ligh
 
 
 @pytest.fixture
-def fit(here):
+def fit(here, request):
     """Runs a program of a fit; returns its exit code, what it said, and its run."""
 
     def run(source, body, *arguments, **environment):
         (here / "program.py").write_text(textwrap.dedent(source) + body)
-        done = subprocess.run(
-            [sys.executable, "program.py", *arguments],
-            capture_output=True,
-            text=True,
-            timeout=200,
-            check=False,
-            env=os.environ | {"CUDA_VISIBLE_DEVICES": ""} | {name: str(value) for name, value in environment.items()},
-        )
+        if "as keras" in source:
+            python = request.getfixturevalue("keras_python")
+        else:
+            python = request.getfixturevalue("lightning_python")(re.search("import (.*) as pl", source)[1])
+        environment = {name: str(value) for name, value in environment.items()}
+        environment = os.environ | {"CUDA_VISIBLE_DEVICES": ""} | environment
+        done = python.run("program.py", *arguments, cwd=here, env=environment)
         said = done.stdout + done.stderr
         assert (here / "root").exists(), said
         return done.returncode, said, *rla.runs(here / "root")
@@ -131,7 +129,7 @@ def test_all_ranks_stop_at_the_same_batch(fit):
 
 KERAS = """
     import os, signal, sys, time
-    import keras, numpy as np
+    import {module} as keras, numpy as np
     import rla_hooks as rla
     from rla_hooks.integrations.{module} import RLACallback
 
@@ -154,7 +152,7 @@ KERAS = """
 def test_a_fit_of_keras_saves_and_stops(fit, module, name, at):
     """In the middle of an epoch, which a resume begins anew: the checkpoint says that the former one is the last."""
     pytest.importorskip(module)
-    source = KERAS.format(module=module).replace("import keras,", f"import {module} as keras,")
+    source = KERAS.format(module=module)
     code, said, run = fit(source, "fit()", name, str(at))
     assert (code, run.status, run.info["signal"]) == (128 + getattr(signal, name), "preempted", name), said
     step = int(said.partition("step ")[2].split()[0])
