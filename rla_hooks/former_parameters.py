@@ -13,7 +13,16 @@ from typing import Any
 from rla_hooks.errors import ConfigError
 from rla_hooks.fields import Fields
 from rla_hooks.masking import MASK
-from rla_hooks.parameter_forms import SECRET, forms_of, is_compared, is_restorable, is_same, kind_of_config, restored
+from rla_hooks.parameter_forms import (
+    LOST,
+    SECRET,
+    forms_of,
+    is_compared,
+    is_restorable,
+    is_same,
+    kind_of_config,
+    restored,
+)
 from rla_hooks.parameters import config_fields, flatten, safe
 from rla_hooks.texts import beginnings, shown
 
@@ -81,13 +90,17 @@ class FormerParameters:
             self.names = list(dict.fromkeys(key.partition(".")[0] for key in self.flat))
             masked = {key for key, value in self.flat.items() if _is_text(value) and MASK in value}
             self._forms |= dict.fromkeys(masked, SECRET)
+        there = {beginning for key in self.flat for beginning in beginnings(key)}
+        self.lost = [name for name in self.names if name not in there]  #: those that parameter.json does not have
+        self._forms |= dict.fromkeys(self.lost, LOST)
 
     # --- compared -------------------------------------------------------------------------------------------------
 
-    def differences(self, given: Mapping[str, Any], complete: bool = True) -> list[Difference]:
+    def differences(self, given: Mapping[str, Any], complete: bool = True, with_lost: bool = True) -> list[Difference]:
         """Return how other hyper-parameters differ; secrets, and objects of which there is a text, do not count.
 
-        complete: whether those that are not given are missing; else they are what they were.
+        complete: whether those that are not given are missing; else they are what they were. with_lost: whether one
+        that parameter.json does not have counts as another one.
         """
         forms = forms_of(given)
         flat = {key: safe(value) for key, value in flatten(given).items()}
@@ -98,6 +111,8 @@ class FormerParameters:
             if key == "<more>" or not (is_compared(forms.get(key)) and is_compared(self._forms.get(key))):
                 continue
             if (stored is MISSING and is_short) or (new is MISSING and (is_short or not (complete and self.is_listed))):
+                continue
+            if not with_lost and any(each in self.lost for each in beginnings(key)):
                 continue
             if stored is MISSING or new is MISSING or not is_same(new, stored):
                 found.append(Difference(key, stored, new))
@@ -208,4 +223,9 @@ def _cannot_give_back(lacking: Mapping[str, str]) -> str:
     )
 
 
-_REASONS = {SECRET: "a secret", "text": "stored as text only", "beginning": "too long to be stored"}
+_REASONS = {
+    SECRET: "a secret",
+    "text": "stored as text only",
+    "beginning": "too long to be stored",
+    LOST: "not in parameter.json",
+}

@@ -21,6 +21,7 @@ from rla_hooks.texts import beginnings
 SECRET = "secret"  # it was masked
 TEXT = "text"  # of an object there is a text
 BEGINNING = "beginning"  # it is too long
+LOST = "lost"  # parameter.json does not have it: a full disk, or somebody has deleted the file
 CLASH = "stored under the same name as another one"  # {"a.b": 1, "a": {"b": 2}}
 _OF_TYPE = "of type "  # it has another type there: a path is a text, a config a mapping
 _NOT_COMPARED = (SECRET, TEXT, BEGINNING)

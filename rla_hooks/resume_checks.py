@@ -23,7 +23,7 @@ from rla_hooks.query.entry import UNKNOWN
 from rla_hooks.query.moved import paths_of
 from rla_hooks.query.rla_runs import is_of_rla
 from rla_hooks.record import FORMAT
-from rla_hooks.texts import beginnings, shell_path, shown
+from rla_hooks.texts import beginnings, listed, shell_path, shown
 
 if TYPE_CHECKING:
     from rla_hooks.same_code import SameCode
@@ -61,7 +61,9 @@ def checked(saved: SavedRun, settings: RunSettings, request: ResumeRequest) -> R
     over, notes, changes, entry, state = None, list[str](), list[Difference](), None, list[str]()
     if not problems:
         former = FormerParameters(saved.run_json, saved.hparams)
-        changes = former.differences(settings.hyper_param, complete=False)
+        changes = former.differences(settings.hyper_param, complete=False, with_lost=False)
+        if former.lost:
+            notes.append(f"parameter.json lacks {listed(former.lost, _MAX_LISTED)}, so that was not compared")
         problems += _of_another_kind(saved, settings, notes)
         if request.same_code:
             from rla_hooks.same_code import SameCode  # late: most resumes do without
@@ -193,7 +195,7 @@ def other_parameters(saved: SavedRun, settings: RunSettings, request: ResumeRequ
     former = FormerParameters(saved.run_json, saved.hparams)
     if any(unknown_names(request.allow, [*former.names, *former.flat], settings)):
         return []
-    return refused(former.differences(settings.hyper_param, complete=False), request.allow)
+    return refused(former.differences(settings.hyper_param, complete=False, with_lost=False), request.allow)
 
 
 def _not_allowed(changes: list[Difference], request: ResumeRequest) -> Iterator[str]:

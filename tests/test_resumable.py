@@ -646,6 +646,30 @@ def test_what_cannot_be_given_back_must_be_given():
     assert rla.runs()[-1].status == "finished"
 
 
+def test_parameters_that_were_lost_must_be_given_and_do_not_differ():
+    """A full disk at the start leaves no parameter.json: ``auto`` cannot know the run for the same one."""
+    called = []
+
+    @rla.track(task="t", writers=["csv", "log"], backup="none", resume="auto")
+    def main(seed, steps=3):
+        called.append((seed, steps))
+        if rla.is_resumed():
+            rla.load_checkpoint()
+
+    old = ended(hyper_parameters={"seed": 7, "steps": 3})
+    old.paths.parameter_json.unlink()
+    with pytest.raises(
+        ConfigError, match=r"give back seed \(not in parameter.json\), steps \(not in .*Pass them: seed="
+    ):
+        main.resume(old.id)
+    main(seed=7)
+    assert rla.runs()[-1].id != old.id
+    main.resume(old.id, seed=7, steps=4)
+    assert called == [(7, 3), (7, 4)]
+    assert "parameter.json lacks seed, steps, so that was not compared" in old.paths.log_txt.read_text()
+    assert json.loads(old.paths.parameter_json.read_text()) == {"seed": 7, "steps": 4}
+
+
 def test_an_override_that_differs_must_be_allowed():
     """As for every resume."""
 

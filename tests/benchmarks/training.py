@@ -173,7 +173,12 @@ def main():
     writers = ["csv", "tensorboard", "log"]
     tracked = rla.track(task=KIND, log_root=ROOT, writers=writers, backup="none", resume="auto")(function)
     if HOW == "resume":
-        tracked.resume(RUN)
+        try:
+            tracked.resume(RUN)
+        except rla.ConfigError as error:
+            if "not in parameter.json" not in str(error):  # it began on a full disk
+                raise
+            tracked.resume(RUN, seed=int(SEED), steps=int(STEPS))
     elif HOW == "fork":
         tracked.fork(RUN, seed=int(SEED), steps=int(STEPS))
     else:
