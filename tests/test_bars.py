@@ -124,6 +124,23 @@ def test_sixty_groups_have_room(make_run):
         assert min(box.x0 for box in boxes) >= 0 and len(drawn.data) == 60
 
 
+def test_scores_that_no_float_can_square(make_run, warnings_as_text):
+    """They count as diverged: no axis and no interval could hold them."""
+    for seed, value in enumerate([1.0, 2.0, 1e200]):
+        make_run(value, seed=seed)
+    drawn = rla.plot_bars("t", "return")
+    assert drawn.data[["score", "n"]].values.tolist() == [[1.5, 2]]
+    assert "1 of 3 runs have no score" in texts(drawn.figure) and len(warnings_as_text) == 2
+    warnings_as_text.clear()
+
+
+def test_one_seed_has_a_bar_without_an_interval(make_run):
+    make_run(1.0, 5.0)
+    drawn = rla.plot_bars("t", "return")
+    assert drawn.data.score.tolist() == [5.0] and drawn.data.low.isna().all()
+    assert texts(drawn.figure) == "last value of 1 seed; no intervals: one seed"
+
+
 def test_the_files(scores, tmp_path):
     drawn = rla.plot_bars("t", "return", save=tmp_path / "bars.pdf", title="Bars")
     assert (tmp_path / "bars.pdf").read_bytes().startswith(b"%PDF") and (tmp_path / "bars.png").exists()

@@ -79,6 +79,14 @@ def test_runs_without_a_step_in_common(make_run):
         rla.plot_sample_efficiency("t", "return", by="algo")
 
 
+def test_a_curve_of_one_point_is_a_dot(make_run):
+    """A line of one point would not be seen."""
+    for seed in range(2):
+        make_run(1.0 + seed, seed=seed)
+    (line,) = rla.plot_sample_efficiency("t", "return").axes[0].lines
+    assert line.get_marker() == "o" and line.get_ydata().tolist() == [1.5]
+
+
 @pytest.mark.parametrize("resample", [1, "all", [3, 2], True, 1_000_000])
 def test_steps_that_cannot_be_used(curves, resample):
     with pytest.raises(rla.ConfigError, match="resample is"):

@@ -75,6 +75,7 @@ def test_a_large_sweep_has_room(make_run):
     for number in range(60):
         make_run(float(number), lr=number / 1000, name_of_net=f"$net{number % 3}_")
     drawn = rla.plot_sweep("t", "return", by=["lr", "name_of_net"], size="icml")
+    assert not any(label.get_parse_math() for label in drawn.axes[0].get_yticklabels()), "a dollar sign is one"
     drawn.figure.draw_without_rendering()
     boxes = [label.get_window_extent() for label in drawn.axes[0].get_xticklabels()]
     assert all(one.x1 <= other.x0 + 1 for one, other in itertools.pairwise(boxes))

@@ -38,6 +38,7 @@ from rla_hooks.writers.base import STEP
 _ROW, _LEAST_ROW = 0.24, 0.14  # inches for a bar, where there are few and where there are many
 _LABELS = 0.28  # the part of the width that names may take
 _HATCHES = ("", "", "////", "....", "\\\\\\\\", "xxxx", "----", "oo")
+_NAMES = {"iqm": "IQM"}
 _BASELINES = (":", "--", "-.")
 
 
@@ -72,7 +73,7 @@ def plot_bars(
 ) -> PaperFigure:
     """Draw a bar for each group: its score over the seeds, with an interval and a dot for each seed.
 
-    metrics: one, or several, which have a panel each. by, legend, baselines: as of :func:`rla.plot_curves`. tasks: the
+    metrics: one, or several, which have a panel each. by, legend, baselines: as of ``rla.plot_curves``. tasks: the
     name whose values are tasks, such as ``"env"``: each has its bars. The number that a run has:
 
     - score: ``"last"``, its last value; ``"mean"`` of its last ``window`` values, 100 by default; ``"max"`` or
@@ -108,10 +109,11 @@ def plot_bars(
     mistakes.raise_any()
     found = [scores_of(chosen, name, by, tasks, score, window, x, x_range, normalize, legend) for name in names]
     bars = [_bars(scores, estimator, band) for scores in found]
+    is_single = max(len(bar.seeds) for each in bars for bar in each) == 1
     note = sentence(
-        f"{found[0].rule}, {estimator if estimator != 'iqm' else 'IQM'} of {_seeds(found)}",
+        f"{found[0].rule}{'' if is_single else f', {_NAMES.get(estimator, estimator)}'} of {_seeds(found)}",
         band_text(estimator, band, [len(bar.seeds) for each in bars for bar in each]),
-        "dots: seeds" if individual else "",
+        "dots: seeds" if individual and not is_single else "",
         *dict.fromkeys(note for scores in found for note in scores.notes),
     )
     with paper_style():

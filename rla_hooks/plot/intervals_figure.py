@@ -78,9 +78,10 @@ def plot_intervals(
 ) -> PaperFigure:
     """Draw median, IQM, mean and optimality gap of each group, with intervals of the stratified bootstrap.
 
-    by, legend: as of :func:`rla.plot_curves`. tasks, score, window, x, x_range, normalize: the number that each run
-    has, see :func:`rla.plot_bars`. aggregates: ``"median"``, ``"iqm"``, ``"mean"``, ``"optimality_gap"`` (how much the
-    scores fall short of ``gamma``; less is better); by default all, without the gap where scores are not normalized.
+    by, legend: as of ``rla.plot_curves``. tasks, score, window, x, x_range, normalize: the number that each run
+    has, see :func:`rla_hooks.plot_bars`. aggregates: ``"median"``, ``"iqm"``, ``"mean"``, ``"optimality_gap"`` (how
+    much the scores fall short of ``gamma``; less is better); by default all, but for the gap where scores are not
+    normalized.
     level, reps, seed: of the bootstrap, see :func:`rla_hooks.statistics.stratified_bootstrap`.
 
     The figure says how many seeds and tasks there are, and where an IQM is a mean. A group of one seed has points
@@ -135,8 +136,9 @@ def _bars(scores: Scores, aggregates: Sequence[str], gamma: float, settings: tup
     found = []
     for (group, _), array in zip(scores.groups, scores.arrays()):
         array = array[:, 0] if len(scores.tasks) == 1 else array
+        has_interval = check_enough(array, group.label)
         for name in aggregates:
-            if check_enough(array, group.label):
+            if has_interval:
                 interval = stratified_bootstrap(array, functions[name], *settings)
             else:
                 interval = Interval(float(functions[name](array)), numpy.nan, numpy.nan)

@@ -63,9 +63,9 @@ def plot_profiles(
     """Draw which part of a group's runs has a score above each threshold, with bands of the stratified bootstrap.
 
     A curve above another one at every threshold is better for all who only care for the score. by, legend: as of
-    :func:`rla.plot_curves`. tasks, score, window, x, x_range, normalize: the number that each run has, see
-    :func:`rla.plot_bars`. thresholds: by default 201 from the lowest to the highest score. level, reps, seed: of the
-    bootstrap, see :func:`rla_hooks.statistics.performance_profile`.
+    ``rla.plot_curves``. tasks, score, window, x, x_range, normalize: the number that each run has, see
+    :func:`rla_hooks.plot_bars`. thresholds: by default 201 from the lowest to the highest score. level, reps, seed: of
+    the bootstrap, see :func:`rla_hooks.statistics.performance_profile`.
 
     A group of one seed has a line without a band, and a warning says why. ``data`` has one row a threshold and group:
     metric, the columns of ``by``, threshold, fraction, low, high, n.
@@ -93,7 +93,7 @@ def plot_profiles(
     ]
     note = sentence(
         str(scores.rule),
-        bootstrap_text(level, reps, scores).replace("intervals", "pointwise bands", 1),
+        bootstrap_text(level, reps, scores, "pointwise bands", is_aggregate=False),
         seeds_text(scores),
         scale_note(scores, normalize),
         *scores.notes,

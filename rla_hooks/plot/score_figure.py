@@ -115,13 +115,13 @@ def check_enough(scores: Any, label: str) -> bool:
     return len(scores) > 1
 
 
-def bootstrap_text(level: float, reps: int, scores: Scores) -> str:
-    """Return what a figure says of its intervals, with what those of few seeds are worth."""
+def bootstrap_text(level: float, reps: int, scores: Scores, kind: str = "intervals", is_aggregate: bool = True) -> str:
+    """Return what a figure says of its intervals, and what those of an aggregate of few seeds are worth."""
     counts = [min(group.counts().values()) for group in scores.groups]
-    text = f"{100 * level:g} % intervals of the stratified bootstrap ({reps:,} repetitions)"
+    text = f"{100 * level:g} % {kind} of the stratified bootstrap ({reps:,} repetitions)"
     if max(counts) < 2:
-        return "no intervals: one seed"
-    if len(scores.tasks) == 1 and level == 0.95 and 1 < min(counts) < 10:
+        return f"no {kind}: one seed"
+    if is_aggregate and len(scores.tasks) == 1 and level == 0.95 and 1 < min(counts) < 10:
         text += f", which hold the true value in about {100 * coverage('iqm', min(counts)):.0f} % of experiments"
     return text + (", none for groups of one seed" if min(counts) < 2 else "")
 
@@ -183,6 +183,8 @@ def scale_note(scores: Scores, normalize: Any) -> str:
 def draw_line(panel: Any, x: Any, interval: Interval, number: int, count: int) -> Any:
     """Draw a line with its band, line ``number`` of ``count``, and return the line. NaN leaves gaps."""
     look = look_of(number, count)
+    if numpy.isfinite(interval.point).sum() == 1:  # a line of one point is none
+        look["marker"] = look["marker"] or "o"
     every = {} if look["marker"] is None else {"markevery": (number % 7 * 2, max(1, len(x) // 6))}
     (line,) = panel.plot(x, interval.point, **look, **every)
     if numpy.isfinite(interval.low).any():

@@ -65,8 +65,8 @@ def plot_sweep(
     """Draw a heat map of a metric over two hyper-parameters; each cell tells its score and how many seeds it has.
 
     by: the two names: that of the columns, then that of the rows; by default the only two that differ among the runs,
-    but for seeds. score, window, x, x_range: the number that a run has, see :func:`rla.plot_bars`. estimator: what a
-    cell shows of its runs: ``mean``, ``median``, ``iqm``, ``max``, ``min``. colors: a colour map of matplotlib's.
+    but for seeds. score, window, x, x_range: the number that a run has, see :func:`rla_hooks.plot_bars`. estimator:
+    what a cell shows of its runs: ``mean``, ``median``, ``iqm``, ``max``, ``min``. colors: of matplotlib's maps.
 
     Runs that differ in something else, but in a seed, are joined in a cell: a warning and the figure say so. Cells
     without a run are empty. ``data`` has one row a cell: metric, the two columns, score, n.
@@ -157,6 +157,8 @@ def _draw(grid: _Grid, names: list[str], metric: str, colors: str, title: str | 
     bar.outline.set_visible(False)
     set_name(bar.ax.yaxis.label, metric)
     _thin_out(panel, figure)
+    for label in (*panel.get_xticklabels(), *panel.get_yticklabels()):
+        label.set_parse_math(False)  # names are no mathematics
     _write_cells(panel, image, grid, figure)
     return figure, axes
 

@@ -18,6 +18,7 @@ Array = numpy.ndarray[Any, Any]
 Curve = tuple[Array, Array]  # x, which grows, and y
 
 _NAMED = 6  # runs in a message
+_HUGE = 1e150  # from here on squares are no floats: such values count as infinities
 _EARLY = 0.9  # a run whose last x is below this part of the largest of its task ended early
 Range = tuple[float | None, float | None] | None
 
@@ -35,7 +36,7 @@ def curves_of(runs: Sequence[SavedRun], metric: str, x: str, x_range: Range = No
             continue
         xs, ys = points[metric].x, points[metric].y
         is_used = (xs >= low) & (xs <= high)
-        found.append((xs[is_used], ys[is_used]))
+        found.append((xs[is_used], numpy.where(abs(ys[is_used]) < _HUGE, ys[is_used], numpy.inf)))
     if not any(curve is not None and len(curve[0]) for curve in found):
         raise ConfigError(
             f"x_range is {shown(x_range, 100)}, and no row of {printable(repr(metric))} has {printable(repr(x))} in it."
