@@ -297,6 +297,7 @@ class RunRecord:
             self.content = restarts.new_life(known, this_process(), status, **news)
             self._rows_written, self._clock = _number(self.content["rows"]), time.monotonic()
             self._former = content
+            self._reserve.need()  # else a disk that is full by now would not let the run say how this life ends
             self._reserve.write_json(self.content)
         return status
 

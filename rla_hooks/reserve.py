@@ -57,16 +57,28 @@ class Reserve:
             self._files, self._process = [], ranks.process_id
         self._is_kept = True
         with suppress(OSError):
-            while len(self._files) < 2:
-                file = atomic.temporary_name(self.path.parent)
-                self._files.append(file)
-                try:
-                    with open(file, "xb", buffering=0) as new:
-                        if new.write(b" " * self.size) < self.size:
-                            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-                except OSError:
-                    self._discard(self._files.pop())
-                    raise
+            self._make()
+
+    def need(self) -> None:
+        """Make the files. Raises OSError where there is no room for both; then there is none of them."""
+        self.keep()
+        try:
+            self._make()
+        except OSError:
+            self.drop()
+            raise
+
+    def _make(self) -> None:
+        while len(self._files) < 2:
+            file = atomic.temporary_name(self.path.parent)
+            self._files.append(file)
+            try:
+                with open(file, "xb", buffering=0) as new:
+                    if new.write(b" " * self.size) < self.size:
+                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            except OSError:
+                self._discard(self._files.pop())
+                raise
 
     def write_json(self, content: Mapping[str, Any]) -> None:
         """Write ``content`` to ``path``, complete or not at all. Raises OSError where that fails.

@@ -433,6 +433,9 @@ def test_a_disk_that_cannot_be_written(mounted, tmp_path):
             filler.write(bytes(4096))
     with pytest.raises(RunError, match=r"cannot be resumed.*No space.*Nothing of it has changed"):
         rla.start(**QUICK, log_root=disk / "root", resume=old.log_dir)
+    os.truncate(disk / "filler", (disk / "filler").stat().st_size // 4096 * 4096 - 4096)
+    with pytest.raises(RunError, match="No space"):  # run.json would fit once, and could not say how the life ends
+        rla.start(**QUICK, log_root=disk / "root", resume=old.log_dir)
     (disk / "filler").unlink()
     assert _files_of(disk) == before
     with rla.run(**QUICK, log_root=disk / "root", resume=old.log_dir):

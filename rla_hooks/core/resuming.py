@@ -115,6 +115,7 @@ class NewLife:
         try:
             if self._record is not None:
                 self._record.give_up_life()
+                self._record.keep_room(False)
         except (OSError, ValueError):
             pass  # the error that has led here matters more; this process's end makes the run a killed one
 
