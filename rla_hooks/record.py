@@ -20,6 +20,7 @@ What a resumed run has besides, and the entries of ``restarts``, are in :mod:`rl
 
 from __future__ import annotations
 
+import copy
 import os
 import socket
 import sys
@@ -29,7 +30,7 @@ from contextlib import suppress
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from rla_hooks import life, outcome, restarts
 from rla_hooks.command import command_line
@@ -38,6 +39,7 @@ from rla_hooks.errors import RunError
 from rla_hooks.life import namespace, process_identity, read_status
 from rla_hooks.locks import locked
 from rla_hooks.masking import masked_command
+from rla_hooks.progress import AddedProgress, Progress, number
 from rla_hooks.reserve import Reserve
 from rla_hooks.smallfiles import read_json
 from rla_hooks.texts import iso_time
@@ -53,15 +55,11 @@ class RunRecord:
 
     def __init__(self, path: Path, **content: Any):
         self.path = path
-        self.counted = 0  # rows of this process that are in the file's count
-        self._rows_written = 0  # the count as this object has left it in the file
-        self._has_others = False  # whether other processes, or copies, have added rows
-        self._listed: dict[str, list[Any]] = {}  # what of this process is in the file's lists
+        self._added = AddedProgress()
         self._clock = time.monotonic()
         self._reserve = Reserve(path)
         self.notes: list[dict[str, str]] = []  # of this object, for the file
         self._revoked: list[outcome.Report] = []
-        self._attempt: tuple[dict[str, Any], int, dict[str, list[Any]]] | None = None  # a write that may have failed
         self._is_over = False  # whether the run goes on in a later life, which is another object's
         self._former: dict[str, Any] | None = None  # the content before this life, while that may be given up
         me = this_process()
@@ -99,10 +97,15 @@ class RunRecord:
         read_status(content)
         owner = {key: content.get(key) for key in _PROCESS}  # of format 1
         new = record.content | {"owner": owner} | content
-        record.content = new | {"format": max(FORMAT, _number(content.get("format")))}
+        record.content = new | {"format": max(FORMAT, number(content.get("format")))}
         started = datetime.fromisoformat(str(content.get("resumed") or content["started"])).timestamp()
         record._clock = time.monotonic() - max(0.0, time.time() - started)
         return record
+
+    @property
+    def counted(self) -> int:
+        """The rows of this process that are in the file's count."""
+        return self._added.rows
 
     @property
     def status(self) -> str:
@@ -195,48 +198,20 @@ class RunRecord:
         lists["notes"] = self.notes
         with locked(self.path):
             noted = self._catch_up()
-            self._finish_attempt(noted)
-            progress: dict[str, Any] = {}
-            if rows > self.counted:
-                progress["rows"] = _number(self.content["rows"]) + rows - self.counted
-                progress["last"] = self.content["last"] | dict(last)
-                progress["last_step"] = self._last_step(last_step)
-            for name, own in lists.items():
-                listed = self._listed.get(name, [])
-                progress[name] = [each for each in self.content[name] if each not in listed] + own
-            attempted = self.content | progress
-            self._attempt = attempted, rows, {name: list(own) for name, own in lists.items()}
+            self.content |= self._added.finish(noted)
+            attempted = self._added.attempt(self.content, rows, last_step, last, lists)
             if noted != attempted:
                 self._reserve.write_json(attempted)
-            self._finish_attempt(attempted)
-
-    def _finish_attempt(self, noted: dict[str, Any]) -> None:
-        """Count what was written: now, or before Ctrl-C came between the writing and the counting."""
-        if self._attempt is None:
-            return
-        attempted, rows, lists = self._attempt
-        if all(attempted[key] == noted.get(key) for key in ("rows", "gaps", "notes")):
-            self.content |= {key: attempted[key] for key in ("rows", "last", "last_step", *lists)}
-            self.counted, self._rows_written = rows, attempted["rows"]
-            self._listed = self._listed | lists
-        self._attempt = None
+            self.content |= self._added.finish(attempted)
 
     def take_over(self, taken: Mapping[str, Any]) -> None:
         """Begin with these keys: ``forked_from``, ``rows``, ``last_step`` and ``last`` of a fork."""
         self.content |= taken
-        self._rows_written = _number(self.content["rows"])
+        self._added.found(self.content)
 
     def skip_inherited(self, rows: int) -> None:
         """Count from ``rows`` on, and list nothing twice: this is a copy, and the original adds what was before."""
-        self.counted, self._listed, self._attempt = rows, {}, None
-
-    def _last_step(self, own: int | None) -> int | None:
-        """The step of the last row; where other processes have logged, too, the greatest."""
-        noted = self.content["last_step"]
-        self._has_others |= self._rows_written != self.content["rows"]
-        if not self._has_others or not isinstance(noted, int):
-            return own
-        return noted if own is None else max(own, noted)
+        self._added.skip(rows)
 
     def claim(self, count: Callable[[], Progress], folders: Iterable[Path] = ()) -> Claim:
         """Make this process the owner of the run's files, where it is or where the owner has died in the middle.
@@ -262,7 +237,7 @@ class RunRecord:
                 return Claim.GUEST
             change: dict[str, Any] = {"owner": me} if is_gone else {}
             if killed:
-                found = _found(count(), self.content["rows"])
+                found = count().noted(self.content["rows"])
                 last_life = restarts.former_life(self.content | found, KILLED, "Tester.load")
                 change |= me | found | {"restarts": [*self.content["restarts"], last_life]}
             self._reserve.write_json(self.content | change)
@@ -293,9 +268,10 @@ class RunRecord:
                 )
             known = RunRecord.existing(self.path).content  # with what format 1 lacks
             if status == KILLED:
-                known |= _found(count(), known["rows"])
+                known |= count().noted(known["rows"])
             self.content = restarts.new_life(known, this_process(), status, **news)
-            self._rows_written, self._clock = _number(self.content["rows"]), time.monotonic()
+            self._added.found(self.content)
+            self._clock = time.monotonic()
             self._former = content
             self._reserve.need()  # else a disk that is full by now would not let the run say how this life ends
             self._reserve.write_json(self.content)
@@ -319,11 +295,15 @@ class RunRecord:
         """
         with locked(self.path):
             self._catch_up()
-            rows = _number(self.content["rows"]) - news.get("rows_cut", 0)
-            found = {} if progress is None else _found(progress, max(0, rows))
+            rows = number(self.content["rows"]) - news.get("rows_cut", 0)
+            found = {} if progress is None else progress.noted(max(0, rows))
             self.content |= found | {"restarts": restarts.with_cut(self.content, back, **news)}
-            self._rows_written, self._former = _number(self.content["rows"]), None
+            self._added.found(self.content)
+            self._former = None
             self._reserve.write_json(self.content)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_added": copy.copy(self._added)}  # a copy counts its own rows
 
     def _catch_up(self) -> dict[str, Any]:
         """Read run.json, and take over what other processes wrote (a failed rank, a child that trains); return it."""
@@ -353,20 +333,6 @@ class RunRecord:
         return noted
 
 
-MAX_LAST = 10_000  # metrics whose last value is in run.json
-
-
-class Progress(NamedTuple):
-    """The rows of a run: how many, the step of the last one, and the last value of each metric.
-
-    rows: None where nobody has counted them. last_step: None without rows.
-    """
-
-    rows: int | None
-    last_step: int | None
-    last: dict[str, Any]
-
-
 Ended = tuple[str, BaseException | str | None, str | None]  # status, error or its traceback, name of a signal
 
 
@@ -383,16 +349,6 @@ def this_process() -> dict[str, Any]:
     """Return what identifies this process: ``host``, ``pid``, ``process`` (boot and start time), ``pid_namespace``."""
     pid = os.getpid()
     return dict(zip(_PROCESS, (socket.gethostname(), pid, process_identity(pid), namespace())))
-
-
-def _found(progress: Progress, rows: Any) -> dict[str, Any]:
-    """What the files hold, as run.json has it. rows: their number where nobody has counted them."""
-    return progress._replace(rows=rows if progress.rows is None else progress.rows)._asdict()
-
-
-def _number(value: Any) -> int:
-    """An int of run.json, which somebody may have edited."""
-    return value if isinstance(value, int) else 0
 
 
 def report_in_file(path: Path, end: Ended, revocable: bool = False) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from rla_hooks.patterns import pattern
-from rla_hooks.record import Progress
+from rla_hooks.progress import Progress
 from rla_hooks.smallfiles import open_regular
 from rla_hooks.values import Scalar
 from rla_hooks.writers.base import STEP, TIME

@@ -16,8 +16,8 @@ HEAVY = {"numpy", "pandas", "matplotlib", "torch", "tensorflow", "keras", "light
 # The layers, from the bottom up: a file imports from its own layer or from those below.
 FLOORS = [
     """errors _version atomic delegation locks ranks texts values devices columns parameters encoding plaindata layout
-    filenames endings outcome record restarts places reserve handles command masking life smallfiles labels results
-    patterns fields calls parameter_forms former_parameters""",
+    filenames endings outcome progress record restarts places reserve handles command masking life smallfiles labels
+    results patterns fields calls parameter_forms former_parameters""",
     """writers rowfiles rows""",
     """config figures checkpoints snapshot cutting statistics""",
     """query core""",

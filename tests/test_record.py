@@ -208,7 +208,8 @@ def test_one_of_several_processes_goes_on_with_a_killed_run(owner, tmp_path):
     owner.kill()
     owner.wait()
     program = (
-        "import sys; from pathlib import Path; from rla_hooks.record import Progress, RunRecord\n"
+        "import sys; from pathlib import Path; from rla_hooks.progress import Progress\n"
+        "from rla_hooks.record import RunRecord\n"
         "run = RunRecord.existing(Path(sys.argv[1])); print(flush=True); sys.stdin.readline()\n"
         "print(run.claim(lambda: Progress(0, None, {})).name, flush=True); sys.stdin.readline()"
     )

@@ -11,11 +11,11 @@ from rla_hooks.cli.lines import Column
 from rla_hooks.endings import FAILED, FINISHED, INTERRUPTED, KILLED, PREEMPTED, PRUNED
 from rla_hooks.errors import ConfigError
 from rla_hooks.life import is_running
+from rla_hooks.progress import MAX_LAST
 from rla_hooks.query import UNKNOWN, SavedRun
 from rla_hooks.query.names import BUILT_IN, Getter, is_known
 from rla_hooks.query.names import values_of as values_by_name
 from rla_hooks.query.tables import differing
-from rla_hooks.record import MAX_LAST
 from rla_hooks.texts import cut, printable
 
 _STYLES = {FINISHED: "green", FAILED: "red", KILLED: "red", INTERRUPTED: "yellow", PREEMPTED: "yellow"}

@@ -9,9 +9,9 @@ from typing import Any
 from rla_hooks.cli.choose import choose_all
 from rla_hooks.columns import Columns
 from rla_hooks.errors import RLAError, nearest, warn
+from rla_hooks.progress import MAX_LAST
 from rla_hooks.query import Runs, SavedRun
 from rla_hooks.query.tables import differing
-from rla_hooks.record import MAX_LAST
 from rla_hooks.texts import listed, printable, shell_path, shown
 from rla_hooks.writers.base import STEP, TIME
 

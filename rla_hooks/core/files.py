@@ -26,7 +26,8 @@ from rla_hooks.locks import locked
 from rla_hooks.masking import mask_value
 from rla_hooks.parameter_forms import forms_of
 from rla_hooks.places import in_project
-from rla_hooks.record import MAX_LAST, Claim, Ended, Progress, RunRecord, report_in_file, this_process
+from rla_hooks.progress import MAX_LAST, Progress
+from rla_hooks.record import Claim, Ended, RunRecord, report_in_file, this_process
 from rla_hooks.smallfiles import read_json
 from rla_hooks.texts import cut, duration, shell_path, text_of
 from rla_hooks.writers import parameter_tables

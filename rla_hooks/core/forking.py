@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from rla_hooks import atomic, rowfiles
@@ -25,7 +24,7 @@ from rla_hooks.core.resuming import NewLife, ResumedRun
 from rla_hooks.cutting import history
 from rla_hooks.errors import RunError
 from rla_hooks.layout import RunPaths
-from rla_hooks.record import Progress
+from rla_hooks.progress import Progress
 from rla_hooks.texts import printable, shell_path, text_of
 
 _WORDS = {"link": "linked", "clone": "shared with the original's by the file system", "copy": "copied"}
@@ -98,7 +97,7 @@ class ForkedLife(NewLife):
         run = self._run
         run.logger.last_step = self._files.progress.last_step
         run.logger.before_row = self.first_row
-        self._take_custom_data()
+        self._state.take_custom_data(self._files.fork.paths.tester_pkl)
         for line in self._files.lines():
             run.logger.message(line)
 
@@ -111,7 +110,3 @@ class ForkedLife(NewLife):
             known = [replace(each, written=each.written | own) for each in taken if each.written is not None]
             if own and known:
                 Manifest(paths.checkpoint_dir).take_over(known)
-
-    @property
-    def _archive(self) -> Path:
-        return self._files.fork.paths.tester_pkl

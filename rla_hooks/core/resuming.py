@@ -13,15 +13,14 @@ core/copied_life.py. What is done once, by the first of them that loads or logs,
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from rla_hooks import labels, rowfiles
-from rla_hooks.atomic import sweep, write_bytes, write_json
-from rla_hooks.core import archive
+from rla_hooks import rowfiles
+from rla_hooks.atomic import sweep
 from rla_hooks.core.custom_data import CustomData
 from rla_hooks.core.files import RunFiles
+from rla_hooks.core.former_state import FormerState
 from rla_hooks.core.guard import Guard
 from rla_hooks.core.handover import Ownership
 from rla_hooks.core.hyper_parameters import HyperParameters
@@ -32,11 +31,10 @@ from rla_hooks.core.settings import RunSettings
 from rla_hooks.errors import RunError
 from rla_hooks.layout import RunPaths, make_folders, path_within
 from rla_hooks.locks import locked
-from rla_hooks.masking.pairs import MASK
-from rla_hooks.record import Progress, RunRecord
+from rla_hooks.progress import Progress
+from rla_hooks.record import RunRecord
 from rla_hooks.smallfiles import read_json
 from rla_hooks.texts import printable, shell_path, text_of
-from rla_hooks.writers import parameter_tables
 
 if TYPE_CHECKING:
     from rla_hooks.checkpoints.manifest import Entry
@@ -64,7 +62,7 @@ class NewLife:
         self._run, self._chosen = run, chosen
         self._request: ResumeRequest = run.settings.resume or ResumeRequest(None)
         self._record: RunRecord | None = None
-        self._tables: Mapping[str, Any] | None = None  # changed hyper-parameters, which TensorBoard is to show
+        self._state = FormerState(run, chosen.paths)
         self.may_cut = not self._request.from_start  # whether no row has come yet
         self.trains = True
         self._has_loaded = False
@@ -147,11 +145,9 @@ class NewLife:
         run.logger.last_step = record.content["last_step"]
         run.logger.before_row = self.first_row
         if not self._request.from_start:
-            self._take_custom_data()
-        self._take_hyper_parameters()
-        with run.guard.warn_on_error("labels.json"):
-            if run.settings.labels:
-                labels.change(paths.labels_json, run.settings.labels)
+            self._state.take_custom_data(paths.tester_pkl)
+        self._state.take_hyper_parameters()
+        self._state.change_labels()
         former = record.content["restarts"][-1]
         rows = f"{former['rows']} row{'s' * (former['rows'] != 1)}"
         told = f"resumed ({self._request.reason}): {former['status']} before, after {rows}"
@@ -160,53 +156,10 @@ class NewLife:
         for line in (told, *chosen.notes):
             run.logger.message(line)
         if chosen.code_diff:
-            self._keep_diff(chosen.code_diff, len(record.content["restarts"]))
-
-    @property
-    def _archive(self) -> Path:
-        return self._paths.tester_pkl
+            self._state.keep_diff(chosen.code_diff, len(record.content["restarts"]))
 
     def started(self) -> None:
         """Called when everything is written with which a new run begins."""
-
-    def _take_custom_data(self) -> None:
-        run = self._run
-        try:
-            content, _ = archive.load(self._archive)
-        except (OSError, RunError) as error:
-            run.guard.warn("tester.pkl", f"custom data and the time step are not restored: {text_of(error)}.")
-            return
-        run.custom_data.update(content["custom_data"])
-        if content["time_step"] is not None:
-            run.logger.time_step.set_time(content["time_step"])
-
-    def _take_hyper_parameters(self) -> None:
-        """Those that are stored and not given now are the run's, too; what is given now is stored."""
-        run, path = self._run, self._paths.parameter_json
-        try:
-            stored = read_json(path)
-        except (OSError, ValueError):
-            stored = {}
-        own = run.hyper_parameters.flat()
-        known = {key: value for key, value in stored.items() if key not in own and value != MASK}
-        run.hyper_parameters.values = known | run.hyper_parameters.values
-        if stored | own != stored:
-            self._tables = stored | own
-            with run.guard.warn_on_error("parameter.json"):
-                write_json(path, self._tables)
-
-    def _keep_diff(self, diff: str, number: int) -> None:
-        from rla_hooks.snapshot.change import size_of
-        from rla_hooks.snapshot.session import NOTES
-
-        file = f"{NOTES}/resume-{number}.diff"
-        place = shell_path(self._paths.code_dir / file)
-        told = f"the code has changed since the run was started: {size_of(diff)}; see {place}."
-        self._run.guard.warn("code", told)
-        with self._run.guard.warn_on_error("the code's changes"):
-            folder = self._paths.code_dir / NOTES
-            folder.mkdir(parents=True, exist_ok=True)
-            write_bytes(self._paths.code_dir / file, diff.encode("utf-8", "backslashreplace"), sync=False)
 
     # --- the cut --------------------------------------------------------------------------------------------------
 
@@ -221,7 +174,7 @@ class NewLife:
                 f"steps after its newest checkpoint (step {step}), their rows are there twice. Call "
                 "rla.load_checkpoint(...) before the first row.",
             )
-        self._show_tables()
+        self._state.show_tables()
 
     first_row.rows_only = True  # type: ignore[attr-defined]  # a picture is no row: see Logger.write_media
 
@@ -360,15 +313,9 @@ class NewLife:
 
     def _first_row_after_cut(self) -> None:
         self.may_cut = False
-        self._show_tables()
+        self._state.show_tables()
 
     _first_row_after_cut.rows_only = True  # type: ignore[attr-defined]
-
-    def _show_tables(self) -> None:
-        tables, self._tables = self._tables, None
-        if tables is not None:
-            self._run.logger.write_media("hyperparameters", parameter_tables.text(tables), step=0)
-            self._run.logger.write_media("hyperparameters", parameter_tables.hparams(tables), step=0)
 
 
 def _kept(cut: Cut, which: str = "") -> str:

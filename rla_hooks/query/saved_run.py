@@ -17,6 +17,7 @@ from rla_hooks.columns import Columns
 from rla_hooks.delegation import value_of
 from rla_hooks.layout import CHECKPOINT, CODE, RESULTS, RunPaths
 from rla_hooks.life import is_running
+from rla_hooks.progress import Progress
 from rla_hooks.query.curves import Best, best_of, check_keys, merged, rows_with
 from rla_hooks.query.entry import Entry, is_complete, seconds_of
 from rla_hooks.query.frames import check_frame, to_frame
@@ -25,7 +26,6 @@ from rla_hooks.query.products import CheckpointFile, checkpoints_in, figures_in
 from rla_hooks.query.rla_runs import events_folder
 from rla_hooks.query.stored import StoredEntry
 from rla_hooks.query.summaries import Summary
-from rla_hooks.record import Progress
 from rla_hooks.writers.base import STEP
 
 if TYPE_CHECKING:
