@@ -34,6 +34,7 @@ docs/keras
 docs/query
 docs/cli
 docs/clusters
+docs/statistics
 docs/settings
 docs/layout
 docs/reliability

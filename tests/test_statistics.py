@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -286,6 +288,25 @@ def test_input_that_cannot_be_used_is_told(call, said):
     """With the value and what is allowed, before anything is computed."""
     with pytest.raises(ConfigError, match=said):
         call()
+
+
+PAGE = (Path(__file__).resolve().parents[1] / "docs" / "statistics.md").read_text()
+
+
+def test_the_example_of_the_page_runs(capsys):
+    """It prints what its comments say."""
+    code = re.search(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)[1]
+    exec(code, {})
+    assert capsys.readouterr().out.splitlines() == re.findall(r"^print.*  # (.*)", code, re.MULTILINE)
+
+
+def test_the_page_has_the_figures_that_warnings_and_figures_tell():
+    """Those of normal scores, rounded to whole percents."""
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in PAGE.splitlines() if "| normal |" in line]
+    assert [row[1] for row in rows] == ["t", "percentile", "bca", "iqm", "median"]
+    for _, method, *figures in rows:
+        for seeds, figure in zip((3, 5, 10, 20, 50), figures):
+            assert 100 * coverage(method, seeds) == pytest.approx(float(figure), abs=0.75)
 
 
 def test_the_import_is_light():

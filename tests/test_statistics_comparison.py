@@ -109,10 +109,23 @@ def test_the_probability_of_improvement_has_its_interval():
     assert abs(found.low - low) < 0.2 * (high - low) and abs(found.high - high) < 0.2 * (high - low)
 
 
+def test_pairs_of_algorithms_are_compared_each_on_its_own():
+    """A dict of names to pairs, as rliable has it, gives a dict of intervals; a mistake names the pair."""
+    x, y = pair(5, 6)
+    found = probability_of_improvement({"x,y": (x, y), "y,x": [y, x]}, reps=100)
+    assert found["x,y"] == probability_of_improvement(x, y, reps=100)
+    assert found["y,x"].point == pytest.approx(1 - found["x,y"].point)
+    with pytest.raises(ConfigError, match="'x,y': y: scores have 1 seed"):
+        probability_of_improvement({"x,y": (x, y[:1])})
+
+
 @pytest.mark.parametrize(
     ("call", "said"),
     [
         (lambda: difference([1, 2], [3]), "b: scores have 1 seed"),
+        (lambda: probability_of_improvement([1, 2]), "y is missing"),
+        (lambda: probability_of_improvement({"a": [1, 2, 3]}), "'a' has no pair"),
+        (lambda: probability_of_improvement({}), "dict of pairs is empty"),
         (lambda: difference([1, math.nan], ["x"]), r"2 mistakes(.|\n)*a: scores\[1\] is nan(.|\n)*b: scores hold"),
         (lambda: difference([[1, 2]] * 3, [[1]] * 3), "a has the shape.*same tasks"),
         (lambda: difference([1, 2], [3, 4], test="student"), "test is 'student'. Known: welch, bootstrap"),

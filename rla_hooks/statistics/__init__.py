@@ -2,6 +2,7 @@
 
 Arrays of shape ``(seeds,)``, ``(seeds, tasks)`` or ``(seeds, tasks, steps)`` go in, numbers come out; functions of
 ``scores`` also take a dict of algorithm to scores, and then give a dict. Nothing here knows of runs or plots.
+docs/statistics.md says which function answers which question, and how often its interval holds the true value.
 """
 
 from rla_hooks.statistics.aggregates import iqm, median, normalize, optimality_gap

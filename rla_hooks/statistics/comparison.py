@@ -3,36 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from rla_hooks.errors import ConfigError
-from rla_hooks.statistics.inputs import Array, check_settings, scores_of
+from rla_hooks.statistics.inputs import Array, check_settings, per_algorithm, scores_of
 from rla_hooks.statistics.intervals import Interval
 from rla_hooks.statistics.resampling import draw_counts, percentiles, two_seeds
 
 
+@overload
 def probability_of_improvement(
-    x: npt.ArrayLike,
-    y: npt.ArrayLike,
+    x: Mapping[str, tuple[npt.ArrayLike, npt.ArrayLike]],
+    y: None = None,
+    reps: int = ...,
+    level: float = ...,
+    seed: Any = ...,
+) -> dict[str, Interval]: ...
+@overload
+def probability_of_improvement(
+    x: npt.ArrayLike, y: npt.ArrayLike, reps: int = ..., level: float = ..., seed: Any = ...
+) -> Interval: ...
+def probability_of_improvement(
+    x: Any,
+    y: Any = None,
     reps: int = 2000,
     level: float = 0.95,
     seed: int | np.random.Generator = 0,
-) -> Interval:
+) -> Any:
     """Return how probable it is that a run of x scores higher than one of y on the same task, with its interval.
 
     A task's is ``(wins + ties / 2) / (seeds of x * seeds of y)``, the Mann-Whitney U by its greatest value; the result
     is the mean over tasks, with the percentile interval of the stratified bootstrap (Agarwal et al. 2021, "Deep
     Reinforcement Learning at the Edge of the Statistical Precipice", section 4.3). 0.5: neither is better.
 
-    x, y: of shape ``(seeds,)`` or ``(seeds, tasks)``, in one unit; the seeds may be of different numbers.
+    x, y: of shape ``(seeds,)`` or ``(seeds, tasks)``, in one unit; the seeds may be of different numbers. A dict of
+    names to pairs, without y, gives a dict: ``{"ppo,dqn": (x, y)}``.
 
     >>> probability_of_improvement([2, 3, 4], [1, 2, 3]).point * 9  # six wins, two ties
     7.0
     """
     check_settings(level, reps, seed)
+    if y is None:
+        return _of_pairs(x, reps, level, seed)
     first, second = pair_of(x, y)
     left, right = (np.ascontiguousarray(each.reshape(len(each), -1).T) for each in (first, second))
     right = np.sort(right, axis=-1)
@@ -47,6 +62,15 @@ def probability_of_improvement(
     for (block, of_x), (_, of_y) in zip(*draws):
         values[block] = _improvement(of_x, of_y, places)
     return Interval(float(point), *percentiles(values, level).tolist())
+
+
+def _of_pairs(pairs: Any, reps: int, level: float, seed: Any) -> dict[str, Interval]:
+    if not isinstance(pairs, Mapping):
+        raise ConfigError("y is missing. Allowed: scores of two algorithms, x and y, or a dict of names to such pairs.")
+    wrong = [name for name, pair in pairs.items() if not isinstance(pair, (tuple, list)) or len(pair) != 2]
+    if wrong or not pairs:
+        raise ConfigError(f"{wrong[0]!r} has no pair of scores." if wrong else "The dict of pairs is empty.")
+    return per_algorithm(lambda pair: probability_of_improvement(pair[0], pair[1], reps, level, seed))(pairs)
 
 
 def _improvement(of_x: Array, of_y: Array, places: list[npt.NDArray[Any]]) -> Array:

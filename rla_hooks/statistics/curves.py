@@ -29,7 +29,7 @@ def sample_efficiency(
 ) -> Interval:
     """Return a statistic of the scores at each step, with its pointwise interval: the curve of an algorithm.
 
-    Agarwal et al. 2021 ("Deep Reinforcement Learning at the Edge of the Statistical Precipice"), section 4.3. The
+    Agarwal et al. 2021 ("Deep Reinforcement Learning at the Edge of the Statistical Precipice"). The
     intervals are of the stratified bootstrap, as of :func:`stratified_bootstrap`; whole runs are drawn, so that one
     repetition is one curve.
 

@@ -145,7 +145,7 @@ def warn_narrow(method: str, count: int, level: float) -> None:
 
 
 def _bca(columns: Array, mean: Array, means: Array, level: float) -> tuple[Array, Array]:
-    """Efron 1987, equations 3.7 and 6.6: z0 from the resampled means, the acceleration from the jackknife."""
+    """Efron 1987: the bias from the resampled means, the acceleration from the jackknife, both in closed form."""
     normal = special()
     away = columns - mean
     same = 1e-12 * np.abs(away).max(axis=0)  # a sum in another order is the same mean

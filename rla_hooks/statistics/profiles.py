@@ -31,7 +31,7 @@ def performance_profile(
     """Return the part of runs whose score is above each threshold, with its pointwise interval.
 
     Agarwal et al. 2021 ("Deep Reinforcement Learning at the Edge of the Statistical Precipice"), section 4.2: the score
-    distribution, equation 1, with percentile intervals of the stratified bootstrap. One curve above another means
+    distribution, with percentile intervals of the stratified bootstrap. One curve above another means
     stochastic dominance.
 
     scores: of shape ``(seeds,)`` or ``(seeds, tasks)``, in the unit of the score, or a dict of algorithm to scores.
