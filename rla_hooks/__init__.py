@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     )
     from rla_hooks.plot import (
         plot_bars,
+        plot_curves,
         plot_images,
         plot_intervals,
         plot_profiles,
@@ -50,9 +51,9 @@ if TYPE_CHECKING:
 __all__ = [
     "CheckpointError", "ConfigError", "RLAError", "RLAWarning", "Run", "RunError", "Runs", "SavedRun", "Tester",
     "__version__", "current_run", "is_resumed", "latest_checkpoint", "load_checkpoint", "log", "new_saver",
-    "plot_bars", "plot_images", "plot_intervals", "plot_profiles", "plot_sample_efficiency", "plot_sweep", "run",
-    "runs", "save_checkpoint", "save_figure", "should_stop", "simple_hist", "simple_plot", "simple_scatter", "sql",
-    "start", "track",
+    "plot_bars", "plot_curves", "plot_images", "plot_intervals", "plot_profiles", "plot_sample_efficiency",
+    "plot_sweep", "run", "runs", "save_checkpoint", "save_figure", "should_stop", "simple_hist", "simple_plot",
+    "simple_scatter", "sql", "start", "track",
 ]
 _HOME = {
     "core.preemption": ["should_stop"],
@@ -60,6 +61,7 @@ _HOME = {
     "errors": ["CheckpointError", "ConfigError", "RLAError", "RLAWarning", "RunError"],
     "plot": [
         "plot_bars",
+        "plot_curves",
         "plot_images",
         "plot_intervals",
         "plot_profiles",

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rla_hooks.plot.bars import plot_bars
+    from rla_hooks.plot.curve_figure import CurveFigure
+    from rla_hooks.plot.curves import plot_curves
     from rla_hooks.plot.efficiency_figure import plot_sample_efficiency
     from rla_hooks.plot.image_grid import plot_images
     from rla_hooks.plot.intervals_figure import plot_intervals
@@ -19,8 +21,10 @@ if TYPE_CHECKING:
     from rla_hooks.plot.sweep_map import plot_sweep
 
 __all__ = [
+    "CurveFigure",
     "PaperFigure",
     "plot_bars",
+    "plot_curves",
     "plot_images",
     "plot_intervals",
     "plot_profiles",
@@ -28,8 +32,10 @@ __all__ = [
     "plot_sweep",
 ]
 _HOME = {
+    "CurveFigure": "curve_figure",
     "PaperFigure": "output",
     "plot_bars": "bars",
+    "plot_curves": "curves",
     "plot_images": "image_grid",
     "plot_intervals": "intervals_figure",
     "plot_profiles": "profiles_figure",

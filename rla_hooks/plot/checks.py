@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from rla_hooks.errors import ConfigError, did_you_mean
@@ -38,6 +39,22 @@ class Mistakes:
         """Raise ConfigError with all mistakes, if there are any."""
         if self.found:
             raise ConfigError(self.found, self.where)
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """Note the mistakes that the block raises."""
+        try:
+            yield
+        except ConfigError as error:
+            self.found += error.problems
+
+    @contextmanager
+    def raised(self) -> Iterator[None]:
+        """Let mistakes that the block raises say which call they are of."""
+        try:
+            yield
+        except ConfigError as error:
+            raise ConfigError(error.problems, self.where) from error.__cause__
 
     def choice(self, name: str, value: object, known: Sequence[str | None]) -> None:
         """Note a value that is none of these."""

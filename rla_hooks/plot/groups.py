@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from rla_hooks.errors import ConfigError, did_you_mean
+from rla_hooks.errors import ConfigError, did_you_mean, warn
 from rla_hooks.query.filter_columns import equality_key
 from rla_hooks.query.names import BUILT_IN, values_of
 from rla_hooks.query.run_list import Runs
@@ -40,6 +40,10 @@ def chosen_runs(given: Any, what: str) -> Runs:
     elif not isinstance(given, (Runs, list, tuple)) or not all(isinstance(each, SavedRun) for each in given):
         raise ConfigError(f"runs is {shown(given, 100)}. Allowed: what rla.runs(...) returns, or a task's name.", what)
     found = given if isinstance(given, Runs) and given.query else Runs(given, _query_of(given))
+    distinct = [*dict.fromkeys(found)]
+    if len(distinct) < len(found):
+        warn(f"{len(found) - len(distinct)} of {len(found)} runs are given more than once; each counts once")
+        found = Runs(distinct, found.query)
     if not found:
         asked = f" ({found.query})" if found.query else ""
         raise ConfigError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from matplotlib.cbook import is_math_text
@@ -41,3 +42,18 @@ def can_be_read(text: str) -> bool:
     except Exception:  # ValueError, and what its parsers raise
         return False
     return True
+
+
+def broken(text: str, most: int) -> str:
+    r"""Return a name on lines of at most so many characters, broken behind a slash, an underscore or a blank.
+
+    >>> broken("eval/episode_reward_mean", 14)
+    'eval/episode_\nreward_mean'
+    """
+    lines = [""]
+    for part in re.split(r"(?<=[/_ .,-])", printable(text)):
+        for piece in [part[at : at + most] for at in range(0, len(part), most)]:
+            if lines[-1] and len(lines[-1]) + len(piece.rstrip()) > most:
+                lines.append("")
+            lines[-1] += piece
+    return "\n".join(lines)

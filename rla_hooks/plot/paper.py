@@ -7,6 +7,7 @@ ICML ``icml2025.sty`` (textwidth 6.75in, columnsep 0.25in, so columns of 3.25in,
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple
@@ -42,7 +43,7 @@ COLORS = ("#004488", "#DDAA33", "#BB5566", "#44AA99", "#000000", "#88CCEE", "#99
 LINE_STYLES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1.2, 1, 1.2)), (0, (7, 1.2, 1, 1.2, 1, 1.2)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _FALLBACK_FONTS = ("Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "Microsoft YaHei", "PingFang SC")
-_PANEL = 0.62, 1.25, 2.6  # the height of a panel: a part of its width, at least and at most so many inches
+_PANEL = 0.62, 1.4, 2.6  # the height of a panel: a part of its width, at least and at most so many inches
 _STYLE: dict[str, Any] = {
     "font.size": 8,
     "axes.titlesize": 8,
@@ -87,7 +88,8 @@ def paper_style() -> Iterator[None]:
     >>> float(figure.get_figwidth()), len(axes), matplotlib.rcParams["font.size"] == before
     (3.25, 2, True)
     """
-    with drawing, matplotlib.rc_context():
+    with drawing, matplotlib.rc_context(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")  # one for each character; the boxes tell it
         matplotlib.rcdefaults()  # all but the backend
         settings: Any = matplotlib.rcParams
         settings.update(_STYLE)

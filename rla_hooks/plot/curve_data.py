@@ -1,0 +1,148 @@
+"""The numbers behind curves: which runs make a curve of which panel, and what these come to at each x."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy
+
+from rla_hooks.columns import Column
+from rla_hooks.errors import ConfigError
+from rla_hooks.plot.bands import Band, banded
+from rla_hooks.plot.gather import Array, Points, points_of_runs
+from rla_hooks.plot.groups import Group, grouped
+from rla_hooks.plot.resample import grid_of, on_grid, smoothed
+from rla_hooks.query.frames import AnyColumn, Repeated, column_of
+from rla_hooks.query.saved_run import SavedRun
+from rla_hooks.texts import printable, shown
+
+_MOST_PANELS = 50
+_OWN = ("metric", "x", "y", "low", "high", "n")  # columns of the numbers
+
+
+@dataclass(frozen=True)
+class Options:
+    """What ``plot_curves`` was asked for, checked. ``by``: names, ``split``: one or None."""
+
+    metrics: Sequence[str]
+    by: Sequence[str]
+    split: str | None
+    x: str
+    band: str | None
+    estimator: str
+    smooth: float | int | None
+    resample: Any
+    x_range: tuple[float | None, float | None]
+    y_range: tuple[float | None, float | None]
+    scale: float
+    log: str
+
+
+class Panel(NamedTuple):
+    """One of the axes. value: of ``split``; label: what its title says, empty without a split."""
+
+    metric: str
+    label: str
+    value: Any
+    runs: Sequence[SavedRun]
+
+
+class Curve(NamedTuple):
+    """One curve of a panel. rows: of shape (runs, points), each run by itself; gaps: values that are not finite."""
+
+    panel: int
+    group: int
+    x: Array
+    band: Band
+    rows: Array
+    gaps: int
+
+
+def panels_of(runs: Sequence[SavedRun], metrics: Sequence[str], split: str | None) -> list[Panel]:
+    """Return a panel for each metric and value of ``split``. Raises ConfigError where these are too many."""
+    parts = [Group("", (), runs)] if split is None else grouped(runs, split)
+    panels = [
+        Panel(metric, part.label, part.values[0] if part.values else None, part.runs)
+        for metric in metrics
+        for part in parts
+    ]
+    if len(panels) > _MOST_PANELS:
+        each = f" for each of {len(parts)} values of {printable(repr(split))}" if split else ""
+        raise ConfigError(
+            f"{len(metrics)} metrics{each} are {len(panels)} panels. Allowed: {_MOST_PANELS}. Name fewer metrics, or "
+            "choose fewer runs."
+        )
+    return panels
+
+
+def curves_of(
+    runs: Sequence[SavedRun], groups: Sequence[Group], panels: Sequence[Panel], options: Options
+) -> list[Curve]:
+    """Return the curves of all panels. Raises ConfigError for metrics that no run has, and where none is in range."""
+    read = dict(zip(map(id, runs), points_of_runs(runs, options.metrics, options.x)))
+    found = []
+    for number, panel in enumerate(panels):
+        inside = {id(run) for run in panel.runs}
+        for place, group in enumerate(groups):
+            of_runs = [read[id(run)].get(panel.metric) for run in group.runs if id(run) in inside]
+            points = [_prepared(each, options) for each in of_runs if each is not None]
+            curve = _curve(number, place, points, options) if points else None
+            if curve is not None:
+                found.append(curve)
+    if not found:
+        low, high = options.x_range
+        raise ConfigError(f"x_range is {shown((low, high), 100)}, and no run has rows there.")
+    return found
+
+
+def _prepared(points: Points, options: Options) -> Points:
+    points = smoothed(points, options.smooth)
+    return points if options.scale == 1 else points._replace(y=points.y * options.scale)
+
+
+def _curve(panel: int, group: int, points: Sequence[Points], options: Options) -> Curve | None:
+    grid = grid_of(points, options.resample, options.x_range)
+    if not len(grid):
+        return None
+    rows = on_grid(points, grid)
+    low, high = grid[0], grid[-1]
+    gaps = sum(int((~numpy.isfinite(each.y) & (each.x >= low) & (each.x <= high)).sum()) for each in points)
+    return Curve(panel, group, grid, banded(rows, options.estimator, options.band), rows, gaps)
+
+
+def numbers_of(
+    curves: Sequence[Curve], groups: Sequence[Group], panels: Sequence[Panel], options: Options
+) -> dict[str, AnyColumn]:
+    """Return the numbers of curves as columns: metric, those of ``by`` and ``split``, x, y, low, high, n."""
+    of_curve = numpy.repeat(numpy.arange(len(curves)), [len(curve.x) for curve in curves])
+    columns: dict[str, AnyColumn] = {
+        "metric": Repeated(column_of([panels[curve.panel].metric for curve in curves]), of_curve)
+    }
+    for place, name in enumerate(options.by):
+        values = column_of([groups[curve.group].values[place] for curve in curves])
+        columns[_free(name)] = Repeated(values, of_curve)
+    if options.split is not None:
+        columns[_free(options.split)] = Repeated(column_of([panels[each.panel].value for each in curves]), of_curve)
+    columns["x"] = Column(numpy.concatenate([curve.x for curve in curves]))
+    for name in ("y", "low", "high"):
+        numbers = numpy.concatenate([getattr(curve.band, name) for curve in curves])
+        there = ~numpy.isnan(numbers)
+        columns[name] = Column(numbers, None if there.all() else there)
+    columns["n"] = Column(numpy.concatenate([curve.band.n for curve in curves]))
+    return columns
+
+
+def _free(name: str) -> str:
+    return f"hparams.{name}" if name in _OWN else name
+
+
+def baselines_in(panel: Panel, baselines: Mapping[str, Any], scale: float) -> Iterator[tuple[str, float]]:
+    """Yield the baselines of a panel: numbers stand in all, those of a mapping in panels of a metric or a split."""
+    for label, value in baselines.items():
+        if isinstance(value, Mapping):
+            keys = (panel.metric, panel.label, *([panel.value] if isinstance(panel.value, (str, int, float)) else []))
+            value = next((value[key] for key in keys if key in value), None)
+        if value is not None:
+            yield label, float(value) * scale
