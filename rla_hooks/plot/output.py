@@ -84,11 +84,13 @@ class PaperFigure:
             ".svg": {**metadata, "Description": query, "Date": None},
         }
         written: list[Path] = []
+        layout = self.figure.get_layout_engine()
         try:
             base.parent.mkdir(parents=True, exist_ok=True)
             for kind in kinds:
                 with paper_style():
                     content = render(self.figure, kind[1:], _DPI, of_kind[kind])
+                self.figure.set_layout_engine("none")  # the other files have the layout of this one
                 written.append(_write(base, kind, content))
             written.append(_write(base, ".csv", self._csv()))
         except (OSError, ValueError) as error:
@@ -98,6 +100,8 @@ class PaperFigure:
             raise ConfigError(
                 f"the figure cannot be written to {shell_path(base)}: {reason}. Give another path."
             ) from error
+        finally:
+            self.figure.set_layout_engine(layout)
         return written
 
     def _csv(self) -> bytes:

@@ -57,7 +57,6 @@ _STYLE: dict[str, Any] = {
     "axes.spines.right": False,
     "axes.grid": True,
     "axes.axisbelow": True,
-    "axes.formatter.use_mathtext": True,
     "axes.formatter.limits": (-4, 6),
     "grid.color": "#e4e4e4",
     "grid.linewidth": 0.5,
