@@ -281,6 +281,9 @@ def test_logarithmic_axes(make):
     assert "Not on the log axis: 2 points at or below 0. Not on the log axis: x at or below 0" in note(figure)
     (low, high), limits = figure.axes[0].get_ylim(), figure.axes[0].get_xlim()
     assert 0.1 < low < 6 and 100 < high < 200 and 5 < limits[0] < 10 and figure.axes[0].get_xscale() == "log"
+    figure = rla.plot_curves(runs, "same", log="y", baselines={"goal": 1000, "start": 0.1})
+    low, high = figure.axes[0].get_ylim()
+    assert 0.05 < low < 0.1 and 1000 < high < 2000
     nothing = rla.plot_curves(runs, "falls", log="y", x_range=(0, 10), save="nothing")
     assert "2 points at or below 0" in note(nothing)
 

@@ -82,10 +82,10 @@ def finish(grid: Grid, panels: Sequence[Panel], curves: Sequence[Curve], options
     width, height = grid.figure.get_size_inches()
     for number, (axes, panel) in enumerate(zip(grid.axes, panels)):
         own = [curve for curve in curves if curve.panel == number]
-        alike = [curve for curve in curves if panels[curve.panel].metric == panel.metric]
+        alike = [each for each, other in zip(grid.axes, panels) if other.metric == panel.metric]
         axes.margins(x=0.02)
         _scale_x(axes, curves if "x" in grid.share else own, options, unit)
-        _scale_y(axes, alike if "y" in grid.share else own, options)
+        _scale_y(axes, alike if "y" in grid.share else [axes], options)
         is_left = "y" not in grid.share or _is_left(number, panels, grid.columns)
         is_lowest = "x" not in grid.share or number + grid.columns >= len(panels)
         axes.tick_params(labelbottom=is_lowest, labelleft=is_left)
@@ -109,12 +109,16 @@ def _scale_x(axes: Axes, curves: Sequence[Curve], options: Options, unit: Unit) 
         step_ticks(axes.xaxis)
 
 
-def _scale_y(axes: Axes, curves: Sequence[Curve], options: Options) -> None:
+def _scale_y(axes: Axes, alike: Sequence[Axes], options: Options) -> None:
+    """Set scale and limits. alike: the panels with the same axis, whose lines and bands it has to hold."""
     low, high = options.y_range
     if "y" in options.log:
         axes.set_yscale("log", nonpositive="mask")
-        shown = numpy.concatenate([each for curve in curves for each in curve.band[:3]])
-        low, high = _log_limits(shown[shown > 0], low, high, 1.2)
+        shown = [numpy.asarray(line.get_ydata(), float) for each in alike for line in each.lines]
+        bands: Any = [path for each in alike for band in each.collections for path in band.get_paths()]
+        shown += [band.vertices[:, 1] for band in bands]
+        values = numpy.concatenate([*shown, numpy.empty(0)])
+        low, high = _log_limits(values[values > numpy.finfo(float).tiny], low, high, 1.2)
     if low is not None or high is not None:
         axes.set_ylim(low, high)
 
