@@ -379,9 +379,14 @@ def frame_of():
 
 
 @pytest.fixture
-def read_scalars():
+def read_scalars(monkeypatch):
     """Read a folder of event files with TensorBoard's own reader: (step, value) pairs by tag."""
+    from tensorboard.backend.event_processing import directory_watcher, event_file_loader, io_wrapper
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.compat import tensorflow_stub
+
+    for module in (directory_watcher, event_file_loader, io_wrapper):  # as where there is no TensorFlow
+        monkeypatch.setattr(module, "tf", tensorflow_stub)
 
     def read(folder: Path) -> dict[str, list[tuple[int, float]]]:
         reader = EventAccumulator(str(folder), size_guidance={"scalars": 0})
@@ -410,12 +415,18 @@ def read_events():
 
 @pytest.fixture
 def run_example(tmp_path):
-    """Runs an example as a newcomer would, in an empty folder, and returns its one run and the finished process."""
+    """Runs an example as a newcomer would, in an empty folder, and returns its one run and the finished process.
 
-    def run(script: str, *arguments: str):
+    python: a warm one that has its framework.
+    """
+
+    def run(script: str, *arguments: str, python=None):
         environment = {key: value for key, value in os.environ.items() if not key.startswith("RLA_")}
-        command = [sys.executable, EXAMPLES / script, *arguments]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment)
+        if python is None:
+            command = [sys.executable, EXAMPLES / script, *arguments]
+            done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment)
+        else:
+            done = python.run(EXAMPLES / script, *arguments, cwd=tmp_path, env=environment)
         assert done.returncode == 0, done.stderr
         assert "RLAWarning" not in done.stderr
         (made,) = rla.runs(tmp_path / "rla_data")

@@ -280,6 +280,7 @@ def _keras_kit(package):
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     module = pytest.importorskip(package)
     kit = SimpleNamespace(name=package, keras=module, backend=module.backend.backend())
+    kit.eager = kit.backend != "jax"  # for fits of a few batches; JAX compiles each operation for itself then
     kit.RLACallback = importlib.import_module(f"rla_hooks.integrations.{package}").RLACallback
     kit.x = numpy.random.default_rng(0).random((24, 3), "float32")
     kit.y = kit.x.sum(axis=1, keepdims=True)

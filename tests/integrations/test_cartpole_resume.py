@@ -70,7 +70,7 @@ def train(tmp_path, warm):
     program = TRAINING.format(examples=str(EXAMPLES), updates=UPDATES, between=BETWEEN)
 
     def run(dies_in=-1, dies_saving=-1):
-        python = warm("torch", "torch._dynamo", "gymnasium")
+        python = warm("torch", "torch._dynamo", "torch.distributed.run")
         process = python.start("-c", textwrap.dedent(program), dies_in, dies_saving, cwd=tmp_path)
         done = process.ended()
         assert done.returncode == (0 if dies_in == dies_saving == -1 else -signal.SIGKILL), done.stderr

@@ -19,11 +19,13 @@ def _files(run):
     return {entry["name"]: entry["file"] for entry in entries}
 
 
-def test_actor_critic(run_example):
+def test_actor_critic(run_example, keras_python):
     """Several fits leave one curve whose steps go on, figures, and the best and the newest checkpoint."""
     pytest.importorskip("gymnasium")
     short = ["--total-steps", "1024", "--num-envs", "8", "--rollout-steps", "32", "--epochs", "2", "--minibatch", "128"]
-    run, done = run_example("keras_actor_critic.py", *short, "--eval-every", "2", "--info", "short")
+    run, done = run_example(
+        "keras_actor_critic.py", *short, "--eval-every", "2", "--info", "short", python=keras_python
+    )
     assert (run.task, run.hparams["info"], run.hparams["gamma"]) == ("keras_actor_critic", "short", 0.98)
     assert "Warning" not in done.stderr and "tensorboard --logdir" in done.stdout
     columns = _columns(run)

@@ -15,14 +15,15 @@ def _column(run, name):
         return [float(row[name]) for row in csv.DictReader(file) if row[name]]
 
 
-def test_dqn(run_example):
+def test_dqn(run_example, lightning_python):
     """A short training leaves rows, figures, a video and the best and newest checkpoint, which load again."""
     pytest.importorskip("gymnasium")
     pytest.importorskip("pygame")
     from PIL import Image
 
     arguments = ["--total-steps", "1500", "--eval-every", "200", "--batch-size", "32", "--info", "short"]
-    run, done = run_example("lightning_dqn.py", *arguments)
+    python = lightning_python("pytorch_lightning")
+    run, done = run_example("lightning_dqn.py", *arguments, python=python)
     assert (run.task, run.hparams["info"], run.hparams["gamma"]) == ("lightning_dqn", "short", 0.99)
     evaluations = _column(run, "eval/return")
     assert len(evaluations) == 2

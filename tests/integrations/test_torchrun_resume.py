@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 
 import pytest
 
@@ -34,23 +32,35 @@ main()
 """
 
 
+TORCHRUN = "from torch.distributed.run import main; main()"
+
+
+@pytest.fixture
+def torchrun(warm, tmp_path):
+    """Starts a program with so many ranks, waits for its end, and returns that. forks: the ranks import no torch."""
+
+    def run(program, *arguments, ranks=2, restarts=1, options=("--standalone",), forks=False):
+        options = [*options, f"--nproc-per-node={ranks}", f"--max-restarts={restarts}"]
+        options += ["--run-path", "--start-method=fork"] if forks else []
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        python = warm("torch", "torch._dynamo", "torch.distributed.run")
+        return python.run("-c", TORCHRUN, *options, tmp_path / program, *arguments, cwd=tmp_path, env=environment)
+
+    return run
+
+
 @pytest.mark.parametrize("options", [["--nnodes=1", "--master-port=0"], ["--standalone"]])
-def test_a_worker_that_failed_goes_on(tmp_path, options):
+def test_a_worker_that_failed_goes_on(tmp_path, torchrun, options):
     """Under the same agent, by which a restart is asked for; the next torchrun is another job."""
     (tmp_path / "train.py").write_text(TRAINING)
-
-    def torchrun(restarts):
-        command = [sys.executable, "-m", "torch.distributed.run", *options, "--nproc-per-node=1"]
-        command += [f"--max-restarts={restarts}", "train.py"]
-        return subprocess.run(command, timeout=110, capture_output=True, text=True)
-
-    done = torchrun(1)
+    launch = {"ranks": 1, "options": options}
+    done = torchrun("train.py", **launch)
     assert done.returncode == 0, done.stderr[-3000:]
     (run,) = rla.runs()
     assert run.status == "finished" and run.metrics()["time-step"].tolist() == [0, 1, 2, 3]
     assert [each["status"] for each in run.run_json["restarts"]] == ["failed"]
-    assert torchrun(0).returncode != 0
-    assert torchrun(0).returncode != 0  # it does not take up the one that failed before
+    assert torchrun("train.py", restarts=0, **launch).returncode != 0
+    assert torchrun("train.py", restarts=0, **launch).returncode != 0  # it does not take up the one that failed before
     assert [each.status for each in rla.runs()] == ["finished", "failed", "failed"]
 
 
@@ -118,24 +128,16 @@ main()
 """
 
 
-def torchrun(program, *arguments, ranks=2, restarts=1):
-    """Start a program with so many ranks, wait for its end, and return that."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}"]
-    command += [f"--max-restarts={restarts}", program, *arguments]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, timeout=110, capture_output=True, text=True, env=environment)
-
-
-def test_ranks_that_were_killed_go_on_together(tmp_path):
+def test_ranks_that_were_killed_go_on_together(tmp_path, torchrun):
     """All load what rank zero begins with, also one that comes late; at last, in another torchrun, there are fewer."""
     (tmp_path / "train.py").write_text(RANKS)
-    killed = torchrun("train.py", "4", "6")
+    killed = torchrun("train.py", "4", "6", forks=True)
     assert killed.returncode != 0
     (run,) = rla.runs()
     told = [line for line in killed.stdout.splitlines() if "of 2: True" in line]
     assert sorted(told) == [f"rank {n} of 2: True 3 3 {run.name}" for n in (0, 1)], killed.stderr[-3000:]
     assert run.status == "killed" and run.metrics()["time-step"].tolist() == [*range(7)]
-    done = torchrun("train.py", "-1", ranks=1, restarts=0)
+    done = torchrun("train.py", "-1", ranks=1, restarts=0, forks=True)
     assert (done.returncode, done.stdout) == (0, f"rank 0 of 1: True 6 6 {run.name}\n"), done.stderr[-3000:]
     (run,) = rla.runs()
     assert run.status == "finished" and run.metrics()["time-step"].tolist() == [*range(8)]
@@ -143,7 +145,7 @@ def test_ranks_that_were_killed_go_on_together(tmp_path):
     assert former == [("killed", 3, 2), ("killed", 6, 1)]
 
 
-def test_ranks_are_preempted_together(tmp_path):
+def test_ranks_are_preempted_together(tmp_path, torchrun):
     """A signal to rank zero alone: the agent stops the others and starts all again. One to the agent is one to all."""
     (tmp_path / "train.py").write_text(PREEMPTED)
     done = torchrun("train.py")
