@@ -21,7 +21,7 @@ from rla_hooks.core.job import job_identity, launch_identity
 from rla_hooks.core.logger import Logger
 from rla_hooks.core.settings import RunSettings
 from rla_hooks.layout import RunPaths
-from rla_hooks.life import process_identity, read_status
+from rla_hooks.life import read_status
 from rla_hooks.locks import locked
 from rla_hooks.masking import mask_value
 from rla_hooks.parameter_forms import forms_of
@@ -90,8 +90,7 @@ class RunFiles:
             rla_hooks=__version__,
             writers=[writer.name for writer in self._logger.output_formats],
         )
-        if ownership.is_of_parent and ownership.planner is not None:
-            self.record.content |= {"pid": ownership.planner, "process": process_identity(ownership.planner)}
+        self.record.content |= ownership.ending_process()
         self.record.take_over(taken)
         with self._guard.warn_on_error("run.json"):
             self.record.save()

@@ -35,6 +35,7 @@ from rla_hooks import ranks
 from rla_hooks.core import not_writing
 from rla_hooks.errors import ConfigError, RunError, did_you_mean
 from rla_hooks.layout import RunPaths
+from rla_hooks.life import process_identity
 from rla_hooks.locks import new_in_child
 
 
@@ -85,6 +86,12 @@ class Ownership:
     def is_of_parent(self) -> bool:
         """Whether the parent of this process has planned the run, so that the parent will end it."""
         return self.planner not in (None, ranks.process_id) and self.planner == os.getppid()
+
+    def ending_process(self) -> dict[str, Any]:
+        """Return ``pid`` and ``process`` of the parent, for run.json, if that will end the run; else nothing."""
+        if self.planner is None or not self.is_of_parent:
+            return {}
+        return {"pid": self.planner, "process": process_identity(self.planner)}
 
     def need_started(self, what: str) -> None:
         """Raise RunError, which says what to call first, if the run has not started though tracking is on."""

@@ -84,6 +84,7 @@ class NewLife:
         try:
             news: dict[str, Any] = {"life": run.ownership.id, "job": job_identity(), "reason": self._request.reason}
             news |= {"launch": launch_identity(), "begins_with": self._newest_checkpoints()}
+            news |= run.ownership.ending_process()
             record.resume(self._count, folders, self._chosen.over, **news)
             make_folders(paths)
             self._cut_at_start(record)

@@ -292,6 +292,27 @@ if __name__ == "__main__":
     }
 
 
+def test_a_run_that_goes_on_in_forked_processes_has_one_curve(place):
+    """The children go on with it; the parent, which has planned that, ends it, and takes it for no killed run."""
+    runs = place.run("""
+def saving():
+    return RLACallback(every_n_train_steps=1, save_top_k=-1, log_throughput=False, log_lr=False)
+
+try:
+    with rla.run(task="own", log_root="root", backup="none") as run:
+        trainer_of("auto", RLALogger(), [saving()], devices=1).fit(Model(crash=0))
+except ValueError:
+    pass
+logger = own_logger(resume=run.name)
+trainer_of("ddp_notebook", logger, [saving()]).fit(Model(), ckpt_path="last")
+logger.log_metrics({"late": 1.0})
+""")
+    run = runs["own"]
+    assert (run["status"], place.losses(run)) == ("finished", ROWS)
+    assert [(each["status"], each["step"]) for each in run["restarts"]] == [("failed", 2)]
+    assert {each["rank"] for each in place.seen()} == {0, 1} and place.rows(run)[-1]["late"] == "1.0"
+
+
 def test_a_rank_that_fails_makes_the_run_fail(place):
     """ddp: the error of rank one stands in run.json, not only what rank zero heard of it."""
     began = time.monotonic()
