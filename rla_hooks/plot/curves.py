@@ -71,7 +71,7 @@ def plot_curves(
     or a mapping from metrics, or values of ``split``, to numbers; ``scale`` holds for them, too. individual: draw each
     run as well, as a thin line. title: a text, also with ``$mathematics$``.
     size: a name in ``rla_hooks.plot.paper.SIZES`` (neurips, iclr, icml, icml-wide, jmlr), a width, or (width, height)
-    in inches; the legend is added to the height. save: a path; see :meth:`CurveFigure.save`.
+    in inches; the legend is added to the height. save: a path; see ``CurveFigure.save``.
 
     Raises :class:`~rla_hooks.errors.ConfigError` with all mistakes, and for no runs or metrics that no run has. What is
     left out of the figure gives a warning: runs without the metric, rows that a resumed run has logged again.
