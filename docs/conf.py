@@ -68,6 +68,7 @@ nitpick_ignore_regex = [
         "py:class",
         r"(dict|list|tuple)\[.*|(.*\.)?(ErrorTypes|F|Figures|Hint|Media|P|Path_|Positions|R|Resume|Scalar|Writers)",
     ),
+    ("py:class", r"rla_hooks\.paper_tables\.grid\..*"),
 ]
 
 autodoc_member_order = "bysource"

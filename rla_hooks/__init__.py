@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         simple_plot,
         simple_scatter,
     )
+    from rla_hooks.paper_tables import score_table
     from rla_hooks.plot import (
         plot_bars,
         plot_curves,
@@ -52,13 +53,14 @@ __all__ = [
     "CheckpointError", "ConfigError", "RLAError", "RLAWarning", "Run", "RunError", "Runs", "SavedRun", "Tester",
     "__version__", "current_run", "is_resumed", "latest_checkpoint", "load_checkpoint", "log", "new_saver",
     "plot_bars", "plot_curves", "plot_images", "plot_intervals", "plot_profiles", "plot_sample_efficiency",
-    "plot_sweep", "run", "runs", "save_checkpoint", "save_figure", "should_stop", "simple_hist", "simple_plot",
-    "simple_scatter", "sql", "start", "track",
+    "plot_sweep", "run", "runs", "save_checkpoint", "save_figure", "score_table", "should_stop", "simple_hist",
+    "simple_plot", "simple_scatter", "sql", "start", "track",
 ]
 _HOME = {
     "core.preemption": ["should_stop"],
     "core.run": ["Run"],
     "errors": ["CheckpointError", "ConfigError", "RLAError", "RLAWarning", "RunError"],
+    "paper_tables": ["score_table"],
     "plot": [
         "plot_bars",
         "plot_curves",

@@ -8,7 +8,7 @@ from rla_hooks.paper_tables import latex, markdown
 from rla_hooks.paper_tables.grid import Column, Entry, Grid, Key, best_only, marked
 from rla_hooks.paper_tables.rounding import Measured
 
-NAN = float("nan")
+INF, NAN = float("inf"), float("nan")
 
 
 def _entries(*numbers: tuple[float, ...], **options) -> list[Entry]:
@@ -32,6 +32,8 @@ def test_the_best_is_marked_and_what_cannot_be_told_from_it():
 def test_nothing_is_marked_where_there_is_nothing_to_compare():
     """One row, or one row that has a number."""
     assert _marks(_entries((1, 0, 2))) == "." and _marks(_entries((1, 0, 2), (NAN,))) == ".."
+    assert _marks(_entries((INF, INF, INF), (INF, 9.0, INF), higher_is_better=False)) == ".."
+    assert _marks(_entries((INF, INF, INF), (INF, 9.0, INF), (5.0, 4.0, 9.0), higher_is_better=False)) == ".tb"
     assert _marks(_entries((NAN,), (1, 0, 2), (2, 1.5, 2.5))) == ".tb"
 
 

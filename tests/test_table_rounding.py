@@ -38,9 +38,11 @@ def _text(*number: float, digits: int = 2) -> str:
         ((1234567,), "1,234,567"),
         ((12345678,), "(1.235)e7"),
         ((0,), "0"),
-        ((3, 1, INF), "3"),
+        ((3, 1, INF), "3.0 [1.0, ∞]"),
+        ((INF, 9642, INF), "∞ [9642, ∞]"),
+        ((INF, INF, INF), "∞"),
         ((NAN, 1, 2), "nan"),
-        ((-INF,), "-inf"),
+        ((-INF,), "-∞"),
     ],
 )
 def test_digits_are_those_that_the_interval_allows(number, text):

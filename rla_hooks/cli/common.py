@@ -117,6 +117,15 @@ Metrics = Annotated[
         help="Only these metrics, with commas between them.",
     ),
 ]
+By = Annotated[
+    str | None,
+    typer.Option(
+        "--by",
+        metavar="NAMES",
+        autocompletion=completion.columns,
+        help="The parameters that tell groups apart, with commas; by default all that differ but seeds.",
+    ),
+]
 Every = Annotated[
     float,
     typer.Option("--every", "--interval", metavar="SECONDS", min=0.05, max=86_400, help="How often to look again."),

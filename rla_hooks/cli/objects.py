@@ -60,6 +60,13 @@ def print_json(content: Any) -> None:
     print(json_text(content))
 
 
+def objects_of(columns: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows of a table of columns, each as an object."""
+    from rla_hooks.query.plain_rows import plain_rows
+
+    return [dict(zip(columns, row, strict=True)) for row in plain_rows(columns)]
+
+
 def json_text(content: Any, indent: int | None = 2) -> str:
     """Return content as JSON that every reader takes.
 

@@ -42,7 +42,7 @@ _LATIN_CAPITALS = {"ALPHA": "A", "BETA": "B", "EPSILON": "E", "ZETA": "Z", "ETA"
 _LATIN_CAPITALS |= {"MU": "M", "NU": "N", "OMICRON": "O", "RHO": "P", "TAU": "T", "CHI": "X"}  # TeX has no own for them
 _OF_PDFTEX = "–—‘’‚“”„†‡•…‰€™"
 _NOT_IN_T1 = "ħĦĸĿŀŉŦŧ"
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+!|~&$^=:@-])")
+_MARKDOWN = re.compile(r"([\\`*_\[\]<>|~&$-])")
 
 
 def latex_text(text: str) -> str:
@@ -81,12 +81,11 @@ def markdown_text(text: str) -> str:
 
 
 def _escaped(match: re.Match[str]) -> str:
-    """With a backslash where the sign may mean something: not in 1e-3, time-step and snake_case."""
+    """With a backslash where the sign may mean something: not in snake_case, and of strokes only those in a row."""
     sign, text, place = match[0], match.string, match.start()
     before, after = text[place - 1 : place], text[place + 1 : place + 2]
-    if sign in "-_:+=()@!^" and before.isalnum() and after.isalnum():
-        return sign
-    return f"\\{sign}"
+    means_nothing = before.isalnum() and after.isalnum() if sign == "_" else "-" not in (before, after)
+    return sign if sign in "_-" and means_nothing else f"\\{sign}"
 
 
 def _greek(character: str) -> str:

@@ -72,6 +72,8 @@ def marked(entries: Sequence[Entry], higher_is_better: bool = True) -> list[Entr
         return list(entries)
     sign = 1 if higher_is_better else -1
     best = max(sign * entry.number.point for entry in there)
+    if math.isinf(best):  # no run has got there
+        return list(entries)
     bests = [entry.number for entry in there if sign * entry.number.point == best]
     found = []
     for entry in entries:

@@ -85,11 +85,8 @@ def entry_text(entry: Entry, digits: int = DIGITS) -> str:
     note = f" ({latex_text(entry.note)})" if entry.note else ""
     if number.point == "nan":
         return f"{_MISSING}{note}"
-    if number.point.endswith("inf"):
-        text = number.point.replace("inf", r"\infty")
-    else:
-        text = _digits(number.point) + (rf" \pm {_digits(number.half)}" if number.half else "")
-        text += rf"\ [{_digits(number.low)}, {_digits(number.high)}]" if number.low else ""
+    text = _digits(number.point) + (rf" \pm {_digits(number.half)}" if number.half else "")
+    text += rf"\ [{_digits(number.low)}, {_digits(number.high)}]" if number.low else ""
     if number.exponent:
         text = f"({text})" if number.half or number.low else text
         text += rf" \times 10^{{{number.exponent}}}"
@@ -100,4 +97,4 @@ def entry_text(entry: Entry, digits: int = DIGITS) -> str:
 
 def _digits(text: str) -> str:
     """Digits with commas between thousands, which TeX would otherwise set as in a list."""
-    return text.replace(",", "{,}")
+    return text.replace(",", "{,}").replace("∞", r"\infty")

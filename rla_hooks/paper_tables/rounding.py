@@ -20,7 +20,7 @@ _SAME = 1e-6  # how far the two halves of a symmetric interval may be apart, of 
 
 
 class Measured(NamedTuple):
-    """A number, and the ends of its interval: NaN where it has none."""
+    """A number, and the ends of its interval: NaN where it has none. Those of steps may be infinite."""
 
     point: float
     low: float = math.nan
@@ -28,7 +28,7 @@ class Measured(NamedTuple):
 
     @property
     def has_interval(self) -> bool:
-        return all(map(math.isfinite, self))
+        return not any(map(math.isnan, self))
 
     @property
     def is_symmetric(self) -> bool:
@@ -58,16 +58,17 @@ def rounded(number: Measured, digits: int = DIGITS) -> Rounded:
     >>> rounded(Measured(1.23e8, 1.185e8, 1.275e8))
     Rounded(point='1.230', half='0.045', low='', high='', exponent=8)
     """
-    if not math.isfinite(number.point):
-        return Rounded(_not_finite(number.point))
-    ends = [number.low, number.high] if number.has_interval else []
-    exponent = _exponent(max(map(abs, [number.point, *ends])))
-    distances = [distance for end in ends if 0 < (distance := abs(end - number.point)) < math.inf]
+    if not number.has_interval or number.low == number.high == math.inf:
+        number = Measured(number.point)
+    finite = [each for each in number if math.isfinite(each)]
+    exponent = _exponent(max(map(abs, finite), default=0.0))
+    distances = [distance for end in number[1:] if 0 < (distance := abs(end - number.point)) < math.inf]
     if distances:
         text = _writer(exponent, digits - 1 - _power(_up(min(distances), digits)) + exponent)
     else:
-        text = _short_writer(exponent, _ALONE - 1 if exponent else max(0, _ALONE - 1 - _power(number.point)))
-    if not ends:
+        power = _power(max(map(abs, finite), default=0.0))
+        text = _short_writer(exponent, _ALONE - 1 if exponent else max(0, _ALONE - 1 - power))
+    if not number.has_interval:
         return Rounded(text(number.point), exponent=exponent)
     if number.is_symmetric:
         return Rounded(text(number.point), half=text(number.high - number.point), exponent=exponent)
@@ -80,6 +81,8 @@ def _writer(exponent: int, decimals: int) -> Callable[[float], str]:
     places = min(decimals, _MOST_DECIMALS)
 
     def write(number: float) -> str:
+        if not math.isfinite(number):
+            return "nan" if math.isnan(number) else "∞" if number > 0 else "-∞"
         value = round(Decimal(number).scaleb(-exponent), places)  # Decimals: 10.0**-324 is 0
         return f"{value or Decimal(0):,.{max(places, 0)}f}"
 
@@ -110,7 +113,3 @@ def _power(number: float) -> int:
 def _up(number: float, digits: int) -> float:
     """A number rounded to so many digits: 9.96 has its first digit one place higher than it seems."""
     return float(f"{number:.{digits - 1}e}")
-
-
-def _not_finite(number: float) -> str:
-    return "nan" if math.isnan(number) else "inf" if number > 0 else "-inf"
