@@ -32,6 +32,7 @@ CONTENTS = """
 docs/lightning
 docs/keras
 docs/query
+docs/plots
 docs/cli
 docs/clusters
 docs/statistics
@@ -68,7 +69,7 @@ nitpick_ignore_regex = [
         "py:class",
         r"(dict|list|tuple)\[.*|(.*\.)?(ErrorTypes|F|Figures|Hint|Media|P|Path_|Positions|R|Resume|Scalar|Writers)",
     ),
-    ("py:class", r"rla_hooks\.paper_tables\.grid\..*"),
+    ("py:class", r"rla_hooks\.(paper_tables\.grid|progress)\..*"),
 ]
 
 autodoc_member_order = "bysource"

@@ -80,6 +80,22 @@ def test_the_commands_run(run_page):
     assert set(re.findall(r"make (\w+)", (ROOT / "README.md").read_text())) <= targets
 
 
+def test_the_pictures_of_the_page_are_those_of_its_code(run_page):
+    """docs/plots.md: each was drawn by it, at this shape; the table is the one that it prints, but for rounding."""
+    image = pytest.importorskip("PIL.Image")
+    page = ROOT / "docs" / "plots.md"
+    folder, printed = run_page(page)
+    shown = re.findall(r"\]\((plots/\w+\.png)\)", page.read_text())
+    assert len(shown) >= 7
+    for name in shown:
+        ours, theirs = image.open(folder / Path(name).name), image.open(page.parent / name)
+        assert ours.width / ours.height == pytest.approx(theirs.width / theirs.height, rel=0.05), name
+        assert (folder / Path(name).name).with_suffix(".pdf").is_file()
+    (table,) = (text for kind, text in _blocks(page) if kind == "text")
+    assert table == printed[-len(table) :]
+    assert (folder / "table.tex").is_file() and (folder / "paper.pdf").is_file()
+
+
 def test_the_make_targets_exist():
     """Pages write them in code style: `make check`; alone on a line in a block of commands, too."""
     targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))

@@ -107,6 +107,16 @@ def test_runs_without_a_score_are_counted_and_named():
     assert table.data["n"].tolist() == [5, 4] and "(n = " in table.markdown() and "return: 1 of 5 runs" in str(table)
 
 
+def test_a_row_of_runs_that_differ_in_more_than_seeds_says_so():
+    """What tells rows and tasks apart, and seeds, are not meant."""
+    for lr in (0.1, 0.2):
+        for env in ("a", "b"):
+            _curves("ppo", int(10 * lr), env=env, lr=lr)
+    assert "Runs of a row also differ in lr." in " ".join(str(rla.score_table("t", "return", "env")).split())
+    for table in (rla.score_table("t", "return", ["env", "lr"]), rla.score_table("t", "return", "lr", tasks="env")):
+        assert "also differ" not in str(table)
+
+
 def test_one_run_has_no_interval_and_is_never_clearly_worse():
     """It has a number; a dagger where it is not the best."""
     _curves("ppo", 0)

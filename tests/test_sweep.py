@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +16,7 @@ import pytest
 
 import rla_hooks as rla
 
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 pytestmark = pytest.mark.usefixtures("quiet")
 
 
@@ -156,3 +160,23 @@ def test_notes_and_titles(root, command):
     (after,) = rla.runs(root, where="lr == 0.1 and seed == 3")
     assert (after.note, after.title, after.result) == ("a good one", "the third", run.result)
     assert json.loads(after.paths.labels_json.read_text())["group"] == "learning-rates"
+
+
+def test_the_figures_and_the_table_of_a_paper(sweep, tmp_path, read_latex):
+    """examples/sweep_and_plot.py, of at most 15 lines: a PDF of three pages, a table in Markdown and LaTeX."""
+    script = EXAMPLES / "sweep_and_plot.py"
+    tree = ast.parse(script.read_text())
+    assert len({node.lineno for node in ast.walk(tree) if isinstance(node, ast.stmt)}) - 1 <= 15  # but the docstring
+    (tmp_path / "rla_data").symlink_to(sweep.folder / "rla_data")
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("RLA_")}
+    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["rla_data", "sweep.md", "sweep.pdf", "sweep.tex"]
+    pdf = (tmp_path / "sweep.pdf").read_bytes()
+    assert b"/Count 3" in pdf and b"/Type3" not in pdf and b"rla.runs" in pdf
+    assert (tmp_path / "sweep.md").read_text() == done.stdout
+    table = read_latex((tmp_path / "sweep.tex").read_text())
+    assert table.rows[1] == ["lr", "runs", "mean", "IQM", "best", "steps to 150"]
+    assert [row[:2] for row in table.rows[2:]] == [["0.01", "5"], ["0.1", "5"], ["1.0", "5"]]
+    scores = [run.result["return"] for run in rla.runs(sweep.folder / "rla_data", where="lr == 1.0")]
+    assert table.rows[4][4] == f"{max(scores):.4g}"

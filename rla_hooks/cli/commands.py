@@ -19,7 +19,7 @@ COMMANDS = {
     "show": ("show", "Show a run: status, parameters, metrics, errors, and where its files are"),
     "compare": ("compare", "Compare runs: parameters, metrics, code, packages; by default the last two"),
     "tail": ("tail", "Show the last rows of a run, and with -f those to come"),
-    "plot": ("plot", "Draw a metric of one or several runs as a curve in the terminal"),
+    "plot": ("plot", "Draw a metric as curves in the terminal, or a figure for a paper with --save or --show"),
     "table": ("table", "Print a table of scores for a paper: Markdown, LaTeX or csv; by default of all runs"),
     "tb": ("tensorboard", "Open TensorBoard over exactly these runs, with short names: what they differ in"),
     "export": ("export", "Write the metrics of runs as one table: CSV, Parquet or JSON; by default of all runs"),

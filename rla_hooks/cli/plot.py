@@ -1,4 +1,4 @@
-"""``rla plot``: a metric as a curve in the terminal."""
+"""``rla plot``: a metric as a curve in the terminal, or as a figure for a paper."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rla_hooks.cli import completion
+from rla_hooks.cli import figure_options as options
 from rla_hooks.cli.cells import is_unicode
-from rla_hooks.cli.common import EachRun, Json, Limit, LogRoot, Task, Where, app
+from rla_hooks.cli.common import EachRun, Json, Limit, LogRoot, Task, Where, app, names_in
 from rla_hooks.cli.draw import MOST_CURVES, Curve, Look, chart
-from rla_hooks.cli.objects import print_json
+from rla_hooks.cli.figures import check_terminal, draw
+from rla_hooks.cli.figures import show as show_figure
+from rla_hooks.cli.objects import objects_of, print_json
 from rla_hooks.cli.screen import stdout_console
 from rla_hooks.cli.several import check_metrics, metrics_of, rows_of, several, short_names
-from rla_hooks.errors import RLAError
-from rla_hooks.query import SavedRun
-from rla_hooks.texts import listed, shown
+from rla_hooks.errors import ConfigError, RLAError
+from rla_hooks.query import Runs, SavedRun
+from rla_hooks.texts import listed, printable, shown
 from rla_hooks.writers.base import STEP, TIME
 
 if TYPE_CHECKING:
@@ -31,28 +34,105 @@ _UNITS = ((86400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
 def plot(
     metric: Annotated[str, typer.Argument(metavar="METRIC", autocompletion=completion.metrics)],
     run: EachRun = None,
-    x: Annotated[str, typer.Option(help="What runs along the axis: time-step, timestamp, or a metric.")] = STEP,
-    smooth: Annotated[int, typer.Option(min=1, help="Draw the mean of so many rows, up to each row.")] = 1,
+    x: Annotated[
+        str | None, typer.Option(help="What runs along the axis: timestamp, or a metric; by default time-step.")
+    ] = None,
+    smooth: Annotated[
+        float | None,
+        typer.Option(min=0, help="Draw the mean of so many rows, up to each row; of a figure also a weight below 1."),
+    ] = None,
     width: Annotated[int | None, typer.Option(min=20, max=1000, help="Columns; else those of the terminal.")] = None,
-    height: Annotated[int, typer.Option(min=3, max=500, help="Lines of the curve.")] = 16,
+    height: Annotated[
+        int | None, typer.Option(min=3, max=500, help="Lines of the curve in the terminal; by default 16.")
+    ] = None,
+    save: options.Save = None,
+    show: options.Show = False,
+    kind: options.Kind = None,
+    by: options.By = None,
+    tasks: options.Tasks = None,
+    split: options.Split = None,
+    score: options.Score = None,
+    window: options.Window = None,
+    band: options.Band = None,
+    estimator: options.Estimator = None,
+    aggregate: options.Aggregate = None,
+    thresholds: options.Thresholds = None,
+    gamma: options.Gamma = None,
+    normalize: options.Normalize = None,
+    level: options.Level = None,
+    reps: options.Reps = None,
+    seed: options.Seed = None,
+    resample: options.Resample = None,
+    x_range: options.XRange = None,
+    y_range: options.YRange = None,
+    scale: options.Scale = None,
+    log: options.Log = None,
+    share: options.Share = None,
+    baseline: options.Baseline = None,
+    legend: options.Legend = None,
+    individual: options.Individual = None,
+    colors: options.Colors = None,
+    markers: options.Markers = None,
+    step: options.Step = None,
+    columns: options.Columns = None,
+    title: options.Title = None,
+    size: options.Size = None,
     where: Where = None,
     limit: Limit = None,
     task: Task = None,
     log_root: LogRoot = None,
     as_json: Json = False,
 ) -> None:
-    """Draw a metric of one or several runs as a curve in the terminal.
+    """Draw a metric as curves in the terminal, or a figure for a paper with --save or --show.
 
-    By default of the newest run; several have a legend of what they differ in.
+    In the terminal by default of the newest run; several have a legend of what they differ in. A gap is where the
+    metric is NaN or infinite. The time stamps of a run count from its first row.
 
-    A gap is where the metric is NaN or infinite. The time stamps of a run count from its first row.
+    A figure is by default of all runs: a curve with a band for those that differ only in their seeds, or another
+    --kind. Several metrics have commas between them. Options that begin with "Figure" count only there, and are
+    those of rla.plot_curves and its kin; see docs/plots.md.
 
     Examples:
 
         rla plot perf/return
         rla plot perf/return latest latest~1 --smooth 20
+        rla plot perf/return --by algo --save return.pdf
+        rla plot perf/return --by algo --kind bars --baseline random=20 --show
     """
-    found = several(run, log_root, task, where, limit, default=["latest"])
+    given = {name: value for name, value in locals().items() if name in options.OPTIONS}
+    is_figure = save is not None or show
+    found = several(run, log_root, task, where, limit, default=() if is_figure else ["latest"])
+    if not is_figure:
+        check_terminal(given)
+        _in_terminal(found, metric, x or STEP, _rows(smooth), (width, height or 16), as_json)
+        return
+    if width is not None or height is not None:
+        raise ConfigError("--width and --height count only in the terminal. The size of a figure: --size.")
+    if smooth is not None:
+        given["smooth"] = int(smooth) if smooth >= 1 and smooth == int(smooth) else smooth
+    is_whole = kind == "images" or any(metric in each.last for each in found)
+    figure = draw(found, [metric] if is_whole else names_in([metric]), kind or "curves", given | {"x": x})
+    files = figure.save(save) if save is not None else []
+    if as_json:
+        print_json({"files": [str(file) for file in files], "query": figure.query, "data": objects_of(figure.columns)})
+    else:
+        for file in files:
+            print(printable(file))
+    if show:
+        show_figure(figure)
+
+
+def _rows(smooth: float | None) -> int:
+    """Return how many rows a curve in the terminal is smoothed over."""
+    if smooth is None:
+        return 1
+    if smooth < 1 or smooth != int(smooth):
+        raise ConfigError(f"--smooth is {smooth:g}. Allowed: a number of rows; of a figure, also a weight below 1.")
+    return int(smooth)
+
+
+def _in_terminal(found: Runs, metric: str, x: str, smooth: int, size: tuple[int | None, int], as_json: bool) -> None:
+    """Draw a curve for each run."""
     check_metrics([metric, *([x] if x not in (STEP, TIME) else [])], found)
     pairs = [(each, _curve(each, label, metric, x)) for each, label in zip(found, short_names(found), strict=True)]
     drawn = [(each, curve) for each, curve in pairs if curve is not None]
@@ -66,7 +146,7 @@ def plot(
         ]
         print_json({"metric": metric, "x": x, "smooth": smooth, "runs": documents})
         return
-    _print(curves, metric if smooth == 1 else f"{metric}  (mean of {smooth})", x, width, height)
+    _print(curves, metric if smooth == 1 else f"{metric}  (mean of {smooth})", x, *size)
 
 
 def _no_numbers(metric: str, x: str, found: Sequence[SavedRun]) -> str:

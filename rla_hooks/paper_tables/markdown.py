@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 from rla_hooks.paper_tables.escapes import markdown_text
@@ -9,6 +10,7 @@ from rla_hooks.paper_tables.grid import Entry, Grid
 from rla_hooks.paper_tables.rounding import DIGITS, rounded
 
 _MISSING = "–"
+_NARROWEST, _WIDEST = 80, 120  # columns of the notes
 
 
 def markdown(grid: Grid, digits: int = DIGITS) -> str:
@@ -32,8 +34,13 @@ def markdown(grid: Grid, digits: int = DIGITS) -> str:
     widths = [max(3, *map(len, column)) for column in zip(headings, *rows, strict=True)]
     rule = [f"{'-' * (width - 1)}:" if right else "-" * width for width, right in zip(widths, is_right, strict=True)]
     lines = [_line(cells, widths, is_right) for cells in (headings, rule, *rows)]
-    notes = [f"\n{markdown_text(note)}" for note in grid.notes]
-    return "\n".join([*lines, *notes])
+    width = min(max(len(lines[0]), _NARROWEST), _WIDEST)
+    return "\n".join([*lines, *(f"\n{_wrapped(markdown_text(note), width)}" for note in grid.notes)])
+
+
+def _wrapped(text: str, width: int) -> str:
+    """A paragraph as lines of this width, which are one paragraph for Markdown."""
+    return textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], is_right: Sequence[bool]) -> str:

@@ -8,17 +8,24 @@ from typing import TYPE_CHECKING
 from rla_hooks.paper_tables.asked import Asked
 from rla_hooks.paper_tables.grid import Column
 from rla_hooks.paper_tables.measures import Settings
+from rla_hooks.texts import listed, printable
 
 if TYPE_CHECKING:
     from rla_hooks.plot.scores import Scores
 
 _METHODS = {"t": "t", "percentile": "percentile bootstrap", "bca": "BCa bootstrap"}
+_NAMED = 6  # parameters in a note
 _FEW = 4  # runs, of which no quarter can be left out
 _ENOUGH = 10  # runs for a bootstrap
 
 
-def notes_of(want: Asked, scored: Sequence[Scores], columns: Sequence[Column], seeds: Sequence[int]) -> list[str]:
-    """Return the notes: on scores, on intervals, on marks, on runs that were left out."""
+def notes_of(
+    want: Asked, scored: Sequence[Scores], columns: Sequence[Column], seeds: Sequence[int], joined: Sequence[str]
+) -> list[str]:
+    """Return the notes: on scores, on intervals, on marks, on runs that were left out.
+
+    joined: the parameters, other than seeds, in which runs of one row differ.
+    """
     settings, used = want.settings, {name for metric in want.metrics for name in want.columns_of(metric)}
     notes = [f"The score of a run: {scored[0].rule}."]
     if "mean" in used:
@@ -40,6 +47,8 @@ def notes_of(want: Asked, scored: Sequence[Scores], columns: Sequence[Column], s
         notes.append("† Not told from the best, which is bold: the intervals overlap, or there is one run only.")
     elif any(entry.is_best for entry in entries):
         notes.append("Bold: the best of a column.")
+    if joined:
+        notes.append(f"Runs of a row also differ in {printable(listed(joined, _NAMED))}.")
     for scores in scored:
         notes += [f"{scores.metric}: {note}." for note in scores.notes]
     return [" ".join(notes)]

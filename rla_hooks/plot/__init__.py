@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rla_hooks.plot.image_grid import plot_images
     from rla_hooks.plot.intervals_figure import plot_intervals
     from rla_hooks.plot.output import PaperFigure
+    from rla_hooks.plot.pages import save_pages
     from rla_hooks.plot.profiles_figure import plot_profiles
     from rla_hooks.plot.sweep_map import plot_sweep
 
@@ -30,6 +31,7 @@ __all__ = [
     "plot_profiles",
     "plot_sample_efficiency",
     "plot_sweep",
+    "save_pages",
 ]
 _HOME = {
     "CurveFigure": "curve_figure",
@@ -41,6 +43,7 @@ _HOME = {
     "plot_profiles": "profiles_figure",
     "plot_sample_efficiency": "efficiency_figure",
     "plot_sweep": "sweep_map",
+    "save_pages": "pages",
 }
 
 

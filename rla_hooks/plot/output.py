@@ -7,9 +7,7 @@ figures/return.csv      the numbers
 
 from __future__ import annotations
 
-import csv
 import functools
-import io
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,7 +22,8 @@ from rla_hooks.errors import ConfigError, did_you_mean
 from rla_hooks.figures.saving import render
 from rla_hooks.filenames import PART_LIMIT, safe_part
 from rla_hooks.plot.paper import paper_style
-from rla_hooks.query.frames import AnyColumn, Objects, Repeated, taken, to_frame
+from rla_hooks.query.frames import AnyColumn, to_frame
+from rla_hooks.query.plain_rows import csv_text
 from rla_hooks.texts import printable, shell_path, shown
 
 if TYPE_CHECKING:
@@ -92,7 +91,7 @@ class PaperFigure:
                     content = render(self.figure, kind[1:], _DPI, of_kind[kind])
                 self.figure.set_layout_engine("none")  # the other files have the layout of this one
                 written.append(_write(base, kind, content))
-            written.append(_write(base, ".csv", self._csv()))
+            written.append(_write(base, ".csv", csv_text(self.columns).encode("utf-8", "backslashreplace")))
         except (OSError, ValueError) as error:
             if isinstance(error, ConfigError):
                 raise
@@ -103,14 +102,6 @@ class PaperFigure:
         finally:
             self.figure.set_layout_engine(layout)
         return written
-
-    def _csv(self) -> bytes:
-        table = {name: _cells(column) for name, column in self.columns.items()}
-        file = io.StringIO(newline="")
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(table)
-        writer.writerows(zip(*table.values()))
-        return file.getvalue().encode("utf-8", "backslashreplace")
 
     def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
         """Return the figure for a notebook, at the size it has on paper."""
@@ -149,12 +140,3 @@ def _write(base: Path, kind: str, content: bytes) -> Path:
     path = base.with_name(base.name + kind)
     atomic.write_bytes(path, content, sync=False)
     return path
-
-
-def _cells(column: AnyColumn) -> list[Any]:
-    """Return the values of a column as csv has them: empty where there is none, floats with all digits."""
-    if isinstance(column, Objects):
-        return [*column.values]
-    values, present = taken(column) if isinstance(column, Repeated) else column
-    cells = [repr(value) if isinstance(value, float) else value for value in values.tolist()]
-    return cells if present is None else [cell if there else "" for cell, there in zip(cells, present.tolist())]
