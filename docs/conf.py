@@ -63,7 +63,10 @@ nitpicky = True
 # Types in signatures: of other packages, of the inside, and names for longer types. All else must lead somewhere.
 nitpick_ignore_regex = [
     ("py:class", r"(?!rla_hooks)[a-z_]+\..*|Path"),
-    ("py:class", r"rla_hooks\.(core|query\.(entry|frames|stored))\..*|.*\b(HasCheckpoints|RunBlock|Tracked|Tracks)"),
+    (
+        "py:class",
+        r"rla_hooks\.(core|progress|query\.(entry|frames|stored))\..*|.*\b(HasCheckpoints|RunBlock|Tracked|Tracks)",
+    ),
     ("py:attr", r"\w+"),  # of the class that the docstring is of
     (
         "py:class",
