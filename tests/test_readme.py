@@ -1,5 +1,6 @@
 """README and docs tell the truth: their code runs, their links lead somewhere."""
 
+import importlib.util
 import os
 import re
 import subprocess
@@ -26,22 +27,29 @@ def _promised(page: Path) -> list[str]:
     return re.findall(r"^ *print\(.*\)  # (.+)$", _code(page), re.MULTILINE)
 
 
+FRAMEWORKS = ("pytorch_lightning", "keras", "tensorflow")
+
+
 @pytest.fixture(scope="module")
-def run_page(tmp_path_factory):
+def run_page(tmp_path_factory, warm):
     """Runs the Python blocks of a page, one after the other as one program by somebody who has just copied them."""
     done = {}
 
     def run(page: Path) -> tuple[Path, str]:
         if page not in done:
-            for framework in ("pandas", "duckdb", "pytorch_lightning", "keras", "tensorflow"):
-                if framework in ("pandas", "duckdb") or re.search(rf"^import {framework}\b", _code(page), re.MULTILINE):
-                    pytest.importorskip(framework)
+            frameworks = [name for name in FRAMEWORKS if re.search(rf"^import {name}\b", _code(page), re.MULTILINE)]
+            for needed in ("pandas", "duckdb", *frameworks):
+                if importlib.util.find_spec(needed) is None:
+                    pytest.skip(f"there is no {needed}")
             folder = tmp_path_factory.mktemp("page")
             program = folder / "program.py"
             program.write_text(_code(page))
             environment = {key: value for key, value in os.environ.items() if not key.startswith("RLA_")}
-            command = [sys.executable, "-I", program]
-            ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
+            if frameworks and all(map(importlib.util.find_spec, FRAMEWORKS)):
+                ended = warm(*FRAMEWORKS).run(program, cwd=folder, env=environment)
+            else:
+                command = [sys.executable, "-I", program]
+                ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
             assert ended.returncode == 0, ended.stderr
             done[page] = folder, ended.stdout
         return done[page]
