@@ -38,7 +38,7 @@ def test_means_with_intervals_of_t(scores):
     assert numpy.allclose(drawn.data.low, scores.mean(1) - half)
     assert numpy.allclose(drawn.data.high, scores.mean(1) + half)
     assert drawn.data.n.tolist() == [4, 4] and drawn.data.algo.tolist() == ["a", "b"]
-    assert "last value, mean of 4 seeds; 95 % intervals (t); dots: seeds" in texts(drawn.figure)
+    assert "Mean, 95 % t interval; last value of 4 seeds; dots: seeds" in texts(drawn.figure)
 
 
 def test_what_is_drawn_are_the_numbers(scores):
@@ -59,15 +59,16 @@ def test_what_is_drawn_are_the_numbers(scores):
 @pytest.mark.parametrize("band", ["stderr", "std", "minmax", "iqr", None])
 def test_bands(scores, band):
     """What a band is stands in the data and on the figure."""
-    drawn = rla.plot_bars("t", "return", band=band, estimator="median")
-    point = numpy.median(scores, 1)
+    of_mean = band in ("stderr", "std")
+    drawn = rla.plot_bars("t", "return", band=band, estimator="mean" if of_mean else "median")
+    point = scores.mean(1) if of_mean else numpy.median(scores, 1)
     spread = scores.std(1, ddof=1) / (2 if band == "stderr" else 1)
     low, high, said = {
-        "stderr": (point - spread, point + spread, "± standard error"),
-        "std": (point - spread, point + spread, "± standard deviation"),
-        "minmax": (scores.min(1), scores.max(1), "lowest to highest seed"),
-        "iqr": (*numpy.quantile(scores, [0.25, 0.75], axis=1), "first to third quartile"),
-        None: (point * math.nan, point * math.nan, "median of 4 seeds; dots"),
+        "stderr": (point - spread, point + spread, "Mean, ± 1 standard error"),
+        "std": (point - spread, point + spread, "Mean, ± 1 standard deviation"),
+        "minmax": (scores.min(1), scores.max(1), "Median, lowest to highest seed"),
+        "iqr": (*numpy.quantile(scores, [0.25, 0.75], axis=1), "Median, quartiles"),
+        None: (point * math.nan, point * math.nan, "Median; last value"),
     }[band]
     assert numpy.allclose(drawn.data.score, point) and said in texts(drawn.figure)
     assert numpy.allclose(drawn.data[["low", "high"]].astype(float).to_numpy().T, [low, high], equal_nan=True)
@@ -80,7 +81,7 @@ def test_an_iqm_of_three_seeds_is_said_to_be_a_mean(make_run):
     drawn = rla.plot_bars("t", "return", estimator="iqm")
     assert drawn.data.score.tolist() == [11.0]
     said = texts(drawn.figure)
-    assert "the IQM of fewer than 4 seeds is their mean" in said and "hold the true value in about 75 %" in said
+    assert "IQM; with 3 seeds or fewer the mean" in said and "holds the true value in 75 %" in said
 
 
 def test_tasks_have_bars_of_each_group(make_run):
@@ -95,7 +96,7 @@ def test_tasks_have_bars_of_each_group(make_run):
         ["b", "q", 7.5, 2],
     ]
     assert drawn.data.low.isna().tolist() == [False, True, False]
-    assert "1 to 2 seeds of each of 2 tasks" in texts(drawn.figure) and "none for one seed" in texts(drawn.figure)
+    assert "1 to 2 seeds of each of 2 tasks" in texts(drawn.figure) and "no interval of one seed" in texts(drawn.figure)
     assert [text.get_text() for text in drawn.axes[0].get_yticklabels()] == ["p", "q"]
     assert [text.get_text() for text in drawn.figure.legends[0].get_texts()] == ["a", "b"]
 
@@ -134,11 +135,16 @@ def test_scores_that_no_float_can_square(make_run, warnings_as_text):
     warnings_as_text.clear()
 
 
+def test_a_spread_of_means_is_none_of_medians(scores):
+    with pytest.raises(rla.ConfigError, match="It is a spread of means"):
+        rla.plot_bars("t", "return", band="std", estimator="median")
+
+
 def test_one_seed_has_a_bar_without_an_interval(make_run):
     make_run(1.0, 5.0)
     drawn = rla.plot_bars("t", "return")
     assert drawn.data.score.tolist() == [5.0] and drawn.data.low.isna().all()
-    assert texts(drawn.figure) == "last value of 1 seed; no intervals: one seed"
+    assert texts(drawn.figure) == "last value of 1 seed; no interval of one seed"
 
 
 def test_the_files(scores, tmp_path):

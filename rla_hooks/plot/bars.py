@@ -9,13 +9,13 @@ import matplotlib
 import numpy
 
 from rla_hooks.columns import Column
+from rla_hooks.plot.bands import banded, check_band, words_of
 from rla_hooks.plot.checks import is_number
 from rla_hooks.plot.groups import Group, Legend, chosen_runs
 from rla_hooks.plot.legend import add_foot
 from rla_hooks.plot.mathtext import set_name
 from rla_hooks.plot.output import PaperFigure
 from rla_hooks.plot.paper import look_of, paper_figure, paper_style
-from rla_hooks.plot.score_band import BANDS, ESTIMATORS, band_text, with_band
 from rla_hooks.plot.score_figure import (
     check_common,
     lines_in,
@@ -38,7 +38,6 @@ from rla_hooks.writers.base import STEP
 _ROW, _LEAST_ROW = 0.24, 0.14  # inches for a bar, where there are few and where there are many
 _LABELS = 0.28  # the part of the width that names may take
 _HATCHES = ("", "", "////", "....", "\\\\\\\\", "xxxx", "----", "oo")
-_NAMES = {"iqm": "IQM"}
 _BASELINES = (":", "--", "-.")
 
 
@@ -84,7 +83,8 @@ def plot_bars(
       the lowest and the highest score of all runs on a task.
 
     estimator: ``"mean"``, ``"median"``, ``"iqm"``. band: ``"ci95"`` (of a mean Student's t, else the bootstrap),
-    ``"stderr"``, ``"std"``, ``"minmax"``, ``"iqr"``, None. A group of one seed has no interval. individual: the dots.
+    ``"stderr"``, ``"std"`` (of a mean), ``"minmax"``, ``"iqr"``, None. A group of one seed has no interval.
+    individual: the dots.
 
     Runs without a score are left out; a warning names them, and runs that ended early. ``data`` has one row a bar:
     metric, the columns of ``by``, the task, score, low, high, n.
@@ -100,8 +100,7 @@ def plot_bars(
     """
     mistakes = check_common("plot_bars", "", score, window, x_range, normalize, size, title)
     names = mistakes.names("metrics", metrics, "'perf/return'")
-    mistakes.choice("estimator", estimator, ESTIMATORS)
-    mistakes.choice("band", band, BANDS)
+    check_band(mistakes, estimator, band)
     mistakes.flag("individual", individual)
     if baselines is not None and not (isinstance(baselines, Mapping) and all(map(is_number, baselines.values()))):
         mistakes.wrong("baselines", baselines, "a dict of names and numbers: {'random': 20.0}.")
@@ -109,11 +108,12 @@ def plot_bars(
     mistakes.raise_any()
     found = [scores_of(chosen, name, by, tasks, score, window, x, x_range, normalize, legend) for name in names]
     bars = [_bars(scores, estimator, band) for scores in found]
-    is_single = max(len(bar.seeds) for each in bars for bar in each) == 1
+    counts = [len(bar.seeds) for each in bars for bar in each]
     note = sentence(
-        f"{found[0].rule}{'' if is_single else f', {_NAMES.get(estimator, estimator)}'} of {_seeds(found)}",
-        band_text(estimator, band, [len(bar.seeds) for each in bars for bar in each]),
-        "dots: seeds" if individual and not is_single else "",
+        "" if max(counts) < 2 else words_of(estimator, band, min(count for count in counts if count > 1), max(counts)),
+        f"{found[0].rule} of {_seeds(found)}",
+        "" if band is None or min(counts) > 1 else "no interval of one seed",
+        "dots: seeds" if individual and max(counts) > 1 else "",
         *dict.fromkeys(note for scores in found for note in scores.notes),
     )
     with paper_style():
@@ -140,7 +140,8 @@ def _bars(scores: Scores, estimator: str, band: str | None) -> list[_Bar]:
         for task, some in of_task.items():
             seeds = [score.value for score in some]
             if seeds:
-                found.append(_Bar(group, task, with_band(numpy.array(seeds), estimator, band), seeds))
+                y, low, high, _ = banded(numpy.array([seeds]).T, estimator, band)
+                found.append(_Bar(group, task, Interval(y.item(), low.item(), high.item()), seeds))
     return found
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import itertools
 import textwrap
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import numpy
 from matplotlib.ticker import MaxNLocator
 
-from rla_hooks.errors import ConfigError, warn
+from rla_hooks.errors import warn
 from rla_hooks.plot.checks import Mistakes, is_number
 from rla_hooks.plot.mathtext import can_be_read, set_name
 from rla_hooks.plot.paper import SIZES, check_size, look_of
@@ -26,23 +25,6 @@ from rla_hooks.texts import printable
 _PAD = 0.03  # inches
 _LABEL = 8  # points
 _POINTS = 7 / 72 * 0.6  # inches that a letter takes, about
-
-
-@contextmanager
-def collected(mistakes: Mistakes) -> Iterator[None]:
-    """Keep the mistakes that a check raises for later.
-
-    >>> mistakes = Mistakes("plot_bars")
-    >>> with collected(mistakes):
-    ...     raise ConfigError("size is 'nips'.")
-    >>> mistakes.found
-    ["size is 'nips'."]
-    """
-    try:
-        yield
-    except ConfigError as error:
-        for problem in error.problems:
-            mistakes.add(problem)
 
 
 def check_common(
@@ -68,7 +50,7 @@ def check_common(
         lambda: check_normalize(normalize),
         lambda: check_settings(*settings),
     ):
-        with collected(mistakes):
+        with mistakes.noted():
             check()
     return mistakes
 

@@ -9,7 +9,7 @@ import matplotlib
 import numpy
 
 from rla_hooks.columns import Column
-from rla_hooks.errors import ConfigError, warn
+from rla_hooks.errors import warn
 from rla_hooks.plot.groups import chosen_runs, grouped, label_of, names_of
 from rla_hooks.plot.legend import add_foot
 from rla_hooks.plot.mathtext import set_name
@@ -109,10 +109,11 @@ def plot_sweep(
 
 
 def _two_names(mistakes: Any, runs: Sequence[SavedRun], by: Any) -> list[str]:
-    try:
+    names: list[str] = []
+    before = len(mistakes.found)
+    with mistakes.noted():
         names = names_of(runs, by)
-    except ConfigError as error:
-        mistakes.found += error.problems
+    if len(mistakes.found) > before:
         return []
     if len(names) != 2:
         found = f"{len(names)} hyper-parameters differ" if by is None else f"by has {len(names)} names"
