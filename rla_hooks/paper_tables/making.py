@@ -12,7 +12,6 @@ from rla_hooks.paper_tables.parts import data_of, grid_columns, keys_of, part_of
 from rla_hooks.paper_tables.table import ScoreTable
 from rla_hooks.plot.checks import Mistakes
 from rla_hooks.plot.groups import Legend, chosen_runs, grouped, names_of
-from rla_hooks.plot.score_figure import collected
 from rla_hooks.plot.score_rule import score_rule
 from rla_hooks.plot.scores import scores_of
 from rla_hooks.plot.task_curves import Range, curves_of, range_of
@@ -81,7 +80,7 @@ def score_table(
         lambda: check_normalize(normalize),
         lambda: check_settings(settings),
     ):
-        with collected(mistakes):
+        with mistakes.noted():
             check()
     mistakes.raise_any()
     found = chosen_runs(runs, "score_table")
