@@ -23,8 +23,10 @@ def test_the_public_names_are_those_of_the_design():
     assert sorted(NAMES) == sorted(set(NAMES)) == [
         "CheckpointError", "ConfigError", "RLAError", "RLAWarning", "Run", "RunError", "Runs", "SavedRun", "Tester",
         "current_run", "is_resumed",
-        "latest_checkpoint", "load_checkpoint", "log", "new_saver", "run", "runs", "save_checkpoint", "save_figure",
-        "should_stop", "simple_hist", "simple_plot", "simple_scatter", "sql", "start", "track",
+        "latest_checkpoint", "load_checkpoint", "log", "new_saver", "plot_bars", "plot_curves", "plot_images",
+        "plot_intervals", "plot_profiles", "plot_sample_efficiency", "plot_sweep", "run", "runs", "save_checkpoint",
+        "save_figure", "score_table", "should_stop", "simple_hist", "simple_plot", "simple_scatter", "sql", "start",
+        "track",
     ]  # fmt: skip
     assert isinstance(rla.__version__, str)
 
