@@ -79,6 +79,16 @@ def test_runs_without_a_step_in_common(make_run):
         rla.plot_sample_efficiency("t", "return", by="algo")
 
 
+def test_what_bands_are_worth_is_said_of_the_aggregate(make_run):
+    """Those of a mean hold the true value less often than those of an IQM."""
+    for seed in range(5):
+        make_run(1.0 + seed, 2.0, seed=seed)
+    for aggregate, part in (("mean", 83), ("iqm", 90), ("median", 93)):
+        drawn = rla.plot_sample_efficiency("t", "return", aggregate=aggregate)
+        said = " ".join(text.get_text().replace("\n", " ") for text in drawn.figure.texts)
+        assert f"hold the true value in about {part} % of experiments" in said
+
+
 def test_a_curve_of_one_point_is_a_dot(make_run):
     """A line of one point would not be seen."""
     for seed in range(2):

@@ -85,13 +85,24 @@ def test_few_seeds_are_said(make_run, warnings_as_text):
     drawn = rla.plot_intervals("t", "return", aggregates="iqm")
     said = " ".join(text.get_text().replace("\n", " ") for text in drawn.figure.texts)
     assert "the IQM of fewer than 4 scores is their mean" in said and "none for groups of one seed" in said
+    assert "hold the true value in about 75 % of experiments, none" in said  # of the other group
     assert drawn.data.score.tolist() == [1.0, 0.0] and drawn.data.low.isna().tolist() == [False, True]
     (text,) = warnings_as_text
     assert "b has one seed" in text
     warnings_as_text.clear()
     drawn = rla.plot_intervals(rla.runs(where="algo == 'a'"), "return")
     said = " ".join(text.get_text().replace("\n", " ") for text in drawn.figure.texts)
-    assert f"hold the true value in about {100 * coverage('iqm', 3):.0f} %" in said
+    assert f"hold the true value in about {100 * coverage('iqm', 3):.0f} % of" in said
+
+
+def test_what_intervals_are_worth_is_said_of_those_that_are_shown(make_run):
+    """The mean of five seeds is covered less often than their IQM and their median: the note has the range."""
+    for seed in range(5):
+        make_run(float(seed), seed=seed)
+    for aggregates, part in (("mean", "83"), ("iqm", "90"), (["iqm", "median", "mean"], "83 to 93")):
+        drawn = rla.plot_intervals("t", "return", aggregates=aggregates)
+        said = " ".join(text.get_text().replace("\n", " ") for text in drawn.figure.texts)
+        assert f"hold the true value in about {part} % of experiments" in said
 
 
 def test_mistakes_are_told_at_once(scores):

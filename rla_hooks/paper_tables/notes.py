@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 _METHODS = {"t": "t", "percentile": "percentile bootstrap", "bca": "BCa bootstrap"}
 _NAMED = 6  # parameters in a note
 _FEW = 4  # runs, of which no quarter can be left out
-_ENOUGH = 10  # runs for a bootstrap
 
 
 def notes_of(
@@ -33,7 +32,7 @@ def notes_of(
     if "iqm" in used:
         notes.append(
             f"IQM: mean of the middle half of the runs, with its {settings.percent} stratified bootstrap interval"
-            f"{_about_iqm(min(seeds), settings)}."
+            f"{_about_iqm(seeds, settings)}."
         )
     if "best" in used:
         notes.append("Best: the best score of a run.")
@@ -54,12 +53,13 @@ def notes_of(
     return [" ".join(notes)]
 
 
-def _about_iqm(seeds: int, settings: Settings) -> str:
-    """What has to be said of an IQM of few runs: measured coverage, see docs/statistics.md."""
-    from rla_hooks.statistics import coverage
+def _about_iqm(seeds: Sequence[int], settings: Settings) -> str:
+    """What has to be said of an IQM of few runs: measured coverage, see docs/statistics.md. seeds: of each row."""
+    from rla_hooks.statistics.measured import FEW_SEEDS, coverage
 
     text = ""
-    if 1 < seeds < _ENOUGH and settings.level == 0.95:
-        part = 100 * coverage("iqm", seeds)
-        text = f", which holds the true value in about {part:.0f} % of experiments with {seeds} runs"
-    return f"{text}; of fewer than {_FEW} runs it is their mean" if seeds < _FEW else text
+    fewest = min((count for count in seeds if count > 1), default=FEW_SEEDS)  # one run has no interval
+    if fewest < FEW_SEEDS and settings.level == 0.95:
+        part = 100 * coverage("iqm", fewest)
+        text = f", which holds the true value in about {part:.0f} % of experiments with {fewest} runs"
+    return f"{text}; of fewer than {_FEW} runs it is their mean" if min(seeds) < _FEW else text

@@ -11,10 +11,10 @@ from rla_hooks.plot.gather import Array
 from rla_hooks.statistics import coverage, mean_interval, sample_efficiency
 from rla_hooks.statistics.aggregates import middle_mean
 from rla_hooks.statistics.intervals import without_gaps
+from rla_hooks.statistics.measured import FEW_SEEDS
 
 BANDS = ("ci95", "stderr", "std", "minmax", "iqr", None)
 ESTIMATORS = ("mean", "median", "iqm")
-_FEW = 10  # seeds, below which a percentile bootstrap is too narrow
 _OF_MEANS = ("stderr", "std")
 _NAMES = {"mean": "mean", "median": "median", "iqm": "interquartile mean (IQM)"}
 _WORDS = {
@@ -109,7 +109,7 @@ def words_of(estimator: str, band: str | None, fewest: int, most: int) -> str:
     if estimator == "mean":
         return f"{name}, 95 % t interval"
     few = ""
-    if fewest < _FEW:
+    if fewest < FEW_SEEDS:
         real = coverage(estimator, max(2, fewest))
         few = f" (with {max(2, fewest)} seeds it holds the true value in {100 * real:.0f} %, not 95 %, of experiments)"
     return f"{name}, 95 % percentile bootstrap{few}"

@@ -99,7 +99,7 @@ def plot_sample_efficiency(
     ]
     note = sentence(
         f"{_TITLES[aggregate]} of all runs",
-        bootstrap_text(level, reps, scores, "pointwise bands"),
+        bootstrap_text(level, reps, scores, [aggregate], "pointwise bands"),
         seeds_text(scores),
         iqm_note(scores) if aggregate == "iqm" else "",
         scale_note(scores, normalize),

@@ -113,7 +113,7 @@ def plot_intervals(
     gap = f"optimality gap below {gamma:g}" if "optimality_gap" in names else ""
     note = sentence(
         str(scores.rule),
-        bootstrap_text(level, reps, scores),
+        bootstrap_text(level, reps, scores, names),
         seeds_text(scores),
         iqm_note(scores) if "iqm" in names else "",
         gap,

@@ -93,7 +93,7 @@ def plot_profiles(
     ]
     note = sentence(
         str(scores.rule),
-        bootstrap_text(level, reps, scores, "pointwise bands", is_aggregate=False),
+        bootstrap_text(level, reps, scores, (), "pointwise bands"),
         seeds_text(scores),
         scale_note(scores, normalize),
         *scores.notes,

@@ -18,13 +18,15 @@ from rla_hooks.plot.score_rule import score_rule
 from rla_hooks.plot.scores import Scores
 from rla_hooks.plot.task_curves import range_of
 from rla_hooks.plot.task_scale import check_normalize
-from rla_hooks.statistics import Interval, coverage
+from rla_hooks.statistics import Interval
 from rla_hooks.statistics.inputs import check_settings
+from rla_hooks.statistics.measured import FEW_SEEDS, coverage
 from rla_hooks.texts import printable
 
 _PAD = 0.03  # inches
 _LABEL = 8  # points
 _POINTS = 7 / 72 * 0.6  # inches that a letter takes, about
+_MEASURED_AS = {"mean": "percentile", "optimality_gap": "percentile"}  # the percentile bootstrap of a mean
 
 
 def check_common(
@@ -97,14 +99,17 @@ def check_enough(scores: Any, label: str) -> bool:
     return len(scores) > 1
 
 
-def bootstrap_text(level: float, reps: int, scores: Scores, kind: str = "intervals", is_aggregate: bool = True) -> str:
-    """Return what a figure says of its intervals, and what those of an aggregate of few seeds are worth."""
+def bootstrap_text(level: float, reps: int, scores: Scores, aggregates: Sequence[str], kind: str = "intervals") -> str:
+    """Return what a figure says of its intervals, and what those of these aggregates of few seeds are worth."""
     counts = [min(group.counts().values()) for group in scores.groups]
     text = f"{100 * level:g} % {kind} of the stratified bootstrap ({reps:,} repetitions)"
     if max(counts) < 2:
         return f"no {kind}: one seed"
-    if is_aggregate and len(scores.tasks) == 1 and level == 0.95 and 1 < min(counts) < 10:
-        text += f", which hold the true value in about {100 * coverage('iqm', min(counts)):.0f} % of experiments"
+    fewest = min(count for count in counts if count > 1)
+    if aggregates and len(scores.tasks) == 1 and level == 0.95 and fewest < FEW_SEEDS:
+        parts = [round(100 * coverage(_MEASURED_AS.get(name, name), fewest)) for name in aggregates]
+        real = " to ".join(dict.fromkeys((str(min(parts)), str(max(parts)))))
+        text += f", which hold the true value in about {real} % of experiments"
     return text + (", none for groups of one seed" if min(counts) < 2 else "")
 
 

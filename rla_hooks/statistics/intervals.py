@@ -18,7 +18,7 @@ from rla_hooks.statistics.inputs import (
     numbers,
     per_algorithm,
 )
-from rla_hooks.statistics.measured import coverage
+from rla_hooks.statistics.measured import FEW_SEEDS, coverage
 from rla_hooks.statistics.quantiles import NORMAL, special, t_quantile
 from rla_hooks.statistics.resampling import percentiles, resampled_means, seed_number
 
@@ -133,14 +133,14 @@ def _bootstrap(columns: Array, level: float, method: str, seed: int, reps: int) 
 
 
 def warn_narrow(method: str, count: int, level: float) -> None:
-    """Warn once about a bootstrap interval of fewer than 10 seeds, with the coverage that it really has."""
-    if count < 10:
+    """Warn once about a bootstrap interval of few seeds, with the coverage that it really has."""
+    if count < FEW_SEEDS:
         other = "" if level == 0.95 else f" (the level here is {level:g})"
         _warn(
             (method, count),
             f"A {method} bootstrap interval of {count} seeds is too narrow: at level 0.95 it holds the true mean in "
             f"{100 * coverage(method, count):.0f} % of experiments with normal scores{other}. "
-            "Use Student's t, which is the default, or 10 seeds or more.",
+            f"Use Student's t, which is the default, or {FEW_SEEDS} seeds or more.",
         )
 
 
