@@ -9,7 +9,6 @@ import pytest
 
 import rla_hooks as rla
 from rla_hooks.plot.scores import scores_of
-from rla_hooks.query.frames import to_frame
 
 pytest.importorskip("pandas")
 NAN = math.nan
@@ -71,9 +70,6 @@ def test_groups_tasks_and_seeds(make_run):
     found = scores_of(rla.runs(), "return", tasks="env")
     assert [scored.group.label for scored in found.groups] == ["a", "b"] and found.tasks == (0, 1, 2, 3)
     assert numpy.array_equal(numpy.stack(found.arrays()), scores) and found.notes == ()
-    frame = to_frame(found.columns())
-    assert frame.columns.tolist() == ["id", "algo", "env", "metric", "score"] and len(frame) == 24
-    assert frame[(frame.algo == "b") & (frame.env == 3)].score.tolist() == scores[1, :, 3].tolist()
 
 
 def test_normalized_scores(make_run):

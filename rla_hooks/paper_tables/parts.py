@@ -11,6 +11,7 @@ from rla_hooks.paper_tables.asked import Asked
 from rla_hooks.paper_tables.grid import Column, Entry, Key, best_only, marked
 from rla_hooks.paper_tables.measures import measured, steps_to
 from rla_hooks.paper_tables.rounding import Measured
+from rla_hooks.plot.data_columns import free_name
 from rla_hooks.plot.groups import label_of
 from rla_hooks.query.filter_columns import equality_key
 from rla_hooks.query.frames import AnyColumn, column_of
@@ -136,9 +137,9 @@ def data_of(by: Mapping[str, Sequence[Any]], parts: Sequence[Part], tasks: str |
     rows = [(part, at) for part in parts for at in range(len(part.counts))]
     found: dict[str, AnyColumn] = {}
     for name, values in by.items():
-        found[name if name not in own else f"hparams.{name}"] = column_of([values[at] for _, at in rows])
+        found[free_name(name, own)] = column_of([values[at] for _, at in rows])
     if tasks is not None:
-        found[tasks if tasks not in own else f"hparams.{tasks}"] = column_of([part.task for part, _ in rows])
+        found[free_name(tasks, own)] = column_of([part.task for part, _ in rows])
     found["metric"] = column_of([part.metric for part, _ in rows])
     found["n"] = column_of([part.counts[at] for part, at in rows])
     for name in dict.fromkeys(names):

@@ -11,6 +11,7 @@ import numpy
 from rla_hooks.columns import Column
 from rla_hooks.plot.bands import banded, check_band, words_of
 from rla_hooks.plot.checks import is_number
+from rla_hooks.plot.data_columns import key_columns, with_gaps
 from rla_hooks.plot.groups import Group, Legend, chosen_runs
 from rla_hooks.plot.legend import add_foot
 from rla_hooks.plot.mathtext import set_name
@@ -39,6 +40,7 @@ _ROW, _LEAST_ROW = 0.24, 0.14  # inches for a bar, where there are few and where
 _LABELS = 0.28  # the part of the width that names may take
 _HATCHES = ("", "", "////", "....", "\\\\\\\\", "xxxx", "----", "oo")
 _BASELINES = (":", "--", "-.")
+_OWN = ("metric", "score", "low", "high", "n")  # columns of the numbers
 
 
 class _Bar(NamedTuple):
@@ -208,12 +210,9 @@ def _draw_bar(
 
 def _table(found: Sequence[Scores], bars: Sequence[Sequence[_Bar]]) -> dict[str, Column]:
     flat = [bar for each in bars for bar in each]
+    names = [*found[0].by, *([found[0].task_column] if found[0].task_column is not None else [])]
     table = {"metric": column_of([scores.metric for scores, each in zip(found, bars) for _ in each])}
-    for at, name in enumerate(found[0].by):
-        table[name] = column_of([bar.group.values[at] for bar in flat])
-    if found[0].task_column is not None:
-        table[found[0].task_column] = column_of([bar.task for bar in flat])
+    table |= key_columns(names, [(*bar.group.values, bar.task) for bar in flat], _OWN)
     for at, name in enumerate(("score", "low", "high")):
-        values = [float(bar.interval[at]) for bar in flat]
-        table[name] = column_of([value if value == value else None for value in values])
+        table[name] = with_gaps([bar.interval[at] for bar in flat])
     return table | {"n": column_of([len(bar.seeds) for bar in flat])}

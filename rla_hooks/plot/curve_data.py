@@ -11,6 +11,7 @@ import numpy
 from rla_hooks.columns import Column
 from rla_hooks.errors import ConfigError
 from rla_hooks.plot.bands import Band, banded
+from rla_hooks.plot.data_columns import key_columns, with_gaps
 from rla_hooks.plot.gather import Array, Points, points_of_runs
 from rla_hooks.plot.groups import Group, grouped
 from rla_hooks.plot.resample import grid_of, on_grid, smoothed
@@ -120,22 +121,14 @@ def numbers_of(
     columns: dict[str, AnyColumn] = {
         "metric": Repeated(column_of([panels[curve.panel].metric for curve in curves]), of_curve)
     }
-    for place, name in enumerate(options.by):
-        values = column_of([groups[curve.group].values[place] for curve in curves])
-        columns[_free(name)] = Repeated(values, of_curve)
-    if options.split is not None:
-        columns[_free(options.split)] = Repeated(column_of([panels[each.panel].value for each in curves]), of_curve)
+    names = [*options.by, *([options.split] if options.split is not None else [])]
+    values = [(*groups[curve.group].values, panels[curve.panel].value) for curve in curves]
+    columns |= {name: Repeated(each, of_curve) for name, each in key_columns(names, values, _OWN).items()}
     columns["x"] = Column(numpy.concatenate([curve.x for curve in curves]))
     for name in ("y", "low", "high"):
-        numbers = numpy.concatenate([getattr(curve.band, name) for curve in curves])
-        there = ~numpy.isnan(numbers)
-        columns[name] = Column(numbers, None if there.all() else there)
+        columns[name] = with_gaps(numpy.concatenate([getattr(curve.band, name) for curve in curves]))
     columns["n"] = Column(numpy.concatenate([curve.band.n for curve in curves]))
     return columns
-
-
-def _free(name: str) -> str:
-    return f"hparams.{name}" if name in _OWN else name
 
 
 def baselines_in(panel: Panel, baselines: Mapping[str, Any], scale: float) -> Iterator[tuple[str, float]]:

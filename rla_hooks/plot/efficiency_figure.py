@@ -11,6 +11,7 @@ from rla_hooks.columns import Column
 from rla_hooks.errors import RLAError
 from rla_hooks.plot import task_curves
 from rla_hooks.plot.checks import Mistakes
+from rla_hooks.plot.data_columns import key_columns, with_gaps
 from rla_hooks.plot.groups import Legend, chosen_runs, grouped, names_of
 from rla_hooks.plot.legend import add_foot
 from rla_hooks.plot.mathtext import set_name
@@ -41,6 +42,7 @@ from rla_hooks.writers.base import STEP, TIME
 Array = numpy.ndarray[Any, Any]
 AGGREGATES: dict[str, Any] = {"iqm": iqm, "mean": numpy.mean, "median": median}
 _TITLES = {"iqm": "IQM", "mean": "mean", "median": "median"}
+_OWN = ("metric", "x", "y", "low", "high", "n")  # columns of the numbers
 _POINTS = 100
 _MOST_POINTS = 1000
 _HEIGHT = 2.2  # inches
@@ -210,12 +212,9 @@ def _table(scores: Scores, grid: Array, curves: Sequence[Interval], arrays: Sequ
     used = [numpy.flatnonzero(numpy.isfinite(curve.point)) for curve in curves]
     lengths = [len(each) for each in used]
     found = {"metric": column_of([scores.metric] * sum(lengths))}
-    for at, name in enumerate(scores.by):
-        values = [scored.group.values[at] for scored in scores.groups]
-        found[name] = column_of([value for value, length in zip(values, lengths) for _ in range(length)])
+    of_rows = [scored.group.values for scored, length in zip(scores.groups, lengths) for _ in range(length)]
+    found |= key_columns(scores.by, of_rows, _OWN)
     found["x"] = Column(numpy.concatenate([grid[rows] for rows in used]))
     for name, at in (("y", 0), ("low", 1), ("high", 2)):
-        ends = numpy.concatenate([curve[at][rows] for curve, rows in zip(curves, used)])
-        is_there = ~numpy.isnan(ends)
-        found[name] = Column(ends, None if is_there.all() else is_there)
+        found[name] = with_gaps(numpy.concatenate([curve[at][rows] for curve, rows in zip(curves, used)]))
     return found | {"n": column_of([len(array) for array, length in zip(arrays, lengths) for _ in range(length)])}

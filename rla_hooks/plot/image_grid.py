@@ -11,6 +11,7 @@ from PIL import Image
 
 from rla_hooks.errors import warn
 from rla_hooks.plot.checks import Mistakes
+from rla_hooks.plot.data_columns import free_name
 from rla_hooks.plot.groups import Legend, chosen_runs, grouped, names_of
 from rla_hooks.plot.image_files import ImageFile, chosen_images
 from rla_hooks.plot.legend import add_foot
@@ -29,6 +30,7 @@ _MOST = 200  # images: a page has no room for more
 _DPI = 300
 _TITLE = 6  # points
 _MOST_COLUMNS = 8
+_OWN = ("id", "name", "step", "path", "width", "height")  # columns of data
 
 
 def plot_images(
@@ -87,7 +89,7 @@ def plot_images(
         add_foot(figure, note=_note(found, step))
     table = {"id": column_of([image.run.id for image in found])}
     shown_runs = [image.run for image in found]
-    table |= {each: column_of(values_of(shown_runs, each)) for each in names}
+    table |= {free_name(each, _OWN): column_of(values_of(shown_runs, each)) for each in names}
     table |= {
         "name": column_of([image.name for image in found]),
         "step": column_of([image.step for image in found]),

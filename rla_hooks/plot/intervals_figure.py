@@ -10,6 +10,7 @@ import numpy
 
 from rla_hooks.columns import Column
 from rla_hooks.plot.checks import is_number
+from rla_hooks.plot.data_columns import key_columns, with_gaps
 from rla_hooks.plot.groups import Legend, chosen_runs
 from rla_hooks.plot.legend import add_foot
 from rla_hooks.plot.mathtext import set_name
@@ -41,6 +42,7 @@ from rla_hooks.writers.base import STEP
 
 Array = numpy.ndarray[Any, Any]
 TITLES = {"median": "Median", "iqm": "IQM", "mean": "Mean", "optimality_gap": "Optimality gap"}
+_OWN = ("metric", "statistic", "score", "low", "high", "n")  # columns of the numbers
 _ROW, _LEAST_ROW = 0.24, 0.16  # inches, where there are few groups and where there are many
 _LABELS = 0.28  # the part of the width that names of groups may take
 
@@ -179,10 +181,8 @@ def _draw_panel(panel: Any, bars: Sequence[_Bar], count: int) -> None:
 
 def _table(bars: Sequence[_Bar], scores: Scores) -> dict[str, Column]:
     found = {"metric": column_of([scores.metric] * len(bars))}
-    for at, name in enumerate(scores.by):
-        found[name] = column_of([bar.values[at] for bar in bars])
+    found |= key_columns(scores.by, [bar.values for bar in bars], _OWN)
     found["statistic"] = column_of([bar.aggregate for bar in bars])
     for at, name in enumerate(("score", "low", "high")):
-        values = [float(bar.interval[at]) for bar in bars]
-        found[name] = column_of([value if value == value else None for value in values])
+        found[name] = with_gaps([bar.interval[at] for bar in bars])
     return found | {"n": column_of([bar.seeds for bar in bars])}

@@ -9,6 +9,7 @@ import numpy
 
 from rla_hooks.columns import Column
 from rla_hooks.plot.checks import Mistakes
+from rla_hooks.plot.data_columns import key_columns, with_gaps
 from rla_hooks.plot.groups import Legend, chosen_runs
 from rla_hooks.plot.legend import add_foot
 from rla_hooks.plot.mathtext import set_name
@@ -37,6 +38,7 @@ from rla_hooks.writers.base import STEP
 
 Array = numpy.ndarray[Any, Any]
 _THRESHOLDS = 201
+_OWN = ("metric", "threshold", "fraction", "low", "high", "n")  # columns of the numbers
 _HEIGHT = 2.2  # inches
 
 
@@ -140,11 +142,8 @@ def _profile(array: Array, thresholds: Array, label: str, settings: tuple[int, f
 
 def _table(scores: Scores, x: Array, lines: Sequence[Interval], counts: Sequence[int]) -> dict[str, Column]:
     found = {"metric": column_of([scores.metric] * len(x) * len(lines))}
-    for at, name in enumerate(scores.by):
-        found[name] = column_of([scored.group.values[at] for scored in scores.groups for _ in x])
+    found |= key_columns(scores.by, [scored.group.values for scored in scores.groups for _ in x], _OWN)
     found["threshold"] = Column(numpy.tile(x, len(lines)))
     for name, at in (("fraction", 0), ("low", 1), ("high", 2)):
-        values = numpy.concatenate([line[at] for line in lines])
-        is_there = ~numpy.isnan(values)
-        found[name] = Column(values, None if is_there.all() else is_there)
+        found[name] = with_gaps(numpy.concatenate([line[at] for line in lines]))
     return found | {"n": column_of([count for count in counts for _ in x])}

@@ -7,13 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy
 
-from rla_hooks.columns import Column
 from rla_hooks.errors import ConfigError, warn
 from rla_hooks.plot import task_curves
 from rla_hooks.plot.groups import Group, Legend, grouped, names_of
 from rla_hooks.plot.score_rule import ScoreRule, common_range, score_rule
 from rla_hooks.plot.task_scale import Normalize, normalized
-from rla_hooks.query.frames import column_of
 from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.texts import listed, printable
 from rla_hooks.writers.base import STEP
@@ -82,24 +80,6 @@ class Scores(NamedTuple):
         for each in self.groups:
             _tell_unequal(each)
         return [each.array() for each in self.groups]
-
-    def columns(self) -> dict[str, Column]:
-        """Return a table with one row a run: id, the columns of ``by``, that of the tasks, metric, score."""
-        rows = [
-            (group, task, score)
-            for group, of_task in self.groups
-            for task, scores in of_task.items()
-            for score in scores
-        ]
-        found = {"id": column_of([score.run.id for *_, score in rows])}
-        for at, name in enumerate(self.by):
-            found[name] = column_of([group.values[at] for group, *_ in rows])
-        if self.task_column is not None:
-            found[self.task_column] = column_of([task for _, task, _ in rows])
-        return found | {
-            "metric": column_of([self.metric] * len(rows)),
-            "score": column_of([score.value for *_, score in rows]),
-        }
 
 
 def _tell_unequal(scored: ScoredGroup) -> None:

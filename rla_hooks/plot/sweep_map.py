@@ -10,6 +10,7 @@ import numpy
 
 from rla_hooks.columns import Column
 from rla_hooks.errors import warn
+from rla_hooks.plot.data_columns import key_columns, with_gaps
 from rla_hooks.plot.groups import chosen_runs, grouped, label_of, names_of
 from rla_hooks.plot.legend import add_foot
 from rla_hooks.plot.mathtext import set_name
@@ -213,11 +214,10 @@ def number_text(value: float) -> str:
 
 def _table(grid: _Grid, names: list[str], metric: str) -> dict[str, Column]:
     cells = [(row, column) for row in range(len(grid.rows)) for column in range(len(grid.columns))]
-    scores = [grid.score[cell].item() for cell in cells]
+    values = [(grid.columns[column], grid.rows[row]) for row, column in cells]
     return {
         "metric": column_of([metric] * len(cells)),
-        names[0]: column_of([grid.columns[column] for _, column in cells]),
-        names[1]: column_of([grid.rows[row] for row, _ in cells]),
-        "score": column_of([value if value == value else None for value in scores]),
-        "n": column_of([grid.seeds[cell].item() for cell in cells]),
+        **key_columns(names, values, ("metric", "score", "n")),
+        "score": with_gaps(grid.score.ravel()),
+        "n": column_of(grid.seeds.ravel()),
     }
