@@ -45,6 +45,14 @@ def test_time_counts_from_the_first_row(make):
         assert points["a"].x.tolist() == (stamps - stamps[0]).tolist()
 
 
+def test_time_counts_from_the_first_row_whatever_it_has(make):
+    """A metric that comes late does so in the figure, beside one that comes early."""
+    (run,) = make({"a": 1}, {"a": 2}, {"a": 3, "b": 1}, {"b": 2})
+    stamps = run.columns(["a", "b"])["timestamp"].values
+    for points in (points_of_runs([run], ["a", "b"], "timestamp")[0], points_of_runs([run], ["b"], "timestamp")[0]):
+        assert points["b"].x.tolist() == (stamps - stamps[0])[2:].tolist()
+
+
 def test_rows_behind_which_x_goes_back_are_replaced(make):
     """As after a resume whose rows nobody has cut: what was logged last counts, and a warning says how many rows."""
     steps = [0, 10, 20, 30, 40, 25, 30, 50, 50]

@@ -48,7 +48,7 @@ def points_of(run: SavedRun, metric: str, x: str = STEP) -> tuple[Array, Array]:
 def points_of_runs(runs: Sequence[SavedRun], metrics: Sequence[str], x: str = STEP) -> list[dict[str, Points]]:
     """Return the points of these metrics of each run; a run without such a metric lacks it in its dict.
 
-    x: any column of numbers; of ``timestamp`` the seconds since the first of these rows of the run. Rows without the
+    x: any column of numbers; of ``timestamp`` the seconds since the first row of the run. Rows without the
     metric or without a finite x are no points. Where x goes back, as after a resume of a run whose rows nobody has cut,
     the later rows replace those before them that stand at the same x or behind it. A warning names the runs that lack a
     metric, and says how many points were replaced.
@@ -79,10 +79,15 @@ def _points_in(columns: Columns, metrics: Iterable[str], x: str) -> Iterable[tup
     for metric in metrics:
         if metric in columns:
             xs, ys = _both(columns[x], columns[metric])
-            if x == TIME and len(xs):
-                xs = xs - xs.min()
             if len(xs):
-                yield metric, in_order(xs, ys)
+                yield metric, in_order(xs - _first(columns[x]) if x == TIME else xs, ys)
+
+
+def _first(times: Column) -> float:
+    """The time of the first row of a run, whatever metrics it has; of rows without a time there is none."""
+    values, present = times
+    there = numpy.isfinite(values) if present is None else numpy.isfinite(values) & present
+    return float(values[there].min())
 
 
 def _both(x: Column, y: Column) -> tuple[Array, Array]:
