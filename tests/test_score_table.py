@@ -123,6 +123,9 @@ def test_one_run_has_no_interval_and_is_never_clearly_worse():
     _curves("random", 0)
     table = rla.score_table(rla.runs(), "return", "algo")
     assert table.data["mean_low"].isna().all() and "±" not in table.markdown(notes=False)
+    assert "† The interval overlaps that of the best, which is bold, or there is one run: no test." in (
+        " ".join(table.markdown().split())
+    )
     assert table.markdown(notes=False).count("†") == 2 and "of fewer than 4 runs it is their mean" in table.markdown()
 
 

@@ -20,7 +20,7 @@ def _marks(entries: list[Entry]) -> str:
     return "".join("b" if each.is_best else "t" if each.is_tied else "." for each in entries)
 
 
-def test_the_best_is_marked_and_what_cannot_be_told_from_it():
+def test_the_best_is_marked_and_what_overlaps_it():
     """By overlapping intervals, ends included; a single seed has none, and is tied."""
     assert _marks(_entries((1, 0, 2), (5, 3, 7), (2.5, 2, 3), (2.9, 2.8, 2.99))) == ".bt."
     assert _marks(_entries((1, 0, 2), (5, 3, 7), higher_is_better=False)) == "b."

@@ -57,7 +57,7 @@ def table(
     """Print a table of scores for a paper: Markdown, LaTeX or csv; by default of all runs.
 
     A row for each group of runs that differ only in their seeds, with the mean and its interval, the interquartile
-    mean, the best score, and the steps to a threshold. The best is bold; a dagger marks what cannot be told from it.
+    mean, the best score, and the steps to a threshold. The best is bold; a dagger marks intervals that overlap its own.
 
     Examples:
 

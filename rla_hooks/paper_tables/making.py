@@ -55,8 +55,8 @@ def score_table(
     level: of the intervals. method: of the mean's interval: ``t``, ``percentile`` or ``bca``, see
     :func:`rla_hooks.statistics.mean_interval`. reps, seed: of the bootstrap, which gives the interval of IQM.
 
-    The best number of a column is bold. A dagger marks those whose intervals overlap its interval: with these seeds
-    they cannot be told from it; a single run has no interval, and is marked, too.
+    The best number of a column is bold. A dagger marks those whose intervals overlap its interval, which is
+    no test: :func:`rla_hooks.statistics.difference` is one. A single run has no interval, and is marked, too.
 
     >>> import rla_hooks as rla
     >>> for algo, gain in (("dqn", 8), ("ppo", 10)):
@@ -74,14 +74,12 @@ def score_table(
     mistakes = Mistakes("score_table")
     settings = Settings(level, method, reps, seed)
     want = asked(mistakes, metrics, columns, threshold, lower_is_better, settings, tasks is not None)
-    for check in (
+    mistakes.note_raised(
         lambda: score_rule(score, window),
         lambda: range_of(x_range),
         lambda: check_normalize(normalize),
         lambda: check_settings(settings),
-    ):
-        with mistakes.noted():
-            check()
+    )
     mistakes.raise_any()
     found = chosen_runs(runs, "score_table")
     scored = [scores_of(found, metric, by, tasks, score, window, x, x_range, normalize) for metric in want.metrics]

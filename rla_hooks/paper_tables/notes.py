@@ -43,7 +43,7 @@ def notes_of(
         )
     entries = [entry for column in columns for entry in column.entries]
     if any(entry.is_tied for entry in entries):
-        notes.append("† Not told from the best, which is bold: the intervals overlap, or there is one run only.")
+        notes.append("† The interval overlaps that of the best, which is bold, or there is one run: no test.")
     elif any(entry.is_best for entry in entries):
         notes.append("Bold: the best of a column.")
     if joined:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -47,6 +48,12 @@ class Mistakes:
             yield
         except ConfigError as error:
             self.found += error.problems
+
+    def note_raised(self, *checks: Callable[[], object]) -> None:
+        """Note the mistakes that these calls raise."""
+        for check in checks:
+            with self.noted():
+                check()
 
     @contextmanager
     def raised(self) -> Iterator[None]:
@@ -104,6 +111,17 @@ def is_number(value: object) -> bool:
         return math.isfinite(float(value))  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
         return False
+
+
+def is_growing(values: Any, least: int = 2) -> bool:
+    """Whether these are so many finite numbers or more, each greater than the one before.
+
+    >>> is_growing([0, 1, 5]), is_growing([1, 1]), is_growing("ab"), is_growing([3], least=1)
+    (True, False, False, True)
+    """
+    given = values.tolist() if hasattr(values, "tolist") else values  # of numpy
+    is_list = isinstance(given, (list, tuple, range)) and len(given) >= least and all(map(is_number, given))
+    return is_list and all(one < other for one, other in itertools.pairwise(given))
 
 
 def _falls(low: Any, high: Any) -> bool:
