@@ -123,6 +123,16 @@ def test_the_interval_of_bca_without_spread_is_the_point():
     assert found.low[0] == found.high[0] == 2.0 and found.low[1] < 5.5 < found.high[1]
 
 
+class _Greatest:
+    """A function with a state, which has no hash."""
+
+    def __eq__(self, other):
+        return isinstance(other, _Greatest)
+
+    def __call__(self, scores):
+        return scores.max()
+
+
 def test_the_statistic_may_be_a_name_our_function_or_any_function():
     """All three forms draw the same seeds, so that the intervals are the same."""
     array = scores(5, 4)
@@ -135,6 +145,7 @@ def test_the_statistic_may_be_a_name_our_function_or_any_function():
     assert np.allclose(partial, stratified_bootstrap(array, lambda scores: optimality_gap(scores, 2), reps=100))
     first = stratified_bootstrap(array, lambda scores: scores.max(axis=0), reps=100)
     assert first.point.shape == first.low.shape == (4,)
+    assert stratified_bootstrap(array, _Greatest(), reps=100).point == array.max()
 
 
 def test_one_task_is_resampled_as_one():

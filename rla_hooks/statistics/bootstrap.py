@@ -66,9 +66,10 @@ def known(statistic: Any, one_task: bool) -> Statistic | None:
     options = {}
     if isinstance(statistic, functools.partial) and not statistic.args:
         statistic, options = statistic.func, dict(statistic.keywords)
-    names = {np.mean: "mean", iqm: "iqm", median: "median", optimality_gap: "optimality_gap"}
-    name = statistic if isinstance(statistic, str) else names.get(statistic) if callable(statistic) else ""
-    if name not in (*NAMES, None):
+    functions = {"mean": np.mean, "iqm": iqm, "median": median, "optimality_gap": optimality_gap}
+    ours = next((name for name, each in functions.items() if each is statistic), None)
+    name = statistic if isinstance(statistic, str) else ours
+    if name not in NAMES and not (name is None and callable(statistic)):
         raise ConfigError(
             f"statistic is {statistic!r}. Known: {', '.join(NAMES)}, or a function of scores."
             f"{did_you_mean(statistic, NAMES)}"
