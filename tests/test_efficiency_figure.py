@@ -97,7 +97,7 @@ def test_a_curve_of_one_point_is_a_dot(make_run):
     assert line.get_marker() == "o" and line.get_ydata().tolist() == [1.5]
 
 
-@pytest.mark.parametrize("resample", [1, "all", [3, 2], True, 1_000_000])
+@pytest.mark.parametrize("resample", [1, "all", [3, 2], [], True, 1_000_000])
 def test_steps_that_cannot_be_used(curves, resample):
     with pytest.raises(rla.ConfigError, match="resample is"):
         rla.plot_sample_efficiency("t", "return", resample=resample)

@@ -116,7 +116,9 @@ def test_a_mean_of_rows_looks_back():
     assert smoothed(same, 0.5) is same and smoothed(same, None) is same
 
 
-@pytest.mark.parametrize("value", [0, 1, -5, 1.5, True, "all", None, [], [[1, 2]], [2, 1], [1, NAN], ["a"]])
+@pytest.mark.parametrize(
+    "value", [0, 1, -5, 1.5, True, "all", None, [], [[1, 2]], [[1], [1, 2]], [2, 1], [1, NAN], ["a"], 10**9]
+)
 def test_what_is_no_grid(value):
     """The error says what is allowed."""
     mistakes = Mistakes("plot")

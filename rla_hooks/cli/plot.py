@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -21,11 +21,6 @@ from rla_hooks.errors import ConfigError, RLAError
 from rla_hooks.query import Runs, SavedRun
 from rla_hooks.texts import listed, printable, shown
 from rla_hooks.writers.base import STEP, TIME
-
-if TYPE_CHECKING:
-    import numpy
-
-    Floats = numpy.ndarray[Any, numpy.dtype[numpy.float64]]
 
 _UNITS = ((86400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
 
@@ -110,8 +105,8 @@ def plot(
         raise ConfigError("--width and --height count only in the terminal. The size of a figure: --size.")
     if smooth is not None:
         given["smooth"] = int(smooth) if smooth >= 1 and smooth == int(smooth) else smooth
-    is_whole = kind == "images" or any(metric in each.last for each in found)
-    figure = draw(found, [metric] if is_whole else names_in([metric]), kind or "curves", given | {"x": x})
+    is_one = kind == "images" or any(metric in each.last for each in found)
+    figure = draw(found, [metric] if is_one else names_in([metric]), kind or "curves", given | {"x": x})
     files = figure.save(save) if save is not None else []
     if as_json:
         print_json({"files": [str(file) for file in files], "query": figure.query, "data": objects_of(figure.columns)})
@@ -136,7 +131,7 @@ def _in_terminal(found: Runs, metric: str, x: str, smooth: int, size: tuple[int 
     check_metrics([metric, *([x] if x not in (STEP, TIME) else [])], found)
     pairs = [(each, _curve(each, label, metric, x)) for each, label in zip(found, short_names(found), strict=True)]
     drawn = [(each, curve) for each, curve in pairs if curve is not None]
-    curves = [curve if smooth == 1 else curve._replace(ys=_smoothed(curve.ys, smooth)) for _, curve in drawn]
+    curves = [curve if smooth == 1 else _smoothed(curve, smooth) for _, curve in drawn]
     if not curves:
         raise RLAError(_no_numbers(metric, x, found))
     if as_json:
@@ -194,16 +189,8 @@ def _curve(run: SavedRun, label: str, metric: str, x: str) -> Curve | None:
     return Curve(label, found, ys.values[there].astype(float))
 
 
-def _smoothed(ys: Floats, rows: int) -> Floats:
-    """The mean of the finite numbers among the last so many, at each of them; the others stay."""
-    import numpy
+def _smoothed(curve: Curve, rows: int) -> Curve:
+    from rla_hooks.plot.gather import Points
+    from rla_hooks.plot.resample import smoothed
 
-    fine = numpy.isfinite(ys)
-    values = ys[fine]
-    if not len(values):
-        return ys
-    kernel = numpy.ones(min(rows, len(values)))
-    sums = numpy.convolve(values, kernel)[: len(values)]
-    smoothed: Floats = ys.copy()
-    smoothed[fine] = sums / numpy.minimum(numpy.arange(len(values)) + 1, len(kernel))
-    return smoothed
+    return curve._replace(ys=smoothed(Points(curve.xs, curve.ys), rows).y)

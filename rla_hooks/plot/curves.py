@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy
@@ -13,7 +13,7 @@ from rla_hooks.plot.bands import check_band
 from rla_hooks.plot.checks import Mistakes, is_number
 from rla_hooks.plot.curve_data import Options, curves_of, numbers_of, panels_of
 from rla_hooks.plot.curve_figure import CurveFigure, Look, drawn
-from rla_hooks.plot.groups import chosen_runs, grouped, names_of
+from rla_hooks.plot.groups import Legend, chosen_runs, grouped, names_of
 from rla_hooks.plot.looks import check_looks, lines_of
 from rla_hooks.plot.output import target_of
 from rla_hooks.plot.paper import check_size
@@ -39,7 +39,7 @@ def plot_curves(
     y_range: tuple[float | None, float | None] | None = None,
     scale: float = 1.0,
     log: str | None = None,
-    legend: Callable[[dict[str, Any]], Any] | Mapping[Any, str] | None = None,
+    legend: Legend = None,
     colors: Any = None,
     markers: Any = None,
     baselines: Mapping[str, Any] | None = None,
@@ -60,9 +60,9 @@ def plot_curves(
     there is none.
     smooth: None; a weight such as 0.9 of a debiased exponential mean; or a number of rows to take the mean of.
     resample: where curves have points: ``"auto"`` at the steps of their runs (1,000 at most), a number of points evenly
-    spaced, or an array of x. Between two rows of a run lies a line; before its first row, after its last one, and
-    beside a NaN or an infinity it has no value. Where seeds are missing the line is thin, and the legend says
-    "5 to 3 seeds".
+    spaced (100,000 at most), or an array of x. Between two rows of a run lies a line; before its first row, after its
+    last one, and beside a NaN or an infinity it has no value. Where seeds are missing the line is thin, and the legend
+    says "5 to 3 seeds".
 
     x_range, y_range: (low, high), None for an end that follows the data. scale: a factor on y. log: ``"x"``, ``"y"`` or
     ``"xy"``. share: the axes that panels share: ``"xy"``, ``"x"``, ``"y"`` or None; y only among those of one metric.

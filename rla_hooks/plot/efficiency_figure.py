@@ -10,20 +10,19 @@ import numpy
 from rla_hooks.columns import Column
 from rla_hooks.errors import RLAError
 from rla_hooks.plot import task_curves
-from rla_hooks.plot.checks import Mistakes
 from rla_hooks.plot.data_columns import key_columns, with_gaps
 from rla_hooks.plot.groups import Legend, chosen_runs, grouped, names_of
 from rla_hooks.plot.legend import add_foot
 from rla_hooks.plot.mathtext import set_name
 from rla_hooks.plot.output import PaperFigure
 from rla_hooks.plot.paper import paper_figure, paper_style, step_ticks
+from rla_hooks.plot.resample import check_resample
 from rla_hooks.plot.score_figure import (
     bootstrap_text,
     check_common,
     check_enough,
     draw_line,
     iqm_note,
-    is_growing,
     metric_label,
     scale_note,
     seeds_text,
@@ -90,7 +89,7 @@ def plot_sample_efficiency(
     what = "plot_sample_efficiency"
     mistakes = check_common(what, metric, "last", None, x_range, normalize, size, title, (level, reps, seed))
     mistakes.choice("aggregate", aggregate, [*AGGREGATES])
-    _check_resample(mistakes, resample)
+    check_resample(mistakes, resample)
     chosen = chosen_runs(runs, what)
     mistakes.raise_any()
     scores, grid = _curves(chosen, metric, by, tasks, x, x_range, resample, normalize, legend)
@@ -122,18 +121,6 @@ def plot_sample_efficiency(
     if save is not None:
         drawn.save(save)
     return drawn
-
-
-def _check_resample(mistakes: Mistakes, resample: Any) -> None:
-    given = resample.tolist() if isinstance(resample, numpy.ndarray) else resample
-    if isinstance(given, str) and given == "auto":
-        return
-    if isinstance(given, int) and not isinstance(given, bool) and 2 <= given <= 100_000:
-        return
-    if not is_growing(given):
-        mistakes.wrong(
-            "resample", resample, "'auto', a number of steps from 2 to 100,000, or two steps or more that grow."
-        )
 
 
 def _curves(

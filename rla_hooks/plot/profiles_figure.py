@@ -8,7 +8,7 @@ from typing import Any
 import numpy
 
 from rla_hooks.columns import Column
-from rla_hooks.plot.checks import Mistakes
+from rla_hooks.plot.checks import Mistakes, is_growing
 from rla_hooks.plot.data_columns import key_columns, with_gaps
 from rla_hooks.plot.groups import Legend, chosen_runs
 from rla_hooks.plot.legend import add_foot
@@ -20,7 +20,6 @@ from rla_hooks.plot.score_figure import (
     check_common,
     check_enough,
     draw_line,
-    is_growing,
     metric_label,
     scale_note,
     seeds_text,
@@ -64,10 +63,10 @@ def plot_profiles(
 ) -> PaperFigure:
     """Draw which part of a group's runs has a score above each threshold, with bands of the stratified bootstrap.
 
-    A curve above another one at every threshold is better for all who only care for the score. by, legend: as of
-    ``rla.plot_curves``. tasks, score, window, x, x_range, normalize: the number that each run has, see
-    :func:`rla_hooks.plot_bars`. thresholds: by default 201 from the lowest to the highest score. level, reps, seed: of
-    the bootstrap, see :func:`rla_hooks.statistics.performance_profile`.
+    A curve that lies above another one at every threshold is that of the better group, whatever score is asked for (it
+    dominates stochastically). by, legend: as of ``rla.plot_curves``. tasks, score, window, x, x_range, normalize: the
+    number that each run has, see :func:`rla_hooks.plot_bars`. thresholds: by default 201 from the lowest to the highest
+    score. level, reps, seed: of the bootstrap, see :func:`rla_hooks.statistics.performance_profile`.
 
     A group of one seed has a line without a band, and a warning says why. ``data`` has one row a threshold and group:
     metric, the columns of ``by``, threshold, fraction, low, high, n.
@@ -119,10 +118,7 @@ def plot_profiles(
 
 
 def _check_thresholds(mistakes: Mistakes, thresholds: Any) -> None:
-    if thresholds is None:
-        return
-    given = thresholds.tolist() if isinstance(thresholds, numpy.ndarray) else thresholds
-    if not is_growing(given):
+    if thresholds is not None and not is_growing(thresholds):
         mistakes.wrong("thresholds", thresholds, "two scores or more, each greater than the one before.")
 
 

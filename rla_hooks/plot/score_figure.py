@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import textwrap
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +10,7 @@ import numpy
 from matplotlib.ticker import MaxNLocator
 
 from rla_hooks.errors import warn
-from rla_hooks.plot.checks import Mistakes, is_number
+from rla_hooks.plot.checks import Mistakes
 from rla_hooks.plot.mathtext import can_be_read, set_name
 from rla_hooks.plot.paper import SIZES, check_size, look_of
 from rla_hooks.plot.score_rule import score_rule
@@ -46,14 +45,12 @@ def check_common(
     check_size(mistakes, size)
     if title is not None:
         mistakes.text("title", title)
-    for check in (
+    mistakes.note_raised(
         lambda: score_rule(score, window),
         lambda: range_of(x_range),
         lambda: check_normalize(normalize),
         lambda: check_settings(*settings),
-    ):
-        with mistakes.noted():
-            check()
+    )
     return mistakes
 
 
@@ -68,16 +65,6 @@ def with_height(size: Any, height: float) -> tuple[float, float]:
     if isinstance(size, (tuple, list)):
         return float(size[0]), float(size[1]) if len(size) > 1 else height
     return float(size), height
-
-
-def is_growing(values: Any) -> bool:
-    """Whether these are two numbers or more, each greater than the one before.
-
-    >>> is_growing([0, 1, 5]), is_growing([1, 1]), is_growing("ab")
-    (True, False, False)
-    """
-    is_list = isinstance(values, (list, tuple, range)) and len(values) > 1 and all(map(is_number, values))
-    return is_list and all(one < other for one, other in itertools.pairwise(values))
 
 
 def seeds_text(scores: Scores) -> str:

@@ -50,10 +50,12 @@ def difference(
     test: ``"welch"`` is Welch's t test (Welch 1947), for unequal variances, the one that keeps its error rate best with
     few seeds (Colas et al. 2018, "How Many Random Seeds? Statistical Power Analysis in Deep Reinforcement Learning
     Experiments"). ``"bootstrap"`` draws the seeds of both with replacement; the p-value is twice the part of
-    repetitions on the other side of 0. It is too narrow below 10 seeds, and says so once.
+    repetitions on the other side of 0, of which one more is counted. Its interval is too narrow below 10 seeds, and
+    says so once.
     The effect size is Hedges' g: the difference by the pooled standard deviation, made smaller for few seeds by
     ``gamma(d / 2) / (sqrt(d / 2) * gamma((d - 1) / 2))`` with ``d`` degrees of freedom (Hedges 1981).
-    Where no score differs from another within a and within b, the p-value is 0, or 1 for equal means.
+    Where no score differs from another within a and within b, the p-value is 1 for equal means, else 0; that of
+    the bootstrap is at least ``2 / (reps + 1)``.
 
     >>> found = difference([10, 12, 11, 13, 14], [9, 8, 10, 11, 7])
     >>> found.point, f"{found.p_value:.3f}", f"{found.effect_size:.2f}"
