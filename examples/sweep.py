@@ -79,8 +79,11 @@ Now look at them, in this folder:
     rla tag --where "last.perf/mean > 200" good                  # label those that learned well
     rla plot perf/mean --where "'good' in tags"                  # their curves
     rla compare "lr=1.0&seed=0" "lr=0.01&seed=0"                 # what differs between two
-    rla export -c perf/mean -o sweep.csv                         # all of it, for a figure of your own
+    rla plot perf/mean --task sweep --by lr --save curves.pdf    # a figure for a paper: bands over the seeds
+    rla table perf/mean --task sweep --threshold 150             # its table; --format latex
+    rla export -c perf/mean -o metrics.csv                       # all of it, for a figure of your own
     rla tail latest
+    python examples/sweep_and_plot.py                            # figures and a table from Python
 """
 
 if __name__ == "__main__":

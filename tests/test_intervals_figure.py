@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy
 import pytest
 
 import rla_hooks as rla
 from rla_hooks.statistics import coverage
+from rla_hooks.statistics.measured import coverage_over_tasks
 
 pytest.importorskip("pandas")
 pytest.importorskip("scipy")
@@ -52,7 +55,8 @@ def test_points_and_intervals(scores):
         drawings = random.integers(0, SEEDS, (4000, SEEDS, TASKS))
         again = [statistic(numpy.take_along_axis(array, each, 0)) for each in drawings]
         assert numpy.allclose([row.low, row.high], numpy.quantile(again, [0.025, 0.975]), atol=0.06)
-    assert "95 % intervals of the stratified bootstrap (2,000 repetitions); 4 seeds of each of 3 tasks" in said
+    assert "95 % intervals of the stratified bootstrap (2,000 repetitions), which hold" in said
+    assert "; 4 seeds of each of 3 tasks" in said
     assert "normalized return" in said and "optimality gap below 1" in said
 
 
@@ -110,3 +114,34 @@ def test_mistakes_are_told_at_once(scores):
         rla.plot_intervals("t", "return", aggregates=["iqn"], gamma="1", level=95, reps=0, seed=-1, size=0)
     for text in ("Did you mean 'iqm'", "gamma is '1'", "Did you mean 0.95", "reps is 0", "seed is -1", "size is 0"):
         assert text in str(error.value)
+
+
+def test_what_intervals_of_few_seeds_are_worth(make_run):
+    """Of the statistics that are shown, over as many tasks: from the worst to the best."""
+    for env in "pqrst":
+        for seed in range(5):
+            make_run(float(seed), env=env, seed=seed)
+
+    def said(**options):
+        drawn = rla.plot_intervals("t", "return", reps=100, **options)
+        return " ".join(text.get_text().replace("\n", " ") for text in drawn.figure.texts)
+
+    one = {name: round(100 * coverage_over_tasks(name, 5, 1)) for name in ("mean", "median")}
+    many = {name: round(100 * coverage_over_tasks(name, 5, 5)) for name in ("mean", "iqm", "median")}
+    runs = rla.runs(where="env == 'p'")
+    drawn = rla.plot_intervals(runs, "return", aggregates=["median", "mean"], reps=100)
+    text = " ".join(text.get_text().replace("\n", " ") for text in drawn.figure.texts)
+    assert one["mean"] < 85 and f"hold the true value in about {one['mean']} to {one['median']} % of exp" in text
+    assert f"in about {many['iqm']} % of experiments" in said(tasks="env", aggregates="iqm")
+    assert f"in about {min(many.values())} to {max(many.values())} % of experiments" in said(tasks="env")
+    assert "hold the true value" not in said(tasks="env", level=0.9)
+
+
+@pytest.mark.parametrize("size", ["icml", "neurips"])
+def test_titles_do_not_touch(scores, size):
+    """In a column, either."""
+    drawn, _ = draw(normalize=(0, 1), size=size)
+    drawn.figure.draw_without_rendering()
+    boxes = [panel.title.get_window_extent() for panel in drawn.axes]
+    assert all(one.x1 < other.x0 for one, other in itertools.pairwise(boxes))
+    assert boxes[-1].x1 <= drawn.figure.bbox.x1

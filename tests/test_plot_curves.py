@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import subprocess
 import sys
@@ -394,3 +395,24 @@ def test_no_runs_and_runs_that_are_given_twice(five):
         rla.plot_curves(five[:0], "perf/return")
     with pytest.warns(RLAWarning, match="5 of 10 runs are given more than once"):
         assert rla.plot_curves(five[:5] + five[:5], "perf/return").data["n"].max() == 5
+
+
+def test_runs_of_a_curve_that_differ_in_more_than_a_seed_are_said(make):
+    """By a warning and by the figure; what only tells curves or panels apart is not meant."""
+    for algo, (env, width), seed in itertools.product(("ppo", "sac"), (("a", 64), ("b", 128)), range(4)):
+        params = {"algo": algo, "env": env, "width": width, "lr": seed // 2, "seed": seed}
+        runs = make([0, 10], params, perf=[0.0, 1.0 + seed])
+    with pytest.warns(RLAWarning, match="plot_curves: runs of one curve also differ in lr, and count as its seeds"):
+        figure = rla.plot_curves(runs, "perf", by="algo", split="env")
+    assert note(figure) == "Mean, 95 % t interval, 4 seeds. Runs of a curve also differ in lr."
+    assert "differ" not in note(rla.plot_curves(runs, "perf", by=["algo", "lr"], split="env"))
+    with pytest.warns(RLAWarning, match="in env, width, lr"):
+        rla.plot_curves(runs, "perf", by="algo")
+
+
+def test_a_baseline_that_a_log_axis_cannot_show(five):
+    """It would stand in the legend only."""
+    for options in ({"baselines": {"random": 0}}, {"baselines": {"random": {"perf/return": 20}}, "scale": -1.0}):
+        with pytest.raises(ConfigError, match=r"baselines has 'random': .* but log has y\. Allowed: numbers above 0"):
+            rla.plot_curves(five, "perf/return", by="algo", log="y", **options)
+    assert rla.plot_curves(five, "perf/return", by="algo", log="x", baselines={"random": 0}, x_range=(1, None)).axes

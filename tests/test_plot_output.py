@@ -106,3 +106,12 @@ def test_paths_that_cannot_be_written(drawn, tmp_path, path, message):
     with pytest.raises(ConfigError, match=message):
         drawn.save(path)
     assert [each.name for each in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_table_that_belongs_to_no_figure_is_not_replaced(drawn, tmp_path):
+    """Such as an export of the same name; files of a figure are."""
+    (tmp_path / "fig.csv").write_text("mine")
+    with pytest.raises(ConfigError, match=r"would replace \S*fig\.csv, which is there without a figure\. Give another"):
+        drawn.save(tmp_path / "fig.pdf")
+    assert [path.name for path in tmp_path.iterdir()] == ["fig.csv"] and (tmp_path / "fig.csv").read_text() == "mine"
+    assert drawn.save(tmp_path / "other") == drawn.save(tmp_path / "other")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy
@@ -174,3 +175,19 @@ def test_mistakes(make_run, warnings_as_text):
         assert text in str(error.value)
     assert all("1 of 2 runs" in text for text in warnings_as_text)
     warnings_as_text.clear()
+
+
+@pytest.mark.parametrize("draw", ["plot_bars", "plot_profiles", "plot_intervals", "plot_sample_efficiency"])
+def test_runs_of_a_group_that_differ_in_more_than_a_seed_are_said(make_run, warnings_as_text, draw):
+    """By a warning and by the figure; what only tells tasks or groups apart is not meant."""
+    for algo, (env, width), seed in itertools.product("ab", (("p", 64), ("q", 128)), range(4)):
+        make_run(1.0 + seed, 2.0 + seed, algo=algo, env=env, width=width, lr=seed // 2, seed=seed)
+    drawn = getattr(rla, draw)("t", "return", by="algo", tasks="env")
+    (text,) = warnings_as_text
+    assert text.startswith(f"{draw}: runs of one group also differ in lr, and count as its seeds.")
+    assert "runs of a group also differ in lr" in " ".join(
+        text.get_text().replace("\n", " ") for text in drawn.figure.texts
+    )
+    warnings_as_text.clear()
+    drawn = getattr(rla, draw)("t", "return", by=["algo", "lr"], tasks="env")
+    assert "also differ" not in " ".join(text.get_text() for text in drawn.figure.texts)

@@ -27,6 +27,7 @@ from rla_hooks.statistics import (
     sample_efficiency,
     stratified_bootstrap,
 )
+from rla_hooks.statistics.measured import coverage_over_tasks
 
 stats = pytest.importorskip("scipy.stats")
 
@@ -318,6 +319,18 @@ def test_the_page_has_the_figures_that_warnings_and_figures_tell():
     for _, method, *figures in rows:
         for seeds, figure in zip((3, 5, 10, 20, 50), figures):
             assert 100 * coverage(method, seeds) == pytest.approx(float(figure), abs=0.75)
+
+
+def test_the_page_has_the_coverage_over_tasks_that_figures_tell():
+    """Rounded to whole percents."""
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in PAGE.splitlines()]
+    rows = [row for row in rows if len(row) == 5 and row[1] in ("mean", "iqm", "median")]
+    assert [row[:2] for row in rows] == [
+        [tasks, name] for tasks in ("2", "5", "26") for name in ("mean", "iqm", "median")
+    ]
+    for tasks, name, *figures in rows:
+        for seeds, figure in zip((3, 5, 10), figures):
+            assert 100 * coverage_over_tasks(name, seeds, int(tasks)) == pytest.approx(float(figure), abs=0.75)
 
 
 def test_the_import_is_light():

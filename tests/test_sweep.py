@@ -75,7 +75,7 @@ def test_the_commands_of_the_readme_work(sweep, root, command, tmp_path):
     )
     assert table[0] == shown[0] and [line[:2] for line in table] == [line[:2] for line in shown]
     assert [len(line) for line in table] == [len(line) for line in shown]
-    assert len((tmp_path / "curves.csv").read_text().splitlines()) > 1000
+    assert len((tmp_path / "metrics.csv").read_text().splitlines()) > 1000
 
 
 def test_listing_and_filtering(root, command):

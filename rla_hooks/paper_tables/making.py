@@ -11,7 +11,7 @@ from rla_hooks.paper_tables.notes import notes_of
 from rla_hooks.paper_tables.parts import data_of, grid_columns, keys_of, part_of, seeds_of
 from rla_hooks.paper_tables.table import ScoreTable
 from rla_hooks.plot.checks import Mistakes
-from rla_hooks.plot.groups import Legend, chosen_runs, grouped, names_of
+from rla_hooks.plot.groups import Legend, chosen_runs, grouped
 from rla_hooks.plot.score_rule import score_rule
 from rla_hooks.plot.scores import scores_of
 from rla_hooks.plot.task_curves import Range, curves_of, range_of
@@ -95,8 +95,7 @@ def score_table(
     keys = keys_of(by_columns) if legend is None else [Key("", [group.label for group in groups])]
     seeds = seeds_of(parts)
     columns_of_numbers = [*grid_columns(parts, want, seeds, tasks)]
-    apart = [*scored[0].by, *([tasks] if tasks else [])]
-    joined = dict.fromkeys(name for group in groups for name in names_of(group.runs, None, without=apart))
+    joined = dict.fromkeys(name for scores in scored for name in scores.joined())
     notes = notes_of(want, scored, columns_of_numbers, seeds, [*joined])
     grid = Grid([*keys, Key("runs", [*map(str, seeds)], is_number=True)], columns_of_numbers, notes)
     return ScoreTable(grid, data_of(by_columns, parts, tasks), found.query)

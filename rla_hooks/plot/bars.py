@@ -19,6 +19,7 @@ from rla_hooks.plot.output import PaperFigure
 from rla_hooks.plot.paper import look_of, paper_figure, paper_style
 from rla_hooks.plot.score_figure import (
     check_common,
+    joined_note,
     lines_in,
     metric_label,
     named_rows,
@@ -116,6 +117,7 @@ def plot_bars(
         f"{found[0].rule} of {_seeds(found)}",
         "" if band is None or min(counts) > 1 else "no interval of one seed",
         "dots: seeds" if individual and max(counts) > 1 else "",
+        joined_note("plot_bars", *found),
         *dict.fromkeys(note for scores in found for note in scores.notes),
     )
     with paper_style():

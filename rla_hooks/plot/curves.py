@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy
@@ -11,13 +11,14 @@ import numpy
 from rla_hooks.errors import warn
 from rla_hooks.plot.bands import check_band
 from rla_hooks.plot.checks import Mistakes, is_number
-from rla_hooks.plot.curve_data import Options, curves_of, numbers_of, panels_of
+from rla_hooks.plot.curve_data import Options, Panel, curves_of, numbers_of, panels_of
 from rla_hooks.plot.curve_figure import CurveFigure, Look, drawn
-from rla_hooks.plot.groups import Legend, chosen_runs, grouped, names_of
-from rla_hooks.plot.looks import check_looks, lines_of
+from rla_hooks.plot.groups import Group, Legend, chosen_runs, grouped, joined, joined_text, names_of
+from rla_hooks.plot.looks import check_looks, check_on_log_axis, lines_of
 from rla_hooks.plot.output import target_of
 from rla_hooks.plot.paper import check_size
 from rla_hooks.plot.resample import check_resample, check_smooth
+from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.writers.base import STEP
 
 _MANY = 20  # curves of a panel that nobody can tell apart
@@ -74,7 +75,8 @@ def plot_curves(
     in inches; the legend is added to the height. save: a path; see ``CurveFigure.save``.
 
     Raises :class:`~rla_hooks.errors.ConfigError` with all mistakes, and for no runs or metrics that no run has. What is
-    left out of the figure gives a warning: runs without the metric, rows that a resumed run has logged again.
+    left out of the figure gives a warning: runs without the metric, rows that a resumed run has logged again; so does,
+    as the figure says, too, what runs of one curve differ in beside their seeds.
 
     >>> import rla_hooks as rla
     >>> for algo in ("ppo", "sac"):
@@ -102,6 +104,8 @@ def plot_curves(
     mistakes.flag("individual", individual)
     if not is_number(scale) or scale == 0:
         mistakes.wrong("scale", scale, "a number other than 0, by which y is multiplied.")
+    if "y" in str(log or "") and not mistakes.found:
+        check_on_log_axis(mistakes, baselines or {}, scale)
     if title is not None:
         mistakes.text("title", title)
     if split is not None:
@@ -127,9 +131,18 @@ def plot_curves(
             f"the figure has {len(groups)} curves, which nobody can tell apart. Name what is to be compared by by=, or "
             "choose fewer runs by rla.runs(where=...)"
         )
-    look = Look(lines, baselines or {}, individual, title, size, share or "", legend is not None)
+    remark = joined_text("plot_curves", "curve", joined(_of_curves(groups, panels), [*columns, split]))
+    look = Look(lines, baselines or {}, individual, title, size, share or "", legend is not None, remark)
     figure, axes = drawn(curves, groups, panels, options, look)
     result = CurveFigure(figure, axes, numbers_of(curves, groups, panels, options), found.query, "-".join(names))
     if save is not None:
         result.save(save)
     return result
+
+
+def _of_curves(groups: Sequence[Group], panels: Sequence[Panel]) -> Iterator[list[SavedRun]]:
+    """Yield the runs of each curve."""
+    for panel in panels:
+        inside = {*map(id, panel.runs)}
+        for group in groups:
+            yield [run for run in group.runs if id(run) in inside]

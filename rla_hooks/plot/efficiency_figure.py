@@ -23,6 +23,7 @@ from rla_hooks.plot.score_figure import (
     check_enough,
     draw_line,
     iqm_note,
+    joined_note,
     metric_label,
     scale_note,
     seeds_text,
@@ -104,6 +105,7 @@ def plot_sample_efficiency(
         seeds_text(scores),
         iqm_note(scores) if aggregate == "iqm" else "",
         scale_note(scores, normalize),
+        joined_note(what, scores),
         *scores.notes,
     )
     labels = [scored.group.label for scored in scores.groups]

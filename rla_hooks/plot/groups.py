@@ -132,6 +132,23 @@ def grouped(
     return [Group(label, values, some) for label, (values, some) in zip(labels, found)]
 
 
+def joined(parts: Iterable[Sequence[SavedRun]], apart: Iterable[str | None]) -> list[str]:
+    """Return the parameters, other than seeds and those of ``apart``, in which runs of one part differ."""
+    left_out = {name.removeprefix("hparams.") for name in apart if name is not None}
+    return [*dict.fromkeys(name for runs in parts for name in names_of(runs, None, left_out))]
+
+
+def joined_text(what: str, part: str, names: Sequence[str]) -> str:
+    """Warn that runs which differ in these parameters count as seeds, and return what the figure says of it."""
+    if not names:
+        return ""
+    warn(
+        f"{what}: runs of one {part} also differ in {printable(listed(names, 6))}, and count as its seeds. To tell "
+        "them apart name it in by=; to take one value of it: rla.runs(where=...)"
+    )
+    return f"runs of a {part} also differ in {printable(listed(names, 4))}"
+
+
 def label_of(names: Sequence[str], values: Sequence[Any]) -> str:
     """Return what a legend calls a group: texts as they are, other values with their names.
 

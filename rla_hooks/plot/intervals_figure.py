@@ -21,6 +21,7 @@ from rla_hooks.plot.score_figure import (
     check_common,
     check_enough,
     iqm_note,
+    joined_note,
     lines_in,
     metric_label,
     named_rows,
@@ -45,6 +46,7 @@ TITLES = {"median": "Median", "iqm": "IQM", "mean": "Mean", "optimality_gap": "O
 _OWN = ("metric", "statistic", "score", "low", "high", "n")  # columns of the numbers
 _ROW, _LEAST_ROW = 0.24, 0.16  # inches, where there are few groups and where there are many
 _LABELS = 0.28  # the part of the width that names of groups may take
+_TITLE_ROOM, _SMALL = 0.8, 7  # inches that the longest title takes, and points of one that has less
 
 
 class _Bar(NamedTuple):
@@ -120,6 +122,7 @@ def plot_intervals(
         iqm_note(scores) if "iqm" in names else "",
         gap,
         scale_note(scores, normalize),
+        joined_note("plot_intervals", scores),
         *scores.notes,
     )
     with paper_style():
@@ -157,12 +160,20 @@ def _draw(
     figure, axes = paper_figure(1, len(aggregates), size=with_height(size, height), share_y=True)
     for panel, name in zip(axes, aggregates):
         _draw_panel(panel, [bar for bar in bars if bar.aggregate == name], len(labels))
-        set_name(panel.title, TITLES[name])
+        _entitle(panel, TITLES[name], figure.get_figwidth() * (1 - _LABELS) / len(aggregates))
         spaced_ticks(panel, figure, len(aggregates))
     named_rows(axes[0], wrapped(labels, figure.get_figwidth() * _LABELS, lines_in(row)), is_math)
     if title is not None:
         set_name(figure.suptitle(""), title, is_math=True)
     return figure, axes
+
+
+def _entitle(panel: Any, title: str, room: float) -> None:
+    """Write a title above a panel: small, and a word a line, where it would touch those of its neighbours."""
+    is_narrow = room < _TITLE_ROOM
+    set_name(panel.title, title.replace(" ", "\n") if is_narrow else title)
+    if is_narrow:
+        panel.title.set_fontsize(_SMALL)
 
 
 def _draw_panel(panel: Any, bars: Sequence[_Bar], count: int) -> None:

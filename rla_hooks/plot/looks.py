@@ -39,6 +39,17 @@ def check_looks(mistakes: Mistakes, colors: Any, markers: Any, baselines: Any) -
             )
 
 
+def check_on_log_axis(mistakes: Mistakes, baselines: Mapping[str, Any], scale: float) -> None:
+    """Note baselines at or below 0, which a logarithmic axis cannot show."""
+    for label, value in baselines.items():
+        inner = value.values() if isinstance(value, Mapping) else [value]
+        if not all(each * scale > 0 for each in inner):
+            mistakes.add(
+                f"baselines has {shown(label, 100)}: {shown(value, 100)}, but log has y. Allowed: numbers above 0 "
+                "(after scale). Leave it out, or take another axis."
+            )
+
+
 def _values(name: str, given: Any, mistakes: Mistakes) -> list[Any]:
     if given is None:
         return []

@@ -71,10 +71,12 @@ class PaperFigure:
         """Write PDF, PNG and the numbers as csv, beside each other, and return their paths.
 
         path: of one of them, with or without its ending (``.svg`` is written beside the others), or a folder that is
-        there or ends in ``/``; then the file has the figure's name. Folders are made, files replaced.
-        Raises :class:`~rla_hooks.errors.ConfigError` for a path that cannot be written.
+        there or ends in ``/``; then the file has the figure's name. Folders are made, files of a figure replaced.
+        Raises :class:`~rla_hooks.errors.ConfigError` for a path that cannot be written, and
+        where a csv file is there that belongs to no figure.
         """
         base, kinds = target_of(path, self.name)
+        _check_csv(base)
         metadata = {"Title": printable(self.name), "Creator": f"rla_hooks {__version__}"}
         query = printable(self.query)
         of_kind: dict[str, dict[str, Any]] = {
@@ -134,6 +136,16 @@ def target_of(path: Any, name: str) -> tuple[Path, tuple[str, ...]]:
             f"save is {shown(text, 300)}: a file's name has at most {PART_LIMIT} bytes. Give a shorter one."
         )
     return found, kinds
+
+
+def _check_csv(base: Path) -> None:
+    """Raise ConfigError where the numbers would replace a table that stands there without a figure, and is not ours."""
+    path = base.with_name(f"{base.name}.csv")
+    if path.exists() and not any(base.with_name(base.name + kind).exists() for kind in _KINDS):
+        raise ConfigError(
+            f"the numbers of the figure would replace {shell_path(path)}, which is there without a figure. Give "
+            "another path, or move that file."
+        )
 
 
 def _write(base: Path, kind: str, content: bytes) -> Path:

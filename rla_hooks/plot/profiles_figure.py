@@ -20,6 +20,7 @@ from rla_hooks.plot.score_figure import (
     check_common,
     check_enough,
     draw_line,
+    joined_note,
     metric_label,
     scale_note,
     seeds_text,
@@ -97,6 +98,7 @@ def plot_profiles(
         bootstrap_text(level, reps, scores, (), "pointwise bands"),
         seeds_text(scores),
         scale_note(scores, normalize),
+        joined_note("plot_profiles", scores),
         *scores.notes,
     )
     labels = [scored.group.label for scored in scores.groups]

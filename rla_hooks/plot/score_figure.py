@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from rla_hooks.errors import warn
 from rla_hooks.plot.checks import Mistakes
+from rla_hooks.plot.groups import joined_text
 from rla_hooks.plot.mathtext import can_be_read, set_name
 from rla_hooks.plot.paper import SIZES, check_size, look_of
 from rla_hooks.plot.score_rule import score_rule
@@ -19,13 +20,13 @@ from rla_hooks.plot.task_curves import range_of
 from rla_hooks.plot.task_scale import check_normalize
 from rla_hooks.statistics import Interval
 from rla_hooks.statistics.inputs import check_settings
-from rla_hooks.statistics.measured import FEW_SEEDS, coverage
+from rla_hooks.statistics.measured import FEW_SEEDS, coverage_over_tasks
 from rla_hooks.texts import printable
 
 _PAD = 0.03  # inches
 _LABEL = 8  # points
 _POINTS = 7 / 72 * 0.6  # inches that a letter takes, about
-_MEASURED_AS = {"mean": "percentile", "optimality_gap": "percentile"}  # the percentile bootstrap of a mean
+_ROUND = [1, 2, 2.5, 5, 10]  # the first digits of what lies between two ticks
 
 
 def check_common(
@@ -89,12 +90,12 @@ def check_enough(scores: Any, label: str) -> bool:
 def bootstrap_text(level: float, reps: int, scores: Scores, aggregates: Sequence[str], kind: str = "intervals") -> str:
     """Return what a figure says of its intervals, and what those of these aggregates of few seeds are worth."""
     counts = [min(group.counts().values()) for group in scores.groups]
-    text = f"{100 * level:g} % {kind} of the stratified bootstrap ({reps:,} repetitions)"
     if max(counts) < 2:
         return f"no {kind}: one seed"
+    text = f"{100 * level:g} % {kind} of the stratified bootstrap ({reps:,} repetitions)"
     fewest = min(count for count in counts if count > 1)
-    if aggregates and len(scores.tasks) == 1 and level == 0.95 and fewest < FEW_SEEDS:
-        parts = [round(100 * coverage(_MEASURED_AS.get(name, name), fewest)) for name in aggregates]
+    if aggregates and level == 0.95 and fewest < FEW_SEEDS:
+        parts = [round(100 * coverage_over_tasks(name, fewest, len(scores.tasks))) for name in aggregates]
         real = " to ".join(dict.fromkeys((str(min(parts)), str(max(parts)))))
         text += f", which hold the true value in about {real} % of experiments"
     return text + (", none for groups of one seed" if min(counts) < 2 else "")
@@ -144,7 +145,12 @@ def iqm_note(scores: Scores) -> str:
 
 def spaced_ticks(panel: Any, figure: Any, panels: int = 1) -> None:
     """Let the x axis have only as many ticks as have room beside each other. panels: in a row."""
-    panel.xaxis.set_major_locator(MaxNLocator(max(2, int(figure.get_figwidth() / panels / 0.5))))
+    panel.xaxis.set_major_locator(MaxNLocator(max(2, int(figure.get_figwidth() / panels / 0.5)), steps=_ROUND))
+
+
+def joined_note(what: str, *found: Scores) -> str:
+    """Warn of parameters in which runs of one group differ, and return what the figure says of it."""
+    return joined_text(what, "group", [*dict.fromkeys(name for scores in found for name in scores.joined())])
 
 
 def scale_note(scores: Scores, normalize: Any) -> str:

@@ -9,7 +9,7 @@ import numpy
 
 from rla_hooks.errors import ConfigError, warn
 from rla_hooks.plot import task_curves
-from rla_hooks.plot.groups import Group, Legend, grouped, names_of
+from rla_hooks.plot.groups import Group, Legend, grouped, joined, names_of
 from rla_hooks.plot.score_rule import ScoreRule, common_range, score_rule
 from rla_hooks.plot.task_scale import Normalize, normalized
 from rla_hooks.query.saved_run import SavedRun
@@ -80,6 +80,11 @@ class Scores(NamedTuple):
         for each in self.groups:
             _tell_unequal(each)
         return [each.array() for each in self.groups]
+
+    def joined(self) -> list[str]:
+        """Return the parameters, other than seeds, in which runs of one group on one task differ."""
+        parts = [[score.run for score in some] for _, of_task in self.groups for some in of_task.values()]
+        return joined(parts, [*self.by, self.task_column])
 
 
 def _tell_unequal(scored: ScoredGroup) -> None:

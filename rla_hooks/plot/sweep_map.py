@@ -89,7 +89,7 @@ def plot_sweep(
     mistakes.raise_any()
     scores = scores_of(chosen, metric, names, None, score, window, x, x_range)
     grid = _grid(chosen, names, scores, estimator)
-    others = names_of(chosen, None, without=names)
+    others = scores.joined()
     if others:
         warn(
             f"plot_sweep: runs of one cell also differ in {printable(listed(others, 6))}, which are joined. To see one "

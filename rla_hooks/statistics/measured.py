@@ -19,6 +19,13 @@ _COVERAGE = {
     "iqm": (0.50, 0.75, 0.90, 0.94, 0.94, 0.95),
     "median": (0.50, 0.75, 0.93, 0.94, 0.94, 0.94),
 }
+# Of aggregates over several tasks, by the number of tasks, and of 2, 3, 5 and 10 seeds.
+_TASKS = (2, 5, 26)
+_OVER_TASKS = {
+    "mean": ((0.56, 0.76, 0.84, 0.90), (0.73, 0.84, 0.89, 0.93), (0.81, 0.88, 0.90, 0.93)),
+    "iqm": ((0.45, 0.61, 0.74, 0.85), (0.70, 0.82, 0.89, 0.91), (0.80, 0.88, 0.90, 0.94)),
+    "median": ((0.56, 0.76, 0.84, 0.90), (0.55, 0.78, 0.84, 0.89), (0.70, 0.80, 0.82, 0.87)),
+}
 
 
 def coverage(method: str, seeds: int) -> float:
@@ -38,3 +45,17 @@ def coverage(method: str, seeds: int) -> float:
     if not is_whole(seeds) or seeds < 2:
         raise ConfigError(f"seeds is {seeds!r}. Allowed: a whole number from 2.")
     return float(np.interp(np.log(seeds), np.log(_SEEDS), _COVERAGE[method]))
+
+
+def coverage_over_tasks(statistic: str, seeds: int, tasks: int) -> float:
+    """Return the same for the stratified bootstrap of a statistic over all tasks, of 2 to 10 seeds of each.
+
+    statistic: ``"mean"``, ``"iqm"``, ``"median"``, ``"optimality_gap"``, which is a mean.
+
+    >>> round(coverage_over_tasks("mean", 5, tasks=1), 2), coverage_over_tasks("median", 5, tasks=26)
+    (0.83, 0.82)
+    """
+    name = {"optimality_gap": "mean"}.get(statistic, statistic)
+    of_one = coverage("percentile" if name == "mean" else name, seeds)
+    of_many = [float(np.interp(np.log(seeds), np.log(_SEEDS[:4]), part)) for part in _OVER_TASKS[name]]
+    return float(np.interp(np.log(tasks), np.log((1, *_TASKS)), (of_one, *of_many)))
