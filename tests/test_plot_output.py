@@ -10,6 +10,7 @@ import numpy
 import pytest
 from PIL import Image
 
+import rla_hooks as rla
 from rla_hooks.columns import Column
 from rla_hooks.errors import ConfigError
 from rla_hooks.plot.output import PaperFigure
@@ -115,3 +116,23 @@ def test_a_table_that_belongs_to_no_figure_is_not_replaced(drawn, tmp_path):
         drawn.save(tmp_path / "fig.pdf")
     assert [path.name for path in tmp_path.iterdir()] == ["fig.csv"] and (tmp_path / "fig.csv").read_text() == "mine"
     assert drawn.save(tmp_path / "other") == drawn.save(tmp_path / "other")
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        rla.plot_curves,
+        rla.plot_bars,
+        rla.plot_profiles,
+        rla.plot_intervals,
+        rla.plot_sample_efficiency,
+        rla.plot_sweep,
+        rla.plot_images,
+    ],
+)
+def test_a_path_that_cannot_be_written_is_told_before_a_figure_is_drawn(make_run, draw):
+    """With the other mistakes, and with the name of the call."""
+    make_run(1.0)
+    with pytest.raises(ConfigError, match=r"(?s)^plot_\w+: \d mistakes:.*save is 'return.jpg'") as error:
+        draw("t", "return", size="A4", save="return.jpg")
+    assert "size is 'A4'" in str(error.value)

@@ -101,7 +101,7 @@ def plot_bars(
     >>> drawn.data[["algo", "score", "n"]].values.tolist()
     [['dqn', 3.0, 3], ['ppo', 4.0, 3]]
     """
-    mistakes = check_common("plot_bars", "", score, window, x_range, normalize, size, title)
+    mistakes = check_common("plot_bars", "", score, window, x_range, normalize, size, title, save)
     names = mistakes.names("metrics", metrics, "'perf/return'")
     check_band(mistakes, estimator, band)
     mistakes.flag("individual", individual)

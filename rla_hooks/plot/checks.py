@@ -78,6 +78,10 @@ class Mistakes:
         if not isinstance(value, str):
             self.wrong(name, value, "a text.")
 
+    def text_or_none(self, name: str, value: object) -> None:
+        if value is not None:
+            self.text(name, value)
+
     def flag(self, name: str, value: object) -> None:
         if not isinstance(value, bool):
             self.wrong(name, value, "True or False.")

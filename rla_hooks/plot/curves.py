@@ -15,7 +15,7 @@ from rla_hooks.plot.curve_data import Options, Panel, curves_of, numbers_of, pan
 from rla_hooks.plot.curve_figure import CurveFigure, Look, drawn
 from rla_hooks.plot.groups import Group, Legend, chosen_runs, grouped, joined, joined_text, names_of
 from rla_hooks.plot.looks import check_looks, check_on_log_axis, lines_of
-from rla_hooks.plot.output import target_of
+from rla_hooks.plot.output import check_save
 from rla_hooks.plot.paper import check_size
 from rla_hooks.plot.resample import check_resample, check_smooth
 from rla_hooks.query.saved_run import SavedRun
@@ -90,9 +90,8 @@ def plot_curves(
     """
     mistakes = Mistakes("plot_curves")
     names = mistakes.names("metrics", metrics, '"perf/return"')
-    ranges = {"x_range": x_range, "y_range": y_range}
-    for name, value in ranges.items():
-        mistakes.range(name, value)
+    mistakes.range("x_range", x_range)
+    mistakes.range("y_range", y_range)
     mistakes.text("x", x)
     check_band(mistakes, estimator, band)
     check_smooth(mistakes, smooth)
@@ -106,13 +105,9 @@ def plot_curves(
         mistakes.wrong("scale", scale, "a number other than 0, by which y is multiplied.")
     if "y" in str(log or "") and not mistakes.found:
         check_on_log_axis(mistakes, baselines or {}, scale)
-    if title is not None:
-        mistakes.text("title", title)
-    if split is not None:
-        mistakes.text("split", split)
-    if save is not None:
-        with mistakes.noted():
-            target_of(save, "curves")
+    mistakes.text_or_none("title", title)
+    mistakes.text_or_none("split", split)
+    check_save(mistakes, save)
     mistakes.raise_any()
     found = chosen_runs(runs, "plot_curves")
     with mistakes.raised():

@@ -88,7 +88,7 @@ def plot_sample_efficiency(
     [[0.0, 1.5, 4.0], [1000.0, 11.5, 4.0], [2000.0, 21.5, 4.0]]
     """
     what = "plot_sample_efficiency"
-    mistakes = check_common(what, metric, "last", None, x_range, normalize, size, title, (level, reps, seed))
+    mistakes = check_common(what, metric, "last", None, x_range, normalize, size, title, save, (level, reps, seed))
     mistakes.choice("aggregate", aggregate, [*AGGREGATES])
     check_resample(mistakes, resample)
     chosen = chosen_runs(runs, what)

@@ -16,7 +16,7 @@ from rla_hooks.plot.groups import Legend, chosen_runs, grouped, names_of
 from rla_hooks.plot.image_files import ImageFile, chosen_images
 from rla_hooks.plot.legend import add_foot
 from rla_hooks.plot.mathtext import set_name
-from rla_hooks.plot.output import PaperFigure
+from rla_hooks.plot.output import PaperFigure, check_save
 from rla_hooks.plot.paper import check_size, paper_figure, paper_style
 from rla_hooks.plot.score_figure import with_height, wrapped
 from rla_hooks.query.frames import column_of
@@ -67,9 +67,9 @@ def plot_images(
     """
     mistakes = Mistakes("plot_images")
     check_size(mistakes, size)
-    for argument, value in (("name", name), ("title", title)):
-        if value is not None:
-            mistakes.text(argument, value)
+    check_save(mistakes, save)
+    mistakes.text_or_none("name", name)
+    mistakes.text_or_none("title", title)
     if step is not None and (not isinstance(step, int) or isinstance(step, bool) or step < 0):
         mistakes.wrong("step", step, "the step that an image was saved with, 0 or more.")
     if columns is not None and (not isinstance(columns, int) or isinstance(columns, bool) or not 0 < columns <= 50):

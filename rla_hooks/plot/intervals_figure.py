@@ -101,7 +101,7 @@ def plot_intervals(
     [['median', 0.5, 3], ['iqm', 0.5, 3], ['mean', 0.5, 3], ['optimality_gap', 0.5, 3]]
     """
     mistakes = check_common(
-        "plot_intervals", metric, score, window, x_range, normalize, size, title, (level, reps, seed)
+        "plot_intervals", metric, score, window, x_range, normalize, size, title, save, (level, reps, seed)
     )
     if aggregates is None:
         aggregates = [name for name in TITLES if name != "optimality_gap" or normalize is not None]

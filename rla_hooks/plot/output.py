@@ -21,6 +21,7 @@ from rla_hooks._version import __version__
 from rla_hooks.errors import ConfigError, did_you_mean
 from rla_hooks.figures.saving import render
 from rla_hooks.filenames import PART_LIMIT, safe_part
+from rla_hooks.plot.checks import Mistakes
 from rla_hooks.plot.paper import paper_style
 from rla_hooks.query.frames import AnyColumn, to_frame
 from rla_hooks.query.plain_rows import csv_text
@@ -146,6 +147,12 @@ def _check_csv(base: Path) -> None:
             f"the numbers of the figure would replace {shell_path(path)}, which is there without a figure. Give "
             "another path, or move that file."
         )
+
+
+def check_save(mistakes: Mistakes, save: Any) -> None:
+    """Note a path that no figure can be written to, before it is drawn; None writes none."""
+    if save is not None:
+        mistakes.note_raised(lambda: target_of(save, "figure"))
 
 
 def _write(base: Path, kind: str, content: bytes) -> Path:

@@ -82,7 +82,7 @@ def plot_profiles(
     {'dqn': [0.75, 0.25, 0.0], 'ppo': [0.75, 0.5, 0.0]}
     """
     mistakes = check_common(
-        "plot_profiles", metric, score, window, x_range, normalize, size, title, (level, reps, seed)
+        "plot_profiles", metric, score, window, x_range, normalize, size, title, save, (level, reps, seed)
     )
     _check_thresholds(mistakes, thresholds)
     chosen = chosen_runs(runs, "plot_profiles")

@@ -13,6 +13,7 @@ from rla_hooks.errors import warn
 from rla_hooks.plot.checks import Mistakes
 from rla_hooks.plot.groups import joined_text
 from rla_hooks.plot.mathtext import can_be_read, set_name
+from rla_hooks.plot.output import check_save
 from rla_hooks.plot.paper import SIZES, check_size, look_of
 from rla_hooks.plot.score_rule import score_rule
 from rla_hooks.plot.scores import Scores
@@ -38,14 +39,15 @@ def check_common(
     normalize: Any = None,
     size: Any = "neurips",
     title: Any = None,
+    save: Any = None,
     settings: tuple[Any, Any, Any] = (0.95, 2000, 0),
 ) -> Mistakes:
     """Return the mistakes in arguments that these figures share. settings: level, reps and seed of a bootstrap."""
     mistakes = Mistakes(what)
     mistakes.text("metric", metric)
     check_size(mistakes, size)
-    if title is not None:
-        mistakes.text("title", title)
+    check_save(mistakes, save)
+    mistakes.text_or_none("title", title)
     mistakes.note_raised(
         lambda: score_rule(score, window),
         lambda: range_of(x_range),

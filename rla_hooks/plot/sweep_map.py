@@ -81,7 +81,7 @@ def plot_sweep(
     >>> drawn.data["score"].tolist(), drawn.data["n"].tolist()
     ([74.0, 164.0, 138.0, 228.0], [1, 1, 1, 1])
     """
-    mistakes = check_common("plot_sweep", metric, score, window, x_range, None, size, title)
+    mistakes = check_common("plot_sweep", metric, score, window, x_range, None, size, title, save)
     mistakes.choice("estimator", estimator, [*ESTIMATORS])
     mistakes.choice("colors", colors, [*matplotlib.colormaps])
     chosen = chosen_runs(runs, "plot_sweep")
