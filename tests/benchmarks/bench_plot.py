@@ -51,8 +51,8 @@ def _seconds(code, *arguments):
 def _make(root):
     make_root(root, RUNS, ROWS, metrics=4)
     for number, file in enumerate(sorted((root / "log").rglob("parameter.json"))):
-        content = json.loads(file.read_text())
-        file.write_text(json.dumps(content | {"algo": f"algo{number % GROUPS}", "lr": 0.1, "width": 64}))
+        seed, algo = divmod(number, GROUPS)
+        file.write_text(json.dumps({"algo": f"algo{algo}", "lr": 0.1, "width": 64, "seed": seed}))
 
 
 def _figures(folder):
