@@ -122,6 +122,8 @@ def test_several_metrics_have_commas_between_them(log_root, command, tmp_path):
         ("--band std", "--band counts only for a figure. Add --save FILE, or --show."),
         ("--by algo --title x", "--by, --title count only for a figure."),
         ("--smooth 0.5", "--smooth is 0.5. Allowed: a number of rows; of a figure, also a weight below 1."),
+        ("--smooth inf", "--smooth is inf. Allowed: a number of rows;"),
+        ("--save x --smooth inf", "smooth is inf. Allowed: a weight"),
         ("--save x --width 40", "--width and --height count only in the terminal. The size of a figure: --size."),
         ("--save x --kind bar", "--kind is 'bar'. Known: curves, bars, "),
         ("--save x --kind bars --split lr", "--split does not count for --kind bars, but for: curves."),

@@ -145,3 +145,23 @@ def test_titles_do_not_touch(scores, size):
     boxes = [panel.title.get_window_extent() for panel in drawn.axes]
     assert all(one.x1 < other.x0 for one, other in itertools.pairwise(boxes))
     assert boxes[-1].x1 <= drawn.figure.bbox.x1
+
+
+def test_tasks_with_more_seeds(make_run):
+    """As many as all have are taken, and the figure says how many these are."""
+    for env, count in (("p", 5), ("q", 3)):
+        for seed in range(count):
+            make_run(float(seed), env=env, seed=seed)
+    with pytest.warns(rla.RLAWarning, match="take the first 3 of each"):
+        drawn = rla.plot_intervals("t", "return", tasks="env")
+    said = " ".join(text.get_text().replace("\n", " ") for text in drawn.figure.texts)
+    assert "; 3 seeds of each of 2 tasks, of tasks with more the first" in said and set(drawn.data.n) == {3}
+
+
+def test_tasks_that_are_numbers_may_be_named_by_texts(make_run):
+    """As the command line names them."""
+    for env in (1, 2):
+        for seed in range(2):
+            make_run(float(env * seed), env=env, seed=seed)
+    drawn = rla.plot_intervals("t", "return", tasks="env", normalize={"1": (0, 1), "2": (0, 2)}, aggregates="mean")
+    assert drawn.data.score.tolist() == [0.5]

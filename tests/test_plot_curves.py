@@ -416,3 +416,44 @@ def test_a_baseline_that_a_log_axis_cannot_show(five):
         with pytest.raises(ConfigError, match=r"baselines has 'random': .* but log has y\. Allowed: numbers above 0"):
             rla.plot_curves(five, "perf/return", by="algo", log="y", **options)
     assert rla.plot_curves(five, "perf/return", by="algo", log="x", baselines={"random": 0}, x_range=(1, None)).axes
+
+
+def test_values_that_no_float_can_square(make):
+    """They are gaps, as infinities are: no axis could hold them."""
+    make([0, 10, 20], {"seed": 0}, perf=[1.0, 1e200, 3.0])
+    runs = make([0, 10, 20], {"seed": 1}, perf=[1.0, -1e308, 5.0])
+    figure = rla.plot_curves(runs, "perf", save="huge")
+    assert figure.data["y"].tolist()[::2] == [1, 4] and figure.data["n"].tolist() == [2, 0, 2]
+    assert "Gaps: 2 values" in note(figure)
+
+
+def test_points_beside_all_runs(make):
+    """The message is about the argument that was given."""
+    runs = make([0, 10, 20], perf=[1.0, 2.0, 3.0])
+    with pytest.raises(ConfigError, match=r"resample is \[50, 60\], and no run has rows there"):
+        rla.plot_curves(runs, "perf", resample=[50, 60])
+
+
+def test_ticks_of_many_steps_differ(make):
+    """Also where they are millions that differ by ones."""
+    runs = make(range(10_000_000, 10_000_020), perf=[1.0] * 20)
+    figure = rla.plot_curves(runs, "perf")
+    figure.figure.draw_without_rendering()
+    labels = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    assert len({*labels}) == len(labels) and "10000005" in labels
+
+
+def test_logarithmic_axes_have_no_place_for_0(make):
+    """A range that begins there follows the data."""
+    runs = make([0, 10, 100], perf=[1.0, 2.0, 3.0])
+    figure = rla.plot_curves(runs, "perf", log="xy", x_range=(0, 100), y_range=(0, 10), save="log")
+    (low, high), (left, right) = figure.axes[0].get_ylim(), figure.axes[0].get_xlim()
+    assert 0.5 < low < 1 and high == 10 and 5 < left < 10 and right == 100
+
+
+def test_labels_that_begin_with_an_underscore(make):
+    """matplotlib leaves such out of legends, and the names of others then stand at the wrong curves."""
+    for algo in ("_x", "y"):
+        runs = make(range(2), {"algo": algo}, perf=[1.0, 2.0])
+    figure = rla.plot_curves(runs, "perf", baselines={"_base": 1.0})
+    assert texts(figure) == ["_x", "y", "_base"] and len(figure.figure.legends[0].legend_handles) == 3

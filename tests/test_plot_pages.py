@@ -44,3 +44,9 @@ def test_what_cannot_be_written_is_refused(figures, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="cannot be written"):
         save_pages(figures, tmp_path / "file" / "all.pdf")
+
+
+def test_a_path_that_no_system_takes(figures):
+    """Is refused in words."""
+    with pytest.raises(ConfigError, match=r"path is 'a\\x00b.pdf'"):
+        save_pages(figures, "a\0b.pdf")

@@ -208,3 +208,10 @@ def test_it_shows_itself_in_a_notebook_and_on_a_terminal():
     table = rla.score_table("t", "return")
     assert table._repr_markdown_() == str(table) == table.markdown()
     assert repr(table) == "ScoreTable(1 rows, 3 columns, runs: rla.runs(task='t'))"
+
+
+def test_a_path_that_no_system_takes(make_run):
+    """Is refused in words."""
+    make_run(1.0)
+    with pytest.raises(ConfigError, match=r"path is 'a\\x00b.tex'"):
+        rla.score_table("t", "return").save("a\0b.tex")

@@ -191,3 +191,16 @@ def test_runs_of_a_group_that_differ_in_more_than_a_seed_are_said(make_run, warn
     warnings_as_text.clear()
     drawn = getattr(rla, draw)("t", "return", by=["algo", "lr"], tasks="env")
     assert "also differ" not in " ".join(text.get_text() for text in drawn.figure.texts)
+
+
+def test_areas_say_over_what_they_are(make_run):
+    """A run that crashed cuts those of all runs of its task."""
+    make_run(*range(20), env="p", seed=0)
+    make_run(*range(3), env="p", seed=1)
+    make_run(*range(5), env="q", seed=0)
+    with pytest.warns(rla.RLAWarning, match="ended early"):
+        scores = scores_of(rla.runs(), "return", by=[], tasks="env", score="area")
+    assert scores.notes[0] == "areas over time-step: p: 0 to 20, q: 0 to 40"
+    assert scores_of(rla.runs(where="env == 'q'"), "return", by=[], score="area").notes == (
+        "areas over time-step 0 to 40",
+    )

@@ -89,3 +89,13 @@ def test_mistakes_are_told_at_once(sweep):
         assert text in str(error.value)
     with pytest.raises(rla.ConfigError, match="no run has the parameter 'with'"):
         rla.plot_sweep("t", "return", by=["lr", "with"])
+
+
+def test_long_values_that_differ_at_the_end(make_run):
+    """Their texts differ, too."""
+    for width in (128, 256):
+        for lr in LR:
+            make_run(1.0, net=[256, 256, 256, width], lr=lr)
+    panel = rla.plot_sweep("t", "return", by=["lr", "net"]).axes[0]
+    texts = [label.get_text() for label in panel.get_yticklabels()]
+    assert texts == ["[256, 2…56, 128]", "[256, 2…56, 256]"]

@@ -104,7 +104,7 @@ def plot(
     if width is not None or height is not None:
         raise ConfigError("--width and --height count only in the terminal. The size of a figure: --size.")
     if smooth is not None:
-        given["smooth"] = int(smooth) if smooth >= 1 and smooth == int(smooth) else smooth
+        given["smooth"] = int(smooth) if smooth >= 1 and smooth.is_integer() else smooth
     is_one = kind == "images" or any(metric in each.last for each in found)
     figure = draw(found, [metric] if is_one else names_in([metric]), kind or "curves", given | {"x": x})
     files = figure.save(save) if save is not None else []
@@ -121,7 +121,7 @@ def _rows(smooth: float | None) -> int:
     """Return how many rows a curve in the terminal is smoothed over."""
     if smooth is None:
         return 1
-    if smooth < 1 or smooth != int(smooth):
+    if smooth < 1 or not smooth.is_integer():
         raise ConfigError(f"--smooth is {smooth:g}. Allowed: a number of rows; of a figure, also a weight below 1.")
     return int(smooth)
 

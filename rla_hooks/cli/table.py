@@ -34,7 +34,7 @@ def table(
         str | None,
         typer.Option("--lower-is-better", metavar="NAMES", help="The metrics of which less is better."),
     ] = None,
-    level: Annotated[float, typer.Option(min=0.5, max=0.9999, help="The level of the intervals.")] = 0.95,
+    level: Annotated[float, typer.Option(min=0.5, max=0.999, help="The level of the intervals.")] = 0.95,
     method: Annotated[str, typer.Option(metavar="METHOD", help="Of the mean's interval: t, percentile, bca.")] = "t",
     x: Annotated[str, typer.Option(help="What steps are: time-step, timestamp, or a metric.")] = "time-step",
     kind: Annotated[

@@ -93,7 +93,7 @@ class ScoreTable:
         The folder is made, a file is replaced. Raises :class:`~rla_hooks.errors.ConfigError` for another ending, and a
         path that cannot be written.
         """
-        if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
+        if not isinstance(path, (str, os.PathLike)) or not os.fspath(path) or "\0" in os.fspath(path):
             raise ConfigError(f"path is {shown(path, 100)}. Allowed: the path of a file, such as 'tables/return.tex'.")
         target = Path(path)
         form = next((name for name, ending in FORMATS.items() if ending == target.suffix.lower()), None)

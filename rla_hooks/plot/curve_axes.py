@@ -124,6 +124,7 @@ def _scale_y(axes: Axes, alike: Sequence[Axes], options: Options) -> None:
 
 
 def _log_limits(values: Array, low: float | None, high: float | None, margin: float) -> tuple[float, float]:
-    """Return the limits of a logarithmic axis for values above 0; ends that are given stay."""
+    """Return the limits of a logarithmic axis for values above 0; ends above 0 that are given stay."""
     least, greatest = (float(values.min()), float(values.max())) if len(values) else (1.0, 10.0)
-    return least / margin if low is None else low, greatest * margin if high is None else high
+    low = low if low is not None and low > 0 else least / margin
+    return low, high if high is not None and high > low else max(greatest, low) * margin

@@ -15,6 +15,7 @@ from rla_hooks.plot.data_columns import key_columns, with_gaps
 from rla_hooks.plot.gather import Array, Points, points_of_runs
 from rla_hooks.plot.groups import Group, grouped
 from rla_hooks.plot.resample import grid_of, on_grid, smoothed
+from rla_hooks.plot.task_curves import bounded
 from rla_hooks.query.frames import AnyColumn, Repeated, column_of
 from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.texts import printable, shown
@@ -93,14 +94,15 @@ def curves_of(
             if curve is not None:
                 found.append(curve)
     if not found:
-        low, high = options.x_range
-        raise ConfigError(f"x_range is {shown((low, high), 100)}, and no run has rows there.")
+        is_cut = options.x_range != (None, None)
+        name, value = ("x_range", options.x_range) if is_cut else ("resample", options.resample)
+        raise ConfigError(f"{name} is {shown(value, 100)}, and no run has rows there.")
     return found
 
 
 def _prepared(points: Points, options: Options) -> Points:
-    points = smoothed(points, options.smooth)
-    return points if options.scale == 1 else points._replace(y=points.y * options.scale)
+    points = smoothed(points._replace(y=bounded(points.y)), options.smooth)
+    return points if options.scale == 1 else points._replace(y=bounded(points.y * options.scale))
 
 
 def _curve(panel: int, group: int, points: Sequence[Points], options: Options) -> Curve | None:

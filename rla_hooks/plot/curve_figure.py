@@ -50,7 +50,7 @@ class CurveFigure(PaperFigure):
 
 
 class Look(NamedTuple):
-    """How curves are drawn: of each group its line; the texts of a user may hold mathematics. remark: for the note."""
+    """How curves are drawn: of each group its line; the texts of a user may hold mathematics. remarks: for the note."""
 
     lines: Sequence[Mapping[str, Any]]
     baselines: Mapping[str, Any]
@@ -59,7 +59,7 @@ class Look(NamedTuple):
     size: Any
     share: str
     is_math: bool
-    remark: str = ""
+    remarks: Sequence[str] = ()
 
 
 @paper_style()
@@ -77,7 +77,7 @@ def drawn(
     if look.title:
         set_name(axes[0].title if len(axes) == 1 else figure.suptitle(""), look.title, is_math=True)
     handles, labels = _legend(curves, groups, look, baselines)
-    add_foot(figure, handles, labels, _note(curves, options, look.remark), look.is_math)
+    add_foot(figure, handles, labels, _note(curves, options, look.remarks), look.is_math)
     return figure, axes
 
 
@@ -177,7 +177,7 @@ def seeds_text(least: int, most: int) -> str:
     return f"{most} to {least} seeds" if least != most else f"{most} seed{'' if most == 1 else 's'}"
 
 
-def _note(curves: Sequence[Curve], options: Options, remark: str) -> str:
+def _note(curves: Sequence[Curve], options: Options, remarks: Sequence[str]) -> str:
     """Return what the figure says below its legend: how it was made, and what it does not show."""
     least, most = _counts(curves)
     with_band = [n for curve in curves for n in curve.band.n[numpy.isfinite(curve.band.low)].tolist()]
@@ -187,8 +187,7 @@ def _note(curves: Sequence[Curve], options: Options, remark: str) -> str:
         parts[0] += f", {seeds_text(least, most)}"
     if options.band is not None and least == 1:
         parts.append("One seed has no band")
-    if remark:
-        parts.append(f"{remark[0].upper()}{remark[1:]}")
+    parts += [f"{remark[0].upper()}{remark[1:]}" for remark in remarks if remark]
     if isinstance(options.smooth, int):
         parts.append(f"Smoothed: mean of {options.smooth} rows")
     elif options.smooth is not None:

@@ -13,7 +13,7 @@ from rla_hooks.plot.bands import check_band
 from rla_hooks.plot.checks import Mistakes, is_number
 from rla_hooks.plot.curve_data import Options, Panel, curves_of, numbers_of, panels_of
 from rla_hooks.plot.curve_figure import CurveFigure, Look, drawn
-from rla_hooks.plot.groups import Group, Legend, chosen_runs, grouped, joined, joined_text, names_of
+from rla_hooks.plot.groups import Group, Legend, chosen_runs, grouped, joined, joined_text, names_of, twins_note
 from rla_hooks.plot.looks import check_looks, check_on_log_axis, lines_of
 from rla_hooks.plot.output import check_save
 from rla_hooks.plot.paper import check_size
@@ -126,8 +126,9 @@ def plot_curves(
             f"the figure has {len(groups)} curves, which nobody can tell apart. Name what is to be compared by by=, or "
             "choose fewer runs by rla.runs(where=...)"
         )
-    remark = joined_text("plot_curves", "curve", joined(_of_curves(groups, panels), [*columns, split]))
-    look = Look(lines, baselines or {}, individual, title, size, share or "", legend is not None, remark)
+    remarks = [joined_text("plot_curves", "curve", joined(_of_curves(groups, panels), [*columns, split]))]
+    remarks += twins_note(groups)
+    look = Look(lines, baselines or {}, individual, title, size, share or "", legend is not None, remarks)
     figure, axes = drawn(curves, groups, panels, options, look)
     result = CurveFigure(figure, axes, numbers_of(curves, groups, panels, options), found.query, "-".join(names))
     if save is not None:

@@ -11,7 +11,7 @@ from rla_hooks.columns import Column
 from rla_hooks.errors import RLAError
 from rla_hooks.plot import task_curves
 from rla_hooks.plot.data_columns import key_columns, with_gaps
-from rla_hooks.plot.groups import Legend, chosen_runs, grouped, names_of
+from rla_hooks.plot.groups import Legend, chosen_runs, grouped, names_of, twins_note
 from rla_hooks.plot.legend import add_foot
 from rla_hooks.plot.mathtext import set_name
 from rla_hooks.plot.output import PaperFigure
@@ -26,9 +26,9 @@ from rla_hooks.plot.score_figure import (
     joined_note,
     metric_label,
     scale_note,
-    seeds_text,
     sentence,
     spaced_ticks,
+    used_seeds_text,
     with_height,
 )
 from rla_hooks.plot.scores import Scores, by_group
@@ -102,7 +102,7 @@ def plot_sample_efficiency(
     note = sentence(
         f"{_TITLES[aggregate]} of all runs",
         bootstrap_text(level, reps, scores, [aggregate], "pointwise bands"),
-        seeds_text(scores),
+        used_seeds_text(scores),
         iqm_note(scores) if aggregate == "iqm" else "",
         scale_note(scores, normalize),
         joined_note(what, scores),
@@ -150,7 +150,9 @@ def _curves(
             values[at] = value
     there = [0.0 if numpy.isfinite(value).any() else numpy.nan for value in values]
     notes += task_curves.left_out(runs, curves, there, metric) + task_curves.ended_early(runs, curves, task_of, x)
-    order, groups = by_group(runs, values, task_of, grouped(runs, names, legend))
+    chosen = grouped(runs, names, legend)
+    order, groups = by_group(runs, values, task_of, chosen)
+    notes += twins_note(chosen)
     return Scores(metric, None, tuple(names), tasks, order, groups, tuple(notes)), grid
 
 

@@ -26,10 +26,10 @@ from rla_hooks.plot.score_figure import (
     metric_label,
     named_rows,
     scale_note,
-    seeds_text,
     sentence,
     shared_x_label,
     spaced_ticks,
+    used_seeds_text,
     with_height,
     wrapped,
 )
@@ -118,7 +118,7 @@ def plot_intervals(
     note = sentence(
         str(scores.rule),
         bootstrap_text(level, reps, scores, names),
-        seeds_text(scores),
+        used_seeds_text(scores),
         iqm_note(scores) if "iqm" in names else "",
         gap,
         scale_note(scores, normalize),

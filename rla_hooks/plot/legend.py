@@ -68,7 +68,7 @@ def _legend(figure: Figure, handles: Sequence[Any], labels: Sequence[str], is_ma
     rows = -(-len(texts) // most)
     legend = figure.legend(
         handles,
-        texts,
+        ["-"] * len(texts),  # matplotlib before 3.10 leaves out those that begin with "_", and their names move up
         loc="lower center",
         ncols=-(-len(texts) // rows),
         handlelength=_HANDLE,

@@ -40,7 +40,7 @@ def save_pages(figures: Sequence[PaperFigure], path: str | os.PathLike[str]) -> 
             f"figures is {shown(figures, 100)}. Allowed: a list of figures, as rla.plot_curves gives them."
         )
     text = os.fspath(path) if isinstance(path, (str, os.PathLike)) else ""
-    if not text.lower().endswith(".pdf"):
+    if not text.lower().endswith(".pdf") or "\0" in text:
         raise ConfigError(f"path is {shown(path, 200)}. Allowed: the path of a PDF file, such as 'figures.pdf'.")
     target = Path(text)
     try:

@@ -166,9 +166,17 @@ def step_text(value: float, position: object = None) -> str:
     return f"{value / divisor:.6g}{unit}".replace("-", "−")
 
 
+class _StepFormatter(FuncFormatter):
+    """Texts of steps; where several would be the same, as of 10,000,001 and 10,000,002, all digits."""
+
+    def format_ticks(self, values: Any) -> list[str]:
+        texts = super().format_ticks(values)
+        return texts if len({*texts}) == len(texts) else [f"{value:.16g}".replace("-", "−") for value in values]
+
+
 def step_ticks(axis: Any) -> None:
     """Let an axis of steps show 200k and 1.5M instead of long numbers; call it when its limits are set."""
-    axis.set_major_formatter(FuncFormatter(step_text))
+    axis.set_major_formatter(_StepFormatter(step_text))
     if axis.get_scale() == "log":
         low, high = axis.get_view_interval()
         few = low > 0 and high / low < 100

@@ -23,9 +23,9 @@ from rla_hooks.plot.score_figure import (
     joined_note,
     metric_label,
     scale_note,
-    seeds_text,
     sentence,
     spaced_ticks,
+    used_seeds_text,
     with_height,
 )
 from rla_hooks.plot.scores import Scores, scores_of
@@ -96,7 +96,7 @@ def plot_profiles(
     note = sentence(
         str(scores.rule),
         bootstrap_text(level, reps, scores, (), "pointwise bands"),
-        seeds_text(scores),
+        used_seeds_text(scores),
         scale_note(scores, normalize),
         joined_note("plot_profiles", scores),
         *scores.notes,

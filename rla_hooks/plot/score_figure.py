@@ -78,6 +78,17 @@ def seeds_text(scores: Scores) -> str:
     return text if len(scores.tasks) < 2 else f"{text} of each of {len(scores.tasks)} tasks"
 
 
+def used_seeds_text(scores: Scores) -> str:
+    """Return how many seeds statistics over all tasks take of each: as many as a group has on all, see ``arrays``."""
+    counts = [group.counts().values() for group in scores.groups]
+    low, high = min(map(min, counts)), max(map(min, counts))
+    text = f"{low} seed{'s' if low > 1 else ''}" if low == high else f"{low} to {high} seeds"
+    if len(scores.tasks) < 2:
+        return text
+    more = ", of tasks with more the first" if any(min(each) < max(each) for each in counts) else ""
+    return f"{text} of each of {len(scores.tasks)} tasks{more}"
+
+
 def check_enough(scores: Any, label: str) -> bool:
     """Return whether a group has an interval; a warning names one that has only one seed.
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy
 
 from rla_hooks.errors import ConfigError, warn
 from rla_hooks.plot import task_curves
-from rla_hooks.plot.groups import Group, Legend, grouped, joined, names_of
+from rla_hooks.plot.groups import Group, Legend, grouped, joined, names_of, twins_note
 from rla_hooks.plot.score_rule import ScoreRule, common_range, score_rule
 from rla_hooks.plot.task_scale import Normalize, normalized
 from rla_hooks.query.saved_run import SavedRun
@@ -137,19 +137,31 @@ def scores_of(
     rule, names = score_rule(score, window), names_of(runs, by, without=[tasks] if tasks else [])
     task_of, curves = task_curves.tasks_of(runs, tasks), task_curves.curves_of(runs, metric, x, x_range)
     values = numpy.full(len(runs), numpy.nan)
+    areas: dict[Any, tuple[float, float]] = {}
     for task in dict.fromkeys(task_of):
         those = [at for at, curve in enumerate(curves) if curve is not None and task_of[at] == task]
         found = [curve for at in those if (curve := curves[at]) is not None]
-        low, high = common_range(found) if rule.kind == "area" else (0.0, 0.0)
+        low, high = areas[task] = common_range(found) if rule.kind == "area" else (0.0, 0.0)
         values[those] = normalized([rule.of(*curve, low, high) for curve in found], task, normalize)
     notes = [
+        *(_areas_note(areas, printable(x)) if rule.kind == "area" else []),
         *task_curves.left_out(runs, curves, values.tolist(), metric),
         *task_curves.not_finite(runs, curves, metric),
         *task_curves.too_short(runs, curves, rule.window),
         *task_curves.ended_early(runs, curves, task_of, x),
     ]
-    order, groups = by_group(runs, values.tolist(), task_of, grouped(runs, names, legend))
+    chosen = grouped(runs, names, legend)
+    order, groups = by_group(runs, values.tolist(), task_of, chosen)
+    notes += twins_note(chosen)
     return Scores(metric, rule, tuple(names), tasks, order, groups, tuple(notes))
+
+
+def _areas_note(areas: Mapping[Any, tuple[float, float]], x: str) -> list[str]:
+    """Return which part of the x axis the areas are of: what all runs of a task have, a run that crashed, too."""
+    texts = {task: f"{low:,g} to {high:,g}" for task, (low, high) in areas.items() if low < high}
+    if len({*texts.values()}) > 1:
+        return [f"areas over {x}: {printable(listed([f'{task}: {text}' for task, text in texts.items()], _LISTED))}"]
+    return [f"areas over {x} {next(iter(texts.values()))}"] if texts else []
 
 
 def by_group(

@@ -149,7 +149,7 @@ def _draw(grid: _Grid, names: list[str], metric: str, colors: str, title: str | 
     panel.set_facecolor("#f2f2f2")
     panel.grid(False)
     for axis, values, name in ((panel.xaxis, grid.columns, names[0]), (panel.yaxis, grid.rows, names[1])):
-        axis.set_ticks(numpy.arange(len(values)) + 0.5, [_text(value) for value in values])
+        axis.set_ticks(numpy.arange(len(values)) + 0.5, _texts(values))
         axis.set_tick_params(length=0)
         set_name(axis.label, name)
     panel.spines[:].set_visible(False)
@@ -165,9 +165,18 @@ def _draw(grid: _Grid, names: list[str], metric: str, colors: str, title: str | 
     return figure, axes
 
 
-def _text(value: Any) -> str:
-    text = label_of([""], [value]).removeprefix("=")
-    return text if len(text) <= 16 else f"{text[:15]}…"
+def _texts(values: Sequence[Any]) -> list[str]:
+    """Values as an axis shows them: long ones cut, so that they still differ.
+
+    >>> _texts([[256, 256, 256, 128], [256, 256, 256, 256]])
+    ['[256, 2…56, 128]', '[256, 2…56, 256]']
+    """
+    whole = [label_of([""], [value]).removeprefix("=") for value in values]
+    for begin, end in ((15, 0), (7, 8)):
+        texts = [text if len(text) <= 16 else f"{text[:begin]}…{text[len(text) - end :]}" for text in whole]
+        if len({*texts}) == len({*whole}):
+            return texts
+    return whole
 
 
 def _thin_out(panel: Any, figure: Any) -> None:

@@ -36,11 +36,21 @@ def curves_of(runs: Sequence[SavedRun], metric: str, x: str, x_range: Range = No
             continue
         xs, ys = points[metric].x, points[metric].y
         is_used = (xs >= low) & (xs <= high)
-        found.append((xs[is_used], numpy.where(abs(ys[is_used]) < _HUGE, ys[is_used], numpy.inf)))
+        found.append((xs[is_used], bounded(ys[is_used])))
     if not any(curve is not None and len(curve[0]) for curve in found):
         raise ConfigError(
             f"x_range is {shown(x_range, 100)}, and no row of {printable(repr(metric))} has {printable(repr(x))} in it."
         )
+    return found
+
+
+def bounded(y: Array) -> Array:
+    """Return values, of which those that no float can square are infinite: no axis and no interval could hold them.
+
+    >>> bounded(numpy.array([1.0, -1e200, numpy.nan])).tolist()
+    [1.0, inf, nan]
+    """
+    found: Array = numpy.where((abs(y) < _HUGE) | numpy.isnan(y), y, numpy.inf)
     return found
 
 

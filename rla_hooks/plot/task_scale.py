@@ -41,10 +41,11 @@ def normalized(scores: Sequence[Any], task: Any, normalize: Normalize) -> list[A
     if normalize is None or not scores:
         return [*scores]
     if isinstance(normalize, Mapping):
-        if task not in normalize:
+        key = next((key for key in (task, str(task)) if key in normalize), None)  # the command line has texts
+        if key is None:
             known = printable(listed([str(each) for each in normalize], 20))
             raise ConfigError(f"normalize has no pair for the task {printable(repr(task))}. It has: {known}.")
-        low, high = map(float, normalize[task])
+        low, high = map(float, normalize[key])
     elif isinstance(normalize, str):
         low, high = _extremes(scores, task)
     else:
