@@ -345,3 +345,12 @@ def test_the_import_is_light():
     )
     done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
+
+
+def test_masked_scores_are_none():
+    """What lies below a mask is no score."""
+    masked = np.ma.masked_array([[1.0], [2.0], [1000.0]], [[0], [0], [1]])
+    with pytest.raises(ConfigError, match=r"scores\[2, 0\] is nan"):
+        mean_interval(masked)
+    assert mean_interval(masked, omit_nan=True).point.tolist() == [1.5]
+    assert iqm(np.ma.masked_array([1, 2])) == 1.5

@@ -66,6 +66,8 @@ def numbers(values: Any, what: str = "scores", *, finite: bool = True) -> Array:
     Traceback (most recent call last):
     rla_hooks.errors.ConfigError: scores[1] is nan. ...
     """
+    if isinstance(values, np.ma.MaskedArray) and values.dtype.kind in "fiub":  # asarray gives what is below
+        values = np.ma.filled(values.astype(np.float64), np.nan)
     try:
         array = np.asarray(values)
     except ValueError:  # rows of unequal length
