@@ -18,6 +18,7 @@ from rla_hooks.plot.mathtext import set_name
 from rla_hooks.plot.output import PaperFigure
 from rla_hooks.plot.paper import look_of, paper_figure, paper_style
 from rla_hooks.plot.score_figure import (
+    LABELS,
     check_common,
     joined_note,
     lines_in,
@@ -38,7 +39,6 @@ from rla_hooks.statistics import Interval
 from rla_hooks.writers.base import STEP
 
 _ROW, _LEAST_ROW = 0.24, 0.14  # inches for a bar, where there are few and where there are many
-_LABELS = 0.28  # the part of the width that names may take
 _HATCHES = ("", "", "////", "....", "\\\\\\\\", "xxxx", "----", "oo")
 _BASELINES = (":", "--", "-.")
 _OWN = ("metric", "score", "low", "high", "n")  # columns of the numbers
@@ -185,7 +185,7 @@ def _draw(
         panel.tick_params(axis="y", length=0)
     labels = [str(task) for task in tasks] if has_tasks else [*groups]
     lines = lines_in(thick * len(groups) if has_tasks else thick)
-    named_rows(axes[0], wrapped(labels, figure.get_figwidth() * _LABELS, lines), is_math and not has_tasks)
+    named_rows(axes[0], wrapped(labels, figure.get_figwidth() * LABELS, lines), is_math and not has_tasks)
     if not has_tasks or list(groups) == [""]:  # their names stand at the bars
         entries = {name: drawn for name, drawn in entries.items() if name in map(str, baselines)}
     return figure, axes, entries

@@ -17,6 +17,7 @@ from rla_hooks.plot.mathtext import set_name
 from rla_hooks.plot.output import PaperFigure
 from rla_hooks.plot.paper import look_of, paper_figure, paper_style
 from rla_hooks.plot.score_figure import (
+    LABELS,
     bootstrap_text,
     check_common,
     check_enough,
@@ -45,7 +46,6 @@ Array = numpy.ndarray[Any, Any]
 TITLES = {"median": "Median", "iqm": "IQM", "mean": "Mean", "optimality_gap": "Optimality gap"}
 _OWN = ("metric", "statistic", "score", "low", "high", "n")  # columns of the numbers
 _ROW, _LEAST_ROW = 0.24, 0.16  # inches, where there are few groups and where there are many
-_LABELS = 0.28  # the part of the width that names of groups may take
 _TITLE_ROOM, _SMALL = 0.8, 7  # inches that the longest title takes, and points of one that has less
 
 
@@ -160,9 +160,9 @@ def _draw(
     figure, axes = paper_figure(1, len(aggregates), size=with_height(size, height), share_y=True)
     for panel, name in zip(axes, aggregates):
         _draw_panel(panel, [bar for bar in bars if bar.aggregate == name], len(labels))
-        _entitle(panel, TITLES[name], figure.get_figwidth() * (1 - _LABELS) / len(aggregates))
+        _entitle(panel, TITLES[name], figure.get_figwidth() * (1 - LABELS) / len(aggregates))
         spaced_ticks(panel, figure, len(aggregates))
-    named_rows(axes[0], wrapped(labels, figure.get_figwidth() * _LABELS, lines_in(row)), is_math)
+    named_rows(axes[0], wrapped(labels, figure.get_figwidth() * LABELS, lines_in(row)), is_math)
     if title is not None:
         set_name(figure.suptitle(""), title, is_math=True)
     return figure, axes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import textwrap
 from collections.abc import Sequence
 from typing import Any
@@ -26,8 +27,11 @@ from rla_hooks.texts import printable
 
 _PAD = 0.03  # inches
 _LABEL = 8  # points
+LABELS = 0.28  # the part of the width that names of rows may take
 _POINTS = 7 / 72 * 0.6  # inches that a letter takes, about
-_ROUND = [1, 2, 2.5, 5, 10]  # the first digits of what lies between two ticks
+_GAP = 0.06  # inches between the numbers of an axis
+# The first digits of what lies between two ticks: the simpler ones first.
+_STEPS = ([1, 2, 5, 10], [1, 2, 2.5, 4, 5, 10])
 
 
 def check_common(
@@ -110,7 +114,11 @@ def bootstrap_text(level: float, reps: int, scores: Scores, aggregates: Sequence
     if aggregates and level == 0.95 and fewest < FEW_SEEDS:
         parts = [round(100 * coverage_over_tasks(name, fewest, len(scores.tasks))) for name in aggregates]
         real = " to ".join(dict.fromkeys((str(min(parts)), str(max(parts)))))
-        text += f", which hold the true value in about {real} % of experiments"
+        text += (
+            f", which hold the true value in about {real} % of experiments"
+            if len(scores.tasks) == 1
+            else f", which may hold the true value in only {min(parts)} % of experiments"
+        )
     return text + (", none for groups of one seed" if min(counts) < 2 else "")
 
 
@@ -157,8 +165,19 @@ def iqm_note(scores: Scores) -> str:
 
 
 def spaced_ticks(panel: Any, figure: Any, panels: int = 1) -> None:
-    """Let the x axis have only as many ticks as have room beside each other. panels: in a row."""
-    panel.xaxis.set_major_locator(MaxNLocator(max(2, int(figure.get_figwidth() / panels / 0.5)), steps=_ROUND))
+    """Let the x axis have only as many ticks as have room beside each other, when all is drawn. panels: in a row."""
+    low, high = sorted(panel.get_xlim())
+    room = figure.get_figwidth() * (1 - LABELS) / panels
+    most = max(3, int(figure.get_figwidth() / panels / 0.45))
+    for steps, bins in itertools.product(_STEPS, range(most, 0, -1)):
+        locator = MaxNLocator(bins, steps=steps, min_n_ticks=1)
+        ticks = [tick for tick in map(float, locator.tick_values(low, high)) if low <= tick <= high]
+        texts = panel.xaxis.get_major_formatter().format_ticks(ticks)
+        if len(ticks) > 1 and max(map(len, texts)) * _POINTS + _GAP <= (ticks[1] - ticks[0]) / (high - low) * room:
+            break
+    else:
+        locator = MaxNLocator(2)
+    panel.xaxis.set_major_locator(locator)
 
 
 def joined_note(what: str, *found: Scores) -> str:

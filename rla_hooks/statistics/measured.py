@@ -50,7 +50,8 @@ def coverage(method: str, seeds: int) -> float:
 def coverage_over_tasks(statistic: str, seeds: int, tasks: int) -> float:
     """Return the same for the stratified bootstrap of a statistic over all tasks, of 2 to 10 seeds of each.
 
-    statistic: ``"mean"``, ``"iqm"``, ``"median"``, ``"optimality_gap"``, which is a mean.
+    statistic: ``"mean"``, ``"iqm"``, ``"median"``, ``"optimality_gap"``, which is a mean. Of several tasks it is that
+    of unequal spreads, see docs/statistics.md: with equal ones intervals hold more.
 
     >>> round(coverage_over_tasks("mean", 5, tasks=1), 2), coverage_over_tasks("median", 5, tasks=26)
     (0.83, 0.82)
