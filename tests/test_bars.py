@@ -173,3 +173,11 @@ def test_mistakes_are_told_at_once(scores):
         assert text in str(error.value)
     with pytest.raises(rla.ConfigError, match="there are no runs"):
         rla.plot_bars([], "return")
+
+
+def test_names_that_differ_in_the_middle_only(make_run):
+    """Two bars of one name would say nothing."""
+    for name in "ab":
+        make_run(1.0, algo=f"a_long_family_name_of_networks_{name}_and_then_a_long_tail", lr=0.1)
+    labels = [text.get_text() for text in rla.plot_bars("t", "return", size="icml").axes[0].get_yticklabels()]
+    assert len({*labels}) == 2 and not any("…" in label for label in labels)

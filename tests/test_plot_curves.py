@@ -457,3 +457,9 @@ def test_labels_that_begin_with_an_underscore(make):
         runs = make(range(2), {"algo": algo}, perf=[1.0, 2.0])
     figure = rla.plot_curves(runs, "perf", baselines={"_base": 1.0})
     assert texts(figure) == ["_x", "y", "_base"] and len(figure.figure.legends[0].legend_handles) == 3
+
+
+def test_a_scale_that_is_too_large(make):
+    """What it makes of values is a gap, without a warning of numpy."""
+    runs = make([0, 10], perf=[0.0, 100.0])
+    assert rla.plot_curves(runs, "perf", scale=1e308).data["n"].tolist() == [1, 0]

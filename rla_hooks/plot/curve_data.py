@@ -102,7 +102,10 @@ def curves_of(
 
 def _prepared(points: Points, options: Options) -> Points:
     points = smoothed(points._replace(y=bounded(points.y)), options.smooth)
-    return points if options.scale == 1 else points._replace(y=bounded(points.y * options.scale))
+    if options.scale == 1:
+        return points
+    with numpy.errstate(over="ignore"):
+        return points._replace(y=bounded(points.y * options.scale))
 
 
 def _curve(panel: int, group: int, points: Sequence[Points], options: Options) -> Curve | None:

@@ -87,10 +87,10 @@ def twins_note(groups: Sequence[Group]) -> list[str]:
     twins = [run.id for group in groups for run in _twins(group.runs)]
     if not twins:
         return []
-    runs, have = ("run", "has") if len(twins) == 1 else ("runs", "have")
+    runs, have, count = ("run", "has", "counts as a seed") if len(twins) == 1 else ("runs", "have", "count as seeds")
     warn(
         f"{len(twins)} {runs} ({printable(listed(twins, 6))}) {have} the parameters of another one, its seed too, and "
-        "count as seeds of their own. Leave one of them out: rla.runs(where=\"id != '...'\")"
+        f"{count}, too. Leave one of them out: rla.runs(where=\"id != '...'\")"
     )
     return [f"{len(twins)} {runs} with the seed of another one"]
 

@@ -150,6 +150,8 @@ def wrapped(labels: Sequence[str], inches: float, lines: int = 2) -> list[str]:
     if len({*texts}) < len({*labels}):  # they differ at the end only
         half = letters // 2 - 1
         texts = [label if len(label) <= letters else f"{label[:half]}…{label[-half:]}" for label in labels]
+    if len({*texts}) < len({*labels}):  # they differ in the middle: no cut text would tell which is which
+        texts = ["\n".join(textwrap.wrap(label, letters)) for label in labels]
     return texts
 
 
