@@ -215,3 +215,11 @@ def test_a_path_that_no_system_takes(make_run):
     make_run(1.0)
     with pytest.raises(ConfigError, match=r"path is 'a\\x00b.tex'"):
         rla.score_table("t", "return").save("a\0b.tex")
+
+
+def test_rows_of_values_that_look_alike(make_run):
+    """Texts stand in quotes then."""
+    for value in (1, "1", None, "none"):
+        make_run(1.0, kind=value)
+    table = rla.score_table("t", "return", by="kind", columns="mean")
+    assert table.grid.keys[0].cells == ["1", "'1'", "'none'", "none"]

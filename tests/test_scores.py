@@ -204,3 +204,10 @@ def test_areas_say_over_what_they_are(make_run):
     assert scores_of(rla.runs(where="env == 'q'"), "return", by=[], score="area").notes == (
         "areas over time-step 0 to 40",
     )
+
+
+def test_tasks_that_python_takes_for_the_same(make_run):
+    """True is no 1."""
+    for env in (True, 1, 2):
+        make_run(1.0, env=env)
+    assert scores_of(rla.runs(), "return", by=[], tasks="env").tasks == (1, 2, "true")

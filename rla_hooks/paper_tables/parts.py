@@ -110,7 +110,15 @@ def seeds_of(parts: Sequence[Part]) -> list[int]:
 
 def keys_of(columns: Mapping[str, Sequence[Any]]) -> list[Key]:
     """Return the first columns of a table: the values of the parameters by which rows are told apart."""
-    return [Key(name, [*map(value_text, values)], all(map(_is_number, values))) for name, values in columns.items()]
+    return [Key(name, _texts_of(values), all(map(_is_number, values))) for name, values in columns.items()]
+
+
+def _texts_of(values: Sequence[Any]) -> list[str]:
+    """Values as people write them; texts in quotes where one would look like another value, such as 1 and "1"."""
+    texts = [*map(value_text, values)]
+    if len({*zip(texts, map(equality_key, values))}) == len({*texts}):
+        return texts
+    return [repr(text) if isinstance(value, str) else text for text, value in zip(texts, values, strict=True)]
 
 
 def _is_number(value: Any) -> bool:

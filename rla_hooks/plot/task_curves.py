@@ -83,7 +83,11 @@ def tasks_of(runs: Sequence[SavedRun], column: str | None) -> list[Any]:
             f"tasks is {printable(repr(column))}, which no run has. Known: {printable(listed(known, 20))}."
             f"{printable(did_you_mean(column, known))}"
         )
-    return [_plain(value) for value in values]
+    plain = [_plain(value) for value in values]
+    kinds = {type(value) for value in plain}
+    if bool not in kinds or not kinds & {int, float}:
+        return plain
+    return [str(value).lower() if isinstance(value, bool) else value for value in plain]  # Python takes True for 1
 
 
 def _plain(value: Any) -> Any:
