@@ -31,6 +31,13 @@ def log_root(tmp_path_factory):
     return root
 
 
+@pytest.fixture(autouse=True)
+def pooled(warnings_as_text):
+    """Most figures here pool two learning rates, and warn of it, which tests/test_plot_curves.py is about."""
+    yield
+    warnings_as_text[:] = [text for text in warnings_as_text if "also differ in" not in text]
+
+
 def _numbers(path):
     with open(path, newline="") as file:
         return list(csv.reader(file))
