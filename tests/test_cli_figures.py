@@ -31,13 +31,6 @@ def log_root(tmp_path_factory):
     return root
 
 
-@pytest.fixture(autouse=True)
-def pooled(warnings_as_text):
-    """Most figures here pool two learning rates, and warn of it, which tests/test_plot_curves.py is about."""
-    yield
-    warnings_as_text[:] = [text for text in warnings_as_text if "also differ in" not in text]
-
-
 def _numbers(path):
     with open(path, newline="") as file:
         return list(csv.reader(file))
@@ -48,12 +41,13 @@ def test_each_kind_is_the_figure_of_python(kind, log_root, command, tmp_path):
     """PDF, PNG and the same numbers; their paths are printed."""
     by = ["algo", "lr"] if kind == "sweep" else ["algo"]
     what = "frame" if kind == "images" else "loss"
-    given = ["--kind", kind, "--by", ",".join(by), "--where", "seed < 2"]
+    where = "seed < 2" if kind == "sweep" else "seed < 2 and lr == 0.1"
+    given = ["--kind", kind, "--by", ",".join(by), "--where", where]
     done = command("plot", what, *given, "--save", tmp_path / "shell.pdf", "--log-root", log_root)
     assert (done.code, done.err) == (0, "")
     assert done.out.split() == [str(tmp_path / f"shell.{ending}") for ending in ("pdf", "png", "csv")]
     assert (tmp_path / "shell.pdf").read_bytes().startswith(b"%PDF")
-    runs = rla.runs(log_root, where="seed < 2")
+    runs = rla.runs(log_root, where=where)
     getattr(rla, KINDS[kind])(runs, what, by=by, save=tmp_path / "python.pdf")
     assert _numbers(tmp_path / "shell.csv") == _numbers(tmp_path / "python.csv")
     assert b"seed < 2" in (tmp_path / "shell.pdf").read_bytes()
@@ -117,7 +111,7 @@ def test_options_of_other_kinds(words, options, log_root, command, tmp_path):
 
 def test_several_metrics_have_commas_between_them(log_root, command, tmp_path):
     """A panel each; of a kind that draws one they are a mistake."""
-    done = command("plot", "loss,perf/return", "--by", "algo", "--save", tmp_path / "a", "--log-root", log_root)
+    done = command("plot", "loss,perf/return", "--by", "algo,lr", "--save", tmp_path / "a", "--log-root", log_root)
     assert done.code == 0 and {row[0] for row in _numbers(tmp_path / "a.csv")[1:]} == {"loss", "perf/return"}
     done = command("plot", "loss,perf/return", "--kind", "profiles", "--save", tmp_path / "a", "--log-root", log_root)
     assert done.code == 2 and "--kind profiles draws one metric, but 2 are named" in done.err
@@ -152,11 +146,11 @@ def test_mistakes(words, told, log_root, command, tmp_path, monkeypatch):
 
 def test_a_figure_is_of_all_runs_unless_some_are_chosen(log_root, command, tmp_path):
     """In the terminal it is the newest one; by names and -n it is these."""
-    for words, expected in (([], 3), (["latest", "latest~1"], 2), (["-n", "4"], 4)):
-        by = "seed" if expected != 4 else "lr,seed"
-        command("plot", "loss", *words, "--by", by, "--save", tmp_path / "a", "--log-root", log_root)
+    by = ["algo", "lr", "seed"]
+    for words, expected in (([], 12), (["latest", "latest~1"], 2), (["-n", "4"], 4)):
+        command("plot", "loss", *words, "--by", ",".join(by), "--save", tmp_path / "a", "--log-root", log_root)
         rows = _numbers(tmp_path / "a.csv")
-        names = [rows[0].index(name) for name in by.split(",")]
+        names = [rows[0].index(name) for name in by]
         assert len({tuple(row[at] for at in names) for row in rows[1:]}) == expected
 
 
