@@ -211,3 +211,10 @@ def test_tasks_that_python_takes_for_the_same(make_run):
     for env in (True, 1, 2):
         make_run(1.0, env=env)
     assert scores_of(rla.runs(), "return", by=[], tasks="env").tasks == (1, 2, "true")
+
+
+def test_runs_without_a_task_are_no_runs_of_the_task_none(make_run):
+    """Their scores must not be averaged with others'."""
+    for env in (None, "none", "pong"):
+        make_run(1.0, env=env)
+    assert scores_of(rla.runs(), "return", by=[], tasks="env").tasks == ("no value", "none", "pong")

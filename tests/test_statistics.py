@@ -280,6 +280,7 @@ def test_a_bootstrap_interval_of_few_seeds_says_how_narrow_it_is():
         (lambda: stratified_bootstrap([1, 2], "iqr"), "statistic is 'iqr'.*Did you mean 'iqm'"),
         (lambda: stratified_bootstrap([1, 2], 3), "statistic is 3"),
         (lambda: stratified_bootstrap([1, 2], reps=10), "reps is 10.*from 40"),
+        (lambda: stratified_bootstrap([1, 2], reps=10**14), "reps is 1000.*up to 10,000,000"),
         (lambda: stratified_bootstrap([1, 2], reps=100.0, seed=-1, level=0), r"3 mistakes(.|\n)*seed is -1"),
         (lambda: stratified_bootstrap([1, 2], seed=None), "seed is None"),
         (lambda: stratified_bootstrap([[1, 2]]), "1 seed"),

@@ -83,7 +83,8 @@ def tasks_of(runs: Sequence[SavedRun], column: str | None) -> list[Any]:
             f"tasks is {printable(repr(column))}, which no run has. Known: {printable(listed(known, 20))}."
             f"{printable(did_you_mean(column, known))}"
         )
-    plain = [_plain(value) for value in values]
+    nothing = "no value" if "none" in values else "none"
+    plain = [nothing if value is None else _plain(value) for value in values]
     kinds = {type(value) for value in plain}
     if bool not in kinds or not kinds & {int, float}:
         return plain
@@ -93,7 +94,7 @@ def tasks_of(runs: Sequence[SavedRun], column: str | None) -> list[Any]:
 def _plain(value: Any) -> Any:
     if isinstance(value, (str, bool, int)) or (isinstance(value, float) and value == value):
         return value
-    return "none" if value is None else json.dumps(value, ensure_ascii=False, default=str)
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def in_order(tasks: Iterable[Any]) -> list[Any]:

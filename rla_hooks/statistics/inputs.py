@@ -137,6 +137,9 @@ def is_number(value: Any) -> bool:
     return is_whole(value) or isinstance(value, (float, np.floating))
 
 
+MOST_REPS = 10_000_000  # numbers of 80 MB for each interval
+
+
 def check_settings(level: Any = 0.95, reps: Any = 2000, seed: Any = 0) -> None:
     """Raise :class:`~rla_hooks.errors.ConfigError` with all mistakes in the settings of an interval."""
     problems = []
@@ -145,9 +148,10 @@ def check_settings(level: Any = 0.95, reps: Any = 2000, seed: Any = 0) -> None:
         hint = f" Did you mean {level / 100:g}?" if is_number(level) and 1 < level < 100 else ""
         problems.append(f"level is {level!r}. Allowed: a number between 0 and 1, such as 0.95.{hint}")
     least = int(np.ceil(2 / (1 - level) - 1e-9)) if right else 1
-    if not is_whole(reps) or reps < least:
+    if not is_whole(reps) or not least <= reps <= MOST_REPS:
         why = f" that an interval of level {level:g} needs" if right else ""
-        problems.append(f"reps is {reps!r}. Allowed: a whole number from {least}{why}; 2000 is usual.")
+        allowed = f"a whole number from {least}{why}, up to {MOST_REPS:,}"
+        problems.append(f"reps is {reps!r}. Allowed: {allowed}; 2000 is usual.")
     if not (is_whole(seed) and seed >= 0) and not isinstance(seed, np.random.Generator):
         problems.append(f"seed is {seed!r}. Allowed: a whole number from 0, or a numpy.random.Generator.")
     if problems:
