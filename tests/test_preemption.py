@@ -189,7 +189,11 @@ def test_ctrl_c_is_still_ctrl_c(program):
 
 
 def test_all_open_runs_are_preempted_and_no_further_one_goes_on(program):
-    """A run around it, one beside it in a thread, and one that starts afterwards since SystemExit was caught."""
+    """A run around it, one beside it in a thread, and one that starts afterwards since SystemExit was caught.
+
+    A line is printed by one write: print writes its parts one by one, and the watcher's message, from its own thread and
+    after a flush, may come between any two of them.
+    """
     source = """
 @rla.track(**OPTIONS | {"task": "inner"})
 def inner():
@@ -206,7 +210,7 @@ thread.start(); opened.wait()
 try:
     with rla.run(**OPTIONS | {"task": "outer"}):
         inner()
-except SystemExit as error: print("code", error.code)
+except SystemExit as error: print(f"code {error.code}\\n", end="")
 stop.set(); thread.join()
 with rla.run(**OPTIONS | {"task": "later"}):
     print(f"asked to stop: {rla.should_stop()}\\n", end="", flush=True)
@@ -226,7 +230,7 @@ atexit.register(print, "registered later")
 rla.should_stop()
 ready()
 while not rla.should_stop(): time.sleep(0.001)
-print("left", end=" ")
+print("left ", end="")
 """
     code, said, [run] = program(source, signal.SIGUSR1)
     assert code == 138 and run.status == "preempted", said
