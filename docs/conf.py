@@ -31,6 +31,7 @@ CONTENTS = """
 
 docs/lightning
 docs/keras
+docs/frameworks
 docs/query
 docs/plots
 docs/cli

@@ -191,8 +191,8 @@ def test_ctrl_c_is_still_ctrl_c(program):
 def test_all_open_runs_are_preempted_and_no_further_one_goes_on(program):
     """A run around it, one beside it in a thread, and one that starts afterwards since SystemExit was caught.
 
-    A line is printed by one write: print writes its parts one by one, and the watcher's message, from its own thread and
-    after a flush, may come between any two of them.
+    A line is printed by one write: print writes its parts one by one, and the watcher's message, from a thread of its
+    own and after a flush, may come between any two of them.
     """
     source = """
 @rla.track(**OPTIONS | {"task": "inner"})
