@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import rla_hooks as rla
-from rla_hooks.errors import ConfigError, RLAWarning
+from rla_hooks.errors import ConfigError
 from rla_hooks.plot.groups import chosen_runs, grouped, label_of, names_of
 
 
@@ -119,22 +119,3 @@ def test_what_may_be_given_as_runs(make, tmp_path, monkeypatch):
         ConfigError, match=r"^plot: there are no runs \(rla.runs\(task='t'\)\[2:\]\), so there is nothing"
     ):
         chosen_runs(rla.Runs(runs, "rla.runs(task='t')")[2:], "plot")
-
-
-@pytest.mark.parametrize("draw", ["plot_curves", "plot_bars", "plot_sample_efficiency", "score_table"])
-def test_runs_of_the_same_seed_are_named(make_run, draw):
-    """A run that was started again makes six seeds of five: a band too narrow."""
-    make_run(1.0, 2.0, algo="a", seed=0)
-    make_run(1.0, 3.0, algo="a", seed=1)
-    again = make_run(1.0, 3.0, algo="a", seed=1)
-    with pytest.warns(RLAWarning, match=rf"1 run \({again}\) has the parameters of another one, its seed too"):
-        drawn = getattr(rla, draw)("t", "return", by="algo")
-    texts = [text.get_text() for text in drawn.figure.texts] if draw != "score_table" else drawn.notes
-    assert "1 run with the seed of another one" in " ".join(texts).replace("\n", " ")
-
-
-def test_runs_without_a_seed_are_no_twins(make_run):
-    """Nobody knows whether they are seeds."""
-    for _ in range(2):
-        make_run(1.0, 2.0, algo="a")
-    assert rla.plot_curves("t", "return", by="algo").data["n"].tolist() == [2, 2]

@@ -13,11 +13,12 @@ from rla_hooks.plot.bands import check_band
 from rla_hooks.plot.checks import Mistakes, is_number
 from rla_hooks.plot.curve_data import Options, Panel, curves_of, numbers_of, panels_of
 from rla_hooks.plot.curve_figure import CurveFigure, Look, drawn
-from rla_hooks.plot.groups import Group, Legend, chosen_runs, grouped, joined, joined_text, names_of, twins_note
+from rla_hooks.plot.groups import Group, Legend, chosen_runs, grouped, joined, joined_text, names_of
 from rla_hooks.plot.looks import check_looks, check_on_log_axis, lines_of
 from rla_hooks.plot.output import check_save
 from rla_hooks.plot.paper import check_size
 from rla_hooks.plot.resample import check_resample, check_smooth
+from rla_hooks.plot.twins import twins_note
 from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.writers.base import STEP
 
@@ -126,8 +127,8 @@ def plot_curves(
             f"the figure has {len(groups)} curves, which nobody can tell apart. Name what is to be compared by by=, or "
             "choose fewer runs by rla.runs(where=...)"
         )
-    remarks = [joined_text("plot_curves", "curve", joined(_of_curves(groups, panels), [*columns, split]))]
-    remarks += twins_note(groups)
+    parts = [*_of_curves(groups, panels)]
+    remarks = [joined_text("plot_curves", "curve", joined(parts, [*columns, split])), *twins_note(parts)]
     look = Look(lines, baselines or {}, individual, title, size, share or "", legend is not None, remarks)
     figure, axes = drawn(curves, groups, panels, options, look)
     result = CurveFigure(figure, axes, numbers_of(curves, groups, panels, options), found.query, "-".join(names))

@@ -11,7 +11,7 @@ from rla_hooks.columns import Column
 from rla_hooks.errors import RLAError
 from rla_hooks.plot import task_curves
 from rla_hooks.plot.data_columns import key_columns, with_gaps
-from rla_hooks.plot.groups import Legend, chosen_runs, grouped, names_of, twins_note
+from rla_hooks.plot.groups import Legend, chosen_runs, grouped, names_of
 from rla_hooks.plot.legend import add_foot
 from rla_hooks.plot.mathtext import set_name
 from rla_hooks.plot.output import PaperFigure
@@ -31,8 +31,9 @@ from rla_hooks.plot.score_figure import (
     used_seeds_text,
     with_height,
 )
-from rla_hooks.plot.scores import Scores, by_group
+from rla_hooks.plot.scores import Scores, by_group, parts_of
 from rla_hooks.plot.task_scale import Normalize, normalized
+from rla_hooks.plot.twins import twins_note
 from rla_hooks.query.frames import column_of
 from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.statistics import Interval, iqm, median, sample_efficiency
@@ -150,9 +151,8 @@ def _curves(
             values[at] = value
     there = [0.0 if numpy.isfinite(value).any() else numpy.nan for value in values]
     notes += task_curves.left_out(runs, curves, there, metric) + task_curves.ended_early(runs, curves, task_of, x)
-    chosen = grouped(runs, names, legend)
-    order, groups = by_group(runs, values, task_of, chosen)
-    notes += twins_note(chosen)
+    order, groups = by_group(runs, values, task_of, grouped(runs, names, legend))
+    notes += twins_note(parts_of(groups))
     return Scores(metric, None, tuple(names), tasks, order, groups, tuple(notes)), grid
 
 

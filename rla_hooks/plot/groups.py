@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from rla_hooks.errors import ConfigError, did_you_mean, warn
@@ -76,34 +76,6 @@ def names_of(runs: Sequence[SavedRun], by: Sequence[str] | str | None, without: 
     if problems:
         raise ConfigError(problems)
     return names
-
-
-def twins_note(groups: Sequence[Group]) -> list[str]:
-    """Return what a figure says of runs whose parameters are those of another run, its seed too; a warning names them.
-
-    They count as seeds of their own, and make a band too narrow: a run that was started again, a seed that is set
-    always.
-    """
-    twins = [run.id for group in groups for run in _twins(group.runs)]
-    if not twins:
-        return []
-    runs, have, count = ("run", "has", "counts as a seed") if len(twins) == 1 else ("runs", "have", "count as seeds")
-    warn(
-        f"{len(twins)} {runs} ({printable(listed(twins, 6))}) {have} the parameters of another one, its seed too, and "
-        f"{count}, too. Leave one of them out: rla.runs(where=\"id != '...'\")"
-    )
-    return [f"{len(twins)} {runs} with the seed of another one"]
-
-
-def _twins(runs: Sequence[SavedRun]) -> Iterator[SavedRun]:
-    """Yield the runs before which another one has the same parameters, a seed among them."""
-    seen: set[str] = set()
-    for run in runs:
-        if any(is_seed(name) and value is not None for name, value in run.hparams.items()):
-            key = equality_key(run.hparams)
-            if key in seen:
-                yield run
-            seen.add(key)
 
 
 def is_seed(name: str) -> bool:

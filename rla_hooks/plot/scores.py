@@ -9,9 +9,10 @@ import numpy
 
 from rla_hooks.errors import ConfigError, warn
 from rla_hooks.plot import task_curves
-from rla_hooks.plot.groups import Group, Legend, grouped, joined, names_of, twins_note
+from rla_hooks.plot.groups import Group, Legend, grouped, joined, names_of
 from rla_hooks.plot.score_rule import ScoreRule, common_range, score_rule
 from rla_hooks.plot.task_scale import Normalize, normalized
+from rla_hooks.plot.twins import twins_note
 from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.texts import listed, printable
 from rla_hooks.writers.base import STEP
@@ -83,8 +84,12 @@ class Scores(NamedTuple):
 
     def joined(self) -> list[str]:
         """Return the parameters, other than seeds, in which runs of one group on one task differ."""
-        parts = [[score.run for score in some] for _, of_task in self.groups for some in of_task.values()]
-        return joined(parts, [*self.by, self.task_column])
+        return joined(parts_of(self.groups), [*self.by, self.task_column])
+
+
+def parts_of(groups: Sequence[ScoredGroup]) -> list[list[SavedRun]]:
+    """Return the runs whose scores are averaged: those of each group on each task."""
+    return [[score.run for score in some] for _, of_task in groups for some in of_task.values()]
 
 
 def _tell_unequal(scored: ScoredGroup) -> None:
@@ -150,9 +155,8 @@ def scores_of(
         *task_curves.too_short(runs, curves, rule.window),
         *task_curves.ended_early(runs, curves, task_of, x),
     ]
-    chosen = grouped(runs, names, legend)
-    order, groups = by_group(runs, values.tolist(), task_of, chosen)
-    notes += twins_note(chosen)
+    order, groups = by_group(runs, values.tolist(), task_of, grouped(runs, names, legend))
+    notes += twins_note(parts_of(groups))
     return Scores(metric, rule, tuple(names), tasks, order, groups, tuple(notes))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -53,6 +54,32 @@ def family_of(run: SavedRun, most: int = MOST) -> Family:
         return Family([], [])
     forked = select(root, where="forked_from != none").runs()
     return Family(_ancestors(run, {each.id: each for each in reversed(forked)}), _forks(run, forked, most))
+
+
+def origins_of(runs: Sequence[SavedRun]) -> dict[str, list[str]]:
+    """Return of each fork among runs, by its id, the ids of the runs that it comes from, the nearest first.
+
+    >>> import rla_hooks as rla
+    >>> with rla.run(task="demo", writers=["csv"], backup="none"):
+    ...     pass
+    >>> origins_of(rla.runs())
+    {}
+    """
+    forks = [run for run in runs if run.forked_from is not None]
+    known = {run.id: run for run in forks}
+    for root in {run.paths.log_root for run in forks}:
+        known |= {run.id: run for run in select(root, where="forked_from != none").runs()}
+    found = {}
+    for run in forks:
+        chain: list[str] = []
+        at: SavedRun | None = run
+        while at is not None and at.forked_from is not None and len(chain) < _DEEPEST:
+            if at.forked_from["id"] in (run.id, *chain):  # no file is to be trusted
+                break
+            chain.append(at.forked_from["id"])
+            at = known.get(chain[-1])
+        found[run.id] = chain
+    return found
 
 
 def _ancestors(run: SavedRun, forked: dict[str, SavedRun]) -> list[Ancestor]:
