@@ -94,15 +94,13 @@ def test_episodes_that_end_at_other_steps_are_no_drop_of_seeds():
 
 
 def test_an_exponential_mean_is_debiased():
-    """As the sum of all weights so far divides it; NaN and infinities stay and do not count."""
-    y = [4.0, NAN, 2.0, math.inf, 8.0, 1.0]
-    found = smoothed(points(range(6), y), 0.9).y
-    finite = [4.0, 2.0, 8.0, 1.0]
-    for number, at in enumerate([0, 2, 4, 5]):
+    """As the sum of all weights so far divides it."""
+    y = [4.0, 2.0, 8.0, 1.0]
+    found = smoothed(points(range(4), y), 0.9).y
+    for number in range(4):
         weights = [0.9 ** (number - each) for each in range(number + 1)]
-        mean = sum(weight * value for weight, value in zip(weights, finite)) / sum(weights)
-        assert found[at] == pytest.approx(mean, rel=1e-12)
-    assert math.isnan(found[1]) and found[3] == math.inf
+        mean = sum(weight * value for weight, value in zip(weights, y)) / sum(weights)
+        assert found[number] == pytest.approx(mean, rel=1e-12)
     constant = smoothed(points(range(1000), [5.0] * 1000), 0.999).y
     assert numpy.allclose(constant, 5, rtol=1e-12)
 
@@ -113,7 +111,17 @@ def test_a_mean_of_rows_looks_back():
     assert smoothed(points(range(6), [1, 1e30, 1, 1, 1, 1]), 2).y.tolist()[3:] == [1, 1, 1]
     assert smoothed(points(range(2), [1, 3]), 100).y.tolist() == [1, 2]
     same = points(range(3), [NAN, NAN, NAN])
-    assert smoothed(same, 0.5) is same and smoothed(same, None) is same
+    assert numpy.isnan(smoothed(same, 0.5).y).all() and smoothed(same, None) is same
+
+
+@pytest.mark.parametrize("smooth", [0.9, 3])
+def test_smoothing_begins_anew_behind_a_gap(smooth):
+    """What was before a gap says nothing of what is behind it: a diverged run, a resume. NaN and infinities stay."""
+    before, after = [100.0, 101.0, 99.0], [1.0, 2.0, 3.0, 4.0]
+    found = smoothed(points(range(9), [*before, NAN, math.inf, *after]), smooth).y
+    for part, alone in ((found[:3], before), (found[5:], after)):
+        assert part.tolist() == smoothed(points(range(len(alone)), alone), smooth).y.tolist()
+    assert math.isnan(found[3]) and found[4] == math.inf
 
 
 @pytest.mark.parametrize(

@@ -43,21 +43,22 @@ def check_smooth(mistakes: Mistakes, smooth: Any) -> None:
 def smoothed(points: Points, smooth: float | int | None) -> Points:
     """Return points with smoothed y: by a debiased exponential mean of this weight, or the mean of so many rows.
 
-    Both look back only. What is not finite stays, and does not count. Debiased: row ``t`` is divided by the sum of the
-    weights so far, ``1 - smooth**t``, as Adam's moments are, so that the first rows do not start at 0.
+    Both look back only, and not beyond a gap: behind what is not finite, which stays, they begin anew. Debiased: row
+    ``t`` is divided by the sum of the weights so far, ``1 - smooth**t``, as Adam's moments are, so that the first rows
+    do not start at 0.
 
-    >>> points = Points(numpy.arange(3.0), numpy.array([4.0, 4.0, 8.0]))
+    >>> points = Points(numpy.arange(5.0), numpy.array([4.0, 4.0, 8.0, numpy.nan, 1.0]))
     >>> smoothed(points, 0.5).y.round(3).tolist(), smoothed(points, 2).y.tolist()
-    ([4.0, 4.0, 6.286], [4.0, 4.0, 6.0])
+    ([4.0, 4.0, 6.286, nan, 1.0], [4.0, 4.0, 6.0, nan, 1.0])
     """
     if smooth is None:
         return points
     is_there = numpy.isfinite(points.y)
-    values = points.y[is_there]
-    if not len(values):
-        return points
+    edges = numpy.flatnonzero(numpy.diff(is_there, prepend=False, append=False)).tolist()
     y = points.y.copy()
-    y[is_there] = _mean_of(values, smooth) if isinstance(smooth, int) else _exponential(values, float(smooth))
+    for begin, end in zip(edges[::2], edges[1::2]):  # of each part without a gap
+        part = y[begin:end]
+        part[:] = _mean_of(part, smooth) if isinstance(smooth, int) else _exponential(part, float(smooth))
     return points._replace(y=y)
 
 
