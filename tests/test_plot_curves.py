@@ -112,6 +112,19 @@ def test_equal_numbers_of_seeds_stand_in_the_note(five):
     assert texts(rla.plot_curves(five[:5], "perf/return")) == ["5 to 3 seeds"]
 
 
+def test_seeds_that_differ_by_panel_are_said_by_panel(make):
+    """No curve of them has lost any: "3 to 2 seeds" would say that one has."""
+    for env, algo, seeds in (("a", "ppo", 3), ("b", "ppo", 2), ("a", "sac", 2), ("b", "sac", 2)):
+        for seed in range(seeds):
+            short = (env, algo, seed) == ("b", "sac", 1)
+            params = {"env": env, "algo": algo, "seed": seed}
+            runs = make(range(3 if short else 6), params, perf=[1.0] * 6, loss=[1.0] * 6)
+    figure = rla.plot_curves(runs, "perf", by="algo", split="env")
+    assert texts(figure) == ["ppo (a: 3 seeds, b: 2 seeds)", "sac (a: 2 seeds, b: 2 to 1 seeds)"]
+    figure = rla.plot_curves(runs, ["perf", "loss"], by="algo", split="env")
+    assert texts(figure) == ["ppo (2 to 3 seeds, by panel)", "sac (1 to 2 seeds, by panel)"]
+
+
 def test_runs_at_steps_of_their_own_are_interpolated_between_their_rows(make):
     """Never before the first row or after the last one."""
     make([0, 10, 20], perf=[0.0, 10, 20])

@@ -20,6 +20,7 @@ from rla_hooks.plot.legend import add_foot
 from rla_hooks.plot.mathtext import set_name
 from rla_hooks.plot.output import PaperFigure
 from rla_hooks.plot.paper import paper_style
+from rla_hooks.plot.seed_counts import are_equal, count_of, seeds_by_panel
 
 _WIDTH, _THIN, _RUN = 1.2, 0.6, 0.4  # points: lines of all seeds, of fewer, and of single runs
 _BAND, _OF_RUN = 0.18, 0.45  # opacity
@@ -76,7 +77,7 @@ def drawn(
     finish(grid, panels, curves, options, unit)
     if look.title:
         set_name(axes[0].title if len(axes) == 1 else figure.suptitle(""), look.title, is_math=True)
-    handles, labels = _legend(curves, groups, look, baselines)
+    handles, labels = _legend(curves, groups, panels, look, baselines)
     add_foot(figure, handles, labels, _note(curves, options, look.remarks), look.is_math)
     return figure, axes
 
@@ -140,51 +141,35 @@ def _draw_baselines(
 
 
 def _legend(
-    curves: Sequence[Curve], groups: Sequence[Group], look: Look, baselines: Mapping[str, Line2D]
+    curves: Sequence[Curve],
+    groups: Sequence[Group],
+    panels: Sequence[Panel],
+    look: Look,
+    baselines: Mapping[str, Line2D],
 ) -> tuple[list[Any], list[str]]:
     """Return handles and texts: of each group with the number of its seeds, unless all have as many throughout."""
-    counts = {number: _counts(curves, number) for number in dict.fromkeys(curve.group for curve in curves)}
-    are_equal = len({*counts.values()}) == 1 and _is_one(next(iter(counts.values())))
+    numbers, is_one = dict.fromkeys(curve.group for curve in curves), are_equal(curves)
     handles: list[Any] = []
     labels: list[str] = []
-    for number, (least, most) in counts.items():
-        seeds = "" if are_equal else seeds_text(least, most)
+    for number in numbers:
+        own = [curve for curve in curves if curve.group == number]
+        seeds = "" if is_one else seeds_by_panel(own, panels)
         label = groups[number].label
         text = f"{label} ({seeds})" if label and seeds else label or seeds
-        if text and (len(counts) > 1 or seeds or baselines):
+        if text and (len(numbers) > 1 or seeds or baselines):
             handles.append(Line2D([], [], linewidth=_WIDTH, **look.lines[number]))
             labels.append(text)
     return [*handles, *baselines.values()], [*labels, *baselines]
 
 
-def _counts(curves: Sequence[Curve], group: int | None = None) -> tuple[int, int]:
-    """The fewest and the most seeds of the points of curves, of those that have any."""
-    numbers = numpy.concatenate([curve.band.n for curve in curves if group is None or curve.group == group])
-    numbers = numbers[numbers > 0]
-    return (int(numbers.min()), int(numbers.max())) if len(numbers) else (0, 0)
-
-
-def _is_one(counts: tuple[int, int]) -> bool:
-    return counts[0] == counts[1]
-
-
-def seeds_text(least: int, most: int) -> str:
-    """Return how many seeds a curve has.
-
-    >>> seeds_text(5, 5), seeds_text(3, 5), seeds_text(1, 1)
-    ('5 seeds', '5 to 3 seeds', '1 seed')
-    """
-    return f"{most} to {least} seeds" if least != most else f"{most} seed{'' if most == 1 else 's'}"
-
-
 def _note(curves: Sequence[Curve], options: Options, remarks: Sequence[str]) -> str:
     """Return what the figure says below its legend: how it was made, and what it does not show."""
-    least, most = _counts(curves)
+    least, _ = count_of(curves)
     with_band = [n for curve in curves for n in curve.band.n[numpy.isfinite(curve.band.low)].tolist()]
     fewest = min(with_band, default=0)
     parts = [words_of(options.estimator, options.band, fewest or least, max(with_band, default=0))]
-    if len({_counts(curves, curve.group) for curve in curves}) == 1 and least == most:
-        parts[0] += f", {seeds_text(least, most)}"
+    if are_equal(curves):
+        parts[0] += f", {count_of(curves)}"
     if options.band is not None and least == 1:
         parts.append("One seed has no band")
     parts += [f"{remark[0].upper()}{remark[1:]}" for remark in remarks if remark]
