@@ -89,12 +89,18 @@ def test_what_bands_are_worth_is_said_of_the_aggregate(make_run):
         assert f"hold the true value in about {part} % of experiments" in said
 
 
-def test_a_curve_of_one_point_is_a_dot(make_run):
-    """A line of one point would not be seen."""
-    for seed in range(2):
-        make_run(1.0 + seed, seed=seed)
-    (line,) = rla.plot_sample_efficiency("t", "return").axes[0].lines
-    assert line.get_marker() == "o" and line.get_ydata().tolist() == [1.5]
+def test_a_curve_of_one_point_is_a_dot_with_a_bar(make_run):
+    """A line of one point would not be seen, nor an area; the second of many curves has its marker, too."""
+    for algo in "abcdef":  # so many have markers, which begin at another point each
+        for seed in range(2):
+            make_run(1.0 + seed, algo=algo, seed=seed)
+    drawn = rla.plot_sample_efficiency("t", "return")
+    (axes,) = drawn.axes
+    dots = [line for line in axes.lines if line.get_linestyle() == "None"]
+    assert len(dots) == 6 and {line.get_marker() for line in dots} == {"o", "s", "^", "D", "v", "P"}
+    assert all(line.get_ydata().tolist() == [1.5] and line.get_markevery() is None for line in dots)
+    (first, *_) = (bar.get_paths()[0].vertices.tolist() for bar in axes.collections)
+    assert first == [[0, drawn.data.low[0]], [0, drawn.data.high[0]]] and len(axes.collections) == 6
 
 
 @pytest.mark.parametrize("resample", [1, "all", [3, 2], [], True, 1_000_000])

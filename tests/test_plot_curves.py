@@ -268,6 +268,18 @@ def test_gaps_are_counted_and_not_bridged(make):
     assert [line.get_xdata().tolist() for line in alone] == [[0]]  # a point without a neighbour is a dot
 
 
+def test_one_point_has_its_band(make):
+    """As a bar: an area would have no width. Of a curve of one point, and where only one point has two seeds."""
+    make([0], {"algo": "a", "seed": 0}, perf=[1.0])
+    make([0], {"algo": "a", "seed": 1}, perf=[3.0])
+    make([0, 10, 20], {"algo": "b", "seed": 0}, perf=[1.0, 2.0, 3.0])
+    runs = make([10], {"algo": "b", "seed": 1}, perf=[4.0])
+    figure = rla.plot_curves(runs, "perf", by="algo", band="minmax")
+    bars = [band.get_paths()[0].vertices.tolist() for band in figure.axes[0].collections]
+    assert bars == [[[0, 1], [0, 3]], [[10, 2], [10, 4]]]
+    assert figure.axes[0].get_ylim()[1] > 4
+
+
 def test_runs_that_lack_the_metric_are_named(make):
     """The others are drawn."""
     make(range(2), {"seed": 0}, perf=[1.0, 2.0])

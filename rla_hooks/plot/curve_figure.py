@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from rla_hooks.plot.band_shapes import alone, draw_band
 from rla_hooks.plot.bands import words_of
 from rla_hooks.plot.curve_axes import finish, lay_out, unit_of
 from rla_hooks.plot.curve_data import Curve, Options, Panel, baselines_in
@@ -88,16 +89,14 @@ def _draw(axes: Axes, curve: Curve, x: Array, line: Mapping[str, Any], individua
     if individual:
         for row in curve.rows:
             axes.plot(x, row, color=color, linewidth=_RUN, alpha=_OF_RUN)
-    is_there = numpy.isfinite(low) & numpy.isfinite(high)
-    if is_there.any():
-        if "y" in log:  # what lies below the axis ends at its edge
-            low = numpy.maximum(low, numpy.finfo(float).tiny)
-        axes.fill_between(x, low, high, where=is_there, color=color, alpha=_BAND, linewidth=0)
+    if "y" in log:  # what lies below the axis ends at its edge
+        low = numpy.maximum(low, numpy.finfo(float).tiny)
+    draw_band(axes, x, low, high, color, _BAND)
     for part, is_full in parts_of(n == n.max()):
         width = _WIDTH if is_full else _THIN
         axes.plot(x[part], y[part], color=color, linestyle=line["linestyle"], linewidth=width)
-    alone = _alone(numpy.isfinite(y))
-    axes.plot(x[alone], y[alone], color=color, linestyle="none", marker=line["marker"] or ".")
+    dots = alone(numpy.isfinite(y))
+    axes.plot(x[dots], y[dots], color=color, linestyle="none", marker=line["marker"] or "o")
     if line["marker"]:
         every = numpy.flatnonzero(numpy.isfinite(y))
         chosen = (
@@ -120,13 +119,6 @@ def parts_of(full: Array) -> Iterator[tuple[slice, bool]]:
     begins = [0, *(numpy.flatnonzero(edges[1:] != edges[:-1]) + 1).tolist(), len(edges)]
     for begin, end in itertools.pairwise(begins):
         yield slice(begin, end + 1), bool(edges[begin])
-
-
-def _alone(is_there: Array) -> Array:
-    """The points that have no neighbour to draw a line to."""
-    padded = numpy.concatenate([[False], is_there, [False]])
-    alone: Array = is_there & ~padded[:-2] & ~padded[2:]
-    return alone
 
 
 def _draw_baselines(

@@ -11,6 +11,7 @@ import numpy
 from matplotlib.ticker import MaxNLocator
 
 from rla_hooks.errors import warn
+from rla_hooks.plot.band_shapes import alone, draw_band
 from rla_hooks.plot.checks import Mistakes
 from rla_hooks.plot.groups import joined_text
 from rla_hooks.plot.mathtext import can_be_read, set_name
@@ -30,6 +31,7 @@ _LABEL = 8  # points
 LABELS = 0.28  # the part of the width that names of rows may take
 _POINTS = 7 / 72 * 0.6  # inches that a letter takes, about
 _GAP = 0.06  # inches between the numbers of an axis
+_OPACITY = 0.2  # of bands
 # The first digits of what lies between two ticks: the simpler ones first.
 _STEPS = ([1, 2, 5, 10], [1, 2, 2.5, 4, 5, 10])
 
@@ -197,12 +199,12 @@ def scale_note(scores: Scores, normalize: Any) -> str:
 def draw_line(panel: Any, x: Any, interval: Interval, number: int, count: int) -> Any:
     """Draw a line with its band, line ``number`` of ``count``, and return the line. NaN leaves gaps."""
     look = look_of(number, count)
-    if numpy.isfinite(interval.point).sum() == 1:  # a line of one point is none
-        look["marker"] = look["marker"] or "o"
     every = {} if look["marker"] is None else {"markevery": (number % 7 * 2, max(1, len(x) // 6))}
     (line,) = panel.plot(x, interval.point, **look, **every)
-    if numpy.isfinite(interval.low).any():
-        panel.fill_between(x, interval.low, interval.high, color=look["color"], alpha=0.2, linewidth=0)
+    dots = alone(numpy.isfinite(interval.point))
+    if dots.any():  # a line of one point is none
+        panel.plot(x[dots], interval.point[dots], marker=look["marker"] or "o", linestyle="none", color=look["color"])
+    draw_band(panel, x, interval.low, interval.high, look["color"], _OPACITY)
     return line
 
 
