@@ -113,3 +113,13 @@ def test_a_run_that_cannot_be_read_hides_no_other(make, tmp_path):
     with pytest.warns(RLAWarning, match="1 of 2 runs have no 'a'|cannot be read"):
         one, other = points_of_runs(runs, ["a"])
     assert one == {} and other["a"].y.tolist() == [2]
+
+
+def test_runs_without_rows_are_said_to_have_none(make):
+    """Not that they have no column of steps, with that column as what may be meant."""
+    make()
+    runs = make()
+    with pytest.raises(ConfigError, match=r"^none of the 2 runs has rows of metrics in its csv files\. Log some by"):
+        points_of_runs(runs, ["a"])
+    with pytest.raises(ConfigError, match=rf"^run {runs[0].id} has no rows of metrics"):
+        points_of_runs(runs[:1], ["a"])

@@ -118,18 +118,24 @@ def test_a_table_that_belongs_to_no_figure_is_not_replaced(drawn, tmp_path):
     assert drawn.save(tmp_path / "other") == drawn.save(tmp_path / "other")
 
 
-@pytest.mark.parametrize(
-    "draw",
-    [
-        rla.plot_curves,
-        rla.plot_bars,
-        rla.plot_profiles,
-        rla.plot_intervals,
-        rla.plot_sample_efficiency,
-        rla.plot_sweep,
-        rla.plot_images,
-    ],
-)
+DRAWN = [
+    *(rla.plot_curves, rla.plot_bars, rla.plot_profiles, rla.plot_intervals, rla.plot_sample_efficiency),
+    *(rla.plot_sweep, rla.plot_images),
+]
+
+
+@pytest.mark.parametrize("draw", [*DRAWN, rla.score_table])
+def test_mistakes_in_names_say_which_call_they_are_of(make_run, draw):
+    """Those that only the runs can tell, too."""
+    make_run(1.0, lr=0.1)
+    make_run(1.0, lr=0.2)
+    by = {"by": ["lr", "algos"] if draw is rla.plot_sweep else "algos"}
+    for options, what in ((by, "no run has the parameter 'algos'"), ({"by": ["lr", "name"]}, "[Nn]o run has the")):
+        with pytest.raises(ConfigError, match=rf"^{draw.__name__}: {what}"):
+            draw("t", "retrun" if draw is not rla.plot_images else "frm", **options)
+
+
+@pytest.mark.parametrize("draw", DRAWN)
 def test_a_path_that_cannot_be_written_is_told_before_a_figure_is_drawn(make_run, draw):
     """With the other mistakes, and with the name of the call."""
     make_run(1.0)

@@ -165,6 +165,8 @@ def test_mistakes(make_run, warnings_as_text):
         ({"by": "lr"}, "no run has the parameter 'lr'"),
         ({"x_range": (3, 1)}, "x_range is"),
         ({"x_range": 5}, "x_range is"),
+        ({"x_range": (5, 5)}, "x_range is (5, 5). Allowed: a pair of numbers, the lower one first"),
+        ({"normalize": {"p": (0, 1)}}, "a pair for each task, but tasks is None. Name the parameter"),
         ({"metric": "speed"}, "has the text 'fast'"),
         ({"metric": "retrun"}, "Did you mean 'return'"),
         ({"x": "epoch"}, "no run has the column 'epoch'"),
@@ -198,7 +200,7 @@ def test_areas_say_over_what_they_are(make_run):
     make_run(*range(20), env="p", seed=0)
     make_run(*range(3), env="p", seed=1)
     make_run(*range(5), env="q", seed=0)
-    with pytest.warns(rla.RLAWarning, match="ended early"):
+    with pytest.warns(rla.RLAWarning, match=r"ended early.*\): the areas of all runs of the task end there\. Leave"):
         scores = scores_of(rla.runs(), "return", by=[], tasks="env", score="area")
     assert scores.notes[0] == "areas over time-step: p: 0 to 20, q: 0 to 40"
     assert scores_of(rla.runs(where="env == 'q'"), "return", by=[], score="area").notes == (
@@ -218,3 +220,19 @@ def test_runs_without_a_task_are_no_runs_of_the_task_none(make_run):
     for env in (None, "none", "pong"):
         make_run(1.0, env=env)
     assert scores_of(rla.runs(), "return", by=[], tasks="env").tasks == ("no value", "none", "pong")
+
+
+def test_parameters_that_follow_the_task(make_run):
+    """The error of groups that lack tasks names by= without them; not where a group was just not run on a task."""
+    for algo, env in itertools.product("ab", "pq"):
+        make_run(1.0, algo=algo, env=env, width=f"{algo}{env}", depth=1 + (env == "q"))
+    with pytest.raises(rla.ConfigError) as error:
+        scores_of(rla.runs(), "return", tasks="env").arrays()
+    assert "no score on the env q. " in str(error.value)
+    assert "Here width, depth follow env: leave out what follows by by='algo'." in str(error.value)
+    with pytest.raises(rla.ConfigError, match=r"Here width follows env: leave out what follows by by=\[\]\."):
+        scores_of(rla.runs(where="algo == 'a'"), "return", by="width", tasks="env").arrays()
+    assert len(scores_of(rla.runs(), "return", by="algo", tasks="env").arrays()) == 2
+    make_run(1.0, algo="c", env="p", width="cp", depth=1)
+    with pytest.raises(rla.ConfigError, match=r"c has no score on the env q.*Leave out those tasks, or this group"):
+        scores_of(rla.runs(), "return", by="algo", tasks="env").arrays()

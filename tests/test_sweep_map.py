@@ -87,6 +87,12 @@ def test_mistakes_are_told_at_once(sweep):
         rla.plot_sweep("t", "return", by=["lr"], estimator="avg", colors="viridi", window=3)
     for text in ("by has 1 names: lr", "estimator is 'avg'", "Did you mean 'viridis'", "window is 3"):
         assert text in str(error.value)
+    with pytest.raises(rla.ConfigError) as error:
+        rla.plot_sweep("t", "return", by=["lr", "width"], colors="red")
+    assert "colors is 'red'. Allowed: a colour map of matplotlib, such as viridis, cividis, magma, Blues, gray." in (
+        str(error.value)
+    )
+    assert len(str(error.value)) < 150, "not all of a hundred maps"
     with pytest.raises(rla.ConfigError, match="no run has the parameter 'with'"):
         rla.plot_sweep("t", "return", by=["lr", "with"])
 

@@ -81,9 +81,10 @@ def score_table(
         lambda: check_settings(settings),
     )
     mistakes.raise_any()
-    found = chosen_runs(runs, "score_table")
-    scored = [scores_of(found, metric, by, tasks, score, window, x, x_range, normalize) for metric in want.metrics]
-    groups = grouped(found, by, legend, without=[tasks] if tasks else [])
+    found = chosen_runs(runs, "score_table", to="show")
+    with mistakes.raised():
+        scored = [scores_of(found, metric, by, tasks, score, window, x, x_range, normalize) for metric in want.metrics]
+        groups = grouped(found, by, legend, without=[tasks] if tasks else [])
     parts = []
     for scores in scored:
         curves = curves_of(found, scores.metric, x, x_range) if scores.metric in want.thresholds else []

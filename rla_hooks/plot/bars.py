@@ -109,7 +109,8 @@ def plot_bars(
         mistakes.wrong("baselines", baselines, "a dict of names and numbers: {'random': 20.0}.")
     chosen = chosen_runs(runs, "plot_bars")
     mistakes.raise_any()
-    found = [scores_of(chosen, name, by, tasks, score, window, x, x_range, normalize, legend) for name in names]
+    with mistakes.raised():
+        found = [scores_of(chosen, name, by, tasks, score, window, x, x_range, normalize, legend) for name in names]
     bars = [_bars(scores, estimator, band) for scores in found]
     counts = [len(bar.seeds) for each in bars for bar in each]
     note = sentence(

@@ -94,8 +94,9 @@ def plot_sample_efficiency(
     check_resample(mistakes, resample)
     chosen = chosen_runs(runs, what)
     mistakes.raise_any()
-    scores, grid = _curves(chosen, metric, by, tasks, x, x_range, resample, normalize, legend)
-    arrays = scores.arrays()
+    with mistakes.raised():
+        scores, grid = _curves(chosen, metric, by, tasks, x, x_range, resample, normalize, legend)
+        arrays = scores.arrays()
     curves = [
         _curve(array, scored.group.label, aggregate, (reps, level, seed))
         for array, scored in zip(arrays, scores.groups)

@@ -142,7 +142,7 @@ def _check(
     runs: Sequence[SavedRun], metrics: Sequence[str], x: str, with_x: bool, found: Sequence[Mapping[str, Points]]
 ) -> None:
     """Raise ConfigError for names that no run has; warn where some runs lack a metric, or points were replaced."""
-    problems = [] if with_x else [_unknown("column", x, metric_names(runs) | {STEP, TIME})]
+    problems = [] if with_x else [_without_x(x, runs)]
     for metric in metrics if with_x else ():
         lack = [run.id for run, points in zip(runs, found) if metric not in points]
         if len(lack) == len(runs):
@@ -155,6 +155,17 @@ def _check(
     if problems:
         raise ConfigError(problems)
     _warn_of_replaced(runs, x, found)
+
+
+def _without_x(x: str, runs: Sequence[SavedRun]) -> str:
+    known = metric_names(runs)
+    if not known:
+        which = f"none of the {len(runs):,} runs has" if len(runs) > 1 else f"run {printable(runs[0].id)} has no"
+        return (
+            f"{which} rows of metrics in its csv files. Log some by rla.log(values, step=...), with csv among the "
+            "writers, or choose runs that have rows: rla.runs(where='rows > 0')"
+        )
+    return _unknown("column", x, known | ({STEP, TIME} - {x}))
 
 
 def _without(metric: str, x: str, runs: Sequence[SavedRun]) -> str:

@@ -31,8 +31,11 @@ class Group(NamedTuple):
     runs: Sequence[SavedRun]
 
 
-def chosen_runs(given: Any, what: str) -> Runs:
-    """Return the runs that a figure is made of: those given, or those of a task. Raises ConfigError where none is."""
+def chosen_runs(given: Any, what: str, to: str = "draw") -> Runs:
+    """Return the runs that a figure is made of: those given, or those of a task. Raises ConfigError where none is.
+
+    what: the name of the call; to: what it does.
+    """
     if isinstance(given, str):
         given = saved_runs(task=given)
     elif isinstance(given, SavedRun):
@@ -47,7 +50,7 @@ def chosen_runs(given: Any, what: str) -> Runs:
     if not found:
         asked = f" ({found.query})" if found.query else ""
         raise ConfigError(
-            f"there are no runs{asked}, so there is nothing to draw. To see what there is: rla runs", what
+            f"there are no runs{asked}, so there is nothing to {to}. To see what there is: rla runs", what
         )
     return found
 

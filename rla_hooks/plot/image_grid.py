@@ -78,9 +78,10 @@ def plot_images(
     if len(chosen) > _MOST:
         mistakes.add(f"there are {len(chosen):,} runs. Allowed: {_MOST}. Take some of them: runs[-{_MOST}:]")
     mistakes.raise_any()
-    names = differing(chosen) if by is None else names_of(chosen, by)
-    found = chosen_images(chosen, name, step)
-    label_of_run = {id(run): group.label for group in grouped(chosen, names, legend) for run in group.runs}
+    with mistakes.raised():
+        names = differing(chosen) if by is None else names_of(chosen, by)
+        found = chosen_images(chosen, name, step)
+        label_of_run = {id(run): group.label for group in grouped(chosen, names, legend) for run in group.runs}
     order = {key: at for at, key in enumerate(label_of_run)}
     found.sort(key=lambda image: order[id(image.run)])
     labels = [label_of_run[id(image.run)] for image in found]

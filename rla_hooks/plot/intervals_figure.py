@@ -112,8 +112,9 @@ def plot_intervals(
         mistakes.wrong("gamma", gamma, "a finite number: the score from which on more is no better.")
     chosen = chosen_runs(runs, "plot_intervals")
     mistakes.raise_any()
-    scores = scores_of(chosen, metric, by, tasks, score, window, x, x_range, normalize, legend)
-    bars = _bars(scores, names, gamma, (reps, level, seed))
+    with mistakes.raised():
+        scores = scores_of(chosen, metric, by, tasks, score, window, x, x_range, normalize, legend)
+        bars = _bars(scores, names, gamma, (reps, level, seed))
     gap = f"optimality gap below {gamma:g}" if "optimality_gap" in names else ""
     note = sentence(
         str(scores.rule),

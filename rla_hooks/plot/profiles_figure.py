@@ -87,8 +87,9 @@ def plot_profiles(
     _check_thresholds(mistakes, thresholds)
     chosen = chosen_runs(runs, "plot_profiles")
     mistakes.raise_any()
-    scores = scores_of(chosen, metric, by, tasks, score, window, x, x_range, normalize, legend)
-    arrays = scores.arrays()
+    with mistakes.raised():
+        scores = scores_of(chosen, metric, by, tasks, score, window, x, x_range, normalize, legend)
+        arrays = scores.arrays()
     levels = _thresholds(arrays) if thresholds is None else numpy.asarray(thresholds, float)
     profiles = [
         _profile(array, levels, scored.group.label, (reps, level, seed)) for array, scored in zip(arrays, scores.groups)

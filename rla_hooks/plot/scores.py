@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ from rla_hooks.plot.groups import Group, Legend, grouped, joined, names_of
 from rla_hooks.plot.score_rule import ScoreRule, common_range, score_rule
 from rla_hooks.plot.task_scale import Normalize, normalized
 from rla_hooks.plot.twins import twins_note
+from rla_hooks.query.filter_columns import equality_key
 from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.texts import listed, printable
 from rla_hooks.writers.base import STEP
@@ -74,13 +76,30 @@ class Scores(NamedTuple):
                 problems.append(
                     f"{printable(group.label)} has no score on the {self.task_column} "
                     f"{printable(listed(missing, _LISTED))}. Scores over all tasks compare groups that have run on the "
-                    "same ones. Leave out those tasks, or this group."
+                    f"same ones. {self._way_out() or 'Leave out those tasks, or this group.'}"
                 )
         if problems:
             raise ConfigError(problems)
         for each in self.groups:
             _tell_unequal(each)
         return [each.array() for each in self.groups]
+
+    def _way_out(self) -> str:
+        """Return what to do where some parameters that tell groups apart follow the task, such as a width by env.
+
+        They do if each group has all tasks without them, and no task has two groups joined.
+        """
+        there = [(group.values, task) for group, of_task in self.groups for task, scores in of_task.items() if scores]
+        places = range(len(self.by))
+        for kept in (each for count in reversed(places) for each in itertools.combinations(places, count)):
+            pairs = [(equality_key([values[at] for at in kept]), task) for values, task in there]
+            if len({*pairs}) == len(pairs) == len({key for key, _ in pairs}) * len(self.tasks):
+                follows = [name for at, name in enumerate(self.by) if at not in kept]
+                verb = "follows" if len(follows) == 1 else "follow"
+                by = [self.by[at] for at in kept]
+                names = printable(f"{listed(follows, _LISTED)} {verb} {self.task_column}")
+                return f"Here {names}: leave out what follows by by={printable(repr(by[0] if len(by) == 1 else by))}."
+        return ""
 
     def joined(self) -> list[str]:
         """Return the parameters, other than seeds, in which runs of one group on one task differ."""
@@ -153,7 +172,7 @@ def scores_of(
         *task_curves.left_out(runs, curves, values.tolist(), metric),
         *task_curves.not_finite(runs, curves, metric),
         *task_curves.too_short(runs, curves, rule.window),
-        *task_curves.ended_early(runs, curves, task_of, x),
+        *task_curves.ended_early(runs, curves, task_of, x, is_area=rule.kind == "area"),
     ]
     order, groups = by_group(runs, values.tolist(), task_of, grouped(runs, names, legend))
     notes += twins_note(parts_of(groups))

@@ -9,7 +9,7 @@ import matplotlib
 import numpy
 
 from rla_hooks.columns import Column
-from rla_hooks.errors import warn
+from rla_hooks.errors import did_you_mean, warn
 from rla_hooks.plot.data_columns import key_columns, with_gaps
 from rla_hooks.plot.groups import chosen_runs, grouped, label_of, names_of
 from rla_hooks.plot.legend import add_foot
@@ -34,6 +34,7 @@ ESTIMATORS: dict[str, Any] = {
     "max": numpy.max,
     "min": numpy.min,
 }
+_MAPS = "viridis", "cividis", "magma", "Blues", "gray"  # of a hundred; these are read in grey, too
 _MOST = 200  # values of a hyper-parameter: a figure has no room for more
 _LEAST_CELL = 0.2  # inches, to hold a text
 _CELL = 0.42  # inches, the height of one
@@ -83,11 +84,14 @@ def plot_sweep(
     """
     mistakes = check_common("plot_sweep", metric, score, window, x_range, None, size, title, save)
     mistakes.choice("estimator", estimator, [*ESTIMATORS])
-    mistakes.choice("colors", colors, [*matplotlib.colormaps])
+    if colors not in [*matplotlib.colormaps]:
+        near = did_you_mean(colors, matplotlib.colormaps)
+        mistakes.wrong("colors", colors, f"a colour map of matplotlib, such as {', '.join(_MAPS)}.{near}")
     chosen = chosen_runs(runs, "plot_sweep")
     names = _two_names(mistakes, chosen, by)
     mistakes.raise_any()
-    scores = scores_of(chosen, metric, names, None, score, window, x, x_range)
+    with mistakes.raised():
+        scores = scores_of(chosen, metric, names, None, score, window, x, x_range)
     grid = _grid(chosen, names, scores, estimator)
     others = scores.joined()
     if others:

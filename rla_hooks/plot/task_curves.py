@@ -9,6 +9,7 @@ from typing import Any
 import numpy
 
 from rla_hooks.errors import ConfigError, RLAError, did_you_mean, warn
+from rla_hooks.plot.checks import Mistakes
 from rla_hooks.plot.gather import points_of_runs
 from rla_hooks.query.names import BUILT_IN, values_of
 from rla_hooks.query.saved_run import SavedRun
@@ -60,16 +61,11 @@ def range_of(x_range: Range) -> tuple[float, float]:
     >>> range_of((0, None))
     (0.0, inf)
     """
-    if x_range is None:
-        return -float("inf"), float("inf")
-    try:
-        low, high = x_range
-        bounds = -float("inf") if low is None else float(low), float("inf") if high is None else float(high)
-    except (TypeError, ValueError):
-        bounds = 1.0, 0.0
-    if not bounds[0] <= bounds[1]:
-        raise ConfigError(f"x_range is {shown(x_range, 100)}. Allowed: (low, high), each a number or None.")
-    return bounds
+    mistakes = Mistakes("")
+    mistakes.range("x_range", x_range)
+    mistakes.raise_any()
+    low, high = x_range or (None, None)
+    return -float("inf") if low is None else float(low), float("inf") if high is None else float(high)
 
 
 def tasks_of(runs: Sequence[SavedRun], column: str | None) -> list[Any]:
@@ -148,8 +144,13 @@ def too_short(runs: Sequence[SavedRun], curves: Sequence[Curve | None], window: 
     return [f"{len(those)} run{'s' if len(those) > 1 else ''} with fewer than {window} values"]
 
 
-def ended_early(runs: Sequence[SavedRun], curves: Sequence[Curve | None], tasks: Sequence[Any], x: str) -> list[str]:
-    """Warn of runs that ended before the others of their task, and return what the figure says of them."""
+def ended_early(
+    runs: Sequence[SavedRun], curves: Sequence[Curve | None], tasks: Sequence[Any], x: str, is_area: bool = False
+) -> list[str]:
+    """Warn of runs that ended before the others of their task, and return what the figure says of them.
+
+    is_area: whether scores are areas, which all runs of a task have over the same steps.
+    """
     ends = [-float("inf") if curve is None or not len(curve[0]) else curve[0][-1].item() for curve in curves]
     longest: dict[Any, float] = {}
     for task, end in zip(tasks, ends):
@@ -160,8 +161,12 @@ def ended_early(runs: Sequence[SavedRun], curves: Sequence[Curve | None], tasks:
     many = len(early) > 1
     which = [f"{runs[at].id} at {ends[at]:,g} of {longest[tasks[at]]:,g}" for at in early]
     warn(
-        f"{len(early)} run{'s' if many else ''} ended early, by {printable(x)} ({listed(which, _NAMED)}): scores are "
-        "of what a run has. Compare all at one step by x_range=(None, step), or leave these out."
+        f"{len(early)} run{'s' if many else ''} ended early, by {printable(x)} ({listed(which, _NAMED)}): "
+        + (
+            "the areas of all runs of the task end there. Leave these out to have those of whole runs."
+            if is_area
+            else "scores are of what a run has. Compare all at one step by x_range=(None, step), or leave these out."
+        )
     )
     return [f"{len(early)} run{'s' if many else ''} ended early"]
 

@@ -40,6 +40,11 @@ def normalized(scores: Sequence[Any], task: Any, normalize: Normalize) -> list[A
     check_normalize(normalize)
     if normalize is None or not scores:
         return [*scores]
+    if isinstance(normalize, Mapping) and task is None:
+        raise ConfigError(
+            f"normalize is {shown(normalize, 100)}, a pair for each task, but tasks is None. Name the parameter whose "
+            "values are the tasks, tasks='env', or give one pair: normalize=(0, 100)."
+        )
     if isinstance(normalize, Mapping):
         key = next((key for key in (task, str(task)) if key in normalize), None)  # the command line has texts
         if key is None:

@@ -89,7 +89,7 @@ def _welch(a: Array, b: Array, point: Array, level: float) -> tuple[Array, Array
 
 
 def _bootstrap(a: Array, b: Array, reps: int, level: float, seed: Any) -> tuple[Array, Array, Array]:
-    warn_narrow("percentile", min(len(a), len(b)), level)
+    warn_narrow("percentile", min(len(a), len(b)), level, "Welch's t test")
     low, high, p_value = np.empty((3, a.shape[1]))
     both = [resampled_means(each.T[:, None, :], reps, number) for each, number in zip((a, b), two_seeds(seed))]
     for (chosen, of_a), (_, of_b) in zip(*both):

@@ -132,15 +132,18 @@ def _bootstrap(columns: Array, level: float, method: str, seed: int, reps: int) 
     return mean, low, high
 
 
-def warn_narrow(method: str, count: int, level: float) -> None:
-    """Warn once about a bootstrap interval of few seeds, with the coverage that it really has."""
+def warn_narrow(method: str, count: int, level: float, instead: str = "Student's t") -> None:
+    """Warn once about a bootstrap interval of few seeds, with the coverage that it really has.
+
+    instead: the default of the function that was called.
+    """
     if count < FEW_SEEDS:
         other = "" if level == 0.95 else f" (the level here is {level:g})"
         _warn(
-            (method, count),
-            f"A {method} bootstrap interval of {count} seeds is too narrow: at level 0.95 it holds the true mean in "
+            (method, count, instead),
+            f"A {method} bootstrap interval of {count} seeds is too narrow: at level 0.95 it holds the true value in "
             f"{100 * coverage(method, count):.0f} % of experiments with normal scores{other}. "
-            f"Use Student's t, which is the default, or {FEW_SEEDS} seeds or more.",
+            f"Use {instead}, which is the default, or {FEW_SEEDS} seeds or more.",
         )
 
 
