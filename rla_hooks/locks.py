@@ -137,4 +137,33 @@ def new_in_child(variables: dict[str, Any], name: str) -> None:
     in_forked_child(lambda: variables.update({name: threading.RLock()}))
 
 
+def hold_at_fork(variables: dict[str, Any], name: str, longest: float = 1.0) -> None:
+    """Let forks of this process wait until no thread holds the module's lock of this name; the child gets a new one.
+
+    variables: as in :func:`new_in_child`. longest: seconds. A thread that holds the lock for longer may hang for ever,
+    so no later fork waits for it.
+    """
+    if not hasattr(os, "register_at_fork"):
+        return
+    held: list[Any] = []
+    stuck: list[Any] = []
+
+    def before() -> None:
+        lock = variables[name]
+        if lock not in stuck and lock.acquire(timeout=longest):
+            held.append(lock)
+        elif lock not in stuck:
+            stuck.append(lock)
+
+    def after_in_parent() -> None:
+        while held:
+            held.pop().release()
+
+    def after_in_child() -> None:
+        held.clear()
+        variables[name] = threading.RLock()
+
+    os.register_at_fork(before=before, after_in_parent=after_in_parent, after_in_child=after_in_child)
+
+
 in_forked_child(_after_fork_in_child)

@@ -12,6 +12,7 @@ The status words are in :mod:`rla_hooks.endings`. ``pid`` and ``process`` are th
 own rows, gaps, warnings and notes to those of the others. ``result`` is what a tracked function returned, if that was
 plain data. Format 1 has no ``owner``: all rows are in progress.csv. ``appending``, where it is there, has the processes
 that add rows to the run since it ended (``rla.open``): if one was killed, only the files know what it has added.
+``machine`` is what rla_hooks/machine/ tells of the one that the run is on.
 ``loaded_from``, where it is there, lists the checkpoints of other runs that were loaded: ``{"run": "cartpole/2026/...",
 "id": "x5n2wq7k", "step": 3000, "file": "checkpoint-3000.pt"}``; ``resumed_from`` is such a checkpoint, from which a
 framework has gone on in this run.
@@ -32,7 +33,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from rla_hooks import life, outcome, restarts
+from rla_hooks import life, machine, outcome, restarts
 from rla_hooks.command import command_line
 from rla_hooks.endings import INTERRUPTED, KILLED, RUNNING
 from rla_hooks.errors import RunError
@@ -62,6 +63,7 @@ class RunRecord:
         self._revoked: list[outcome.Report] = []
         self._is_over = False  # whether the run goes on in a later life, which is another object's
         self._former: dict[str, Any] | None = None  # the content before this life, while that may be given up
+        self._gpus: list[dict[str, Any]] | None = None  # of this machine, as its library has told later
         me = this_process()
         self.content: dict[str, Any] = {
             "format": FORMAT,
@@ -183,6 +185,10 @@ class RunRecord:
             self.content["resumed_from"] = dict(note)
             self._reserve.write_json(self.content)
 
+    def learn_gpus(self, gpus: list[dict[str, Any]]) -> None:
+        """Take what the library of the GPUs has told of them, for the next version of the file; from any thread."""
+        self._gpus = gpus
+
     def keep_room(self, keep: bool) -> None:
         """Keep room on the disk for the ending, from now on; or give it back, once the ending is written."""
         if keep:
@@ -237,9 +243,9 @@ class RunRecord:
                 return Claim.GUEST
             change: dict[str, Any] = {"owner": me} if is_gone else {}
             if killed:
-                found = count().noted(self.content["rows"])
-                last_life = restarts.former_life(self.content | found, KILLED, "Tester.load")
-                change |= me | found | {"restarts": [*self.content["restarts"], last_life]}
+                found, here = count().noted(self.content["rows"]), {"machine": machine.facts()}
+                last_life = restarts.former_life(self.content | found, KILLED, "Tester.load", **here)
+                change |= me | here | found | {"restarts": [*self.content["restarts"], last_life]}
             self._reserve.write_json(self.content | change)
             self.content |= change
             if not killed:
@@ -269,7 +275,7 @@ class RunRecord:
             known = RunRecord.existing(self.path).content  # with what format 1 lacks
             if status == KILLED:
                 known |= count().noted(known["rows"])
-            self.content = restarts.new_life(known, this_process(), status, **news)
+            self.content = restarts.new_life(known, this_process(), status, machine=machine.facts(), **news)
             self._added.found(self.content)
             self._clock = time.monotonic()
             self._former = content
@@ -324,12 +330,15 @@ class RunRecord:
             "appending",
             "loaded_from",
             "resumed_from",
+            "machine",
         ]
         known += ["owner", *_PROCESS]
         known += outcome.news(self.content, noted, self._revoked)
         if self.content["ended"] is None:
             known += ["ended", "seconds"]
         self.content |= {key: noted[key] for key in known if key in noted}
+        if self._gpus is not None and not self._is_over and isinstance(self.content.get("machine"), dict):
+            self.content["machine"] = self.content["machine"] | {"gpus": self._gpus}
         return noted
 
 

@@ -7,9 +7,9 @@
                   "cut": 1}]
 
 An entry of ``restarts`` is the life that ended; from ``taken_up`` on it tells of the resume that followed: when, who
-asked for it, the step of the checkpoint that was loaded (null until one is), and what was cut. ``resumed`` is when the
-present life began, ``life`` its name, ``job`` that of the cluster's job. All functions here take the content of a
-run.json and change nothing.
+asked for it, the step of the checkpoint that was loaded (null until one is), and what was cut. ``machine`` stands
+there where the next life is on another one. ``resumed`` is when the present life began, ``life`` its name, ``job`` that
+of the cluster's job. All functions here take the content of a run.json and change nothing.
 """
 
 from __future__ import annotations
@@ -61,13 +61,20 @@ def _process(content: Mapping[str, Any]) -> str:
     return f"process {shown(content.get('pid'), 20)}"
 
 
-def former_life(content: Mapping[str, Any], status: str, reason: str) -> dict[str, Any]:
-    """Return the entry of ``restarts`` for a life that has ended, and for the resume that follows it now."""
+def former_life(content: Mapping[str, Any], status: str, reason: str, machine: Any = None) -> dict[str, Any]:
+    """Return the entry of ``restarts`` for a life that has ended, and for the resume that follows it now.
+
+    machine: that of the life which follows; another one is noted.
+    """
     started = content.get("resumed") or content.get("started")
     entry = {key: content.get(key) for key in PROCESS} | {"status": status, "started": started}
     entry |= {key: content.get(key) for key in _ENDING}
     if isinstance(entry["error"], str):
         entry["error"] = entry["error"][-_MAX_ERROR:]
+    from rla_hooks.machine.words import is_other  # late: most runs begin only once
+
+    if is_other(content.get("machine"), machine):
+        entry["machine"] = content["machine"]
     return entry | {"taken_up": iso_time(), "reason": reason, "step": None, "rows_cut": 0, "cut": None}
 
 
@@ -82,7 +89,8 @@ def new_life(content: Mapping[str, Any], me: Mapping[str, Any], status: str, **n
 
     status: how the life before ended. news: what is to stand there of the new one, with ``reason``.
     """
-    former, listed = former_life(content, status, news.pop("reason")), content.get("restarts")
+    former = former_life(content, status, news.pop("reason"), news.get("machine"))
+    listed = content.get("restarts")
     kept = {key: value for key, value in content.items() if key != "result"}
     return kept | {
         **me,

@@ -113,6 +113,25 @@ def warm():
 
 
 @pytest.fixture(scope="session")
+def nvml(tmp_path_factory):
+    """Lines of Python after which a program has NVIDIA's library with two cards: a stand-in, tests/nvml.c.
+
+    Variables of the environment make it fail, or hang: see there.
+    """
+    compiler = shutil.which("cc")
+    if compiler is None or importlib.util.find_spec("pynvml") is None or not sys.platform.startswith("linux"):
+        pytest.skip("there is no C compiler, or no nvidia-ml-py")
+    library = tmp_path_factory.mktemp("nvml") / "libnvidia-ml.so.1"
+    named = f"-Wl,-soname,{library.name}"  # by this name, later loads find it
+    source = Path(__file__).with_name("nvml.c")
+    subprocess.run([compiler, "-shared", "-fPIC", named, "-o", library, source], check=True, timeout=60)
+    return (
+        f"import ctypes\nctypes.CDLL({str(library)!r})\n"
+        "from rla_hooks import machine\nmachine.SIGNS_OF_GPUS = ('/proc',)\n"
+    )
+
+
+@pytest.fixture(scope="session")
 def clean_environment():
     """Takes those variables out of the environment for as long as the given MonkeyPatch lasts."""
 

@@ -189,3 +189,33 @@ def test_a_file_system_without_locks(path, monkeypatch):
     with locked(path) as has_lock:
         assert not has_lock
     assert before is None or len(os.listdir("/proc/self/fd")) == before
+
+
+def test_forks_wait_for_the_holder_of_a_lock():
+    """A child has no half-done state of it, and a lock of its own. For a thread that hangs, no fork waits for ever."""
+    code = """
+import os, threading, time
+from rla_hooks.locks import hold_at_fork
+lock, state, told = threading.RLock(), ["whole"], threading.Event()
+hold_at_fork(globals(), "lock", longest=2.0)
+def work(seconds):
+    with lock:
+        state[0] = "half"
+        told.set()
+        time.sleep(seconds)
+        state[0] = "whole"
+def child():
+    code = os.fork()
+    if not code:
+        os._exit(state[0] != "whole" or not lock.acquire(timeout=1))
+    return os.waitstatus_to_exitcode(os.waitpid(code, 0)[1])
+for seconds, forks in ((0.1, 1), (60, 2)):
+    told.clear()
+    threading.Thread(target=work, args=[seconds], daemon=True).start()
+    told.wait()
+    for _ in range(forks):
+        print(child(), flush=True)
+os._exit(0)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.splitlines() == ["0", "1", "1"], done.stderr

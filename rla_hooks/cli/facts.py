@@ -46,6 +46,7 @@ def facts_of(run: SavedRun, columns: Columns, family: Family) -> dict[str, Any]:
         "python": noted.get("python"),
         "rla_hooks": noted.get("rla_hooks"),
         "git": noted.get("git"),
+        "machine": run.machine,
         "metrics": {name: each._asdict() for name, each in found.items() if each is not None},
         "signal": noted.get("signal"),
         **{name: list_in(noted, name) for name in _LISTS},

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from rla_hooks.cli.cells import cell, cut_to
 from rla_hooks.cli.fields import first_line_of, style_of
+from rla_hooks.machine.words import in_words
 from rla_hooks.query import SavedRun
 from rla_hooks.query.entry import seconds_of
 from rla_hooks.texts import cut, shell_path
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 _MAX_ERROR = 60  # characters of an error
 _BRIEF = 100  # columns: a narrower terminal shows no year, no seconds, no host and no signal
 _CLOCK = "%Y-%m-%d %H:%M:%S"
-_FIELDS = "started", "ended", "status", "last_step", "host", "signal", "error", "job"
+_FIELDS = "started", "ended", "status", "last_step", "host", "signal", "error", "job", "machine"
 
 
 def lives_of(run_json: Mapping[str, Any], restarts: Sequence[Mapping[str, Any]], status: str) -> list[dict[str, Any]]:
@@ -47,6 +48,8 @@ def lives_of(run_json: Mapping[str, Any], restarts: Sequence[Mapping[str, Any]],
     begin = f"step {forked.get('step')} of {forked.get('id')}" if isinstance(forked, dict) else "the start"
     found = [{name: each.get(name) for name in _FIELDS} for each in (*restarts, now)]
     found[0]["started"] = found[0]["started"] or run_json.get("started")
+    for life, later in zip(reversed(found[:-1]), reversed(found)):
+        life["machine"] = life["machine"] or later["machine"]  # noted where the next life is on another one
     for number, life in enumerate(found):
         before = restarts[number - 1] if number else {}
         life["from"] = _from(before) if number else begin
@@ -109,6 +112,9 @@ def print_lives(run: SavedRun, console: Console) -> None:
 def _where(run: SavedRun, lives: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     if any(life["cut"] for life in lives):
         yield f"what was cut is kept in {shell_path(run.log_dir / 'cut')}"
+    machines = [in_words(life["machine"]) for life in lives]
+    for number, machine in enumerate(machines if len({*machines}) > 1 else (), 1):
+        yield f"life {number} ran on {machine or 'an unknown machine'}"
     for number in range(1, len(lives)):
         diff = run.code_dir / ".rla" / f"resume-{number}.diff"
         if diff.is_file():

@@ -111,6 +111,7 @@ def _print_head(facts: Mapping[str, Any], console: Console) -> None:
 def _head_lines(facts: Mapping[str, Any]) -> Iterator[Line]:
     from rla_hooks.cli.facts import command_of, moment
     from rla_hooks.life import is_running
+    from rla_hooks.machine.words import in_words
     from rla_hooks.texts import duration
 
     for name in ("title", "group", "note"):
@@ -126,6 +127,7 @@ def _head_lines(facts: Mapping[str, Any]) -> Iterator[Line]:
     rows, step = facts["rows"], facts["step"]
     yield "rows", "" if rows is None else f"{rows}" + ("" if step is None else f", up to step {step}")
     yield "host", str(facts["host"] or "")
+    yield "machine", in_words(facts["machine"])
     yield "in run", str(facts["parent"] or "")
     yield "forked from", _place(facts["forked_from"])
     yield "went on from", _place(facts["resumed_from"])

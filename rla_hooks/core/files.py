@@ -9,7 +9,7 @@ from contextlib import suppress
 from itertools import islice
 from typing import Any
 
-from rla_hooks import handles, labels
+from rla_hooks import handles, labels, machine
 from rla_hooks._version import __version__
 from rla_hooks.atomic import json_bytes, sweep, write_json
 from rla_hooks.core import archive
@@ -88,6 +88,7 @@ class RunFiles:
             stored_as=forms_of(self._hyper_parameters.given),
             **({"config_argument": settings.config_argument} if settings.config_argument else {}),
             rla_hooks=__version__,
+            machine=machine.facts(),
             writers=[writer.name for writer in self._logger.output_formats],
         )
         self.record.content |= ownership.ending_process()
@@ -95,6 +96,14 @@ class RunFiles:
         with self._guard.warn_on_error("run.json"):
             self.record.save()
             self.record.keep_room(True)
+        self.ask_gpus()
+
+    def ask_gpus(self) -> None:
+        """Let run.json have the memory of the GPUs, too: with its next version once their library has told it."""
+        if self.record is not None and machine.has_gpus():
+            from rla_hooks.machine.gpus import ask_later  # late: most machines have none
+
+            ask_later(self.record.learn_gpus)
 
     def describe(self) -> None:
         """Write parameter.json, labels.json, the code backup and tester.pkl, at the start of the run."""

@@ -99,6 +99,7 @@ class NewLife:
                 ) from error
             raise
         run.files.record = record
+        run.files.ask_gpus()
 
     def _newest_checkpoints(self) -> dict[str, str]:
         """The files that this life may begin with, by name: other ranks look here."""

@@ -125,6 +125,12 @@ class SavedRun:
         return _text(self.run_json.get("host"))
 
     @property
+    def machine(self) -> dict[str, Any]:
+        """The processor, memory and GPUs of the machine that it ran on; see docs/layout.md. Empty where not known."""
+        noted = self.run_json.get("machine")
+        return noted if isinstance(noted, dict) else {}
+
+    @property
     def parent(self) -> str | None:
         """The name of the run that it was started in."""
         return _text(self.run_json.get("parent"))
