@@ -55,6 +55,7 @@ __all__ = [
     "is_count",
     "open_run",
     "preempted",
+    "start_run",
     "to_scalar",
     "watch_preemption",
 ]
@@ -211,6 +212,35 @@ def attach_or_plan(own: OwnRun, tell: bool = True) -> Handle:
         run = Run(settings)
         run.plan(tell)
     return Handle(run)
+
+
+def start_run(own: OwnRun, hyper_parameters: Mapping[str, Any] | None = None, keeps_rows: bool = False) -> Run:
+    """Start the run of ``own`` now, as ``rla.start`` does, for a hook whose user says when a run begins and ends.
+
+    It is the current run until ``run.finish(status)``, and counts as one that the user has opened. hyper_parameters:
+    those that the hook knows already, beside ``record``. keeps_rows: where ``own`` resumes a run, the program restores
+    by itself what it trains: no checkpoint is needed, no row is cut, and the run may have finished, or have had other
+    hyper-parameters. Raises ConfigError with all mistakes of ``own``.
+
+    >>> run = start_run(OwnRun("MyHook", writers=["csv"], backup="none"), {"lr": 0.1})
+    >>> open_run() is run, run.parameters()
+    (True, {'lr': 0.1})
+    >>> run.finish()
+    >>> print(open_run())
+    None
+    """
+    settings = own.settings()
+    settings.hyper_param |= dict(hyper_parameters or {})
+    if handover.is_off():
+        return Run.silent()
+    if settings.resume is not None:
+        settings.resume.keeps_rows = keeps_rows
+    find_former_run(settings)
+    around = registry.enclosing()
+    settings.parent = None if around is None else around.name
+    run = Run.start(settings)
+    registry.enter_until_finish(run)
+    return run
 
 
 def watch_preemption(

@@ -57,7 +57,8 @@ def checked(saved: SavedRun, settings: RunSettings, request: ResumeRequest) -> R
     if not problems and not is_writer(settings):  # rank zero checks it, and may have taken it up already
         if request.same_code:
             _on_same_code(saved, paths, request)
-        return Resumable(paths, None if request.from_start else newest_checkpoint(Manifest(paths.checkpoint_dir)))
+        without = request.from_start or request.keeps_rows
+        return Resumable(paths, None if without else newest_checkpoint(Manifest(paths.checkpoint_dir)))
     over, notes, changes, entry, state = None, list[str](), list[Difference](), None, list[str]()
     if not problems:
         former = FormerParameters(saved.run_json, saved.hparams)
@@ -73,13 +74,14 @@ def checked(saved: SavedRun, settings: RunSettings, request: ResumeRequest) -> R
         alive, over = why_alive(saved, request)
         state = [*alive, *_not_writable(paths.log_dir, paths.checkpoint_dir)]
         problems += state
-        problems += _finished(saved, request, changes)
-        problems += [
-            *unknown_names(request.allow, [*former.names, *former.flat], settings),
-            *_not_allowed(changes, request),
-        ]
-        entry, without = _checkpoint(saved, request)
-        problems += without
+        if not request.keeps_rows:
+            problems += _finished(saved, request, changes)
+            problems += [
+                *unknown_names(request.allow, [*former.names, *former.flat], settings),
+                *_not_allowed(changes, request),
+            ]
+            entry, lacking = _checkpoint(saved, request)
+            problems += lacking
     if problems:
         head = f"the run {saved.id} cannot be resumed ({shell_path(saved.paths.log_dir)})"
         if problems == state:  # nothing is wrong with the call

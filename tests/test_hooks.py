@@ -156,6 +156,41 @@ def test_tables_leave_stdout_to_a_progress_bar_where_the_hook_says_so(tmp_path):
         assert ("stdout" in json.loads((run.log_dir / "run.json").read_text())["writers"]) is shown
 
 
+def test_a_run_may_start_at_once(tmp_path, monkeypatch):
+    """It counts as one that the user has opened, and what the training came to stands in run.json."""
+    own = OwnRun("Hook", log_root=tmp_path, writers=["csv"], backup="none", record={"seed": 3})
+    with rla.run(task="outer", log_root=tmp_path, writers=[], backup="none") as outer:
+        run = hooks.start_run(own, {"lr": 0.1})
+        assert open_run() is run and run.parent == outer.name
+        run.keep_result({"best": 2.5, "model": object()})
+        run.finish()
+        assert open_run() is outer
+    saved = rla.runs(tmp_path)[-1]
+    assert (saved.hparams, saved.record, saved.result) == ({"seed": 3, "lr": 0.1}, {"seed": 3}, {"best": 2.5})
+    with pytest.raises(ConfigError, match=r"writers has .cvs."):
+        hooks.start_run(OwnRun("Hook", writers=["cvs"]))
+    monkeypatch.setenv("RLA_MODE", "off")
+    assert not hooks.start_run(own).is_writing
+
+
+def test_a_run_goes_on_without_a_checkpoint_if_the_program_restores_itself(tmp_path):
+    """Also one that has finished, with other hyper-parameters: all rows stay. Else all that is against it is told."""
+    options = {"log_root": tmp_path, "writers": ["csv"], "backup": "none"}
+    first = hooks.start_run(OwnRun("Hook", **options), {"lr": 0.1})
+    first.log({"x": 1}, 0)
+    first.finish()
+    again = OwnRun("Hook", **options, resume=first.name)
+    with pytest.raises(ConfigError, match=r"3 mistakes(.|\n)*has finished(.|\n)*lr(.|\n)*no whole checkpoint"):
+        hooks.start_run(again, {"lr": 0.2})
+    run = hooks.start_run(again, {"lr": 0.2}, keeps_rows=True)
+    assert not run.is_resumed and run.settings.resumed is not None
+    run.log({"x": 2})
+    run.finish()
+    (saved,) = rla.runs(tmp_path)
+    assert (saved.status, saved.hparams, len(saved.restarts)) == ("finished", {"lr": 0.2}, 1)
+    assert saved.metrics()["time-step"].tolist() == [0, 1] and saved.info["warnings"] == []
+
+
 def test_mistakes_of_an_own_run_are_told_at_once(tmp_path):
     """Unknown options, a record without values, and all that the config checks find."""
     wrong = OwnRun("MyHook", record=["lr"], writers=["cvs"], log_rot="x", tags=3)

@@ -319,7 +319,16 @@ class RunFiles:
                 self._guard.warn(("custom data", place), f"tester.pkl does without {place}")
 
     def keep_result(self, value: Any) -> None:
-        """Keep what the tracked function returned, where it is plain data, for the run.json of the run's end."""
+        """Keep what the training came to as ``result`` in run.json, which its next change, or the end, writes.
+
+        What is no plain data, of at most 10,000 bytes, is left out. What a tracked function returns replaces it.
+
+        >>> import rla_hooks as rla
+        >>> with rla.run(task="demo", writers=["csv"], backup="none") as run:
+        ...     run.keep_result({"return": 492.5})
+        >>> rla.runs()[-1].result
+        {'return': 492.5}
+        """
         if value is None or self.record is None or not self._ownership.ends_run:
             return
         with self._guard.warn_on_error("the result", "could not be kept"), handles.freed():

@@ -28,7 +28,8 @@ class ResumeRequest(Fields):
     allow: names of hyper-parameters that may differ from the stored ones. same_code: whether the run's code is to be
     restored first. from_start: whether everything is to be cut, and nothing loaded. reason: who asks. by_variable:
     whether RLA_RESUME names the run, and no call. else_auto: whether a start that this run does not fit is to look for
-    one of its own, since the program says ``auto``. notes: lines for the log that say why a new run starts.
+    one of its own, since the program says ``auto``. notes: lines for the log that say why a new run starts. keeps_rows:
+    whether the program restores by itself what it trains, so that nothing is loaded, cut or compared.
 
     >>> ResumeRequest("auto", allow=("steps",)).reason
     'resume='
@@ -42,6 +43,7 @@ class ResumeRequest(Fields):
     by_variable: bool = False
     else_auto: bool = False
     notes: list[str] = made_by(list)
+    keeps_rows: bool = False
 
     def option(self, name: str, values: Sequence[str] | None = None) -> str:
         """Return how whoever asks writes an option: of the command line, of the environment or of a call.

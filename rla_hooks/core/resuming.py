@@ -63,7 +63,7 @@ class NewLife:
         self._request: ResumeRequest = run.settings.resume or ResumeRequest(None)
         self._record: RunRecord | None = None
         self._state = FormerState(run, chosen.paths)
-        self.may_cut = not self._request.from_start  # whether no row has come yet
+        self.may_cut = not (self._request.from_start or self._request.keeps_rows)  # whether no row has come yet
         self.trains = True
         self._has_loaded = False
         self._first: tuple[Entry, Cut | None] | None = None  # the checkpoint that was loaded first, and what it cut

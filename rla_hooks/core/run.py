@@ -315,6 +315,7 @@ class Run(SummaryWords):
     update_hyper_param = of_part("files", RunFiles.update_hyper_param)
     add_hyper_params = of_part("files", RunFiles.add_hyper_params)
     print_args = of_part("files", RunFiles.print_args)
+    keep_result = of_part("files", RunFiles.keep_result)
 
     print_log_dir = of_part("files", RunFiles.print_log_dir)
     time_record = of_part("timers", TimeTracker.start)

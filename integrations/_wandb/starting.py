@@ -1,0 +1,135 @@
+"""``wandb.init``: the options of the run that it starts, from its arguments and the WANDB_ variables.
+
+``project`` is the task, by default the script's name, and ``name`` the title; ``group``, ``notes`` and ``tags`` are the
+run's own; ``job_type`` is a further tag, and ``id`` the tag ``id:<id>``, by which ``resume`` finds it. With ``dir`` the
+log root is ``<dir>/rla_data``.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rla_hooks.integrations._wandb.errors import UsageError
+
+import rla_hooks as rla
+from rla_hooks import hooks
+from rla_hooks.errors import ConfigError, warn
+from rla_hooks.hooks import OwnRun, Run
+
+_OVER = ("failed", "interrupted", "killed", "preempted")  # what resume=True goes on with
+
+
+def with_settings(given: dict[str, Any], settings: Any) -> dict[str, Any]:
+    """Return the arguments of ``init`` with what ``settings=`` says, and the variables where neither says anything."""
+    fields = settings if isinstance(settings, Mapping) else vars(settings) if hasattr(settings, "__dict__") else {}
+    for name, field in _FIELDS.items():
+        if given.get(name) is None and fields.get(field) is not None:
+            given[name] = fields[field]
+    variables = {
+        "project": os.environ.get("WANDB_PROJECT"),
+        "name": os.environ.get("WANDB_NAME"),
+        "group": os.environ.get("WANDB_RUN_GROUP"),
+        "job_type": os.environ.get("WANDB_JOB_TYPE"),
+        "tags": os.environ.get("WANDB_TAGS"),
+        "notes": os.environ.get("WANDB_NOTES"),
+        "dir": os.environ.get("WANDB_DIR"),
+        "id": os.environ.get("WANDB_RUN_ID"),
+        "resume": os.environ.get("WANDB_RESUME"),
+    }
+    for name, text in variables.items():
+        if given.get(name) is None and text:
+            given[name] = text.split(",") if name == "tags" else text
+    return given
+
+
+# The arguments that ``settings=`` may give, and their names there.
+_FIELDS = {
+    "project": "project",
+    "mode": "mode",
+    "resume": "resume",
+    "dir": "root_dir",
+    "id": "run_id",
+    "name": "run_name",
+    "group": "run_group",
+    "job_type": "run_job_type",
+    "tags": "run_tags",
+    "notes": "run_notes",
+}
+
+
+def is_disabled(mode: str | None) -> bool:
+    """Whether nothing is to be recorded. ``online`` and ``offline`` are the same here. Raises UsageError."""
+    said = mode or os.environ.get("WANDB_MODE") or "online"
+    if said not in ("online", "offline", "disabled", "dryrun", "run", "shared"):
+        raise UsageError(f"mode is {said!r}. Known: online, offline, disabled.")
+    is_off = os.environ.get("WANDB_DISABLED", "").lower() in ("true", "1", "yes")
+    return said == "disabled" or (is_off and mode is None)
+
+
+def start(given: dict[str, Any], config: dict[str, Any], options: dict[str, Any]) -> tuple[Run, Any]:
+    """Start the run, or go on with one; return it with the result of its life before.
+
+    Raises ConfigError with all mistakes, UsageError if ``resume`` cannot be met.
+    """
+    record = options.pop("record", None)
+    if isinstance(record, (list, tuple)):
+        absent = [key for key in record if key not in config]
+        if absent:
+            raise ConfigError(f"record has {absent[0]!r}. Known: {', '.join(config) or 'the config is empty'}.")
+        record = {key: config[key] for key in record}
+    title = given.get("name")
+    labels = {
+        "title": None if title is None else " ".join(str(title).split()),
+        "group": given.get("group"),
+        "tags": tags_of(given),
+        "note": given.get("notes"),
+    }
+    of_run = {"task": given.get("project"), "record": record, **labels, **options}
+    if given.get("dir") is not None and "log_root" not in options:
+        of_run["log_root"] = Path(given["dir"]) / "rla_data"
+    former = _former(OwnRun("wandb.init", _script(), **of_run), given)
+    own = OwnRun("wandb.init", _script(), **of_run, **({} if former is None else {"resume": former}))
+    return hooks.start_run(own, config, keeps_rows=True), getattr(former, "result", None)
+
+
+def tags_of(given: Mapping[str, Any]) -> list[str]:
+    """Return the tags, with the job type and the id."""
+    tags = given.get("tags") or ()
+    found = [tags] if isinstance(tags, str) else [*tags]
+    found += [each for each in (given.get("job_type"),) if each and each not in found]
+    found += [f"id:{given['id']}"] if given.get("id") else []
+    return [" ".join(str(each).split())[:100].lstrip("-") for each in found]
+
+
+def _script() -> str:
+    """Return the name of the script, as ``rla.run`` has it."""
+    file = getattr(sys.modules.get("__main__"), "__file__", None)
+    path = Path(file).absolute() if file else None
+    return "run" if path is None else path.parent.name if path.stem == "__main__" else path.stem
+
+
+def _former(own: OwnRun, given: Mapping[str, Any]) -> Any:
+    """Return the saved run that is to go on, or None."""
+    resume, name = given.get("resume"), given.get("id")
+    if given.get("resume_from") or given.get("fork_from"):
+        warn("wandb.init: resume_from and fork_from have no effect. See rla fork, or resume= with id=.")
+    if resume in (None, False, "") and not name:
+        return None
+    if resume not in (None, False, "", True, "auto", "allow", "must", "never", "true", "True"):
+        raise UsageError(f"resume is {resume!r}. Known: True, 'allow', 'must', 'never', 'auto'.")
+    settings = own.settings()
+    root = settings.config.log_root if settings.config is not None else None
+    found = [*rla.runs(root, task=settings.task_name)] if root is not None and root.is_dir() else []
+    if not name:
+        newest = found[-1] if found else None
+        return newest if newest is not None and newest.status in _OVER and resume not in ("never", "must") else None
+    same = [run for run in found if f"id:{name}" in run.tags or run.id == name]
+    if resume == "never" and same:
+        raise UsageError(f"resume is 'never', and there is a run of the id {name!r}: {same[-1].log_dir}.")
+    if resume == "must" and not same:
+        raise UsageError(f"resume is 'must', and no run of {settings.task_name!r} in {root} has the id {name!r}.")
+    return same[-1] if same and resume not in (None, False, "", "never") else None
