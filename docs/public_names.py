@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 INTEGRATIONS = "rla_hooks.integrations"
+Definition = ast.ClassDef | ast.FunctionDef
 
 
 class PublicNames(SphinxDirective):
@@ -99,12 +100,13 @@ def _is_ours(thing: type[Any]) -> bool:
 def _from_source(module: str, name: str) -> str:
     found = _class(module, name)
     if found is None:
-        raise ValueError(f"{module} has no class {name}")
+        raise ValueError(f"{module} has no class or function {name}")
     home, definition = found
     text = _first(home, definition, ast.get_docstring) or ""
     signature = _first(home, definition, _signature) or ""
+    kind = "function" if isinstance(definition, ast.FunctionDef) else "class"
     body = "\n".join(f"   {line}".rstrip() for line in text.splitlines())
-    return f".. py:class:: {name}({signature})\n   :module: {module}\n\n{body}\n"
+    return f".. py:{kind}:: {name}({signature})\n   :module: {module}\n\n{body}\n"
 
 
 def _tree(module: str) -> ast.Module:
@@ -120,26 +122,28 @@ def _all_in_source(module: str) -> list[str]:
     return []
 
 
-def _class(module: str, name: str) -> tuple[str, ast.ClassDef] | None:
-    """Find a class where it is defined, over the imports of rla_hooks; None where it is somebody else's."""
+def _class(module: str, name: str) -> tuple[str, Definition] | None:
+    """Find a class or function where it is defined, over the imports of rla_hooks; None where it is somebody else's."""
     for node in ast.walk(_tree(module)):
-        if isinstance(node, ast.ClassDef) and node.name == name:
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and node.name == name:
             return module, node
         if isinstance(node, ast.ImportFrom) and name in [alias.asname or alias.name for alias in node.names]:
             return _class(node.module, name) if node.module and node.module.startswith("rla_hooks") else None
     return None
 
 
-def _first(module: str, definition: ast.ClassDef, find: Any) -> str | None:
+def _first(module: str, definition: Definition, find: Any) -> str | None:
     """What ``find`` gives for the class, or for the first of its bases in rla_hooks that has it."""
     found = find(definition)
-    for base in definition.bases if found is None else []:
+    for base in definition.bases if found is None and isinstance(definition, ast.ClassDef) else []:
         known = _class(module, base.id) if isinstance(base, ast.Name) else None
         found = found if known is None or found is not None else _first(*known, find)
     return found
 
 
-def _signature(definition: ast.ClassDef) -> str | None:
+def _signature(definition: Definition) -> str | None:
+    if isinstance(definition, ast.FunctionDef):
+        return ast.unparse(definition.args)
     for node in definition.body:
         if isinstance(node, ast.FunctionDef) and node.name == "__init__":
             node.args.args = node.args.args[1:]  # without self
