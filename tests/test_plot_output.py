@@ -130,7 +130,10 @@ def test_mistakes_in_names_say_which_call_they_are_of(make_run, draw):
     make_run(1.0, lr=0.1)
     make_run(1.0, lr=0.2)
     by = {"by": ["lr", "algos"] if draw is rla.plot_sweep else "algos"}
-    for options, what in ((by, "no run has the parameter 'algos'"), ({"by": ["lr", "name"]}, "([Nn]o run has|None of the 2 runs has)")):
+    for options, what in (
+        (by, "no run has the parameter 'algos'"),
+        ({"by": ["lr", "name"]}, "([Nn]o run has|None of the 2 runs has)"),
+    ):
         with pytest.raises(ConfigError, match=rf"^{draw.__name__}: {what}"):
             draw("t", "retrun" if draw is not rla.plot_images else "frm", **options)
 

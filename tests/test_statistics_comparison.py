@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import warnings
 
@@ -46,9 +47,11 @@ def test_the_bootstrap_of_a_difference_is_that_of_scipy():
     """Both ends agree within the error of the repetitions; the two algorithms are drawn independently."""
     x, y = pair(12, 20, tasks=1)
     found = difference(x[:, 0], y[:, 0], test="bootstrap", reps=20_000)
+    seed = {"rng" if "rng" in inspect.signature(stats.bootstrap).parameters else "random_state": 1}  # scipy below 1.15
     result = stats.bootstrap(
-        (x[:, 0], y[:, 0]), lambda a, b: a.mean(-1) - b.mean(-1), method="percentile", n_resamples=20_000, rng=1
-    ).confidence_interval
+        (x[:, 0], y[:, 0]), lambda a, b, axis: a.mean(axis) - b.mean(axis), method="percentile", n_resamples=20_000,
+        **seed,
+    ).confidence_interval  # fmt: skip
     width = result.high - result.low
     assert abs(found.low - result.low) < 0.03 * width and abs(found.high - result.high) < 0.03 * width
     assert found.p_value == pytest.approx(difference(x[:, 0], y[:, 0]).p_value, abs=0.05)
@@ -92,6 +95,48 @@ def test_the_detectable_difference_has_the_power(n, power, level):
     random = np.random.default_rng(1)
     a, b = random.normal(found, 2.0, (n, 4000)), random.normal(0.0, 2.0, (n, 4000))
     assert (stats.ttest_ind(a, b).pvalue < 1 - level).mean() == pytest.approx(power, abs=0.03)
+
+
+@pytest.mark.parametrize(("n", "power", "level"), [(2, 1 - 1e-6, 0.95), (3, 0.9999, 1 - 1e-9), (400, 1 - 1e-6, 0.95)])
+def test_the_detectable_difference_of_extreme_power(n, power, level):
+    """As an integral over the spread that a t test sees has it; scipy's distribution function is wrong there."""
+    integrate = pytest.importorskip("scipy.integrate")
+    degrees, shift = 2 * n - 2, detectable_difference(n, 1.0, power, level) / math.sqrt(2 / n)
+    limit = stats.t.isf((1 - level) / 2, degrees)
+
+    def density(s):
+        return stats.chi.pdf(s * degrees**0.5, degrees) * degrees**0.5 * stats.norm.cdf(limit * s - shift)
+
+    middle = shift / limit
+    parts = [integrate.quad(density, *ends, epsabs=0)[0] for ends in ((0, 1), (1, middle), (middle, middle + 9))]
+    assert sum(parts) == pytest.approx(1 - power, rel=1e-4)
+
+
+def test_a_detectable_difference_is_found_for_all_input():
+    """It grows with power and level, and falls with n, without an end of its own."""
+    found = [detectable_difference(2, 1.0, power) for power in (0.8, 0.9999, 1 - 1e-9, 1 - 1e-12, 1 - 1.2e-16)]
+    assert found == sorted(found) and found[-1] < 30
+    assert detectable_difference(2, 1.0, 0.8, 1 - 1.2e-16) < math.inf
+    many = [detectable_difference(n, 1.0) * math.sqrt(n / 2) for n in (40_000, 60_000, 10**6)]
+    assert np.ptp(many) < 1e-4 and many[-1] == pytest.approx(stats.norm.isf(0.025) + stats.norm.isf(0.2), abs=1e-4)
+
+
+@pytest.mark.parametrize("factor", [1e300, 1e-300, 1e-307])
+def test_scores_whose_squares_are_no_floats(factor):
+    """Intervals scale with the scores, without a warning of numpy's; p-value and effect size do not change."""
+    a, b = np.array([3.0, 1.0, 2.0, 2.5]), np.array([1.0, 5.0, 2.0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.simplefilter("ignore", RLAWarning)
+        for test in ("welch", "bootstrap"):
+            one, other = difference(a, b, test), difference(a * factor, b * factor, test)
+            assert np.allclose(np.array(other[:3]) / factor, one[:3]) and np.allclose(other[3:], one[3:])
+        columns = np.array([a, a * factor]).T
+        for method in ("t", "percentile", "bca"):
+            found = np.array(mean_interval(columns, method=method))
+            assert np.allclose(found[:, 1] / factor, found[:, 0])
+    with pytest.raises(ConfigError, match=r"ends beyond 1\.8e308, the greatest float\. Allowed: smaller scores"):
+        mean_interval([-1e308, 1e308])
 
 
 def test_the_probability_of_improvement_has_its_interval():

@@ -12,10 +12,12 @@ from rla_hooks.errors import ConfigError, did_you_mean
 from rla_hooks.statistics.comparison import pair_of
 from rla_hooks.statistics.inputs import Array, check_settings, is_number, is_whole, number_or_array
 from rla_hooks.statistics.intervals import warn_narrow
-from rla_hooks.statistics.quantiles import special, t_quantile
+from rla_hooks.statistics.quantiles import NORMAL, special, t_quantile
 from rla_hooks.statistics.resampling import percentiles, resampled_means, two_seeds
+from rla_hooks.statistics.scaling import scaled, scaled_back
 
 TESTS = ("welch", "bootstrap")
+_NORMAL_FROM = 100_000  # degrees of freedom
 
 
 class Difference(NamedTuple):
@@ -67,12 +69,13 @@ def difference(
     first, second = pair_of(a, b, ("a", "b"))
     shape = first.shape[1:]
     first, second = (each.reshape(len(each), -1) for each in (first, second))
+    powers, (first, second) = scaled(first, second)
     point = first.mean(axis=0) - second.mean(axis=0)
     if test == "welch":
-        ends = _welch(first, second, point, level)
+        low, high, p_value = _welch(first, second, point, level)
     else:
-        ends = _bootstrap(first, second, reps, level, seed)
-    fields = (point, *ends, _hedges(first, second, point))
+        low, high, p_value = _bootstrap(first, second, reps, level, seed)
+    fields = (*scaled_back([point, low, high], powers), p_value, _hedges(first, second, point))
     return Difference(*(number_or_array(each.reshape(shape)) for each in fields))
 
 
@@ -113,7 +116,7 @@ def detectable_difference(n: int, sd: float, power: float = 0.8, level: float = 
     """Return the smallest difference of means that ``n`` seeds of each of two algorithms show with this power.
 
     A two-sided t test at ``1 - level`` finds a true difference of this size in ``power`` of experiments, where the
-    scores of both are normal with the standard deviation ``sd``: from the noncentral t distribution with ``2 n - 2``
+    scores of both are normal with the standard deviation ``sd``: by the noncentral t distribution with ``2 n - 2``
     degrees of freedom (Cohen 1988; Colas et al. 2018, "How Many Random Seeds?").
 
     n: seeds of each algorithm. sd: in the unit of the score, which that of the result is, too.
@@ -141,13 +144,26 @@ def detectable_difference(n: int, sd: float, power: float = 0.8, level: float = 
 
 def _shift(degrees: int, power: float, level: float) -> float:
     """The noncentrality with which a two-sided t test has the power, by bisection."""
-    distribution = special().nctdtr
-    limit = float(t_quantile((1 + level) / 2, degrees))
+    limit = -float(t_quantile((1 - level) / 2, degrees))
     low, high = 0.0, limit + 1
-    while distribution(degrees, high, limit) > 1 - power:
+    while _missed(degrees, high, limit) > 1 - power:
         high *= 2
-    for _ in range(100):
+    for _ in range(60):
         middle = (low + high) / 2
-        beyond = 1 - distribution(degrees, middle, limit) + distribution(degrees, middle, -limit)
-        low, high = (middle, high) if beyond < power else (low, middle)
+        low, high = (middle, high) if _missed(degrees, middle, limit) > 1 - power else (low, middle)
     return high
+
+
+def _missed(degrees: int, shift: float, limit: float) -> float:
+    """The part of experiments whose ``t = (z + shift) / s`` lies within the limit: those that show no difference.
+
+    z is normal, and ``degrees * s**2`` has the chi-squared distribution: the part is the mean over z of the part of s
+    above ``abs(z + shift) / limit``, by a sum over even steps, which is precise for what is as smooth. (scipy's nctdtr
+    is wrong, or NaN, for few degrees of freedom and parts below a millionth.)
+    """
+    if degrees > _NORMAL_FROM:  # s is 1
+        return NORMAL.cdf(limit - shift) - NORMAL.cdf(-limit - shift)
+    step = min(0.02, limit / math.sqrt(2 * degrees))  # the width of the steepest part
+    z = np.arange(-38, 38, step)
+    above = special().gammaincc(degrees / 2, degrees / 2 * ((z + shift) / limit) ** 2)
+    return float((np.exp(-z * z / 2) * above).sum() * step / math.sqrt(2 * math.pi))

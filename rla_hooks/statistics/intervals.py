@@ -21,6 +21,7 @@ from rla_hooks.statistics.inputs import (
 from rla_hooks.statistics.measured import FEW_SEEDS, coverage
 from rla_hooks.statistics.quantiles import NORMAL, special, t_quantile
 from rla_hooks.statistics.resampling import percentiles, resampled_means, seed_number
+from rla_hooks.statistics.scaling import scaled, scaled_back
 
 METHODS = ("t", "percentile", "bca")
 _warn = WarnOnce()
@@ -92,10 +93,11 @@ def mean_interval(
     elif np.isinf(columns).any():
         raise ConfigError("scores hold infinities. Allowed: numbers and NaN. Make NaN of them, and say so.")
     find = _t if method == "t" else _bootstrap
+    powers, (columns,) = scaled(columns)
     found = np.full((3, columns.shape[1]), np.nan)
     for chosen, rows in without_gaps(np.isnan(columns)):
         found[:, chosen] = find(columns[rows][:, chosen], level, method, seed, reps)
-    return Interval(*(number_or_array(each.reshape(shape)) for each in found))
+    return Interval(*(number_or_array(each.reshape(shape)) for each in scaled_back(found, powers)))
 
 
 def without_gaps(gaps: npt.NDArray[np.bool_]) -> list[tuple[Any, Any]]:
