@@ -145,3 +145,17 @@ def test_a_path_that_cannot_be_written_is_told_before_a_figure_is_drawn(make_run
     with pytest.raises(ConfigError, match=r"(?s)^plot_\w+: \d mistakes:.*save is 'return.jpg'") as error:
         draw("t", "return", size="A4", save="return.jpg")
     assert "size is 'A4'" in str(error.value)
+
+
+@pytest.mark.parametrize("draw", DRAWN)
+def test_a_table_that_is_no_figures_is_told_before_one_is_drawn(make_run, draw, tmp_path):
+    """With the other mistakes; in a folder the file has the name of the figure."""
+    make_run(1.0)
+    suffix = {"plot_curves": "", "plot_sample_efficiency": "-efficiency"}.get(
+        draw.__name__, draw.__name__.replace("plot_", "-")
+    )
+    for name, save in (("mine", "mine.pdf"), (f"return{suffix}", f"{tmp_path}/")):
+        (tmp_path / f"{name}.csv").write_text("1")
+        with pytest.raises(ConfigError, match=rf"(?s)^plot_\w+: \d mistakes:.*would replace \S*{name}\.csv") as error:
+            draw("t", "return", size="A4", save=save)
+        assert "size is 'A4'" in str(error.value)

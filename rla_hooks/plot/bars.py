@@ -13,16 +13,18 @@ from rla_hooks.plot.bands import banded, check_band, words_of
 from rla_hooks.plot.checks import is_number
 from rla_hooks.plot.data_columns import key_columns, with_gaps
 from rla_hooks.plot.groups import Group, Legend, chosen_runs
-from rla_hooks.plot.legend import add_foot
 from rla_hooks.plot.mathtext import set_name
-from rla_hooks.plot.output import PaperFigure
+from rla_hooks.plot.output import PaperFigure, check_save
 from rla_hooks.plot.paper import look_of, paper_figure, paper_style
 from rla_hooks.plot.score_figure import (
     LABELS,
+    Foot,
     check_common,
+    finished,
     joined_note,
     lines_in,
     metric_label,
+    name_of,
     named_rows,
     seeds_text,
     sentence,
@@ -101,8 +103,9 @@ def plot_bars(
     >>> drawn.data[["algo", "score", "n"]].values.tolist()
     [['dqn', 3.0, 3], ['ppo', 4.0, 3]]
     """
-    mistakes = check_common("plot_bars", "", score, window, x_range, normalize, size, title, save)
+    mistakes = check_common("plot_bars", "", score, window, x_range, normalize, size, title)
     names = mistakes.names("metrics", metrics, "'perf/return'")
+    check_save(mistakes, save, name_of("plot_bars", names[0]) if names else None)
     check_band(mistakes, estimator, band)
     mistakes.flag("individual", individual)
     if baselines is not None and not (isinstance(baselines, Mapping) and all(map(is_number, baselines.values()))):
@@ -125,13 +128,9 @@ def plot_bars(
         figure, axes, entries = _draw(found, bars, individual, baselines or {}, size, legend is not None)
         for panel, scores in zip(axes, found):
             set_name(panel.xaxis.label, metric_label(scores.metric, normalize))
-        if title is not None:
-            set_name(figure.suptitle(""), title, is_math=True)
-        add_foot(figure, [*entries.values()], [*entries], note, legend is not None)
-    drawn = PaperFigure(figure, axes, _table(found, bars), chosen.query, f"{names[0]}-bars")
-    if save is not None:
-        drawn.save(save)
-    return drawn
+    numbers = _table(found, bars), chosen.query, name_of("plot_bars", names[0])
+    foot = Foot(note, [*entries.values()], [*entries], legend is not None)
+    return finished(figure, axes, foot, numbers, title=title, save=save)
 
 
 def _seeds(found: Sequence[Scores]) -> str:

@@ -108,7 +108,7 @@ def plot_curves(
         check_on_log_axis(mistakes, baselines or {}, scale)
     mistakes.text_or_none("title", title)
     mistakes.text_or_none("split", split)
-    check_save(mistakes, save)
+    check_save(mistakes, save, "-".join(names) or None)
     mistakes.raise_any()
     found = chosen_runs(runs, "plot_curves")
     with mistakes.raised():

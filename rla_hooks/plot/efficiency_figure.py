@@ -12,19 +12,21 @@ from rla_hooks.errors import RLAError
 from rla_hooks.plot import task_curves
 from rla_hooks.plot.data_columns import key_columns, with_gaps
 from rla_hooks.plot.groups import Legend, chosen_runs, grouped, names_of
-from rla_hooks.plot.legend import add_foot
 from rla_hooks.plot.mathtext import set_name
 from rla_hooks.plot.output import PaperFigure
 from rla_hooks.plot.paper import paper_figure, paper_style, step_ticks
 from rla_hooks.plot.resample import check_resample
 from rla_hooks.plot.score_figure import (
+    Foot,
     bootstrap_text,
     check_common,
     check_enough,
     draw_line,
+    finished,
     iqm_note,
     joined_note,
     metric_label,
+    name_of,
     scale_note,
     sentence,
     spaced_ticks,
@@ -118,13 +120,9 @@ def plot_sample_efficiency(
         set_name(axes[0].yaxis.label, metric_label(metric, normalize))
         spaced_ticks(axes[0], figure)
         step_ticks(axes[0].xaxis)
-        if title is not None:
-            set_name(axes[0].title, title, is_math=True)
-        add_foot(figure, lines, labels if len(labels) > 1 or labels[0] else [], note, legend is not None)
-    drawn = PaperFigure(figure, axes, _table(scores, grid, curves, arrays), chosen.query, f"{metric}-efficiency")
-    if save is not None:
-        drawn.save(save)
-    return drawn
+    numbers = _table(scores, grid, curves, arrays), chosen.query, name_of(what, metric)
+    foot = Foot(note, lines, labels, legend is not None)
+    return finished(figure, axes, foot, numbers, title=title, save=save)
 
 
 def _curves(

@@ -14,11 +14,10 @@ from rla_hooks.plot.checks import Mistakes
 from rla_hooks.plot.data_columns import free_name
 from rla_hooks.plot.groups import Legend, chosen_runs, grouped, names_of
 from rla_hooks.plot.image_files import ImageFile, chosen_images
-from rla_hooks.plot.legend import add_foot
 from rla_hooks.plot.mathtext import set_name
 from rla_hooks.plot.output import PaperFigure, check_save
 from rla_hooks.plot.paper import check_size, paper_figure, paper_style
-from rla_hooks.plot.score_figure import with_height, wrapped
+from rla_hooks.plot.score_figure import Foot, finished, name_of, with_height, wrapped
 from rla_hooks.query.frames import column_of
 from rla_hooks.query.names import values_of
 from rla_hooks.query.saved_run import SavedRun
@@ -67,7 +66,7 @@ def plot_images(
     """
     mistakes = Mistakes("plot_images")
     check_size(mistakes, size)
-    check_save(mistakes, save)
+    check_save(mistakes, save, name_of("plot_images", name) if isinstance(name, str) else None)
     mistakes.text_or_none("name", name)
     mistakes.text_or_none("title", title)
     if step is not None and (not isinstance(step, int) or isinstance(step, bool) or step < 0):
@@ -87,7 +86,6 @@ def plot_images(
     labels = [label_of_run[id(image.run)] for image in found]
     with paper_style():
         figure, axes, pixels = _draw(found, labels, columns, title, size, legend is not None)
-        add_foot(figure, note=_note(found, step))
     table = {"id": column_of([image.run.id for image in found])}
     shown_runs = [image.run for image in found]
     table |= {free_name(each, _OWN): column_of(values_of(shown_runs, each)) for each in names}
@@ -98,10 +96,8 @@ def plot_images(
         "width": column_of([width for width, _ in pixels]),
         "height": column_of([height for _, height in pixels]),
     }
-    drawn = PaperFigure(figure, axes, table, chosen.query, f"{found[0].name}-images")
-    if save is not None:
-        drawn.save(save)
-    return drawn
+    numbers = table, chosen.query, name_of("plot_images", found[0].name)
+    return finished(figure, axes, Foot(_note(found, step)), numbers, title=None, save=save)
 
 
 def _draw(

@@ -12,23 +12,24 @@ from rla_hooks.columns import Column
 from rla_hooks.plot.checks import is_number
 from rla_hooks.plot.data_columns import key_columns, with_gaps
 from rla_hooks.plot.groups import Legend, chosen_runs
-from rla_hooks.plot.legend import add_foot
 from rla_hooks.plot.mathtext import set_name
 from rla_hooks.plot.output import PaperFigure
 from rla_hooks.plot.paper import look_of, paper_figure, paper_style
 from rla_hooks.plot.score_figure import (
     LABELS,
+    Foot,
     bootstrap_text,
     check_common,
     check_enough,
+    finished,
     iqm_note,
     joined_note,
     lines_in,
     metric_label,
+    name_of,
     named_rows,
     scale_note,
     sentence,
-    shared_x_label,
     spaced_ticks,
     used_seeds_text,
     with_height,
@@ -127,13 +128,9 @@ def plot_intervals(
         *scores.notes,
     )
     with paper_style():
-        figure, axes = _draw(bars, names, title, size, legend is not None)
-        add_foot(figure, note=note)
-        shared_x_label(figure, metric_label(metric, normalize))
-    drawn = PaperFigure(figure, axes, _table(bars, scores), chosen.query, f"{metric}-intervals")
-    if save is not None:
-        drawn.save(save)
-    return drawn
+        figure, axes = _draw(bars, names, size, legend is not None)
+    numbers = _table(bars, scores), chosen.query, name_of("plot_intervals", metric)
+    return finished(figure, axes, Foot(note), numbers, title=title, save=save, x_label=metric_label(metric, normalize))
 
 
 def _bars(scores: Scores, aggregates: Sequence[str], gamma: float, settings: tuple[int, float, int]) -> list[_Bar]:
@@ -152,9 +149,7 @@ def _bars(scores: Scores, aggregates: Sequence[str], gamma: float, settings: tup
     return found
 
 
-def _draw(
-    bars: Sequence[_Bar], aggregates: Sequence[str], title: str | None, size: Any, is_math: bool
-) -> tuple[Any, Any]:
+def _draw(bars: Sequence[_Bar], aggregates: Sequence[str], size: Any, is_math: bool) -> tuple[Any, Any]:
     labels = [*dict.fromkeys(bar.label for bar in bars)]
     row = _ROW if len(labels) < 20 else _LEAST_ROW
     height = 0.7 + row * len(labels)
@@ -164,8 +159,6 @@ def _draw(
         _entitle(panel, TITLES[name], figure.get_figwidth() * (1 - LABELS) / len(aggregates))
         spaced_ticks(panel, figure, len(aggregates))
     named_rows(axes[0], wrapped(labels, figure.get_figwidth() * LABELS, lines_in(row)), is_math)
-    if title is not None:
-        set_name(figure.suptitle(""), title, is_math=True)
     return figure, axes
 
 

@@ -149,10 +149,16 @@ def _check_csv(base: Path) -> None:
         )
 
 
-def check_save(mistakes: Mistakes, save: Any) -> None:
-    """Note a path that no figure can be written to, before it is drawn; None writes none."""
+def check_save(mistakes: Mistakes, save: Any, name: str | None) -> None:
+    """Note a path that no figure can be written to, before it is drawn; None writes none.
+
+    name: of the figure, which its files have in a folder; None where that is not known yet.
+    """
     if save is not None:
-        mistakes.note_raised(lambda: target_of(save, "figure"))
+        with mistakes.noted():
+            base, _ = target_of(save, name or "figure")
+            if name is not None:
+                _check_csv(base)
 
 
 def _write(base: Path, kind: str, content: bytes) -> Path:

@@ -11,17 +11,19 @@ from rla_hooks.columns import Column
 from rla_hooks.plot.checks import Mistakes, is_growing
 from rla_hooks.plot.data_columns import key_columns, with_gaps
 from rla_hooks.plot.groups import Legend, chosen_runs
-from rla_hooks.plot.legend import add_foot
 from rla_hooks.plot.mathtext import set_name
 from rla_hooks.plot.output import PaperFigure
 from rla_hooks.plot.paper import paper_figure, paper_style
 from rla_hooks.plot.score_figure import (
+    Foot,
     bootstrap_text,
     check_common,
     check_enough,
     draw_line,
+    finished,
     joined_note,
     metric_label,
+    name_of,
     scale_note,
     sentence,
     spaced_ticks,
@@ -110,14 +112,10 @@ def plot_profiles(
         axes[0].set_ylabel("fraction of runs above")
         spaced_ticks(axes[0], figure)
         set_name(axes[0].xaxis.label, metric_label(metric, normalize))
-        if title is not None:
-            set_name(axes[0].title, title, is_math=True)
-        add_foot(figure, lines, labels if len(labels) > 1 or labels[0] else [], note, legend is not None)
-    counts = [len(array) for array in arrays]
-    drawn = PaperFigure(figure, axes, _table(scores, levels, profiles, counts), chosen.query, f"{metric}-profiles")
-    if save is not None:
-        drawn.save(save)
-    return drawn
+    table = _table(scores, levels, profiles, [len(array) for array in arrays])
+    numbers = table, chosen.query, name_of("plot_profiles", metric)
+    foot = Foot(note, lines, labels, legend is not None)
+    return finished(figure, axes, foot, numbers, title=title, save=save)
 
 
 def _check_thresholds(mistakes: Mistakes, thresholds: Any) -> None:

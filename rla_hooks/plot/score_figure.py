@@ -5,18 +5,22 @@ from __future__ import annotations
 import itertools
 import textwrap
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from rla_hooks.columns import Column
 from rla_hooks.errors import warn
 from rla_hooks.plot.band_shapes import alone, draw_band
 from rla_hooks.plot.checks import Mistakes
 from rla_hooks.plot.groups import joined_text
+from rla_hooks.plot.legend import add_foot
 from rla_hooks.plot.mathtext import can_be_read, set_name
-from rla_hooks.plot.output import check_save
-from rla_hooks.plot.paper import SIZES, check_size, look_of
+from rla_hooks.plot.output import PaperFigure, check_save
+from rla_hooks.plot.paper import SIZES, check_size, look_of, paper_style
 from rla_hooks.plot.score_rule import score_rule
 from rla_hooks.plot.scores import Scores
 from rla_hooks.plot.task_curves import range_of
@@ -52,7 +56,7 @@ def check_common(
     mistakes = Mistakes(what)
     mistakes.text("metric", metric)
     check_size(mistakes, size)
-    check_save(mistakes, save)
+    check_save(mistakes, save, name_of(what, metric) if isinstance(metric, str) else None)
     mistakes.text_or_none("title", title)
     mistakes.note_raised(
         lambda: score_rule(score, window),
@@ -61,6 +65,51 @@ def check_common(
         lambda: check_settings(*settings),
     )
     return mistakes
+
+
+def name_of(what: str, metric: str) -> str:
+    """Return what a figure is called, and its files in a folder.
+
+    >>> name_of("plot_sample_efficiency", "perf/return")
+    'perf/return-efficiency'
+    """
+    return f"{metric}-{what.rpartition('_')[2]}"
+
+
+class Foot(NamedTuple):
+    """What stands below the panels: a note, and a legend as ``add_foot`` takes it; none of a group without a name."""
+
+    note: str
+    handles: Sequence[Any] = ()
+    labels: Sequence[str] = ()
+    is_math: bool = False
+
+
+def finished(
+    figure: Figure,
+    axes: list[Axes],
+    foot: Foot,
+    numbers: tuple[dict[str, Column], str, str],
+    *,
+    title: str | None,
+    save: Any,
+    x_label: str = "",
+) -> PaperFigure:
+    """Give a figure its title and its foot; return it with its numbers, saved where that is asked for.
+
+    numbers: columns, query and name, see ``PaperFigure``. x_label: of all panels.
+    """
+    with paper_style():
+        if title is not None:
+            above = axes[0].title if len(axes) == 1 and not axes[0].get_title() else figure.suptitle("")
+            set_name(above, title, is_math=True)
+        add_foot(figure, foot.handles, foot.labels if any(foot.labels) else (), foot.note, foot.is_math)
+        if x_label:
+            shared_x_label(figure, x_label)
+    drawn = PaperFigure(figure, axes, *numbers)
+    if save is not None:
+        drawn.save(save)
+    return drawn
 
 
 def with_height(size: Any, height: float) -> tuple[float, float]:

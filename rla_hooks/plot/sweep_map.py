@@ -12,11 +12,10 @@ from rla_hooks.columns import Column
 from rla_hooks.errors import did_you_mean, warn
 from rla_hooks.plot.data_columns import key_columns, with_gaps
 from rla_hooks.plot.groups import chosen_runs, grouped, label_of, names_of
-from rla_hooks.plot.legend import add_foot
 from rla_hooks.plot.mathtext import set_name
 from rla_hooks.plot.output import PaperFigure
 from rla_hooks.plot.paper import paper_figure, paper_style
-from rla_hooks.plot.score_figure import check_common, sentence, with_height
+from rla_hooks.plot.score_figure import Foot, check_common, finished, name_of, sentence, with_height
 from rla_hooks.plot.scores import Scores, scores_of
 from rla_hooks.plot.task_curves import Range
 from rla_hooks.query.filter_columns import equality_key
@@ -105,12 +104,9 @@ def plot_sweep(
         *scores.notes,
     )
     with paper_style():
-        figure, axes = _draw(grid, names, metric, colors, title, size)
-        add_foot(figure, note=note)
-    drawn = PaperFigure(figure, axes, _table(grid, names, metric), chosen.query, f"{metric}-sweep")
-    if save is not None:
-        drawn.save(save)
-    return drawn
+        figure, axes = _draw(grid, names, metric, colors, size)
+    numbers = _table(grid, names, metric), chosen.query, name_of("plot_sweep", metric)
+    return finished(figure, axes, Foot(note), numbers, title=title, save=save)
 
 
 def _two_names(mistakes: Any, runs: Sequence[SavedRun], by: Any) -> list[str]:
@@ -145,7 +141,7 @@ def _grid(runs: Sequence[SavedRun], names: list[str], scores: Scores, estimator:
     return _Grid(columns, rows, score, seeds)
 
 
-def _draw(grid: _Grid, names: list[str], metric: str, colors: str, title: str | None, size: Any) -> tuple[Any, Any]:
+def _draw(grid: _Grid, names: list[str], metric: str, colors: str, size: Any) -> tuple[Any, Any]:
     height = min(9.0, max(1.6, 0.9 + _CELL * len(grid.rows)))
     figure, axes = paper_figure(size=with_height(size, height))
     panel = axes[0]
@@ -157,8 +153,6 @@ def _draw(grid: _Grid, names: list[str], metric: str, colors: str, title: str | 
         axis.set_tick_params(length=0)
         set_name(axis.label, name)
     panel.spines[:].set_visible(False)
-    if title is not None:
-        set_name(panel.title, title, is_math=True)
     bar = figure.colorbar(image, ax=panel, pad=0.02, fraction=0.05, aspect=25)
     bar.outline.set_visible(False)
     set_name(bar.ax.yaxis.label, metric)
