@@ -7,6 +7,7 @@ import math
 
 import numpy
 import pytest
+from matplotlib.colors import to_hex
 
 import rla_hooks as rla
 from rla_hooks.statistics import coverage
@@ -55,6 +56,21 @@ def test_what_is_drawn_are_the_numbers(scores):
     assert not [
         line for line in rla.plot_bars("t", "return", individual=False).axes[0].lines if line.get_marker() == "o"
     ]
+
+
+def test_colours_that_the_user_gives(make_run):
+    """A list, or a mapping from labels or values, as curves take them: in all panels, and in the legend."""
+    for env, algo in itertools.product("pq", "ab"):
+        make_run(1.0, env=env, algo=algo)
+    for colors, expected in ((["red", "#00ff00"], ["#ff0000", "#00ff00"]), ({"b": "red"}, ["#004488", "#ff0000"])):
+        drawn = rla.plot_bars("t", "return", tasks="env", colors=colors)
+        handles = drawn.figure.legends[0].legend_handles
+        for bars in (handles, drawn.axes[0].patches[:2]):
+            assert [to_hex(bar.get_facecolor()) for bar in bars] in (expected, [expected[0]] * 2)
+        assert [to_hex(bar.get_facecolor()) for bar in handles] == expected
+    for wrong, told in ((["no"], "plot_bars: colors has 'no'"), ({"c": "red"}, "none of its keys is a curve")):
+        with pytest.raises(rla.ConfigError, match=told):
+            rla.plot_bars("t", "return", tasks="env", colors=wrong)
 
 
 @pytest.mark.parametrize("band", ["stderr", "std", "minmax", "iqr", None])

@@ -13,9 +13,10 @@ from rla_hooks.plot.bands import banded, check_band, words_of
 from rla_hooks.plot.checks import is_number
 from rla_hooks.plot.data_columns import key_columns, with_gaps
 from rla_hooks.plot.groups import Group, Legend, chosen_runs
+from rla_hooks.plot.looks import check_looks, lines_of
 from rla_hooks.plot.mathtext import set_name
 from rla_hooks.plot.output import PaperFigure, check_save
-from rla_hooks.plot.paper import look_of, paper_figure, paper_style
+from rla_hooks.plot.paper import paper_figure, paper_style
 from rla_hooks.plot.score_figure import (
     LABELS,
     Foot,
@@ -71,14 +72,15 @@ def plot_bars(
     individual: bool = True,
     baselines: Mapping[str, float] | None = None,
     legend: Legend = None,
+    colors: Any = None,
     title: str | None = None,
     size: Any = "neurips",
     save: Any = None,
 ) -> PaperFigure:
     """Draw a bar for each group: its score over the seeds, with an interval and a dot for each seed.
 
-    metrics: one, or several, which have a panel each. by, legend, baselines: as of ``rla.plot_curves``. tasks: the
-    name whose values are tasks, such as ``"env"``: each has its bars. The number that a run has:
+    metrics: one, or several, which have a panel each. by, legend, colors, baselines: as of ``rla.plot_curves``. tasks:
+    the name whose values are tasks, such as ``"env"``: each has its bars. The number that a run has:
 
     - score: ``"last"``, its last value; ``"mean"`` of its last ``window`` values, 100 by default; ``"max"`` or
       ``"min"``, with a window the best mean of so many values; ``"area"``, the mean height of its curve over the steps
@@ -108,13 +110,15 @@ def plot_bars(
     check_save(mistakes, save, name_of("plot_bars", names[0]) if names else None)
     check_band(mistakes, estimator, band)
     mistakes.flag("individual", individual)
+    check_looks(mistakes, colors, None, None)
     if baselines is not None and not (isinstance(baselines, Mapping) and all(map(is_number, baselines.values()))):
         mistakes.wrong("baselines", baselines, "a dict of names and numbers: {'random': 20.0}.")
     chosen = chosen_runs(runs, "plot_bars")
     mistakes.raise_any()
     with mistakes.raised():
         found = [scores_of(chosen, name, by, tasks, score, window, x, x_range, normalize, legend) for name in names]
-    bars = [_bars(scores, estimator, band) for scores in found]
+        bars = [_bars(scores, estimator, band) for scores in found]
+        groups = _in_colors(bars, colors)
     counts = [len(bar.seeds) for each in bars for bar in each]
     note = sentence(
         "" if max(counts) < 2 else words_of(estimator, band, min(count for count in counts if count > 1), max(counts)),
@@ -125,7 +129,7 @@ def plot_bars(
         *dict.fromkeys(note for scores in found for note in scores.notes),
     )
     with paper_style():
-        figure, axes, entries = _draw(found, bars, individual, baselines or {}, size, legend is not None)
+        figure, axes, entries = _draw(found, bars, groups, individual, baselines or {}, size, legend is not None)
         for panel, scores in zip(axes, found):
             set_name(panel.xaxis.label, metric_label(scores.metric, normalize))
     numbers = _table(found, bars), chosen.query, name_of("plot_bars", names[0])
@@ -149,16 +153,22 @@ def _bars(scores: Scores, estimator: str, band: str | None) -> list[_Bar]:
     return found
 
 
+def _in_colors(bars: Sequence[Sequence[_Bar]], colors: Any) -> dict[str, Any]:
+    """Return the colour of each group, by its label, in the order of the groups. Raises ConfigError."""
+    groups = {bar.group.label: bar.group for each in bars for bar in each}
+    return {label: line["color"] for label, line in zip(groups, lines_of([*groups.values()], colors, None))}
+
+
 def _draw(
     found: Sequence[Scores],
     bars: Sequence[Sequence[_Bar]],
+    groups: Mapping[str, Any],
     individual: bool,
     baselines: Mapping[str, float],
     size: Any,
     is_math: bool,
 ) -> tuple[Any, Any, dict[str, Any]]:
-    """Draw all panels, with the same rows: tasks, and in them groups; without tasks groups."""
-    groups = {bar.group.label: None for each in bars for bar in each}
+    """Draw all panels, with the same rows: tasks, and in them groups, which have colours; without tasks groups."""
     tasks = {task: None for scores in found for task in scores.tasks}
     place = {label: at for at, label in enumerate(groups)}
     row = {task: at for at, task in enumerate(tasks)}
@@ -175,7 +185,8 @@ def _draw(
             within = (number + 0.5) / len(groups) - 0.5
             at = row[bar.task] + within * 0.84 if has_tasks else number
             breadth = 0.84 / len(groups) * 0.9 if has_tasks else 0.7
-            drawn = _draw_bar(panel, bar, at, breadth, number, len(groups), individual, has_tasks)
+            hatch = _HATCHES[number % len(_HATCHES)] if has_tasks else ""
+            drawn = _draw_bar(panel, bar, at, breadth, groups[bar.group.label], hatch, individual)
             entries.setdefault(bar.group.label, drawn)
         for at, (name, value) in enumerate(baselines.items()):
             style = _BASELINES[at % len(_BASELINES)]
@@ -191,12 +202,8 @@ def _draw(
     return figure, axes, entries
 
 
-def _draw_bar(
-    panel: Any, bar: _Bar, at: float, thick: float, number: int, count: int, individual: bool, has_hatch: bool
-) -> Any:
-    color = look_of(number, count)["color"]
+def _draw_bar(panel: Any, bar: _Bar, at: float, thick: float, color: Any, hatch: str, individual: bool) -> Any:
     point, low, high = bar.interval
-    hatch = _HATCHES[number % len(_HATCHES)] if has_hatch else ""
     look = {"facecolor": matplotlib.colors.to_rgba(color, 0.65), "edgecolor": "white" if hatch else color}
     (drawn,) = panel.barh(at, point, height=thick, hatch=hatch, linewidth=0, **look)
     points = min(3.0, thick * 8)
