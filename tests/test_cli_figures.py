@@ -187,5 +187,16 @@ def test_a_window_shows_the_figure(log_root, tmp_path):
 def test_without_a_display_it_says_so(log_root, tmp_path):
     """The figure is written all the same, if that was asked for."""
     done = _in_process(log_root, tmp_path, "agg", "--show", "--save", str(tmp_path / "a"))
-    assert done.returncode == 2 and "no window can be opened here. Write a file: --save" in done.stderr
+    assert (
+        done.returncode == 2
+        and "no window can be opened here: matplotlib finds no display. Write a file: --save" in (done.stderr)
+    )
     assert (tmp_path / "a.pdf").is_file()
+
+
+def test_a_backend_that_cannot_be_loaded_is_told_in_one_line(log_root, tmp_path):
+    """One whose library is missing, or that finds no display."""
+    (tmp_path / "broken.py").write_text("raise RuntimeError('The backend needs Tk')")
+    done = _in_process(log_root, tmp_path, "module://broken", "--show")
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "no window can be opened here: The backend needs Tk. Write a file: --save figure.pdf" in done.stderr

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from rla_hooks.cli.figure_options import KINDS, given
 from rla_hooks.errors import ConfigError, RLAError, did_you_mean
 from rla_hooks.query import Runs
-from rla_hooks.texts import shown
+from rla_hooks.texts import printable, shown, text_of
 
 if TYPE_CHECKING:
     from rla_hooks.plot import PaperFigure
 
+_WAY_OUT = "Write a file: --save figure.pdf"
 _WINDOWLESS = {"agg", "cairo", "pdf", "pgf", "ps", "svg", "template"}  # backends of matplotlib
 
 
@@ -75,9 +76,12 @@ def show(figure: PaperFigure) -> None:
     import matplotlib
     from matplotlib import pyplot
 
-    manager = pyplot.figure().canvas.manager  # chooses a backend that works here
+    try:
+        manager = pyplot.figure().canvas.manager  # chooses a backend that works here
+    except Exception as error:  # of MPLBACKEND: its library is not installed, or finds no display
+        raise RLAError(f"no window can be opened here: {printable(text_of(error))}. {_WAY_OUT}") from error
     if matplotlib.get_backend().casefold() in _WINDOWLESS or manager is None:
-        raise RLAError("no window can be opened here. Write a file: --save figure.pdf")
+        raise RLAError(f"no window can be opened here: matplotlib finds no display. {_WAY_OUT}")
     manager.canvas.figure = figure.figure
     figure.figure.set_canvas(manager.canvas)
     pyplot.show()
