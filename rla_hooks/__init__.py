@@ -61,15 +61,6 @@ _HOME = {
     "core.run": ["Run"],
     "errors": ["CheckpointError", "ConfigError", "RLAError", "RLAWarning", "RunError"],
     "paper_tables": ["score_table"],
-    "plot": [
-        "plot_bars",
-        "plot_curves",
-        "plot_images",
-        "plot_intervals",
-        "plot_profiles",
-        "plot_sample_efficiency",
-        "plot_sweep",
-    ],
     "query": ["Runs", "SavedRun", "latest_checkpoint", "runs", "sql"],
     "tester": ["Tester"],
     "tracking": ["run", "start", "track"],
@@ -85,6 +76,7 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     home = next((module for module, names in _HOME.items() if name in names), "face")
+    home = "plot" if name.startswith("plot_") else home  # which has the list of them
     value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
     globals()[name] = value  # the next look-up does not come here
     return value

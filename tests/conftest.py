@@ -569,16 +569,22 @@ def in_terminal():
 
 
 @pytest.fixture(scope="session")
-def read_latex():
-    """Reads a table of LaTeX strictly, and compiles it where a TeX is installed: returns its rows as plain texts."""
+def _latex_check():
     spec = importlib.util.spec_from_file_location("latex_check", Path(__file__).parent / "latex_check.py")
     check = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(check)
+    return check
 
-    def read(text: str, compile_it: bool = True):
-        table = check.read(text)
-        if compile_it:
-            check.compiled(text)
-        return table
 
-    return read
+@pytest.fixture(scope="session")
+def read_latex(_latex_check):
+    """Reads a table of LaTeX strictly: returns its rows as plain texts."""
+    return _latex_check.read
+
+
+@pytest.fixture(scope="session")
+def compile_latex(_latex_check):
+    """Compiles a table of LaTeX by the TeX that is installed; where there is none the test is skipped."""
+    if not any(map(shutil.which, _latex_check.PROGRAMS)):
+        pytest.skip(f"none of these is installed: {', '.join(_latex_check.PROGRAMS)}")
+    return _latex_check.compiled

@@ -1,4 +1,4 @@
-"""Reads a table of LaTeX as TeX does: strictly, and back into plain texts. A TeX that is installed is asked, too.
+"""Reads a table of LaTeX as TeX does: strictly, and back into plain texts; and compiles it by a TeX.
 
 It knows only what our tables use. All else is a mistake: an unknown command, a sign that means something to TeX and has
 no backslash, braces and dollars without their partners, a row with too many cells, a bracket behind the end of a row.
@@ -188,11 +188,9 @@ DOCUMENT = r"""\documentclass{article}
 """
 
 
-def compiled(text: str) -> str | None:
-    """Compile a table where a TeX is installed; return its name. AssertionError has what it complains of."""
-    program = next((name for name in PROGRAMS if shutil.which(name)), None)
-    if program is None:
-        return None
+def compiled(text: str) -> None:
+    """Compile a table by the first of ``PROGRAMS`` that is installed. AssertionError has what it complains of."""
+    program = next(name for name in PROGRAMS if shutil.which(name))
     options = [] if program == "tectonic" else ["-interaction=nonstopmode", "-halt-on-error", "-draftmode"]
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "table.tex").write_text(DOCUMENT % text, encoding="utf-8")
@@ -200,4 +198,3 @@ def compiled(text: str) -> str | None:
         done = subprocess.run(command, cwd=folder, capture_output=True, timeout=120)
     output = done.stdout.decode(errors="replace")
     assert done.returncode == 0, output[-2000:]
-    return program

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import rla_hooks as rla
+from rla_hooks import plot
 from rla_hooks.errors import RunError
 
 pytestmark = pytest.mark.usefixtures("quiet")
@@ -29,6 +30,9 @@ def test_the_public_names_are_those_of_the_design():
         "track",
     ]  # fmt: skip
     assert isinstance(rla.__version__, str)
+    assert [name for name in NAMES if name.startswith("plot_")] == [
+        name for name in plot.__all__ if name.startswith("plot_")
+    ], "rla_hooks.plot has the list of them"
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -144,7 +144,7 @@ def test_odd_names_are_taken(odd_texts, read_latex):
         _train([(0, {"a_b|c&d$": float(number)})], **{"x_%#": text, "seed": 0})
     with pytest.warns(RLAWarning, match="XeLaTeX"):
         latex = rla.score_table(rla.runs(), "a_b|c&d$", columns="best").latex()
-    table = read_latex(latex, compile_it=False)
+    table = read_latex(latex)
     assert table.rows[0][2] == "a_b|c&d$" and table.rows[1][0] == "x_%#" and len(table.rows) >= 2 + 25
     assert len(rla.score_table(rla.runs(), "a_b|c&d$", columns="best").markdown(notes=False).splitlines()) >= 2 + 25
 

@@ -91,6 +91,12 @@ def test_latex(grid, read_latex):
     ]
 
 
+def test_latex_compiles(grid, compile_latex):
+    """With a caption, rules, bold numbers, powers of ten and notes; as a table of its own, and by itself."""
+    compile_latex(latex.latex(grid, caption=r"Returns of \emph{ours}", label="tab:x", source="a\n%b"))
+    compile_latex(latex.latex(grid))
+
+
 def test_a_table_without_names_above_has_one_row_of_headings(read_latex):
     """And without a caption it is a tabular alone."""
     text = latex.latex(Grid([Key("lr", ["1"])], [Column("", "mean", _entries((1.0, 0.5, 1.5)))]))
@@ -116,4 +122,4 @@ def test_a_table_without_names_above_has_one_row_of_headings(read_latex):
 def test_the_reader_of_latex_is_strict(text, read_latex):
     """Otherwise the tests above would say nothing."""
     with pytest.raises((AssertionError, ValueError, IndexError)):
-        read_latex(text, compile_it=False)
+        read_latex(text)

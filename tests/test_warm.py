@@ -54,7 +54,9 @@ def test_signals_reach_it(python, tmp_path, number):
     code = "import time; open('ready', 'w').close(); time.sleep(30)"
     (tmp_path / "other").mkdir()
     first, second = (python.start("-c", code, cwd=folder) for folder in (tmp_path, tmp_path / "other"))
+    deadline = time.monotonic() + 60
     while not (tmp_path / "ready").exists() or not (tmp_path / "other/ready").exists():
+        assert time.monotonic() < deadline, "the programs did not start within a minute"
         time.sleep(0.01)
     first.send_signal(number)
     assert first.ended().returncode == -number and second.poll() is None
