@@ -55,6 +55,7 @@ __all__ = [
     "is_count",
     "open_run",
     "preempted",
+    "script_task",
     "start_run",
     "to_scalar",
     "watch_preemption",
@@ -241,6 +242,15 @@ def start_run(own: OwnRun, hyper_parameters: Mapping[str, Any] | None = None, ke
     run = Run.start(settings)
     registry.enter_until_finish(run)
     return run
+
+
+def script_task() -> str:
+    """Return the task of a run that is given none: the name of the program's script, ``run`` in a notebook.
+
+    >>> script_task()
+    'run'
+    """
+    return tracking.default_task()
 
 
 def watch_preemption(

@@ -148,6 +148,17 @@ class RunRecord:
             self.notes = [*self.notes, kept] if kept else self.notes  # a copy has the same list
             self._revoked.append(report)
 
+    def reopen(self) -> bool:
+        """The run goes on after an end; return False if that is no longer ours to say. Raises OSError."""
+        with locked(self.path):
+            self._catch_up()
+            if self._is_over:
+                return False
+            self.content |= {"status": RUNNING, "ended": None, "seconds": None}
+            self._reserve.write_json(self.content)
+        self.keep_room(True)
+        return True
+
     def save(self, **content: Any) -> None:
         """Write run.json with ``content``; keep what other processes wrote. On OSError the old file stays."""
         with locked(self.path):

@@ -219,7 +219,8 @@ def run(
             return None
         settings, problems = _settings_of(hyper_parameters, more, Labels(tags, note, title, group))
         settings.independent, settings.pruned_by = independent, pruned_by
-        where, options = (_task_or_script(task), config, log_root), {"writers": writers, "backup": backup}
+        where = default_task() if task is None else task, config, log_root
+        options = {"writers": writers, "backup": backup}
         return _configure(settings, record, where, options, (resume, allow, same_code, from_start), problems)
 
     return RunBlock(configured)
@@ -312,9 +313,10 @@ def _settings_of(
     return RunSettings(hyper_param={**given, **more}, labels=labels), problems
 
 
-def _task_or_script(task: str | None) -> str:
+def default_task() -> str:
+    """The task of a block that is given none: the script's name."""
     script = main_script()
-    return task if task is not None else _task_of_script(script) if script else "run"
+    return _task_of_script(script) if script else "run"
 
 
 def _check_trackable(function: object) -> None:

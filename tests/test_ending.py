@@ -347,6 +347,20 @@ def test_the_worst_report_stays_for_a_run_that_a_hook_has_opened():
 # --- time -------------------------------------------------------------------------------------------------------------
 
 
+def test_a_hook_goes_on_after_the_end():
+    """The run is running again, ends as the program does, and says so in run.json; a failed one stays failed."""
+    run = rla.start(**QUICK)
+    run.log({"a": 1})
+    assert not run.reopen()
+    run.finish()
+    run.log({"a": 2})
+    assert run.reopen() and in_file(run)["status"] == "running" and in_file(run)["ended"] is None
+    run.log({"a": 3})
+    run.finish("failed", ValueError("boom"))
+    assert (last().status, last().info["rows"], last().metrics()["a"].tolist()) == ("failed", 3, [1, 2, 3])
+    assert "boom" in last().info["error"] and last().info["restarts"] == [] and not run.reopen()
+
+
 def test_seconds_do_not_follow_a_clock_that_is_set_back():
     """The clock on the wall goes back by an hour during the run."""
     program = """

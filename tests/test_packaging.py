@@ -19,7 +19,7 @@ FLOORS = [
     filenames endings outcome progress record restarts places reserve handles command masking life smallfiles labels
     results patterns fields calls parameter_forms former_parameters machine""",
     """writers rowfiles rows""",
-    """config figures checkpoints snapshot cutting statistics""",
+    """config figures checkpoints snapshot cutting statistics summaries""",
     """query core""",
     """plot paper_tables""",
     """tester tracked tracking run_block face hooks appending former_run resumable resume_checks resume_ranks
@@ -107,7 +107,9 @@ def test_imports_only_go_down(module):
 
 
 # What a framework's hook may import of rla_hooks: what every author of a hook may.
-PUBLIC = set("__init__ hooks endings errors record layout checkpoints figures writers.base integrations".split())
+PUBLIC = set(
+    "__init__ hooks endings errors record layout checkpoints figures summaries writers.base integrations".split()
+)
 
 
 @pytest.mark.parametrize("module", [name for name in GRAPH if name.startswith("integrations")])

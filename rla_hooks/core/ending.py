@@ -132,6 +132,24 @@ class RunEnd:
         """End the run with its tracked call or block, which ``error`` leaves, or nothing."""
         self.finish(FINISHED if error is None else ending_of(error, self._run.settings.pruned_by), error)
 
+    def reopen(self) -> bool:
+        """Go on with a run that this object has ended well: it is running again, and ends later. Return whether it is.
+
+        For hooks whose framework closes its writer and goes on to use it. A run that failed stays so; what is logged to
+        it all the same is appended.
+        """
+        run, record = self._run, self._record()
+        if record is None or run.ownership.state is not State.ENDED or record.status != FINISHED:
+            return False
+        with run.guard.warn_on_error("run.json"):
+            if record.reopen():
+                self._closed = False
+                run.logger.before_row = None
+                run.ownership.take_up()
+                registry.register_open(run)
+                return True
+        return False
+
     def end_with_process(self, end: ProgramEnd) -> None:
         """End the run, unless that is done, since the process ends."""
         if self._run.ownership.state is State.ENDED:

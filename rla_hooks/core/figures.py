@@ -37,6 +37,12 @@ class RunFigures:
         ...     rla.save_figure("eval/frame", numpy.zeros((4, 4)), step=10).name
         'frame-10.png'
         """
+        return self.add(name, figure, step, pretty=pretty)
+
+    def add(
+        self, name: str, figure: Any, step: int | None = None, walltime: Any = None, pretty: bool = False
+    ) -> Path | None:
+        """Do what :meth:`save_figure` does. walltime: the time in TensorBoard, in seconds since the epoch."""
         self._ownership.need_started("save_figure")
         if self.folder is None:
             return None
@@ -52,21 +58,31 @@ class RunFigures:
             self._guard.warn(("figure", shown(name)), f"the figure {shown(name)} was not saved: {text_of(error)}")
             return None
         self._guard.warn.rearm("figures")
-        self._show(name, picture, step)
+        self._show(name, picture, step, walltime)
         return picture.path
 
-    def save_video(self, name: str, frames: Any, step: int | None = None, fps: float = 4) -> Path | None:
+    def save_file(self, name: str, content: bytes, step: int | None, suffix: str) -> Path | None:
+        """Save what is no picture as ``results/<run>/<name><suffix>``. Raises ConfigError for a bad name, OSError."""
+        if self.folder is None:
+            return None
+        from rla_hooks.figures import saving
+
+        return saving.save_bytes(self.folder, name, content, step, suffix)
+
+    def save_video(
+        self, name: str, frames: Any, step: int | None = None, fps: float = 4, walltime: Any = None
+    ) -> Path | None:
         """Save frames as ``results/<run>/<name>.gif`` and show them. Raises what the conversion of frames raises."""
         if self.folder is None:
             return None
         from rla_hooks.figures import saving
 
         picture = saving.save_video(self.folder, name, saving.as_array(frames), step, fps)
-        self._show(name, picture, step)
+        self._show(name, picture, step, walltime)
         return picture.path
 
-    def _show(self, name: str, picture: Any, step: int | None) -> None:
-        self._logger.write_media(name, Image(picture.png, picture.width, picture.height), step)
+    def _show(self, name: str, picture: Any, step: int | None, walltime: Any = None) -> None:
+        self._logger.write_media(name, Image(picture.png, picture.width, picture.height), step, walltime)
 
     def simple_plot(
         self,

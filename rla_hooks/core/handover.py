@@ -16,6 +16,7 @@ The six states of a run, as this process sees it:
     planned -> guest                               begin, in a child of the process that planned it
     planned -> owner or guest                      rejoin: a copy of it has been started, here or in another process
     guest -> owner                                 take_up, by the first row of a killed run that was loaded
+    ended -> owner                                 take_up, where a hook goes on after the end: RunEnd.reopen
     owner, ended -> guest                          in a copy: of_copy
     owner, guest, ended -> follower                in a forked child
     follower -> guest                              take_over, in a forked child that trains
@@ -114,7 +115,7 @@ class Ownership:
         self._become(State.OWNER if self.planner == ranks.process_id else State.GUEST)
 
     def take_up(self) -> None:
-        """The run was killed, and goes on here."""
+        """The run was killed, or has ended, and goes on here."""
         self._become(State.OWNER)
 
     def take_over(self) -> None:

@@ -6,7 +6,7 @@
     logger             rows of metrics
     files              run.json (``record``), parameter.json, labels.json, tester.pkl, the code
     labels             tags, note and title
-    checkpoints, figures, tensorboard, custom_data, timers   what it records besides rows
+    checkpoints, figures, tensorboard, plugin_summaries, custom_data, timers   what it records besides rows
     starting, ending   how it starts, also as one that goes on, or as a fork; how it ends
     guard              turns errors into one warning for each subject
 
@@ -37,6 +37,7 @@ from rla_hooks.core.logger import WARN, Logger
 from rla_hooks.core.run_labels import RunLabels
 from rla_hooks.core.settings import RunSettings
 from rla_hooks.core.starting import RunStart
+from rla_hooks.core.summary_plugins import PluginSummaries
 from rla_hooks.core.summary_words import SummaryWords
 from rla_hooks.core.summary_writer import SummaryWriter
 from rla_hooks.core.time_step import TimeStepHolder
@@ -93,6 +94,7 @@ class Run(SummaryWords):
         self.figures = RunFigures(self.ownership, self.logger, self.guard)
         self.guard.connect(self.logger, self.files.save_progress)
         self.tensorboard = SummaryWriter(self)
+        self.plugin_summaries = PluginSummaries(self)
 
     # --- three ways to get one ------------------------------------------------------------------------------------
 
@@ -355,6 +357,7 @@ class Run(SummaryWords):
     at_end = of_part("ending", RunEnd.at_end)
     report = of_part("ending", RunEnd.report)
     finish = of_part("ending", RunEnd.finish)
+    reopen = of_part("ending", RunEnd.reopen)
 
     def should_stop(self) -> bool:
         """Return whether the training is to save and stop: see :func:`rla_hooks.should_stop`."""
@@ -379,7 +382,7 @@ class Run(SummaryWords):
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy appends to the run and does not end it. It does not take over callbacks, models and figures."""
-        left = ("starting", "ending", "files", "labels", "checkpoints", "figures", "tensorboard")
+        left = ["starting", "ending", "files", "labels", "checkpoints", "figures", "tensorboard", "plugin_summaries"]
         # Copies, since copy.copy would share them: neither counts the other's rows, nor gets its hyper-parameters.
         own: dict[str, Any] = {"record": copy.copy(self.record), "logger": copy.deepcopy(self.logger)}
         own |= {"hyper_parameters": copy.copy(self.hyper_parameters), "ownership": self.ownership.of_copy()}

@@ -1,9 +1,10 @@
-"""The words of SummaryWriter as methods of a run: each calls that of the part ``tensorboard``."""
+"""The words of SummaryWriter as methods of a run: each calls that of a part that has it."""
 
 from __future__ import annotations
 
 from typing import Any, TypeVar
 
+from rla_hooks.core.summary_plugins import PluginSummaries
 from rla_hooks.core.summary_writer import SummaryWriter
 from rla_hooks.delegation import of_part
 
@@ -11,7 +12,10 @@ _Self = TypeVar("_Self")
 
 
 class SummaryWords:
-    """What code that was written for a SummaryWriter calls. The object has a part ``tensorboard``, a SummaryWriter."""
+    """What code that was written for a SummaryWriter calls.
+
+    The object has the parts ``tensorboard``, a SummaryWriter, and ``plugin_summaries``.
+    """
 
     add_scalar = of_part("tensorboard", SummaryWriter.add_scalar)
     add_scalars = of_part("tensorboard", SummaryWriter.add_scalars)
@@ -24,23 +28,23 @@ class SummaryWords:
     add_hparams = of_part("tensorboard", SummaryWriter.add_hparams)
     get_logdir = of_part("tensorboard", SummaryWriter.get_logdir)
     close = of_part("tensorboard", SummaryWriter.close)
-    add_audio = of_part("tensorboard", SummaryWriter.add_audio)
-    add_custom_scalars = of_part("tensorboard", SummaryWriter.add_custom_scalars)
-    add_custom_scalars_marginchart = of_part("tensorboard", SummaryWriter.add_custom_scalars_marginchart)
-    add_custom_scalars_multilinechart = of_part("tensorboard", SummaryWriter.add_custom_scalars_multilinechart)
-    add_embedding = of_part("tensorboard", SummaryWriter.add_embedding)
-    add_event = of_part("tensorboard", SummaryWriter.add_event)
+    add_audio = of_part("plugin_summaries", PluginSummaries.add_audio)
+    add_custom_scalars = of_part("plugin_summaries", PluginSummaries.add_custom_scalars)
+    add_custom_scalars_marginchart = of_part("plugin_summaries", PluginSummaries.add_custom_scalars_marginchart)
+    add_custom_scalars_multilinechart = of_part("plugin_summaries", PluginSummaries.add_custom_scalars_multilinechart)
+    add_embedding = of_part("plugin_summaries", PluginSummaries.add_embedding)
+    add_event = of_part("plugin_summaries", PluginSummaries.add_event)
     add_graph = of_part("tensorboard", SummaryWriter.add_graph)
-    add_histogram_raw = of_part("tensorboard", SummaryWriter.add_histogram_raw)
-    add_image_with_boxes = of_part("tensorboard", SummaryWriter.add_image_with_boxes)
-    add_mesh = of_part("tensorboard", SummaryWriter.add_mesh)
+    add_histogram_raw = of_part("plugin_summaries", PluginSummaries.add_histogram_raw)
+    add_image_with_boxes = of_part("plugin_summaries", PluginSummaries.add_image_with_boxes)
+    add_mesh = of_part("plugin_summaries", PluginSummaries.add_mesh)
     add_onnx_graph = of_part("tensorboard", SummaryWriter.add_onnx_graph)
     add_openvino_graph = of_part("tensorboard", SummaryWriter.add_openvino_graph)
-    add_pr_curve = of_part("tensorboard", SummaryWriter.add_pr_curve)
-    add_pr_curve_raw = of_part("tensorboard", SummaryWriter.add_pr_curve_raw)
-    add_summary = of_part("tensorboard", SummaryWriter.add_summary)
-    add_tensor = of_part("tensorboard", SummaryWriter.add_tensor)
-    export_scalars_to_json = of_part("tensorboard", SummaryWriter.export_scalars_to_json)
+    add_pr_curve = of_part("plugin_summaries", PluginSummaries.add_pr_curve)
+    add_pr_curve_raw = of_part("plugin_summaries", PluginSummaries.add_pr_curve_raw)
+    add_summary = of_part("plugin_summaries", PluginSummaries.add_summary)
+    add_tensor = of_part("plugin_summaries", PluginSummaries.add_tensor)
+    export_scalars_to_json = of_part("plugin_summaries", PluginSummaries.export_scalars_to_json)
 
     @property
     def logdir(self) -> str | None:

@@ -1,7 +1,8 @@
 """The methods of torch's and tensorboardX's SummaryWriter, such as ``add_scalar``, on a run.
 
 ``logger.experiment`` of the Lightning integration has them, too. Without a step, a row gets the step after the last
-row's, and a picture that of the last row. What a run has no place for, such as ``add_audio``, warns once.
+row's, and a picture that of the last row. Those for TensorBoard's further plugins are in core/summary_plugins.py. What
+a run has no place for, such as ``add_onnx_graph``, warns once.
 """
 
 from __future__ import annotations
@@ -16,9 +17,8 @@ from rla_hooks.core.figures import RunFigures
 from rla_hooks.core.guard import Guard
 from rla_hooks.core.handover import Ownership
 from rla_hooks.core.logger import Logger
-from rla_hooks.errors import ConfigError
 from rla_hooks.texts import cut, shown, text_of
-from rla_hooks.writers.base import Histogram, Text
+from rla_hooks.writers.base import Text
 
 _MAX_SHOWN = 1_000_000  # characters of a text in TensorBoard
 
@@ -48,19 +48,37 @@ def _unsupported(word: str, advice: str = "") -> Callable[..., None]:
     return method
 
 
+@contextmanager
+def showing(run: WrittenRun, kind: str, tag: Any) -> Iterator[None]:
+    """Give one warning for what cannot be shown or saved; the training goes on."""
+    run.ownership.need_started(f"adding the {kind} {shown(tag)}")
+    with run.guard.warn_on_error(f"the {kind} {shown(tag)}", "was not shown", ending="", kind=kind):
+        yield
+
+
 class SummaryWriter:
     """Offers the methods of torch's SummaryWriter for a run. What cannot be shown gives one warning for each tag."""
 
     def __init__(self, run: WrittenRun):
         self._run = run
+        self._hparams: dict[str, Any] | None = None  # what the first add_hparams was given
 
     def add_scalar(
-        self, /, tag: str, scalar_value: Any, global_step: int | None = None, walltime: Any = None, **options: Any
+        self,
+        tag: str,
+        scalar_value: Any,
+        global_step: int | None = None,
+        walltime: Any = None,
+        new_style: bool = False,
+        double_precision: bool = False,
+        display_name: str = "",
+        summary_description: str = "",
     ) -> None:
         """Log one value. Consecutive calls of one step make one row.
 
         The row is written by a call of another step or with a tag that it has, by any other call that writes, by
-        ``flush``, a checkpoint and the end of the run. walltime: the row's time, in seconds since the epoch.
+        ``flush``, a checkpoint and the end of the run. walltime: the row's time, in seconds since the epoch. The
+        arguments after it have no effect: csv has all digits.
 
         >>> import rla_hooks as rla
         >>> with rla.run(task="demo", writers=["csv"], backup="none") as run:
@@ -82,7 +100,7 @@ class SummaryWriter:
 
     def add_text(self, tag: str, text_string: Any, global_step: int | None = None, walltime: Any = None) -> None:
         """Show a text (Markdown) in TensorBoard's Text tab."""
-        with self._showing("text", tag):
+        with showing(self._run, "text", tag):
             self._run.logger.write_media(
                 text_of(tag), Text(cut(text_of(text_string), _MAX_SHOWN)), global_step, walltime
             )
@@ -96,26 +114,31 @@ class SummaryWriter:
         """
         figures = figure if isinstance(figure, (list, tuple)) else [figure]
         for index, each in enumerate(figures):
-            self._run.figures.save_figure(tag if len(figures) == 1 else f"{tag}_{index}", each, global_step)
-            pyplot = sys.modules.get("matplotlib.pyplot")
-            owner = getattr(each, "figure", each)  # of Axes; that of a figure is itself
-            if close and pyplot is not None and isinstance(owner, pyplot.Figure):
-                pyplot.close(owner)
+            self._run.figures.add(tag if len(figures) == 1 else f"{tag}_{index}", each, global_step, walltime)
+            if close:
+                close_figure(each)
 
     def add_image(
         self, tag: str, img_tensor: Any, global_step: int | None = None, walltime: Any = None, dataformats: str = "CHW"
     ) -> None:
         """Save an image array in results/ and show it in the Images tab. dataformats: its axes: CHW, HWC or HW."""
-        with self._showing("image", tag):
-            self._run.figures.save_figure(tag, _axes_in_order(_array(img_tensor), dataformats, "HWC"), global_step)
+        with showing(self._run, "image", tag):
+            from rla_hooks.figures.saving import as_array
+            from rla_hooks.summaries.pictures import in_order
+
+            image = in_order(as_array(img_tensor), dataformats, "HWC")
+            self._run.figures.add(tag, image, global_step, walltime)
 
     def add_images(
         self, tag: str, img_tensor: Any, global_step: int | None = None, walltime: Any = None, dataformats: str = "NCHW"
     ) -> None:
         """Save a batch of images, numbered ``<tag>_0`` and so on. dataformats: its axes, as NCHW or NHWC."""
-        with self._showing("images", tag):
-            for index, image in enumerate(_axes_in_order(_array(img_tensor), dataformats, "NHWC")):
-                self._run.figures.save_figure(f"{tag}_{index}", image, global_step)
+        with showing(self._run, "images", tag):
+            from rla_hooks.figures.saving import as_array
+            from rla_hooks.summaries.pictures import in_order
+
+            for index, image in enumerate(in_order(as_array(img_tensor), dataformats, "NHWC")):
+                self._run.figures.add(f"{tag}_{index}", image, global_step, walltime)
 
     def add_histogram(
         self,
@@ -131,8 +154,10 @@ class SummaryWriter:
         bins: their number or their edges. A name of a rule, such as "auto", gives twice the cube root of the number of
         values, and at most ``max_bins``.
         """
-        with self._showing("histogram", tag):
-            content = _histogram(_array(values), bins, max_bins)
+        with showing(self._run, "histogram", tag):
+            from rla_hooks.summaries.histograms import histogram
+
+            content = histogram(values, bins, max_bins)
             self._run.logger.write_media(text_of(tag), content, global_step, walltime)
 
     def add_video(
@@ -143,22 +168,54 @@ class SummaryWriter:
         vid_tensor: frames of shape (N, T, C, H, W), of which the first video is taken, (T, C, H, W) or (T, H, W, C);
         uint8, or floats of 0 to 1. Returns the path, or None where it could not be saved.
         """
-        with self._showing("video", tag):
-            return self._run.figures.save_video(tag, vid_tensor, global_step, fps)
+        with showing(self._run, "video", tag):
+            return self._run.figures.save_video(tag, vid_tensor, global_step, fps, walltime)
         return None
 
     def add_hparams(
         self,
-        /,
         hparam_dict: Mapping[str, Any],
         metric_dict: Mapping[str, Any] | None = None,
-        *unused: Any,
-        **options: Any,
+        hparam_domain_discrete: Any = None,
+        run_name: str | None = None,
+        global_step: int | None = None,
+        name: str | None = None,
     ) -> None:
-        """Add hyper-parameters to the run's, and log the metrics as a row."""
-        self._run.add_hyper_params(hparam_dict)
-        if metric_dict:
-            self._run.log(metric_dict, options.get("global_step"))
+        """Add hyper-parameters to the run's, and log the metrics as a row.
+
+        A run has one set of them: what a later call gives otherwise stands in its row, as ``hparams/<name>``. The
+        arguments between the metrics and the step have no effect.
+
+        >>> import rla_hooks as rla
+        >>> with rla.run(task="demo", writers=["csv"], backup="none") as run:
+        ...     run.add_hparams({"lr": 0.1}, {"score": 7.0})
+        >>> rla.runs()[-1].hparams, rla.runs()[-1].metrics()["score"].tolist()
+        ({'lr': 0.1}, [7.0])
+        """
+        if not (isinstance(hparam_dict, Mapping) and isinstance(metric_dict, (Mapping, type(None)))):
+            given = f"{shown(hparam_dict)}, {shown(metric_dict)}"
+            self._run.guard.warn("add_hparams", f"add_hparams got {given}. Allowed: two mappings; nothing was added.")
+            return
+        row = dict(metric_dict or {})
+        if self._hparams is None:
+            self._hparams = dict(hparam_dict)
+            self._run.add_hyper_params(hparam_dict)
+        else:
+            others = {key: value for key, value in hparam_dict.items() if self._differs(key, value)}
+            row |= {f"hparams/{key}": _plain(value) for key, value in others.items()}
+            if others:
+                message = (
+                    f"add_hparams was called again with other values: {', '.join(map(text_of, others))}. A run has one "
+                    "set of hyper-parameters: these stand in progress.csv, as columns hparams/<name>. Start a run for "
+                    "each set."
+                )
+                self._run.guard.warn("add_hparams again", message)
+        if row:
+            self._run.log(row, global_step)
+
+    def _differs(self, key: str, value: Any) -> bool:
+        known = self._hparams or {}
+        return key not in known or text_of(known[key]) != text_of(value)
 
     # --- the writer itself ----------------------------------------------------------------------------------------
 
@@ -173,70 +230,23 @@ class SummaryWriter:
 
     # --- what a run has no place for ------------------------------------------------------------------------------
 
-    add_audio = _unsupported("add_audio", "Save the file in run.results_dir.")
-    add_custom_scalars = _unsupported("add_custom_scalars")
-    add_custom_scalars_marginchart = _unsupported("add_custom_scalars_marginchart")
-    add_custom_scalars_multilinechart = _unsupported("add_custom_scalars_multilinechart")
-    add_embedding = _unsupported("add_embedding", "Show a projection by add_figure.")
-    add_graph = _unsupported("add_graph", "With Lightning, RLALogger(log_graph=True) shows it.")
-    add_histogram_raw = _unsupported("add_histogram_raw", "add_histogram shows the values themselves.")
-    add_image_with_boxes = _unsupported("add_image_with_boxes", "Draw the boxes, and show them by add_image.")
-    add_mesh = _unsupported("add_mesh", "Show a picture of it by add_image.")
+    add_graph = _unsupported(
+        "add_graph",
+        "With Lightning, RLALogger(log_graph=True) shows it; so does the SummaryWriter of "
+        "rla_hooks.integrations.tensorboard.",
+    )
     add_onnx_graph = _unsupported("add_onnx_graph")
     add_openvino_graph = _unsupported("add_openvino_graph")
-    add_pr_curve = _unsupported("add_pr_curve", "Draw it, and show it by add_figure.")
-    add_pr_curve_raw = _unsupported("add_pr_curve_raw", "Draw it, and show it by add_figure.")
-    add_summary = _unsupported("add_summary")
-    add_event = _unsupported("add_event")
-    add_tensor = _unsupported("add_tensor", "Save it by save_checkpoint.")
-    export_scalars_to_json = _unsupported("export_scalars_to_json", "All rows are in progress.csv.")
-
-    @contextmanager
-    def _showing(self, kind: str, tag: str) -> Iterator[None]:
-        """Give one warning for what cannot be shown or saved; the training goes on."""
-        self._run.ownership.need_started(f"adding the {kind} {shown(tag)}")
-        with self._run.guard.warn_on_error(f"the {kind} {shown(tag)}", "was not shown", ending="", kind=kind):
-            yield
 
 
-def _array(value: Any) -> Any:
-    """A numpy array of an array or a tensor."""
-    from rla_hooks.figures.saving import as_array
-
-    return as_array(value)
-
-
-def _axes_in_order(array: Any, given: str, wanted: str) -> Any:
-    """Return the array with its axes in the order ``wanted``; a wanted axis that is not given has one element."""
-    given = given.upper()
-    if len(given) != array.ndim or set(given) - set(wanted):
-        raise ConfigError(
-            f"the image has {array.ndim} axes of shape {array.shape}, dataformats is {given!r}. Allowed: one letter of "
-            f"{wanted} for each axis."
-        )
-    array = array.transpose([given.index(axis) for axis in wanted if axis in given])
-    for position, axis in enumerate(wanted):
-        if axis not in given:
-            array = array[(slice(None),) * position + (None,)]
-    return array
+def close_figure(figure: Any) -> None:
+    """Close a figure of pyplot, or that of Axes, which stays in memory otherwise; any other one is let alone."""
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    owner = getattr(figure, "figure", figure)  # of Axes; that of a figure is itself
+    if pyplot is not None and isinstance(owner, pyplot.Figure):
+        pyplot.close(owner)
 
 
-def _histogram(array: Any, bins: Any, max_bins: int) -> Histogram:
-    import numpy
-
-    values = numpy.asarray(array, dtype=numpy.float64).ravel()
-    values = values[numpy.isfinite(values)]
-    if not values.size:
-        raise ConfigError("it has no finite values")
-    if isinstance(bins, str):  # numpy's own rules make as many bins as memory holds where one value lies far out
-        bins = min(2 * round(values.size ** (1 / 3)), max_bins)
-    counts, edges = numpy.histogram(values, bins=bins)
-    return Histogram(
-        minimum=float(values.min()),
-        maximum=float(values.max()),
-        number=int(values.size),
-        total=float(values.sum()),
-        total_of_squares=float(values @ values),
-        limits=[float(edge) for edge in edges[1:]],
-        counts=[float(count) for count in counts],
-    )
+def _plain(value: Any) -> Any:
+    """A value for a row: a number stays one."""
+    return value if isinstance(value, (int, float, str)) else text_of(value)

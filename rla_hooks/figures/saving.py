@@ -105,10 +105,17 @@ def save_video(folder: Path, name: str, frames: Any, step: int | None = None, fp
     images = [Image.fromarray(_pixels(frame, subject=(str(folder), name))) for frame in array]
     buffer = io.BytesIO()
     images[0].save(buffer, format="GIF", save_all=True, append_images=images[1:], duration=round(1000 / fps), loop=0)
-    path = _path(folder, name, step, pretty=False).with_suffix(".gif")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    atomic.write_bytes(path, buffer.getvalue(), sync=False)
+    path = save_bytes(folder, name, buffer.getvalue(), step, ".gif")
     return Picture(path, buffer.getvalue(), *images[0].size)
+
+
+def save_bytes(folder: Path, name: str, content: bytes, step: int | None, suffix: str) -> Path:
+    """Write ``content`` to the file that a figure of this name would have, with another suffix, and return its path."""
+    path = _path(folder, name, step, pretty=False)
+    path = path.with_name(path.name.removesuffix(".png") + suffix)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    atomic.write_bytes(path, content, sync=False)
+    return path
 
 
 # --- names ------------------------------------------------------------------------------------------------------------

@@ -78,7 +78,34 @@ class Graph(NamedTuple):
     definition: bytes
 
 
-Media = Image | Text | Histogram | Graph | HParams | Ending
+class Audio(NamedTuple):
+    """One channel of sound: a WAV file, its samples a second, and their number."""
+
+    wav: bytes
+    rate: float
+    samples: int
+
+
+class Tensor(NamedTuple):
+    """An array for a plugin of TensorBoard, with what the plugin wants to know of it.
+
+    dtype: a ``DataType`` of TensorFlow's types.proto. data: the array's bytes, little-endian; of a text, the text.
+    """
+
+    plugin: str
+    about: bytes
+    dtype: int
+    shape: tuple[int, ...]
+    data: bytes
+
+
+class RawSummary(NamedTuple):
+    """A ``Summary`` message of TensorBoard that somebody else has made, serialised."""
+
+    message: bytes
+
+
+Media = Image | Text | Histogram | Graph | HParams | Ending | Audio | Tensor | RawSummary
 
 
 class MediaEvent(NamedTuple):

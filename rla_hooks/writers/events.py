@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 from google_crc32c import value as crc32c
 
-from rla_hooks.writers.base import Ending, Graph, Histogram, HParams, Image, MediaEvent, Text
+from rla_hooks.writers.base import Audio, Ending, Graph, Histogram, HParams, Image, MediaEvent, RawSummary, Tensor, Text
 from rla_hooks.writers.protobuf import delimited, double, float32, integer, packed_doubles, varint
 
 _pack_crc = struct.Struct("<I").pack
@@ -135,14 +135,16 @@ def _as_float32(value: float) -> float:
 
 
 def media_record(event: MediaEvent) -> bytes:
-    """The record of an image, a text, a histogram, a graph, or of the HParams tab."""
+    """The record of an image, a text, a histogram, a sound, an array, a graph, or of the HParams tab."""
     head = double(1, event.time) + integer(2, event.step)
     if isinstance(event.content, Graph):
         return record(head + delimited(4, event.content.definition))
+    if isinstance(event.content, RawSummary):
+        return record(head + delimited(5, event.content.message))
     return record(head + delimited(5, delimited(1, _summary_value(event.tag, event.content))))
 
 
-def _summary_value(tag: str, content: Image | Text | Histogram | HParams | Ending) -> bytes:
+def _summary_value(tag: str, content: Image | Text | Histogram | HParams | Ending | Audio | Tensor) -> bytes:
     if isinstance(content, Image):
         image = integer(1, content.height) + integer(2, content.width) + integer(3, 4) + delimited(4, content.png)
         return delimited(1, tag) + delimited(4, image)
@@ -151,6 +153,14 @@ def _summary_value(tag: str, content: Image | Text | Histogram | HParams | Endin
         return delimited(1, tag) + delimited(8, tensor) + delimited(9, _plugin("text"))
     if isinstance(content, Histogram):
         return delimited(1, tag) + delimited(5, _histogram(content))
+    if isinstance(content, Audio):
+        sound = float32(1, content.rate) + integer(2, 1) + integer(3, content.samples) + delimited(4, content.wav)
+        return delimited(1, tag) + delimited(6, sound + delimited(5, "audio/wav"))
+    if isinstance(content, Tensor):
+        shape = b"".join(delimited(2, integer(1, size)) for size in content.shape)
+        data = delimited(8 if content.dtype == _DT_STRING else 4, content.data)
+        tensor = integer(1, content.dtype) + delimited(2, shape) + data
+        return delimited(1, tag) + delimited(8, tensor) + delimited(9, _plugin(content.plugin, content.about))
     return _hparams_value(content)
 
 

@@ -1,0 +1,1 @@
+"""Parts of rla_hooks.integrations.tensorboard."""
