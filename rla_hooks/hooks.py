@@ -126,8 +126,8 @@ class OwnRun:
         asked = options["allow"] or (), options["same_code"] or False, options["from_start"] or False
         settings.resume = request_of(options["resume"], *asked, problems)
         task = self.default_task if options["task"] is None else options["task"]
-        where, writers, backup = (options["config"], options["log_root"]), options["writers"], options["backup"]
-        settings.configure(task, *where, writers=writers, backup=backup, problems=problems)
+        overrides = {name: options[name] for name in ("writers", "backup", "system_metrics")}
+        settings.configure(task, options["config"], options["log_root"], **overrides, problems=problems)
         return settings
 
 

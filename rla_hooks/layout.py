@@ -191,6 +191,10 @@ class RunPaths:
         return self.log_dir / "labels.json"
 
     @property
+    def system_csv(self) -> Path:
+        return self.log_dir / "system.csv"
+
+    @property
     def run_json(self) -> Path:
         return self.log_dir / RUN_JSON
 

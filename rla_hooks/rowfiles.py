@@ -3,6 +3,7 @@
     progress.csv                  of the process that owns the run
     progress.<host>-<pid>.csv     of another process, such as an evaluation beside the training
     progress.<host>-<pid>-2.csv   of another one of that number, or a further file of the same one
+    system.csv                    the use of the machine, which is read by itself; likewise
 
 They are joined by time when they are read, and the rows of each file keep their order.
 """
@@ -37,7 +38,9 @@ if TYPE_CHECKING:
     from rla_hooks.columns import Columns
     from rla_hooks.rows.pieces import JoinedRows
 
-_NAME = pattern(r"progress(\..+-\d+(-\d+)?)?\.csv", re.DOTALL)
+SYSTEM = "system"  #: the beginning of the names of files with the use of the machine
+_ROWS = "progress"
+_NAME = pattern(r"(progress|system)(\..+-\d+(-\d+)?)?\.csv", re.DOTALL)
 _MAX_FILES = 10_000
 _MAX_COUNTED = 1 << 30  # bytes whose rows are counted: a second or two
 _TAIL = 64 << 10, 4 << 20  # bytes from the end that hold the last rows: at first, and at most
@@ -46,12 +49,12 @@ _INTEGER = pattern(r"[-+]?[0-9]{1,4000}")
 _Row = tuple[float, int | None, dict[str, Scalar]]  # time, step, values
 
 
-def files(log_dir: Path) -> list[Path]:
+def files(log_dir: Path, stem: str = _ROWS) -> list[Path]:
     """Return the files of rows in the log folder of a run: progress.csv first, then those of other processes.
 
-    A folder that cannot be read has none.
+    stem: :data:`SYSTEM` for those with the use of the machine. A folder that cannot be read has none.
     """
-    return [log_dir / entry.name for entry in _entries(log_dir)]
+    return [log_dir / entry.name for entry in _entries(log_dir, stem)]
 
 
 def is_name(name: str) -> bool:
@@ -60,16 +63,16 @@ def is_name(name: str) -> bool:
     >>> is_name("progress.csv"), is_name("progress.node7-4711-2.csv"), is_name("progress.csv.old")
     (True, True, False)
     """
-    return _NAME.fullmatch(name) is not None and not {"/", "\\", "\0"} & set(name)
+    return name.startswith(f"{_ROWS}.") and _NAME.fullmatch(name) is not None and not {"/", "\\", "\0"} & set(name)
 
 
-def _entries(log_dir: str | os.PathLike[str]) -> list[os.DirEntry[str]]:
+def _entries(log_dir: str | os.PathLike[str], stem: str = _ROWS) -> list[os.DirEntry[str]]:
     found: list[os.DirEntry[str]] = []
     with suppress(OSError), os.scandir(log_dir) as entries:
         for entry in entries:
-            if entry.name.startswith("progress.") and _NAME.fullmatch(entry.name) and len(found) < _MAX_FILES:
+            if entry.name.startswith(f"{stem}.") and _NAME.fullmatch(entry.name) and len(found) < _MAX_FILES:
                 found.append(entry)
-    return sorted(found, key=lambda entry: (entry.name != "progress.csv", entry.name))
+    return sorted(found, key=lambda entry: (entry.name != f"{stem}.csv", entry.name))
 
 
 class MarkedFile(NamedTuple):

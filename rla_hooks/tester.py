@@ -95,6 +95,7 @@ class Tester:
         backup: str | None = None,
         independent: bool = False,
         pruned_by: ErrorTypes = (),
+        system_metrics: float | None = None,
         **later_spelling: Any,
     ) -> None:
         """Set the task and the config. Everything but the task has a default; nothing is created yet.
@@ -102,16 +103,15 @@ class Tester:
         RLA's later names of arguments are accepted, too: ``task_table_name``, ``rla_config``, ``data_root``.
         run_file: further files to back up. ignore_file_path: a file of Git's ignore rules. code_root: the project's
         folder. log_callback_fn: called with every row. is_master_node: ignored; RLA has it.
-        independent, pruned_by: as in ``rla.track``. Raises
+        independent, pruned_by, system_metrics: as in ``rla.track``. Raises
         :class:`~rla_hooks.errors.ConfigError` with all mistakes.
         """
         given: dict[str, Any] = {"task_name": task_name, "private_config_path": private_config_path}
         given["log_root"] = log_root
         problems = _one_spelling(given, later_spelling)
         task, config_, root = given.values()
-        self.settings.configure(
-            task, config_, root, writers=writers, backup=backup, project_root=code_root, problems=problems
-        )
+        options: dict[str, Any] = {"writers": writers, "backup": backup, "system_metrics": system_metrics}
+        self.settings.configure(task, config_, root, project_root=code_root, problems=problems, **options)
         config = self.settings.config
         if ignore_file_path and config is not None:
             config.ignore_files = (*config.ignore_files, os.path.abspath(working_directory() / ignore_file_path))

@@ -59,6 +59,7 @@ def track(
     allow: str | Sequence[str] = (),
     same_code: bool = False,
     from_start: bool = False,
+    system_metrics: float | None = None,
 ) -> Tracks: ...
 def track(
     function: Callable[..., Any] | None = None,
@@ -80,6 +81,7 @@ def track(
     allow: str | Sequence[str] = (),
     same_code: bool = False,
     from_start: bool = False,
+    system_metrics: float | None = None,
 ) -> Any:
     """Make every call of a function a run.
 
@@ -88,7 +90,8 @@ def track(
     place of the ``rla_config.yaml`` that is found in the working directory or above, else beside the main script or
     above. log_root, writers and backup override the config; writers: names (csv, tensorboard, stdout, log) and objects
     with ``name``, ``write`` and ``close`` (see :class:`rla_hooks.writers.base.Writer`); backup: source, lib or none.
-    tags, note, title, group: kept in labels.json, for people to find the run by; see also ``rla tag``.
+    tags, note, title, group: kept in labels.json, for people to find the run by; see also ``rla tag``. system_metrics:
+    seconds between two rows of system.csv, which has the use of the machine; it overrides the config, too.
 
     All arguments of the call, with defaults and ``**kwargs``, without ``self``, are the hyper-parameters. The function
     gets its arguments unchanged; name, signature and docstring, return values and exceptions stay the same. What it
@@ -120,6 +123,7 @@ def track(
         options: dict[str, Any] = {"record": record, "task": task, "config": config, "log_root": log_root}
         options |= {"writers": writers, "backup": backup, "tags": tags, "note": note, "title": title, "group": group}
         options |= {"resume": resume, "allow": allow, "same_code": same_code, "from_start": from_start}
+        options |= {"system_metrics": system_metrics}
         return functools.partial(track, **options, independent=independent, pruned_by=pruned_by)
     _check_trackable(function)
     source = source_file(function)
@@ -140,7 +144,8 @@ def track(
             independent=independent,
             pruned_by=pruned_by,
         )
-        where, options = (task_name, config, log_root), {"writers": writers, "backup": backup}
+        where = task_name, config, log_root
+        options = {"writers": writers, "backup": backup, "system_metrics": system_metrics}
         return RunBlock(lambda: _configure(settings, record, where, options, asked))
 
     call: Callable[[tuple[Any, ...], dict[str, Any], Asked], Any]
@@ -195,6 +200,7 @@ def run(
     allow: str | Sequence[str] = (),
     same_code: bool = False,
     from_start: bool = False,
+    system_metrics: float | None = None,
     hyper_parameters: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> RunBlock:
@@ -220,7 +226,7 @@ def run(
         settings, problems = _settings_of(hyper_parameters, more, Labels(tags, note, title, group))
         settings.independent, settings.pruned_by = independent, pruned_by
         where = default_task() if task is None else task, config, log_root
-        options = {"writers": writers, "backup": backup}
+        options = {"writers": writers, "backup": backup, "system_metrics": system_metrics}
         return _configure(settings, record, where, options, (resume, allow, same_code, from_start), problems)
 
     return RunBlock(configured)
@@ -243,6 +249,7 @@ def start(
     allow: str | Sequence[str] = (),
     same_code: bool = False,
     from_start: bool = False,
+    system_metrics: float | None = None,
     hyper_parameters: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> Run:
@@ -263,6 +270,7 @@ def start(
     options: dict[str, Any] = {"writers": writers, "backup": backup, "independent": independent, "pruned_by": pruned_by}
     options |= {"tags": tags, "note": note, "title": title, "group": group}
     options |= {"resume": resume, "allow": allow, "same_code": same_code, "from_start": from_start}
+    options |= {"system_metrics": system_metrics}
     settings = run(task, record, config, log_root, **options, hyper_parameters=hyper_parameters, **more).configured()
     if settings is None:
         return Run.silent()

@@ -293,6 +293,7 @@ def test_everything_set(tmp_path):
         "DL_FRAMEWORK": "torch",
         "TABLES_PER_SECOND": 0.5,
         "LOG_WAIT": False,
+        "SYSTEM_METRICS": 10,
         "SEND_LOG_FILE": True,
         "REMOTE_SETTING": {
             "ftp_server": "host",
@@ -319,6 +320,7 @@ def test_everything_set(tmp_path):
         dl_framework="torch",
         tables_per_second=0.5,
         log_wait=False,
+        system_metrics=10.0,
         send_log_file=True,
         remote={**given["REMOTE_SETTING"], "port": 22},
         source=None,

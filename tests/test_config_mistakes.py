@@ -55,7 +55,7 @@ def test_one_error_for_values_that_are_fine_otherwise(tmp_path):
 
 KNOWN = {
     "{TOP}": "LOG_ROOT, LOG_USED, PROJECT_TYPE, PROJECT_ROOT, BACKUP_CONFIG, IGNORE_RULE, DL_FRAMEWORK, "
-    "TABLES_PER_SECOND, LOG_WAIT, SEND_LOG_FILE, REMOTE_SETTING",
+    "TABLES_PER_SECOND, LOG_WAIT, SYSTEM_METRICS, SEND_LOG_FILE, REMOTE_SETTING",
     "{BACKUP}": "backup_code_dir, lib_dir, ignore_code_paths, max_file_mb, data_files",
     "{PATH}": "a path; put it in quotes where it looks like a number",
     "{TYPE}": "backup_code_by",

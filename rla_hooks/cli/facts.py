@@ -29,9 +29,7 @@ _LISTS = "gaps", "notes", "restarts", "loaded_from"
 def facts_of(run: SavedRun, columns: Columns, family: Family) -> dict[str, Any]:
     """Return what is known of a run, of the metrics in these columns of it, and of its family of forks."""
     noted = run.run_json
-    found = {
-        name: summary_of(column, columns.get(STEP)) for name, column in columns.items() if name not in (STEP, TIME)
-    }
+    system = run.system_columns()
     return object_of(run) | {
         "resumed": _resumed(run),
         "resumed_from": noted.get("resumed_from"),
@@ -47,7 +45,8 @@ def facts_of(run: SavedRun, columns: Columns, family: Family) -> dict[str, Any]:
         "rla_hooks": noted.get("rla_hooks"),
         "git": noted.get("git"),
         "machine": run.machine,
-        "metrics": {name: each._asdict() for name, each in found.items() if each is not None},
+        "metrics": _summaries(columns),
+        "system_metrics": _summaries(system),
         "signal": noted.get("signal"),
         **{name: list_in(noted, name) for name in _LISTS},
         "checkpoints": [
@@ -58,6 +57,12 @@ def facts_of(run: SavedRun, columns: Columns, family: Family) -> dict[str, Any]:
         "folders": {kind: str(getattr(run, name)) for kind, name in _FOLDERS.items() if _is_filled(getattr(run, name))},
         "tensorboard": tensorboard_command(run.paths),
     }
+
+
+def _summaries(columns: Columns) -> dict[str, Any]:
+    steps = columns.get(STEP)
+    found = {name: summary_of(column, steps) for name, column in columns.items() if name not in (STEP, TIME)}
+    return {name: each._asdict() for name, each in found.items() if each is not None}
 
 
 def _resumed(run: SavedRun) -> datetime | None:

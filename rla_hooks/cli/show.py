@@ -44,7 +44,7 @@ def show(
     fork, and of a run with forks, the tree of them.
 
     Each metric has its last value, its smallest and largest one with their steps, the mean of the last 100 values, and
-    its course.
+    its course. So has the use of the machine, if it was measured.
 
     Examples:
 
@@ -79,7 +79,8 @@ def show(
     print_lives(chosen, console)
     print_family(chosen, family, console, None if everything else MAX_FORKS)
     _print_parameters(facts, None if everything else _MAX_PARAMETERS, console)
-    _print_metrics(facts, columns, len(names) - len(shown), console)
+    _print_metrics("metrics", facts["metrics"], columns, len(names) - len(shown), console)
+    _print_system(chosen, facts, everything, console)
     _print_trouble(facts, traceback, most, console)
     _print_files(chosen, facts, most, console)
 
@@ -175,19 +176,27 @@ def _print_parameters(facts: Mapping[str, Any], most: int | None, console: Conso
     print_more(len(pairs) - len(rows), console)
 
 
-def _print_metrics(facts: Mapping[str, Any], columns: Columns, hidden: int, console: Console) -> None:
+def _print_system(run: SavedRun, facts: Mapping[str, Any], everything: bool, console: Console) -> None:
+    """The use of the machine, if the run has measured it: by default shares, and the memory of the processes."""
+    measured = facts["system_metrics"]
+    brief = [name for name in measured if name.endswith(("percent", "rss_gib"))][:_MAX_METRICS]
+    shown = measured if everything else {name: measured[name] for name in brief}
+    _print_metrics("system", shown, run.system_columns() if shown else {}, len(measured) - len(shown), console)
+
+
+def _print_metrics(heading: str, summaries: Mapping[str, Any], columns: Columns, hidden: int, console: Console) -> None:
     from rich.text import Text
 
     from rla_hooks.cli.cells import cell, is_unicode
     from rla_hooks.cli.draw import sparkline
     from rla_hooks.cli.screen import print_more, print_table
 
-    if not facts["metrics"]:
+    if not summaries:
         return
-    _heading("metrics", console)
+    _heading(heading, console)
     head = ["", "last", "min (step)", "max (step)", "mean", "course"]
     rows: list[list[Text | str]] = [[Text(each, "dim") for each in head]]
-    for name, summary in facts["metrics"].items():
+    for name, summary in summaries.items():
         cells = [cell(summary["last"], 40, exact=False)]
         for kind in ("min", "max"):
             value, step = summary.get(kind), summary.get(f"{kind}_step")

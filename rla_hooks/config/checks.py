@@ -107,6 +107,15 @@ def positive(value: Any) -> float:
         return math.inf
 
 
+def interval(value: Any) -> float:
+    """Seconds from a tenth on; 0 for false, and for 0."""
+    if value is False or (type(value) in (int, float) and value == 0):
+        return 0.0
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.1 <= value < 1e9:  # also refuses NaN
+        raise _wrong(value, "seconds, from 0.1 on, such as 10; false for none")
+    return float(value)
+
+
 def port(value: Any) -> int:
     """A network port as a number. RLA's configs have it in quotes, too."""
     number = int(value) if isinstance(value, str) and re.fullmatch(r"[0-9]{1,5}", value) else value

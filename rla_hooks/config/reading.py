@@ -16,6 +16,7 @@ The keys have RLA's names. All are optional; null and the empty string mean "not
     DL_FRAMEWORK: torch                  # torch or tensorflow
     TABLES_PER_SECOND: 2                 # the most tables on stdout and in log.txt
     LOG_WAIT: true                       # whether log waits for values that an accelerator has not computed yet
+    SYSTEM_METRICS: 10                   # seconds between two rows of system.csv; false: there is none
     SEND_LOG_FILE: false
     REMOTE_SETTING: {ftp_server: '', username: '', password: '', port: '', remote_log_root: '',
                      remote_data_root: '', file_transfer_protocol: sftp}
@@ -71,6 +72,7 @@ _KEYS = {
     "DL_FRAMEWORK": _Key("dl_framework", checks.one_of(FRAMEWORKS)),
     "TABLES_PER_SECOND": _Key("tables_per_second", checks.positive),
     "LOG_WAIT": _Key("log_wait", checks.flag),
+    "SYSTEM_METRICS": _Key("system_metrics", checks.interval),
     "SEND_LOG_FILE": _Key("send_log_file", checks.flag),
     "REMOTE_SETTING.ftp_server": _Key("remote.ftp_server", checks.text),
     "REMOTE_SETTING.username": _Key("remote.username", checks.text),
@@ -102,6 +104,7 @@ class Config(Fields):
     dl_framework: str | None = None  # "torch", "tensorflow" or None
     tables_per_second: float = 2.0
     log_wait: bool = True
+    system_metrics: float = 0.0  # seconds between two rows of system.csv; 0: there is none
     send_log_file: bool = False
     remote: dict[str, Any] = made_by(dict)  # the entries of REMOTE_SETTING; port is a number
     source: Path | None = None  # the file it came from
@@ -132,13 +135,14 @@ def load(
     writers: str | Sequence[str | Writer] | None = None,
     backup: str | None = None,
     project_root: str | os.PathLike[str] | None = None,
+    system_metrics: float | None = None,
 ) -> Config:
     """Find, read and check the config. Nothing is created on disk.
 
     It comes from ``given`` (a path or a mapping), else from the file that the environment variable RLA_CONFIG
     names, else from the nearest ``rla_config.yaml`` in ``cwd`` or above it, else, unless ``cwd`` is given, beside the
     main script or above it (cron and IDEs start programs elsewhere); else all values are defaults. ``log_root``,
-    ``writers``, ``backup`` and ``project_root`` override the file.
+    ``writers``, ``backup``, ``project_root`` and ``system_metrics`` override the file.
 
     Relative paths in a file are relative to the file's folder, those in a mapping or an argument to ``cwd`` (by
     default the working directory, under Hydra the one that it was started in). The default log root is ``rla_data``
@@ -162,6 +166,7 @@ def load(
         "LOG_USED": writers,
         "PROJECT_TYPE.backup_code_by": backup,
         "PROJECT_ROOT": project_root,
+        "SYSTEM_METRICS": system_metrics,
     }.items():
         _check_value(name, f"the argument {_KEYS[name].field}", value, arguments, problems)
     _make_absolute(arguments, here)

@@ -20,6 +20,9 @@ TABLES_PER_SECOND: 2
 # Whether log waits for values that an accelerator has not computed yet. With false, rows of them are written later.
 LOG_WAIT: true
 
+# Seconds between two rows of system.csv: the use of the machine, and of its GPUs. Without a value there is none.
+SYSTEM_METRICS:         # such as 10
+
 PROJECT_TYPE:
   # What is copied at the start of a run: source (the project), lib (the folder lib_dir) or none.
   backup_code_by: source

@@ -74,7 +74,7 @@ class AppendedRun(Run):
         """The archive is of the training; custom data that is added here is kept nowhere."""
 
     def _make_end(self) -> RunEnd:
-        return _NoEnd(self, self.starting.rejoin, self._pause)
+        return _NoEnd(self, self.starting.rejoin, self._pause, self.starting.stop_measuring)
 
     def _make_parts(self, record: RunRecord | None = None) -> None:
         super()._make_parts(record)

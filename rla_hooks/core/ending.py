@@ -46,6 +46,9 @@ _LATE_AT_ONCE = 16  # runs with rows after their end that have files open; a swe
 _TRIES = 5  # of a step that Ctrl-C interrupts
 
 
+_Step = Callable[[], object]
+
+
 class EndingRun(registry.Registered, Protocol):
     """What this module uses of a run."""
 
@@ -66,8 +69,8 @@ class EndingRun(registry.Registered, Protocol):
 class RunEnd:
     """How a run ends, and what is left for its end."""
 
-    def __init__(self, run: EndingRun, rejoin: Callable[[], object], pause: Callable[[], object]):
-        self._run, self._rejoin, self._pause = run, rejoin, pause
+    def __init__(self, run: EndingRun, rejoin: _Step, pause: _Step, stop_measuring: _Step):
+        self._run, self._rejoin, self._pause, self._stop_measuring = run, rejoin, pause, stop_measuring
         self.in_block = False  # whether a tracked call or a block goes on that will end the run
         self._actions: list[Callable[[], object]] = []
         self._begun: ProgramEnd | None = None  # an ending that is decided, and not yet in run.json
@@ -229,6 +232,7 @@ class RunEnd:
                 break
         media = Ending(record.status != FAILED, time.time())
         for step in (
+            self._stop_measuring,
             functools.partial(run.logger.write_media, "hyperparameters", media, step=0),
             functools.partial(run.files.tell_end, run.is_quiet),
             run.logger.close,
@@ -265,6 +269,7 @@ class RunEnd:
     def _leave(self, end: ProgramEnd) -> None:
         """The end of an object that does not end the run: a copy, a loaded run, a child process, another rank."""
         run = self._run
+        self._stop_measuring()
         if run.ownership.state is State.GUEST:
             if run.ownership.is_of_parent and end.error is not None and run.files.record is not None:
                 run.files.record.end(*end[:3], revocable=True)  # the training was here; the parent may know more

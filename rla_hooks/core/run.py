@@ -251,7 +251,7 @@ class Run(SummaryWords):
         self.files.note_loaded(note, line)
 
     def _make_end(self) -> RunEnd:
-        return RunEnd(self, self.starting.rejoin, self._pause)
+        return RunEnd(self, self.starting.rejoin, self._pause, self.starting.stop_measuring)
 
     def _claim_files(self) -> bool:
         """Return whether this process owns the run's files. If the run was killed, it goes on here."""

@@ -65,6 +65,7 @@ class RunSettings(Fields):
         writers: Writers | None = None,
         backup: str | None = None,
         project_root: Path_ | None = None,
+        system_metrics: float | None = None,
         problems: Iterable[str] = (),
     ) -> None:
         """Set the task, and read and check the config. Everything but the task has a default; nothing is created.
@@ -79,9 +80,12 @@ class RunSettings(Fields):
         except ConfigError as error:
             found += error.problems
         try:
-            checked = configs.load(config, log_root=log_root, writers=writers, backup=backup, project_root=project_root)
+            options: dict[str, Any] = {"writers": writers, "backup": backup, "project_root": project_root}
+            checked = configs.load(config, log_root=log_root, system_metrics=system_metrics, **options)
         except ConfigError as error:
             found += [f"{error.where}: {problem}" if error.where else problem for problem in error.problems]
+        if interval := system_metrics if checked is None else checked.system_metrics:
+            found += _lacking(interval)
         if found or checked is None:
             raise ConfigError(found)
         self.task_name, self.config = task, checked
@@ -209,3 +213,15 @@ class RunSettings(Fields):
             "config": config,
             "fork": None,
         }
+
+
+def _lacking(interval: object) -> list[str]:
+    """Return the mistake that psutil is not there, if it is not."""
+    from importlib.util import find_spec  # late: few runs measure the machine
+
+    if find_spec("psutil") is not None:
+        return []
+    return [
+        f"SYSTEM_METRICS is {shown(interval)}, but psutil, which measures the machine, is not installed. Install it: "
+        "pip install 'rla-hooks[system]'; or take the setting out."
+    ]

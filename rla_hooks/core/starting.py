@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from rla_hooks.checkpoints.manifest import Entry
     from rla_hooks.core.fork_request import Fork
     from rla_hooks.core.resuming import NewLife
+    from rla_hooks.core.system_metrics import SystemMetrics
 
 
 class StartingRun(registry.Registered, Protocol):
@@ -53,6 +54,7 @@ class StartingRun(registry.Registered, Protocol):
     @property
     def is_resumed(self) -> bool: ...
     def should_stop(self) -> bool: ...
+    def _is_over(self) -> bool: ...
     def _open_files(self, paths: layout.RunPaths, own: bool = True) -> None: ...
     def _claim_files(self) -> bool: ...
 
@@ -63,6 +65,7 @@ class RunStart:
     def __init__(self, run: StartingRun):
         self._run = run
         self.new_life: NewLife | None = None
+        self._system_metrics: SystemMetrics | None = None
 
     def begin(self) -> None:
         """Start this run, which is configured or planned. Raises ConfigError before anything is created."""
@@ -107,6 +110,7 @@ class RunStart:
             run.files.describe()
             if self.new_life is not None:
                 self.new_life.started()
+            self._measure_machine()
         except BaseException as error:  # Ctrl-C: run.json must not go on saying that it runs
             run.ending.end_block(error)
             raise
@@ -133,9 +137,25 @@ class RunStart:
             self._watch_signals()
             run.files.tell_start(run.is_quiet)
             life.begin()
+            self._measure_machine()
         except BaseException as error:  # Ctrl-C: run.json must not go on saying that it runs
             run.ending.end_block(error)
             raise
+
+    def _measure_machine(self) -> None:
+        """Begin to write system.csv, if the config asks for it."""
+        run, config = self._run, self._run.settings.config
+        if config is not None and config.system_metrics and run.paths is not None:
+            from rla_hooks.core.system_metrics import SystemMetrics  # late: few runs do
+
+            options = run.logger, run.guard, run._is_over
+            self._system_metrics = SystemMetrics(run.paths.system_csv, config.system_metrics, *options)
+            self._system_metrics.start()
+
+    def stop_measuring(self) -> None:
+        """The run ends in this process: system.csv gets no more rows."""
+        if self._system_metrics is not None:
+            self._system_metrics.stop()
 
     def _watch_signals(self) -> None:
         """A run that can be resumed has signals that ask it to stop, even if it does not ask itself."""

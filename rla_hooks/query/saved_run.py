@@ -285,6 +285,25 @@ class SavedRun:
         columns = self._checked_columns(keys, "metrics()")
         return to_frame(merged(columns) if merge else columns, frame)
 
+    def system_metrics(self, frame: str = "pandas") -> Any:
+        """Return the use of the machine, system.csv, as a DataFrame; empty if the run has not measured it.
+
+        ``time-step`` is the step of the last row of metrics, 0 before the first one. The columns are in docs/layout.md.
+        frame: ``pandas`` or ``polars``.
+
+        >>> import rla_hooks as rla
+        >>> with rla.run(task="demo", writers=["csv"], backup="none"):  # without system_metrics=10
+        ...     rla.log({"loss": 0.5}, step=0)
+        >>> rla.runs()[-1].system_metrics().empty
+        True
+        """
+        check_frame(frame)
+        return to_frame(self.system_columns(), frame)
+
+    def system_columns(self) -> Columns:
+        """Return what :meth:`system_metrics` does as columns."""
+        return rowfiles.columns(rowfiles.files(self.log_dir, rowfiles.SYSTEM))
+
     def series(self, metric: str, x: str = STEP) -> pandas.Series[Any]:
         """Return a metric as a pandas Series over ``x``, any numeric column; rows without one of both are left out.
 
