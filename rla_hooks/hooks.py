@@ -23,10 +23,11 @@ import numbers
 import operator
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from rla_hooks import tracking
-from rla_hooks.core import handover, registry
+from rla_hooks.core import handover, registry, result_files
 from rla_hooks.core.handover import State
 from rla_hooks.core.resume_request import request_of
 from rla_hooks.core.run import Run
@@ -55,6 +56,7 @@ __all__ = [
     "is_count",
     "open_run",
     "preempted",
+    "save_results",
     "script_task",
     "start_run",
     "to_scalar",
@@ -285,6 +287,22 @@ def preempted(number: int) -> None:
     from rla_hooks.core import preemption
 
     preemption.tell(number)
+
+
+def save_results(run: Run, name: str, content: str | Mapping[str, Any]) -> Path | None:
+    """Save a text, or plain data as JSON, as ``results/<run name>/<name>``, with the secrets in it masked.
+
+    For what is too long for a hyper-parameter, such as the config of a model. name: with "/" for sub-folders; a file of
+    that name is replaced. Returns the path; None where this process does not write, or after one warning.
+
+    >>> import rla_hooks as rla
+    >>> with rla.run(task="demo", writers=[], backup="none") as run:
+    ...     path = save_results(run, "model/config.json", {"width": 64, "token": "hf_1234"})
+    >>> path.read_text()
+    '{\\n  "width": 64,\\n  "token": "***"\\n}\\n'
+    """
+    folder = run.results_dir
+    return result_files.save(folder, run.guard, name, content) if folder is not None and run.is_writing else None
 
 
 class Argument(NamedTuple):
