@@ -13,7 +13,7 @@ import pytest
 import rla_hooks as rla
 
 ROOT = Path(__file__).resolve().parents[1]
-FRAMEWORKS = ("torch", "tensorflow", "keras", "tf_keras", "pytorch_lightning", "lightning")
+FRAMEWORKS = ("torch", "tensorflow", "keras", "tf_keras", "pytorch_lightning", "lightning", "gymnasium")
 # Whose names need an example each: what users and authors of hooks import.
 PUBLIC = ["rla_hooks"]
 PUBLIC += [f"rla_hooks.{name}" for name in ("hooks", "testing", "config", "query", "checkpoints", "statistics")]

@@ -108,7 +108,7 @@ def test_imports_only_go_down(module):
 
 # What a framework's hook may import of rla_hooks: what every author of a hook may.
 PUBLIC = set(
-    "__init__ hooks endings errors record layout checkpoints figures summaries writers.base integrations".split()
+    "__init__ hooks endings errors record layout atomic checkpoints figures summaries writers.base integrations".split()
 )
 
 
