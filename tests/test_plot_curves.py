@@ -372,7 +372,7 @@ def test_a_script_saves_and_leaves_matplotlib_as_it_was(five, tmp_path):
     code = f"import sys, rla_hooks as rla; rla.plot_curves(rla.runs({root!r}), 'perf/return', save='x')"
     code += "; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True, timeout=100)
-    assert not {"matplotlib.pyplot", "scipy.stats", "pandas", "polars"} & {*done.stdout.split()}
+    assert not {"matplotlib.pyplot", "matplotlib.style", "scipy", "pandas", "polars"} & {*done.stdout.split()}
 
 
 def test_all_mistakes_are_told_at_once(five):

@@ -28,6 +28,7 @@ from rla_hooks.statistics import (
     stratified_bootstrap,
 )
 from rla_hooks.statistics.measured import coverage_over_tasks
+from rla_hooks.statistics.quantiles import t_quantile
 
 stats = pytest.importorskip("scipy.stats")
 
@@ -102,6 +103,15 @@ def test_the_t_interval_is_that_of_scipy(level):
     assert np.array_equal(found.point, array.mean(axis=0))
     assert mean_interval(array[:, 0], level).low == pytest.approx(result.low[0])
     assert np.allclose(mean_interval(array.T, level, axis=1).low, result.low)
+
+
+def test_quantiles_of_t_are_those_of_scipy():
+    """Of whole degrees of freedom by a sum of ours, of others and at the ends by scipy."""
+    for degrees in (1, 2, 3, 4, 5, 10, 49, 500, 999, 1001, 2.5):
+        for probability in (0.025, 0.75, 0.9, 0.975, 0.995, 0.9995, 1 - 1e-9):
+            expected = stats.t.ppf(probability, degrees)
+            assert t_quantile(probability, degrees) == pytest.approx(expected, rel=1e-11), (probability, degrees)
+    assert np.isnan(t_quantile(0.975, 0)) and t_quantile(0.5, 3) == pytest.approx(0, abs=1e-15)
 
 
 @pytest.mark.parametrize("method", ["percentile", "bca"])
@@ -335,13 +345,13 @@ def test_the_page_has_the_coverage_over_tasks_that_figures_tell():
 
 
 def test_the_import_is_light():
-    """numpy and nothing of scipy; the t interval takes scipy.special, not scipy.stats."""
+    """numpy and nothing of scipy; a comparison by t takes scipy.special, not scipy.stats."""
     code = (
         "import sys, rla_hooks.statistics as s\n"
         "assert not any(name.startswith('scipy') for name in sys.modules)\n"
-        "s.stratified_bootstrap([1, 2, 3]); s.probability_of_improvement([1, 2], [2, 3])\n"
+        "s.stratified_bootstrap([1, 2, 3]); s.probability_of_improvement([1, 2], [2, 3]); s.mean_interval([1, 2, 3])\n"
         "assert not any(name.startswith('scipy') for name in sys.modules)\n"
-        "s.mean_interval([1, 2, 3])\n"
+        "s.difference([1, 2, 3], [2, 4])\n"
         "assert 'scipy.stats' not in sys.modules and 'matplotlib' not in sys.modules\n"
     )
     done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, timeout=60)

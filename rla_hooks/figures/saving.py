@@ -32,6 +32,7 @@ from rla_hooks.locks import new_in_child
 from rla_hooks.texts import shown, text_of
 
 _CHANNELS = (1, 3, 4)
+_COMPRESSION = 4  # of PNG: half of the time of 6, and 5 % more bytes
 _PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")  # of PIL: what a PNG file holds as it is
 
 warn_once = WarnOnce()
@@ -177,7 +178,8 @@ def render(figure: Figure, kind: str, dpi: float, metadata: dict[str, Any] | Non
         matplotlib.rcParams["pdf.fonttype"] = 42  # TrueType: journals refuse the default. There is only the rcParam.
         try:
             # Not on the figure's own canvas: a window redraws itself afterwards, which only its thread may do.
-            FigureCanvasAgg(figure).print_figure(buffer, format=kind, dpi=dpi, metadata=metadata)
+            how = {"pil_kwargs": {"compress_level": _COMPRESSION}} if kind == "png" else {}
+            FigureCanvasAgg(figure).print_figure(buffer, format=kind, dpi=dpi, metadata=metadata, **how)
         except Exception as error:  # a figure runs its artists' code, and backends raise what they like
             raise ConfigError(
                 f"the figure cannot be drawn at dpi={dpi!r}: {type(error).__name__}: {text_of(error)}. Allowed: a "

@@ -44,6 +44,8 @@ LINE_STYLES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1.2, 1,
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _FALLBACK_FONTS = ("Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "Microsoft YaHei", "PingFang SC")
 _PANEL = 0.62, 1.4, 2.6  # the height of a panel: a part of its width, at least and at most so many inches
+# Settings of the machine and of windows, by their first words.
+_NO_STYLE = {"backend", "backend_fallback", "docstring", "interactive", "timezone", "tk", "toolbar", "webagg"}
 _STYLE: dict[str, Any] = {
     "font.size": 8,
     "axes.titlesize": 8,
@@ -89,11 +91,19 @@ def paper_style() -> Iterator[None]:
     """
     with drawing, matplotlib.rc_context(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # one for each character; the boxes tell it
-        matplotlib.rcdefaults()  # all but the backend
         settings: Any = matplotlib.rcParams
+        _take_defaults(settings)
         settings.update(_STYLE)
         matplotlib.rcParams["font.family"] = ["DejaVu Sans", *_installed_fallbacks()]
         yield
+
+
+def _take_defaults(settings: Any) -> None:
+    """Take matplotlib's own settings of style. (``rcdefaults()`` would do, but reads thirty files of styles first.)"""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # some are deprecated
+        defaults = matplotlib.rcParamsDefault
+        settings.update({name: defaults[name] for name in defaults if name.split(".")[0] not in _NO_STYLE})
 
 
 def _installed_fallbacks() -> list[str]:
