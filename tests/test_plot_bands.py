@@ -58,7 +58,7 @@ def test_bands_are_those_of_each_column(rows):
                 "minmax": (values.min(), values.max()),
                 "iqr": (numpy.quantile(values, 0.25), numpy.quantile(values, 0.75)),
             }[band]
-            numpy.testing.assert_allclose(found, expected, rtol=1e-12)
+            numpy.testing.assert_allclose(found, expected, rtol=1e-9)  # as precise as t of scipy 1.10
 
 
 @pytest.mark.parametrize("estimator", ["median", "iqm"])

@@ -82,7 +82,7 @@ def test_the_numbers_are_those_of_numpy(five):
         ]
         for row, values in zip(data.itertuples(), expected.values()):
             low, high = stats.t.interval(0.95, len(values) - 1, numpy.mean(values), stats.sem(values))
-            assert (row.y, row.low, row.high) == pytest.approx((numpy.mean(values), low, high), rel=1e-12)
+            assert (row.y, row.low, row.high) == pytest.approx((numpy.mean(values), low, high), rel=1e-9)
 
 
 def test_where_seeds_are_missing_the_line_is_thin_and_the_legend_says_so(five):

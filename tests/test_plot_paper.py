@@ -116,6 +116,17 @@ def test_axes_of_steps_have_thousands_and_millions(limits, scale, texts):
     assert texts <= shown
 
 
+def test_a_percent_sign_stays_with_its_number():
+    """Wherever a line of the note ends: "74" and "% of experiments" would be read apart."""
+    with paper_style():
+        for words in range(12):
+            figure, _ = paper_figure(size=2)
+            add_foot(figure, note="a " * words + "holds 74 % of experiments " * 3)
+            lines = figure.texts[0].get_text().split("\n")
+            assert len(lines) > 1 and not any(line.startswith("%") for line in lines)
+            assert " ".join(lines).count("74 %") == 3
+
+
 @pytest.mark.parametrize("count", [1, 3, 8, 60])
 @pytest.mark.parametrize("size", ["icml", "neurips"])
 def test_the_foot_covers_no_panel(size, count):

@@ -64,7 +64,8 @@ def plot_curves(
     resample: where curves have points: ``"auto"`` at the steps of their runs (1,000 at most), a number of points evenly
     spaced (100,000 at most), or an array of x. Between two rows of a run lies a line; before its first row, after its
     last one, and beside a NaN or an infinity it has no value. Where seeds are missing the line is thin, and the legend
-    says "5 to 3 seeds".
+    says "5 to 3 seeds". Runs that end less than an interval, and 5 % of the range, apart end together, at the first of
+    these ends, unless an array names points behind it; likewise at the beginning.
 
     x_range, y_range: (low, high), None for an end that follows the data. scale: a factor on y. log: ``"x"``, ``"y"`` or
     ``"xy"``. share: the axes that panels share: ``"xy"``, ``"x"``, ``"y"`` or None; y only among those of one metric.

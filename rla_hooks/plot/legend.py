@@ -100,4 +100,5 @@ def _wrapped(text: Text, content: str, room: float, renderer: Any) -> str:
     if width <= room or not content or (text.get_parse_math() and "$" in content):
         return content
     characters = max(8, int(len(content) * room / width * 0.95))
-    return "\n".join(textwrap.wrap(content, characters)) or content
+    lines = textwrap.wrap(content.replace(" %", "\0%"), characters)  # a number and its sign stay on one line
+    return "\n".join(lines).replace("\0", " ") or content

@@ -156,13 +156,18 @@ def check_enough(scores: Any, label: str) -> bool:
 
 
 def bootstrap_text(level: float, reps: int, scores: Scores, aggregates: Sequence[str], kind: str = "intervals") -> str:
-    """Return what a figure says of its intervals, and what those of these aggregates of few seeds are worth."""
+    """Return what a figure says of its intervals, and what those of these aggregates of few seeds are worth.
+
+    aggregates: none for a profile.
+    """
     counts = [min(group.counts().values()) for group in scores.groups]
     if max(counts) < 2:
         return f"no {kind}: one seed"
     text = f"{100 * level:g} % {kind} of the stratified bootstrap ({reps:,} repetitions)"
     fewest = min(count for count in counts if count > 1)
-    if aggregates and level == 0.95 and fewest < FEW_SEEDS:
+    if not aggregates and fewest < FEW_SEEDS:
+        text += ", too narrow near 0 and 1 with so few seeds"
+    elif level == 0.95 and fewest < FEW_SEEDS:
         parts = [round(100 * coverage_over_tasks(name, fewest, len(scores.tasks))) for name in aggregates]
         real = " to ".join(dict.fromkeys((str(min(parts)), str(max(parts)))))
         text += (
