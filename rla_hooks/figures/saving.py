@@ -178,7 +178,7 @@ def render(figure: Figure, kind: str, dpi: float, metadata: dict[str, Any] | Non
         matplotlib.rcParams["pdf.fonttype"] = 42  # TrueType: journals refuse the default. There is only the rcParam.
         try:
             # Not on the figure's own canvas: a window redraws itself afterwards, which only its thread may do.
-            how = {"pil_kwargs": {"compress_level": _COMPRESSION}} if kind == "png" else {}
+            how: dict[str, Any] = {"pil_kwargs": {"compress_level": _COMPRESSION}} if kind == "png" else {}
             FigureCanvasAgg(figure).print_figure(buffer, format=kind, dpi=dpi, metadata=metadata, **how)
         except Exception as error:  # a figure runs its artists' code, and backends raise what they like
             raise ConfigError(
