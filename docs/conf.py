@@ -32,6 +32,7 @@ CONTENTS = """
 docs/lightning
 docs/keras
 docs/frameworks
+docs/from_wandb
 docs/from_tensorboard
 docs/query
 docs/plots

@@ -49,7 +49,7 @@ class Results:
     def _path(self, key: str, step: int, suffix: str) -> Path | None:
         if self.folder is None:
             return None
-        parts = [re.sub(r"[^\w.\- ]", "_", part)[:100] for part in key.split("/") if part.strip(".")]
+        parts = [re.sub(r"[^\w.\-]", _escaped, part[:60])[:150] for part in key.split("/") if part.strip(".")]
         *folders, last = parts or ["media"]
         folder = self.folder.joinpath(*folders)
         folder.mkdir(parents=True, exist_ok=True)
@@ -103,6 +103,11 @@ class Results:
         folder = self._run.results_dir
         path = None if folder is None else folder / name
         return path if path is not None and path.is_file() else None
+
+
+def _escaped(found: re.Match[str]) -> str:
+    """As in the names of figures: a blank is %20."""
+    return "".join(f"%{byte:02X}" for byte in found[0].encode("utf-8", "surrogateescape"))
 
 
 def _copy(source: Path, target: Path) -> None:

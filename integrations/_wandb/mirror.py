@@ -27,12 +27,7 @@ class Mirror:
         self._busy = False  # add_hparams calls add_scalar of another writer
 
     def start(self) -> None:
-        """Replace the methods; torch's are imported for it where torch is there."""
-        if "torch" in sys.modules:
-            try:
-                import torch.utils.tensorboard  # noqa: F401
-            except ImportError:  # without tensorboard
-                pass
+        """Replace the methods of the classes that are imported; importing torch's here might load TensorFlow."""
         classes = [getattr(sys.modules.get(module), "SummaryWriter", None) for module in _MODULES]
         for owner in filter(None, classes):
             for word in _METHODS:

@@ -37,7 +37,8 @@ class Run(Facts):
         self._joined = joined
         self._pid, self._lock, self._warn = os.getpid(), threading.RLock(), WarnOnce()
         last = run.logger.last_step
-        self._step = 0 if last is None else last + 1
+        self._step = 0 if last is None else max(last + 1, self._rows_so_far())
+        self._may_go_back = last is not None  # the first ``step=`` after a resume: to where the script goes on
         self._is_open = False  # whether a row waits for further values
         self._metrics = DefinedMetrics()
         self._watched = Watched(run, lambda: self._step)
@@ -57,7 +58,7 @@ class Run(Facts):
 
         Without ``step`` rows count by themselves. With it, or with ``commit=False``, the row waits for further values
         of its step; it is written by the next step, by a call that commits, and at the end. A step that is below that
-        of the last call is left out, as by wandb.
+        of the last call is left out, as by wandb; but the first one after a resume may go back.
         """
         if os.getpid() != self._pid:  # a forked child, in which the lock may be held for ever
             self._run.log(data)
@@ -80,17 +81,23 @@ class Run(Facts):
         except (TypeError, ValueError, OverflowError):
             self._warn("step", f"wandb.log got step={step!r}, which is no whole number; the rows are counted instead.")
             return True
-        if step < self._step:
+        if step < self._step and not self._may_go_back:
             self._warn(
                 "lower",
                 f"wandb.log got step={step}, after step {self._step}: as by wandb, the row is left out. Call "
                 "define_metric(name, step_metric=...) for metrics over an axis of their own, or rla.log(values, step).",
             )
             return False
-        if step > self._step:
+        self._may_go_back = False
+        if step != self._step:
             self._write_open_row()
             self._step = step
         return True
+
+    def _rows_so_far(self) -> int:
+        """Of all lives: the next step, if rows counted by themselves, and some were placed by a step_metric."""
+        record = self._run.record
+        return self._run.logger.rows if self._joined or record is None else int(record.content["rows"])
 
     def _log(self, data: Mapping[str, Any], commits: bool) -> None:
         found = Sorted(data)

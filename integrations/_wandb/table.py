@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -124,8 +125,9 @@ class Table(Media):
         writer = csv.writer(text)
         writer.writerow(self.columns)
         for number, row in enumerate(self.data):
-            cells = zip(self.columns, row)
-            writer.writerow([_cell(run, results, f"{key}/{name}-row{number}", step, value) for name, value in cells])
+            names = (re.sub(r"\W+", "_", str(name)) for name in self.columns)
+            placed = zip(names, row)
+            writer.writerow([_cell(run, results, f"{key}/{name}-row{number}", step, each) for name, each in placed])
         return results.write(key, step, ".csv", text.getvalue().encode("utf-8", "backslashreplace"))
 
 

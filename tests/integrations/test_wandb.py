@@ -307,7 +307,12 @@ def test_a_run_goes_on_by_its_id(wandb, rows):
     (saved,) = rla.runs()
     assert (saved.status, len(saved.restarts), saved.hparams) == ("finished", 1, {"lr": 0.2})
     assert rows() == [(0, {"x": "1"}), (1, {"x": "2"})] and saved.result == {"first": 1, "second": 2}
-    assert wandb.init(id=saved.id, resume="allow", **PLAIN).step == 2, "the id of rla_hooks is known as well"
+    run = wandb.init(id=saved.id, resume="allow", **PLAIN)
+    assert run.step == 2, "the id of rla_hooks is known as well"
+    for step in (1, 2):
+        wandb.log({"x": 9}, step=step)
+    wandb.finish()
+    assert [step for step, _ in rows()] == [0, 1, 1, 2], "the script goes on at a checkpoint of its own"
 
 
 def test_whether_a_run_may_go_on(wandb):
