@@ -34,6 +34,7 @@ docs/keras
 docs/frameworks
 docs/from_wandb
 docs/from_tensorboard
+docs/from_mlflow
 docs/query
 docs/plots
 docs/cli
