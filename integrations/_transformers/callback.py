@@ -7,6 +7,8 @@ callback's own, whose program has caught the exception, the end says that a trai
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from rla_hooks.integrations._transformers import describe, resume, trials
@@ -75,11 +77,21 @@ class CallbackHooks:
             self._watch_end(run)
             if state.global_step:
                 resume.tell(run, args, state, self._warn)
-            describe.tell(run, args, model)
+            with self._tolerant("the hyper-parameters of the Trainer"):
+                describe.tell(run, args, model)
         self._preemption.begin(handle.resolve(), args)
+
+    @contextmanager
+    def _tolerant(self, what: str) -> Iterator[None]:
+        """Warn once of what a Trainer, or a model of the user's own, does not have: the training goes on."""
+        try:
+            yield
+        except Exception as error:
+            self._warn(what, f"{what} could not be recorded: {type(error).__name__}: {error}. The training goes on.")
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self._is_training = False
+        self._preemption.end(self._handle.resolve())
         if not state.is_world_process_zero:
             return
         self._listing.end(args)
@@ -146,7 +158,8 @@ class CallbackHooks:
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if state.is_world_process_zero:
-            self._listing.saved(self._handle.resolve(), args, state, self._warn)
+            with self._tolerant("a checkpoint of the Trainer"):
+                self._listing.saved(self._handle.resolve(), args, state, self._warn)
 
     def __getattr__(self, name: str) -> Any:
         framework = _OTHERS.get(name)
@@ -162,7 +175,7 @@ class _Names(dict[str, str]):
     """The names of metrics in rows: those that a Trainer gives them for TensorBoard; ``epoch`` stays a column."""
 
     def __missing__(self, key: str) -> str:
-        start, _, rest = key.partition("_")
+        start, _, rest = str(key).partition("_")
         if key == "epoch":
             name = key
         else:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 import time
 from typing import Any
 
@@ -33,11 +34,16 @@ class Preemption:
         global _trainings
         self.__init__()  # type: ignore[misc]
         _trainings += 1
+        _release_sigterm()
         hooks.watch_preemption(run)
         store = _store() if args.world_size > 1 else None
         if store is not None:
             self._keys = [f"rla_hooks/{_trainings}/{rank}" for rank in range(args.world_size)]
             store.set(self._keys[args.process_index], "1")
+
+    def end(self, run: Run) -> None:
+        """The training is over; a Trainer with ``enable_jit_checkpoint`` has set what was there before it (5.x)."""
+        hooks.watch_preemption(run)
 
     def is_due(self, run: Run, args: Any, state: Any) -> bool:
         """Whether the training is to stop after this step; on all ranks or on none."""
@@ -70,6 +76,17 @@ class Preemption:
             store = _store()
             self._is_everywhere = bool(self._keys) and store is not None and bool(store.check(self._keys))
         return self._is_everywhere
+
+
+def _release_sigterm() -> None:
+    """Let the run have SIGTERM, which ``enable_jit_checkpoint`` takes: both save, and the run would not know why (5.x).
+
+    It looks at the signal three seconds later, and a run that it stops would look like one that is finished.
+    """
+    handler = signal.getsignal(signal.SIGTERM)
+    is_main = threading.current_thread() is threading.main_thread()
+    if is_main and str(getattr(handler, "__module__", "")).startswith("transformers."):
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _store() -> Any:
