@@ -128,7 +128,7 @@ class CallbackHooks(KerasCallback):
 
     def _describe(self, run: Run, state: RunState) -> None:
         if run.is_writing:
-            state.hyper_parameters.add(run, self.model, self._framework)
+            state.models.add(run, self.model, self._framework, self._fits.current.params)
 
     def _step(self, state: RunState, epoch_ended: bool = False) -> int:
         return state.step(self.model, self._fits.around(), self._framework, epoch_ended)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from rla_hooks.integrations._keras.curve import CurveFigure
-from rla_hooks.integrations._keras.describe import HyperParameters
+from rla_hooks.integrations._keras.describe import ModelNotes
 from rla_hooks.integrations._keras.model import Framework, accumulation, iterations
 
 from rla_hooks import Run
@@ -25,7 +25,7 @@ class RunState:
         self.prefix = f"{name}/" if name else ""  # of columns and figures
         self.began = time.time()
         self.warn = WarnOnce()
-        self.hyper_parameters = HyperParameters(name)
+        self.models = ModelNotes(name)
         self.curve = CurveFigure(run, self.prefix)
         self.clock = StepClock()
         self.fits = 0

@@ -3,7 +3,6 @@
 Tests marked ``every_backend`` run here on TensorFlow, and again on torch and jax: see test_keras_backends.py.
 """
 
-import json
 import math
 
 import numpy as np
@@ -386,12 +385,79 @@ def test_hyper_parameters(any_keras, here, only_run):
     told = only_run().hparams
     assert told["lr"] == 0.25
     assert (told["keras.backend"], told["keras.version"]) == (kit.backend, kit.keras.__version__)
-    assert told["keras.parameters"] == 3 * 4 + 4 + 4 + 1
+    assert told["keras.parameters"] == told["keras.trainable_parameters"] == 3 * 4 + 4 + 4 + 1
+    assert (told["keras.epochs"], told["keras.steps_per_epoch"]) == (1, 3)
     assert (told["keras.optimizer.class"], told["keras.optimizer.learning_rate"]) == ("Adam", 0.5)
     assert told["keras.loss"] == "mean_absolute_error"
-    assert "dense" in told["keras.summary"]
-    assert json.loads(told["keras.config"])["class_name"] == "Sequential"
-    assert not any(key.startswith("module.") for key in told)
+    assert not any(key.startswith("module.") or key in ("keras.summary", "keras.config") for key in told)
+
+
+@every_backend
+def test_files_about_the_model(any_keras, here, only_run, disk):
+    """Its config, from which Keras makes it again, and its summary: not among the hyper-parameters."""
+    kit = any_keras
+    model = kit.model(width=7)
+    kit.fit(model, kit.RLACallback(save_every=None))
+    results = only_run().results_dir
+    assert {"model_config.json", "model_summary.txt"} <= set(disk.files(results))
+    text = (results / "model_config.json").read_text()
+    twin = kit.keras.models.model_from_json(text)
+    assert [each.shape for each in twin.get_weights()] == [each.shape for each in model.get_weights()]
+    assert text.count("\n") > 20, "for people to read"
+    summary = (results / "model_summary.txt").read_text()
+    assert "Dense" in summary and "28" in summary and summary.endswith("\n")
+    assert not any(len(str(value)) > 500 for value in only_run().hparams.values())
+
+
+def test_files_about_several_models(keras, here, only_run, disk):
+    """Each has files of its own; what a model is fitted to later does not matter, what it is compiled to does."""
+    layers = keras.keras.layers
+
+    class Odd(keras.keras.Model):
+        """Has no config, and no layers in its summary."""
+
+        def __init__(self, kind):
+            super().__init__(name="odd")
+            self.kind, self.layer = kind, layers.Dense(1)
+
+        def call(self, x):
+            return self.layer(x)
+
+    @rla.track(record=[])
+    def main():
+        keras.fit(keras.model(width=2), keras.RLACallback(save_every=None))
+        second = keras.model(width=3)
+        second.name = "critic"
+        keras.fit(second, keras.RLACallback(save_every=None))
+        odd = Odd(object())
+        odd.compile("sgd", "mse")
+        keras.fit(odd, keras.RLACallback(save_every=None, name="actor"))
+
+    main()
+    assert [name for name in disk.files(only_run().results_dir) if "learning_curve" not in name] == [
+        "actor/model_summary.txt",
+        "model-critic_config.json",
+        "model-critic_summary.txt",
+        "model_config.json",
+        "model_summary.txt",
+    ]
+    assert only_run().hparams["keras.critic.parameters"] == 3 * 3 + 3 + 3 + 1
+
+
+def test_files_about_the_model_on_a_disk_that_fails(keras, here, only_run):
+    """One warning, and the training goes on."""
+    callback = keras.RLACallback(save_every=None)
+
+    def block(model, epoch, logs):
+        (only_run().results_dir / "model_summary.txt").unlink()
+        (only_run().results_dir / "model_summary.txt").mkdir()
+
+    model = keras.model()
+    keras.fit(model, callback, _spy(keras, on_epoch_end=lambda self, epoch, logs: block(model, epoch, logs)))
+    model.compile("sgd", "mae")
+    with pytest.warns(RLAWarning, match="the model's config and summary were not saved"):
+        keras.fit(model, callback)
+    assert only_run().hparams["keras.loss"] == "mae"
 
 
 def test_a_loss_that_changes(keras, here, only_run):
@@ -434,7 +500,7 @@ def test_figures(keras, here, only_run):
         keras.fit(keras.model(), callback, epochs=4)
     assert _count(warned) == 1
     run = only_run()
-    assert {path.name for path in run.results_dir.iterdir()} == {
+    assert {path.name for path in run.results_dir.glob("*.png")} == {
         "weights-6.png",
         "weights-12.png",
         "learning_curve.png",
