@@ -237,7 +237,7 @@ def start_run(own: OwnRun, hyper_parameters: Mapping[str, Any] | None = None, ke
     if handover.is_off():
         return Run.silent()
     if settings.resume is not None:
-        settings.resume.keeps_rows = keeps_rows
+        settings.resume.keeps_rows = keeps_rows and not settings.resume.by_variable  # that of rla resume, say
     find_former_run(settings)
     around = registry.enclosing()
     settings.parent = None if around is None else around.name

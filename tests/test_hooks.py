@@ -173,7 +173,7 @@ def test_a_run_may_start_at_once(tmp_path, monkeypatch):
     assert not hooks.start_run(own).is_writing
 
 
-def test_a_run_goes_on_without_a_checkpoint_if_the_program_restores_itself(tmp_path):
+def test_a_run_goes_on_without_a_checkpoint_if_the_program_restores_itself(tmp_path, monkeypatch):
     """Also one that has finished, with other hyper-parameters: all rows stay. Else all that is against it is told."""
     options = {"log_root": tmp_path, "writers": ["csv"], "backup": "none"}
     first = hooks.start_run(OwnRun("Hook", **options), {"lr": 0.1})
@@ -189,6 +189,10 @@ def test_a_run_goes_on_without_a_checkpoint_if_the_program_restores_itself(tmp_p
     (saved,) = rla.runs(tmp_path)
     assert (saved.status, saved.hparams, len(saved.restarts)) == ("finished", {"lr": 0.2}, 1)
     assert saved.metrics()["time-step"].tolist() == [0, 1] and saved.info["warnings"] == []
+    monkeypatch.setenv("RLA_RESUME", first.name)
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # to be restored
+    with pytest.raises(ConfigError, match="has finished"):  # the user has named it, and not the program
+        hooks.start_run(OwnRun("Hook", **options), {"lr": 0.2}, keeps_rows=True)
 
 
 def test_mistakes_of_an_own_run_are_told_at_once(tmp_path):

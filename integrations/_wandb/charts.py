@@ -51,10 +51,10 @@ def line(
         xs, ys = table.get_column(x), table.get_column(y)
         groups = [""] * len(xs) if stroke is None else table.get_column(stroke)
         for name in dict.fromkeys(groups):
-            points = sorted((a, b) for a, b, group in zip(xs, ys, groups) if group == name)
-            axes.plot(*zip(*points), label=str(name))
+            points = [(a, b) for a, b, group in zip(xs, ys, groups) if group == name]
+            axes.plot(*zip(*sorted(points, key=lambda point: point[0])), label=str(name))
         if stroke is not None and groups:
-            axes.legend(title=stroke)
+            axes.legend()
 
     return CustomChart(table, draw, title, (x, y))
 

@@ -73,7 +73,7 @@ class OpenRuns:
             raise UsageError(f"reinit is {reinit!r}. Known: True, False, {', '.join(map(str, (*_NEW, *_OLD)[1:]))}.")
         values = self._values(config, keys)
         present = self.present
-        if present is not None:
+        if present is not None and not present.is_of_parent:
             if reinit in _OLD and not (is_notebook() and reinit != "return_previous"):
                 present.config.update(values, allow_val_change=True)
                 return present

@@ -247,8 +247,13 @@ class Run(Facts):
 
     @property
     def is_over(self) -> bool:
-        """Whether it has ended, in whatever way, or is that of a parent process."""
-        return self.is_finished or os.getpid() != self._pid or self._run.state.value == "ended"
+        """Whether it has ended, in whatever way."""
+        return self.is_finished or self._run.state.value == "ended"
+
+    @property
+    def is_of_parent(self) -> bool:
+        """Whether this is a forked child of the process that has opened it."""
+        return os.getpid() != self._pid
 
     def __enter__(self) -> Run:
         return self

@@ -187,3 +187,32 @@ def test_how_a_program_ends(warm, tmp_path, name, end, code, status):
     (run,) = rla.runs(tmp_path / "rla_data")
     assert (run.status, run.info["rows"], run.result) == (status, 1 if name == "kill" else 2, {"best": 1})
     assert json.dumps(run.last) == ('{"x": 1}' if name == "kill" else '{"x": 2, "y": 3}')
+
+
+def test_a_forked_child(warm, tmp_path):
+    """It reads the config of its parent, and writes nothing to the parent's run; init starts a run of its own."""
+    program = """
+import multiprocessing
+import rla_hooks.integrations.wandb as wandb
+
+def child(own):
+    assert wandb.run.config.lr == wandb.config.lr == 0.1
+    wandb.log({"child": 1})
+    if own:
+        with wandb.init(project="p", name="child", config={"lr": 0.2}, backup="none") as run:
+            run.log({"own": wandb.config.lr})
+
+wandb.init(project="p", name="parent", config={"lr": 0.1}, backup="none")
+wandb.log({"x": 1}, step=3)
+for own in (True, False):
+    process = multiprocessing.get_context("fork").Process(target=child, args=[own])
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+wandb.log({"y": 2}, step=3)
+"""
+    done = warm("numpy").run("-c", program, cwd=tmp_path, env={"PATH": os.environ["PATH"]})
+    assert done.returncode == 0 and "writes nothing to the run" in done.stderr, done.stderr
+    parent, child = rla.runs(tmp_path / "rla_data")
+    assert (parent.status, parent.info["rows"], parent.last) == ("finished", 1, {"x": 1, "y": 2})
+    assert (child.title, child.status, child.last, child.parent) == ("child", "finished", {"own": 0.2}, parent.name)

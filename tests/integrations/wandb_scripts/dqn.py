@@ -75,6 +75,7 @@ def main():
             episode, episode_reward = episode + 1, 0.0
         if global_step % 40 == 0:
             target.load_state_dict(q.state_dict())
+    wandb.unwatch(q)
     torch.save(q.state_dict(), "final.pt")
     wandb.save("final.pt")
 
