@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import types
 import warnings
 from pathlib import Path
@@ -20,6 +21,7 @@ import rla_hooks as rla
 from rla_hooks import errors, testing
 from rla_hooks.checkpoints import Manifest
 
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 RUN = {"task": "t", "log_root": "root", "backup": "none", "writers": ["csv", "tensorboard", "log"]}
 
 
@@ -499,6 +501,38 @@ def test_a_cluster_asks_to_stop(sb3, here, forked, only_run, rows):
     run = only_run()
     assert run.status == "preempted" and rla.latest_checkpoint(run).name in ("checkpoint-80", "checkpoint-82")
     assert [row["time-step"] for row in rows()] == [32, 64]
+
+
+def test_the_example(sb3, tmp_path, monkeypatch, clean_environment, forked, capfd):
+    """A short training leaves rows, figures and checkpoints; killed and started again, it goes on in the same run."""
+    import runpy
+
+    clean_environment(monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    Path("rla_config.yaml").write_text("PROJECT_TYPE: {backup_code_by: none}")
+    options = ["--steps", "2048", "--num-envs", "4", "--checkpoint-every", "1000"]
+
+    def start():
+        sys.argv = ["sb3_ppo.py", *options]
+        with pytest.raises(SystemExit, match="0"):
+            runpy.run_path(str(EXAMPLES / "sb3_ppo.py"), run_name="__main__")
+
+    training, found = forked(start), []
+    while not found or len(found[0].read_text().splitlines()) < 8:
+        time.sleep(0.05)
+        found = found or [*(tmp_path / "rla_data").glob("log/*/*/*/*/*/progress.csv")]
+    os.kill(training.pid, signal.SIGKILL)
+    assert training.ended() == -signal.SIGKILL and forked(start).ended() == 0
+    (run,) = rla.runs(tmp_path / "rla_data")
+    loaded = run.run_json["restarts"][0]["step"]
+    assert (run.task, run.status) == ("sb3_ppo", "finished") and loaded == 1024
+    metrics = run.metrics()
+    steps = metrics.dropna(subset=["rollout/ep_rew_mean"])["time-step"].tolist()
+    assert steps == [512 * number for number in range(1, 5)] and metrics["best/return"].notna().sum() == 1
+    assert metrics["train/loss"].count() == 3  # that of the last update is dumped by no row
+    assert "policy-1024.png" in [path.name for path in run.results_dir.iterdir()]
+    out = capfd.readouterr().out
+    assert f"going on at step {loaded}" in out and "of 500, over 20 episodes" in out
 
 
 # --- more of SB3 ------------------------------------------------------------------------------------------------------
