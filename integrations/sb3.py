@@ -23,7 +23,7 @@ _versions.check("stable_baselines3", (2, 4), "pip install 'rla-hooks[sb3]'")  # 
 from rla_hooks.integrations._sb3 import checkpoints
 from rla_hooks.integrations._sb3.checkpoints import Best, Checkpoints
 from rla_hooks.integrations._sb3.describe import hyper_parameters
-from rla_hooks.integrations._sb3.logger import RunLogger, RunWriter
+from rla_hooks.integrations._sb3.logger import RunLogger, RunWriter, handles
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import HumanOutputFormat, Logger
@@ -45,8 +45,7 @@ from rla_hooks.hooks import (
 __all__ = ["RLACallback", "sb3_logger"]
 
 _HOOK, _TASK = "RLACallback", "sb3"
-# What Keras, Lightning and transformers call first on a callback.
-_OF_OTHERS = {"set_model": "Keras", "set_params": "Keras", "setup": "Lightning", "on_init_end": "transformers"}
+_OF_OTHERS = ("set_model", "set_params", "setup")  # what Keras and Lightning call on a callback, beside on_...
 _HINTS = {"save_freq": " It is checkpoint_every, in environment steps.", "save_path": " Checkpoints belong to the run."}
 
 
@@ -59,7 +58,7 @@ def sb3_logger(task: str | None = None, log_root: Any = None, **options: Any) ->
     and an output that fails gives one warning.
 
     task, log_root, options: those of ``rla.run``, for a new run; but ``record`` is a mapping of names and values.
-    Nothing is created before the first row. Raises ConfigError with all mistakes at once.
+    Nothing is created before the first row. Raises ConfigError with all mistakes at once. For example::
 
         model.set_logger(sb3_logger(task="cartpole", tags=["baseline"]))
         model.learn(100_000)
@@ -85,7 +84,8 @@ class RLACallback(BaseCallback):
     which model is kept as ``best``; by default that of EvalCallback.
     options: those of ``rla.run``, for a new run; but ``record`` is a mapping of names and values.
 
-    Raises ConfigError with all mistakes at once, and RunError if a run is resumed, and ``learn`` begins at step 0.
+    Raises ConfigError with all mistakes at once, and RunError if a run is resumed, and ``learn`` begins at step 0. For
+    example::
 
         model.learn(100_000, callback=[EvalCallback(eval_env), RLACallback(checkpoint_every=10_000)])
     """
@@ -95,7 +95,7 @@ class RLACallback(BaseCallback):
         checkpoint_every: int | None = 50_000,
         max_to_keep: int | None = 3,
         replay_buffer: bool | None = None,
-        monitor: str = checkpoints.DEFAULT_MONITOR,
+        monitor: str = "eval/mean_reward",
         mode: str = "max",
         verbose: int = 0,
         **options: Any,
@@ -113,6 +113,7 @@ class RLACallback(BaseCallback):
         super().__init__(verbose)
         self._own = own
         self._handle = attach_or_plan(own, tell=False)  # nothing is on the disk yet
+        handles.add(self._handle)
         self._checkpoints = Checkpoints(checkpoint_every, max_to_keep, replay_buffer, Best(monitor, mode))
         self._warn = WarnOnce()
         self._logger: Logger | None = None  # that has our writer
@@ -125,11 +126,11 @@ class RLACallback(BaseCallback):
         return self._handle.resolve()
 
     def __getattr__(self, name: str) -> Any:
-        """Called for what the class does not have."""
-        if name in _OF_OTHERS:
+        """Called for what the class does not have: for a method that another framework calls, it says so."""
+        if name in _OF_OTHERS or name.startswith("on_"):
             raise ConfigError(
-                f"this RLACallback is made for Stable-Baselines3, and {_OF_OTHERS[name]} has got it. Import the one of "
-                f"rla_hooks.integrations.{_OF_OTHERS[name].lower()}."
+                f"this RLACallback is made for Stable-Baselines3, and something else asks it for {name!r}. Import the "
+                "RLACallback of rla_hooks.integrations.keras, .lightning or .transformers."
             )
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 

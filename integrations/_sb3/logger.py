@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import math
 import os
+import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -28,6 +29,7 @@ from stable_baselines3.common.logger import (
 from rla_hooks.hooks import Handle, Run, WarnOnce
 
 _OURS = "run.json"  # is in the folder of each run
+handles: weakref.WeakSet[Handle] = weakref.WeakSet()  # of runs that may be only planned: they have no folder yet
 _MEDIA = (Figure, HParam, Image, Video)
 _CONSOLE = {"stdout", "log"}
 OnRow = Callable[[Run, Mapping[str, Any], int], None]
@@ -119,6 +121,7 @@ class RunLogger(Logger):
 
     def __init__(self, handle: Handle):
         self._handle = handle
+        handles.add(handle)
         self._warn = WarnOnce()
         super().__init__(None, [RunWriter(handle, of_logger=True)])
 
@@ -163,11 +166,16 @@ def _with_own_names(make: Callable[..., KVWriter]) -> Callable[..., KVWriter]:
 
     @functools.wraps(make)
     def make_output_format(_format: str, log_dir: str, log_suffix: str = "") -> KVWriter:
-        if not log_suffix and os.path.exists(os.path.join(log_dir, _OURS)):
+        if not log_suffix and _is_of_run(log_dir):
             log_suffix = "_sb3"
         return make(_format, log_dir, log_suffix)
 
     return make_output_format
+
+
+def _is_of_run(folder: str) -> bool:
+    planned = {str(handle.resolve().log_dir) for handle in handles}
+    return os.path.exists(os.path.join(folder, _OURS)) or os.path.abspath(folder) in planned
 
 
 of_sb3.make_output_format = _with_own_names(of_sb3.make_output_format)

@@ -365,15 +365,27 @@ def test_wrong_arguments(sb3, here):
     assert list(here.iterdir()) == []
 
 
-def test_the_wrong_framework(sb3, here):
-    """What Keras, Lightning and transformers call first says which import is the right one."""
-    callback = sb3.RLACallback()
-    for call, name in (("set_params", "keras"), ("setup", "lightning"), ("on_init_end", "transformers")):
-        with pytest.raises(rla.ConfigError, match=f"rla_hooks.integrations.{name}"):
-            getattr(callback, call)()
-    with pytest.raises(rla.ConfigError, match=r"learn.. of an SB3 model"):
-        callback.init_callback(object())
-    assert not hasattr(callback, "on_anything")
+@pytest.mark.parametrize("call", ["on_batch_end", "set_params", "setup", "on_init_end"])
+def test_another_framework_has_got_the_callback(sb3, here, call):
+    """What Keras, Lightning and transformers ask a callback for first says which imports are the right ones."""
+    with pytest.raises(rla.ConfigError, match=r"rla_hooks\.integrations\.keras, \.lightning or \.transformers"):
+        getattr(sb3.RLACallback(), call)()
+
+
+def test_the_callback_has_got_no_model(sb3, here):
+    """Of SB3, that is."""
+    with pytest.raises(rla.ConfigError, match=r"learn\(\) of an SB3 model"):
+        sb3.RLACallback().init_callback(object())
+    assert not hasattr(sb3.RLACallback(), "anything")
+
+
+def test_sb3s_own_files_in_the_folder_of_a_planned_run(sb3, here, rows, read_rows, only_run):
+    """They have names of their own there, too, and the run starts in that folder."""
+    callback, model = sb3.RLACallback(), sb3.ppo(n_steps=16)
+    model.set_logger(sb3.logger.configure(str(callback.run.log_dir), ["csv"]))
+    model.learn(32, callback=callback)
+    assert [row["time-step"] for row in rows()] == [32] and callback.run.name == only_run().name
+    assert numbers(read_rows(only_run().log_dir / "progress_sb3.csv"))[0]["time/total_timesteps"] == 32
 
 
 def test_environments_in_processes_that_log_themselves(sb3, here, rows, only_run, forked, capfd):
