@@ -1,11 +1,12 @@
-"""DQN in one file, in the style of CleanRL, learns to balance a pole; one line of it makes each start a run.
+"""Double DQN in one file, in the style of CleanRL, learns to balance a pole; one line of it makes each start a run.
 
     python examples/cleanrl_style_dqn.py                    # about a minute on two cores
     python examples/cleanrl_style_dqn.py --learning-rate 1e-3 --seed 2
     python examples/cleanrl_style_dqn.py --help
 
 The import of ``SummaryWriter`` is all there is to tracking: with torch's, which takes the same calls, the script runs,
-too. The rest is the algorithm of Mnih et al., "Human-level control through deep reinforcement learning", 2015.
+too. The rest is the algorithm of van Hasselt, Guez and Silver, "Deep Reinforcement Learning with Double Q-learning",
+2016, https://arxiv.org/abs/1509.06461, with a target network that follows slowly.
 """
 
 from __future__ import annotations
@@ -29,14 +30,14 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--env-id", default="CartPole-v1", help="an environment with vectors and discrete actions")
     parser.add_argument("--total-timesteps", type=int, default=40_000, help="steps in the environment")
     parser.add_argument("--learning-rate", type=float, default=1e-3, help="of Adam")
-    parser.add_argument("--buffer-size", type=int, default=10_000, help="transitions that are kept")
+    parser.add_argument("--buffer-size", type=int, default=40_000, help="transitions that are kept")
     parser.add_argument("--gamma", type=float, default=0.99, help="discount of later rewards")
-    parser.add_argument("--target-frequency", type=int, default=500, help="steps between two copies of the network")
+    parser.add_argument("--tau", type=float, default=0.01, help="how far the target network goes with each update")
     parser.add_argument("--batch-size", type=int, default=128, help="transitions that an update learns from")
     parser.add_argument("--end-e", type=float, default=0.02, help="the share of random actions in the end")
-    parser.add_argument("--exploration-fraction", type=float, default=0.4, help="of the training, until it is reached")
+    parser.add_argument("--exploration-fraction", type=float, default=0.3, help="of the training, until it is reached")
     parser.add_argument("--learning-starts", type=int, default=1_000, help="the step of the first update")
-    parser.add_argument("--train-frequency", type=int, default=4, help="steps between two updates")
+    parser.add_argument("--train-frequency", type=int, default=2, help="steps between two updates")
     return parser.parse_args()
 
 
@@ -146,13 +147,17 @@ def main() -> None:
         if global_step >= args.learning_starts and global_step % args.train_frequency == 0:
             observations, followings, actions, rewards, dones = buffer.sample(args.batch_size, rng)
             with torch.no_grad():
-                best = target_network(followings).max(dim=1).values
+                chosen = q_network(followings).argmax(dim=1, keepdim=True)
+                best = target_network(followings).gather(1, chosen).squeeze(1)
                 td_target = rewards + args.gamma * best * (1 - dones)
             old_values = q_network(observations).gather(1, actions).squeeze(1)
-            loss = nn.functional.mse_loss(td_target, old_values)
+            loss = nn.functional.smooth_l1_loss(old_values, td_target)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
+            with torch.no_grad():
+                for kept, learnt in zip(target_network.parameters(), q_network.parameters()):
+                    kept.lerp_(learnt, args.tau)
             if global_step % 100 == 0:
                 writer.add_scalar("losses/td_loss", loss, global_step)
                 writer.add_scalar("losses/q_values", old_values.mean().item(), global_step)
@@ -160,8 +165,6 @@ def main() -> None:
             if global_step % 5_000 == 0:
                 for name, parameter in q_network.named_parameters():
                     writer.add_histogram(f"weights/{name}", parameter, global_step)
-        if global_step % args.target_frequency == 0:
-            target_network.load_state_dict(q_network.state_dict())
 
     env.close()
     writer.add_figure("learning_curve", learning_curve(returns), args.total_timesteps)

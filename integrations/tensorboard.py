@@ -92,7 +92,7 @@ class SummaryWriter:
         self.purge_step, self.max_queue, self.flush_secs = purge_step, max_queue, flush_secs
         self.filename_suffix = filename_suffix
         if options.get("title") is None:
-            options["title"] = _title(self._given, comment)
+            options["title"] = _title(sharing.folder_of(self._given), comment)
         self._own = OwnRun("SummaryWriter", hooks.script_task(), **options)
         hooks.check_arguments("SummaryWriter", (), {}, self._own)
         self._warn = WarnOnce()
@@ -131,7 +131,7 @@ class SummaryWriter:
             self._warn(
                 "purge_step",
                 f"purge_step={self.purge_step!r} has no effect: this run is a new one. To go on with a former one, "
-                "and cut what came after its checkpoint, start the run with resume='auto'.",
+                "and cut what came after its checkpoint, open the run by rla.run(resume='auto') or @rla.track.",
             )
         self.purge_step = None
 
@@ -147,7 +147,7 @@ class SummaryWriter:
         if paths is not None:
             folder = os.path.join(paths.log_dir, *self._prefix.split("/")[:-1])
         else:
-            folder = os.fspath(self._given or "runs")
+            folder = os.fsdecode(self._given or "runs")
         with suppress(OSError):
             os.makedirs(folder, exist_ok=True)
         return folder
@@ -169,7 +169,7 @@ class SummaryWriter:
     @property
     def all_writers(self) -> dict[str, FileWriter] | None:
         """The file writer by the given log_dir; None after ``close``."""
-        return None if self._is_closed else {os.fspath(self._given or "runs"): self.file_writer}
+        return None if self._is_closed else {os.fsdecode(self._given or "runs"): self.file_writer}
 
     @property
     def default_bins(self) -> list[float]:
@@ -206,12 +206,9 @@ class SummaryWriter:
         if parameters:
             if not self._is_settled:
                 self._begin(None, is_new=True)
-            run = self._shared.handle.resolve()
-            run.add_hyper_params(parameters)  # before it starts: they stand in parameter.json from the start
-            stored = run.parameters()
-            for key, value in parameters.items():
-                if isinstance(value, str) and isinstance(stored.get(key), str) and len(value) < _LONGEST_TITLE:
-                    text_string = text_string.replace(f"|{value}|", f"|{stored[key]}|")  # secrets are masked
+            # Before the run starts: so they stand in parameter.json from the start.
+            self._shared.handle.resolve().add_hyper_params(parameters)
+            text_string = as_torch.masked_table(text_string, parameters)
         self._add_text(tag, text_string, global_step, walltime)
 
     _add_text = _word(as_torch.add_text)
@@ -339,9 +336,7 @@ class SummaryWriter:
             self._warn((kind, str(tag)), f"the {kind} {tag!r} was not shown: {type(error).__name__}: {error}")
 
 
-def _title(log_dir: Any, comment: str) -> str | None:
-    """What a run is called after the folder that a writer was given; None if there is none."""
-    text = os.fspath(log_dir) if log_dir else comment
-    text = text.decode(errors="replace") if isinstance(text, bytes) else str(text)
-    title = "".join(char if char.isprintable() else "?" for char in text).strip("_" if not log_dir else None)
-    return title[:_LONGEST_TITLE] or None
+def _title(folder: str, comment: str) -> str | None:
+    """What a run is called after the folder that a writer was given, or its comment; None if there is neither."""
+    text = folder or str(comment).strip("_ ")
+    return "".join(char if char.isprintable() else "?" for char in text)[:_LONGEST_TITLE] or None

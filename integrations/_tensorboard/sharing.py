@@ -21,7 +21,7 @@ _PARTS = {"train", "training", "eval", "evaluation", "val", "valid", "validation
 _MOST_CLOSED = 16  # runs whose folders are remembered after their writers were closed
 
 _by_folder: dict[str, SharedRun] = {}  # runs that writers have started; the folder is that of the first writer
-_joined: weakref.WeakKeyDictionary[Run, SharedRun] = weakref.WeakKeyDictionary()
+_joined: weakref.WeakValueDictionary[Run, SharedRun] = weakref.WeakValueDictionary()  # a writer keeps it
 
 
 def forget_state() -> None:
@@ -112,13 +112,20 @@ def _forget(shared: SharedRun) -> None:
         del _by_folder[shared.folder]
 
 
+def folder_of(log_dir: Any) -> str:
+    """Return the folder that the run is called after, as it was given: ``runs/x`` for its part ``runs/x/eval``."""
+    folder = os.fsdecode(log_dir or "")
+    outer, last = os.path.split(folder.rstrip("/"))
+    return outer if outer and last.lower() in _PARTS else folder
+
+
 def _split(log_dir: Any) -> tuple[str | None, str]:
-    """Return the folder of the run, and the part that the last name tells: ``runs/x/eval`` is eval of ``runs/x``."""
+    """Return the folder of the run, and the part that the last name tells."""
     if not log_dir:
         return None, ""
-    folder = os.path.abspath(os.fspath(log_dir))
-    outer, last = os.path.split(folder)
-    return (outer, last) if last.lower() in _PARTS else (folder, "")
+    given = os.path.abspath(os.fsdecode(log_dir))
+    folder = os.path.abspath(folder_of(log_dir))
+    return folder, "" if folder == given else os.path.basename(given)
 
 
 def _inside(outer: str, folder: str | None) -> bool:

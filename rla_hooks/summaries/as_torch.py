@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from rla_hooks.masking import mask_value
 from rla_hooks.texts import shown
 
 
@@ -24,6 +25,17 @@ def add_text(
 ) -> None:
     """Show a text (Markdown) in the Text tab."""
     run.add_text(f"{tag}/text_summary", text_string, global_step, walltime)
+
+
+def masked_table(text: str, parameters: Mapping[str, Any]) -> str:
+    """Return the text of a table of these hyper-parameters; one without secrets, if there are any in it.
+
+    >>> masked_table("|param|value|\\n|-|-|\\n|lr|0.1|", {"lr": 0.1})
+    '|param|value|\\n|-|-|\\n|lr|0.1|'
+    """
+    stored = {key: mask_value(key, value) for key, value in parameters.items()}
+    rows = "\n".join(f"|{key}|{value}|" for key, value in stored.items())
+    return text if stored == parameters else f"|param|value|\n|-|-|\n{rows}"
 
 
 def add_image(
