@@ -16,6 +16,7 @@ from rla_hooks.hooks import Run
 
 _METHODS = ("scalar", "scalars", "text", "figure", "image", "images", "histogram", "video", "hparams")
 _MODULES = ("torch.utils.tensorboard.writer", "tensorboardX.writer")
+_OURS = "rla_hooks.integrations.tensorboard"  # whose writers join the run by themselves
 
 
 class Mirror:
@@ -37,7 +38,7 @@ class Mirror:
                     ours = self._passing_on(name, original)
                     setattr(owner, name, ours)
                     self._replaced.append((owner, name, original, ours))
-        if not self._replaced:
+        if not self._replaced and _OURS not in sys.modules:
             self._warn(
                 "none",
                 "wandb.init: sync_tensorboard=True found no SummaryWriter. Import torch's or tensorboardX's before, or "

@@ -7,7 +7,9 @@ import io
 import json
 import os
 import re
+import signal
 import sys
+import time
 import types
 from pathlib import Path
 from types import SimpleNamespace
@@ -184,12 +186,17 @@ def script(warm, tmp_path_factory):
         pytest.importorskip(module)
     python = warm("torch", "gymnasium")
 
-    def run(name, *options, change=lambda text: text.replace(THEIRS, OURS)):
+    def run(name, *options, change=lambda text: text.replace(THEIRS, OURS), kill_after=None):
         folder = tmp_path_factory.mktemp(name)
         (folder / f"{name}.py").write_text(change((SCRIPTS / f"{name}.py").read_text()))
         (folder / "rla_config.yaml").write_text("PROJECT_TYPE: {backup_code_by: none}\n")
         environment = {key: value for key, value in os.environ.items() if not key.startswith("RLA_")}
-        done = python.run(f"{name}.py", *options, cwd=folder, env=environment)
+        program = python.start(f"{name}.py", *options, cwd=folder, env=environment)
+        while kill_after and program.poll() is None and not kill_after(folder):
+            time.sleep(0.02)
+        if kill_after:
+            program.send_signal(signal.SIGKILL)
+        done = program.ended(timeout=120)
         found = rla.runs(folder / "rla_data") if (folder / "rla_data").exists() else []
         return SimpleNamespace(folder=folder, run=found[-1] if found else None, done=done)
 
@@ -255,18 +262,33 @@ def test_an_exception_in_a_script_fails_its_run(script):
     assert "optimizer.stop" in found.run.info["error"]
 
 
+def test_a_script_that_is_killed_leaves_what_it_had(script):
+    """Hyper-parameters and all rows but the one that was open."""
+
+    def has_rows(folder):
+        files = [*folder.glob("rla_data/log/dqn/*/*/*/*/progress.csv")]
+        return bool(files) and files[0].read_bytes().count(b"\n") > 5
+
+    found = script("dqn", "--total-timesteps", "1000000", kill_after=has_rows)
+    run = found.run
+    assert (run.status, run.hparams["total_timesteps"]) == ("killed", 1_000_000)
+    returns = [float(text) for text in re.findall(r"episodic_return=([\d.]+)", found.done.stdout)]
+    logged = run.metrics()["charts/episodic_return"].dropna().tolist()
+    assert len(logged) >= 5 and logged == returns[: len(logged)]
+
+
 def test_the_example(script):
     """A short training leaves curves, a figure, a video and the network; with torch's writer it is the same script."""
     text = (SCRIPTS.parents[2] / "examples" / "cleanrl_style_dqn.py").read_text()
     assert text.count("rla_hooks") == 1 + text.partition('"""')[2].partition('"""')[0].count("rla_hooks")
     pytest.importorskip("pygame")
-    options = ["--total-timesteps", "600", "--learning-starts", "100"]
+    options = ["--total-timesteps", "300", "--learning-starts", "100"]
     found = script("dqn", *options, change=lambda _: text)
     assert found.done.returncode == 0, found.done.stderr
     run = found.run
-    assert (run.status, run.hparams["total_timesteps"]) == ("finished", 600) and "__dqn__1__" in run.title
-    assert run.metrics()["losses/td_loss"].notna().sum() == 5
-    assert sorted(path.name for path in run.results_dir.iterdir()) == ["episode-600.gif", "learning_curve-600.png"]
+    assert (run.status, run.hparams["total_timesteps"]) == ("finished", 300) and "__dqn__1__" in run.title
+    assert run.metrics()["losses/td_loss"].notna().sum() == 2
+    assert sorted(path.name for path in run.results_dir.iterdir()) == ["episode-300.gif", "learning_curve-300.png"]
     assert (run.log_dir / "dqn.pt").is_file()
 
 
@@ -313,6 +335,20 @@ def test_within_a_run_the_writer_joins_it(writer_of, runs):
     (found,) = runs()
     assert found.task == "mine" and found.hparams == {"lr": 0.5, "module.lr": 0.1, "env": "CartPole-v1"}
     assert found.metrics()["a"].tolist() == [1.0, 2.0] and found.title is None
+
+
+def test_a_script_with_wandb_and_a_writer_has_one_run(here, runs):
+    """As those of CleanRL have with --track: what both log stands in the run that wandb.init has opened."""
+    import rla_hooks.integrations.wandb as wandb
+
+    wandb.init(project="cleanrl", name="dqn__1", config={"seed": 1}, sync_tensorboard=True)
+    writer = SummaryWriter("runs/dqn__1")
+    writer.add_scalar("a", 1.0, 3)
+    writer.close()
+    wandb.finish()
+    (run,) = runs()
+    assert (run.task, run.title, run.status, run.hparams) == ("cleanrl", "dqn__1", "finished", {"seed": 1})
+    assert run.metrics()["a"].tolist() == [1.0]
 
 
 def test_seeds_after_each_other_are_runs_of_their_own(writer_of, runs):
