@@ -99,43 +99,50 @@ class TrackEpisodes(Recorded, gymnasium.Wrapper, gymnasium.utils.RecordConstruct
         result = self.env.reset(seed=seed, options=options)
         tracker, before = self._rla_tracker, self._rla_shared
         tracker.end_film(0)  # of an episode that was not played to its end
+        self._rla_leave_episode()
         self._rla_shared = tracker.join()
         if self._rla_shared is not None:
             tracker.describe(lambda: describe(self.env, seed))
-            if self._rla_length > 0 or self._rla_shared is not before:  # a reset after a reset begins no further one
+            if self._rla_shared is not before:
+                self._rla_shared.members.add(self)
                 self._rla_number = self._rla_shared.take_numbers(1)
             if tracker.begin_film(0, self._rla_number, self.metadata):
                 tracker.add_frame(0, self._rla_render)
-        self._rla_return, self._rla_length, self._rla_began = 0.0, 0, time.perf_counter()
+        self._rla_began = time.perf_counter()
         return result
 
     def step(self, action: Any) -> Any:
         _, reward, terminated, truncated, info = result = self.env.step(action)
         try:
-            self._rla_return += float(reward)
+            self._rla_return += reward if type(reward) is float else float(reward)
         except Exception as error:
             self._rla_return = float("nan")
             self._rla_tracker.trouble("a reward is no number, so the return is NaN", error)
         self._rla_length += 1
-        if self._rla_shared is not None:
-            self._rla_shared.steps += 1
-            if self._rla_films:
-                self._rla_tracker.add_frame(0, self._rla_render)
-            if terminated or truncated:
-                self._rla_end(info)
+        if self._rla_films:
+            self._rla_tracker.add_frame(0, self._rla_render)
+        if terminated or truncated:
+            self._rla_end(info)
         return result
 
     def _rla_end(self, info: Any) -> None:
-        """The episode is over; the next one gets its number now, since there may be no reset."""
-        tracker, shared, now = self._rla_tracker, self._rla_shared, time.perf_counter()
-        tracker.row(self._rla_return, self._rla_length, now - self._rla_began, self._rla_number, info)
-        tracker.end_film(0, self._rla_return)
-        self._rla_return, self._rla_length, self._rla_began = 0.0, 0, now
-        self._rla_number = shared.take_numbers(1)
+        """The episode is over. There may be no reset, but a further step."""
+        tracker, now = self._rla_tracker, time.perf_counter()
+        total, length, number = self._rla_return, self._rla_length, self._rla_number
+        seconds, self._rla_began = now - self._rla_began, now
+        self._rla_leave_episode()
+        tracker.row(total, length, seconds, number, info)
+        tracker.end_film(0, total)
         if self._rla_resets_itself:  # by the next step, which is none of the episode's
             self._rla_length = -1
-            shared.steps -= 1
             tracker.begin_film(0, self._rla_number, self.metadata)
+
+    def _rla_leave_episode(self) -> None:
+        """The steps of the present episode, if there are any, are made; what comes next is another one."""
+        if self._rla_length > 0 and self._rla_shared is not None:
+            self._rla_shared.made += self._rla_length
+            self._rla_number = self._rla_shared.take_numbers(1)
+        self._rla_return, self._rla_length = 0.0, 0
 
     def _rla_render(self) -> Any:
         if not str(self.env.render_mode).endswith("_list"):
@@ -144,4 +151,5 @@ class TrackEpisodes(Recorded, gymnasium.Wrapper, gymnasium.utils.RecordConstruct
 
     def close(self) -> None:
         self._rla_tracker.finish()
+        self._rla_leave_episode()  # this object, and what it has counted, may be gone soon
         super().close()

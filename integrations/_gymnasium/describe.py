@@ -27,9 +27,11 @@ def describe(env: Any, seed: Any) -> dict[str, Any]:
         chain += layers((getattr(base, "envs", None) or [None])[0])
     inner = chain.pop() if chain and not hasattr(chain[-1], "num_envs") else None  # None: in another process
     found |= _of_spec(env.spec or getattr(inner, "spec", None), inner)
-    found["wrappers"] = [_call_of(wrapper) for wrapper in chain]
-    found["observation_space"] = str(_single(env, "observation_space"))[:_MAX_TEXT]
-    found["action_space"] = str(_single(env, "action_space"))[:_MAX_TEXT]
+    if chain or inner is not None:  # else they are not known
+        found["wrappers"] = [_call_of(wrapper) for wrapper in chain]
+    for name in ("observation_space", "action_space"):
+        space = getattr(env, f"single_{name}", None) or getattr(env, name)
+        found[name] = " ".join(str(space).split())[:_MAX_TEXT]
     if seed is not None:
         found["seed"] = seed
     return found
@@ -61,7 +63,3 @@ def _call_of(wrapper: Any) -> str:
     given = given if isinstance(given, dict) else {}
     shown = [f"{name}={value!r}" for name, value in given.items() if isinstance(value, _PLAIN) and name != "env"]
     return type(wrapper).__name__ + (f"({', '.join(shown)})" if shown else "")
-
-
-def _single(env: Any, name: str) -> Any:
-    return getattr(env, f"single_{name}", None) or getattr(env, name)

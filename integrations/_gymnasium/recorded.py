@@ -19,6 +19,7 @@ class Recorded:
     """What both wrappers have. The attributes begin with ``_rla``: get_wrapper_attr looks at ours before the env's."""
 
     _rla_tracker: Tracker
+    _rla_length = 0  # the steps of the present episode that are not counted elsewhere yet
     _rla_films: Any  # the tracker's
     _rla_shared: Any  # None while nothing is recorded
 

@@ -21,15 +21,21 @@ class Shared:
     """What all environments of one name have in common in a run: environments of one training count together."""
 
     def __init__(self, run: Run, name: str):
-        self.steps = 0
+        self.made = 0  # steps; not those of the present episode of a member
+        self.members: weakref.WeakSet[Any] = weakref.WeakSet()  # the wrappers of single environments
         self.episodes = 0
         self.is_described = False
         self.warn = WarnOnce()
         self.shelf = Shelf(name)
         if run.is_resumed and run.record is not None:  # go on where the rows end
             content = run.record.content
-            self.steps = int(content.get("last_step") or 0)
+            self.made = int(content.get("last_step") or 0)
             self.episodes = int(content.get("last", {}).get(f"{name}/number", -1)) + 1
+
+    @property
+    def steps(self) -> int:
+        """The steps that all environments have made. A single one counts by itself, which costs less at each step."""
+        return self.made + sum(max(int(member._rla_length), 0) for member in self.members)
 
     def take_numbers(self, count: int) -> int:
         """Return the first of so many numbers for new episodes."""
@@ -55,10 +61,18 @@ class Tracker:
         self._own, self._steps = own, steps
         self._handle: Handle | None = None
         self._waiting: list[Any] = []  # episodes that have no row yet: arrays of return, length, time and success
+        self._count_waiting = 0
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy has no run and no films; in another process it joins the run that is open there."""
-        return self.__dict__ | {"run": None, "shared": None, "films": {}, "_handle": None, "_waiting": []}
+        return self.__dict__ | {
+            "run": None,
+            "shared": None,
+            "films": {},
+            "_handle": None,
+            "_waiting": [],
+            "_count_waiting": 0,
+        }
 
     # --- the run --------------------------------------------------------------------------------------------------
 
@@ -82,6 +96,8 @@ class Tracker:
 
     def _find(self) -> Run | None:
         run = open_run()
+        if run is not None and run is self.run and run.is_writing:  # the usual case, at each reset
+            return run
         if _is_worker() and not (run is not None and run.is_writing):
             self._tell_worker()
             return None
@@ -160,10 +176,13 @@ class Tracker:
             for total, length, passed, number, index in rows:
                 self.row(total, length, passed, number, infos, index)
             return
-        successes = (self._success(infos, index) for index in which.tolist())
-        known = numpy.array([numpy.nan if success is None else success for success in successes])
-        self._waiting.append((returns, lengths, seconds, known))
-        if sum(len(each[0]) for each in self._waiting) >= every:
+        known = None
+        if not isinstance(infos, Mapping) or any(key in infos for key in ("final_info", *_SUCCESS)):
+            successes = (self._success(infos, index) for index in which.tolist())
+            known = numpy.array([numpy.nan if success is None else success for success in successes])
+        self._waiting.append((returns, lengths, seconds, numpy.full(len(which), numpy.nan) if known is None else known))
+        self._count_waiting += len(which)
+        if self._count_waiting >= every:
             self._mean_row()
 
     def _mean_row(self) -> None:
@@ -171,7 +190,7 @@ class Tracker:
         if not self._waiting or self.run is None:
             return
         returns, lengths, seconds, successes = map(numpy.concatenate, zip(*self._waiting))
-        self._waiting = []
+        self._waiting, self._count_waiting = [], 0
         means = (float(each.mean()) for each in (returns, lengths, seconds))
         values: dict[str, Any] = {**dict(zip(self.keys, means)), f"{self.name}/count": len(returns)}
         known = successes[~numpy.isnan(successes)]

@@ -36,10 +36,10 @@ class TrackVectorEpisodes(Recorded, gymnasium.vector.VectorWrapper):
         row_every: int | None = None,
         **options: Any,
     ):
-        super().__init__(env)
         self._rla_tracker = tracker(env, video, every, keep, max_frames, name, steps, row_every, options)
-        self._rla_films, self._rla_shared = self._rla_tracker.films, None
         self._rla_mode = _autoreset_mode(env)
+        super().__init__(env)
+        self._rla_films, self._rla_shared = self._rla_tracker.films, None
         self._rla_count = count = env.num_envs
         self._rla_row_every = row_every or (1 if count <= _MANY else count)
         self._rla_now = 0  # steps of the vector environment
@@ -76,11 +76,11 @@ class TrackVectorEpisodes(Recorded, gymnasium.vector.VectorWrapper):
             self._rla_returns[:] = numpy.nan
             self._rla_tracker.trouble("the rewards are no array of numbers, so returns are NaN", error)
         self._rla_now += 1
-        shared.steps += self._rla_count
+        shared.made += self._rla_count
         over = self._rla_over
         if over is not None:
             self._rla_over = None
-            shared.steps -= len(over)
+            shared.made -= len(over)
         if self._rla_films or numpy.count_nonzero(terminations) or numpy.count_nonzero(truncations):
             self._rla_after_step(numpy.flatnonzero(numpy.logical_or(terminations, truncations)), infos)
         if over is not None:
@@ -113,7 +113,7 @@ class TrackVectorEpisodes(Recorded, gymnasium.vector.VectorWrapper):
         self._rla_begins[which] = self._rla_now
         self._rla_began[which] = time.perf_counter()
         number = self._rla_shared.take_numbers(len(which))
-        self._rla_numbers[which] = range(number, number + len(which))
+        self._rla_numbers[which] = numpy.arange(number, number + len(which))
         if self._rla_tracker.videos.words:
             for index in which.tolist():
                 self._rla_tracker.end_film(index)  # of an episode that was not played to its end
@@ -130,8 +130,9 @@ class TrackVectorEpisodes(Recorded, gymnasium.vector.VectorWrapper):
                 self._rla_tracker.add_frame(index, render)
 
     def close(self, **kwargs: Any) -> None:
-        self._rla_tracker.finish()
-        super().close(**kwargs)
+        if "env" in self.__dict__:  # Gymnasium 1.0 closes what is deleted, also after a mistake in the arguments
+            self._rla_tracker.finish()
+            super().close(**kwargs)
 
 
 def _autoreset_mode(env: Any) -> str:

@@ -83,7 +83,8 @@ class Videos:
     def film(self, run: Run, fps: Any) -> Film:
         """Return a new film."""
         fps = float(fps) if isinstance(fps, (int, float)) and 0 < fps <= 1000 else 30.0
-        return Film(_folder(run), _encoder(), fps, self._max_frames)
+        assert run.results_dir is not None  # where a resume looks for temporary files to sweep
+        return Film(run.results_dir, _encoder(), fps, self._max_frames)
 
 
 class Shelf:
@@ -112,6 +113,7 @@ class Shelf:
         if is_best:
             self._best = total
         kinds = [""] * chosen + [BEST] * is_best
+        _folder(run).mkdir(parents=True, exist_ok=True)
         paths = [_folder(run) / f"{self._prefix(kind)}-{number}-step-{step}.mp4" for kind in kinds]
         has_mp4 = film.save(paths[0])
         if has_mp4:

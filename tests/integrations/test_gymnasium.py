@@ -138,6 +138,7 @@ def test_vector_environments(gym, kind, mode, here, only_run, rows):
     assert (hparams["env.num_envs"], hparams["env.vector"]) == (3, f"{kind}VectorEnv")
     assert hparams["env.autoreset_mode"].lower() == mode.replace("_", "").lower()
     assert hparams["env.seed"] == 3
+    assert hparams.get("env.id") == ("Line" if kind == "Sync" else None), "other processes are not asked"
 
 
 def test_real_vector_environment(gym, here, rows):
@@ -297,7 +298,7 @@ def test_a_vector_wrapper(gym, here, rows):
         assert envs.tracked_steps == 4
     with pytest.raises(ConfigError, match=r"autoreset_mode.*'soon'. Allowed: .*NEXT_STEP"):
         odd = gym.vector.SyncVectorEnv([gym.Line])
-        odd.metadata["autoreset_mode"] = "soon"
+        odd.metadata = {"autoreset_mode": "soon"}
         gym.track(odd)
 
 
