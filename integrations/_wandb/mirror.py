@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -25,7 +26,8 @@ class Mirror:
     def __init__(self, run: Run):
         self._run, self._warn = run, WarnOnce()
         self._replaced: list[tuple[type, str, Any, Any]] = []
-        self._busy = False  # add_hparams calls add_scalar of another writer
+        self._inside = threading.local()  # add_hparams calls add_scalar of another writer
+        self._is_over = False
 
     def start(self) -> None:
         """Replace the methods of the classes that are imported; importing torch's here might load TensorFlow."""
@@ -48,15 +50,16 @@ class Mirror:
     def _passing_on(self, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         def method(writer: Any, *args: Any, **kwargs: Any) -> Any:
-            is_outermost, self._busy = not self._busy, True
+            is_outermost = not getattr(self._inside, "busy", False)
+            self._inside.busy = True
             try:
                 result = original(writer, *args, **kwargs)
-                if is_outermost:
+                if is_outermost and not self._is_over:
                     self._pass_on(name, args, kwargs)
                 return result
             finally:
                 if is_outermost:
-                    self._busy = False
+                    self._inside.busy = False
 
         return method
 
@@ -71,7 +74,8 @@ class Mirror:
             self._warn(name, f"sync_tensorboard: a call of {name} was not passed on: {error}")
 
     def stop(self) -> None:
-        """Put the methods back, unless somebody else has replaced them since."""
+        """Put the methods back, unless somebody else has replaced them since; pass on nothing more."""
+        self._is_over = True
         while self._replaced:
             owner, name, original, ours = self._replaced.pop()
             if vars(owner).get(name) is ours:

@@ -10,6 +10,7 @@ import csv
 import io
 import json
 import os
+import threading
 
 import numpy
 import pytest
@@ -528,6 +529,29 @@ def test_saved_files(wandb, tmp_path):
         with wandb.restore(name) as file:
             assert file.read() == text, name
     assert wandb.restore("absent") is None and wandb.save("absent*") == []
+
+
+def test_what_summary_writers_get_is_in_the_run(wandb, rows, warnings_as_text, tmp_path):
+    """Of all threads, until the end; then the class is as it was. A call that a run cannot take stops nothing."""
+    kind = pytest.importorskip("tensorboardX").SummaryWriter
+    before = dict(vars(kind))
+    wandb.init(sync_tensorboard=True, **PLAIN)
+    with kind(str(tmp_path / "own")) as writer:
+        threads = [
+            threading.Thread(target=writer.add_scalar, args=("x", n), kwargs={"global_step": n}) for n in range(8)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        writer.add_scalars("y", {"a": 1.0}, 9)
+        writer.add_image("frame", numpy.zeros((3, 2, 2), "uint8"), 9)
+        folder = rla.current_run().results_dir
+        wandb.finish()
+        writer.add_scalar("x", 5.0, 10)
+    assert dict(vars(kind)) == before and [path.name for path in folder.iterdir()] == ["frame-9.png"]
+    assert sorted(rows()) == [*((n, {"x": str(n)}) for n in range(8)), (9, {"y/a": "1.0"})]
+    assert list((tmp_path / "own").glob("*tfevents*")) and warnings_as_text == []
 
 
 # --- what there is no place for ---------------------------------------------------------------------------------------
