@@ -96,11 +96,11 @@ class FormerParameters:
 
     # --- compared -------------------------------------------------------------------------------------------------
 
-    def differences(self, given: Mapping[str, Any], complete: bool = True, with_lost: bool = True) -> list[Difference]:
+    def differences(self, given: Mapping[str, Any], partial: bool = False) -> list[Difference]:
         """Return how other hyper-parameters differ; secrets, and objects of which there is a text, do not count.
 
-        complete: whether those that are not given are missing; else they are what they were. with_lost: whether one
-        that parameter.json does not have counts as another one.
+        partial: for a run that somebody has named, whose others need not be repeated: what is not given, and what
+        parameter.json has lost, is as it was. Else the one is missing, and the other is another one.
         """
         forms = forms_of(given)
         flat = {key: safe(value) for key, value in flatten(given).items()}
@@ -110,9 +110,11 @@ class FormerParameters:
             stored, new = self.flat.get(key, MISSING), flat.get(key, MISSING)
             if key == "<more>" or not (is_compared(forms.get(key)) and is_compared(self._forms.get(key))):
                 continue
-            if (stored is MISSING and is_short) or (new is MISSING and (is_short or not (complete and self.is_listed))):
+            if is_short and (stored is MISSING or new is MISSING):
                 continue
-            if not with_lost and any(each in self.lost for each in beginnings(key)):
+            if new is MISSING and (partial or not self.is_listed):
+                continue
+            if partial and any(each in self.lost for each in beginnings(key)):
                 continue
             if stored is MISSING or new is MISSING or not is_same(new, stored):
                 found.append(Difference(key, stored, new))

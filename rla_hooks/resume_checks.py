@@ -62,7 +62,7 @@ def checked(saved: SavedRun, settings: RunSettings, request: ResumeRequest) -> R
     over, notes, changes, entry, state = None, list[str](), list[Difference](), None, list[str]()
     if not problems:
         former = FormerParameters(saved.run_json, saved.hparams)
-        changes = former.differences(settings.hyper_param, complete=False, with_lost=False)
+        changes = former.differences(settings.hyper_param, partial=True)
         if former.lost:
             notes.append(f"parameter.json lacks {listed(former.lost, _MAX_LISTED)}, so that was not compared")
         problems += _of_another_kind(saved, settings, notes)
@@ -197,7 +197,7 @@ def other_parameters(saved: SavedRun, settings: RunSettings, request: ResumeRequ
     former = FormerParameters(saved.run_json, saved.hparams)
     if any(unknown_names(request.allow, [*former.names, *former.flat], settings)):
         return []
-    return refused(former.differences(settings.hyper_param, complete=False, with_lost=False), request.allow)
+    return refused(former.differences(settings.hyper_param, partial=True), request.allow)
 
 
 def _not_allowed(changes: list[Difference], request: ResumeRequest) -> Iterator[str]:

@@ -54,7 +54,7 @@ def files(log_dir: Path, stem: str = _ROWS) -> list[Path]:
 
     stem: :data:`SYSTEM` for those with the use of the machine. A folder that cannot be read has none.
     """
-    return [log_dir / entry.name for entry in _entries(log_dir, stem)]
+    return [log_dir / entry.name for entry in entries(log_dir, stem)]
 
 
 def is_name(name: str) -> bool:
@@ -66,7 +66,8 @@ def is_name(name: str) -> bool:
     return name.startswith(f"{_ROWS}.") and _NAME.fullmatch(name) is not None and not {"/", "\\", "\0"} & set(name)
 
 
-def _entries(log_dir: str | os.PathLike[str], stem: str = _ROWS) -> list[os.DirEntry[str]]:
+def entries(log_dir: str | os.PathLike[str], stem: str = _ROWS) -> list[os.DirEntry[str]]:
+    """Return what :func:`files` does, as the folder has it: that is quicker, and tells the sizes."""
     found: list[os.DirEntry[str]] = []
     with suppress(OSError), os.scandir(log_dir) as entries:
         for entry in entries:
@@ -87,7 +88,7 @@ class MarkedFile(NamedTuple):
 def marked_files(log_dir: str | os.PathLike[str]) -> list[MarkedFile]:
     """Return the files of rows in the log folder of a run, as :func:`files` does, each with its mark."""
     found = []
-    for entry in _entries(log_dir):
+    for entry in entries(log_dir):
         with suppress(OSError):
             status = entry.stat()
             found.append(MarkedFile(entry.path, status.st_size, mark_of(status), status.st_mtime))

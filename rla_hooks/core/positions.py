@@ -12,7 +12,6 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from rla_hooks import rowfiles
@@ -36,7 +35,7 @@ def positions(
     time, by this process or another one, and when, in seconds since 1970: a long file need not be read from its
     beginning then. Raises OSError, and ValueError if there are too many files.
     """
-    folder = Path(log_dir)
+    folder = os.path.normpath(log_dir)
     found: Positions = {}
     for writer in writers:
         position = _position_of(writer, folder, before)
@@ -48,7 +47,7 @@ def positions(
         if name not in found:
             found[name] = None, size
             if name.endswith(".csv") and 0 < size <= to_read:
-                other = RowCount().count(os.fspath(folder / name), None)
+                other = RowCount().count(os.path.join(folder, name), None)
                 found[name] = other.rows, other.bytes
                 to_read -= size
     if len(found) > _MOST:
@@ -56,20 +55,20 @@ def positions(
     return found
 
 
-def _sizes(folder: Path) -> Iterator[tuple[str, int]]:
-    for path in rowfiles.files(folder):
+def _sizes(folder: str) -> Iterator[tuple[str, int]]:
+    for entry in rowfiles.entries(folder):
         with suppress(OSError):
-            status = path.stat()
+            status = os.stat(entry.path)  # Windows has old sizes in the folder
             if stat.S_ISREG(status.st_mode):
-                yield path.name, status.st_size
-    with suppress(OSError), os.scandir(folder / _TENSORBOARD) as entries:
+                yield entry.name, status.st_size
+    with suppress(OSError), os.scandir(os.path.join(folder, _TENSORBOARD)) as entries:
         for entry in entries:
             if _EVENTS in entry.name:
                 with suppress(OSError):
                     yield f"{_TENSORBOARD}/{entry.name}", entry.stat().st_size
 
 
-def _position_of(writer: Any, folder: Path, before: tuple[Positions, float] | None) -> Written | None:
+def _position_of(writer: Any, folder: str, before: tuple[Positions, float] | None) -> Written | None:
     """Return how far a writer's file has come; None if it has none, or an event file, whose size says it."""
     if isinstance(writer, CsvWriter):
         return writer.position(_hint(before, _name_in(writer.path, folder)))
@@ -84,9 +83,10 @@ def _hint(before: tuple[Positions, float] | None, name: str | None) -> Hint | No
     return None if rows is None else Hint(rows, size, time)
 
 
-def _name_in(path: str, folder: Path) -> str | None:
+def _name_in(path: str, folder: str) -> str | None:
     """Return the path of a file in the folder, with slashes; None if it is elsewhere."""
-    top = f"{folder}{os.sep}"
-    name = path[len(top) :] if path.startswith(top) else os.path.relpath(path or "..", folder)  # which takes longer
-    name = os.path.normpath(name).replace(os.sep, "/")
+    above, name = os.path.split(path)
+    if above == folder and name not in ("", ".", ".."):  # the usual case, which is quicker
+        return name
+    name = os.path.normpath(os.path.relpath(path or "..", folder)).replace(os.sep, "/")
     return None if name.startswith("../") or name in ("..", ".") or os.path.isabs(name) else name
