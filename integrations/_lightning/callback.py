@@ -209,7 +209,10 @@ class CallbackHooks(ModelCheckpoint):
 
     def _save_checkpoint(self, trainer: Any, filepath: str) -> None:
         """Lightning's save, on all ranks."""
-        if self._is_of_former_life(trainer):
+        is_over = self._is_of_former_life()
+        if trainer.world_size > 1:  # they save together, and only one of them can know
+            is_over = trainer.strategy.broadcast(is_over)
+        if is_over:
             return
         with checkpoints.temporary_files_in(str(self.dirpath)):
             super()._save_checkpoint(trainer, filepath)
@@ -227,17 +230,14 @@ class CallbackHooks(ModelCheckpoint):
             if not self._listing(trainer).is_open:
                 self._delete_outdated(trainer)
 
-    def _is_of_former_life(self, trainer: Any) -> bool:
-        """Whether the run goes on elsewhere: the present life may use files of the same names.
-
-        Several ranks save together, and only one of them can know.
-        """
+    def _is_of_former_life(self) -> bool:
+        """Whether the run goes on elsewhere: the present life may use files of the same names."""
         run = self._run
-        return trainer.world_size == 1 and run is not None and run.is_writing and not run.may_save_checkpoint()
+        return run is not None and run.is_writing and not run.may_save_checkpoint()
 
     def _delete_outdated(self, trainer: Any) -> None:
         outdated, self._outdated = self._outdated, []
-        if outdated and self._is_of_former_life(trainer):
+        if outdated and self._is_of_former_life():  # of several ranks only the one that writes deletes
             return
         for path in outdated:
             super()._remove_checkpoint(trainer, path)

@@ -313,6 +313,28 @@ logger.log_metrics({"late": 1.0})
     assert {each["rank"] for each in place.seen()} == {0, 1} and place.rows(run)[-1]["late"] == "1.0"
 
 
+def test_a_former_life_of_several_ranks_saves_nothing(place):
+    """Rank zero sees that the run goes on elsewhere: no rank saves or deletes, and none waits for another."""
+    code, errors = place.end(
+        place.start("""
+import pathlib
+warnings.filterwarnings("ignore", category=RLAWarning)
+
+class Taken(Model):
+    def on_train_batch_start(self, batch, index):
+        if index == 2 and self.global_rank == 0:
+            (file,) = pathlib.Path("root").rglob("run.json")
+            file.write_text(json.dumps(json.loads(file.read_text()) | {"life": "another"}))
+
+saving = RLACallback(every_n_train_steps=1, log_throughput=False, log_lr=False)
+trainer_of("ddp_fork", own_logger(), [saving]).fit(Taken())
+""")
+    )
+    assert code == 0, errors[-3000:]
+    assert [file.name for file in place.folder.rglob("*.ckpt")] == ["epoch=0-step=2.ckpt"]
+    assert {each["rank"] for each in place.seen()} == {0, 1}
+
+
 def test_a_rank_that_fails_makes_the_run_fail(place):
     """ddp: the error of rank one stands in run.json, not only what rank zero heard of it."""
     began = time.monotonic()
@@ -335,6 +357,9 @@ def test_a_signal_to_the_main_process_is_an_interruption(place, name, strategy):
     time.sleep(0.2)
     process.send_signal(getattr(signal, name))
     place.end(process)
+    (file,) = place.folder.rglob("run.json")
+    while json.loads(file.read_text())["rows"] == 0 and time.monotonic() < limit:
+        time.sleep(0.05)  # a child that the end of its parent ends notes its rows a moment later
     run = place.runs()["own"]
     assert run["status"] == "interrupted" and run["ended"] is not None
     expected = ROWS if (name, strategy) == ("SIGTERM", "auto") else ROWS[:2]  # Lightning ends the batch
