@@ -22,7 +22,8 @@ _ALWAYS = """
 """.split()
 # Arguments of what is logged, saved and shown, and where: they change nothing in what is learned.
 _NEVER = """
-    output_dir overwrite_output_dir run_name resume_from_checkpoint local_rank use_cpu no_cuda greater_is_better
+    output_dir overwrite_output_dir run_name resume_from_checkpoint local_rank use_cpu no_cuda _n_gpu fsdp_config
+    greater_is_better
 """.split()
 _NEVER_BEGINNINGS = (
     "log",
@@ -95,19 +96,21 @@ def _is_plain(value: Any) -> bool:
 
 
 def of_model(model: Any) -> dict[str, Any]:
-    """Return class, size and dropout of a model, and what its adapters (peft) are, as ``model.<name>``."""
+    """Return class, size and dropout of a model as ``model.<name>``, and what its adapters are as ``peft.<name>``."""
     config, found = getattr(model, "config", None), {}
     if model is not None:
         weights = [*model.parameters()]
         found = {"class": type(model).__name__, "parameters": sum(each.numel() for each in weights)}
         found["trainable_parameters"] = sum(each.numel() for each in weights if each.requires_grad)
     if config is not None:
-        found["type"], found["name_or_path"] = config.model_type, config._name_or_path or None
+        found |= {"type": getattr(config, "model_type", None), "name_or_path": getattr(config, "_name_or_path", None)}
         found |= {name: getattr(config, name, None) for name in _SIZES}
         found |= {name: value for name, value in _as_dict(config).items() if "drop" in name}
+    found = {f"model.{name}": value for name, value in found.items()}
     for name, adapter in (getattr(model, "peft_config", None) or {}).items():
-        found |= {f"{name}.{key}": _of_adapter(adapter, key) for key in _ADAPTER}
-    return {f"model.{name}": value for name, value in found.items() if _is_plain(value)}
+        start = "peft" if name == "default" else f"peft.{name}"
+        found |= {f"{start}.{key}": _of_adapter(adapter, key) for key in _ADAPTER}
+    return {name: value for name, value in found.items() if _is_plain(value)}
 
 
 def _of_adapter(adapter: Any, key: str) -> Any:

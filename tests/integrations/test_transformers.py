@@ -271,14 +271,21 @@ made = trainer(RLACallback(task="elsewhere"))
 made.train(resume_from_checkpoint="moved")  # a place that no callback is told
 made = trainer(RLACallback(task="told"), resume_from_checkpoint="moved")
 made.train(resume_from_checkpoint="moved")
+
+with rla.run(task="two"):
+    for output_dir in ("a", "b"):
+        trainer(RLACallback(), output_dir=output_dir, max_steps=2).train()
 """
 
 
 def test_a_new_run_says_what_it_goes_on_from(train, tmp_path):
-    """A checkpoint of another run, or some other folder; one that cannot be found is told once."""
+    """A checkpoint of another run, or some other folder; one that cannot be found is told once.
+
+    And two Trainers of one run, whose checkpoints have the same names.
+    """
     done = train(tmp_path, OTHER)
     assert done.code == 0, done.said
-    first, second, elsewhere, told = done.runs
+    first, second, elsewhere, told, two = done.runs
     assert "resumed_from" not in first.info and first.metrics()["train/loss"].count() == 6
     origin = second.info["resumed_from"]
     assert (origin["id"], origin["step"]) == (first.id, 6) and "checkpoint-6" in origin["file"]
@@ -286,6 +293,10 @@ def test_a_new_run_says_what_it_goes_on_from(train, tmp_path):
     assert "goes on from step 4 of a checkpoint that is neither" in note["text"]
     assert elsewhere.metrics()["time-step"].tolist()[:2] == [5, 6] and "resumed_from" not in elsewhere.info
     assert told.info["warnings"] == [] and told.info["resumed_from"]["file"] == str(tmp_path / "moved")
+    links = {
+        entry.file: (two.checkpoint_dir / entry.file).resolve() for entry in Manifest(two.checkpoint_dir).complete()
+    }
+    assert links == {"checkpoint-2": tmp_path / "a/checkpoint-2", "checkpoint-2-2": tmp_path / "b/checkpoint-2"}
 
 
 # --- how it ends ------------------------------------------------------------------------------------------------------
