@@ -22,6 +22,7 @@ from accelerate import PartialState
 from accelerate.tracking import GeneralTracker
 
 from rla_hooks import hooks
+from rla_hooks.errors import ConfigError
 from rla_hooks.hooks import Handle, OwnRun, Run, WarnOnce
 
 __all__ = ["RLATracker"]
@@ -105,3 +106,11 @@ class RLATracker(GeneralTracker):
             run.finish()
         else:
             run.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "on_init_end":  # a Trainer calls it first
+            raise ConfigError(
+                "RLATracker is made for Accelerator(log_with=...). For a Trainer of transformers write: from "
+                "rla_hooks.integrations.transformers import RLACallback"
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")

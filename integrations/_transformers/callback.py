@@ -20,8 +20,8 @@ from rla_hooks.errors import ConfigError, RunError
 from rla_hooks.hooks import Handle, OwnRun, Run, WarnOnce
 
 # Methods that other frameworks call on their callbacks first, and where theirs is.
-_OTHERS = {"setup": "lightning", "state_key": "lightning", "set_params": "keras", "set_model": "keras"}
-_OTHERS |= {"init_callback": "sb3"}
+_OTHERS = dict.fromkeys(("setup", "state_key", "on_exception"), "lightning")
+_OTHERS |= dict.fromkeys(("on_batch_end", "on_train_batch_end", "set_params", "set_model"), "keras")
 _last_row: list[Any] = [None, None]  # the logs of the last row, and the callback that has logged them
 
 
@@ -161,14 +161,23 @@ class CallbackHooks:
             with self._tolerant("a checkpoint of the Trainer"):
                 self._listing.saved(self._handle.resolve(), args, state, self._warn)
 
+    # --- other frameworks -----------------------------------------------------------------------------------------
+
     def __getattr__(self, name: str) -> Any:
-        framework = _OTHERS.get(name)
-        if framework is None:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        raise ConfigError(
-            "this RLACallback is made for the Trainer of transformers. For another framework write: from "
-            f"rla_hooks.integrations.{framework} import RLACallback"
-        )
+        if name in _OTHERS:
+            raise _of_another(_OTHERS[name])
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __call__(self, *arguments: Any) -> None:
+        """Stable-Baselines3 calls what is no callback of its own."""
+        raise _of_another("sb3")
+
+
+def _of_another(framework: str) -> ConfigError:
+    return ConfigError(
+        "this RLACallback is made for the Trainer of transformers. Here write: from "
+        f"rla_hooks.integrations.{framework} import RLACallback"
+    )
 
 
 class _Names(dict[str, str]):

@@ -87,8 +87,8 @@ class Listing:
             last.list(self._written)
 
     def end(self, args: Any) -> None:
-        """The training has ended, and has deleted what is too old."""
-        last = self._last
+        """The training has ended, and has deleted what is too old. Rows that come now come again in another one."""
+        last, self._epoch_ended = self._last, False
         if last is None:
             return
         if self._is_pending:

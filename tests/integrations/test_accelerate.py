@@ -82,6 +82,10 @@ with rla.run(task="open") as opened:
 print(losses)
 
 try:
+    RLATracker().on_init_end()
+except rla.ConfigError as error:
+    print(error)
+try:
     RLATracker("name", writer="csv")
 except rla.ConfigError as error:
     print(error)
@@ -103,6 +107,7 @@ def test_a_training(start, tmp_path):
     own, opened, *named = rla.runs(tmp_path / "root")
     said = done.stdout.splitlines()
     assert "finished own" in said and "running" in said and "by name given" in said
+    assert "from rla_hooks.integrations.transformers import RLACallback" in done.stdout
     assert "unknown argument 'writer'" in done.stdout and "Did you mean 'writers'?" in done.stdout
     rows = own.metrics()
     assert rows["time-step"].tolist() == [0, 1, 2, 3, 4] and rows["parts/note"].tolist()[:4] == ["text"] * 4

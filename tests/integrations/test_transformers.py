@@ -520,9 +520,10 @@ import pytest
 with pytest.raises(rla.ConfigError, match="1 mistake|taks.*Did you mean 'task'"):
     RLACallback(taks="t")
 hook = RLACallback()
-for name, other in {"setup": "lightning", "set_params": "keras", "init_callback": "sb3"}.items():
-    with pytest.raises(rla.ConfigError, match=f"rla_hooks.integrations.{other} import RLACallback"):
-        getattr(hook, name)
+calls = {"lightning": lambda: hook.setup, "keras": lambda: hook.set_params({}), "sb3": lambda: hook({}, {})}
+for framework, call in calls.items():
+    with pytest.raises(rla.ConfigError, match=f"rla_hooks.integrations.{framework} import RLACallback"):
+        call()
 assert not hasattr(hook, "nothing")
 import copy, pickle
 assert pickle.loads(pickle.dumps(copy.deepcopy(hook))).run.paths == hook.run.paths
