@@ -252,6 +252,34 @@ def test_tracking_is_off(sb3, here, monkeypatch):
     assert list(here.iterdir()) == [] and model.logger.dir is None
 
 
+def test_a_row_that_sb3s_own_table_cannot_show(sb3, here, runs, rows):
+    """SB3 raises at keys that it cannot tell apart: that is its own affair, but the run has the row before."""
+    model = sb3.ppo(n_steps=16)
+    model.set_logger(sb3.logger.Logger(None, [sb3.logger.HumanOutputFormat(str(here / "table.txt"), max_length=9)]))
+    with pytest.raises(ValueError, match="max_length"), rla.run(task="t"):
+        model.learn(64, callback=sb3.RLACallback())
+    assert [row["time-step"] for row in rows()] == [32] and runs()[0].status == "failed"
+
+
+def test_sb3_prints_its_tables_itself(sb3, here, rows, capfd):
+    """With verbose=1 a run that the user has opened prints none beside them; all rows are in its files."""
+    with rla.run(task="t", log_root="root"):
+        sb3.ppo(n_steps=16, verbose=1).learn(64, callback=sb3.RLACallback(checkpoint_every=None))
+    shown = capfd.readouterr().out
+    assert shown.count("total_timesteps") == 2 and "time-step" not in shown
+    assert [row["time-step"] for row in rows()] == [32, 64]
+
+
+def test_the_logger_of_a_run_as_that_of_a_model(sb3, here, rows, only_run):
+    """It has the methods that SB3 calls; the callback adds no second writer, and the rest as ever."""
+    with rla.run(task="t", log_root="root") as run:
+        model = sb3.ppo(n_steps=16)
+        model.set_logger(run.logger)
+        model.learn(64, callback=sb3.RLACallback(checkpoint_every=32))
+    assert [row["time/total_timesteps"] for row in rows()] == [32, 64]
+    assert only_run().hparams["algo"] == "PPO" and rla.latest_checkpoint(only_run()).name == "checkpoint-64"
+
+
 # --- sb3_logger -------------------------------------------------------------------------------------------------------
 
 
