@@ -7,7 +7,8 @@
     writer.add_scalar("charts/episodic_return", 12.0, global_step)
     writer.close()
 
-Neither torch nor TensorFlow is imported, but by ``add_graph`` and ``add_onnx_graph``.
+Neither torch nor TensorFlow is imported, but by ``add_graph`` and ``add_onnx_graph``. This file is longer than others
+since editors and type checkers want the signatures of both libraries.
 """
 
 from __future__ import annotations
@@ -102,7 +103,9 @@ class SummaryWriter:
             self._shared, self._prefix, self._former = sharing.place_of(self._given, self._own)
         else:
             self._shared, self._prefix, self._former = sharing.SharedRun(hooks.Handle(Run.silent()), None), "", None
-        self._is_settled = not (self._former or purge_step)  # whether nothing is to be decided with the next value
+        self._is_settled = False  # whether nothing is to be decided with the next value
+        self._joined = 0  # which run of the user's tells this writer of its end
+        self._is_left = False  # whether that has come
         run = self._shared.handle.resolve()
         if run.made_by_hook:
             run.quiet_stdout()  # the script prints what it wants to
@@ -116,8 +119,12 @@ class SummaryWriter:
         return self._shared.handle.ensure_started()
 
     def _begin(self, step: Any, is_new: bool = False) -> None:
-        """Decide, with the first value, about a folder whose former writer was closed. is_new: it is another run."""
+        """Decide which run the next value belongs to. is_new: not to that of a former writer of the folder."""
         self._is_settled = True
+        if self._is_left and hooks.open_run() is not None:  # a further call of a tracked function, say
+            self._shared, self._prefix, self._former = sharing.place_of(self._given, self._own)
+            self._is_closed = False
+        self._is_left = False
         former, self._former = self._former, None
         if former is not None and former.goes_on_at(step) and not is_new:
             self._shared = former
@@ -134,6 +141,14 @@ class SummaryWriter:
                 "and cut what came after its checkpoint, open the run by rla.run(resume='auto') or @rla.track.",
             )
         self.purge_step = None
+        run = self._shared.handle.resolve()
+        if not run.made_by_hook and self._joined != id(run):
+            self._joined = id(run)
+            run.at_end(self._leave)
+
+    def _leave(self) -> None:
+        """The run that the writer has joined ends: what comes later belongs to the one that is open then."""
+        self._is_settled, self._is_left = False, True
 
     @property
     def log_dir(self) -> str:

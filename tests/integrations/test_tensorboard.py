@@ -337,6 +337,22 @@ def test_within_a_run_the_writer_joins_it(writer_of, runs):
     assert found.metrics()["a"].tolist() == [1.0, 2.0] and found.title is None
 
 
+def test_a_writer_goes_from_run_to_run(writer_of, runs):
+    """One that was made outside, or in the run before, writes to the run that is open; without one, to the last."""
+    writer = writer_of("runs/a")
+
+    @rla.track(**QUICK)
+    def main(seed):
+        writer.add_scalar("a", seed, 0)
+
+    main(1)
+    main(2)
+    writer.add_scalar("a", 3, 1)
+    writer.close()
+    assert [(run.hparams, run.metrics()["a"].tolist()) for run in runs()] == [({"seed": 1}, [1]), ({"seed": 2}, [2, 3])]
+    assert {run.status for run in runs()} == {"finished"}
+
+
 def test_a_script_with_wandb_and_a_writer_has_one_run(here, runs):
     """As those of CleanRL have with --track: what both log stands in the run that wandb.init has opened."""
     import rla_hooks.integrations.wandb as wandb
