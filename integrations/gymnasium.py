@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from rla_hooks.integrations import _versions
@@ -151,5 +152,10 @@ class TrackEpisodes(Recorded, gymnasium.Wrapper, gymnasium.utils.RecordConstruct
 
     def close(self) -> None:
         self._rla_tracker.finish()
-        self._rla_leave_episode()  # this object, and what it has counted, may be gone soon
+        self._rla_leave_episode()
         super().close()
+
+    def __del__(self) -> None:
+        """What it has counted in an episode that has not ended stays counted."""
+        with suppress(Exception):  # of an object that was never complete
+            self._rla_leave_episode()

@@ -156,6 +156,42 @@ def test_real_vector_environment(gym, here, rows):
     assert [row["episode/length"] for row in ours] == list(outer.length_queue)
 
 
+def test_arrays_of_other_libraries(gym, here, rows):
+    """Rewards and flags may be tensors, also on a device; infos may be a list, as DictInfoToList makes them."""
+
+    class Tensor(SimpleNamespace):
+        detach = cpu = lambda self: self
+
+        def __array__(self, dtype=None, copy=None):
+            return self.array
+
+    class OnDevice(gym.vector.VectorWrapper):
+        def step(self, actions):
+            observations, *arrays, infos = self.env.step(actions)
+            return observations, *(Tensor(array=array) for array in arrays), infos
+
+    envs = gym.vector.SyncVectorEnv([lambda: gym.Line((2,), info={"success": True})] * 2)
+    with rla.run(**RUN):
+        play_lines(gym.track(OnDevice(gym.wrappers.vector.DictInfoToList(envs))), 5)
+    found = [(row["time-step"], row["episode/return"], row["episode/success"]) for row in rows()]
+    assert found == [(4, 2.0, 1.0), (4, 2.0, 1.0), (8, 2.0, 1.0), (8, 2.0, 1.0)]
+
+
+def test_steps_of_environments_that_are_gone(gym, here):
+    """What was made stays made, whether an environment was closed in the middle of an episode or is only forgotten."""
+    with rla.run(**RUN):
+        env = gym.track(gym.Line((3,)))
+        play(env)
+        for is_closed in (True, False):
+            other = gym.track(gym.Line((3,)))
+            other.reset()
+            other.step(0)
+            if is_closed:
+                other.close()
+            del other
+        assert env.tracked_steps == 5
+
+
 def test_rows_of_many_environments_are_means(gym, here, rows):
     """With row_every, and with more than 64 sub-environments, a row has the means of so many episodes; none is lost."""
     make = [lambda n=n: gym.Line((1 + n,), reward=2.0, info={"success": n == 0}) for n in range(3)]
@@ -244,7 +280,7 @@ def test_stable_baselines3(gym, here, warm):
 
 def test_an_environment_that_resets_itself(gym, here, rows):
     """Gymnasium's Autoreset inside: there is no reset, and its step is none of an episode's."""
-    with rla.run(**RUN):
+    with rla.run(**RUN) as run:
         env = gym.track(gym.wrappers.Autoreset(gym.Line((3,))), video="every", every=2)
         env.reset()
         for _ in range(11):
@@ -255,6 +291,8 @@ def test_an_environment_that_resets_itself(gym, here, rows):
         (6, 3, 3.0),
         (9, 3, 3.0),
     ]
+    second = video_of(run.results_dir / "videos" / "episode-2-step-9.mp4").mean(axis=(1, 2))
+    assert numpy.abs(second - 10 * numpy.arange(4)).max() < 4
 
 
 # --- the wrapper is one of Gymnasium's --------------------------------------------------------------------------------
