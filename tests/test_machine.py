@@ -231,6 +231,12 @@ def _joined():
             assert not thread.is_alive()
 
 
+FORK = """
+import os, warnings
+warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns about forks beside threads
+if os.fork():
+    os.wait()
+"""
 PROGRAM = f"""
 import sys, threading, time
 import rla_hooks as rla
@@ -254,7 +260,7 @@ def test_the_library_tells_more_after_the_start(nvml, warm, tmp_path):
 @pytest.mark.parametrize("trouble", [{"NVML_FAILS": "init"}, {"NVML_HANGS": "init"}], ids=["fails", "hangs"])
 def test_a_library_that_fails_stops_nothing(nvml, warm, tmp_path, trouble):
     """Nor does one that never comes back: the program, and its forks, go on and end."""
-    code = nvml + PROGRAM + "import os\nif os.fork():\n    os.wait()\n"
+    code = nvml + PROGRAM + FORK
     done = warm("pynvml").start("-c", code, "hurry", cwd=tmp_path, env=os.environ | trouble).ended(60)
     assert (done.returncode, done.stderr) == (0, "")
     assert (only_run().status, only_run().machine["gpus"]) == ("finished", [])

@@ -288,6 +288,12 @@ def test_a_run_that_measures_is_no_silent_one(tmp_path):
 
 # --- GPUs -------------------------------------------------------------------------------------------------------------
 
+FORK = """
+import os, warnings
+warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns about forks beside threads
+if os.fork():
+    os.wait()
+"""
 PROGRAM = f"""
 import time
 import rla_hooks as rla
@@ -327,7 +333,7 @@ def test_only_gpus_that_the_program_may_use(nvml, warm, tmp_path, named, numbers
 @pytest.mark.parametrize("where", ["init", "use"])
 def test_a_driver_that_hangs_keeps_nobody(nvml, warm, tmp_path, where):
     """The run, its forks and the program go on and end; the thread does not come back."""
-    code = nvml + PROGRAM.replace("WAIT", "False") + "import os\nif os.fork():\n    os.wait()\n"
+    code = nvml + PROGRAM.replace("WAIT", "False") + FORK
     done = warm("psutil", "pynvml").start("-c", code, cwd=tmp_path, env=os.environ | {"NVML_HANGS": where}).ended(60)
     assert (done.returncode, done.stderr) == (0, "")
     (saved,) = rla.runs("root")
