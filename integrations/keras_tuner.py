@@ -79,7 +79,7 @@ def _wrong_tuner(tuner: Any) -> list[str]:
 
 
 def _wrong_names(tuner: Any, record: Any) -> list[str]:
-    known = [*tuner.oracle.get_space().values]
+    known = list(dict.fromkeys(each.name for each in tuner.oracle.get_space().space))  # conditional ones, too
     names = [record] if isinstance(record, str) else record
     if isinstance(names, (list, tuple)) and all(isinstance(name, str) and name in known for name in names):
         return []

@@ -149,6 +149,18 @@ def test_mistakes(hook, tuner, keras, here):
     assert not (here / "root").exists()
 
 
+def test_record_may_name_a_parameter_that_few_trials_have(hook, package, keras, here):
+    """It stands in the names of those."""
+
+    def build(hp):
+        hp.Choice("kind", ["a", "b"])
+        with hp.conditional_scope("kind", ["b"]):
+            hp.Float("inner", 0, 1)
+        return keras.model(width=1)
+
+    hook.RLACallback(package.RandomSearch(build, "val_loss", directory="tuner"), record="inner")
+
+
 def test_a_fit_in_a_block_of_optuna(keras, here, runs):
     """Keras' callback joins the run of the trial."""
     pytest.importorskip("optuna").logging.set_verbosity(40)
