@@ -174,6 +174,22 @@ def test_processors_of_other_kinds(monkeypatch, text, threads, expected):
 
 
 @linux
+@pytest.mark.parametrize("told", [ValueError("no such name"), OSError("no such call"), -1])
+def test_a_system_that_does_not_tell_its_memory(monkeypatch, told):
+    """A sandbox, say: the run starts, and the limit of a container is still there."""
+
+    def sysconf(name):
+        if isinstance(told, Exception):
+            raise told
+        return told if name == "SC_PHYS_PAGES" else 4096
+
+    monkeypatch.setattr(os, "sysconf", sysconf)
+    monkeypatch.setattr(machine, "limits", lambda: (2.0, 1 << 30))
+    found = machine._of_linux()
+    assert (found["memory"], found["cpu_limit"], found["memory_limit"]) == (None, 2.0, 1 << 30)
+
+
+@linux
 def test_a_system_without_these_libraries_tells_less():
     """macOS' and Windows' own libraries are not here; nothing is raised."""
     assert elsewhere.cpu_and_memory() == {"memory": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")}

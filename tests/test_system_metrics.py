@@ -17,6 +17,7 @@ import rla_hooks as rla
 from rla_hooks import life
 from rla_hooks.errors import ConfigError
 from rla_hooks.hooks import OwnRun, attach_or_plan
+from rla_hooks.machine.samples import Samples
 
 pytestmark = pytest.mark.usefixtures("quiet")
 OPTIONS = {"task": "machine", "log_root": "root", "writers": ["csv"], "backup": "none"}
@@ -91,6 +92,39 @@ def test_the_whole_tree_of_processes_counts(measured):
         shares = [float(row["process/pss_gib"]) for row in before if row["process/pss_gib"]]
         assert 0 < shares[0] <= float(before[0]["process/rss_gib"])
     assert all(float(row["process/cpu_percent"]) >= 0 for row in during)
+
+
+MANY = """
+import os
+read, write = os.pipe()
+for _ in range(1000):
+    if not os.fork():
+        os.close(write)
+        os.read(read, 1)  # until the parent is gone
+        os._exit(0)
+print(flush=True)
+input()
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/thread-self/children"), reason="psutil looks at all processes there")
+def test_a_thousand_children_count(tmp_path):
+    """The system gives some hundreds of their numbers at each read."""
+    with subprocess.Popen([sys.executable, "-ISc", MANY], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+        parent.stdout.readline()
+        found = Samples(tmp_path).take()
+        parent.communicate()
+    assert found["process/count"] >= 1002
+
+
+def test_a_clock_that_is_set_is_no_use_of_the_processor(tmp_path, monkeypatch):
+    """psutil's times at which processes have begun follow the clock: none of them begins anew."""
+    begin, clock = time.monotonic(), iter(range(1000))
+    samples = Samples(tmp_path)
+    monkeypatch.setattr(psutil.Process, "create_time", lambda process: next(clock))
+    time.sleep(0.05)
+    percent = samples.take()["process/cpu_percent"]
+    assert percent / 100 * (time.monotonic() - begin) < sum(psutil.Process().cpu_times()[:2]) / 2
 
 
 def test_metrics_stay_clean(measured):

@@ -56,8 +56,11 @@ class CallbackHooks:
         return self._find().resolve()
 
     def _find(self) -> Handle:
-        """Return the run of the present training; else the one that the user has open, else the callback's own."""
-        if not self._is_training:
+        """Return the run of the present training; else the one that the user has open, else the callback's own.
+
+        A training whose run has ended is over: an exception has left it.
+        """
+        if not self._is_training or self._handle.resolve().status not in (None, "running"):
             run = hooks.open_run()
             self._handle = self._planned if run is None else Handle(run)
         return self._handle

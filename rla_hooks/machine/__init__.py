@@ -110,10 +110,19 @@ def first_bytes(path: str, most: int) -> str:
 
 
 def _of_linux() -> dict[str, Any]:
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     cores, most = limits()
-    found = {"memory": memory, "cpu_limit": cores, "memory_limit": most if most is not None and most < memory else None}
-    return _processor() | found
+    memory = _memory()
+    if most is not None and memory is not None and most >= memory:
+        most = None  # that is no limit
+    return _processor() | {"memory": memory, "cpu_limit": cores, "memory_limit": most}
+
+
+def _memory() -> int | None:
+    try:
+        pages, size = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError):  # a sandbox that has no such call, or no /proc
+        return None
+    return pages * size if pages > 0 and size > 0 else None
 
 
 def _processor() -> dict[str, Any]:

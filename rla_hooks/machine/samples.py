@@ -39,7 +39,7 @@ class Samples:
 
     def __init__(self, folder: str | os.PathLike[str]):
         self._folder = folder
-        self._cpu: dict[tuple[int, float], float] = {}  # seconds of each process, by its number and start
+        self._cpu: dict[Any, float] = {}  # seconds of each process; equal are those of one number and start
         self._bytes: dict[str, int] = {}
         self._then, self._next_pss = time.monotonic(), math.inf
         self._cards: gpus.Cards | None = None
@@ -86,12 +86,12 @@ class Samples:
         yield "memory/used_gib", _gib(memory.total - memory.available)
 
     def _processes(self, seconds: float) -> Values:
-        cpu: dict[tuple[int, float], float] = {}
+        cpu: dict[Any, float] = {}
         memory = 0
         for process in [self._process, *self._below()]:
             with suppress(self._psutil.Error), process.oneshot():  # it has ended, or is another user's
                 times = process.cpu_times()
-                cpu[process.pid, process.create_time()] = times.user + times.system
+                cpu[process] = times.user + times.system
                 memory += process.memory_info().rss
         used = sum(spent - self._cpu.get(key, 0.0) for key, spent in cpu.items())
         self._cpu = cpu
@@ -100,7 +100,7 @@ class Samples:
         yield "process/rss_gib", _gib(memory)
         begin = time.monotonic()
         if begin >= self._next_pss:
-            shares = [_pss(number) for number, _ in cpu]
+            shares = [_pss(process.pid) for process in cpu]
             end = time.monotonic()
             self._next_pss = end + _PSS_SHARE * (end - begin)
             if None not in shares:
@@ -144,7 +144,8 @@ def _children(number: int) -> Iterator[int]:
     """Yield the numbers of those that the threads of a process have started."""
     with suppress(OSError):
         for thread in os.listdir(f"/proc/{number}/task"):
-            yield from map(int, first_bytes(f"/proc/{number}/task/{thread}/children", 1 << 16).split())
+            with open(f"/proc/{number}/task/{thread}/children", "rb") as file:  # one read gives some 600 of them
+                yield from map(int, file.read().split())
 
 
 def _pss(number: int) -> int | None:

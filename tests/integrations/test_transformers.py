@@ -349,19 +349,23 @@ def test_a_run_of_its_own_ends_with_the_program(train, tmp_path, how, status):
 BLOCKS = """
 hook = RLACallback()
 for number in range(3):
+    made = trainer(hook, RLACallback(), *([At(2, fail)] if number == 1 else []), save_strategy="no")
     try:
         with rla.run(task="block", number=number):
-            trainer(hook, RLACallback(), *([At(2, fail)] if number == 1 else []), save_strategy="no").train()
+            made.train()
     except ValueError:
-        pass
+        with rla.run(task="after"):
+            made.evaluate()
 """
 
 
 def test_one_hook_for_several_blocks(train, tmp_path):
-    """Each block has the last word on its run. A second hook in the Trainer logs no row twice."""
+    """Each block has the last word on its run, also after an exception. A second hook logs no row twice."""
     done = train(tmp_path, BLOCKS)
-    assert [run.status for run in done.runs] == ["finished", "failed", "finished"], done.said
-    assert [len(rows_of(run)) for run in done.runs] == [7, 2, 7]
+    runs = [run for run in done.runs if run.task == "block"]
+    assert [run.status for run in runs] == ["finished", "failed", "finished"], done.said
+    assert [len(rows_of(run)) for run in runs] == [7, 2, 7]
+    assert ["eval/loss" in row for run in done.runs if run.task == "after" for row in rows_of(run)] == [True]
     assert "diverged" in str(done.runs[1].info["error"]) and done.said.count("two RLACallbacks") == 1
 
 
