@@ -64,12 +64,13 @@ demo: $(DEMO)/.ready
 quickstart: $(READY)
 	@$(BIN)/python examples/quickstart.py
 
-# The tests make a hundred thousand small files: in memory where Linux has 2 GB for them; those of make core on the disk.
-IN_MEMORY = $$([ "$$(df -k --output=avail /dev/shm 2>&1 | tail -1)" -gt 2000000 ] 2>/dev/null && echo /dev/shm)
+# The tests make a hundred thousand small files: in memory where Linux has 6 GB for them; those of make core on the disk.
+IN_MEMORY = $$([ "$$(df -k --output=avail /dev/shm 2>&1 | tail -1)" -gt 6000000 ] 2>/dev/null && echo /dev/shm)
 
 test: $(READY)
 	@echo "==> running the tests"
-	@export TMPDIR="$${TMPDIR:-$(IN_MEMORY)}"; $(BIN)/python -I -m pytest -n 2 --dist worksteal -q $(ARGS)
+	@TMPDIR="$${TMPDIR:-$(IN_MEMORY)}"; export TMPDIR="$$(mktemp -d -t rla-XXXXXX)"; trap 'rm -rf "$$TMPDIR"' EXIT INT TERM; \
+		$(BIN)/python -I -m pytest -n 2 --dist worksteal -q $(ARGS)
 
 # A Python may be on PATH more than once: a shim of pyenv stands there, and fails, for versions that are not chosen.
 find_python = for each in python$(1) $$(which -a python$(1)) "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/$(1).*/bin/python$(1); do \

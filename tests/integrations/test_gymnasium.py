@@ -255,8 +255,8 @@ with rla.run(task="t", writers=["csv"], backup="none"):
     theirs = []
     for envs in (outside, inside):
         envs.reset()
-        for step in range(60):
-            infos = envs.step(numpy.full(envs.num_envs, step % 2))[3]
+        for _ in range(60):  # one action all the time: the pole falls after some ten steps
+            infos = envs.step(numpy.full(envs.num_envs, 1))[3]
             theirs += [(info["episode"]["r"], info["episode"]["l"]) for info in infos if "episode" in info]
         envs.close()
     assert outside.env_is_wrapped(Monitor) == [True, True]
@@ -265,7 +265,7 @@ with rla.run(task="t", writers=["csv"], backup="none"):
 rows = rla.runs()[-1].metrics().to_dict("records")
 ours = [(row["episode/return"], row["episode/length"]) for row in rows if row["episode/return"] > 0]
 ours += [(row["inner/return"], row["inner/length"]) for row in rows if row["inner/return"] > 0]
-assert ours == theirs and len(ours) >= 3, (ours, theirs)
+assert ours == theirs and len(ours) >= 12, (ours, theirs)
 """
 
 

@@ -681,8 +681,8 @@ def test_the_experiment_is_the_run_with_tensorboards_words(namespace, here, only
         experiment.add_custom_data("kept", 1)
         experiment.add_scalar("other", 3.0, 9)
         experiment.add_scalar("third", 4.0, 9)
-        with pytest.warns(RLAWarning, match="add_audio has no effect") as caught:
-            experiment.add_audio("sound", torch.zeros(1, 10), 1)
+        with pytest.warns(RLAWarning, match="add_graph has no effect") as caught:
+            experiment.add_graph(module)
         assert caught[0].filename == __file__
 
     namespace.trainer(logger=namespace.logger()).fit(namespace.Module(at="on_train_epoch_end", act=act))
