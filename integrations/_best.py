@@ -1,4 +1,4 @@
-"""The tag ``best``: among the runs of a group, those of the best trials have it."""
+"""The tag ``best``: among the runs of a study in a group, those of the best trials have it."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from rla_hooks.layout import RunPaths
 TAG = "best"
 
 
-def mark(run: Run, names: Collection[str]) -> None:
-    """Let the runs of these names have the tag, and no other one in the group of ``run``.
+def mark(run: Run, names: Collection[str], study: str) -> None:
+    """Let the runs of these names have the tag, and no other one of the same study in the group of ``run``.
 
-    They may be of other processes. Raises RLAError and OSError.
+    They may be of other processes. study: the hyper-parameter that names it. Raises RLAError and OSError.
     """
     if run.paths is None or not run.is_writing:
         return
     root, group = run.paths.log_root, run.settings.labels.group
+    own = run.parameters().get(study)
     for former in rla.runs(root, tags=TAG, group=group) if group else ():
-        if former.name not in names:
+        if former.name not in names and former.hparams.get(study) == own:
             rla.open(former).tag(f"-{TAG}")
     for name in names:
         folder = RunPaths(root, name).log_dir

@@ -67,11 +67,11 @@ class RLATracker(GeneralTracker):
         """Start the run. ``init_trackers`` calls it, if accelerate is new enough; else the first call starts it."""
         self._started()
 
-    def store_init_configuration(self, values: Mapping[str, Any]) -> None:
-        """Add the config of ``init_trackers`` to the hyper-parameters."""
+    def store_init_configuration(self, values: Any) -> None:
+        """Add the config of ``init_trackers``, a mapping, dataclass or namespace, to the hyper-parameters."""
         run = self._started()
         if run is not None:
-            run.add_hyper_params(values)
+            run.add_hyper_params(dict(hooks.config_fields(values) or ()))
 
     def log(self, values: Mapping[str, Any], step: int | None = None, wait: bool | None = None, **unknown: Any) -> None:
         """Log a row; nested mappings become names with slashes. wait: as in ``rla.log``.
@@ -94,8 +94,12 @@ class RLATracker(GeneralTracker):
         if run is None:
             return
         for name, images in values.items():
-            for number, image in enumerate(images):
-                run.save_figure(name if len(images) == 1 else f"{name}/{number}", image, step)
+            try:
+                several = [*images]
+            except TypeError:  # a single picture of PIL
+                several = [images]
+            for number, image in enumerate(several):
+                run.save_figure(name if len(several) == 1 else f"{name}/{number}", image, step)
 
     def finish(self) -> None:
         """End a run of the tracker's own; one that the user has open goes on."""

@@ -195,4 +195,4 @@ class Search:
         for best in oracle.get_best_trials(1):
             if best.trial_id != self._best and best.trial_id in self._names:  # else an earlier process has tagged it
                 self._best = best.trial_id
-                _best.mark(runs[-1], self._names[self._best])
+                _best.mark(runs[-1], self._names[self._best], "keras_tuner.project")

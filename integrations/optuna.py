@@ -22,6 +22,8 @@ from __future__ import annotations
 
 import atexit
 import functools
+import os
+import sys
 import threading
 import weakref
 from collections.abc import Mapping
@@ -46,6 +48,7 @@ VALUE, INTERMEDIATE = "optuna/value", "optuna/intermediate_value"
 _SUGGEST = ("suggest_float", "suggest_int", "suggest_categorical")
 _TRIAL = "the trial that study.optimize passes to the objective, or that study.ask() returns"
 _RECORD = "record may name parameters that the trial has when the run starts: suggest them before the block."
+_LOOKS = 3  # at the best trial: another process may have marked a better one meanwhile
 _warn = WarnOnce()
 
 
@@ -202,6 +205,21 @@ def _begin(study: optuna.Study, trial: optuna.trial.BaseTrial, run: Run, around:
 @functools.cache
 def _watch_process() -> None:
     atexit.register(_mark_all)
+    multiprocessing = sys.modules.get("multiprocessing.util")
+    if multiprocessing is not None:  # its children leave without atexit
+        multiprocessing.Finalize(None, _mark_all, exitpriority=10)  # before the runs end, which have 0
+
+
+def _forget_parent() -> None:
+    """This is a forked child: the trials that have begun are the parent's, and so is whoever holds the lock."""
+    global _lock
+    _lock = threading.RLock()
+    _waiting.clear()
+    _watch_process.cache_clear()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_forget_parent)
 
 
 def _mark_all() -> None:
@@ -240,11 +258,17 @@ def _note_end(run: Run, trial: optuna.trial.FrozenTrial, study: optuna.Study) ->
 
 
 def _mark(study: optuna.Study, run: Run) -> None:
-    try:
-        best = [study.best_trial] if len(study.directions) == 1 else study.best_trials
-    except ValueError:  # none has a value, or none fulfils the constraints
-        best = []
-    numbers = frozenset(trial.number for trial in best)
-    if numbers != _best_known.get(study):
-        _best.mark(run, {name for trial in best for name in trial.user_attrs.get(RUNS, ())})
+    for _ in range(_LOOKS):
+        best = _best_of(study)
+        numbers = frozenset(trial.number for trial in best)
+        if numbers == _best_known.get(study):
+            return
+        _best.mark(run, {name for trial in best for name in trial.user_attrs.get(RUNS, ())}, "optuna.study")
         _best_known[study] = numbers
+
+
+def _best_of(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+    try:
+        return [study.best_trial] if len(study.directions) == 1 else study.best_trials
+    except ValueError:  # none has a value, or none fulfils the constraints
+        return []

@@ -18,6 +18,7 @@ from rla_hooks.integrations._keras.saving import ModelSaver, TrainingPoint
 from rla_hooks.integrations._keras.state import RunState
 
 from rla_hooks import Run
+from rla_hooks.errors import ConfigError
 from rla_hooks.hooks import Argument, FigureCalls, OwnRun, check_arguments, is_count, watch_preemption
 
 Figures = Mapping[str, Callable[[Any, int, Mapping[str, Any]], Any]]
@@ -111,6 +112,13 @@ class CallbackHooks(KerasCallback):
     def __getstate__(self) -> dict[str, Any]:
         """Return the state of a copy, which has no model; the parts have their own __getstate__."""
         return {key: None if key in ("model", "_model") else value for key, value in self.__dict__.items()}
+
+    def on_init_end(self, *arguments: Any, **named: Any) -> None:
+        """No method of Keras: a Trainer of transformers calls it first."""
+        raise ConfigError(
+            "this RLACallback is made for Keras. For a Trainer of transformers write: from "
+            "rla_hooks.integrations.transformers import RLACallback"
+        )
 
     # --- the run, the model and the step --------------------------------------------------------------------------
 

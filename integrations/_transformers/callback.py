@@ -80,8 +80,10 @@ class CallbackHooks:
             self._watch_end(run)
             if state.global_step:
                 resume.tell(run, args, state, self._warn)
-            with self._tolerant("the hyper-parameters of the Trainer"):
-                describe.tell(run, args, model)
+            with self._tolerant("the arguments of the Trainer"):
+                describe.tell_arguments(run, args)
+            with self._tolerant("the model of the Trainer"):
+                describe.tell_model(run, model)
         self._preemption.begin(handle.resolve(), args)
 
     @contextmanager
@@ -137,14 +139,23 @@ class CallbackHooks:
             names = self._names
             values = {names[key]: value for key, value in logs.items()}
             run = self._find().ensure_started()
+            if self._waits_for_training(run):
+                return
             run.log(hooks.flat(values), state.global_step)
             self._listing.row_logged(state.global_step, logs)
 
     def on_predict(self, args: Any, state: Any, control: Any, metrics: Any, **kwargs: Any) -> None:
         """A Trainer that only predicts makes no run of its own."""
         run = self._find().run
-        if run is not None and metrics and state.is_world_process_zero:
+        if run is not None and metrics and state.is_world_process_zero and not self._waits_for_training(run):
             run.log(hooks.flat({self._names[key]: value for key, value in metrics.items()}), state.global_step)
+
+    def _waits_for_training(self, run: Run) -> bool:
+        """Whether a row comes before the training of a resumed run: it would be in the way of the cut."""
+        if self._is_training or not run.awaits_checkpoint:
+            return False
+        self._warn("early", "an evaluate before train() of a resumed run logs no row: the curve goes on with train().")
+        return True
 
     def _is_second(self, logs: Any) -> bool:
         """Whether another RLACallback has logged this row to the same run."""

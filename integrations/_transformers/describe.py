@@ -50,13 +50,18 @@ _ADAPTER = "peft_type r lora_alpha lora_dropout target_modules".split()
 _MOST = 20  # entries of a list or mapping that is a hyper-parameter
 
 
-def tell(run: Run, args: Any, model: Any) -> None:
-    """Add the hyper-parameters to the run, and save arguments and config in full."""
-    run.add_hyper_params({**arguments(args), **of_model(model)})
-    folder = "transformers"
-    hooks.save_results(run, f"{folder}/training_arguments.json", args.to_dict())
-    if getattr(model, "config", None) is not None:
-        hooks.save_results(run, f"{folder}/model_config.json", _as_dict(model.config))
+def tell_arguments(run: Run, args: Any) -> None:
+    """Add them to the hyper-parameters of the run, and save them in full."""
+    run.add_hyper_params(arguments(args))
+    hooks.save_results(run, "transformers/training_arguments.json", args.to_dict())
+
+
+def tell_model(run: Run, model: Any) -> None:
+    """Add what matters of it to the hyper-parameters of the run, and save its config in full."""
+    run.add_hyper_params(of_model(model))
+    config = _as_dict(getattr(model, "config", None))
+    if config:
+        hooks.save_results(run, "transformers/model_config.json", config)
 
 
 def arguments(args: Any) -> dict[str, Any]:
@@ -119,4 +124,7 @@ def _of_adapter(adapter: Any, key: str) -> Any:
 
 
 def _as_dict(config: Any) -> dict[str, Any]:
-    return dict(config) if isinstance(config, Mapping) else config.to_dict()
+    """The entries of a config; a model of the user's own may have any object there."""
+    if isinstance(config, Mapping) or not hasattr(config, "to_dict"):
+        return dict(hooks.config_fields(config) or ())
+    return dict(config.to_dict())

@@ -67,6 +67,10 @@ assert not os.path.exists("root") and tracker.tracker.log_dir is not None
 accelerator, losses = train(tracker)
 images = numpy.random.default_rng(0).random((2, 8, 8, 3))
 accelerator.get_tracker("rla_hooks").log_images({"two": images, "one": images[:1]}, step=3)
+from PIL import Image
+accelerator.get_tracker("rla_hooks").log_images({"bare": Image.new("RGB", (8, 8))}, step=3)
+from argparse import Namespace
+accelerator.get_tracker("rla_hooks").store_init_configuration(Namespace(depth=2))
 assert accelerator.get_tracker("rla_hooks", unwrap=True) is tracker.tracker
 accelerator.log({"late": 1}, step=4, log_kwargs={"rla_hooks": {"foo": 1, "wait": True}})
 accelerator.end_training()
@@ -112,9 +116,11 @@ def test_a_training(start, tmp_path):
     rows = own.metrics()
     assert rows["time-step"].tolist() == [0, 1, 2, 3, 4] and rows["parts/note"].tolist()[:4] == ["text"] * 4
     assert rows["parts/a"].count() == 4 and rows["bad"].count() == 0 and rows["late"].tolist()[4] == 1
-    assert own.hparams == {"lr": 0.1, "net.width": 1} and own.tags == ["sketch"] and own.status == "finished"
+    assert (
+        own.hparams == {"lr": 0.1, "net.width": 1, "depth": 2} and own.tags == ["sketch"] and own.status == "finished"
+    )
     images = sorted(path.relative_to(own.results_dir).as_posix() for path in own.results_dir.rglob("*.png"))
-    assert images == ["one-3.png", "two/0-3.png", "two/1-3.png"]
+    assert images == ["bare-3.png", "one-3.png", "two/0-3.png", "two/1-3.png"]
     (note,) = own.info["warnings"]
     assert "no argument 'foo'" in note["text"]
     losses = next(line for line in said if line.startswith("["))

@@ -579,6 +579,8 @@ def test_all_mistakes_at_once(keras, here):
         assert part in text
     assert "unknown argument 'filepath'" in text and "belong to the run's folders" in text
     assert "Did you mean 'log_every'?" in text
+    with pytest.raises(ConfigError, match=r"rla_hooks\.integrations\.transformers import"):
+        keras.RLACallback().on_init_end(None)  # a Trainer of transformers calls it
     assert list(here.iterdir()) == []
 
 

@@ -226,13 +226,26 @@ def test_programs(hook, here, runs, warm):
         "            open('ready', 'w').close()\n"
         "            time.sleep(60)\n"
         "    return x\n"
-        "optuna.create_study().optimize(objective, n_trials=int(sys.argv[1]))\n"
+        "def optimize():\n"
+        "    optuna.create_study().optimize(objective, n_trials=int(sys.argv[1]))\n"
+        "if sys.argv[2:]:\n"
+        "    import multiprocessing\n"
+        "    child = multiprocessing.get_context('fork').Process(target=optimize)\n"
+        "    child.start()\n"
+        "    child.join()\n"
+        "else:\n"
+        "    optimize()\n"
     )
     python = warm("optuna")
     done = python.run("-c", program, "2", cwd=here)
     assert done.returncode == 0, done.stderr
     assert [run.last["optuna/value"] for run in runs()] == [run.hparams["x"] for run in runs()]
     assert len(_tagged(runs())) == 1
+    if hasattr(os, "fork"):
+        done = python.run("-c", program, "2", "in a child", cwd=here)
+        assert done.returncode == 0, done.stderr
+        assert len(runs()) == 4 and runs()[-1].last["optuna/value"] == runs()[-1].hparams["x"]
+        assert len(_tagged(runs())) == 2
     killed = python.start("-c", program, "3", cwd=here)
     deadline = time.monotonic() + 60
     while not Path("ready").exists() and time.monotonic() < deadline:
@@ -268,6 +281,34 @@ def test_the_tag_moves_to_the_best(optuna, hook, square, here, runs):
     assert runs()[-1].last["optuna/value"] == 4
     assert {run.parent for run in runs() if run.title == "trial 5"} == {rla.runs(here / "root", task="main")[0].name}
     assert _tagged(runs()) == ["trial 4"]
+
+
+def test_studies_of_one_group_have_a_best_each(optuna, hook, square, here, runs):
+    """The group is one that the user gives."""
+    for name, xs in {"first": [4, 3], "second": [5, 6]}.items():
+        study = optuna.create_study(study_name=name)
+        _values_of(study, xs, square(group="sweep"), callbacks=[hook.mark_best])
+    assert ["best" in run.tags for run in runs()] == [False, True, True, False]
+
+
+def test_a_better_trial_ends_meanwhile(optuna, hook, here, runs, monkeypatch):
+    """In another process, which marks it, while this one marks the best that it knows: the better one stays."""
+    study = optuna.create_study()
+    trials = [study.ask(), study.ask()]
+    for trial in trials:
+        with hook.optuna_trial(trial, **CSV):
+            pass
+    mark = hook._best.mark
+
+    def slow(*arguments):
+        if study.trials[1].state.name == "RUNNING":
+            study.tell(trials[1], 1.0)
+        mark(*arguments)
+
+    monkeypatch.setattr(hook._best, "mark", slow)
+    study.tell(trials[0], 2.0)
+    hook.mark_best(study)
+    assert _tagged(runs()) == ["trial 1"]
 
 
 def test_a_study_that_is_loaded_again(optuna, hook, square, here, runs):

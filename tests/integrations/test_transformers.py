@@ -242,6 +242,8 @@ class Stop(TrainerCallback):
 def main():
     made = trainer(RLACallback(), Stop(), max_steps=-1, num_train_epochs=2, eval_strategy="epoch",
                    logging_strategy="epoch")
+    if sys.argv[1] == "live":
+        made.evaluate()  # logs no row: it would be in the way of the cut
     made.train(resume_from_checkpoint=rla.latest_checkpoint(rla.current_run()))
     history(made)
 
@@ -356,6 +358,18 @@ for number in range(3):
     except ValueError:
         with rla.run(task="after"):
             made.evaluate()
+
+import types
+class Odd(torch.nn.Module):
+    config = types.SimpleNamespace(hidden_size=5, dropout=0.25, anything={"width": 3})
+    def __init__(self):
+        super().__init__()
+        self.table = torch.nn.Embedding(32, 4)
+    def forward(self, input_ids, labels):
+        return {"loss": self.table(input_ids).mean()}
+
+with rla.run(task="odd"):
+    trainer(RLACallback(), made=Odd, save_strategy="no", max_steps=1).train()
 """
 
 
@@ -366,6 +380,10 @@ def test_one_hook_for_several_blocks(train, tmp_path):
     assert [run.status for run in runs] == ["finished", "failed", "finished"], done.said
     assert [len(rows_of(run)) for run in runs] == [7, 2, 7]
     assert ["eval/loss" in row for run in done.runs if run.task == "after" for row in rows_of(run)] == [True]
+    odd = done.runs[-1]
+    known = {"learning_rate": 5e-5, "model.class": "Odd", "model.hidden_size": 5, "model.dropout": 0.25}
+    assert known.items() <= odd.hparams.items() and odd.info["warnings"] == [], "a config of any kind"
+    assert json.loads((odd.results_dir / "transformers/model_config.json").read_text())["anything"] == {"width": 3}
     assert "diverged" in str(done.runs[1].info["error"]) and done.said.count("two RLACallbacks") == 1
 
 
