@@ -9,6 +9,7 @@ import re
 import shutil
 from pathlib import Path
 
+from rla_hooks import atomic
 from rla_hooks.hooks import Run
 
 CAPTIONS = "captions.csv"
@@ -34,16 +35,14 @@ class Results:
         """Write ``<key>-<step><suffix>``, with sub-folders for "/"; return its path."""
         path = self._path(key, step, suffix)
         if path is not None:
-            unfinished = path.with_name(f".{path.name}")
-            unfinished.write_bytes(content)
-            os.replace(unfinished, path)
+            atomic.write_bytes(path, content, sync=False)
         return path
 
     def copy(self, key: str, step: int, source: str | os.PathLike[str]) -> Path | None:
         """Copy a file that the script has made, as :meth:`write` names it."""
         path = self._path(key, step, Path(source).suffix.lower())
         if path is not None:
-            shutil.copyfile(source, path)
+            _copy(source, path)
         return path
 
     def _path(self, key: str, step: int, suffix: str) -> Path | None:
@@ -72,22 +71,25 @@ class Results:
     def save(self, pattern: str | os.PathLike[str], base: str | os.PathLike[str] | None, again: bool) -> list[str]:
         """Copy the files that fit a pattern into the results folder; return their paths there.
 
-        base: the folder below which their sub-folders are kept. again: they are copied at the end of the run, too.
+        Their folders below ``base`` are kept. Without it, those below the working directory; of a pattern that is
+        absolute, or leads out of it, the last one. again: they are copied at the end of the run, too.
         """
         if self.folder is None:
             return []
-        base = Path(base or os.path.dirname(os.fspath(pattern))).absolute()
+        below = _base_of(os.fspath(pattern), base)
         copies = []
         for name in sorted(glob.glob(os.fspath(pattern), recursive=True)):
-            source = Path(name).absolute()
+            source = Path(os.path.abspath(name))  # without "..", which would lead out of the results folder
             if source.is_dir():
                 continue
-            inside = source.relative_to(base) if source.is_relative_to(base) else Path(source.name)
+            if source.is_relative_to(self.folder):  # it is there already
+                copies.append(str(source))
+                continue
+            inside = source.relative_to(below if source.is_relative_to(below) else source.parent.parent)
             target = self.folder / inside
-            if not source.is_relative_to(self.folder):  # else it is there already
-                _copy(source, target)
-                if again:
-                    self._saved[target] = source
+            _copy(source, target)
+            if again:
+                self._saved[target] = source
             copies.append(str(target))
         return copies
 
@@ -110,8 +112,20 @@ def _escaped(found: re.Match[str]) -> str:
     return "".join(f"%{byte:02X}" for byte in found[0].encode("utf-8", "surrogateescape"))
 
 
-def _copy(source: Path, target: Path) -> None:
+def _base_of(pattern: str, base: str | os.PathLike[str] | None) -> Path:
+    """Return the folder below which folders are kept, as wandb does it (0.19): files of one name stay apart."""
+    if base is not None:
+        return Path(os.path.abspath(base))
+    found = Path(os.path.abspath(pattern))
+    if not os.path.isabs(pattern) and found.is_relative_to(Path.cwd()):
+        return Path.cwd()
+    found = found.parent.parent
+    while glob.has_magic(str(found)):
+        found = found.parent
+    return found
+
+
+def _copy(source: str | os.PathLike[str], target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = target.with_name(f".{target.name}")
-    shutil.copy2(source, unfinished)
-    os.replace(unfinished, target)
+    with atomic.replacing(target, sync=False) as unfinished:
+        shutil.copy2(source, unfinished)

@@ -11,6 +11,7 @@ import io
 import json
 import os
 import threading
+from pathlib import Path
 
 import numpy
 import pytest
@@ -512,23 +513,46 @@ def test_saved_files(wandb, tmp_path):
     for name in ("models/a.pt", "models/deep/b.pt", "now.txt"):
         (tmp_path / name).write_text("first")
     run = wandb.init(id="s", **PLAIN)
-    assert [os.path.relpath(path, run.dir) for path in wandb.save("models/*.pt")] == ["a.pt"]
-    wandb.save("models/**/*.pt", base_path=tmp_path)
-    wandb.save(tmp_path / "now.txt", policy="now")
-    (tmp_path / "own.txt").write_text("own")
-    with open(os.path.join(run.dir, "own.txt"), "w") as file:
+    assert [os.path.relpath(path, run.dir) for path in wandb.save("models/*.pt", base_path="models")] == ["a.pt"]
+    wandb.save("models/**/*.pt")
+    wandb.save("now.txt", policy="now")
+    own = os.path.join(run.dir, "deep", "own.txt")
+    os.makedirs(os.path.dirname(own))
+    with open(own, "w") as file:
         file.write("in the folder")
-    assert wandb.save(os.path.join(run.dir, "own.txt")) == [os.path.join(run.dir, "own.txt")]
+    assert wandb.save(own) == [own]
     for name in ("models/a.pt", "now.txt"):
         (tmp_path / name).write_text("second")
         os.utime(tmp_path / name, (1e9, 1e9))
     wandb.finish()
     wandb.init(id="s", resume="must", **PLAIN)
     expected = {"a.pt": "second", "models/a.pt": "second", "models/deep/b.pt": "first", "now.txt": "first"}
-    for name, text in {**expected, "own.txt": "in the folder"}.items():
+    for name, text in {**expected, "deep/own.txt": "in the folder"}.items():
         with wandb.restore(name) as file:
             assert file.read() == text, name
     assert wandb.restore("absent") is None and wandb.save("absent*") == []
+
+
+def test_saved_files_of_one_name(wandb, tmp_path, monkeypatch):
+    """They lie in folders of their own, all of them in that of the run, wherever a pattern leads."""
+    for name in ("here/one/w.pt", "here/two/w.pt", "out/w.pt"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text(name)
+    monkeypatch.chdir(tmp_path / "here")
+    run = wandb.init(**PLAIN)
+    for pattern, base, names in (
+        ("*/w.pt", None, ["one/w.pt", "two/w.pt"]),
+        ("one/../two/w.pt", None, ["two/w.pt"]),
+        ("../out/w.pt", None, ["out/w.pt"]),
+        ("../out/w.pt", ".", ["out/w.pt"]),
+        (tmp_path / "out" / "w.pt", None, ["out/w.pt"]),
+        (tmp_path / "here" / "*" / "w.pt", None, ["one/w.pt", "two/w.pt"]),
+        (tmp_path / "*" / "*" / "w.pt", None, ["here/one/w.pt", "here/two/w.pt"]),
+    ):
+        saved = wandb.save(pattern, base_path=base)
+        assert [Path(path).relative_to(run.dir).as_posix() for path in saved] == names, pattern
+    assert Path(run.dir, "one", "w.pt").read_text() == "here/one/w.pt"
+    assert Path(run.dir, "out", "w.pt").read_text() == "out/w.pt"
 
 
 def test_what_summary_writers_get_is_in_the_run(wandb, rows, warnings_as_text, tmp_path):
