@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from rla_hooks.errors import warn
+from rla_hooks.errors import WarnOnce, warn
 from rla_hooks.hooks import Run
 
 _KINDS = {"gradients": ("gradients",), "parameters": ("parameters",), "all": ("gradients", "parameters"), None: ()}
@@ -21,7 +21,8 @@ class Watched:
     def __init__(self, run: Run, present_step: Callable[[], int]):
         self._run, self._present_step = run, present_step
         self._hooks: dict[int, list[Any]] = {}  # by the id of the module
-        self._norms: dict[str, list[Any]] = {}  # squares of norms, by kind
+        self._norms: dict[str, list[float]] = {}  # squares of norms, by kind
+        self._warn = WarnOnce()
 
     def add(self, models: Any, log: str | None, log_freq: int) -> None:
         """Watch modules. What is none gives a warning."""
@@ -52,16 +53,30 @@ class Watched:
             passes += 1
             if passes % every == 0:
                 for kind in kinds:
-                    values = (parameter.grad if kind == "gradients" else parameter).detach()
-                    self._norms.setdefault(kind, []).append(values.double().square().sum())
-                    self._run.add_histogram(f"{kind}/{name}", values, self._present_step(), bins=64)
+                    try:
+                        self._note(kind, name, parameter)
+                    except Exception as error:  # which backward() would raise
+                        message = f"{kind} are not logged ({type(error).__name__}: {error}). The training goes on."
+                        self._warn(kind, f"wandb.watch: of {name!r} and maybe others the {message}")
 
         return after_gradient
+
+    def _note(self, kind: str, name: str, parameter: Any) -> None:
+        values = (parameter.grad if kind == "gradients" else parameter).detach()
+        if values.is_sparse:  # of an Embedding, say
+            values = values.coalesce().values()
+        if values.is_complex():
+            values = values.abs()
+        if values.element_size() < 4:  # whose squares would soon be infinite
+            values = values.float()  # not double: Apple's GPUs have none
+        square = float(values.square().sum())
+        self._norms.setdefault(kind, []).append(square)
+        self._run.add_histogram(f"{kind}/{name}", values, self._present_step(), bins=64)
 
     def take(self) -> dict[str, float]:
         """Return the norms over all parameters since the last call, for a row."""
         norms, self._norms = self._norms, {}
-        return {f"{kind}/norm": float(sum(squares)) ** 0.5 for kind, squares in norms.items()}
+        return {f"{kind}/norm": sum(squares) ** 0.5 for kind, squares in norms.items()}
 
     def remove(self, models: Any = None) -> None:
         """Watch these modules no longer; all without any."""

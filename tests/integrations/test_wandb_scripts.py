@@ -79,6 +79,37 @@ def test_dqn_that_is_watched(play, rows):
     assert run.result["best_return"] == max(float(row["episode/return"]) for _, row in found if "episode/return" in row)
 
 
+WATCHING = """
+import torch
+import rla_hooks.integrations.wandb as wandb
+
+wandb.init(writers=["csv"], backup="none")
+table, half = torch.nn.Embedding(5, 2, sparse=True), torch.nn.Linear(1, 1, bias=False).half()
+wandb.watch([table, half], log_freq=1)
+table(torch.tensor([1, 1, 2])).sum().backward()
+(half.weight * 1000).sum().backward()  # its square is no number of 16 bits
+wandb.log({"x": 1})
+wandb.unwatch()
+empty = torch.nn.Linear(2, 1, bias=False, device="meta")  # has no numbers
+wandb.watch(empty, log_freq=1)
+for _ in range(2):
+    empty(torch.ones(1, 2, device="meta")).sum().backward()
+    wandb.log({"x": 2})
+"""
+
+
+def test_watching_stops_no_training(play, rows, warm, tmp_path):
+    """Norms of sparse gradients and of half precision are right; what cannot be read gives one warning."""
+    bare = {key: value for key, value in os.environ.items() if not key.startswith(("RLA_", "WANDB_"))}
+    done = warm(*MODULES).start("-c", WATCHING, cwd=tmp_path, env=bare).ended(60)
+    (run,) = rla.runs(tmp_path / "rla_data")
+    first, *others = [row for _, row in rows(run)]
+    assert done.returncode == 0 and float(first["gradients/norm"]) == pytest.approx((2 * 4 + 2 * 1 + 1e6) ** 0.5)
+    assert others == [{"x": "2"}] * 2 and run.status == "finished"
+    (warning,) = [line for line in done.stderr.splitlines() if "Warning" in line]
+    assert "wandb.watch: of 'weight' and maybe others the gradients are not logged (" in warning
+
+
 def test_imitation_over_epochs(play, rows):
     """Validation is over epochs, training over steps; the summary has the best."""
     (run,), done = play("imitation.py")
