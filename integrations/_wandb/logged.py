@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -32,7 +33,10 @@ class Sorted:
             if isinstance(value, _PLAIN):
                 self.row[key] = value
             elif value is not None:
-                self._sort(key, value)
+                try:
+                    self._sort(key, value)
+                except Exception as error:  # a picture whose file is cut off, say; told with the others
+                    self.media.append((key, functools.partial(_fail, error)))
 
     def _sort(self, key: str, value: Any) -> None:
         is_list = isinstance(value, (list, tuple))
@@ -75,6 +79,10 @@ class Sorted:
                     results.add_caption(path, str(caption))
             except Exception as error:
                 warn(("media", key), f"wandb.log: {key!r} was not written: {error}. The training goes on.")
+
+
+def _fail(error: Exception, *unused: Any) -> None:
+    raise error
 
 
 def _package(value: Any) -> str:

@@ -497,8 +497,12 @@ def test_numbers_that_are_many(wandb):
 
 
 def test_what_cannot_be_logged_stops_nothing(wandb, media, warnings_as_text):
-    """One warning for each name."""
-    media(wandb.Audio("absent.wav"), wandb.Audio("absent.wav"), object())
+    """One warning for each name; a picture whose file is cut off is read when it is logged."""
+    from PIL import Image
+
+    whole = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(whole, "PNG")
+    media(wandb.Audio("absent.wav"), wandb.Audio("absent.wav"), object(), Image.open(io.BytesIO(whole.getvalue()[:60])))
     assert len(warnings_as_text) == 2
     assert "'key' was not written" in warnings_as_text[0] and "was left out" in warnings_as_text[1]
     warnings_as_text.clear()
