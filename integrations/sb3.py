@@ -182,8 +182,17 @@ class RLACallback(BaseCallback):
         if run.awaits_checkpoint:
             self._tell_loaded(run)
         if run.is_writing:
-            run.add_hyper_params({**hyper_parameters(model), "total_timesteps": self.locals.get("total_timesteps")})
+            run.add_hyper_params({**self._described(), "total_timesteps": self.locals.get("total_timesteps")})
         self._checkpoints.begin(run, model.num_timesteps)
+
+    def _described(self) -> dict[str, Any]:
+        """The hyper-parameters of the model; none, with one warning, where a class of the user's own has others."""
+        try:
+            return hyper_parameters(self.model)
+        except Exception as error:
+            text = f"{type(error).__name__}: {error}"
+            self._warn("model", f"the model's hyper-parameters could not be read: {text}. The training goes on.")
+            return {}
 
     def _tell_loaded(self, run: Run) -> None:
         """The run is resumed: tell it which of its checkpoints the program has loaded, so that later rows are cut."""

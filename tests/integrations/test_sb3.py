@@ -161,6 +161,25 @@ def test_environments_without_an_id(sb3):
     assert _id_and_wrappers("mine") == ("mine", [])
 
 
+def test_a_model_that_cannot_be_described(sb3, here, only_run, warnings_as_text):
+    """An attribute of the user's own that raises is one warning, and the model learns."""
+
+    class Odd(sb3.module.PPO):
+        def __init__(self, *args, odd=None, **kwargs):
+            super().__init__(*args, **kwargs)
+
+        @property
+        def odd(self):
+            raise RuntimeError("not now")
+
+    with rla.run(task="t"):
+        sb3.ppo(kind=Odd, n_steps=16).learn(32, callback=sb3.RLACallback(checkpoint_every=None))
+    assert only_run().hparams["total_timesteps"] == 32 and only_run().metrics()["time-step"].tolist() == [32]
+    (warning,) = warnings_as_text
+    assert "the model's hyper-parameters could not be read: RuntimeError: not now" in warning
+    warnings_as_text.clear()
+
+
 def test_checkpoints_are_listed_and_load(trained, sb3):
     """The newest two, saved where a rollout begins and at the end, and the best: the model that was evaluated."""
     run = trained.run
