@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from rla_hooks.integrations import _versions
+from rla_hooks.integrations import _options, _versions
 
 _versions.check("stable_baselines3", (2, 4), "pip install 'rla-hooks[sb3]'")  # before the import, which would say less
 
@@ -66,7 +66,7 @@ def sb3_logger(task: str | None = None, log_root: Any = None, **options: Any) ->
     own = OwnRun("sb3_logger", _TASK, task=task, log_root=log_root, **options)
     check_arguments("sb3_logger", (), {}, own, {"folder": " It is log_root.", "format_strings": " It is writers."})
     if open_run() is not None:
-        _warn_of_options("sb3_logger", own, WarnOnce())
+        _options.warn_of_unused("sb3_logger", own.given, WarnOnce())
     return RunLogger(attach_or_plan(own, tell=False))
 
 
@@ -168,7 +168,7 @@ class RLACallback(BaseCallback):
             self._handle = writer.handle
         elif opened is not None:
             self._handle = Handle(opened)
-            _warn_of_options(_HOOK, self._own, self._warn)
+            _options.warn_of_unused(_HOOK, self._own.given, self._warn)
 
     def _on_training_start(self) -> None:
         if self._is_second:
@@ -245,9 +245,3 @@ class RLACallback(BaseCallback):
 
 def _is_count_or_none(value: Any) -> bool:
     return value is None or is_count(value)
-
-
-def _warn_of_options(hook: str, own: OwnRun, warn: WarnOnce) -> None:
-    if own.given:
-        names = ", ".join(own.given)
-        warn("options", f"{hook} joins the run that is open: {names} are of no use to it and left out.")

@@ -11,7 +11,6 @@ from __future__ import annotations
 import functools
 import json
 import math
-import os
 import re
 import warnings
 import weakref
@@ -20,7 +19,7 @@ from typing import Any
 
 from rla_hooks.integrations._keras.model import Framework, optimizers, without_tensorflow
 
-from rla_hooks import Run
+from rla_hooks import Run, atomic
 from rla_hooks.hooks import WarnOnce
 
 _MODELS = 8  # a run with more of them is a population, whose hyper-parameters nobody reads
@@ -70,9 +69,7 @@ class ModelNotes:
             for ending, text in files_of(model).items():
                 path = run.results_dir / self._name / f"{stem}_{ending}"
                 path.parent.mkdir(parents=True, exist_ok=True)
-                temporary = path.with_name(f".{path.name}.tmp")
-                temporary.write_text(text, encoding="utf-8")
-                os.replace(temporary, path)
+                atomic.write_bytes(path, text.encode(), sync=False)
         except OSError as error:
             self._warn("files", f"the model's config and summary were not saved: {error}. The training goes on.")
 

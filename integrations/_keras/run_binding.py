@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 from rla_hooks.integrations._keras.state import RunState, state_of
+from rla_hooks.integrations._options import warn_of_unused
 
 from rla_hooks import Run
 from rla_hooks.hooks import Handle, OwnRun, attach_or_plan, open_run
@@ -57,9 +58,8 @@ class RunBinding:
             self._handle.resolve().quiet_stdout()
         is_asked = opened is not None and opened.settings.resume is not None  # to resume, as this callback is
         given = [name for name in self._own.given if not (is_asked and name == "resume")]
-        if opened is not None and given:
-            message = f"RLACallback joins the run that is open: {', '.join(given)} are of no use to it and left out."
-            state_of(opened, self._name).warn("options", message)
+        if opened is not None:
+            warn_of_unused("RLACallback", given, state_of(opened, self._name).warn)
         run = self._handle.run
         # Its own run, which has not started, or which the original of this copy may have started.
         takes_over = (run is None or (self._is_copy and run.made_by_hook)) and not _is_follower(backend)

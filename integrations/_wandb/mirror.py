@@ -64,8 +64,6 @@ class Mirror:
         return method
 
     def _pass_on(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        for unknown in ("new_style", "double_precision", "display_name", "summary_description"):
-            kwargs.pop(unknown, None)
         if name == "add_figure":
             kwargs.setdefault("close", False)  # torch's has closed it, if it was to
         try:
