@@ -192,7 +192,8 @@ def script(warm, tmp_path_factory):
         (folder / "rla_config.yaml").write_text("PROJECT_TYPE: {backup_code_by: none}\n")
         environment = {key: value for key, value in os.environ.items() if not key.startswith("RLA_")}
         program = python.start(f"{name}.py", *options, cwd=folder, env=environment)
-        while kill_after and program.poll() is None and not kill_after(folder):
+        latest = time.monotonic() + 60
+        while kill_after and program.poll() is None and not kill_after(folder) and time.monotonic() < latest:
             time.sleep(0.02)
         if kill_after:
             program.send_signal(signal.SIGKILL)
