@@ -47,6 +47,9 @@ class RLATracker(GeneralTracker):
         own = OwnRun("RLATracker", "accelerate", **options)
         hooks.check_arguments("RLATracker", (), {}, own)
         self._planned = hooks.attach_or_plan(own)
+        run = self._planned.resolve()
+        if run.made_by_hook:
+            run.quiet_stdout()  # scripts have progress bars
         self._warn = WarnOnce()
 
     @property

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 from rla_hooks.integrations import _versions
@@ -157,5 +156,7 @@ class TrackEpisodes(Recorded, gymnasium.Wrapper, gymnasium.utils.RecordConstruct
 
     def __del__(self) -> None:
         """What it has counted in an episode that has not ended stays counted."""
-        with suppress(Exception):  # of an object that was never complete
+        try:  # not suppress: when the program ends, the names of this module may be gone
             self._rla_leave_episode()
+        except Exception:  # of an object that was never complete
+            pass

@@ -106,6 +106,9 @@ class Tracker:
             self.warn("options", f"{self.hook} joins the run that is open: {given} are of no use to it and left out.")
         if run is not None or self._handle is None:
             self._handle = attach_or_plan(self._own, tell=False)
+            planned = self._handle.resolve()
+            if planned.made_by_hook:
+                planned.quiet_stdout()  # a table for each episode hides what the script prints
         run = self._handle.ensure_started()
         return run if run.is_writing else None
 

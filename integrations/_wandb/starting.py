@@ -93,7 +93,9 @@ def start(given: dict[str, Any], config: dict[str, Any], options: dict[str, Any]
         of_run["log_root"] = Path(given["dir"]) / "rla_data"
     former = _former(OwnRun("wandb.init", _script(), **of_run), given)
     own = OwnRun("wandb.init", _script(), **of_run, **({} if former is None else {"resume": former}))
-    return hooks.start_run(own, config, keeps_rows=True), getattr(former, "result", None)
+    run = hooks.start_run(own, config, keeps_rows=True)
+    run.quiet_stdout()  # wandb prints no rows, and the script what it wants to
+    return run, getattr(former, "result", None)
 
 
 def tags_of(given: Mapping[str, Any]) -> list[str]:

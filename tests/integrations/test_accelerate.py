@@ -111,6 +111,7 @@ def test_a_training(start, tmp_path):
     own, opened, *named = rla.runs(tmp_path / "root")
     said = done.stdout.splitlines()
     assert "finished own" in said and "running" in said and "by name given" in said
+    assert "time-step" not in done.stdout.partition("finished own")[0], "a table for each row breaks progress bars"
     assert "from rla_hooks.integrations.transformers import RLACallback" in done.stdout
     assert "unknown argument 'writer'" in done.stdout and "Did you mean 'writers'?" in done.stdout
     rows = own.metrics()

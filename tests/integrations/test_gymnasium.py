@@ -268,13 +268,43 @@ assert ours == theirs and len(ours) >= 12, (ours, theirs)
 """
 
 
-def test_stable_baselines3(gym, here, warm):
-    """In its DummyVecEnv, around its Monitor and inside of it: the same numbers."""
+@pytest.fixture
+def program(here, warm):
+    """Runs a program in a process of its own."""
     modules = "torch", "gymnasium", "stable_baselines3", "transformers", "keras"  # as in test_frameworks_docs.py
     if not all(map(importlib.util.find_spec, modules)):
         pytest.skip("one of them is not installed")
-    done = warm(*modules).run("-c", SB3, cwd=here)
-    assert done.returncode == 0, done.stderr
+
+    def run(code):
+        done = warm(*modules).run("-c", code, cwd=here)
+        assert done.returncode == 0, done.stderr
+        return done
+
+    return run
+
+
+def test_stable_baselines3(gym, program):
+    """In its DummyVecEnv, around its Monitor and inside of it: the same numbers."""
+    program(SB3)
+
+
+SCRIPT = """
+import gymnasium
+from rla_hooks.integrations.gymnasium import track_episodes
+
+env = track_episodes(gymnasium.make("CartPole-v1", max_episode_steps=5), backup="none")
+for episode in range(3):
+    env.reset()
+    for step in range(5 - episode // 2):
+        env.step(step % 2)
+"""
+
+
+def test_a_script_that_says_nothing_of_a_run(gym, program, rows):
+    """It prints where its run is and how it went, no table for each episode; its end in an episode is no trouble."""
+    done = program(SCRIPT)
+    assert [line.partition(":")[0] for line in done.stdout.splitlines()] == ["run", "finished"] and done.stderr == ""
+    assert [row["episode/return"] for row in rows()] == [5.0, 5.0]
 
 
 def test_an_environment_that_resets_itself(gym, here, rows):

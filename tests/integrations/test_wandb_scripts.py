@@ -124,6 +124,7 @@ def test_imitation_over_epochs(play, rows):
 def test_a_sweep(play, rows):
     """The function of the agent runs once, with the first value of each parameter."""
     (run,), done = play("sweep.py")
+    assert "time-step" not in done.stdout, "wandb prints no table for each row"
     assert run.hparams == {"lr": 0.1, "steps": 50, "epsilon": 0.1, "arms": 5} and len(rows(run)) == 50
     assert done.stderr.count("RLAWarning") == 1 and "Optuna" in done.stderr
 
