@@ -61,11 +61,12 @@ class SummaryWriter:
     """Takes the calls of torch's and tensorboardX's SummaryWriter, and records them in a run.
 
     It joins the run that is open; else it starts one with the first value, or with the table of hyper-parameters that
-    ``add_text("hyperparameters", ...)`` gives. log_dir: becomes the run's title, and nothing is written there; without
-    it, comment does. Writers of one log_dir share a run, and ``runs/x/train`` and ``runs/x/eval`` are two parts of one
-    (docs/frameworks.md). max_queue, flush_secs, filename_suffix, comet_config: without effect, since each row is
-    written at once. purge_step: nothing is purged. write_to_disk: False records nothing. options: those of ``rla.run``
-    for a run of its own; the task is the script's name by default.
+    ``add_text("hyperparameters", ...)`` gives. log_dir: becomes the run's title; an empty folder of that name is made,
+    since scripts save their models there. Without it, comment is the title. Writers of one log_dir share a run, and
+    ``runs/x/train`` and ``runs/x/eval`` are two parts of one (docs/frameworks.md). max_queue, flush_secs,
+    filename_suffix, comet_config: without effect, since each row is written at once. purge_step: nothing is purged.
+    write_to_disk: False records nothing. options: those of ``rla.run`` for a run of its own; the task is the script's
+    name by default.
 
     >>> import rla_hooks as rla
     >>> with SummaryWriter("runs/dqn__1", task="demo", writers=["csv"], backup="none") as writer:
@@ -99,6 +100,7 @@ class SummaryWriter:
         self._warn = WarnOnce()
         self._defaults: dict[str, Any] = {}  # of use_metadata
         self._is_closed = False
+        self._writes = write_to_disk
         if write_to_disk:
             self._shared, self._prefix, self._former = sharing.place_of(self._given, self._own)
         else:
@@ -145,6 +147,9 @@ class SummaryWriter:
         if not run.made_by_hook and self._joined != id(run):
             self._joined = id(run)
             run.at_end(self._leave)
+        if self._given and self._writes:
+            with suppress(OSError, ValueError):  # where scripts save their models, since the libraries make it
+                os.makedirs(self._given, exist_ok=True)
 
     def _leave(self) -> None:
         """The run that the writer has joined ends: what comes later belongs to the one that is open then."""

@@ -16,6 +16,7 @@ _TAGS = {"hyperparameters", "hyperparameter", "hyperparams", "hparams", "paramet
 _TAGS |= {"args", "arguments", "config", "configuration", "settings"}
 _RULE = re.compile(r"\|?\s*:?-+:?\s*\|\s*:?-+:?\s*\|?")
 _ROW = re.compile(r"\|([^|\n]+)\|(.*?)\|?", re.DOTALL)
+_NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?")  # Python also takes 64_64 and 0x10: names, here
 _LONGEST = 1_000_000  # characters of a table
 
 
@@ -45,8 +46,16 @@ def parse(tag: object, text: object) -> dict[str, Any]:
 
 
 def _value(text: str) -> Any:
-    """Return what the text says in Python."""
+    """Return the value that is written so; the text itself where a script has written a text.
+
+    >>> _value("1e-3"), _value("(64, 64)"), _value("2024_01"), _value("'a'")
+    (0.001, (64, 64), '2024_01', "'a'")
+    """
+    if re.fullmatch(r"[-+]?(nan|inf)", text):
+        return float(text)
+    if not (_NUMBER.fullmatch(text) or text in ("True", "False", "None") or text[:1] in ("[", "(", "{")):
+        return text
     try:
-        return float(text) if re.fullmatch(r"[-+]?(nan|inf)", text) else ast.literal_eval(text)
+        return ast.literal_eval(text)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return text

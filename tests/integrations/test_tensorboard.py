@@ -225,7 +225,7 @@ def test_a_dqn_script_logs_what_it_did(script):
     assert (run.task, run.status, run.hparams["learning_rate"], run.hparams["env_id"]) == (
         *("dqn", "finished", 2.5e-4, "CartPole-v1"),
     )
-    assert run.title.startswith("runs/CartPole-v1__dqn__1__") and not (ours.folder / "runs").exists()
+    assert run.title.startswith("runs/CartPole-v1__dqn__1__") and not any((ours.folder / "runs").glob("*/*"))
     assert "episodic_return=" in ours.done.stdout and "time-step" not in ours.done.stdout  # no tables between
     assert json.loads((run.log_dir / "run.json").read_text())["last_step"] == expected["charts/episodic_length"][-1][0]
 
@@ -482,6 +482,18 @@ def test_the_folder_of_the_run_takes_files_of_the_script(writer_of, runs):
     assert writer.log_dir == str(run.log_dir) and runs()[0].status == "finished"
 
 
+def test_the_given_folder_is_there(writer_of, monkeypatch, tmp_path):
+    """With the first value, and empty: scripts save their models by its name, also without tracking."""
+    for name, mode in (("a", ""), ("b", "off")):
+        monkeypatch.setenv("RLA_MODE", mode)
+        with writer_of(f"runs/{name}") as writer:
+            writer.add_scalar("loss", 1.0, 0)
+            assert os.listdir(f"runs/{name}") == []
+    with writer_of("runs/c", write_to_disk=False) as writer:
+        writer.add_scalar("loss", 1.0, 0)
+    assert sorted(os.listdir("runs")) == ["a", "b"]
+
+
 def test_without_tracking_all_calls_are_taken(writer_of, monkeypatch, tmp_path):
     """RLA_MODE=off, or write_to_disk=False: log_dir is the given folder, for the script's own files."""
     monkeypatch.setenv("RLA_MODE", "off")
@@ -490,7 +502,7 @@ def test_without_tracking_all_calls_are_taken(writer_of, monkeypatch, tmp_path):
     writer.add_scalar("a", 1.0, 0)
     writer.add_histogram("h", np.arange(3))
     writer.add_embedding(np.zeros((2, 2)))
-    assert not os.path.exists("own")
+    assert os.listdir("own/x") == []
     assert writer.log_dir == "own/x" and os.path.isdir("own/x")
     writer.close()
     monkeypatch.delenv("RLA_MODE")
@@ -599,6 +611,20 @@ def test_secrets_in_the_table_are_masked(writer_of, runs, read_events):
     assert (run.hparams["net"], run.hparams["layers"], run.hparams["x"]) == ("Net(\n  (a): 1\n)", [64, 64], "a|b")
     data = b"".join(path.read_bytes() for path in run.tensorboard_dir.iterdir())
     assert b"|layers|[64, 64]|" in data and b"s3cr3t" not in data and b"123456789" not in data
+
+
+def test_texts_in_the_table_stay_texts(writer_of, runs):
+    """Python reads names such as 2024_01 as numbers; a script that prints numbers does not write them so."""
+    texts = {"a": "2024_01", "b": "64_64", "c": "0x10", "d": "'quoted'", "e": "...", "f": "1j", "g": "b'x'", "h": "1#x"}
+    values = {"i": 1e-05, "j": (64, 64), "k": None, "l": True, "m": -5, "n": {"x": [1, 2.5]}, "o": float("inf")}
+    rows = "".join(f"\n|{key}|{value}|" for key, value in (texts | values).items())
+    with writer_of("runs/a") as writer:
+        writer.add_text("hyperparameters", f"|param|value|\n|-|-|{rows}")
+    found = runs()[0].hparams
+    assert {key: found[key] for key in texts} == texts
+    assert (found["i"], [*found["j"]], found["k"], found["l"], found["m"], found["o"]) == (
+        *(1e-05, [64, 64], None, True, -5, float("inf")),
+    )
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
