@@ -16,7 +16,7 @@ import types
 from typing import TYPE_CHECKING, Any
 
 from rla_hooks.integrations._wandb import charts as plot
-from rla_hooks.integrations._wandb import data_types, errors, util
+from rla_hooks.integrations._wandb import data_types, errors, missing, util
 from rla_hooks.integrations._wandb.charts import plot_table, visualize
 from rla_hooks.integrations._wandb.config import Config
 from rla_hooks.integrations._wandb.data_types import (
@@ -79,8 +79,25 @@ class _Module(types.ModuleType):
         present = _runs.present
         return NoSummary() if present is None else present.summary
 
+    def __getattr__(self, name: str) -> Any:
+        advice = ""
+        if name in ("integration", "keras", "lightning", "sb3", "sklearn", "xgboost", "lightgbm", "fastai"):
+            advice = ". rla_hooks has a hook for each framework in its place: docs/frameworks.md"
+        raise AttributeError(f"{self.__name__} has no {name!r}{advice}")
+
 
 sys.modules[__name__].__class__ = _Module
+
+
+# What scripts reach through the package, in annotations and before ``init``.
+tensorboard = types.SimpleNamespace(patch=_runs.sync_tensorboard, unpatch=lambda: None)
+gym = types.SimpleNamespace(monitor=missing.tell_monitor)
+sdk = wandb_sdk = types.SimpleNamespace(
+    wandb_run=types.SimpleNamespace(Run=Run),
+    wandb_config=types.SimpleNamespace(Config=Config),
+    wandb_summary=types.SimpleNamespace(Summary=Summary),
+    data_types=data_types,
+)
 
 
 class Settings(types.SimpleNamespace):
@@ -113,6 +130,7 @@ def init(
     sync_tensorboard: bool | None = None,
     monitor_gym: bool | None = None,
     settings: Any = None,
+    magic: Any = None,
     **options: Any,
 ) -> Run:
     """Start a run, and return it; in a tracked call or block, join its run.

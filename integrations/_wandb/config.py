@@ -45,7 +45,7 @@ class Config:
 
     def update(self, d: Any, allow_val_change: bool | None = None) -> None:
         """Set the values of a mapping, a Namespace, a dataclass or a YAML file. Of a mistake nothing is set."""
-        values = parse(d)
+        values = {key: _copied(value) for key, value in parse(d).items()}
         if not (allow_val_change or "ipykernel" in sys.modules):
             for key, value in values.items():
                 self._check(key, value)
@@ -120,10 +120,10 @@ class Config:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy is a config of its own, of no run."""
-        return _copied, (dict(self._values),)
+        return _of_copy, (dict(self._values),)
 
 
-def _copied(values: dict[str, Any]) -> Config:
+def _of_copy(values: dict[str, Any]) -> Config:
     config = Config()
     config.update(values)
     return config
@@ -131,9 +131,29 @@ def _copied(values: dict[str, Any]) -> Config:
 
 def _differ(value: Any, other: Any) -> bool:
     try:
-        return bool(value != other)
-    except Exception:  # arrays, and what an object of the user's raises
+        return not _alike(value, other)
+    except Exception:  # of an object of the user's
         return value is not other
+
+
+def _alike(value: Any, other: Any) -> bool:
+    """Whether two values are the same for a config: NaN is NaN, arrays are compared number by number."""
+    if value is other:
+        return True
+    if isinstance(value, Mapping) and isinstance(other, Mapping):
+        return value.keys() == other.keys() and all(_alike(value[key], other[key]) for key in value)
+    if isinstance(value, (list, tuple)) and isinstance(other, (list, tuple)):
+        return len(value) == len(other) and all(map(_alike, value, other))
+    if hasattr(value, "tolist") and hasattr(other, "tolist"):
+        return _alike(value.tolist(), other.tolist())
+    return bool(value == other) or bool(value != value and other != other)
+
+
+def _copied(value: Any) -> Any:
+    """Return a value that does not change with the one that the script has."""
+    if type(value) is dict:
+        return {key: _copied(each) for key, each in value.items()}
+    return [*map(_copied, value)] if type(value) is list else value
 
 
 def parse(given: Any) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from rla_hooks.integrations._wandb import starting
+from rla_hooks.integrations._wandb.starting import one_line
 from rla_hooks.integrations._wandb.util import generate_id
 
 from rla_hooks import hooks
@@ -40,7 +42,7 @@ class Facts:
     @name.setter
     def name(self, name: str) -> None:
         self._given = {**self._given, "name": str(name)}
-        self._run.set_title(" ".join(str(name).split()))
+        self._run.set_title(one_line(name))
 
     @property
     def notes(self) -> str | None:
@@ -48,9 +50,9 @@ class Facts:
         return None if note is None else str(note)
 
     @notes.setter
-    def notes(self, notes: str) -> None:
+    def notes(self, notes: str | None) -> None:
         self._given = {**self._given, "notes": notes}
-        self._run.set_note(str(notes))
+        self._run.set_note("" if notes is None else str(notes)[:100_000])
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -59,8 +61,9 @@ class Facts:
 
     @tags.setter
     def tags(self, tags: Any) -> None:
-        wanted = tuple(map(str, tags or ()))
-        self._run.tag(*(f"-{tag}" for tag in self.tags if tag not in wanted), *wanted)
+        wanted = tuple(filter(None, starting.tags_of({"tags": tags})))
+        before = starting.tags_of({"tags": self.tags})
+        self._run.tag(*(f"-{tag}" for tag in before if tag not in wanted), *wanted)
         self._given = {**self._given, "tags": wanted}
 
     @property

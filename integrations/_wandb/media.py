@@ -86,7 +86,11 @@ class Histogram(Media):
             self._values = as_array(sequence).astype(numpy.float64).ravel()
             finite = self._values[numpy.isfinite(self._values)]
             self._bins = min(num_bins, self.MAX_LENGTH)
-            np_histogram = numpy.histogram(finite, bins=self._bins)
+            try:
+                np_histogram = numpy.histogram(finite, bins=self._bins)
+            except ValueError:  # too close together, or too far apart, for so many bins: one of them
+                np_histogram = [len(finite)], [finite.min(), finite.max()]
+                self._values = None
         counts, edges = np_histogram
         self.histogram, self.bins = numpy.asarray(counts).tolist(), numpy.asarray(edges).tolist()
         if len(self.bins) != len(self.histogram) + 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import numbers
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from rla_hooks.errors import ConfigError
@@ -92,6 +93,10 @@ class DefinedMetrics:
             self._found[key] = self._exact.get(key) or next(fitting, None)
         return self._found[key]
 
+    def axes(self, row: Mapping[str, Any]) -> set[str]:
+        """Return the step metrics of a row's metrics."""
+        return {metric.step_metric for metric in map(self._of, row) if metric and metric.step_metric}
+
     def place(self, row: Mapping[str, Any], step: int) -> tuple[dict[str, Any], int]:
         """Return a row with the step metric that it lacks, and its time step: the step metric, if it has one for all.
 
@@ -107,6 +112,8 @@ class DefinedMetrics:
         defined = [self._of(key) for key in row if key not in axes]
         alike = len(axes) == 1 and all(metric is not None and metric.step_metric in axes for metric in defined)
         value = found.get(next(iter(axes))) if alike else None
+        with suppress(Exception):  # no number
+            value = to_scalar(value)
         if isinstance(value, numbers.Integral) or (isinstance(value, float) and value.is_integer()):
             return found, int(value)
         return found, step

@@ -93,6 +93,14 @@ class AlertLevel(enum.Enum):
     ERROR = "ERROR"
 
 
+def tell_monitor(*args: Any, **kwargs: Any) -> None:
+    told(
+        "monitor_gym",
+        "wandb.init: monitor_gym=True records no videos. Use track_episodes(env, video=...) of "
+        "rla_hooks.integrations.gymnasium, or wandb.log({'video': wandb.Video(path)}).",
+    )
+
+
 # --- sweeps ---------------------------------------------------------------------------------------------------------
 
 _sweeps: dict[str, dict[str, Any]] = {}  # the first value of each parameter, by the sweep's id

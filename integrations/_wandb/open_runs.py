@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import weakref
 from typing import Any
 
@@ -38,6 +40,8 @@ class OpenRuns:
         """Begin as a new program does."""
         self.newest: Run | None = None
         self._early = Config()  # what a script sets before init
+        self._syncs = False  # whether the next run gets what SummaryWriters get
+        self._lock, self._pid = threading.RLock(), os.getpid()
         self._ours: weakref.WeakSet[hooks.Run] = weakref.WeakSet()  # also those of the user's that were joined once
 
     @property
@@ -57,7 +61,14 @@ class OpenRuns:
             raise UsageError(f"wandb.{what} was called without a run. Call wandb.init() before.")
         return run
 
-    def init(
+    def init(self, *arguments: Any) -> Run:
+        """See ``init`` in integrations/wandb.py."""
+        if self._pid != os.getpid():  # another thread of the parent may have held it at the fork
+            self._lock, self._pid = threading.RLock(), os.getpid()
+        with self._lock:  # else a thread takes the run that another one starts for the user's own
+            return self._init(*arguments)
+
+    def _init(
         self,
         given: dict[str, Any],
         config: Any,
@@ -68,7 +79,6 @@ class OpenRuns:
         monitors: bool,
         options: dict[str, Any],
     ) -> Run:
-        """See ``init`` in integrations/wandb.py."""
         if reinit not in (*_NEW, *_OLD):
             raise UsageError(f"reinit is {reinit!r}. Known: True, False, {', '.join(map(str, (*_NEW, *_OLD)[1:]))}.")
         values = self._values(config, keys)
@@ -83,15 +93,20 @@ class OpenRuns:
         run = self._open(given, values, options)
         if present is None or reinit != "create_new":
             self.newest = run
-        if syncs:
+        if syncs or self._syncs:
+            self._syncs = False
             run.mirror_tensorboard()
         if monitors and not run.disabled:
-            missing.told(
-                "monitor_gym",
-                "wandb.init: monitor_gym=True records no videos. Use track_episodes(env, video=...) of "
-                "rla_hooks.integrations.gymnasium, or wandb.log({'video': wandb.Video(path)}).",
-            )
+            missing.tell_monitor()
         return run
+
+    def sync_tensorboard(self, *args: Any, **kwargs: Any) -> None:
+        """Give the present run, or the next one, what SummaryWriters get."""
+        present = self.present
+        if present is None:
+            self._syncs = True
+        else:
+            present.mirror_tensorboard()
 
     def _values(self, config: Any, keys: tuple[list[str] | None, list[str] | None]) -> dict[str, Any]:
         include, exclude = keys
@@ -123,4 +138,4 @@ class OpenRuns:
         if given.get("notes"):
             run.set_note(str(given["notes"]), append=True)
         if given.get("name") and not run.settings.labels.title:
-            run.set_title(" ".join(str(given["name"]).split()))
+            run.set_title(starting.one_line(given["name"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 import threading
@@ -24,6 +25,7 @@ from rla_hooks.endings import FAILED, FINISHED
 from rla_hooks.errors import WarnOnce
 
 _PLAIN = frozenset([float, int, str, bool])  # what a row takes as it is
+_MOST_STEPS = 2**63
 
 
 class Run(Facts):
@@ -41,15 +43,18 @@ class Run(Facts):
         self._may_go_back = last is not None  # the first ``step=`` after a resume: to where the script goes on
         self._is_open = False  # whether a row waits for further values
         self._metrics = DefinedMetrics()
+        self._unplaced: dict[str, Any] = {}  # values of the open row whose step_metric has not come yet
+        self._axes: dict[str, Any] = {}  # the step metrics that it has
         self._watched = Watched(run, lambda: self._step)
         self._results = Results(run)
         self._mirror: Mirror | None = None
         self.starting_step = self._step
-        self.is_finished = False
+        self.is_finished = self._has_ended = False
         self.config = config
         self.summary = Summary(run, self._metrics, result)
         config._bind(run, joined)
         run.at_end(self._at_end)
+        atexit.register(self._late_end)
 
     # --- rows -----------------------------------------------------------------------------------------------------
 
@@ -81,6 +86,12 @@ class Run(Facts):
         except (TypeError, ValueError, OverflowError):
             self._warn("step", f"wandb.log got step={step!r}, which is no whole number; the rows are counted instead.")
             return True
+        if not -_MOST_STEPS <= step < _MOST_STEPS:  # all later ones would be below it
+            self._warn(
+                "step",
+                f"wandb.log got a step of {step.bit_length()} bits, which no file holds; the rows are counted instead.",
+            )
+            return True
         if step < self._step and not self._may_go_back:
             self._warn(
                 "lower",
@@ -104,23 +115,48 @@ class Run(Facts):
         row, step = {**found.row, **self._watched.take()}, self._step
         if self._metrics:
             self._metrics.note(row)
-            row, step = self._metrics.place(row, step)
+            row, step = self._place(row, commits)
         found.write_media(self._run, self._results, step, self._warn)
         if commits and not self._is_open:
             if row:
                 self._run.log(row, step)
         else:
-            for key, value in row.items():
-                self._run.add_scalar(key, value, step)
+            self._add(row, step)
             self._is_open = True
         if commits:
             self._write_open_row()
+            self._axes = {}
             self._step += 1
+
+    def _place(self, row: dict[str, Any], commits: bool) -> tuple[dict[str, Any], int]:
+        """Return the values that can be written now, and their time step; others wait for their step_metric.
+
+        commits: nothing more comes for this row.
+        """
+        waiting, self._unplaced = self._unplaced, {}
+        if waiting.keys() & row.keys():  # each makes a row
+            self._add(*self._place(waiting, commits=True))
+            waiting = {}
+        row = waiting | row
+        axes = self._metrics.axes(row)
+        known = {name: self._axes[name] for name in axes if name in self._axes and name not in row}
+        found, step = self._metrics.place(row | known, self._step)
+        if not commits and not axes <= row.keys() | known.keys():
+            self._unplaced = row
+            return {}, step
+        self._axes |= {name: found[name] for name in axes if name in found}
+        return {key: value for key, value in found.items() if key not in known}, step
+
+    def _add(self, row: Mapping[str, Any], step: int) -> None:
+        for key, value in row.items():
+            self._run.add_scalar(key, value, step)
 
     def _write_open_row(self) -> None:
         if self._is_open:
+            if self._unplaced:
+                self._add(*self._place({}, commits=True))
             self._run.logger.settle()
-            self._is_open = False
+            self._is_open, self._axes = False, {}
 
     @property
     def step(self) -> int:
@@ -230,16 +266,24 @@ class Run(Facts):
             self._run.flush()
         else:
             self._run.finish(status, error)
+            self._late_end()
+
+    def _late_end(self) -> None:
+        """A run that is interrupted does not call :meth:`_at_end`."""
+        if not self._has_ended:
             self._at_end()
+            self._run.flush()
 
     def _at_end(self) -> None:
-        """What is left to do; the run calls it, too, but for one that is interrupted."""
+        """What is left to do, when the run ends."""
+        self._has_ended = True
+        atexit.unregister(self._late_end)
         if self._mirror is not None:
             self._mirror.stop()
         self._watched.remove()
         if os.getpid() == self._pid:
             self._write_open_row()
-            self.summary.keep()
+            self.summary.keep(is_end=True)
             try:
                 self._results.save_again()
             except OSError as error:
@@ -263,8 +307,23 @@ class Run(Facts):
     ) -> None:
         self._finish(FINISHED if error is None else hooks.ending_of(error), error)
 
+    def __deepcopy__(self, memo: Any) -> Run:
+        """Return itself, as wandb's does: a copy of an agent that has it logs to the same run."""
+        return self
+
+    def __copy__(self) -> Run:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """In another process it adds to the run, in files of its own."""
+        return _of_copy, (self._run, self.config, dict(self._given))
+
     def __repr__(self) -> str:
         return f"<wandb run {self.name!r}: {self._run!r}>"
+
+
+def _of_copy(run: hooks.Run, config: Config, given: dict[str, Any]) -> Run:
+    return Run(run, config, given, joined=True)
 
 
 def is_notebook() -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from rla_hooks.errors import ConfigError, warn
 from rla_hooks.hooks import OwnRun, Run
 
 _OVER = ("failed", "interrupted", "killed", "preempted")  # what resume=True goes on with
+_LONGEST_TAG, _LONGEST_NOTE = 100, 100_000  # characters
 
 
 def with_settings(given: dict[str, Any], settings: Any) -> dict[str, Any]:
@@ -81,14 +83,16 @@ def start(given: dict[str, Any], config: dict[str, Any], options: dict[str, Any]
         if absent:
             raise ConfigError(f"record has {absent[0]!r}. Known: {', '.join(config) or 'the config is empty'}.")
         record = {key: config[key] for key in record}
-    title = given.get("name")
+    title, group, notes = (given.get(name) for name in ("name", "group", "notes"))
     labels = {
-        "title": None if title is None else " ".join(str(title).split()),
-        "group": given.get("group"),
+        "title": None if title is None else one_line(title),
+        "group": None if group is None else one_line(group),
         "tags": tags_of(given),
-        "note": given.get("notes"),
+        "note": None if notes is None else str(notes)[:_LONGEST_NOTE],
     }
-    of_run = {"task": given.get("project"), "record": record, **labels, **options}
+    project = given.get("project")
+    task = None if project in (None, "") else str(project)
+    of_run = {"task": task, "record": record, **labels, **options}
     if given.get("dir") is not None and "log_root" not in options:
         of_run["log_root"] = Path(given["dir"]) / "rla_data"
     former = _former(OwnRun("wandb.init", _script(), **of_run), given)
@@ -102,9 +106,40 @@ def tags_of(given: Mapping[str, Any]) -> list[str]:
     """Return the tags, with the job type and the id."""
     tags = given.get("tags") or ()
     found = [tags] if isinstance(tags, str) else [*tags]
-    found += [each for each in (given.get("job_type"),) if each and each not in found]
-    found += [f"id:{given['id']}"] if given.get("id") else []
-    return [" ".join(str(each).split())[:100].lstrip("-") for each in found]
+    found += [each for each in (given.get("job_type"),) if each]
+    found = [as_tag(each) for each in found]
+    found += [id_tag(given["id"])] if given.get("id") else []
+    return [*dict.fromkeys(found)]
+
+
+def one_line(text: Any, longest: int = 500) -> str:
+    """Return a text as a label of a run may be: on one line, without what cannot be shown, and cut.
+
+    >>> one_line("a  long name", longest=8)
+    'a long n'
+    """
+    words = " ".join(str(text).split())
+    return "".join(char if char.isprintable() else "?" for char in words)[:longest].strip()
+
+
+def as_tag(text: Any) -> str:
+    """Return a text as a tag may be; empty where nothing of it may.
+
+    >>> as_tag("-first run")
+    'first run'
+    """
+    return one_line(str(text).lstrip("- \t\n"), _LONGEST_TAG)
+
+
+def id_tag(name: Any) -> str:
+    """Return the tag of an id. One that no tag can hold as it is ends with a hash, so that no two have the same.
+
+    >>> id_tag("8f2k1"), id_tag("x" * 200) == id_tag("x" * 201)
+    ('id:8f2k1', False)
+    """
+    text = f"id:{name}"
+    tag = as_tag(text)
+    return tag if tag == text else f"{tag[:80].strip()}~{zlib.crc32(text.encode('utf-8', 'backslashreplace')):08x}"
 
 
 def _script() -> str:
@@ -129,7 +164,7 @@ def _former(own: OwnRun, given: Mapping[str, Any]) -> Any:
     if not name:
         newest = found[-1] if found else None
         return newest if newest is not None and newest.status in _OVER and resume not in ("never", "must") else None
-    same = [run for run in found if f"id:{name}" in run.tags or run.id == name]
+    same = [run for run in found if id_tag(name) in run.tags or run.id == name]
     if resume == "never" and same:
         raise UsageError(f"resume is 'never', and there is a run of the id {name!r}: {same[-1].log_dir}.")
     if resume == "must" and not same:

@@ -44,7 +44,8 @@ class Table(Media):
             dataframe = given
         if dataframe is not None:
             self.columns: list[Any] = [*dataframe.columns]
-            given = dataframe.values.tolist()
+            # By columns, since the rows of one array are of one type: whole numbers would become floats.
+            given = zip(*(dataframe.iloc[:, place].tolist() for place in range(len(self.columns))))
         else:
             self.columns = ["Input", "Output", "Expected"] if columns is None else [*columns]
         self.data: list[list[Any]] = []
@@ -124,17 +125,20 @@ class Table(Media):
         text = io.StringIO(newline="")
         writer = csv.writer(text)
         writer.writerow(self.columns)
+        names = [re.sub(r"\W+", "_", str(name)) for name in self.columns]
+
+        def cell(value: Any, number: int, place: int) -> Any:
+            if isinstance(value, Media):
+                return _file(run, results, f"{key}/{names[place]}-row{number}", step, value)
+            return value.tolist() if hasattr(value, "tolist") else value
+
         for number, row in enumerate(self.data):
-            names = (re.sub(r"\W+", "_", str(name)) for name in self.columns)
-            placed = zip(names, row)
-            writer.writerow([_cell(run, results, f"{key}/{name}-row{number}", step, each) for name, each in placed])
+            writer.writerow([cell(value, number, place) for place, value in enumerate(row)])
         return results.write(key, step, ".csv", text.getvalue().encode("utf-8", "backslashreplace"))
 
 
-def _cell(run: Run, results: Results, key: str, step: int, value: Any) -> Any:
-    """Return what stands in the csv for a value: for media the file, below the results folder."""
-    if isinstance(value, Media):
-        path = value.write(run, results, key, step)
-        folder = results.folder
-        return "" if path is None or folder is None else path.relative_to(folder).as_posix()
-    return value.tolist() if hasattr(value, "tolist") else value
+def _file(run: Run, results: Results, key: str, step: int, media: Media) -> str:
+    """Return what stands in the csv for media: the file, below the results folder."""
+    path = media.write(run, results, key, step)
+    folder = results.folder
+    return "" if path is None or folder is None else path.relative_to(folder).as_posix()

@@ -6,10 +6,12 @@ test_wandb_scripts.py runs whole scripts.
 from __future__ import annotations
 
 import argparse
+import copy
 import csv
 import io
 import json
 import os
+import pickle
 import threading
 from pathlib import Path
 
@@ -91,6 +93,38 @@ def test_a_metric_may_have_an_axis_of_its_own(wandb, rows):
     assert [(step, len(row)) for step, row in rows()] == [(0, 1), (7, 2), (7, 2), (3, 3), (3, 2), (5, 2)]
 
 
+def test_the_parts_of_a_row_are_at_their_axis(wandb, rows):
+    """Also those that were logged before it; a part that comes after it does not have it twice."""
+    wandb.init(**PLAIN)
+    wandb.define_metric("*", step_metric="env_step")
+    for number in (1, 2):
+        wandb.log({"loss": number}, commit=False)
+        wandb.log({"acc": number}, commit=False)
+        wandb.log({"env_step": 10 * number})
+    wandb.log({"loss": 3}, step=5)
+    wandb.log({"env_step": numpy.array(50)}, step=5)
+    wandb.log({"acc": 6}, step=5)
+    wandb.log({"acc": 7}, step=6)
+    wandb.finish()
+    assert rows() == [
+        (10, {"loss": "1", "acc": "1", "env_step": "10"}),
+        (20, {"loss": "2", "acc": "2", "env_step": "20"}),
+        (50, {"loss": "3", "env_step": "50", "acc": "6"}),
+        (50, {"env_step": "50", "acc": "7"}),
+    ]
+
+
+def test_a_step_that_no_file_holds(wandb, rows, warnings_as_text):
+    """It is left out: the rows after it are not below it."""
+    wandb.init(**PLAIN)
+    wandb.log({"a": 1}, step=10**30)
+    wandb.log({"b": 2})
+    wandb.log({"a": 3}, step=7)
+    wandb.finish()
+    assert rows() == [(0, {"a": "1", "b": "2"}), (7, {"a": "3"})]
+    assert "a step of 100 bits" in warnings_as_text.pop() and not warnings_as_text
+
+
 def test_the_summary(wandb):
     """The last value of a metric, or what was defined, and what the script sets, which stands in run.json."""
     wandb.init(**PLAIN)
@@ -112,6 +146,29 @@ def test_the_summary(wandb):
     wandb.finish()
     own = {"best_epoch": 2, "test/acc": 0.3, "note": "a text"}
     assert rla.runs()[-1].result == {"loss": {"min": 1.0, "mean": 2.0}, "acc": {"best": 0.4}, **own}
+
+
+def test_a_summary_that_is_long(wandb, warnings_as_text):
+    """The short values stand in run.json, all of them in a file."""
+    torch = pytest.importorskip("torch")
+    wandb.init(**PLAIN)
+    wandb.summary["text"] = "x" * 20_000
+    wandb.summary.update({f"eval/return/{number}": number for number in range(500)} | {"array": torch.zeros(2000)})
+    wandb.finish()
+    saved = rla.runs()[-1]
+    assert 150 < len(saved.result) < 500 and "text" not in saved.result and saved.result["eval/return/0"] == 0
+    found = json.loads((saved.results_dir / "wandb-summary.json").read_text())
+    assert len(found) == 502 and found["eval/return/499"] == 499
+    assert "all of them are in wandb-summary.json" in warnings_as_text.pop() and not warnings_as_text
+
+
+def test_the_summary_of_an_interrupted_run(wandb):
+    """It is that of its last row."""
+    with pytest.raises(KeyboardInterrupt), wandb.init(**PLAIN):
+        wandb.define_metric("loss", summary="min")
+        wandb.log({"loss": 2.0})
+        raise KeyboardInterrupt
+    assert (rla.runs()[-1].status, rla.runs()[-1].result) == ("interrupted", {"loss": {"min": 2.0}})
 
 
 def test_metrics_that_cannot_be_defined_so(wandb):
@@ -157,7 +214,68 @@ def test_a_value_is_changed_only_on_request(wandb):
         wandb.config.update(5)
 
 
+def test_the_same_values_again_are_no_change(wandb):
+    """NaN and arrays among them. A value does not change with the script's object, and an update sees that it has."""
+    values = {"nan": float("nan"), "array": numpy.array([1.0, numpy.nan]), "net": {"sizes": [64, float("nan")]}}
+    run = wandb.init(config=values, **PLAIN)
+    run.config.update({"nan": float("nan"), "array": numpy.array([1.0, numpy.nan]), "net": {"sizes": (64, numpy.nan)}})
+    values["net"]["sizes"][0] = 32
+    assert run.config.net["sizes"][0] == 64
+    with pytest.raises(wandb.errors.ConfigError):
+        run.config.update({"array": numpy.array([2.0, numpy.nan])})
+    run.config.update(values, allow_val_change=True)
+    run.finish()
+    assert rla.runs()[-1].hparams["net.sizes"][0] == 32
+
+
 # --- the run ----------------------------------------------------------------------------------------------------------
+
+
+def test_labels_of_all_kinds(wandb):
+    """They are made such that a run may have them, at the start and later: no training ends for a name."""
+    odd = "-long " + 30 * "name "
+    options = {"project": 7, "name": "x" * 600, "group": 5, "notes": 6, "tags": [odd, 3, "a\x1bb"], "magic": True}
+    run = wandb.init(**options, **PLAIN)
+    saved = rla.runs()[-1]
+    assert (saved.task, len(saved.title), saved.group, saved.note) == ("7", 500, "5", "6")
+    assert saved.tags == [odd[1:].strip()[:100].strip(), "3", "a?b"]
+    run.tags, run.name, run.notes = (odd, "", "late"), "y" * 600, None
+    saved = rla.runs()[-1]
+    assert (sorted(saved.tags), len(saved.title)) == (sorted([odd[1:].strip()[:100].strip(), "late"]), 500)
+    run.finish()
+
+
+def test_a_copy_of_what_has_the_run(wandb):
+    """A deep copy logs to the same run; a pickled one, in a process that was spawned, to a file beside."""
+    run = wandb.init(config={"lr": 0.1}, **PLAIN)
+    agent = {"logger": run, "weights": [1.0]}
+    assert copy.deepcopy(agent)["logger"] is copy.copy(run) is run
+    other = pickle.loads(pickle.dumps(run))
+    other.log({"x": 1})
+    other.finish()
+    run.log({"x": 2})
+    assert (other.config.lr, other.id) == (0.1, run.id) and rla.runs()[-1].status == "running"
+    run.finish()
+    (saved,) = rla.runs()
+    assert sorted(saved.metrics()["x"].tolist()) == [1, 2] and saved.hparams == {"lr": 0.1}
+
+
+def test_runs_of_several_threads(wandb):
+    """None joins that of another."""
+    barrier = threading.Barrier(4)
+
+    def train(number):
+        barrier.wait()
+        with wandb.init(project="p", reinit="create_new", config={"n": number}, **PLAIN) as run:
+            run.log({"x": number})
+
+    threads = [threading.Thread(target=train, args=[number]) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found = sorted((run.hparams["n"], run.last["x"], run.status) for run in rla.runs())
+    assert found == [(number, number, "finished") for number in range(4)]
 
 
 def test_what_a_run_tells_of_itself(wandb):
@@ -317,6 +435,16 @@ def test_a_run_goes_on_by_its_id(wandb, rows):
     assert [step for step, _ in rows()] == [0, 1, 1, 2], "the script goes on at a checkpoint of its own"
 
 
+@pytest.mark.parametrize("id", ["z" * 120, "a  b", "-a\tb", "\x1b漢字", 5, "0123456789abcdef" * 3])
+def test_ids_of_all_kinds(wandb, id):
+    """A run is found by each, and by no other."""
+    wandb.init(id=id, **PLAIN).finish()
+    wandb.init(id=f"{id}1", resume="allow", **PLAIN).finish()
+    run = wandb.init(id=id, resume="must", **PLAIN)
+    assert run.resumed and len(rla.runs()) == 2
+    run.finish()
+
+
 def test_whether_a_run_may_go_on(wandb):
     """As wandb's words say."""
     wandb.init(id="a", **PLAIN).finish()
@@ -458,6 +586,15 @@ def test_tables(wandb, media):
         table.get_column("c")
 
 
+def test_a_data_frame_keeps_its_values(wandb):
+    """Whole numbers beside floats, and dates."""
+    pandas = pytest.importorskip("pandas")
+    dates = pandas.to_datetime(["2020-01-01", "2021-01-01"])
+    frame = pandas.DataFrame({"n": [1, 2**60 + 1], "x": [0.5, 1.5], "when": dates})
+    assert wandb.Table(dataframe=frame).data == [[1, 0.5, dates[0]], [2**60 + 1, 1.5, dates[1]]]
+    assert wandb.Table(dataframe=frame[["when"]]).data == [[dates[0]], [dates[1]]]
+
+
 def test_charts(wandb, media):
     """Each becomes a figure and its table."""
     table = wandb.Table(columns=["x", "y", "name"], data=[[0, 1.0, "a"], [1, 0.5, "b"], [2, 0.2, "a"]])
@@ -483,12 +620,14 @@ def test_numbers_that_are_many(wandb):
     wandb.init(writers=[memory], backup="none")
     counts = numpy.histogram([1.0, 2.0, 2.0], bins=2)
     values = {"own": wandb.Histogram([1, 2, 3], num_bins=3), "counted": wandb.Histogram(np_histogram=counts)}
+    values["close"] = wandb.Histogram([1e16, 1e16 + 2])  # numbers between which there are no 64 others
     wandb.log({**values, "array": numpy.arange(40), "list": [1, 2.5], "one": numpy.array([4.0]), "empty": []}, step=7)
     wandb.finish()
     shown = {event.tag: event for event in memory.media if event.tag != "hyperparameters"}
     assert {tag: event.content.number for tag, event in shown.items()} == {
         "own": 3,
         "counted": 3,
+        "close": 2,
         "array": 40,
         "list": 2,
     }
@@ -600,6 +739,27 @@ def test_what_is_missing_says_once_what_to_use(wandb, warnings_as_text):
     told = [text.partition(":")[0] for text in warnings_as_text]
     assert told == ["wandb.init", "wandb.Artifact", "wandb.Api", "wandb.alert"]
     warnings_as_text.clear()
+
+
+def test_what_scripts_reach_through_the_package(wandb, rows, warnings_as_text, tmp_path):
+    """``tensorboard.patch`` before and after init, the type of a run, a hint for what other hooks do."""
+    writers = pytest.importorskip("tensorboardX")
+    for before in (True, False):
+        if before:
+            wandb.tensorboard.patch(root_logdir="logs", pytorch=True)
+        run = wandb.init(**PLAIN)
+        if not before:
+            wandb.tensorboard.patch(save=False)
+        with writers.SummaryWriter(str(tmp_path / "events")) as writer:
+            writer.add_scalar("loss", 0.5, 3)
+        run.finish()
+        assert rows() == [(3, {"loss": "0.5"})]
+    assert wandb.sdk.wandb_run.Run is wandb.Run is type(run)
+    wandb.gym.monitor()
+    assert "track_episodes" in warnings_as_text.pop()
+    with pytest.raises(AttributeError, match=r"no 'integration'\. rla_hooks has a hook for each framework"):
+        wandb.integration  # noqa: B018
+    assert not hasattr(wandb, "absent")
 
 
 def test_a_sweep_calls_its_function_once(wandb, warnings_as_text):
