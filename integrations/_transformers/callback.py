@@ -49,6 +49,7 @@ class CallbackHooks:
         self._names = _Names()
         self._is_training = False
         self._watched: Any = None  # the run whose end is told of a training that has not ended
+        self._early: list[tuple[Run, dict[str, Any], int]] = []  # rows that wait for the training of a resumed run
 
     @property
     def run(self) -> Run:
@@ -78,6 +79,7 @@ class CallbackHooks:
         if state.is_world_process_zero:
             run = handle.ensure_started()
             self._watch_end(run)
+            self._forget_early()
             if state.global_step:
                 resume.tell(run, args, state, self._warn)
             with self._tolerant("the arguments of the Trainer"):
@@ -139,23 +141,34 @@ class CallbackHooks:
             names = self._names
             values = {names[key]: value for key, value in logs.items()}
             run = self._find().ensure_started()
-            if self._waits_for_training(run):
-                return
-            run.log(hooks.flat(values), state.global_step)
+            self._log(run, hooks.flat(values), state.global_step)
             self._listing.row_logged(state.global_step, logs)
 
     def on_predict(self, args: Any, state: Any, control: Any, metrics: Any, **kwargs: Any) -> None:
         """A Trainer that only predicts makes no run of its own."""
         run = self._find().run
-        if run is not None and metrics and state.is_world_process_zero and not self._waits_for_training(run):
-            run.log(hooks.flat({self._names[key]: value for key, value in metrics.items()}), state.global_step)
+        if run is not None and metrics and state.is_world_process_zero:
+            values = {self._names[key]: value for key, value in metrics.items()}
+            self._log(run, hooks.flat(values), state.global_step)
 
-    def _waits_for_training(self, run: Run) -> bool:
-        """Whether a row comes before the training of a resumed run: it would be in the way of the cut."""
+    def _log(self, run: Run, values: dict[str, Any], step: int) -> None:
+        """Log a row. One before the training of a resumed run waits: it would be in the way of the cut."""
         if self._is_training or not run.awaits_checkpoint:
-            return False
-        self._warn("early", "an evaluate before train() of a resumed run logs no row: the curve goes on with train().")
-        return True
+            run.log(values, step)
+            return
+        if not self._early:
+            run.at_end(self._log_early)  # no training has come
+        self._early.append((run, values, step))
+
+    def _log_early(self) -> None:
+        early, self._early = self._early, []
+        for run, values, step in early:
+            run.log(values, step)
+
+    def _forget_early(self) -> None:
+        if self._early:
+            self._early = []
+            self._warn("early", "an evaluate before train() of a resumed run logs no row: the curve goes on with it.")
 
     def _is_second(self, logs: Any) -> bool:
         """Whether another RLACallback has logged this row to the same run."""

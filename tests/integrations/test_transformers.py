@@ -247,7 +247,13 @@ def main():
     made.train(resume_from_checkpoint=rla.latest_checkpoint(rla.current_run()))
     history(made)
 
+@rla.track(task="t")
+def look():
+    trainer(RLACallback()).evaluate()  # no training comes
+
 main()
+if sys.argv[1] == "live":
+    look.fork("latest")
 """
 
 
@@ -255,7 +261,10 @@ def test_the_rows_of_an_epochs_end_belong_to_the_checkpoint_of_its_last_step(tra
     """They come after it, and a training that goes on from there does not log them again."""
     train(tmp_path, EPOCHS, "die")
     done = train(tmp_path, EPOCHS, "live")
-    (run,) = done.runs
+    run, look = done.runs
+    assert done.code == 0 and rows_of(look)[:-1] == rows_of(run)[:-1] and "eval/loss" in rows_of(look)[-1], (
+        "without that of the end"
+    )
     assert run.info["restarts"][0]["step"] == 6 and rows_of(run)[2:] == expected(done.history), done.said
     assert [row["time-step"] for row in rows_of(run)] == [6, 6, 12, 12, 12]
     assert rla.latest_checkpoint(run).is_symlink()
