@@ -104,6 +104,14 @@ def test_the_status_is_noted_at_once(program):
     assert "then: preempted" in said and run.status == "preempted" and run.info["reported"]
 
 
+def test_a_kill_in_the_grace_time_hides_no_row(program):
+    """run.json was written at the signal, so rows, step and last values are those of the files."""
+    body = "rla.log({'a': 7}, step=3000); os.kill(HERE, signal.SIGKILL)"
+    code, _, (run,) = program(ASKS, signal.SIGTERM, body=body)
+    assert (code, run.status, run.last) == (-signal.SIGKILL, "preempted", {"a": 7})
+    assert run.info["last_step"] == 3000 and run.info["rows"] > 4
+
+
 def test_a_second_signal_ends_the_process(program, tmp_path):
     """It dies of that signal at once, with all rows and the status; the first one, sent twice at once, counts once."""
     source = """

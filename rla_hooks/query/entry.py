@@ -101,8 +101,12 @@ def _load(folder: str, name: str) -> tuple[dict[str, Any], str | None]:
 
 
 def is_complete(run_json: dict[str, Any], status: str) -> bool:
-    """Whether run.json has all that there is of the rows of a run: it has ended, and nobody adds rows since then."""
-    return not is_running(status) and status != KILLED and not run_json.get("appending")
+    """Whether run.json has all that there is of the rows of a run: it has ended, and nobody adds rows since then.
+
+    A status that was only reported is no end: rows may come after it, as in the grace time of a preemption.
+    """
+    is_over = not is_running(status) and status != KILLED and not run_json.get("reported")
+    return is_over and not run_json.get("appending")
 
 
 def status_of(run_json: dict[str, Any], paths: RunPaths) -> str:

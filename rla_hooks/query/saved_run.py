@@ -186,7 +186,8 @@ class SavedRun:
     def info(self) -> dict[str, Any]:
         """run.json; with ``rows``, ``last_step`` and ``last`` of its files where run.json does not tell.
 
-        That is where it is running, was killed, is of RLA, or somebody adds rows to it by ``rla.open``.
+        That is where it is running, was killed (also after a hook, or a signal, had reported its end), is of RLA, or
+        somebody adds rows to it by ``rla.open``.
         """
         if self.run_json and is_complete(self.run_json, self.status):
             return self.run_json
