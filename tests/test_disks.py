@@ -359,3 +359,16 @@ def test_what_is_imported_late_may_find_no_file_handle(tmp_path):
     """The first figure and the first checkpoint import their code then: that stops no training, either."""
     done = subprocess.run([sys.executable, "-c", WITHOUT_HANDLES, str(tmp_path)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_hyper_parameters_that_find_no_room_are_written_at_the_end(mounted, warnings_as_text):
+    """If there is room then: those of a hook come while the run is open."""
+    disk = FullTmpfs(mounted)
+    run = started(disk)
+    disk.spoil()
+    run.add_hyper_params({"width": 64})
+    disk.mend()
+    run.finish()
+    assert json.loads((run.log_dir / "parameter.json").read_text())["width"] == 64
+    assert "parameter.json could not be written" in warnings_as_text.pop()
+    warnings_as_text.clear()

@@ -57,6 +57,7 @@ class RunFiles:
         self._hyper_parameters, self._custom_data = hyper_parameters, custom_data
         self.record = record
         self._told: set[str] = set()
+        self._lacks_parameters = False  # whether parameter.json could not be written
 
     @property
     def _paths(self) -> RunPaths:
@@ -119,8 +120,8 @@ class RunFiles:
                 labels.change(self._paths.labels_json, self._settings.labels)
 
     def save_missing(self) -> None:
-        """Write the small files that could not be written at the start, if there is room now."""
-        if not os.path.lexists(self._paths.parameter_json):
+        """Write the small files that could not be written, if there is room now."""
+        if self._lacks_parameters or not os.path.lexists(self._paths.parameter_json):
             self.save_parameters()
         if not os.path.lexists(self._paths.labels_json):
             self._save_labels()
@@ -240,10 +241,12 @@ class RunFiles:
         """Write parameter.json, and the tables of hyper-parameters in TensorBoard."""
         if not self._ownership.is_writing:
             return
+        self._lacks_parameters = True
         with self._guard.warn_on_error("parameter.json"):
             with locked(self._paths.parameter_json):
                 parameters = archive.all_parameters(self._hyper_parameters.flat(), self._paths)
                 write_json(self._paths.parameter_json, parameters)
+            self._lacks_parameters = False
             if shortened := ", ".join(self._hyper_parameters.shortened[:10]):
                 self._tell_once(f"parameter.json has only the beginning of these long hyper-parameters: {shortened}")
             self._logger.write_media("hyperparameters", parameter_tables.text(parameters), step=0)
