@@ -324,7 +324,8 @@ class SummaryWriter:
 
         It ends as failed or interrupted where an exception is on its way. A later call of a method goes on with it.
         """
-        self._close(sys.exc_info()[1])
+        error = sys.exc_info()[1]
+        self._close(None if isinstance(error, StopIteration) else error)  # data that has come to its end
 
     def _close(self, error: BaseException | None) -> None:
         if not self._is_closed:

@@ -393,6 +393,19 @@ def test_close_knows_the_exception_that_is_on_its_way(writer_of, runs):
     assert runs()[0].status == "interrupted"
 
 
+def test_close_where_the_data_has_ended(writer_of, runs):
+    """StopIteration, which a loop handles, is no failure."""
+    writer = writer_of("runs/a")
+    batches = iter([1.0])
+    while True:
+        try:
+            writer.add_scalar("loss", next(batches), 0)
+        except StopIteration:
+            writer.close()
+            break
+    assert runs()[0].status == "finished"
+
+
 def test_a_closed_writer_can_be_used_again(writer_of, runs, end_of_process):
     """As torch's: the same run goes on, and ends with the program or the next close."""
     writer = writer_of("runs/a")
