@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 from tensorboard.compat.proto.event_pb2 import Event
-from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
 from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo, SessionStartInfo
 from tensorboard.plugins.mesh.plugin_data_pb2 import MeshPluginData
 from tensorboard.plugins.pr_curve.plugin_data_pb2 import PrCurvePluginData
 from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
@@ -140,14 +141,23 @@ def test_a_raw_histogram(run, values):
         run.add_histogram_raw("bad", 0, 4, 3, 6, 14, [1, 5], [1], 2)
 
 
+def _hparams_message(tag, **content):
+    """What TensorBoard's own writer of hyper-parameters makes, which needs TensorFlow."""
+    plugin = SummaryMetadata.PluginData(
+        plugin_name="hparams", content=HParamsPluginData(version=0, **content).SerializeToString()
+    )
+    return Summary(value=[Summary.Value(tag=tag, metadata=SummaryMetadata(plugin_data=plugin))])
+
+
 def test_messages_of_tensorboard(run, values, read_rows):
     """Scalars in them are rows, hyper-parameters are the run's, the rest stands in the event file."""
-    from tensorboard.plugins.hparams import summary as hparams
-
+    started, ended = SessionStartInfo(), SessionEndInfo(status=1)
+    started.hparams["lr"].number_value = 0.1
+    started.hparams["name"].string_value = "x"
     run.add_summary(Summary(value=[Summary.Value(tag="loss", simple_value=0.5)]), 3)
     run.add_event(Event(step=4, summary=Summary(value=[Summary.Value(tag="other", tensor={"float_val": [1.0]})])))
-    for message in (hparams.session_start_pb({"lr": 0.1, "name": "x"}), hparams.session_end_pb(1)):
-        run.add_summary(message)
+    run.add_summary(_hparams_message("_hparams_/session_start_info", session_start_info=started))
+    run.add_summary(_hparams_message("_hparams_/session_end_info", session_end_info=ended))
     run.add_event(Event(graph_def=b""), 1)
     assert [(row["time-step"], row["loss"]) for row in read_rows(run.paths.progress_csv)] == [("3", "0.5")]
     assert values()["other"][0] == 4 and run.parameters() == {"lr": 0.1, "name": "x"}
