@@ -104,6 +104,8 @@ class TrackEpisodes(Recorded, gymnasium.Wrapper, gymnasium.utils.RecordConstruct
         if self._rla_shared is not None:
             tracker.describe(lambda: describe(self.env, seed))
             if self._rla_shared is not before:
+                if before is not None:
+                    before.members.discard(self)
                 self._rla_shared.members.add(self)
                 self._rla_number = self._rla_shared.take_numbers(1)
             if tracker.begin_film(0, self._rla_number, self.metadata):

@@ -7,6 +7,7 @@ out not to be the best one has cost no encoder, if it was short.
 
 from __future__ import annotations
 
+import atexit
 import os
 import subprocess
 import tempfile
@@ -119,6 +120,7 @@ class Ffmpeg:
         self._even = size[0] % 2, size[1] % 2  # columns and rows to add: H.264 takes even numbers of both
         width, height = size[0] + self._even[0], size[1] + self._even[1]
         self._file = atomic.temporary_name(folder)
+        self._pid = os.getpid()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  # a pipe that nobody reads could block it
         command = [program, "-y", "-v", "error", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}"]
         command += ["-r", f"{fps:g}", "-i", "-", "-an", "-pix_fmt", "yuv420p", "-preset", "veryfast", "-threads", "2"]
@@ -161,6 +163,8 @@ class Ffmpeg:
     def abort(self, patience: float = 0) -> str:
         """End it, remove what it has written, and return what it has said. patience: seconds to wait before."""
         self.close_pipe()
+        if self._pid != os.getpid():
+            return "this is a copy in a forked process"  # the film goes on in the one that has begun it
         try:
             self._process.wait(patience)
         except subprocess.TimeoutExpired:
@@ -193,6 +197,13 @@ def _close_pipes() -> None:
     """A forked child has copies of the pipes: while they are open, ffmpeg waits for more frames."""
     for each in list(_running):
         each.close_pipe()
+
+
+@atexit.register
+def _abort_all() -> None:
+    """The program ends in the middle of an episode, by Ctrl-C, say: no temporary file is to stay."""
+    for each in list(_running):
+        each.abort()
 
 
 if hasattr(os, "register_at_fork"):

@@ -10,41 +10,16 @@ from typing import Any
 
 import numpy
 from rla_hooks.integrations._gymnasium.film import Film
-from rla_hooks.integrations._gymnasium.videos import AT_ONCE, Shelf, Videos
+from rla_hooks.integrations._gymnasium.shared import Shared
+from rla_hooks.integrations._gymnasium.videos import AT_ONCE, Videos
 
 from rla_hooks.hooks import Handle, OwnRun, Run, WarnOnce, attach_or_plan, open_run
 
 _SUCCESS = "is_success", "success"
 
 
-class Shared:
-    """What all environments of one name have in common in a run: environments of one training count together."""
-
-    def __init__(self, run: Run, name: str):
-        self.made = 0  # steps; not those of the present episode of a member
-        self.members: weakref.WeakSet[Any] = weakref.WeakSet()  # the wrappers of single environments
-        self.episodes = 0
-        self.is_described = False
-        self.warn = WarnOnce()
-        self.shelf = Shelf(name)
-        if run.is_resumed and run.record is not None:  # go on where the rows end
-            content = run.record.content
-            self.made = int(content.get("last_step") or 0)
-            self.episodes = int(content.get("last", {}).get(f"{name}/number", -1)) + 1
-
-    @property
-    def steps(self) -> int:
-        """The steps that all environments have made. A single one counts by itself, which costs less at each step."""
-        return self.made + sum(max(int(member._rla_length), 0) for member in self.members)
-
-    def take_numbers(self, count: int) -> int:
-        """Return the first of so many numbers for new episodes."""
-        number = self.episodes
-        self.episodes += count
-        return number
-
-
 _shared: weakref.WeakKeyDictionary[Run, dict[str, Shared]] = weakref.WeakKeyDictionary()
+_own_runs: weakref.WeakKeyDictionary[Handle, dict[str, Any]] = weakref.WeakKeyDictionary()  # created here, by options
 
 
 class Tracker:
@@ -104,13 +79,31 @@ class Tracker:
         if run is not None and self._own.given:
             given = ", ".join(self._own.given)
             self.warn("options", f"{self.hook} joins the run that is open: {given} are of no use to it and left out.")
-        if run is not None or self._handle is None:
+        if run is not None:
             self._handle = attach_or_plan(self._own, tell=False)
+        elif self._handle is None:
+            self._handle = self._of_others() or attach_or_plan(self._own, tell=False)
+            _own_runs[self._handle] = dict(self._own.options)
             planned = self._handle.resolve()
             if planned.made_by_hook:
                 planned.quiet_stdout()  # a table for each episode hides what the script prints
         run = self._handle.ensure_started()
         return run if run.is_writing else None
+
+    def _of_others(self) -> Handle | None:
+        """Return the run that another environment of the same training has created.
+
+        Environments that train together, those of a DummyVecEnv, say, are all reset before one of them is stepped.
+        """
+        handle: Handle
+        for handle, options in reversed([*_own_runs.items()]):
+            run = handle.run
+            if run is None or not run.is_writing or run.status != "running" or options != self._own.options:
+                continue
+            shared = _shared.get(run, {}).get(self.name)
+            if shared is None or shared.steps_here == 0:
+                return handle
+        return None
 
     def _tell_worker(self) -> None:
         """Say once that nothing is recorded; of the workers of an AsyncVectorEnv the first one says it."""
@@ -155,8 +148,9 @@ class Tracker:
 
     def row(self, total: float, length: int, seconds: float, number: int, info: Any, index: int | None = None) -> None:
         """Log a row for an episode that has ended. info, index: as :func:`success_of` takes them."""
-        if self.run is None:
+        if self.run is None or self.shared is None:
             return
+        number = self.shared.number(number)
         if total != total:
             self.warn("nan", f"the return of episode {number} is NaN: the environment has given such a reward.")
         values = dict(zip(self.keys, (total, length, seconds, number)))
@@ -205,10 +199,10 @@ class Tracker:
 
     def begin_film(self, index: int, number: int, metadata: Mapping[str, Any]) -> bool:
         """Film the episode of this number in the sub-environment ``index``, if it is chosen; return whether it is."""
-        if self.run is None or not self.videos.words:
+        if self.run is None or self.shared is None or not self.videos.words:
             return False
         try:
-            chosen = self.videos.is_chosen(number)
+            chosen = self.videos.is_chosen(self.shared.number(number))
             if (chosen or (self.videos.films_all and index == 0)) and len(self.films) < AT_ONCE:
                 self.films[index] = self.videos.film(self.run, metadata.get("render_fps")), number, chosen
         except Exception as error:
@@ -230,10 +224,15 @@ class Tracker:
         if index not in self.films or self.run is None or self.shared is None:
             return
         film, number, chosen = self.films.pop(index)
+        shared = self.shared
         try:
-            self.shared.shelf.end(self.run, self.videos, film, number, self.step(), chosen, total)
-        except Exception as error:
+            if shared.shelf.is_new:
+                shared.shelf.take_former(self.run, shared.former[0])
+            shared.shelf.end(self.run, self.videos, film, shared.number(number), self.step(), chosen, total)
+        except BaseException as error:
             film.drop()
+            if not isinstance(error, Exception):  # Ctrl-C
+                raise
             self.trouble("a video was not saved", error)
 
     def _no_more_films(self, error: Exception) -> None:

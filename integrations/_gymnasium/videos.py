@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import re
 import shutil
 from collections import deque
 from contextlib import suppress
@@ -92,10 +94,27 @@ class Shelf:
 
     def __init__(self, name: str):
         self._name = name
+        self.is_new = True
         self._best: float | None = None
         self._files: dict[str, deque[Path]] = {"": deque(), BEST: deque()}
         self._counts = {"": 0, BEST: 0}
         self._warn = WarnOnce()
+
+    def take_former(self, run: Run, steps: int) -> None:
+        """Count the videos that a resumed run has already; the best one if it is of the first ``steps`` steps."""
+        self.is_new = False
+        if not run.is_resumed:
+            return
+        names = [path.name for path in _folder(run).glob("*.mp4")]
+        for kind, files in self._files.items():
+            pattern = re.compile(rf"{re.escape(self._prefix(kind))}-(\d+)-step-(\d+)\.mp4")
+            found = filter(None, map(pattern.fullmatch, names))
+            for match in sorted(found, key=lambda each: int(each[2])):
+                number, step = int(match[1]), int(match[2])
+                if kind == BEST and step <= steps:
+                    self._best = _return_of(run, self._name, number)
+                if kind == BEST or number:  # the first one may have to stay
+                    files.append(_folder(run) / match[0])
 
     def end(
         self, run: Run, videos: Videos, film: Film, number: int, step: int, chosen: bool, total: float | None
@@ -116,12 +135,11 @@ class Shelf:
         _folder(run).mkdir(parents=True, exist_ok=True)
         paths = [_folder(run) / f"{self._prefix(kind)}-{number}-step-{step}.mp4" for kind in kinds]
         has_mp4 = film.save(paths[0])
-        if has_mp4:
-            for path in paths[1:]:
-                shutil.copyfile(paths[0], path)
-        elif film.error is not None:
+        if not has_mp4 and film.error is not None:
             self._warn("encoder", f"a video was not saved as mp4, only as GIF: {film.error}. The training goes on.")
         for kind, path in zip(kinds, paths):
+            if has_mp4 and path != paths[0]:
+                _copy(paths[0], path)
             gif = self._show(run, film, kind, step)
             if has_mp4 and gif is not None:  # TensorBoard has it; beside the mp4 file it would be in the way
                 gif.unlink(missing_ok=True)
@@ -144,6 +162,8 @@ class Shelf:
 
     def _keep_newest(self, kind: str, path: Path, keep: int) -> None:
         files = self._files[kind]
+        with suppress(ValueError):
+            files.remove(path)  # of the same episode, before a resumed run was cut
         files.append(path)
         while len(files) > keep:
             with suppress(OSError):
@@ -153,6 +173,24 @@ class Shelf:
 def _folder(run: Run) -> Path:
     assert run.results_dir is not None
     return run.results_dir / _FOLDER
+
+
+def _return_of(run: Run, name: str, number: int) -> float | None:
+    """The return of an episode in the rows of a run that goes on; None if it has none."""
+    assert run.paths is not None
+    with suppress(OSError, ValueError, KeyError), run.paths.progress_csv.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            if row[f"{name}/number"] == str(number):
+                return float(row[f"{name}/return"])
+    return None
+
+
+def _copy(source: Path, target: Path) -> None:
+    try:
+        shutil.copyfile(source, target)
+    except OSError:  # a full disk
+        target.unlink(missing_ok=True)
+        raise
 
 
 def _encoder() -> str | None:

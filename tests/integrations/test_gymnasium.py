@@ -8,6 +8,8 @@ import io
 import os
 import pickle
 import signal
+import subprocess
+import sys
 import time
 from types import SimpleNamespace
 
@@ -470,6 +472,23 @@ def test_without_a_run_there_is_a_new_one(gym, here, runs, end_of_process, warni
     assert [(run.status, len(run.metrics())) for run in runs()] == [("finished", 2), ("finished", 1)]
 
 
+def test_environments_of_a_training_share_the_run_that_is_created(gym, here, runs):
+    """They are all reset before the first step, as those of a DummyVecEnv are; those of the next training are not."""
+
+    def train():
+        envs = [gym.track(gym.Line((2,)), task="alone", writers=["csv"]) for _ in range(2)]
+        for env in envs:
+            env.reset()
+        for _ in range(2):
+            for env in envs:
+                env.step(0)
+        return envs
+
+    kept = train(), train()
+    assert len(kept) == len(runs()) == 2
+    assert [run.metrics()["time-step"].tolist() for run in runs()] == [[3, 4], [3, 4]]
+
+
 def test_off_and_other_ranks(gym, here, runs, monkeypatch):
     """Nothing is recorded, nothing rendered."""
     monkeypatch.setenv("RLA_MODE", "off")
@@ -495,6 +514,29 @@ def test_it_goes_on_in_a_run_that_is_resumed(gym, here, only_run):
     metrics = only_run().metrics()
     assert metrics["time-step"].tolist() == [3, 6, 9, 12]
     assert metrics["episode/number"].tolist() == [0, 1, 2, 3]
+
+
+def test_a_checkpoint_that_is_loaded_after_the_first_reset(gym, here, only_run):
+    """As in SB3's learn: steps go on at the checkpoint, numbers behind the rows that stay; no more videos are kept."""
+    video = {"video": ["every", "best"], "every": 1, "keep": 2}
+    with pytest.raises(KeyboardInterrupt), rla.run(**RUN) as run:
+        env = gym.track(gym.Line((3,)), **video)
+        play(env, 2)
+        env.reset()
+        env.step(0)
+        rla.save_checkpoint({"weights": [1.0]}, step=env.tracked_steps)
+        play(env, 2)
+        raise KeyboardInterrupt
+    with rla.run(**RUN, resume=run.name):
+        env = gym.track(gym.Line((3,)), **video)
+        env.reset()
+        rla.load_checkpoint()
+        play(env, 2)
+    metrics = only_run().metrics()
+    assert metrics["time-step"].tolist() == [3, 6, 10, 13]
+    assert metrics["episode/number"].tolist() == [0, 1, 2, 3]
+    kept = ["best-episode-0-step-3.mp4", "episode-2-step-10.mp4", "episode-3-step-13.mp4"]
+    assert names(run) == kept, "no later return was higher than that of the first episode"
 
 
 # --- videos -----------------------------------------------------------------------------------------------------------
@@ -683,19 +725,39 @@ def test_long_videos_take_no_memory(tmp_path, monkeypatch):
 
 
 def test_a_process_that_is_forked_while_a_film_is_open(tmp_path, monkeypatch, forked):
-    """It does not hold the pipe open, for whose end ffmpeg waits."""
+    """It does not hold the pipe open, for whose end ffmpeg waits, and what it does with its copy is nothing to ours."""
     film = pytest.importorskip("rla_hooks.integrations._gymnasium.film")
     ffmpeg = pytest.importorskip("imageio_ffmpeg").get_ffmpeg_exe()
     monkeypatch.setattr(film, "_SPOOL", 0)
     monkeypatch.setattr(film, "_WAIT", 10)
     made = film.Film(tmp_path, ffmpeg, 30, 500)
     made.add(numpy.zeros((40, 60, 3), numpy.uint8))
-    child = forked(lambda: time.sleep(60))
+    child = forked(lambda: (made.drop(), (tmp_path / "dropped").touch(), time.sleep(60)))
     try:
+        deadline = time.monotonic() + 30
+        while not (tmp_path / "dropped").exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
         assert made.save(tmp_path / "v.mp4"), made.error
     finally:
         os.kill(child.pid, signal.SIGKILL)
         child.ended()
+
+
+def test_a_program_that_ends_in_a_film_leaves_no_temporary_file(tmp_path):
+    """As after Ctrl-C: ffmpeg is ended, too."""
+    ffmpeg = pytest.importorskip("imageio_ffmpeg").get_ffmpeg_exe()
+    script = f"""
+import numpy
+from pathlib import Path
+from rla_hooks.integrations._gymnasium import film
+film._SPOOL = 0
+made = film.Film(Path("films"), {str(ffmpeg)!r}, 30, 500)
+made.add(numpy.zeros((40, 60, 3), numpy.uint8))
+raise KeyboardInterrupt
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert "KeyboardInterrupt" in done.stderr
+    assert [*(tmp_path / "films").iterdir()] == []
 
 
 def test_tensorboard_gets_fewer_and_fewer(tmp_path):
