@@ -12,6 +12,7 @@ import numpy
 from rla_hooks.integrations._gymnasium.film import Film
 from rla_hooks.integrations._gymnasium.shared import Shared
 from rla_hooks.integrations._gymnasium.videos import AT_ONCE, Videos
+from rla_hooks.integrations._options import warn_of_unused
 
 from rla_hooks.hooks import Handle, OwnRun, Run, WarnOnce, attach_or_plan, open_run
 
@@ -76,10 +77,8 @@ class Tracker:
         if _is_worker() and not (run is not None and run.is_writing):
             self._tell_worker()
             return None
-        if run is not None and self._own.given:
-            given = ", ".join(self._own.given)
-            self.warn("options", f"{self.hook} joins the run that is open: {given} are of no use to it and left out.")
         if run is not None:
+            warn_of_unused(self.hook, self._own.given, self.warn)
             self._handle = attach_or_plan(self._own, tell=False)
         elif self._handle is None:
             self._handle = self._of_others() or attach_or_plan(self._own, tell=False)

@@ -8,7 +8,6 @@ log root is ``<dir>/rla_data``.
 from __future__ import annotations
 
 import os
-import sys
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -95,8 +94,8 @@ def start(given: dict[str, Any], config: dict[str, Any], options: dict[str, Any]
     of_run = {"task": task, "record": record, **labels, **options}
     if given.get("dir") is not None and "log_root" not in options:
         of_run["log_root"] = Path(given["dir"]) / "rla_data"
-    former = _former(OwnRun("wandb.init", _script(), **of_run), given)
-    own = OwnRun("wandb.init", _script(), **of_run, **({} if former is None else {"resume": former}))
+    former = _former(OwnRun("wandb.init", hooks.script_task(), **of_run), given)
+    own = OwnRun("wandb.init", hooks.script_task(), **of_run, **({} if former is None else {"resume": former}))
     run = hooks.start_run(own, config, keeps_rows=True)
     run.quiet_stdout()  # wandb prints no rows, and the script what it wants to
     return run, getattr(former, "result", None)
@@ -140,13 +139,6 @@ def id_tag(name: Any) -> str:
     text = f"id:{name}"
     tag = as_tag(text)
     return tag if tag == text else f"{tag[:80].strip()}~{zlib.crc32(text.encode('utf-8', 'backslashreplace')):08x}"
-
-
-def _script() -> str:
-    """Return the name of the script, as ``rla.run`` has it."""
-    file = getattr(sys.modules.get("__main__"), "__file__", None)
-    path = Path(file).absolute() if file else None
-    return "run" if path is None else path.parent.name if path.stem == "__main__" else path.stem
 
 
 def _former(own: OwnRun, given: Mapping[str, Any]) -> Any:
