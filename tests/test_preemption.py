@@ -106,7 +106,12 @@ def test_the_status_is_noted_at_once(program):
 
 def test_a_kill_in_the_grace_time_hides_no_row(program):
     """run.json was written at the signal, so rows, step and last values are those of the files."""
-    body = "rla.log({'a': 7}, step=3000); os.kill(HERE, signal.SIGKILL)"
+    body = """
+            rla.log({"a": 7}, step=3000)
+            for _ in range(500):  # a thread notes it, which may come after this row
+                if rla.runs("root")[0].status == "preempted": break
+                time.sleep(0.01)
+            os.kill(HERE, signal.SIGKILL)"""
     code, _, (run,) = program(ASKS, signal.SIGTERM, body=body)
     assert (code, run.status, run.last) == (-signal.SIGKILL, "preempted", {"a": 7})
     assert run.info["last_step"] == 3000 and run.info["rows"] > 4
