@@ -38,6 +38,7 @@ docs/from_mlflow
 docs/query
 docs/plots
 docs/cli
+docs/tidy
 docs/clusters
 docs/statistics
 docs/settings

@@ -11,8 +11,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-# The sections of frameworks.md are programs of their own: tests/integrations/test_frameworks_docs.py.
-PROGRAMS = [page for page in PAGES if page.name != "frameworks.md"]
+# The programs of these pages are run by tests/integrations/test_frameworks_docs.py and tests/test_tidy_docs.py.
+PROGRAMS = [page for page in PAGES if page.name not in ("frameworks.md", "tidy.md")]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
