@@ -120,6 +120,32 @@ def duration(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 60 else str(timedelta(seconds=round(seconds)))
 
 
+def size_text(size: float) -> str:
+    """Return a number of bytes for people.
+
+    >>> size_text(999), size_text(12_595), size_text(3 * 2**30)
+    ('999 B', '12.3 KiB', '3.0 GiB')
+    """
+    if size < 1000:
+        return f"{size:.0f} B"
+    units = ["TiB", "GiB", "MiB", "KiB"]
+    unit = units.pop()
+    size /= 1024
+    while size >= 999.95 and units:
+        unit = units.pop()
+        size /= 1024
+    return f"{size:.1f} {unit}"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number and what is counted, in the plural unless it is one.
+
+    >>> counted(1, "run"), counted(1200, "file")
+    ('1 run', '1,200 files')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def iso_time(seconds: float | None = None) -> str:
     """Return a time, given in seconds since 1970 and by default now, as the files of a run have it: in UTC.
 

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from rla_hooks.texts import cut, printable, shell_path, shown, text_of
+from rla_hooks.texts import counted, cut, printable, shell_path, shown, size_text, text_of
 
 
 class Hostile:
@@ -89,3 +89,12 @@ def test_a_path_with_control_characters_is_printed_as_text():
     """The word has no control characters, so it is also what a person sees."""
     word = shell_path("/logs/\x1b[31m\n\ud83d\udce9")
     assert word.isprintable() and word.isascii()
+
+
+def test_sizes_have_at_most_three_digits_before_the_point():
+    """Units change before a fourth digit would be shown; what is beyond the greatest unit stays in it."""
+    sizes = [0, 999, 1000, 1024, 1_023_890, 1_023_999, 5 * 2**40, 2**60]
+    assert [size_text(size) for size in sizes] == [
+        *("0 B", "999 B", "1.0 KiB", "1.0 KiB", "999.9 KiB", "1.0 MiB", "5.0 TiB", "1048576.0 TiB")
+    ]
+    assert [counted(number, "run") for number in (0, 1, 2, 12_000)] == ["0 runs", "1 run", "2 runs", "12,000 runs"]
