@@ -262,6 +262,28 @@ def on_slow_device(monkeypatch):
     return _OnSlowDevice
 
 
+@pytest.fixture
+def make_unreadable():
+    """Makes a folder below this one that nobody can read, root neither: its path is longer than the system takes."""
+    if not sys.platform.startswith("linux"):
+        pytest.skip("other systems have other limits of paths")
+    made = []
+
+    def make(place: Path) -> None:
+        folder = os.open(place, os.O_RDONLY)
+        for _ in range(20):
+            os.mkdir("x" * 250, dir_fd=folder)
+            inner = os.open("x" * 250, os.O_RDONLY, dir_fd=folder)
+            os.close(folder)
+            folder = inner
+        os.close(folder)
+        made.append(place)
+
+    yield make
+    for place in made:
+        shutil.rmtree(place)
+
+
 @pytest.fixture(params=["orjson", "python"])
 def formatter(request, monkeypatch):
     """What formats the rows of a progress.csv from the first one on: orjson, or Python where that is not installed."""

@@ -21,7 +21,7 @@ FLOORS = [
     """writers rowfiles rows""",
     """config figures checkpoints snapshot cutting statistics summaries""",
     """query core""",
-    """plot paper_tables""",
+    """plot paper_tables upkeep""",
     """tester tracked tracking run_block face hooks appending former_run resumable resume_checks resume_ranks
     resume_search same_code forkable testing __init__""",
     """easy_log cli integrations""",
@@ -32,6 +32,7 @@ NEVER = {
     "query": f"core {ENTRANCES}",
     "plot": f"core {ENTRANCES}",
     "paper_tables": f"core {ENTRANCES}",
+    "upkeep": f"core {ENTRANCES}",
     "cli": f"core {ENTRANCES}",
     "core": "query",
 }

@@ -29,6 +29,10 @@ COMMANDS = {
     "tag": ("labels", "Add tags to a run, or to many, and remove them; print the tags"),
     "note": ("labels", "Set the note of a run, a text of any number of lines; without a text print it"),
     "title": ("labels", "Set the title of a run, a line for people and plots; without a text print it"),
+    "du": (
+        "du",
+        "Show what takes the room: trees, tasks, runs, checkpoints, copies of code, the trash, and what is no run's",
+    ),
     "doctor": (
         "doctor",
         "Say what is wrong here, and what a bug report needs: versions, log root, disk, git, cache, terminal",

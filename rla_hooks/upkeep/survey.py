@@ -1,0 +1,269 @@
+"""Walks through the trees of a log root, and tells which files belong to which run, and which to none."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import cached_property
+from heapq import nsmallest
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from rla_hooks.checkpoints.entry import MANIFEST
+from rla_hooks.errors import ConfigError
+from rla_hooks.layout import ARCHIVE, CHECKPOINT, CODE, KINDS, LOG, is_run_name
+from rla_hooks.query.moved import folder_of, noted_name
+from rla_hooks.query.saved_run import SavedRun
+from rla_hooks.snapshot.filestore import STORE
+from rla_hooks.texts import shell_path
+from rla_hooks.upkeep.tally import Size, Tally
+
+TRASH, ARCHIVED = ".trash", "archived"  # of the log root; in a tree that is another disk .trash and .archived
+_BESIDE = {TRASH: TRASH, ".archived": ARCHIVED}
+CODE_STORE, UNUSED_CODE, ORPHANS, OTHER = "code store", "unused code", "orphans", "other"
+_PICKLE = ".pkl"  # of RLA, whose archived Tester is a file
+_MOST_CHECKPOINTS = 1000  # that are listed: the largest
+
+Group = TypeVar("Group")
+Progress = Callable[[int, int], object]
+
+
+class RunUsage(NamedTuple):
+    """What one run takes, and each of its trees; user: who owns its log folder."""
+
+    run: SavedRun
+    size: Size
+    trees: Mapping[str, Size]
+    user: str
+
+
+class PathUsage(NamedTuple):
+    """A checkpoint, or a tree without a run: its path, the bytes that it takes on the disk, and its run."""
+
+    path: Path
+    on_disk: int
+    run: SavedRun | None = None
+
+
+class Usage(NamedTuple):
+    """What :func:`~rla_hooks.upkeep.disk_usage` finds. Each list and mapping begins with what takes most.
+
+    total: of all together. runs: of each run. tasks, users: of their runs; trees: of the five trees of all runs. A file
+    that several share by hard links counts for each of them, and once in the total. checkpoints: the largest files and
+    folders in the runs' checkpoint folders. rest: what is no run's: ``code store``, ``unused code`` (what is in the
+    store for no run), ``.trash``, ``archived``, ``orphans`` (trees of runs that have no log folder) and ``other``
+    (folders of dates, stray files). temporary: what dead processes have left; it is counted with its run, too. orphans:
+    one by one. problems: what could not be read. links: how many were not followed.
+    """
+
+    log_root: Path
+    total: Size
+    runs: list[RunUsage]
+    tasks: dict[str, Size]
+    trees: dict[str, Size]
+    users: dict[str, Size]
+    checkpoints: list[PathUsage]
+    rest: dict[str, Size]
+    temporary: Size
+    orphans: list[PathUsage]
+    problems: list[str]
+    links: int
+
+
+class Survey:
+    """The files of a log root, by whom they belong to. runs: those that are told apart."""
+
+    def __init__(self, root: Path, runs: Sequence[SavedRun], progress: Progress | None = None):
+        for run in runs:
+            if run.log_dir != root / LOG / run.name:
+                raise ConfigError(
+                    f"{shell_path(run.log_dir)} was written by another tool. Allowed: a log root of rla_hooks or RLA."
+                )
+        self.root, self.tally = root, Tally()
+        self._runs, self._progress, self._done = runs, progress, 0
+        self._number = {run.name: number for number, run in enumerate(runs)}
+        self._owned: list[tuple[int, str]] = []  # of each owner the run and the tree; -1 for what is no run's, its kind
+        self._owners: dict[tuple[int, str], int] = {}
+        self._user_ids: dict[int, int] = {}
+        self._checkpoints: list[tuple[int, str, int]] = []
+        self._orphans: list[PathUsage] = []
+
+    @cached_property
+    def _former(self) -> dict[str, int]:
+        """The runs whose log folder somebody has renamed, by the name that their other folders have."""
+        names = ((noted_name(run.run_json), number) for number, run in enumerate(self._runs))
+        return {name: number for name, number in names if name is not None and name not in self._number}
+
+    def add_run(self, run: SavedRun) -> None:
+        """Count the folders of one run."""
+        number = self._number[run.name]
+        for kind in KINDS:
+            folder = os.fspath(folder_of(run.paths, kind, run.run_json))
+            for path in (folder, f"{folder}{_PICKLE}") if kind == ARCHIVE else (folder,):
+                with suppress(OSError):
+                    self._add_of_run(path, number, kind, os.lstat(path))
+
+    def add_rest(self, folder: Path, kind: str) -> None:
+        """Count a folder that is no run's."""
+        if os.path.isdir(folder) and not os.path.islink(folder):
+            self.tally.add_folder(os.fspath(folder), self._owner(-1, kind))
+
+    def add_store(self) -> None:
+        """Count the files that all runs' code is shared by, and apart those that no run has any more."""
+        folder, owner = self.root / CODE / STORE, self._owner(-1, CODE_STORE)
+        try:
+            self.tally.add(os.lstat(folder), owner)
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    with suppress(FileNotFoundError):
+                        state = entry.stat(follow_symlinks=False)
+                        unused = stat.S_ISREG(state.st_mode) and state.st_nlink == 1
+                        self._add(entry.path, state, self._owner(-1, UNUSED_CODE) if unused else owner)
+        except OSError as error:
+            self.tally.note(os.fspath(folder), error)
+
+    def add_tree(self, kind: str) -> None:
+        """Count everything in one of the trees."""
+        top = os.fspath(self.root / kind)
+        inside = self._runs_in_runs
+        self.tally.apart = {f"{top}/{name}" for name in inside}
+        waiting = [""] if os.path.isdir(top) else []
+        if waiting:
+            self.tally.add(os.stat(top), self._owner(-1, OTHER))
+        while waiting:
+            folder = waiting.pop()
+            place = f"{top}/{folder}" if folder else top
+            try:
+                with os.scandir(place) as entries:
+                    for entry in entries:
+                        name = f"{folder}/{entry.name}" if folder else entry.name
+                        if self._add_entry(entry, name, kind):
+                            waiting.append(name)
+            except OSError as error:
+                self.tally.note(place, error)
+        for name, number in inside.items():
+            with suppress(OSError):  # it has no such folder
+                self._add_of_run(f"{top}/{name}", number, kind, os.lstat(f"{top}/{name}"))
+
+    def _add_entry(self, entry: os.DirEntry[str], name: str, kind: str) -> bool:
+        """Count what lies in a tree; return whether it is a folder in which runs may be."""
+        try:
+            state = entry.stat(follow_symlinks=False)
+        except FileNotFoundError:  # it has just gone
+            return False
+        is_folder, is_link = stat.S_ISDIR(state.st_mode), stat.S_ISLNK(state.st_mode)
+        run_name = name.removesuffix(_PICKLE) if kind == ARCHIVE and not is_folder else name
+        number = self._number_of(run_name, kind)
+        if number is not None:
+            self._add_of_run(entry.path, number, kind, state)
+        elif is_folder and name in _BESIDE:
+            self.add_rest(Path(entry.path), _BESIDE[name])
+        elif is_folder and kind == CODE and name == STORE:
+            self.add_store()
+        elif kind != LOG and not is_link and is_run_name(run_name):
+            self._orphans.append(PathUsage(Path(entry.path), self._add(entry.path, state, self._owner(-1, ORPHANS))))
+        else:
+            self.tally.add(state, self._owner(-1, OTHER), entry.name)
+            return is_folder
+        return False
+
+    def _number_of(self, name: str, kind: str) -> int | None:
+        number = self._number.get(name)
+        return self._former.get(name) if number is None and kind != LOG and is_run_name(name) else number
+
+    @cached_property
+    def _runs_in_runs(self) -> dict[str, int]:
+        """Runs whose folders lie in those of another run, such as one with a stray run.json above a whole task."""
+        found = {}
+        for name, number in self._number.items():
+            above = name.rpartition("/")[0]
+            while above and above not in self._number:
+                above = above.rpartition("/")[0]
+            if above:
+                found[name] = number
+        return found
+
+    def _add_of_run(self, path: str, number: int, kind: str, state: os.stat_result) -> None:
+        owner = self._owner(number, kind)
+        if kind == LOG:
+            self._user_ids[number] = state.st_uid
+        if kind == CHECKPOINT and stat.S_ISDIR(state.st_mode):
+            self._add_checkpoints(path, number, owner, state)
+        else:
+            self._add(path, state, owner)
+        self._done += 1
+        if self._progress is not None:
+            self._progress(self._done, max(self._done, len(self._runs) * len(KINDS)))
+
+    def _add(self, path: str, state: os.stat_result, owner: int) -> int:
+        if stat.S_ISDIR(state.st_mode):
+            return self.tally.add_folder(path, owner)
+        return self.tally.add(state, owner)
+
+    def _add_checkpoints(self, folder: str, number: int, owner: int, state: os.stat_result) -> None:
+        self.tally.add(state, owner)
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    with suppress(FileNotFoundError):
+                        state = entry.stat(follow_symlinks=False)
+                        is_folder = stat.S_ISDIR(state.st_mode)
+                        if is_folder:
+                            taken = self.tally.add_folder(entry.path, owner)
+                        else:
+                            taken = self.tally.add(state, owner, entry.name)
+                        if entry.name != MANIFEST and not entry.name.startswith("."):
+                            self._checkpoints.append((taken, entry.path, number))
+        except OSError as error:
+            self.tally.note(folder, error)
+
+    def _owner(self, number: int, kind: str) -> int:
+        owner = self._owners.get((number, kind))
+        if owner is None:
+            owner = self._owners[number, kind] = self.tally.new_owner()
+            self._owned.append((number, kind))
+        return owner
+
+    def usage(self, with_rest: bool = True) -> Usage:
+        """Return what was counted. with_rest: also what is no run's."""
+        runs, trees = self._runs, self._owned
+        stored = self._owners.get((-1, CODE_STORE))
+        sizes = self.tally.sizes
+        by_run = sizes([number if number >= 0 else None for number, _ in trees], stored)
+        by_part = sizes([each if each[0] >= 0 else None for each in trees], stored)
+        users = [_user_name(self._user_ids[n]) if n in self._user_ids else "" for n in range(len(runs))]
+        largest = nsmallest(_MOST_CHECKPOINTS, self._checkpoints, key=lambda each: (-each[0], each[1]))
+        of_runs = [
+            RunUsage(runs[n], size, {kind: by_part[n, kind] for kind in KINDS if (n, kind) in by_part}, users[n])
+            for n, size in _sorted(by_run).items()
+        ]
+        rest = sizes([kind if number < 0 and with_rest else None for number, kind in trees], stored)
+        return Usage(
+            log_root=self.root,
+            total=sizes([0 if number >= 0 or with_rest else None for number, _ in trees], stored).get(0, Size()),
+            runs=of_runs,
+            tasks=_sorted(sizes([runs[number].task if number >= 0 else None for number, _ in trees], stored)),
+            trees=_sorted(sizes([kind if number >= 0 else None for number, kind in trees], stored)),
+            users=_sorted(sizes([users[number] if number >= 0 else None for number, _ in trees], stored)),
+            checkpoints=[PathUsage(Path(path), taken, runs[number]) for taken, path, number in largest],
+            rest=_sorted(rest),
+            temporary=self.tally.temporary,
+            orphans=sorted(self._orphans, key=lambda each: -each.on_disk),
+            problems=self.tally.problems,
+            links=self.tally.links,
+        )
+
+
+def _sorted(sizes: dict[Group, Size]) -> dict[Group, Size]:
+    return dict(sorted(sizes.items(), key=lambda item: (-item[1].on_disk, -item[1].content)))
+
+
+def _user_name(number: int) -> str:
+    try:
+        import pwd
+
+        return pwd.getpwuid(number).pw_name
+    except (ImportError, KeyError):
+        return str(number)

@@ -1,0 +1,180 @@
+"""Adds up the room that files take, each file once, however many names (hard links) it has.
+
+What belongs to whom is told by numbers, the owners: each file is counted for one. Afterwards owners are put into
+groups, the trees of a run, the runs of a task, and :meth:`Tally.sizes` says what each group takes.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Hashable, Sequence
+from typing import NamedTuple, TypeVar
+
+from rla_hooks import atomic
+from rla_hooks.texts import printable, shell_path
+
+Group = TypeVar("Group", bound=Hashable)
+
+_BLOCK = 512  # bytes of st_blocks, on every system
+_KIND = 0o170000  # the bits of a mode that say whether it is a file, a folder, a link, ...
+_SAVING = ".saving-"  # with which the names begin that rla_hooks.atomic gives
+_NLINK, _ON_DISK, _SIZE, _FIRST = range(4)  # of an entry of Tally._shared: then its owners, one for each name
+
+
+class Size(NamedTuple):
+    """What some files take.
+
+    on_disk: bytes that are allocated for them, folders included, each file once. freed: how many of these would be free
+    if they all went: not those that other runs share by hard links. content: the lengths of the files. files: how many.
+    """
+
+    on_disk: int = 0
+    freed: int = 0
+    content: int = 0
+    files: int = 0
+
+
+class Tally:
+    """The files of folders, by owner. ``temporary``: those that dead processes have left, which are among the others.
+
+    ``apart``: folders that are passed over in others, since they have owners of their own. ``problems``: folders that
+    could not be read, a line for each. ``links``: how many links were passed over.
+    """
+
+    def __init__(self) -> None:
+        self.apart: set[str] = set()
+        self.problems: list[str] = []
+        self.links = 0
+        self.temporary = Size()
+        self._on_disk: list[int] = []
+        self._content: list[int] = []
+        self._files: list[int] = []
+        self._shared: dict[tuple[int, int], list[int]] = {}
+
+    def new_owner(self) -> int:
+        """Return the number of a further owner."""
+        for numbers in (self._on_disk, self._content, self._files):
+            numbers.append(0)
+        return len(self._on_disk) - 1
+
+    def add(self, state: os.stat_result, owner: int, name: str = "") -> int:
+        """Count one file, or a folder without what is in it, and return the bytes that it takes on the disk."""
+        on_disk = room_of(state)
+        if stat.S_ISDIR(state.st_mode):
+            self._on_disk[owner] += on_disk
+            return on_disk
+        self.links += stat.S_ISLNK(state.st_mode)
+        if state.st_nlink > 1:
+            self._add_shared(state, on_disk, owner)
+        else:
+            self._add(owner, on_disk, state.st_size, 1)
+        if name.startswith(_SAVING):
+            self._add_temporary(name, state)
+        return on_disk
+
+    def add_folder(self, folder: str, owner: int) -> int:
+        """Count a folder and all below it, and return the bytes on the disk. Links are counted, and not followed."""
+        try:
+            shared = self.add(os.lstat(folder), owner)
+        except OSError as error:
+            self.note(folder, error)
+            return 0
+        waiting, apart, links = [folder], self.apart, 0
+        on_disk = content = files = 0  # a log root may have millions of files: this loop calls next to nothing
+        while waiting:
+            place = waiting.pop()
+            try:
+                with os.scandir(place) as entries:
+                    for entry in entries:
+                        try:
+                            state = entry.stat(follow_symlinks=False)
+                        except FileNotFoundError:  # it has just gone
+                            continue
+                        kind = state.st_mode & _KIND
+                        if kind == stat.S_IFDIR:
+                            if entry.path not in apart:
+                                waiting.append(entry.path)
+                                on_disk += room_of(state)
+                            continue
+                        if kind == stat.S_IFLNK:
+                            links += 1
+                        if state.st_nlink > 1:
+                            shared += self._add_shared(state, room_of(state), owner)
+                        else:
+                            on_disk += room_of(state)
+                            content += state.st_size
+                            files += 1
+                        if entry.name.startswith(_SAVING):
+                            self._add_temporary(entry.name, state)
+            except OSError as error:
+                self.note(place, error)
+        self.links += links
+        self._add(owner, on_disk, content, files)
+        return on_disk + shared
+
+    def _add(self, owner: int, on_disk: int, content: int, files: int) -> None:
+        self._on_disk[owner] += on_disk
+        self._content[owner] += content
+        self._files[owner] += files
+
+    def _add_shared(self, state: os.stat_result, on_disk: int, owner: int) -> int:
+        key = state.st_dev, state.st_ino
+        known = self._shared.get(key)
+        if known is None:
+            self._shared[key] = [state.st_nlink, on_disk, state.st_size, owner]
+        else:
+            known.append(owner)
+        return on_disk
+
+    def _add_temporary(self, name: str, state: os.stat_result) -> None:
+        if atomic.is_abandoned(name):
+            old, on_disk = self.temporary, room_of(state)
+            self.temporary = Size(
+                old.on_disk + on_disk, old.freed + on_disk, old.content + state.st_size, old.files + 1
+            )
+
+    def note(self, folder: str, error: OSError) -> None:
+        """Keep that a folder could not be read; one that is gone is no problem."""
+        if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+            self.problems.append(f"{shell_path(folder)} cannot be read: {printable(error.strerror or error)}")
+
+    def sizes(self, group_of: Sequence[Group | None], stored: int | None = None) -> dict[Group, Size]:
+        """Return what each group takes. A file that two groups share counts in both, and is freed by neither.
+
+        group_of: the group of each owner, by its number; None for owners that do not count here. stored: the owner
+        whose names keep no file: once no run has one, ``rla gc`` removes those.
+        """
+        found: dict[Group, list[int]] = {}
+        for group, on_disk, content, files in zip(group_of, self._on_disk, self._content, self._files, strict=True):
+            if group is not None:
+                _add(found.setdefault(group, [0, 0, 0, 0]), on_disk, on_disk, content, files)
+        for entry in self._shared.values():
+            owners = entry[_FIRST:]
+            keepers = {group_of[owner] for owner in owners if owner != stored}
+            is_all = len(owners) >= entry[_NLINK]  # else it has a name that was not looked at
+            for group in {group_of[owner] for owner in owners}:
+                if group is not None:
+                    freed = entry[_ON_DISK] if is_all and keepers <= {group} else 0
+                    _add(found[group], entry[_ON_DISK], freed, entry[_SIZE], 1)
+        return {group: Size(*numbers) for group, numbers in found.items()}
+
+
+def _add(numbers: list[int], on_disk: int, freed: int, content: int, files: int) -> None:
+    numbers[0] += on_disk
+    numbers[1] += freed
+    numbers[2] += content
+    numbers[3] += files
+
+
+if os.name == "nt":
+
+    def room_of(state: os.stat_result) -> int:
+        """Return the bytes that a file or folder takes on the disk: Windows does not tell, so its length."""
+        return state.st_size
+
+else:
+
+    def room_of(state: os.stat_result) -> int:
+        """Return the bytes that a file or folder takes on the disk: of a sparse one fewer than its length."""
+        return state.st_blocks * _BLOCK
