@@ -75,7 +75,7 @@ nitpick_ignore_regex = [
     ("py:attr", r"\w+"),  # of the class that the docstring is of
     (
         "py:class",
-        r"(dict|list|tuple)\[.*|(.*\.)?(ErrorTypes|F|Figures|Hint|Media|P|Path_|Positions|R|Resume|Scalar|Writers)",
+        r"(dict|list|tuple)\[.*|(.*\.)?(datetime|ErrorTypes|F|Figures|Hint|Media|P|Path_|Positions|R|Resume|Scalar|Writers)",
     ),
     ("py:class", r"rla_hooks\.(paper_tables\.grid|progress)\..*"),
 ]

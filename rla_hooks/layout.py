@@ -6,9 +6,12 @@
       checkpoint/<run name>/...
       code/<run name>/<project files>
       archive_tester/<run name>/tester.pkl
+      .trash/<n>/                            what was deleted (rla_hooks/upkeep): the same trees again
+      archived/                              runs that were archived: the same trees again
 
 A run name is ``<task>/<YYYY>/<mm>/<dd>/<HH-MM-SS-ffffff>_<ip>_&<key>=<value>&<key>=<value>``. All trees carry the
-same run name. This module alone builds, creates and parses names; :mod:`rla_hooks.filenames` makes their parts.
+same run name. This module alone builds, creates and parses names; :mod:`rla_hooks.filenames` makes their parts, and
+:mod:`rla_hooks.new_names` changes them.
 """
 
 from __future__ import annotations
@@ -33,9 +36,13 @@ from rla_hooks.texts import shell_path
 
 LOG, RESULTS, CHECKPOINT, CODE, ARCHIVE = "log", "results", "checkpoint", "code", "archive_tester"
 KINDS = (LOG, RESULTS, CHECKPOINT, CODE, ARCHIVE)
+TRASH, ARCHIVED = ".trash", "archived"  # folders of a log root that are log roots themselves
+# What a tree that is on a disk of its own has of these: a run can be renamed only within one disk.
+OUT_OF_LISTS = {TRASH, f".{ARCHIVED}"}
 
 RUN_JSON = "run.json"
 _OF_RUN = {"tb", "cut"}  # folders in the log folder of a run
+_ATTEMPTS = 100  # to make a folder
 _DEEPEST = 64  # parts of a run's name: beyond, nobody has grouped tasks
 _DATE_FORMAT = "%Y/%m/%d/%H-%M-%S-%f"
 _DATE_AND_CLOCK = pattern(r"[0-9]{4}(?:/[0-9]{2}){3}(?:-[0-9]{2}){2}-[0-9]{6}")
@@ -225,11 +232,11 @@ def create(
     paths: RunPaths | None = None
     try:
         for kind in KINDS:  # what is in the way of one of them shows before the run's name is taken
-            (Path(log_root) / kind).mkdir(parents=True, exist_ok=True)
+            _make(Path(log_root) / kind)
         while True:
             paths = plan(log_root, task, record, time)
             try:
-                (paths.archive_dir if planned else paths.log_dir).mkdir(parents=True)
+                _make(paths.archive_dir if planned else paths.log_dir, exist_ok=False)
                 break
             except FileExistsError:
                 time += timedelta(microseconds=1)
@@ -265,7 +272,15 @@ def _folders(paths: RunPaths) -> tuple[Path, ...]:
 def make_folders(paths: RunPaths) -> None:
     """Make those folders of a run that are not there. Raises OSError."""
     for folder in _folders(paths):
-        folder.mkdir(parents=True, exist_ok=True)
+        _make(folder)
+
+
+def _make(folder: Path, exist_ok: bool = True) -> None:
+    """Make a folder and those above it, however often somebody who deletes runs removes one of these meanwhile."""
+    for _ in range(_ATTEMPTS):
+        with suppress(FileNotFoundError):
+            return folder.mkdir(parents=True, exist_ok=exist_ok)
+    folder.mkdir(parents=True, exist_ok=exist_ok)
 
 
 def run_names(log_root: Path, task: str | None = None) -> Iterator[str]:
@@ -305,7 +320,9 @@ def run_folders(log_root: Path, task: str | None = None) -> Iterator[tuple[str, 
             name = f"{folder}/{child}" if folder else child
             if (is_date and _LEAF.fullmatch(child)) or is_run_name(name):  # a run holds no runs
                 leaves.append(child)
-            elif not is_link and name.count("/") < _DEEPEST and not (is_run and child in _OF_RUN):
+            elif is_link or child in OUT_OF_LISTS or (is_run and child in _OF_RUN):
+                continue
+            elif name.count("/") < _DEEPEST:
                 waiting.append(name)
         if leaves:
             yield folder, leaves

@@ -17,7 +17,7 @@ HEAVY = {"numpy", "pandas", "matplotlib", "torch", "tensorflow", "keras", "light
 FLOORS = [
     """errors _version atomic delegation locks ranks texts values devices columns parameters encoding plaindata layout
     filenames endings outcome progress record restarts places reserve handles command masking life smallfiles labels
-    results patterns fields calls parameter_forms former_parameters machine""",
+    new_names results patterns fields calls parameter_forms former_parameters machine""",
     """writers rowfiles rows""",
     """config figures checkpoints snapshot cutting statistics summaries""",
     """query core""",

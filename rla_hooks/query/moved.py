@@ -10,7 +10,9 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import unquote
 
+from rla_hooks.filenames import part_of_pair
 from rla_hooks.layout import ARCHIVE, CHECKPOINT, CODE, RESULTS, RUN_JSON, RunName, RunPaths, parse
 from rla_hooks.texts import printable
 
@@ -37,6 +39,26 @@ def parsed(name: str | None) -> RunName | None:
         return None if name is None else parse(name)
     except ValueError:
         return None
+
+
+def record_of(name: str, run_json: Mapping[str, Any], hparams: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the record parameters of a run: see ``SavedRun.record``."""
+    found = parsed(noted_name(run_json)) or parsed(name)
+    if found is None:
+        return {}
+    former = run_json.get("former_names")
+    first = parsed(noted_name({"name": former[0]})) if isinstance(former, list) and former else None
+    if first is None:
+        return {key: hparams.get(key, text) for key, text in found.record.items()}
+    return {
+        key: hparams[key] if key in hparams and text in (first.record.get(key), _text_of(hparams[key])) else text
+        for key, text in found.record.items()
+    }
+
+
+def _text_of(value: object) -> str:
+    """What the name of a run has of a value."""
+    return unquote(part_of_pair(value))
 
 
 def folder_of(paths: RunPaths, kind: str, run_json: Mapping[str, Any]) -> Path:

@@ -21,7 +21,7 @@ from rla_hooks.progress import Progress
 from rla_hooks.query.curves import Best, best_of, check_keys, merged, rows_with
 from rla_hooks.query.entry import Entry, is_complete, seconds_of
 from rla_hooks.query.frames import check_frame, to_frame
-from rla_hooks.query.moved import folder_of, hints_of, noted_name, parsed
+from rla_hooks.query.moved import folder_of, hints_of, record_of
 from rla_hooks.query.products import CheckpointFile, checkpoints_in, figures_in
 from rla_hooks.query.rla_runs import events_folder
 from rla_hooks.query.stored import StoredEntry
@@ -209,9 +209,11 @@ class SavedRun:
 
     @property
     def record(self) -> dict[str, Any]:
-        """The record parameters: values of ``hparams`` where they are there, else texts, as in the run's name."""
-        found = parsed(noted_name(self.run_json)) or parsed(self.name)
-        return {key: self.hparams.get(key, text) for key, text in found.record.items()} if found else {}
+        """The record parameters: values of ``hparams`` where they are there, else texts, as in the run's name.
+
+        What ``rla rename`` has set in the name counts: a text where ``hparams`` have something else.
+        """
+        return record_of(self.name, self.run_json, self.hparams)
 
     @property
     def hints(self) -> tuple[str, ...]:

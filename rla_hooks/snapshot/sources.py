@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from rla_hooks.fields import Fields, made_by
-from rla_hooks.layout import ARCHIVE, CODE, KINDS, LOG
+from rla_hooks.layout import ARCHIVE, ARCHIVED, CODE, KINDS, LOG, TRASH
 from rla_hooks.masking.files import is_secret_file, is_secret_folder
 from rla_hooks.masking.names import word_set
 from rla_hooks.snapshot.bulk import DATA, OUTPUT, WRITTEN, DataFiles, is_data, is_output
@@ -47,7 +47,9 @@ def _is_source(name: str) -> bool:
 
 def run_folders(start: str, log_root: str) -> list[str]:
     """The folders of runs that a walk from ``start`` does not enter: the log root, or its trees within it."""
-    folders = [log_root, *(os.path.join(log_root, tree) for tree in KINDS)]
+    # Of "archived" only its trees: where a project is its own log root, that may be a folder of the project.
+    trees = [TRASH, *KINDS, *(f"{ARCHIVED}/{tree}" for tree in KINDS)]
+    folders = [log_root, *(os.path.join(log_root, *tree.split("/")) for tree in trees)]
     return [folder for folder in folders if not is_inside(start, folder)]
 
 

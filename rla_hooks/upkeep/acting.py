@@ -1,0 +1,193 @@
+"""Does what a plan says: run by run, each whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from rla_hooks.errors import RLAError
+from rla_hooks.layout import LOG, RunPaths
+from rla_hooks.locks import locked
+from rla_hooks.query.entry import read_entry
+from rla_hooks.query.saved_run import SavedRun
+from rla_hooks.texts import printable
+from rla_hooks.upkeep.act_lock import acting
+from rla_hooks.upkeep.journal import BEGUN, DONE, UNDOING, UNDONE, Journal, Moved, begin, remove_folders, unfinished
+from rla_hooks.upkeep.planning import ARCHIVE, COLLECT, DELETE, MOVE, RENAME, Item, Plan, listed_refusals
+from rla_hooks.upkeep.renames import Renames
+from rla_hooks.upkeep.run_parts import seen_of, why_running
+
+Progress = Callable[[int, int], object]  # runs that are done, and all
+WORDS = {DELETE: "deleted", ARCHIVE: "archived", MOVE: "moved", RENAME: "renamed", COLLECT: "put into the trash"}
+
+
+class DoneRun(NamedTuple):
+    """A run that an act has renamed. to: its new name, where it has got one."""
+
+    id: str
+    name: str
+    to: str | None
+    files: int
+    bytes: int
+
+
+class Act(NamedTuple):
+    """What somebody asked for once, and what was done of it.
+
+    kind: ``delete``, ``archive``, ``move``, ``rename``, ``collect``. runs: those that have gone. problems: of the
+    others, a line each. undone: whether they are back. trouble: why it cannot be undone; None where it can.
+    """
+
+    log_root: Path
+    number: int
+    kind: str
+    time: datetime
+    asked: str
+    runs: tuple[DoneRun, ...]
+    problems: tuple[str, ...] = ()
+    undone: bool = False
+    trouble: str | None = None
+
+    @property
+    def files(self) -> int:
+        """How many files the act has moved."""
+        return sum(run.files for run in self.runs)
+
+    @property
+    def bytes(self) -> int:
+        """Their bytes."""
+        return sum(run.bytes for run in self.runs)
+
+
+class ActInterrupted(KeyboardInterrupt):
+    """Ctrl-C in the middle of an act: the run at hand is whole; ``act`` has those that were done, of ``total``."""
+
+    def __init__(self, act: Act, total: int):
+        self.act, self.total = act, total
+        what = "brought back" if act.undone else WORDS[act.kind]
+        more = "" if act.undone or not act.runs else "; rla undo brings them back"
+        super().__init__(f"{len(act.runs):,} of {total:,} runs were {what}{more}")
+
+
+def check_refused(plan: Plan) -> None:
+    """Raise RLAError if the plan leaves a run alone that somebody has named."""
+    if plan.refused:
+        lines = "\n".join(f"  - {line}" for line in listed_refusals(plan.refused))
+        count = len(plan.refused)
+        raise RLAError(
+            f"{count:,} run{'s' if count > 1 else ''} cannot be {WORDS[plan.kind]}, and nothing was changed:\n{lines}"
+        )
+
+
+def carry_out(plan: Plan, *, asked: str = "", progress: Progress | None = None) -> Act:
+    """Do what a plan says, with all of its items; return what was done. What was killed before is finished first.
+
+    asked: the words for it, for the journal. progress: as in ``rla_hooks.upkeep.delete``. Raises RLAError if another
+    process tidies this log root for long, or the trash cannot be written; then nothing has changed.
+    """
+    if not plan.items:
+        check_refused(plan)
+        raise RLAError("there is nothing to do: the plan has no runs.")
+    with acting(plan.log_root, f"{plan.kind} {len(plan.items):,} runs"):
+        finish_begun(plan.log_root)
+        try:
+            journal = begin(plan, asked)
+        except OSError as error:
+            raise RLAError(f"the trash of {plan.log_root} cannot be written: {error}. Nothing was changed.") from error
+        plans = {item.name: item for item in plan.items}
+
+        def look(moved: Moved) -> str | None:
+            return None if plan.running else _why_changed(plan.log_root, plans[moved.item.name])
+
+        return carry_all(Renames(journal), look, progress)
+
+
+def _why_changed(root: Path, item: Item) -> str | None:
+    """Why a run is left alone that was not running at the plan, as the end of a sentence."""
+    if not item.run_json and not item.parts[0].source.startswith(f"{LOG}/"):
+        return None  # it is no run
+    paths = RunPaths(root, item.name)
+    run = SavedRun(paths, read_entry(paths))
+    reason = why_running(run)
+    if reason:
+        return reason
+    return "has grown meanwhile" if item.seen and seen_of(run) != item.seen else None
+
+
+def carry_all(renames: Renames, look: Callable[[Moved], str | None], progress: Progress | None) -> Act:
+    """Carry all runs of a journal, there or back, and end it. look: tells why a run stays, under its lock."""
+    problems = list[str]()
+    wanted = [moved for moved in renames.journal.runs if renames.is_left(moved)]
+    at, interrupted = None, None
+    try:
+        for number, moved in enumerate(wanted, 1):
+            at = moved
+            problem = _carry(renames, moved, look)
+            problems += [problem] if problem else []
+            if progress:
+                progress(number, len(wanted))
+    except KeyboardInterrupt as error:
+        interrupted = error
+        if at is not None and renames.is_begun(at):
+            problem = _carry(renames, at, lambda _: None)
+            problems += [problem] if problem else []
+    done = [_done_run(moved) for moved in wanted if renames.is_begun(moved)]
+    end(renames)
+    act = act_of(renames.journal, done)._replace(problems=tuple(problems), undone=renames.back)
+    if interrupted is not None:
+        raise ActInterrupted(act, len(wanted)) from interrupted
+    return act
+
+
+def _carry(renames: Renames, moved: Moved, look: Callable[[Moved], str | None]) -> str | None:
+    """Carry one run; return a line that says why it has stayed."""
+    item = moved.item
+    called = f"{item.id} ({item.name})" if item.id else item.name
+    try:
+        with locked(renames.run_json(moved)):
+            reason = look(moved)
+            if reason is None:
+                renames.carry(moved)
+                return None
+    except OSError as error:
+        where = f" ({printable(error.filename)})" if error.filename else ""
+        reason = f"stays: {error.strerror or error}{where}"
+    return f"{called} {reason}"
+
+
+def end(renames: Renames) -> None:
+    """Say in the journal how far the act has come, and remove the folders that are empty now."""
+    journal, back = renames.journal, Renames(renames.journal, back=True)
+    renames.remove_empty_folders()
+    if any(back.is_left(moved) for moved in journal.runs):
+        if journal.state != DONE:
+            journal.set_state(DONE)
+        return
+    journal.set_state(UNDONE)
+    remove_folders(journal.root, journal.number, journal.anchors)
+
+
+def finish_begun(root: Path) -> None:
+    """Finish each act, and each undo, that was killed: the run that was half way goes on, the others stay."""
+    for journal in unfinished(root):
+        renames = Renames(journal, back=journal.state == UNDOING)
+        if journal.state in (BEGUN, UNDOING):
+            for moved in journal.runs:
+                if renames.is_begun(moved):
+                    _carry(renames, moved, lambda _: None)
+        end(renames)
+
+
+def act_of(journal: Journal, runs: Iterable[DoneRun] | None = None) -> Act:
+    """Return what there is of an act now: the runs that are where it has put them."""
+    if runs is None:
+        back = Renames(journal, back=True)
+        runs = [_done_run(moved) for moved in journal.runs if back.is_left(moved)]
+    return Act(journal.root, journal.number, journal.kind, journal.time, journal.asked, tuple(runs))
+
+
+def _done_run(moved: Moved) -> DoneRun:
+    item = moved.item
+    return DoneRun(item.id, item.name, item.to, item.files, item.bytes)

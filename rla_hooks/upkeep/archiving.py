@@ -1,0 +1,63 @@
+"""Archives runs: out of the lists, into a log root of their own in the log root, which is never emptied."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from rla_hooks.layout import ARCHIVED
+from rla_hooks.upkeep.acting import Act, Progress, carry_out, check_refused
+from rla_hooks.upkeep.deleting import item_of, why_not
+from rla_hooks.upkeep.part_checks import Checks
+from rla_hooks.upkeep.planning import ARCHIVE, Item, Part, Plan, Refused, plan_items
+from rla_hooks.upkeep.run_parts import parts_of, runs_given
+
+
+def archive(
+    runs: Any,
+    *,
+    log_root: str | os.PathLike[str] | None = None,
+    running: bool = False,
+    progress: Progress | None = None,
+) -> Act:
+    """Archive runs: move their folders in all trees to ``LOG_ROOT/archived/``, a log root by itself.
+
+    They are no longer listed, and nothing empties the folder; ``undo`` brings them back. Arguments and errors are as
+    in ``delete``; a run whose name is in the archive already is refused.
+
+    >>> import rla_hooks as rla
+    >>> from rla_hooks import upkeep
+    >>> with rla.run(task="paper", writers=["csv"], backup="none") as run:
+    ...     rla.log({"loss": 0.5}, step=0)
+    >>> act = upkeep.archive(rla.runs(task="paper"))
+    >>> len(rla.runs(task="paper")), len(rla.runs(act.log_root / "archived", task="paper"))
+    (0, 1)
+    >>> len(upkeep.undo().runs)
+    1
+    """
+    plan = plan_archive(runs, log_root=log_root, running=running)
+    check_refused(plan)
+    return carry_out(plan, progress=progress)
+
+
+def plan_archive(runs: Any, *, log_root: str | os.PathLike[str] | None = None, running: bool = False) -> Plan:
+    """Return what :func:`archive` would do. Nothing is changed."""
+    root, saved = runs_given(runs, log_root, "archive")
+    checks, refused, items = Checks(root), list[Refused](), list[Item]()
+    for run in saved:
+        reason = why_not(run, running)
+        if reason:
+            refused.append(Refused(run.id, run.name, reason))
+        else:
+            parts = ((source, checks.anchor(source)) for source in parts_of(run))
+            items.append(item_of(run, tuple(Part(source, place_of(source, at), at) for source, at in parts)))
+    return plan_items(root, ARCHIVE, items, refused, running)
+
+
+def place_of(source: str, anchor: str) -> str:
+    """Return the place in the archive of a part: on its own disk.
+
+    >>> place_of("log/demo/x", ""), place_of("checkpoint/demo/x", "checkpoint")
+    ('archived/log/demo/x', 'checkpoint/.archived/demo/x')
+    """
+    return f"{anchor}/.{ARCHIVED}/{source[len(anchor) + 1 :]}" if anchor else f"{ARCHIVED}/{source}"

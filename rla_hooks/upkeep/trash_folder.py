@@ -1,0 +1,177 @@
+"""The acts in the trash of a log root: lists them, and frees what they hold for good."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import NamedTuple
+
+from rla_hooks.config.reading import log_root_of
+from rla_hooks.errors import ConfigError, RLAError
+from rla_hooks.layout import TRASH
+from rla_hooks.query.times import since_of
+from rla_hooks.texts import listed, shell_path, shown
+from rla_hooks.upkeep.act_lock import acting
+from rla_hooks.upkeep.acting import Act, Progress, act_of, finish_begun
+from rla_hooks.upkeep.journal import JOURNAL, numbers_in, read, read_in
+from rla_hooks.upkeep.part_checks import Checks
+from rla_hooks.upkeep.planning import COLLECT, DELETE, trash_of
+from rla_hooks.upkeep.undoing import trouble_of
+
+EMPTYING = ".emptying-"
+DAMAGED = "damaged"  # the kind of an act whose act.json cannot be read
+
+
+class Emptied(NamedTuple):
+    """What was freed: the acts, by their numbers, and their files; and a line for each that could not be removed.
+
+    What deleted runs shared with others, such as code, is freed only when the last one goes.
+    """
+
+    numbers: tuple[int, ...]
+    files: int
+    bytes: int
+    problems: tuple[str, ...] = ()
+
+
+def acts(log_root: str | os.PathLike[str] | None = None) -> list[Act]:
+    """Return the acts that are in the trash of a log root, oldest first; ``trouble`` says why one cannot be undone.
+
+    An act that was killed in the middle is finished first, if this user may.
+
+    >>> import rla_hooks as rla
+    >>> from rla_hooks import upkeep
+    >>> with rla.run(task="demo", writers=["csv"], backup="none"):
+    ...     rla.log({"loss": 0.5}, step=0)
+    >>> _ = upkeep.delete(rla.runs()[-1])
+    >>> last = upkeep.acts()[-1]
+    >>> last.kind, len(last.runs), last.trouble
+    ('delete', 1, None)
+    """
+    root = log_root_of(log_root)
+    if not numbers_in(root):
+        return []
+    with suppress(RLAError), acting(root, "list the trash", wait=0.0):
+        finish_begun(root)
+    found = []
+    for number in numbers_in(root):
+        try:
+            journal = read(root, number)
+            found.append(act_of(journal)._replace(trouble=trouble_of(journal)))
+        except FileNotFoundError:  # it was undone just now, or never begun
+            continue
+        except (OSError, RLAError) as error:
+            found.append(_damaged(root, number, error))
+    return found
+
+
+def _damaged(root: Path, number: int, error: Exception) -> Act:
+    seconds = (root / TRASH / str(number)).stat().st_mtime
+    return Act(root, number, DAMAGED, datetime.fromtimestamp(seconds, timezone.utc), "", (), trouble=str(error))
+
+
+def empty_trash(
+    log_root: str | os.PathLike[str] | None = None,
+    numbers: int | Iterable[int] | None = None,
+    older_than: str | timedelta | None = None,
+    progress: Progress | None = None,
+) -> Emptied:
+    """Free the acts in the trash of a log root for good: they cannot be undone any more.
+
+    numbers: only these acts. older_than: only those of before, such as ``"30 days"``. progress: as in ``delete``.
+    What was archived, moved or renamed stays where it is; only how it was before is forgotten. Nothing outside of the
+    trash is touched, and links in it are removed, not followed. Raises :class:`~rla_hooks.errors.ConfigError` for a
+    number that is not there, :class:`~rla_hooks.errors.RLAError` if another process tidies this log root.
+
+    >>> import rla_hooks as rla
+    >>> from rla_hooks import upkeep
+    >>> with rla.run(task="demo", writers=["csv"], backup="none"):
+    ...     rla.log({"loss": 0.5}, step=0)
+    >>> act = upkeep.delete(rla.runs()[-1])
+    >>> upkeep.empty_trash(numbers=act.number).numbers == (act.number,)
+    True
+    """
+    root = log_root_of(log_root)
+    wanted = [numbers] if isinstance(numbers, int) else None if numbers is None else [*numbers]
+    if not (root / TRASH).is_dir():
+        known, wrong = [], wanted or []
+    else:
+        known = numbers_in(root)
+        wrong = [number for number in wanted or () if number not in known]
+    if wrong:
+        there = f"There are: {listed([*map(str, known)], 20)}" if known else "The trash is empty"
+        raise ConfigError([f"there is no act {shown(number, 40)} in {shell_path(root)}. {there}." for number in wrong])
+    before = None if older_than is None else since_of(older_than)
+    if not (root / TRASH).is_dir():
+        return Emptied((), 0, 0)
+    with acting(root, "empty the trash"):
+        finish_begun(root)
+        chosen = [number for number in numbers_in(root) if wanted is None or number in wanted]
+        if before is not None:
+            chosen = [number for number in chosen if _time_of(root, number) < before]
+        return _empty(root, chosen, progress)
+
+
+def _time_of(root: Path, number: int) -> float:
+    try:
+        return read(root, number).time.timestamp()
+    except (OSError, RLAError):
+        return (root / TRASH / str(number)).stat().st_mtime
+
+
+def _empty(root: Path, numbers: list[int], progress: Progress | None) -> Emptied:
+    folders, freed, files, size = list[Path](), list[int](), 0, 0
+    problems = list[str]()
+    for number in numbers:
+        folder = root / trash_of("", number)
+        with suppress(OSError, RLAError):
+            act = act_of(read(root, number))
+            if act.kind in (DELETE, COLLECT):  # what others have moved is not in the trash
+                files, size = files + act.files, size + act.bytes
+        try:
+            os.rename(folder, folder.with_name(f"{EMPTYING}{number}"))
+            freed.append(number)
+        except OSError as error:
+            problems.append(f"act {number} stays: {error.strerror} ({shell_path(folder)})")
+    with suppress(OSError):
+        folders = sorted(each for each in (root / TRASH).iterdir() if each.name.startswith(EMPTYING))
+    for done, folder in enumerate(folders, 1):  # those that a killed process has left are among them
+        problems += _remove(root, folder)
+        if progress:
+            progress(done, len(folders))
+    return Emptied(tuple(freed), files, size, tuple(problems))
+
+
+def _remove(root: Path, folder: Path) -> list[str]:
+    """Remove the folder of an act, and those that it has on other disks; return a line for each that stays."""
+    number = folder.name.removeprefix(EMPTYING)
+    tops = []
+    with suppress(OSError, RLAError, ValueError):
+        tops = [root / trash_of(anchor, int(number)) for anchor in read_in(folder, int(number)).anchors if anchor]
+    problems = [problem for top in tops for problem in remove_tree(top)]
+    for inner in sorted(folder.iterdir()):
+        if inner.name != JOURNAL:  # last: it names the folders on other disks
+            problems += remove_tree(inner)
+    return problems if problems else remove_tree(folder)
+
+
+def remove_tree(top: Path) -> list[str]:
+    """Remove a folder in the trash; links in it are removed, not followed. Return a line if something stays."""
+    if top.is_symlink() or not top.is_dir():
+        with suppress(OSError):
+            top.unlink(missing_ok=True)
+    else:
+        inside = Checks(top.parent).mounts_in(top)
+        if inside:
+            return [f"{shell_path(top)} stays: another disk is mounted at {shell_path(inside[0])}"]
+        shutil.rmtree(top, ignore_errors=True)
+        if top.exists():  # a folder in it was read-only
+            for folder, _, _ in os.walk(top):
+                with suppress(OSError):
+                    os.chmod(folder, 0o700)
+            shutil.rmtree(top, ignore_errors=True)
+    return [f"{shell_path(top)} cannot be removed: see who owns what is in it"] if os.path.lexists(top) else []
