@@ -2,6 +2,7 @@
 
 import ast
 import doctest
+import functools
 import importlib
 import inspect
 import re
@@ -19,6 +20,7 @@ PUBLIC = ["rla_hooks"]
 PUBLIC += [f"rla_hooks.{name}" for name in ("hooks", "testing", "config", "query", "checkpoints", "statistics")]
 
 
+@functools.cache
 def _modules() -> dict[str, Path]:
     """All files of the package by the names that they are imported by."""
     found = {}

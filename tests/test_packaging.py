@@ -2,6 +2,7 @@
 
 import ast
 import configparser
+import functools
 import json
 import re
 import subprocess
@@ -41,6 +42,7 @@ NEVER = {
 READS_RUNS = {"core.loading"}
 
 
+@functools.cache
 def _modules() -> dict[str, Path]:
     """Every file by its dotted name below rla_hooks: ``core.logger``, ``writers`` for writers/__init__.py."""
     found = {}
