@@ -1,0 +1,13 @@
+"""The whole state of a training: what it is captured into, its files, and how the objects get it back.
+
+    tree.py           a plain tree (dicts, lists, numbers, text, arrays) as JSON with references to arrays, and back
+    leaf.py, leaves.py    the arrays of a tree: their types, their bytes, where their memory is
+    torch_leaves.py, jax_leaves.py     those of the frameworks, imported where the program has imported the framework
+    dtypes.py         names of types; which of them safetensors has
+    sharing.py        the table of arrays that are one, or views of one memory
+    mapped.py         arrays on the disk need not stay in memory
+    checksums.py      of files and folders, made while they are written
+    safetensors_file.py, writing.py, reading.py     the folder state-<step>/; parts that have not changed are hard links
+
+Nothing here knows a run: see core/states.py. Nothing is pickled, and nothing of a file is run.
+"""
