@@ -183,6 +183,30 @@ class FormerParameters:
             key: form for key, form in self._forms.items() if _is_in(key, name)
         }
 
+    @property
+    def config_argument(self) -> str | None:
+        """The name of the one argument whose fields are the hyper-parameters; None where each is an argument."""
+        return None if self._config is None else self._config[0]
+
+    def form(self, key: str) -> str | None:
+        """How a value is stored: see :mod:`rla_hooks.parameter_forms`; None where it stands there as it was."""
+        return self._forms.get(key)
+
+    def can_restore(self, name: str) -> bool:
+        """Whether the value of a hyper-parameter, with all that is in it, can be made again from what is stored."""
+        return name in self.names and all(
+            map(is_restorable, (self._forms[key] for key in self._forms if _is_in(key, name)))
+        )
+
+    def value(self, name: str) -> Any:
+        """Return a hyper-parameter that can be restored, as it was."""
+        return self._restored_one(name)
+
+    def restored_leaf(self, key: str, stored: Any) -> Any:
+        """Return what stands in parameter.json under a key as it was, or as it is there if it cannot be restored."""
+        form = self._forms.get(key)
+        return restored(stored, form) if is_restorable(form) else stored
+
     def _restored_one(self, name: str) -> Any:
         if name in self.flat:
             return restored(self.flat[name], self._forms.get(name))

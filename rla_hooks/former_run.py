@@ -1,10 +1,11 @@
-"""Finds the run that a new start goes on with, or that it is a fork of, where its settings or the environment ask it.
+"""Finds the run that a new start goes on with, forks or repeats, where its settings or the environment ask for one.
 
 What finds them reads saved runs: it is imported where one is asked for.
 """
 
 from __future__ import annotations
 
+from rla_hooks.core import rerun_request
 from rla_hooks.core.fork_request import asked
 from rla_hooks.core.resume_request import AUTO
 from rla_hooks.core.settings import RunSettings
@@ -12,7 +13,7 @@ from rla_hooks.errors import ConfigError, RunError, show_without_traceback
 
 
 def find_former_run(settings: RunSettings, wait: bool = True) -> None:
-    """Set ``settings.forked`` or ``settings.resumed``, where a fork or a resume is asked for. Raises ConfigError.
+    """Set ``settings.forked``, ``rerun`` or ``resumed``, where one of these is asked for. Raises ConfigError.
 
     wait: as in ``choose`` of :mod:`rla_hooks.resumable`.
     """
@@ -31,7 +32,11 @@ def _find(settings: RunSettings, wait: bool) -> None:
         from rla_hooks import forkable
 
         settings.forked = forkable.choose(settings)
-    if settings.resume is not None and settings.forked is None:
+    if settings.rerun is None and rerun_request.asked() is not None and not is_named and settings.forked is None:
+        from rla_hooks import rerunnable
+
+        settings.rerun = rerunnable.choose(settings)
+    if settings.resume is not None and settings.forked is None and settings.rerun is None:
         from rla_hooks import resumable
 
         settings.resumed = resumable.choose(settings, wait)

@@ -116,7 +116,7 @@ class SameCode:
         if cache is None:
             raise RunError(f"{self._option} needs a folder for the run's code. Set the variable XDG_CACHE_HOME to one.")
         try:
-            tree = self._kept().restore(cache)
+            tree = self._kept().restore(cache).tree
         except OSError as error:
             raise RunError(
                 f"the code of the run {self._id} cannot be copied to {shell_path(cache)}: {text_of(error)}. Make room "

@@ -164,12 +164,12 @@ class Tester:
     def _prepare(self, wait: bool = True) -> None:
         """Make ``_run`` a run with the present settings; a time step that was set before the first start stays.
 
-        Where RLA_RESUME names a run, that one goes on; where RLA_FORK does, a fork of it starts. wait: as in
-        ``resumable.choose``.
+        Where RLA_RESUME names a run, that one goes on; where RLA_FORK does, a fork of it starts; where RLA_RERUN does,
+        it is repeated. wait: as in ``resumable.choose``.
         """
         settings = self.settings
         settings.resume = request_of(None, (), False, False, [])
-        settings.resumed = settings.forked = None
+        settings.resumed = settings.forked = settings.rerun = None
         if settings.config is not None and not handover.is_off():
             find_former_run(settings, wait)
         if self._run.state is State.CONFIGURED:

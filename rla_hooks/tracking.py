@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 from rla_hooks.calls import Parameters, is_coroutine, is_generator, source_file
 from rla_hooks.core import handover, registry
 from rla_hooks.core.fork_request import ForkRequest
-from rla_hooks.core.resume_request import request_of
+from rla_hooks.core.rerun_request import Rerun
+from rla_hooks.core.rerun_request import asked as asked_rerun
+from rla_hooks.core.resume_request import AUTO, request_of
 from rla_hooks.core.settings import Config, Path_, RunSettings, Writers
 from rla_hooks.endings import ErrorTypes
 from rla_hooks.errors import ConfigError
@@ -35,7 +37,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 Resumes = tuple["Resume | None", "str | Sequence[str]", bool, bool]  # resume, allow, same_code, from_start
-Asked = Resumes | ForkRequest
+Asked = Resumes | ForkRequest | Rerun
 
 
 @overload
@@ -148,13 +150,25 @@ def track(
         options = {"writers": writers, "backup": backup, "system_metrics": system_metrics}
         return RunBlock(lambda: _configure(settings, record, where, options, asked))
 
+    def tracked_call(
+        args: tuple[Any, ...], kwargs: dict[str, Any], asked: Asked
+    ) -> tuple[tuple[Any, ...], dict[str, Any], RunBlock]:
+        """The arguments are the program's, but where the call repeats a former run."""
+        if asked_rerun() is not None and isinstance(asked, tuple) and (asked[0] is None or asked[0] == AUTO):
+            from rla_hooks import rerunnable  # late: it reads saved runs
+
+            found = rerunnable.call_of(task_name, name, parameters, args, kwargs)
+            if found is not None:
+                args, kwargs, asked = found.args, found.kwargs, found.rerun or asked
+        return args, kwargs, tracking(args, kwargs, asked)
+
     call: Callable[[tuple[Any, ...], dict[str, Any], Asked], Any]
     if is_coroutine(function):
 
         async def calling(args: tuple[Any, ...], kwargs: dict[str, Any], asked: Asked) -> Any:
             if handover.is_off():
                 return await function(*args, **kwargs)
-            block = tracking(args, kwargs, asked)
+            args, kwargs, block = tracked_call(args, kwargs, asked)
             with block:
                 return block.keep_result(await function(*args, **kwargs))
 
@@ -168,7 +182,7 @@ def track(
         def called(args: tuple[Any, ...], kwargs: dict[str, Any], asked: Asked) -> Any:
             if handover.is_off():
                 return function(*args, **kwargs)
-            block = tracking(args, kwargs, asked)
+            args, kwargs, block = tracked_call(args, kwargs, asked)
             with block:
                 return block.keep_result(function(*args, **kwargs))
 
@@ -291,11 +305,17 @@ def _configure(
     found = [*problems]
     if isinstance(asked, ForkRequest):
         settings.fork = asked
+    elif isinstance(asked, Rerun):
+        settings.rerun = asked
     else:
         settings.resume = request_of(*asked, found)
     settings.add_record_param(record)
     try:
         settings.configure(*where, **options, problems=found)
+        if asked_rerun() is not None and settings.fork is None and settings.rerun is None:
+            from rla_hooks import rerunnable
+
+            rerunnable.leave_out(settings.task_name, settings.function_name)
         find_former_run(settings)
     except ConfigError as error:
         more = settings.own_problems()

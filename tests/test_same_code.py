@@ -258,12 +258,12 @@ def test_old_copies_are_removed(project, cache):
     from rla_hooks.snapshot.restoring import KeptCode
 
     kept = KeptCode(run.id, run.code_dir, project)
-    mine, over = (kept.restore(cache.parent).parent for _ in range(2))
+    mine, over = (kept.restore(cache.parent).holder for _ in range(2))
     noted = json.loads((over / "started.json").read_text())
     done = subprocess.Popen([sys.executable, "-c", ""])
     done.wait()
     (over / "started.json").write_text(json.dumps(noted | {"pid": done.pid}))
-    new = kept.restore(cache.parent).parent
+    new = kept.restore(cache.parent).holder
     assert over.exists() and new.stat().st_mode & 0o077 == 0
     for holder in (mine, over):
         os.utime(holder / "started.json", (time.time() - 90_000,) * 2)

@@ -43,7 +43,8 @@ def fork(
         rla fork latest --print
     """
     from rla_hooks.cli.choose import choose
-    from rla_hooks.cli.rerun import Rerun
+    from rla_hooks.cli.program import print_or_start
+    from rla_hooks.upkeep.kept_command import KeptCommand
 
     chosen = choose(run, log_root, where, task)
     _check(chosen, step)
@@ -51,8 +52,7 @@ def fork(
     if step is not None:
         variables["RLA_FORK_STEP"] = str(step)
     call = f"main.fork({chosen.id!r}{'' if step is None else f', {step}'})"
-    rerun = Rerun(chosen, arguments or [], variables, call)
-    rerun.print_or_start(show, as_json)
+    print_or_start(KeptCommand(chosen, arguments or [], variables, call), chosen, call, show, as_json)
 
 
 def _check(run: SavedRun, step: int | None) -> None:

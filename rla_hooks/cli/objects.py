@@ -35,6 +35,7 @@ def object_of(run: SavedRun) -> dict[str, Any]:
         "note": run.note,
         "parent": run.parent,
         "forked_from": run.forked_from,
+        "rerun_of": run.rerun_of,
         "rows": info.get("rows"),
         "step": info.get("last_step"),
         "record": run.record,

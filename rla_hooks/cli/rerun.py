@@ -1,79 +1,197 @@
-"""Runs the command of a run again, in the folder in which it was started, for ``rla fork`` and ``rla resume``."""
+"""``rla rerun``: a run again, on the code that it has kept."""
 
 from __future__ import annotations
 
-import os
-import shlex
-import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from typing import NoReturn
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rla_hooks.cli.objects import print_json
-from rla_hooks.errors import RLAError
-from rla_hooks.masking.pairs import MASK
-from rla_hooks.query import SavedRun
-from rla_hooks.texts import printable, shell_path
+from rla_hooks.cli.common import Json, LogRoot, PrintOnly, Run, Task, Where, app
 
-_NOTEBOOKS = ("ipykernel", "ipykernel_launcher", "jupyter", "colab_kernel_launcher")
+if TYPE_CHECKING:
+    from rla_hooks.upkeep.again import Repeat
+    from rla_hooks.upkeep.kept_command import KeptCommand
+    from rla_hooks.upkeep.rerun_plan import RerunPlan
+    from rla_hooks.upkeep.run_differences import Difference
+
+_MAX_LISTED = 10  # differences
+
+Folder = Path | None
 
 
-class Rerun:
-    """The command of a run, with further arguments and variables of the environment. Raises RLAError without one.
+@app.command("rerun")
+def rerun(
+    run: Run,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Another value of a hyper-parameter; may be repeated."),
+    ] = None,
+    seeds: Annotated[
+        str | None, typer.Option("--seeds", metavar="SEEDS", help="One run for each, in turn: 0..4 or 0,1,7.")
+    ] = None,
+    seed_name: Annotated[
+        str | None, typer.Option("--seed-name", metavar="NAME", help="The hyper-parameter that is the seed.")
+    ] = None,
+    folder: Annotated[
+        Folder, typer.Option("--in", metavar="FOLDER", help="Where the program runs; by default where it was started.")
+    ] = None,
+    into: Annotated[
+        Folder, typer.Option("--into", metavar="FOLDER", help="A new folder for the code, instead of one in the cache.")
+    ] = None,
+    python: Annotated[
+        str | None, typer.Option("--python", metavar="PATH", help="The interpreter; by default the one of then.")
+    ] = None,
+    venv: Annotated[
+        bool, typer.Option("--venv", help="Make an environment with the packages of then, in the cache, and use it.")
+    ] = False,
+    venv_folder: Annotated[
+        Folder, typer.Option("--venv-folder", metavar="FOLDER", help="The same, in this folder.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask, whatever differs.")] = False,
+    show: PrintOnly = False,
+    where: Where = None,
+    task: Task = None,
+    log_root: LogRoot = None,
+    as_json: Json = False,
+) -> None:
+    """Run a run again on the code that it has kept, with the same hyper-parameters or others.
 
-    call: what does the same from Python, for the errors.
+    The code is copied into a fresh folder, and the command of then runs on it, in the folder of then, so that its data
+    paths hold. The first call of the tracked function gets the hyper-parameters of the run, but for those of --set; of
+    a sweep, all other calls are left out. The new run says rerun_of. What is not as it was is listed first: Python,
+    packages, git's commit, data that DVC tracks; on a terminal rla asks then.
+
+    With --seeds a table at the end says what has become of each; the exit code is 1 if one has failed. Else it is that
+    of the program. With --json nothing is done: what would be is printed. With --print the code is restored, too.
+
+    Examples:
+
+        rla rerun k3xq7aod
+        rla rerun latest --set lr=1e-4 --seeds 0..4
+        rla rerun k3xq7aod --venv
     """
+    from rla_hooks.cli.choose import choose
+    from rla_hooks.cli.program import start
+    from rla_hooks.upkeep import again, new_values
+    from rla_hooks.upkeep.rerun_plan import RerunPlan
 
-    def __init__(self, run: SavedRun, arguments: Sequence[str], variables: Mapping[str, str], call: str):
-        noted, folder = run.run_json.get("command"), run.run_json.get("folder")
-        if not isinstance(noted, list) or not noted or not all(isinstance(word, str) for word in noted):
-            raise RLAError(f"{_name(run)} does not say by which command it was started. From Python: {call}")
-        if any(word.rpartition("/")[2].removesuffix(".py") in _NOTEBOOKS for word in noted):
-            raise RLAError(f"{_name(run)} was started in a notebook. Call there: {call}")
-        if not isinstance(folder, str) or not os.path.isdir(folder):
-            raise RLAError(f"{_name(run)} was started in {printable(folder)}, which is not there. From Python: {call}")
-        self.folder, self.words, self.variables = folder, [*noted, *arguments], dict(variables)
-        self._call, self._run = call, run
+    chosen = choose(run, log_root, where, task)
+    plan = RerunPlan(chosen, new_values.pairs_of(changes or ()), True, folder, python)
+    numbers = None if seeds is None else new_values.seeds_of(seeds)
+    name = None if numbers is None else again.check_seeds(plan, seed_name)
+    if (venv or venv_folder is not None) and not as_json:
+        again.use_environment(plan, venv_folder, _tell)
+    differences = plan.differences()
+    if as_json:
+        _print_json(plan, numbers, name, into, differences)
+        return
+    _list(differences)
+    if differences and not yes and not show:
+        _ask()
+    restored = plan.restore(into)
+    each: list[tuple[int | None, KeptCommand]] = [(None, plan.command(restored))]
+    if numbers is not None and name is not None:
+        each = [(seed, plan.command(restored, {name: seed}, at)) for at, seed in enumerate(numbers)]
+    if show:
+        for _, command in each:
+            print(command.text())
+        return
+    _tell(f"{chosen.id} runs again on a copy of its code, in {restored.tree}")
+    if numbers is None:
+        start(each[0][1])
+    _run_each(each, name or "seed")
 
-    def print_or_start(self, show: bool, as_json: bool) -> None:
-        """Print the command, or what it consists of; else run it, and do not return."""
-        if as_json:
-            print_json({"command": self.words, "folder": self.folder, "environment": self.variables})
-        elif show:
-            print(self.text())
-        else:
-            self.start()
 
-    def text(self) -> str:
-        """Return it as a shell takes it. What was masked as a secret stands there as it is in run.json."""
-        variables = "".join(f"{name}={shell_path(value)} " for name, value in self.variables.items())
-        words = " ".join(
-            shell_path(word) if not word.isprintable() or "\\" in word else shlex.quote(word) for word in self.words
+def _tell(line: str) -> None:
+    from rla_hooks.texts import printable
+
+    print(f"rla: {printable(line)}", file=sys.stderr)
+
+
+def _list(differences: Sequence[Difference]) -> None:
+    """Say what is not as it was."""
+    from rla_hooks.texts import printable
+
+    if not differences:
+        return
+    _tell("not all is as it was:")
+    for each in differences[:_MAX_LISTED]:
+        print(f"  {printable(each)}", file=sys.stderr)
+    if len(differences) > _MAX_LISTED:
+        print(f"  ... and {len(differences) - _MAX_LISTED} more: rla rerun --json lists all", file=sys.stderr)
+
+
+def _ask() -> None:
+    if sys.stdin is None or not sys.stdin.isatty() or not sys.stderr.isatty():
+        return  # a script reads what was listed
+    print("rla: run it all the same? [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise typer.Exit(1)
+
+
+def _print_json(
+    plan: RerunPlan, seeds: Sequence[int] | None, name: str | None, into: Folder, differences: Sequence[Difference]
+) -> None:
+    from rla_hooks.cli.objects import print_json
+
+    command = plan.command(None)
+    print_json(
+        {
+            "run": plan.run.id,
+            "command": command.words,
+            "folder": command.folder,
+            "environment": command.variables,
+            "code": str(plan.kept.code_dir),
+            "into": None if into is None else str(into),
+            "set": plan.values,
+            "seeds": seeds,
+            "seed_name": name,
+            "differs": [each._asdict() for each in differences],
+        }
+    )
+
+
+def _run_each(commands: Sequence[tuple[int | None, KeptCommand]], name: str) -> None:
+    """Run one after the other; print the table, also after Ctrl-C."""
+    from rla_hooks.upkeep.again import run_each
+
+    done: list[Repeat] = []
+    try:
+        for each in run_each(commands):
+            done.append(each)
+    finally:
+        _print_table(done, len(commands), name)
+    if any(each.exit_code != 0 or each.run is None for each in done):
+        raise typer.Exit(1)
+
+
+def _print_table(done: Sequence[Repeat], wanted: int, name: str) -> None:
+    from rich.text import Text
+
+    from rla_hooks.cli.cells import cell
+    from rla_hooks.cli.fields import style_of
+    from rla_hooks.cli.screen import print_table, stdout_console
+    from rla_hooks.texts import duration
+
+    console = stdout_console()
+    rows: list[list[Text | str]] = [[Text(word, "dim") for word in (name, "id", "status", "took", "exit code", "run")]]
+    for each in done:
+        run = each.run
+        status = "no run" if run is None else run.status
+        took = "" if run is None or run.seconds is None else duration(run.seconds)
+        rows.append(
+            [
+                str(each.seed),
+                "" if run is None else cell(run.id),
+                Text(status, style_of(status)),
+                took,
+                str(each.exit_code),
+                "" if run is None else cell(run.name),
+            ]
         )
-        return f"cd {shell_path(self.folder)} && {variables}{words}"
-
-    def start(self) -> NoReturn:
-        """Run it in place of this process, so that signals and the exit code are its own."""
-        if any(MASK in word for word in self.words):
-            raise RLAError(
-                f"the command of {_name(self._run)} has secrets, which are masked in run.json ({MASK}). Print it with "
-                f"--print, fill them in, and run it. Or from Python: {self._call}"
-            )
-        sys.stdout.flush()
-        sys.stderr.flush()
-        environment = os.environ | self.variables
-        os.chdir(self.folder)
-        if os.name == "nt":  # whose exec does not wait for the program
-            raise typer.Exit(subprocess.call(self.words, env=environment))
-        try:
-            os.execvpe(self.words[0], self.words, environment)
-        except OSError as error:
-            raise RLAError(
-                f"{shell_path(self.words[0])} cannot be run: {error.strerror}. Print the command: --print"
-            ) from None
-
-
-def _name(run: SavedRun) -> str:
-    return f"the run {printable(run.id)} ({printable(run.name)})"
+    print_table(console, rows, narrow=5)
+    if len(done) < wanted:
+        console.print(Text(f"{wanted - len(done)} of {wanted} were not run", "yellow"))

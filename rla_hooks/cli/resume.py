@@ -12,8 +12,8 @@ from rla_hooks.cli.commands import ProgramCommand
 from rla_hooks.cli.common import Json, LogRoot, PrintOnly, ProgramArguments, Run, Task, Where, app
 
 if TYPE_CHECKING:
-    from rla_hooks.cli.rerun import Rerun
     from rla_hooks.query import SavedRun
+    from rla_hooks.upkeep.kept_command import KeptCommand
 
 
 @app.command("resume", cls=ProgramCommand)
@@ -52,7 +52,8 @@ def resume(
         rla resume latest --same-code
     """
     from rla_hooks.cli.choose import choose
-    from rla_hooks.cli.rerun import Rerun
+    from rla_hooks.cli.program import print_or_start
+    from rla_hooks.upkeep.kept_command import KeptCommand
 
     chosen, allowed = choose(run, log_root, where, task), allow or []
     _check(chosen, allowed, from_start)
@@ -64,13 +65,14 @@ def resume(
     if same_code:
         variables["RLA_RESUME_SAME_CODE"] = "1"
     options = (f", allow={allowed}" if allowed else "") + (", from_start=True" if from_start else "")
-    rerun = Rerun(chosen, arguments or [], variables, f"main.resume({chosen.id!r}{options})")
+    call = f"main.resume({chosen.id!r}{options})"
+    command = KeptCommand(chosen, arguments or [], variables, call)
     if same_code and not (show or as_json):
-        _use_kept_code(chosen, rerun)
-    rerun.print_or_start(show, as_json)
+        _use_kept_code(chosen, command)
+    print_or_start(command, chosen, call, show, as_json)
 
 
-def _use_kept_code(run: SavedRun, rerun: Rerun) -> None:
+def _use_kept_code(run: SavedRun, command: KeptCommand) -> None:
     """Put the run's code, copied into the cache, in the place of what the command would run, if that differs."""
     from rla_hooks.errors import RLAError
     from rla_hooks.query.cache import cache_folder
@@ -78,7 +80,7 @@ def _use_kept_code(run: SavedRun, rerun: Rerun) -> None:
     from rla_hooks.texts import printable, shell_path, text_of
 
     what = f"the code of the run {printable(run.id)} ({printable(run.name)})"
-    project, program = restoring.project_of_run(run.run_json), restoring.program_of(rerun.words)
+    project, program = restoring.project_of_run(run.run_json), restoring.program_of(command.words)
     if project is None or not codediff.has_code(run.code_dir):
         raise RLAError(f"{what} was not kept (backup='none'). Resume it without --same-code")
     if program is None:
@@ -88,15 +90,15 @@ def _use_kept_code(run: SavedRun, rerun: Rerun) -> None:
         return
     if cache is None:
         raise RLAError(f"{what} needs a folder. Set the variable XDG_CACHE_HOME to one")
-    lost = kept.missing_script(rerun.folder, program)
+    lost = kept.missing_script(command.folder, program)
     if lost is not None:
         raise RLAError(f"{what} is not complete: it has no {lost}. Resume it without --same-code")
     try:
-        tree = kept.restore(cache)
+        tree = kept.restore(cache).tree
     except OSError as error:
         raise RLAError(f"{what} cannot be copied to {shell_path(cache)}: {text_of(error)}") from None
-    rerun.words, variables = restoring.command_on(tree, kept, program)
-    rerun.variables |= variables
+    command.words, variables = restoring.command_on(tree, kept, program)
+    command.variables |= variables
     print(
         f"rla: {printable(run.id)} runs on copies of the code that it was started with, in {shell_path(tree)}",
         file=sys.stderr,

@@ -131,6 +131,7 @@ def _head_lines(facts: Mapping[str, Any]) -> Iterator[Line]:
     yield "machine", in_words(facts["machine"])
     yield "in run", str(facts["parent"] or "")
     yield "forked from", _place(facts["forked_from"])
+    yield "rerun of", _named(facts["rerun_of"])
     yield "went on from", _place(facts["resumed_from"])
     loaded = [_place(each) for each in facts["loaded_from"] if isinstance(each, dict)]
     yield (
@@ -248,6 +249,10 @@ def _line_of(item: Any) -> str:
     if isinstance(item.get("text"), str):
         return str(item["text"])
     return ", ".join(f"{key}: {value}" for key, value in item.items())
+
+
+def _named(noted: Mapping[str, Any] | None) -> str:
+    return "" if noted is None else f"{noted['id']} ({noted.get('run')})"
 
 
 def _print_files(run: SavedRun, facts: Mapping[str, Any], most: int | None, console: Console) -> None:

@@ -88,6 +88,7 @@ class RunFiles:
             hyper_parameters=[text_of(key) for key in self._hyper_parameters.given],
             stored_as=forms_of(self._hyper_parameters.given),
             **({"config_argument": settings.config_argument} if settings.config_argument else {}),
+            **({"rerun_of": settings.rerun.note()} if settings.rerun else {}),
             rla_hooks=__version__,
             machine=machine.facts(),
             writers=[writer.name for writer in self._logger.output_formats],
@@ -138,6 +139,10 @@ class RunFiles:
         look = provenance.Look(project, paths.log_root)  # git answers while the files are copied
         report = backup.back_up(paths.code_dir, paths.log_root, look.listing, **options)
         origin = look.facts(paths.code_dir / backup.NOTES)
+        if self._settings.rerun is not None and (
+            git := self._settings.rerun.take_over_git(paths.code_dir / backup.NOTES)
+        ):
+            origin["git"] = git
         left_out = {reason: len(names) for reason, names in report.left_out.items()}
         code = {"files": report.files, "bytes": report.bytes, "left_out": left_out}
         self.record.save(**origin, code=code | {"project": str(in_project(request.BackupRequest(**options).root))})

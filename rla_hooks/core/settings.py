@@ -12,6 +12,7 @@ from rla_hooks import layout
 from rla_hooks.config.checks import show, show_word
 from rla_hooks.core.fork_request import Fork, ForkRequest
 from rla_hooks.core.hyper_parameters import HyperParameters
+from rla_hooks.core.rerun_request import Rerun
 from rla_hooks.core.resume_request import Resumable, ResumeRequest
 from rla_hooks.endings import ErrorTypes, is_error_types
 from rla_hooks.errors import ConfigError, RunError, did_you_mean, warn
@@ -55,6 +56,7 @@ class RunSettings(Fields):
     resumed: Resumable | None = None  # the former run that goes on
     fork: ForkRequest | None = None  # what was asked for
     forked: Fork | None = None  # the run and the checkpoint that this one, which is new, begins with
+    rerun: Rerun | None = None  # the run that this one, which is new, repeats
 
     def configure(
         self,
@@ -212,6 +214,7 @@ class RunSettings(Fields):
             "pruned_by": (),  # a copy does not end the run
             "config": config,
             "fork": None,
+            "rerun": None,
         }
 
 

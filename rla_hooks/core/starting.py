@@ -103,6 +103,8 @@ class RunStart:
             registry.register_open(run)
             self._watch_signals()
             run.files.tell_start(run.is_quiet)
+            if run.settings.rerun is not None:
+                run.settings.rerun.begin(paths)
             for line in run.settings.resume.notes if run.settings.resume else ():
                 run.logger.message(line)
             if self.new_life is not None:

@@ -32,6 +32,7 @@ BUILT_IN: dict[str, Getter] = {
     "step": lambda run: run.info.get("last_step"),
     "restarts": lambda run: len(run.restarts),
     "forked_from": lambda run: (run.forked_from or {}).get("id"),
+    "rerun_of": lambda run: (run.rerun_of or {}).get("id"),
     "git.commit": lambda run: _inner(run.run_json, "git", "commit"),
 }
 

@@ -151,6 +151,12 @@ class SavedRun:
         return noted if isinstance(noted, dict) and isinstance(noted.get("id"), str) else None
 
     @property
+    def rerun_of(self) -> dict[str, Any] | None:
+        """The run that it repeats: ``run``, ``id``; None for other runs. See ``rla rerun``."""
+        noted = self.run_json.get("rerun_of")
+        return noted if isinstance(noted, dict) and isinstance(noted.get("id"), str) else None
+
+    @property
     def tags(self) -> list[str]:
         """The tags in labels.json: of the run's start, and those that somebody has added since."""
         tags = self.entry.labels.get("tags")

@@ -7,6 +7,9 @@
 What would be imported from PROJECT comes from TREE, by whichever way Python finds it: the working directory,
 PYTHONPATH, an editable install. What is in PROJECT but not in TREE was not kept, and cannot be imported. Data paths
 that start at the working directory mean the same files as ever. This file is run by its path, before all imports.
+
+Where a run is repeated (RLA_RERUN), a file of PROJECT that is opened for reading is its copy, too, if it is not the
+same and nobody has written it since the program began: a config that is given by a path, or executed, is that of then.
 """
 
 import sys
@@ -17,14 +20,19 @@ IS_SAFE = bool(sys.flags.isolated or getattr(sys.flags, "safe_path", False))
 if __name__ == "__main__" and not IS_SAFE:
     del sys.path[0]
 
+import builtins
 import importlib.machinery
 import importlib.util
+import io
 import os
 import types
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 _PACKAGES = {"site-packages", "dist-packages"}
 _LIBRARY = os.path.dirname(os.path.realpath(os.__file__))
+_IS_RERUN = "RLA_RERUN" in os.environ
+_ADVICE = "Copy it there: rla rerun --into FOLDER --print." if _IS_RERUN else "Resume without same_code."
 
 
 class Places:
@@ -32,15 +40,25 @@ class Places:
 
     def __init__(self, tree: str, project: str):
         self.tree, self.project = os.path.realpath(tree), os.path.realpath(project)
+        self._environments: set[str] = set()  # folders in the project
 
     def kept(self, path: str) -> str | None:
         """Return where the copy of a file or folder of the project would be; None if it is no code of the project."""
         real = os.path.realpath(path)
         if not _is_inside(real, self.project) or _is_inside(real, self.tree) or _is_inside(real, _LIBRARY):
             return None
-        if not _PACKAGES.isdisjoint(real.split(os.sep)):
+        if not _PACKAGES.isdisjoint(real.split(os.sep)) or self._is_installed(real):
             return None
         return os.path.normpath(os.path.join(self.tree, os.path.relpath(real, self.project)))
+
+    def _is_installed(self, real: str) -> bool:
+        """Whether a file of the project is one of an environment in it, such as an installed command."""
+        folder = os.path.dirname(real)
+        while folder not in self._environments and _is_inside(folder, self.project) and folder != self.project:
+            if os.path.isfile(os.path.join(folder, "pyvenv.cfg")):
+                self._environments.add(folder)
+            folder = os.path.dirname(folder)
+        return folder in self._environments
 
     def is_kept(self, path: str) -> bool:
         """Whether there is a copy at this path of the tree, and no link to what is in the project now."""
@@ -111,9 +129,68 @@ class Finder:
     def _error(self, name: str, place: str) -> ModuleNotFoundError:
         text = (
             f"No module named {name!r} in the code that the run has kept ({self._places.tree}): {place} is newer than "
-            "the run, or was left out then, as what git ignores is. Resume without same_code."
+            f"the run, or was left out then, as what git ignores is. {_ADVICE}"
         )
         return ModuleNotFoundError(text, name=name)
+
+
+class Opener:
+    """``open`` of a program that repeats a run. No function: a class that has it as an attribute makes no method of it.
+
+    Only files that are not the same now as in the copy are looked for, by their paths without links.
+    """
+
+    def __init__(self, plain: Callable[..., Any], copies: dict[str, tuple[str, tuple[int, ...] | None]]):
+        self._plain, self._copies = plain, copies
+        self.__name__, self.__doc__ = plain.__name__, plain.__doc__
+
+    def __call__(self, file: Any, *more: Any, **named: Any) -> Any:
+        mode = named.get("mode", more[0] if more else "r")
+        if isinstance(file, (str, os.PathLike)) and isinstance(mode, str) and not set(mode) & set("wax+"):
+            place = os.path.realpath(file)
+            copy, state = self._copies.get(place, (None, None))
+            if copy is not None and state == _state(place):
+                file = copy
+        return self._plain(file, *more, **named)
+
+
+def _changed(places: Places) -> Iterator[tuple[str, str]]:
+    """The files of the project that are not what their copies are, or are gone, with the copies."""
+    for folder, _, names in os.walk(places.tree):
+        for name in names:
+            copy = os.path.join(folder, name)
+            place = os.path.join(places.project, os.path.relpath(copy, places.tree))
+            if not os.path.islink(copy) and not _is_same(copy, place):
+                yield os.path.realpath(place), copy
+
+
+def _is_same(first: str, second: str) -> bool:
+    try:
+        with io.open_code(first) as one, io.open_code(second) as other:
+            return bool(one.read() == other.read())
+    except OSError:
+        return False
+
+
+def _state(path: str) -> tuple[int, ...] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _read_copies(places: Places) -> None:
+    """Let the program read the copies: see the top of this file."""
+    copies = {place: (copy, _state(place)) for place, copy in _changed(places)}
+    if not copies:
+        return
+    opener = Opener(builtins.open, copies)
+    builtins.open = io.open = opener  # type: ignore[assignment]
+    io.open_code = Opener(io.open_code, copies)  # type: ignore[assignment]  # of runpy
+    accessor = getattr(sys.modules.get("pathlib"), "_NormalAccessor", None)  # of Python 3.10
+    if accessor is not None:
+        accessor.open = opener
 
 
 def _is_inside(path: str, folder: str) -> bool:
@@ -135,12 +212,16 @@ def _start(tree: str, project: str, words: list[str]) -> None:
     if is_module:
         import runpy
 
+        if _IS_RERUN:
+            _read_copies(places)
         sys.argv[:] = ["-m", *arguments]
         runpy._run_module_as_main(name)  # type: ignore[attr-defined]  # what Python's own -m calls
         return
     sys.argv[:] = [script, *arguments]
     loader = importlib.machinery.SourceFileLoader("__main__", script)
     main.__dict__.update(__file__=script, __cached__=None, __loader__=loader, __spec__=None, __builtins__=__builtins__)
+    if _IS_RERUN:
+        _read_copies(places)
     with open(script, "rb") as file:
         code = compile(file.read(), script, "exec", dont_inherit=True)
     exec(code, main.__dict__)

@@ -3,6 +3,8 @@
     $XDG_CACHE_HOME/rla_hooks/code/<run id>-<random>/started.json    the process that runs on it
     $XDG_CACHE_HOME/rla_hooks/code/<run id>-<random>/<project>/      the code; links to what the run kept no copy of
 
+The code may also go into another folder, which the user names, and which nobody removes.
+
 Nothing there shares bytes with the run's own files. What the run did not keep, such as data and outputs, is linked from
 the project, so that paths that start at a script's folder lead there, too. A folder is removed by a later resume, a day
 after it was made, once its process is over; one of another machine after 30 days.
@@ -75,6 +77,13 @@ def program_of(words: Sequence[str]) -> Program | None:
     return None
 
 
+class Restored(NamedTuple):
+    """Code that was restored: a folder of its own in the cache, and the folder of the code, which may be elsewhere."""
+
+    holder: Path
+    tree: Path
+
+
 def project_of_run(content: Mapping[str, Any]) -> Path | None:
     """Return the folder that a run's code was kept of, as run.json tells it; None where it is not known."""
     code = content.get("code")
@@ -140,8 +149,8 @@ class KeptCode:
             return None
         return f"{relative} ({reason or 'left out, or newer'})"
 
-    def restore(self, cache: Path) -> Path:
-        """Copy the code into a new folder below the cache's; return that. Raises OSError."""
+    def restore(self, cache: Path, into: Path | None = None) -> Restored:
+        """Copy the code into a new folder below the cache's, or into that one, which is empty. Raises OSError."""
         top = cache / "code"
         top.mkdir(mode=0o700, parents=True, exist_ok=True)
         _remove_old(top)
@@ -150,15 +159,15 @@ class KeptCode:
         try:
             started = {"host": socket.gethostname(), "pid": os.getpid(), "process": process_identity(os.getpid())}
             write_json(holder / _STARTED, started | {"pid_namespace": namespace()})
-            tree = holder / (self.project.name or "project")
-            tree.mkdir()
+            tree = holder / (self.project.name or "project") if into is None else into
+            tree.mkdir(parents=True, exist_ok=into is not None)
             self._copy(tree)
             self._link_rest(tree)
         except BaseException:
             with suppress(OSError):
                 remove(holder)
             raise
-        return tree
+        return Restored(holder, tree)
 
     def _copy(self, tree: Path) -> None:
         left_out = self.left_out()

@@ -1,23 +1,31 @@
 """Tidies a log root: deletes, archives, moves and renames runs, takes all of it back, and says what takes its room.
 
 Nothing is copied, and nothing is lost by mistake: what is deleted goes to ``LOG_ROOT/.trash``, each run whole or not at
-all, whenever the process is killed.
+all, whenever the process is killed. And a run is run again, on the code that it has kept.
 """
 
-from rla_hooks.upkeep.acting import Act, ActInterrupted, DoneRun
-from rla_hooks.upkeep.archiving import archive
-from rla_hooks.upkeep.deleting import delete
-from rla_hooks.upkeep.moving import move, rename
-from rla_hooks.upkeep.survey import Usage
-from rla_hooks.upkeep.trash_folder import Emptied, acts, empty_trash
-from rla_hooks.upkeep.undoing import undo
-from rla_hooks.upkeep.usage import disk_usage
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rla_hooks.upkeep.acting import Act, ActInterrupted, DoneRun
+    from rla_hooks.upkeep.again import Repeat, rerun
+    from rla_hooks.upkeep.archiving import archive
+    from rla_hooks.upkeep.deleting import delete
+    from rla_hooks.upkeep.moving import move, rename
+    from rla_hooks.upkeep.survey import Usage
+    from rla_hooks.upkeep.trash_folder import Emptied, acts, empty_trash
+    from rla_hooks.upkeep.undoing import undo
+    from rla_hooks.upkeep.usage import disk_usage
 
 __all__ = [
     "Act",
     "ActInterrupted",
     "DoneRun",
     "Emptied",
+    "Repeat",
     "Usage",
     "acts",
     "archive",
@@ -26,5 +34,29 @@ __all__ = [
     "empty_trash",
     "move",
     "rename",
+    "rerun",
     "undo",
 ]
+_HOME = {
+    "Act": "acting",
+    "ActInterrupted": "acting",
+    "DoneRun": "acting",
+    "Emptied": "trash_folder",
+    "Repeat": "again",
+    "Usage": "survey",
+    "acts": "trash_folder",
+    "archive": "archiving",
+    "delete": "deleting",
+    "disk_usage": "usage",
+    "empty_trash": "trash_folder",
+    "move": "moving",
+    "rename": "moving",
+    "rerun": "again",
+    "undo": "undoing",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
