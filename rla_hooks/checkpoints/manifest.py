@@ -274,11 +274,20 @@ class Manifest:
         return entries
 
     def _write(self, entries: list[Entry], sync: bool = True) -> None:
-        lines = ",\n".join([f"    {entry.line}" for entry in entries])
-        text = f'{{\n  "format": {FORMAT},\n  "checkpoints": [\n{lines}\n  ]\n}}\n'
-        data = text.encode("utf-8", "backslashreplace")
+        data = manifest_bytes(entries)
         atomic.write_bytes(self.path, data, sync)
         self._known = data, entries
+
+
+def manifest_bytes(entries: Iterable[Entry]) -> bytes:
+    """Return the content of a manifest with these entries.
+
+    >>> manifest_bytes([])
+    b'{\\n  "format": 2,\\n  "checkpoints": [\\n\\n  ]\\n}\\n'
+    """
+    lines = ",\n".join([f"    {entry.line}" for entry in entries])
+    text = f'{{\n  "format": {FORMAT},\n  "checkpoints": [\n{lines}\n  ]\n}}\n'
+    return text.encode("utf-8", "backslashreplace")
 
 
 def latest(folder: str | os.PathLike[str], name: str | None = None) -> Path | None:

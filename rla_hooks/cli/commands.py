@@ -34,6 +34,10 @@ COMMANDS = {
         "du",
         "Show what takes the room: trees, tasks, runs, checkpoints, copies of code, the trash, and what is no run's",
     ),
+    "verify": (
+        "verify",
+        "Find what is damaged in runs: rows, event files, checkpoints, records, code, figures; by default of all runs",
+    ),
     "doctor": (
         "doctor",
         "Say what is wrong here, and what a bug report needs: versions, log root, disk, git, cache, terminal",

@@ -1,4 +1,5 @@
-"""Tidies a log root: deletes, archives, moves and renames runs, takes all of it back, and says what takes its room.
+"""Tidies a log root: deletes, archives, moves and renames runs, takes all of it back, says what takes its room,
+and what is damaged.
 
 Nothing is copied, and nothing is lost by mistake: what is deleted goes to ``LOG_ROOT/.trash``, each run whole or not at
 all, whenever the process is killed. And a run is run again, on the code that it has kept.
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from rla_hooks.upkeep.acting import Act, ActInterrupted, DoneRun
     from rla_hooks.upkeep.again import Repeat, rerun
     from rla_hooks.upkeep.archiving import archive
+    from rla_hooks.upkeep.checking.all_runs import Report, verify
+    from rla_hooks.upkeep.checking.found import Finding
     from rla_hooks.upkeep.deleting import delete
     from rla_hooks.upkeep.moving import move, rename
     from rla_hooks.upkeep.survey import Usage
@@ -25,7 +28,9 @@ __all__ = [
     "ActInterrupted",
     "DoneRun",
     "Emptied",
+    "Finding",
     "Repeat",
+    "Report",
     "Usage",
     "acts",
     "archive",
@@ -36,13 +41,16 @@ __all__ = [
     "rename",
     "rerun",
     "undo",
+    "verify",
 ]
 _HOME = {
     "Act": "acting",
     "ActInterrupted": "acting",
     "DoneRun": "acting",
     "Emptied": "trash_folder",
+    "Finding": "checking.found",
     "Repeat": "again",
+    "Report": "checking.all_runs",
     "Usage": "survey",
     "acts": "trash_folder",
     "archive": "archiving",
@@ -53,6 +61,7 @@ _HOME = {
     "rename": "moving",
     "rerun": "again",
     "undo": "undoing",
+    "verify": "checking.all_runs",
 }
 
 

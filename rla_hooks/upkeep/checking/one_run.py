@@ -1,0 +1,84 @@
+"""All checks of one run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from rla_hooks import rowfiles
+from rla_hooks.cutting import journal
+from rla_hooks.layout import RunPaths
+from rla_hooks.query.entry import read_entry
+from rla_hooks.query.moved import paths_of
+from rla_hooks.query.saved_run import SavedRun
+from rla_hooks.upkeep.checking.events import check_events
+from rla_hooks.upkeep.checking.found import Found
+from rla_hooks.upkeep.checking.images import check_images
+from rla_hooks.upkeep.checking.kept_code import KeptCode
+from rla_hooks.upkeep.checking.opening import Disk, files_below
+from rla_hooks.upkeep.checking.records import check_counts, check_cuts, check_records, left_over
+from rla_hooks.upkeep.checking.saved import SavedFiles, entries_of
+from rla_hooks.upkeep.checking.tables import Table, check_table
+from rla_hooks.upkeep.run_parts import why_running
+
+_EVENTS = "tfevents", "events.out.cut."
+
+
+class Checks:
+    """The checks of the runs of one log root, which share what is read once."""
+
+    def __init__(self, log_root: Path, disk: Disk):
+        self.disk = disk
+        self.saved, self.code = SavedFiles(disk), KeptCode(log_root, disk)
+
+    def of_run(self, run: SavedRun) -> Iterator[Found]:
+        """Yield what is wrong with a run, as its files are now."""
+        paths = run.paths
+        entry = read_entry(paths)  # what the index has of it may be older
+        run = SavedRun(paths, entry)
+        is_live = why_running(run) is not None
+        yield from check_records(paths, entry, paths_of(run).archive_dir, self.disk, is_live)
+        tables = self._tables(paths, is_live)
+        for table in tables.values():
+            yield from table.found
+        yield from check_counts(paths, entry, {name: each for name, each in tables.items() if rowfiles.is_name(name)})
+        yield from self._events(run, is_live)
+        yield from check_cuts(paths, is_live)
+        yield from self._cut_files(paths)
+        yield from self.saved.check(run.checkpoint_dir, is_live)
+        yield from left_over(run.checkpoint_dir)
+        yield from self.code.check(run.code_dir, run.run_json, is_live)
+        yield from check_images(run.results_dir, self.disk, is_live)
+
+    def _tables(self, paths: RunPaths, is_live: bool) -> Mapping[str, Table]:
+        files = [*rowfiles.files(paths.log_dir), *rowfiles.files(paths.log_dir, rowfiles.SYSTEM)]
+        return {path.name: check_table(path, self.disk, is_live) for path in files}
+
+    def _events(self, run: SavedRun, is_live: bool) -> Iterator[Found]:
+        noted: dict[str, int] = {}
+        for entry in entries_of(run.checkpoint_dir):
+            if entry.cut is None:
+                for name, (_, size) in (entry.written or {}).items():
+                    noted[name] = max(size, noted.get(name, 0))
+        gone = {path for each in _journals(run.paths) for path in each["files"]}
+        for file in files_below(run.paths.tensorboard_dir):
+            if "tfevents" in file.name:
+                name = os.path.relpath(file.path, run.log_dir).replace(os.sep, "/")
+                size = 0 if name in gone else noted.get(name, 0)
+                yield from check_events(Path(file.path), self.disk, is_live, size)
+
+    def _cut_files(self, paths: RunPaths) -> Iterator[Found]:
+        """What a resume has cut is data, too."""
+        for file in files_below(journal.folder_of(paths)):
+            path = Path(file.path)
+            if any(part in file.name for part in _EVENTS):
+                yield from (each._replace(mend=None) for each in check_events(path, self.disk))
+            elif file.name.endswith(".csv"):
+                yield from (each._replace(mend=None) for each in check_table(path, self.disk).found)
+
+
+def _journals(paths: RunPaths) -> Iterator[Mapping[str, Mapping[str, object]]]:
+    with suppress(OSError, ValueError):
+        yield from journal.former(paths)

@@ -1,0 +1,211 @@
+"""Checks the checkpoints of a run against their manifest: sizes, checksums, files that are gone or not listed."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from rla_hooks import plaindata
+from rla_hooks.checkpoints.checksum import measure
+from rla_hooks.checkpoints.entry import DEFAULT_NAME, Entry, entry_of
+from rla_hooks.checkpoints.manifest import FILE, FORMAT, MISSING, Manifest, manifest_bytes
+from rla_hooks.filenames import portable
+from rla_hooks.patterns import pattern
+from rla_hooks.smallfiles import LIMIT, parse_object, read_bytes
+from rla_hooks.texts import printable, shown
+from rla_hooks.upkeep.checking.found import Found, Mend
+from rla_hooks.upkeep.checking.opening import Disk, mark_at, unreadable
+
+# As Saver names them; of another suffix nothing tells whether a file is whole.
+_NAME = pattern(r"(.+)-([0-9]{1,18})(?:\.[0-9]{1,9})?\.(pt|pkl|keras|keras\.pkl|tf|weights\.h5)")
+_ZIPS = "pt", "keras"
+_WRITER = "rla verify"  # noted for files that are listed here, so that no saver deletes them
+_MAX_FILES = 100_000
+_MAX_KNOWN = 100_000
+
+
+class SavedFiles:
+    """Checks checkpoints; files that several runs share are read once."""
+
+    def __init__(self, disk: Disk):
+        self._disk = disk
+        self._known: dict[Any, str | None] = {}
+
+    def check(self, folder: Path, is_live: bool) -> Iterator[Found]:
+        """Yield what is wrong with the checkpoints in the folder of a run."""
+        manifest = Manifest(folder)
+        content = _Content(manifest.path)
+        yield from content.found(is_live)
+        for entry in content.entries:
+            problem = self._trouble(manifest, entry) or _contradiction(entry)
+            if problem is None or (is_live and not _is_listed(manifest, entry)):
+                continue
+            mend = None
+            if problem == MISSING:
+                content.gone.append(entry)
+                mend = content.mend("its entry is taken out of manifest.json")
+            what = f"(checkpoint {shown(entry.name, 100)} of step {entry.step})"
+            yield Found(folder / entry.file, f"{problem} {what}", mend=mend)
+        if not is_live:
+            yield from self._unlisted(folder, content)
+
+    def _trouble(self, manifest: Manifest, entry: Entry) -> str | None:
+        path = manifest.folder / entry.file
+        key = None
+        with suppress(OSError):
+            status = os.stat(path)
+            self._disk.count(1, entry.size)
+            key = status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, entry.size, entry.crc32c
+            if os.path.isdir(path):
+                key = None
+        if key in self._known and key is not None:
+            return self._known[key]
+        problem = manifest.trouble(entry)
+        if key is not None and len(self._known) < _MAX_KNOWN:
+            self._known[key] = problem
+        return problem
+
+    def _unlisted(self, folder: Path, content: _Content) -> Iterator[Found]:
+        """Yield the files that a saver may have written, and that are in no manifest."""
+        listed = {entry.file.partition("/")[0] for entry in content.entries}
+        names = {portable(entry.name) for entry in content.entries} | {DEFAULT_NAME}
+        with suppress(OSError):
+            for name in sorted(each for each, _ in zip(os.listdir(folder), range(_MAX_FILES))):
+                match = _NAME.fullmatch(name)
+                if match is None or name in listed:
+                    continue
+                path, stem, step, kind = folder / name, match[1], int(match[2]), match[3]
+                if stem not in names and not content.mentions(name):
+                    yield Found(path, "is not in manifest.json: nothing of rla_hooks loads it", is_damage=False)
+                elif (entry := self._whole(path, stem, step, kind)) is None:
+                    text = "is not in manifest.json, and nothing tells that it is whole: nothing loads it"
+                    yield Found(path, text, is_damage=False)
+                else:
+                    content.new.append(entry)
+                    text = "is whole, and not in manifest.json: its saver was killed, or the manifest was damaged"
+                    yield Found(path, text, mend=content.mend("it is listed in manifest.json"))
+
+    def _whole(self, path: Path, stem: str, step: int, kind: str) -> Entry | None:
+        """Return an entry for a file of which its own content tells that it is whole."""
+        try:
+            with self._disk.open(path) as file:
+                is_whole = _is_whole_zip(file) if kind in _ZIPS else kind == "pkl" and _is_whole_pickle(file)
+            if not is_whole:
+                return None
+            size, crc = measure(path)
+            return Entry(path.name, stem, step, os.stat(path).st_mtime, size, crc, {"writer": _WRITER})
+        except OSError:
+            return None
+
+
+def _contradiction(entry: Entry) -> str | None:
+    """Return how an entry differs from what the name of its file says, which the saver has made of it."""
+    match = _NAME.fullmatch(entry.file) if entry.own else None
+    if match is None or (match[1] == portable(entry.name) and int(match[2]) == entry.step):
+        return None
+    return f"is called so, and manifest.json says step {entry.step} of {shown(entry.name, 100)}"
+
+
+def _is_listed(manifest: Manifest, entry: Entry) -> bool:
+    """Whether a run that goes on has the entry still: its saver keeps the newest only."""
+    return entry in _Content(manifest.path).entries
+
+
+def _is_whole_zip(file: BinaryIO) -> bool:
+    """Whether all checksums in an archive hold: torch and Keras write one for each of its parts."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            parts = archive.infolist()
+            size = file.seek(0, os.SEEK_END)
+            return bool(parts) and sum(each.file_size for each in parts) <= 2 * size and archive.testzip() is None
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, ValueError, EOFError, RuntimeError):
+        return False
+
+
+def _is_whole_pickle(file: BinaryIO) -> bool:
+    """Whether a file is plain data, from its beginning to its end."""
+    data = file.read(LIMIT + 1)
+    try:
+        return len(data) <= LIMIT and data.endswith(b".") and isinstance(plaindata.loads(data), dict)
+    except ValueError:
+        return False
+
+
+class _Content:
+    """What a manifest says, and what it is to say. gone: entries whose files are gone; new: files that it lacks."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.entries: list[Entry] = []
+        self.gone: list[Entry] = []
+        self.new: list[Entry] = []
+        self.problem: str | None = None
+        self._data, self._mark, self._is_newer = b"", b"", False
+        self._error: OSError | None = None
+        try:
+            self._mark = mark_at(path)
+            self._data = read_bytes(path)
+            self._read()
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+        except OSError as error:
+            self._error = error
+        except ValueError as error:
+            self.problem = f"is damaged: {printable(error)}"
+            self._salvage()
+
+    def _read(self) -> None:
+        if not self._data:  # its first saver has just made it, to lock it
+            return
+        content = parse_object(self._data)
+        number, listed = content.get("format"), content.get("checkpoints")
+        if not isinstance(listed, list) or type(number) is not int or number < 1:
+            raise ValueError("it holds no list of checkpoints of a known format")
+        self._is_newer = number > FORMAT
+        self.entries = [entry for entry in map(entry_of, listed) if entry]
+        if len(self.entries) < len(listed) and not self._is_newer:
+            self.problem = f"has {len(listed) - len(self.entries)} entries that cannot be used"
+
+    def _salvage(self) -> None:
+        """Read the lines that are whole: each entry has one of its own."""
+        for line in self._data.split(b"\n"):
+            with suppress(ValueError, RecursionError):
+                entry = entry_of(json.loads(line.strip().rstrip(b",")))
+                self.entries += [entry] if entry else []
+
+    def found(self, is_live: bool) -> Iterator[Found]:
+        """Yield what is wrong with the file itself."""
+        if self._error is not None:
+            yield unreadable(self.path, self._error)
+        elif self.problem is not None:
+            lines = f"{len(self.entries)} of its entries can be read"
+            mend = None if is_live else self.mend("it is written anew: the entries that can be read, and whole files")
+            yield Found(self.path, f"{self.problem}; {lines}", mend=mend)
+        elif self._is_newer:
+            yield Found(self.path, f"has a format that is newer than {FORMAT}: read as far as known", is_damage=False)
+
+    def mentions(self, name: str) -> bool:
+        """Whether a damaged manifest has a file's name in it."""
+        quoted = json.dumps(name, ensure_ascii=False).encode("utf-8", "replace")
+        return self.problem is not None and quoted in self._data
+
+    def mend(self, how: str) -> Mend | None:
+        """Return what writes the manifest as it is to be in the end, whichever finding asks for it."""
+        if self._is_newer or self._error is not None:
+            return None
+        return Mend(how, self._write, mark=self._mark, path=self.path)
+
+    def _write(self, old: BinaryIO, new: BinaryIO) -> None:
+        entries = [entry for entry in self.entries if entry not in self.gone] + self.new
+        new.write(manifest_bytes(sorted(entries, key=lambda entry: entry.time) if self.new else entries))
+
+
+def entries_of(folder: Path) -> list[Entry]:
+    """Return the entries of a manifest that can be read, without a warning for the others."""
+    return _Content(folder / FILE).entries
