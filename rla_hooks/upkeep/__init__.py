@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rla_hooks.upkeep.checking.found import Finding
     from rla_hooks.upkeep.deleting import delete
     from rla_hooks.upkeep.moving import move, rename
+    from rla_hooks.upkeep.restoring import restore
     from rla_hooks.upkeep.survey import Usage
     from rla_hooks.upkeep.trash_folder import Emptied, acts, empty_trash
     from rla_hooks.upkeep.undoing import undo
@@ -40,6 +41,7 @@ __all__ = [
     "move",
     "rename",
     "rerun",
+    "restore",
     "undo",
     "verify",
 ]
@@ -60,6 +62,7 @@ _HOME = {
     "move": "moving",
     "rename": "moving",
     "rerun": "again",
+    "restore": "restoring",
     "undo": "undoing",
     "verify": "checking.all_runs",
 }

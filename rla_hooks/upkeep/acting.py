@@ -8,19 +8,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rla_hooks.errors import RLAError
-from rla_hooks.layout import LOG, RunPaths
+from rla_hooks.layout import ARCHIVED, LOG, RunPaths
 from rla_hooks.locks import locked
 from rla_hooks.query.entry import read_entry
 from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.texts import printable
 from rla_hooks.upkeep.act_lock import acting
 from rla_hooks.upkeep.journal import BEGUN, DONE, UNDOING, UNDONE, Journal, Moved, begin, remove_folders, unfinished
-from rla_hooks.upkeep.planning import ARCHIVE, COLLECT, DELETE, MOVE, RENAME, Item, Plan, listed_refusals
+from rla_hooks.upkeep.planning import ARCHIVE, COLLECT, DELETE, MOVE, RENAME, RESTORE, Item, Plan, listed_refusals
 from rla_hooks.upkeep.renames import Renames
 from rla_hooks.upkeep.run_parts import seen_of, why_running
 
 Progress = Callable[[int, int], object]  # runs that are done, and all
-WORDS = {DELETE: "deleted", ARCHIVE: "archived", MOVE: "moved", RENAME: "renamed", COLLECT: "put into the trash"}
+WORDS = {DELETE: "deleted", ARCHIVE: "archived", RESTORE: "restored", MOVE: "moved", RENAME: "renamed"}
+WORDS |= {COLLECT: "put into the trash"}
 
 
 class DoneRun(NamedTuple):
@@ -106,9 +107,11 @@ def carry_out(plan: Plan, *, asked: str = "", progress: Progress | None = None) 
 
 def _why_changed(root: Path, item: Item) -> str | None:
     """Why a run is left alone that was not running at the plan, as the end of a sentence."""
-    if not item.run_json and not item.parts[0].source.startswith(f"{LOG}/"):
+    source = item.parts[0].source
+    place = source.removeprefix(f"{ARCHIVED}/")
+    if not item.run_json and not place.startswith(f"{LOG}/"):
         return None  # it is no run
-    paths = RunPaths(root, item.name)
+    paths = RunPaths(root if place == source else root / ARCHIVED, item.name)
     run = SavedRun(paths, read_entry(paths))
     reason = why_running(run)
     if reason:

@@ -13,7 +13,8 @@ from rla_hooks.layout import TRASH
 from rla_hooks.upkeep.part_checks import Checks
 from rla_hooks.upkeep.sizes import Sizes
 
-DELETE, ARCHIVE, MOVE, RENAME, COLLECT = KINDS = ("delete", "archive", "move", "rename", "collect")
+KINDS = ("delete", "archive", "restore", "move", "rename", "collect")
+DELETE, ARCHIVE, RESTORE, MOVE, RENAME, COLLECT = KINDS
 
 
 class Part(NamedTuple):

@@ -21,7 +21,7 @@ from rla_hooks.smallfiles import read_json
 from rla_hooks.texts import shell_path
 from rla_hooks.upkeep.journal import Journal, Moved
 from rla_hooks.upkeep.part_checks import Checks
-from rla_hooks.upkeep.planning import MOVE, RENAME
+from rla_hooks.upkeep.planning import MOVE, RENAME, RESTORE
 
 _ATTEMPTS = 100  # to make a folder that somebody else removes while it is empty
 
@@ -40,10 +40,9 @@ class Renames:
 
     def pairs(self, moved: Moved) -> list[Pair]:
         """Where each part is, and where it goes, in the order in which they go."""
-        if not self.back:
-            return [*moved.parts]
-        turned = [(target, source) for source, target in moved.parts]
-        return turned if self.journal.kind in (MOVE, RENAME) else turned[::-1]
+        pairs = [(target, source) for source, target in moved.parts] if self.back else [*moved.parts]
+        comes_back = self.back != (self.journal.kind == RESTORE)
+        return pairs[::-1] if comes_back and self.journal.kind not in (MOVE, RENAME) else pairs
 
     def is_begun(self, moved: Moved) -> bool:
         """Whether any part is where it goes."""

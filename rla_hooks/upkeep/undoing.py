@@ -15,7 +15,7 @@ from rla_hooks.texts import listed, printable, shell_path
 from rla_hooks.upkeep.act_lock import acting
 from rla_hooks.upkeep.acting import WORDS, Act, Progress, act_of, carry_all, finish_begun
 from rla_hooks.upkeep.journal import UNDOING, Journal, Moved, numbers_in, read
-from rla_hooks.upkeep.planning import MOVE, RENAME
+from rla_hooks.upkeep.planning import MOVE, RENAME, RESTORE
 from rla_hooks.upkeep.renames import Renames
 from rla_hooks.upkeep.run_parts import why_running
 
@@ -104,7 +104,7 @@ def trouble_of(journal: Journal) -> str | None:
 
 def _why_running(journal: Journal, moved: Moved) -> str | None:
     """Why a run that has got a new name is not taken from its place: it runs there, and did not when it went."""
-    if journal.kind not in (MOVE, RENAME) or not moved.item.to or is_running(moved.item.status):
+    if journal.kind not in (MOVE, RENAME, RESTORE) or is_running(moved.item.status):
         return None
-    paths = RunPaths(journal.root, moved.item.to)
+    paths = RunPaths(journal.root, moved.item.to or moved.item.name)
     return why_running(SavedRun(paths, read_entry(paths)))
