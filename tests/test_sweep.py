@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -160,6 +161,40 @@ def test_notes_and_titles(root, command):
     (after,) = rla.runs(root, where="lr == 0.1 and seed == 3")
     assert (after.note, after.title, after.result) == ("a good one", "the third", run.result)
     assert json.loads(after.paths.labels_json.read_text())["group"] == "learning-rates"
+
+
+def test_tidying_up(sweep, tmp_path, monkeypatch, command):
+    """The commands of the README on a copy: deleted, archived, moved. Undone, each file is what it was."""
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    block = re.search(r"^```console\n(\$ rla rm .*?)^```", readme, re.M | re.S)[1]
+    remove, archive, move, *others = (shlex.split(line.removeprefix("$ rla ")) for line in block.splitlines())
+    folder = shutil.copytree(sweep.folder, tmp_path / "copy")
+    monkeypatch.chdir(folder)
+    files = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    runs = rla.runs("rla_data")
+    rows = {run.id: run.metrics() for run in runs}
+    assert command(*remove, "--yes").code == 0
+    left = [run.id for run in runs if run.last["perf/mean"] >= 100]
+    assert [run.id for run in rla.runs("rla_data")] == left and len(left) < 11
+    assert command(*archive, "--yes").code == 0
+    archived = rla.runs("rla_data/archived")
+    assert [run.id for run in archived] == [run.id for run in runs if run.hparams["lr"] == 0.1 and run.id in left]
+    assert archived and all(run.metrics().equals(rows[run.id]) for run in archived)
+    assert command(*move, "--yes").code == 0
+    moved = rla.runs("rla_data", task="baselines")
+    assert [run.id for run in moved] == [run.id for run in runs if run.last["perf/mean"] > 200 and run.id in left]
+    step, checkpoint = rla.load_checkpoint(run=moved[0])
+    assert step >= 10_000 and checkpoint["weights"].shape == (4,) and moved[0].hints == ()
+    for words in others:
+        assert command(*words, *(["--yes"] if "empty" in words else [])).code == 0, words
+    assert {run.task for run in rla.runs("rla_data")} == {"sweep"}
+    assert command("undo").code == 0 and command("undo").code == 0
+    assert [(run.id, run.name, run.last) for run in rla.runs("rla_data")] == [
+        (run.id, run.name, run.last) for run in runs
+    ]
+    after = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    changed = {path.name for path in files if after.get(path) != files[path]}
+    assert changed <= {"run.json"} and {path.name for path in after.keys() - files.keys()} <= {"lock"}
 
 
 def test_the_figures_and_the_table_of_a_paper(sweep, tmp_path, read_latex):

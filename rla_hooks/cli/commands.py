@@ -30,6 +30,12 @@ COMMANDS = {
     "tag": ("labels", "Add tags to a run, or to many, and remove them; print the tags"),
     "note": ("labels", "Set the note of a run, a text of any number of lines; without a text print it"),
     "title": ("labels", "Set the title of a run, a line for people and plots; without a text print it"),
+    "rm": ("remove", "Delete runs with all their files; rla undo brings them back"),
+    "archive": ("remove", "Put runs away, out of all lists; --restore brings them back"),
+    "mv": ("move", "Move runs to another task, with all their files"),
+    "rename": ("move", "Change the parameters in a run's name"),
+    "undo": ("trash", "Take the last act back: rm, archive, mv, rename, gc; or that of a number"),
+    "trash": ("trash", "List what can be undone; trash empty frees the space"),
     "du": (
         "du",
         "Show what takes the room: trees, tasks, runs, checkpoints, copies of code, the trash, and what is no run's",

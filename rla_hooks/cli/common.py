@@ -33,6 +33,9 @@ app = typer.Typer(
 Commands.registered = app.registered_commands
 
 
+_ARCHIVED = "rla_hooks.archived"  # in the context of a command: whether it is asked for archived runs
+
+
 class NotWritten(RLAError):
     """A file that cannot be written: the exit code is 1, as for an output that cannot."""
 
@@ -67,9 +70,15 @@ def _rla(
     """
 
 
-def _expanded(folder: Path | None) -> Path | None:
-    """Expand ~, which shells do not do in --log-root=~/logs."""
-    return folder.expanduser() if folder and folder.parts[:1] == ("~",) else folder
+def _log_root(context: typer.Context, folder: Path | None) -> Path | None:
+    """Expand ~, which shells do not do in --log-root=~/logs; with --archived return the log root of archived runs."""
+    folder = folder.expanduser() if folder and folder.parts[:1] == ("~",) else folder
+    return completion.archived_root(folder) if context.meta.get(_ARCHIVED) else folder
+
+
+def _note_archived(context: typer.Context, wanted: bool) -> bool:
+    context.meta[_ARCHIVED] = wanted
+    return wanted
 
 
 def names_in(texts: Iterable[str | None]) -> list[str]:
@@ -88,8 +97,15 @@ LogRoot = Annotated[
     typer.Option(
         "--log-root",
         metavar="FOLDER",
-        callback=_expanded,
+        callback=_log_root,
         help="The log root; by default that of the config found from here.",
+    ),
+]
+# Eager: it must be known when --log-root is read, wherever it stands.
+Archived = Annotated[
+    bool,
+    typer.Option(
+        "--archived", is_eager=True, callback=_note_archived, help="Look at the archived runs: see rla archive."
     ),
 ]
 Task = Annotated[

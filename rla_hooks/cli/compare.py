@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rla_hooks.cli.common import EachRun, Json, Limit, LogRoot, Task, Where, app
+from rla_hooks.cli.common import Archived, EachRun, Json, Limit, LogRoot, Task, Where, app
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,6 +35,7 @@ def compare(
     limit: Limit = None,
     task: Task = None,
     log_root: LogRoot = None,
+    archived: Archived = False,
     as_json: Json = False,
 ) -> None:
     """Compare runs: parameters, metrics, code, packages; by default the last two.

@@ -10,6 +10,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -69,7 +70,16 @@ def _runs(ctx: typer.Context) -> Runs:
     from rla_hooks.query import runs
 
     given: dict[str, Any] = ctx.params
-    return runs(given.get("log_root"), given.get("task"))
+    root = given.get("log_root")
+    return runs(archived_root(root) if given.get("archived") else root, given.get("task"))
+
+
+def archived_root(log_root: Path | None) -> Path:
+    """Return the log root of the runs of a log root that are archived."""
+    from rla_hooks.config.reading import log_root_of  # late: rla --help needs no config
+    from rla_hooks.layout import ARCHIVED
+
+    return log_root_of(log_root) / ARCHIVED
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 from rla_hooks.cli import target
-from rla_hooks.cli.common import EachRun, Json, Limit, LogRoot, Metrics, Task, Where, app, names_in
+from rla_hooks.cli.common import Archived, EachRun, Json, Limit, LogRoot, Metrics, Task, Where, app, names_in
 
 if TYPE_CHECKING:
     from rla_hooks.query import Runs, SavedRun
@@ -42,6 +42,7 @@ def export(
     limit: Limit = None,
     task: Task = None,
     log_root: LogRoot = None,
+    archived: Archived = False,
     as_json: Json = False,
 ) -> None:
     """Write the metrics of runs as one table: CSV, Parquet or JSON; by default of all runs.

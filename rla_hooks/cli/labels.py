@@ -3,48 +3,24 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
-from itertools import islice
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
 from rla_hooks.cli import completion
 from rla_hooks.cli.choose import choose, choose_all
 from rla_hooks.cli.common import Json, LogRoot, Run, Task, Where, app
+from rla_hooks.cli.dash_words import DashWords
 from rla_hooks.errors import ConfigError, RLAError
 from rla_hooks.labels import Labels, change
 from rla_hooks.query import SavedRun
 from rla_hooks.texts import printable
 
-_OPTION = re.compile(r"--[a-z][a-z-]*(=.*)?", re.DOTALL)
 _LONGEST_INPUT = 200_000  # characters of a note from standard input; too many of a note are told by their number
 
 
-class _DashWords(TyperCommand):
-    """A command whose words may begin with a dash, as in ``-bad``: only what is named like an option is one."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        known = {name: each for each in self.get_params(ctx) if each.param_type_name == "option" for name in each.opts}
-        options: list[str] = []
-        words: list[str] = []
-        left = iter(args)
-        for word in left:
-            name, has_value, _ = word.partition("=")
-            if word == "--":
-                words += left
-            elif name in known:
-                options.append(word)
-                if not (has_value or getattr(known[name], "is_flag", False)):
-                    options += islice(left, 1)
-            else:  # an option that is not known is told, rather than kept as a word
-                (options if _OPTION.fullmatch(word) else words).append(word)
-        return super().parse_args(ctx, [*options, "--", *words])
-
-
-@app.command("tag", cls=_DashWords)
+@app.command("tag", cls=DashWords)
 def tag(
     words: Annotated[
         list[str] | None,
@@ -93,7 +69,7 @@ def tag(
         raise RLAError(failed[0] if few else "\n".join([f"{len(failed)} runs were not changed:", *failed]))
 
 
-@app.command("note", cls=_DashWords)
+@app.command("note", cls=DashWords)
 def note(
     run: Run,
     text: Annotated[
@@ -126,7 +102,7 @@ def note(
     _print_label(saved, "note", content.get("note"), as_json)
 
 
-@app.command("title", cls=_DashWords)
+@app.command("title", cls=DashWords)
 def title(
     run: Run,
     text: Annotated[list[str] | None, typer.Argument(metavar="TEXT", help="The title, a line; '' removes it.")] = None,

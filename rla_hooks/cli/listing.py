@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from rla_hooks.cli import completion
-from rla_hooks.cli.common import Every, Json, LogRoot, Task, Where, app, names_in
+from rla_hooks.cli.common import Archived, Every, Json, LogRoot, Task, Where, app, names_in
 
 Columns = Annotated[
     list[str] | None,
@@ -65,6 +65,7 @@ def list_runs(
     watch: Watch = False,
     every: Every = 2.0,
     log_root: LogRoot = None,
+    archived: Archived = False,
 ) -> None:
     """List runs, one a line, newest last.
 

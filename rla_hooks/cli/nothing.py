@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rla_hooks.config.reading import load, log_root_of
-from rla_hooks.errors import did_you_mean
+from rla_hooks.errors import RLAError, did_you_mean
+from rla_hooks.layout import ARCHIVED, TRASH
 from rla_hooks.query import Runs, SavedRun, runs
+from rla_hooks.query.meant import meant
 from rla_hooks.query.near_root import near_root
 from rla_hooks.texts import shell_path, shown
 
 SEE_ALL = " See them all: rla runs"
 _MAX_SEEN = 1000  # runs whose words are compared, the newest
 _MAX_NEAR = 3
+_MAX_ACTS = 20  # whose runs are looked at, the newest
 
 
 def no_runs(log_root: Path | None, task: str | None = None, where: str | None = None) -> str:
@@ -30,6 +34,12 @@ def no_runs(log_root: Path | None, task: str | None = None, where: str | None = 
     root = log_root_of(log_root)
     there = runs(root)
     if not there:
+        if root.name == ARCHIVED:
+            return _none_archived(root)
+        if os.path.isdir(root / ARCHIVED) and runs(root / ARCHIVED):
+            return f"all runs of {shell_path(root)} are archived. See them: rla runs --archived"
+        if _acts_in(root):
+            return f"no runs in {shell_path(root)} any more. See what was done: rla trash"
         place = near_root(root)
         other = f"A log root is near: --log-root {shell_path(place)}" if place else "Another log root: --log-root"
         return f"no runs in {shell_path(root)} ({origin_of_root(log_root)}). {other}"
@@ -63,6 +73,8 @@ def no_root(log_root: Path | None) -> str | None:
     root = log_root_of(log_root)
     if os.path.isdir(root):
         return None
+    if root.name == ARCHIVED and os.path.isdir(root.parent):
+        return _none_archived(root)
     return f"there is no folder {shell_path(root)} ({origin_of_root(log_root)}). Another log root: --log-root"
 
 
@@ -75,7 +87,29 @@ def no_such_run(text: str, among: Runs, log_root: Path | None) -> str:
     near = difflib.get_close_matches(text.casefold(), words, _MAX_NEAR, 0.7)
     nearest = f" Near: {', '.join(shown(words[word], 100) for word in near)}." if near else ""
     said = f"none of the {_count(len(among))} in {shell_path(root)} has the id, the name or the time {shown(text, 100)}"
-    return f"{said}.{nearest} See them all: rla runs"
+    return f"{said}.{_put_away(text, root) or nearest} See them all: rla runs"
+
+
+def _put_away(text: str, root: Path) -> str:
+    """Say that the run was archived, or deleted, and how it comes back."""
+    with contextlib.suppress(RLAError, OSError):
+        if os.path.isdir(root / ARCHIVED) and meant(text, runs(root / ARCHIVED)):
+            return " It is archived: give --archived, or bring it back by rla archive --restore."
+        for number in reversed(_acts_in(root)[-_MAX_ACTS:]):
+            if meant(text, runs(root / TRASH / str(number))):  # each is a log root by itself
+                return f" It was deleted: rla undo {number} brings it back."
+    return ""
+
+
+def _acts_in(root: Path) -> list[int]:
+    """Return the numbers of the acts in the trash."""
+    with contextlib.suppress(OSError):
+        return sorted(int(name) for name in os.listdir(root / TRASH) if name.isdecimal())
+    return []
+
+
+def _none_archived(archived: Path) -> str:
+    return f"no run of {shell_path(archived.parent)} is archived. See: rla archive --help"
 
 
 def _words(run: SavedRun) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from rla_hooks.cli.choose import choose
-from rla_hooks.cli.common import Json, LatestRun, LogRoot, Task, Where, app
+from rla_hooks.cli.common import Archived, Json, LatestRun, LogRoot, Task, Where, app
 from rla_hooks.cli.objects import print_json
 from rla_hooks.errors import RLAError
 from rla_hooks.texts import shell_path
@@ -32,6 +32,7 @@ def path(
     run: LatestRun = None,
     folder: Annotated[Folder, typer.Argument(help="Which folder; figures and results are the same.")] = Folder.log,
     log_root: LogRoot = None,
+    archived: Archived = False,
     task: Task = None,
     where: Where = None,
     json: Json = False,

@@ -10,7 +10,7 @@ import typer
 from rla_hooks.cli import completion
 from rla_hooks.cli import figure_options as options
 from rla_hooks.cli.cells import is_unicode
-from rla_hooks.cli.common import EachRun, Json, Limit, LogRoot, Task, Where, app, names_in
+from rla_hooks.cli.common import Archived, EachRun, Json, Limit, LogRoot, Task, Where, app, names_in
 from rla_hooks.cli.draw import MOST_CURVES, Curve, Look, chart
 from rla_hooks.cli.figures import check_terminal, draw
 from rla_hooks.cli.figures import show as show_figure
@@ -76,6 +76,7 @@ def plot(
     limit: Limit = None,
     task: Task = None,
     log_root: LogRoot = None,
+    archived: Archived = False,
     as_json: Json = False,
 ) -> None:
     """Draw a metric as curves in the terminal, or a figure for a paper with --save or --show.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rla_hooks.cli.common import Json, LatestRun, LogRoot, Task, Where, app
+from rla_hooks.cli.common import Archived, Json, LatestRun, LogRoot, Task, Where, app
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,6 +36,7 @@ def show(
     where: Where = None,
     task: Task = None,
     log_root: LogRoot = None,
+    archived: Archived = False,
     as_json: Json = False,
 ) -> None:
     """Show a run: status, parameters, metrics, errors, and where its files are.

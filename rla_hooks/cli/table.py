@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from rla_hooks.cli import completion, target
-from rla_hooks.cli.common import By, Json, Limit, LogRoot, Task, Where, app, names_in
+from rla_hooks.cli.common import Archived, By, Json, Limit, LogRoot, Task, Where, app, names_in
 
 _ENDINGS = {".md": "markdown", ".tex": "latex", ".csv": "csv"}
 
@@ -52,6 +52,7 @@ def table(
     limit: Limit = None,
     task: Task = None,
     log_root: LogRoot = None,
+    archived: Archived = False,
     as_json: Json = False,
 ) -> None:
     """Print a table of scores for a paper: Markdown, LaTeX or csv; by default of all runs.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rla_hooks.cli.common import Every, Json, LatestRun, LogRoot, Metrics, Task, Where, app, names_in
+from rla_hooks.cli.common import Archived, Every, Json, LatestRun, LogRoot, Metrics, Task, Where, app, names_in
 from rla_hooks.errors import RLAError
 from rla_hooks.writers.base import STEP, TIME
 
@@ -36,6 +36,7 @@ def tail(
     where: Where = None,
     task: Task = None,
     log_root: LogRoot = None,
+    archived: Archived = False,
     as_json: Json = False,
 ) -> None:
     """Show the last rows of a run, and with -f those to come.

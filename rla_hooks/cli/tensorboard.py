@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rla_hooks.cli import completion
-from rla_hooks.cli.common import Json, Limit, LogRoot, Task, Where, app
+from rla_hooks.cli.common import Archived, Json, Limit, LogRoot, Task, Where, app
 
 if TYPE_CHECKING:
     from rla_hooks.query import Runs, SavedRun
@@ -50,6 +50,7 @@ def tensorboard(
     limit: Limit = None,
     task: Task = None,
     log_root: LogRoot = None,
+    archived: Archived = False,
     as_json: Json = False,
 ) -> None:
     """Open TensorBoard over exactly these runs, with short names: what they differ in.

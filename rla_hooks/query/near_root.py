@@ -7,7 +7,7 @@ from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
-from rla_hooks.layout import KINDS, LOG, run_folders
+from rla_hooks.layout import ARCHIVED, KINDS, LOG, run_folders
 
 _USUAL = "rla_data"
 _MOST = 1000  # files and folders that are looked at
@@ -15,6 +15,8 @@ _MOST = 1000  # files and folders that are looked at
 
 def near_root(folder: Path) -> Path | None:
     """Return the log root that a folder without runs is a part of, or that lies in it; None if there is none.
+
+    What was archived out of a log root, or deleted, is not meant.
 
     >>> from pathlib import Path
     >>> Path("rla_data/log/demo/2026/01/31/21-28-12-867420_10.0.0.5").mkdir(parents=True)
@@ -27,7 +29,8 @@ def near_root(folder: Path) -> Path | None:
             return each.parent
     inside = [place / _USUAL]
     with suppress(OSError), os.scandir(place) as entries:
-        inside += sorted(place / each.name for each in islice(entries, _MOST) if each.is_dir() and each.name[0] != ".")
+        folders = [each.name for each in islice(entries, _MOST) if each.is_dir() and each.name[0] != "."]
+        inside += sorted(place / name for name in folders if name != ARCHIVED)
     return next(filter(_has_runs, inside), None)
 
 
