@@ -7,6 +7,7 @@
     sharing.py        the table of arrays that are one, or views of one memory
     mapped.py         arrays on the disk need not stay in memory
     checksums.py      of files and folders, made while they are written
+    objects/          what objects are captured into, and how they get it back: random streams, environments, buffers
     safetensors_file.py, writing.py, reading.py     the folder state-<step>/; parts that have not changed are hard links
 
 Nothing here knows a run: see core/states.py. Nothing is pickled, and nothing of a file is run.

@@ -1,0 +1,106 @@
+"""Objects without methods for their state, such as a replay buffer of one's own: by their attributes.
+
+All must be data: arrays, numbers, containers, random streams, objects like these. Functions, classes, spaces, devices
+and locks are no state; they stay as they are.
+"""
+
+from __future__ import annotations
+
+import enum
+import logging
+import re
+import sys
+import threading
+import types
+from functools import partial
+from pathlib import PurePath
+from typing import Any
+
+from rla_hooks.state.objects.walk import TAG, Kind, Walk
+
+_NO_STATE = (
+    *(type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.MethodType, partial, property),
+    *(enum.Enum, logging.Logger, re.Pattern, PurePath, type(threading.Lock()), type(threading.RLock())),
+)
+#: Classes of frameworks whose objects are no state, or are passed by themselves as an environment is.
+_NO_STATE_OF = [
+    ("gymnasium", "Space"),
+    ("gymnasium", "Env"),
+    ("gymnasium.envs.registration", "EnvSpec"),
+    ("gymnasium.vector", "VectorEnv"),
+    ("stable_baselines3.common.vec_env", "VecEnv"),
+    ("torch", "device"),
+    ("torch", "dtype"),
+    ("numpy", "dtype"),
+]
+
+
+class Attributes(Kind):
+    """Objects with a ``__dict__``: each attribute is restored by its own kind, arrays in place.
+
+    What was not there yet when the state was saved is left as it is.
+    """
+
+    tag = "object"
+
+    def matches(self, value: Any) -> bool:
+        return hasattr(value, "__dict__") and not is_no_state(value) and not callable(value) and _has_no_more(value)
+
+    def capture(self, value: Any, at: str, walk: Walk) -> Any:
+        parts = {name: walk.capture(part, f"{at}.{name}") for name, part in state_attributes(value).items()}
+        return {TAG: self.tag, "class": type(value).__name__, "attributes": parts}
+
+    def check(self, value: Any, tree: Any, at: str, walk: Walk) -> None:
+        if type(value).__name__ != tree["class"]:
+            walk.problems.append(f"{at} is a {type(value).__name__} and in the state a {tree['class']}")
+            return
+        own = vars(value)
+        for name, part in tree["attributes"].items():
+            walk.check(own.get(name), part, f"{at}.{name}")
+
+    def put(self, value: Any, tree: Any, walk: Walk) -> Any:
+        own = vars(value)
+        for name, part in tree["attributes"].items():
+            own[name] = walk.put(own.get(name), part)
+        return value
+
+
+def state_attributes(value: Any) -> dict[str, Any]:
+    """Return the attributes of an object that may be state."""
+    return {name: part for name, part in vars(value).items() if not is_no_state(part)}
+
+
+def is_no_state(value: Any) -> bool:
+    """Return whether a value is code or a setting that a state does not have.
+
+    >>> is_no_state(len), is_no_state(5)
+    (True, False)
+    """
+    if isinstance(value, _NO_STATE):
+        return True
+    for module, name in _NO_STATE_OF:
+        kind = getattr(sys.modules.get(module), name, None)
+        if kind is not None and isinstance(value, kind):
+            return True
+    return False
+
+
+def _has_no_more(value: Any) -> bool:
+    """Whether the attributes are all that an object has: not so of files, generators, and what C has made else.
+
+    Python tells that by whether it could copy the object without help.
+    """
+    if type(value) is types.SimpleNamespace:
+        return True
+    for name in ("__reduce__", "__reduce_ex__", "__getstate__"):
+        method = getattr(type(value), name, None)
+        if method is not getattr(object, name, None):
+            return isinstance(method, types.FunctionType)
+    try:
+        object.__reduce_ex__(value, 2)
+    except Exception:
+        return False
+    return True
+
+
+KINDS = [Attributes()]

@@ -1,0 +1,119 @@
+"""Variables, tensors and random streams of TensorFlow, and its random state."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy
+import tensorflow as tf
+
+from rla_hooks.checkpoints import compare
+from rla_hooks.state.objects import stored
+from rla_hooks.state.objects.parts import Part, python_state
+from rla_hooks.state.objects.walk import TAG, Kind, Walk
+
+
+class Tensors(Kind):
+    """Variables are assigned; tensors, which cannot be changed, are replaced. Stored as arrays of numpy."""
+
+    tag, replaceable = "tensorflow", True
+
+    def matches(self, value: Any) -> bool:
+        return isinstance(value, (tf.Variable, tf.Tensor))
+
+    def fixed(self, value: Any) -> bool:
+        return not isinstance(value, tf.Variable)
+
+    def capture(self, value: Any, at: str, walk: Walk) -> Any:
+        if not hasattr(value, "numpy"):
+            walk.problems.append(f"{at} is a tensor of a graph: it has no value")
+            return None
+        return {TAG: self.tag, "value": value.numpy()}
+
+    def check(self, value: Any, tree: Any, at: str, walk: Walk) -> None:
+        if value is not None and not walk.freely:
+            own = compare.ArraySpec(tuple(value.shape), str(value.dtype.as_numpy_dtype().dtype))
+            stored = numpy.asarray(tree["value"])
+            if line := compare.difference(at, own, compare.ArraySpec(stored.shape, str(stored.dtype))):
+                walk.problems.append(line.replace("in the file", "in the state"))
+
+    def put(self, value: Any, tree: Any, walk: Walk) -> Any:
+        if not isinstance(value, tf.Variable):
+            return tf.constant(stored.read(tree["value"]))
+        value.assign(stored.read(tree["value"]))
+        return value
+
+
+class Streams(Kind):
+    """tf.random.Generator: in place."""
+
+    tag, replaceable = "tensorflow_generator", True
+
+    def matches(self, value: Any) -> bool:
+        return isinstance(value, tf.random.Generator)
+
+    def capture(self, value: Any, at: str, walk: Walk) -> Any:
+        return {TAG: self.tag, "algorithm": int(value.algorithm), "state": value.state.numpy()}
+
+    def check(self, value: Any, tree: Any, at: str, walk: Walk) -> None:
+        if value is not None and int(value.algorithm) != tree["algorithm"]:
+            walk.problems.append(
+                f"{at} is a generator of algorithm {int(value.algorithm)} and in the state of {tree['algorithm']}"
+            )
+
+    def put(self, value: Any, tree: Any, walk: Walk) -> Any:
+        if value is None:
+            return tf.random.Generator.from_state(stored.read(tree["state"]), alg=tree["algorithm"])
+        value.reset(stored.read(tree["state"]))
+        return value
+
+
+class TensorFlowRandom(Part):
+    """The global generator, and the seed of ``tf.random.set_seed`` with the stream of seeds of eager operations.
+
+    What an operation keeps by itself is not in it: of one with a seed of its own, and inside of a ``tf.function``.
+    """
+
+    name = "random state of TensorFlow"
+
+    def capture(self, at: str, walk: Walk) -> dict[str, Any]:
+        context = _context()
+        stream = getattr(context, "_rng", None)
+        own = _global_generator()
+        return {
+            "seed": getattr(context, "_seed", None),
+            "stream": None if stream is None else stream.getstate(),
+            "generator": None if own is None else walk.capture(own, at),
+        }
+
+    def check(self, tree: dict[str, Any], at: str, walk: Walk) -> None:
+        own = _global_generator()
+        if tree["generator"] is not None:
+            walk.check(own, tree["generator"], f"{at}.generator")
+
+    def put(self, tree: dict[str, Any], walk: Walk) -> None:
+        if tree["seed"] is not None:
+            tf.random.set_seed(tree["seed"])
+        stream = getattr(_context(), "_rng", None)
+        if stream is not None and tree["stream"] is not None:
+            stream.setstate(python_state(tree["stream"]))
+        if tree["generator"] is not None:
+            own = _global_generator()
+            found = walk.put(own, tree["generator"])
+            if found is not own:
+                tf.random.set_global_generator(found)
+
+
+def _context() -> Any:
+    """TensorFlow has no public name for the stream from which eager operations take their seeds."""
+    module = sys.modules.get("tensorflow.python.eager.context")
+    return module.context() if module is not None else None
+
+
+def _global_generator() -> Any:
+    """The global generator, None before its first use: asking for it would make one."""
+    return getattr(sys.modules.get("tensorflow.python.ops.stateful_random_ops"), "global_generator", None)
+
+
+KINDS = [Tensors(), Streams()]
