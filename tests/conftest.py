@@ -93,14 +93,28 @@ def forked():
 
 
 @pytest.fixture(scope="session")
+def run_until():
+    """Calls a function in a child that is killed as it begins its n-th system call: ``run_until(action, n)``."""
+    module = _beside("system_calls")
+    if not module.is_possible:
+        pytest.skip("system calls are not known here")
+    return module.run_until
+
+
+def _beside(name: str):
+    """The module of a file beside this one."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
 def warm():
     """Gives the WarmPython with these modules, which starts once: ``warm("torch").run("-c", code, cwd=tmp_path)``."""
     if not hasattr(os, "fork"):
         pytest.skip("this system has no fork")
-    spec = importlib.util.spec_from_file_location("warm", Path(__file__).with_name("warm.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    known = {}
+    module, known = _beside("warm"), {}
 
     def get(*modules: str):
         if modules not in known:

@@ -154,6 +154,14 @@ class Manifest:
             new = {entry.file: entry for entry in entries}
             self._write([*(old for old in self._take() if old.file not in new), *new.values()])
 
+    def put_back(self, entries: Iterable[Entry]) -> None:
+        """List checkpoints again whose files have come back, each at its place in time. Raises OSError."""
+        with self.locked():
+            here = self._take()
+            new = [entry for entry in entries if entry.file not in {each.file for each in here}]
+            if new:
+                self._write(sorted([*here, *new], key=lambda entry: entry.time))
+
     def forget(self, *entries: Entry) -> None:
         """Drop entries. The files stay. Raises OSError."""
         with self.locked():

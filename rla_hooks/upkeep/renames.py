@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from rla_hooks import atomic
-from rla_hooks.checkpoints.entry import Entry, entry_of
+from rla_hooks.checkpoints.entry import entry_of
 from rla_hooks.checkpoints.manifest import Manifest
 from rla_hooks.smallfiles import read_json
 from rla_hooks.texts import shell_path
@@ -132,7 +132,13 @@ class Renames:
             change_run_json(self.root / place / "run.json", news or {})
         if item.manifest and item.checkpoints:
             entries = [entry for each in item.checkpoints if (entry := entry_of(each))]
-            (put_back if self.back else take_out)(self.root / item.manifest, entries)
+            manifest = Manifest(self.root / item.manifest)
+            atomic.sweep(manifest.folder)  # of who was killed as it wrote the manifest
+            if self.back:
+                manifest.put_back(entries)
+            elif manifest.path.exists():
+                gone = {(entry.file, entry.time) for entry in entries}
+                manifest.forget(*(entry for entry in manifest.entries() if (entry.file, entry.time) in gone))
 
     def remove_empty_folders(self) -> None:
         """Remove the folders that are empty now, up to their tree: of dates and tasks."""
@@ -154,24 +160,6 @@ def change_run_json(file: Path, news: Mapping[str, Any]) -> None:
     except (FileNotFoundError, ValueError):
         return
     changed = {key: value for key, value in (content | dict(news)).items() if value is not None or key not in news}
+    atomic.sweep(file.parent)  # of who was killed as it wrote this file
     if changed != content:
         atomic.write_json(file, changed)
-
-
-def take_out(folder: Path, entries: Iterable[Entry]) -> None:
-    """Let a manifest forget checkpoints, whose files have gone."""
-    manifest, gone = Manifest(folder), {(entry.file, entry.time) for entry in entries}
-    if manifest.path.exists():
-        manifest.forget(*(entry for entry in manifest.entries() if (entry.file, entry.time) in gone))
-
-
-def put_back(folder: Path, entries: Iterable[Entry]) -> None:
-    """List checkpoints again, whose files have come back, each at its place in time."""
-    manifest = Manifest(folder)
-    with manifest.locked():
-        here = manifest.entries()
-        new = [entry for entry in entries if entry.file not in {each.file for each in here}]
-        if new:
-            ordered = sorted([*here, *new], key=lambda entry: entry.time)
-            manifest.forget(*here)
-            manifest.take_over(ordered)
