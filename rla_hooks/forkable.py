@@ -17,6 +17,7 @@ from rla_hooks.errors import ConfigError, warn
 from rla_hooks.masking.pairs import MASK
 from rla_hooks.query import SavedRun
 from rla_hooks.query.given import saved_run
+from rla_hooks.resume_checks import is_of_task
 from rla_hooks.texts import cut, printable, shell_path, shown
 
 _MAX_STEPS = 20
@@ -41,7 +42,7 @@ def _of_environment(settings: RunSettings) -> ForkRequest | None:
     run, step = given
     saved = source(run, settings.config.log_root if settings.config else None)
     names = {saved.run_json.get("function"), settings.function} - {None}
-    if saved.task != settings.task_name or len(names) > 1:
+    if not is_of_task(saved, settings.task_name) or len(names) > 1:
         return None
     forget_asked()
     try:

@@ -20,7 +20,7 @@ from rla_hooks.layout import RunPaths, check_task, task_folders
 from rla_hooks.places import restored
 from rla_hooks.query import SavedRun
 from rla_hooks.query.entry import UNKNOWN
-from rla_hooks.query.moved import paths_of
+from rla_hooks.query.moved import former_names, paths_of
 from rla_hooks.query.rla_runs import is_of_rla
 from rla_hooks.record import FORMAT
 from rla_hooks.texts import beginnings, listed, shell_path, shown
@@ -44,9 +44,10 @@ def is_same_function(stored: object, given: object) -> bool:
 
 
 def is_of_task(saved: SavedRun, task: str | None) -> bool:
-    """Whether a run is of this task, by its folders or by what run.json says."""
+    """Whether a run is, or was before ``rla mv``, of this task, by its folders or by what run.json says."""
     noted = (saved.task, saved.run_json.get("task"))
-    return task is None or task in noted or check_task(task) == task_folders(saved.name)
+    names = (saved.name, *former_names(saved.run_json))
+    return task is None or task in noted or check_task(task) in [task_folders(str(name)) for name in names]
 
 
 def checked(saved: SavedRun, settings: RunSettings, request: ResumeRequest) -> Resumable:

@@ -104,12 +104,30 @@ def load(path: Path) -> tuple[dict[str, Any], RunPaths]:
     depth = content["name"].count("/") + 1
     root = path.parents[min(depth + 1, len(path.parents) - 1)]
     if path.parent != root / ARCHIVE / content["name"]:
+        renamed = _renamed(path, content)
+        if renamed is not None:
+            return renamed
         name = printable(content["name"][:500])
         raise RunError(
             f"{printable(path)} does not stand at <log root>/{ARCHIVE}/{name}/tester.pkl, so the other folders of its "
             "run cannot be found. Move all folders of a run together."
         )
     return content, RunPaths(root, content["name"])
+
+
+def _renamed(path: Path, content: dict[str, Any]) -> tuple[dict[str, Any], RunPaths] | None:
+    """Return the content and the paths of a run that has got another name since (rla mv), as its run.json says."""
+    parts = path.parent.parts
+    for at in (number for number, part in enumerate(parts) if part == ARCHIVE):
+        paths = RunPaths(Path(*parts[:at]), "/".join(parts[at + 1 :]))
+        try:
+            noted = read_json(paths.run_json)
+        except (OSError, ValueError):
+            continue
+        former, task = noted.get("former_names"), noted.get("task")
+        if noted.get("name") == paths.name and isinstance(former, list) and content["name"] in former:
+            return content | {"name": paths.name, "task": task if isinstance(task, str) else content["task"]}, paths
+    return None
 
 
 def _refused(path: Path, why: object) -> RunError:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from urllib.parse import unquote
 
 from rla_hooks.errors import RLAError
-from rla_hooks.query.moved import parsed
+from rla_hooks.query.moved import former_names, parsed
 from rla_hooks.query.saved_run import SavedRun
 
 LATEST = "latest"
@@ -24,7 +24,8 @@ def meant(text: str, among: Sequence[SavedRun]) -> Sequence[SavedRun]:
 
     text: the id of a run or its first letters (three or more), its name, its title, a part of one of these, the time of
     its start (of the day, of the year, or both), ``latest``, or ``latest~2`` (the last but two). Whole ids and names go
-    before parts. Raises :class:`~rla_hooks.errors.RLAError` for a ``latest~N`` that is not there.
+    before parts; a name that a run had before ``rla mv`` or ``rename`` is a whole one, too. Raises
+    :class:`~rla_hooks.errors.RLAError` for a ``latest~N`` that is not there.
 
     >>> import rla_hooks as rla
     >>> for seed in range(3):
@@ -39,7 +40,11 @@ def meant(text: str, among: Sequence[SavedRun]) -> Sequence[SavedRun]:
         if back >= len(among):
             raise RLAError(f"{text} is not there: there are {len(among)} runs, up to latest~{len(among) - 1}")
         return [among[-1 - back]]
-    return [run for run in among if text in (run.id, run.name)] or [run for run in among if _fits(text, run)]
+    return (
+        [run for run in among if text in (run.id, run.name)]
+        or [run for run in among if text in former_names(run.run_json)]
+        or [run for run in among if _fits(text, run)]
+    )
 
 
 def is_pattern(text: str) -> bool:

@@ -46,14 +46,23 @@ def record_of(name: str, run_json: Mapping[str, Any], hparams: Mapping[str, Any]
     found = parsed(noted_name(run_json)) or parsed(name)
     if found is None:
         return {}
-    former = run_json.get("former_names")
-    first = parsed(noted_name({"name": former[0]})) if isinstance(former, list) and former else None
+    first = next((parsed(noted_name({"name": each})) for each in former_names(run_json)), None)
     if first is None:
         return {key: hparams.get(key, text) for key, text in found.record.items()}
     return {
         key: hparams[key] if key in hparams and text in (first.record.get(key), _text_of(hparams[key])) else text
         for key, text in found.record.items()
     }
+
+
+def former_names(run_json: Mapping[str, Any]) -> list[Any]:
+    """Return the names that a run had before it got its present one (rla_hooks/upkeep/moving.py), the first one first.
+
+    >>> former_names({"former_names": ["demo/2026/01/31/12-00-00-000000_10.0.0.5"]}), former_names({})
+    (['demo/2026/01/31/12-00-00-000000_10.0.0.5'], [])
+    """
+    noted = run_json.get("former_names")
+    return noted if isinstance(noted, list) else []
 
 
 def _text_of(value: object) -> str:
