@@ -356,3 +356,26 @@ def test_a_file_that_a_framework_writes_again_is_another_checkpoint(tmp_path):
         assert [(entry.cut, entry.step) for entry in manifest.entries()] == [(None, 1)]
         assert rla.latest_checkpoint(run) == path
     assert [each.path for each in rla.runs(tmp_path)[-1].checkpoints()] == [path]
+
+
+def test_entries_that_were_forgotten_come_back_at_their_places(paths, tmp_path):
+    """So that the newest one is the newest; not where another checkpoint has the file by now."""
+    manifest = Manifest(tmp_path)
+    entries = manifest.entries()
+    manifest.forget(*entries[:2])
+    manifest.put_back(entries[:2])
+    assert manifest.entries() == entries
+    manifest.forget(entries[0])
+    anew = manifest.add(entries[0].file, "other", step=9)
+    manifest.put_back(entries[:2])
+    assert manifest.entries() == [*entries[1:], anew]
+
+
+def test_a_manifest_that_is_not_read_in_full(paths, tmp_path):
+    """Who deletes checkpoints must know all: neither a damaged manifest nor one of a newer format will do."""
+    manifest = Manifest(tmp_path)
+    assert manifest.readable() == manifest.entries() != []
+    for text in ("no JSON", manifest.path.read_text().replace('"format": 2', '"format": 99')):
+        manifest.path.write_text(text)
+        with pytest.warns(RLAWarning, match="Checkpoints that it does not list"):
+            assert manifest.readable() is None

@@ -1,5 +1,6 @@
 """What takes the room of a log root: each file once, for whom it belongs to."""
 
+import json
 import os
 from pathlib import Path
 
@@ -149,6 +150,21 @@ def test_what_is_no_runs(root):
         f"archive_tester/{OLD}.pkl",
     ]
     assert (usage.temporary.content, usage.temporary.files) == (2000, 1)
+
+
+def test_the_room_that_a_killed_run_needs_is_no_leftover(root):
+    """Beside its run.json, as long as it may be taken up; elsewhere it is one."""
+    run = rla.runs(root)[0]
+    name = f".saving-{atomic._host()}-4194304000-{'0' * 32}.tmp"
+    for folder in (run.log_dir, run.checkpoint_dir):
+        (folder / name).mkdir()
+        (folder / name / "part").write_bytes(bytes(3000))
+    assert disk_usage(root).temporary.content == 6000
+    run.paths.run_json.write_text(
+        json.dumps(json.loads(run.paths.run_json.read_text()) | {"status": "running", "pid": 4194304000})
+    )
+    assert rla.runs(root)[0].status == "killed" and disk_usage(root).temporary.content == 3000
+    assert sums(disk_usage(root).total) == reference_of_trees(root)
 
 
 def test_a_renamed_log_folder_has_its_other_folders_still(root):

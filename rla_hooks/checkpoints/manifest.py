@@ -73,6 +73,18 @@ class Manifest:
             self._warn(f"cannot be read ({error})")
             return []
 
+    def readable(self) -> list[Entry] | None:
+        """Return all that is recorded, as :meth:`entries` does; None if that is not all: it is damaged, or too new.
+
+        >>> Manifest("no such folder").readable()
+        []
+        """
+        try:
+            entries, problem = self._read()
+        except OSError as error:
+            problem = self._warn(f"cannot be read ({error})")
+        return None if problem else entries
+
     def complete(self) -> list[Entry]:
         """Return the entries whose files are there in full size, oldest first. :meth:`trouble` checks contents.
 

@@ -10,10 +10,10 @@ from rich.text import Text
 
 from rla_hooks.cli.cells import cut_to
 from rla_hooks.cli.screen import print_table, stdout_console
-from rla_hooks.layout import CHECKPOINT, CODE
+from rla_hooks.layout import CHECKPOINT, CODE, TRASH
 from rla_hooks.query import SavedRun
 from rla_hooks.texts import counted, printable, shell_path, size_text
-from rla_hooks.upkeep.survey import ORPHANS, TRASH, UNUSED_CODE, Usage
+from rla_hooks.upkeep.survey import ORPHANS, UNUSED_CODE, Usage
 from rla_hooks.upkeep.tally import Size
 
 _FEW = 5  # lines of a table where several are shown

@@ -207,14 +207,24 @@ def _path_variable(tree: Path, kept: KeptCode) -> dict[str, str]:
 
 
 def _remove_old(top: Path) -> None:
-    """Remove folders that no process runs on any more."""
-    for holder in list(top.iterdir()):
-        with suppress(OSError, ValueError):
+    for holder in old_copies(top):
+        with suppress(OSError):
+            remove(holder)
+
+
+def old_copies(top: Path) -> Iterator[Path]:
+    """Yield the folders of restored code below ``top`` that no process runs on any more.
+
+    >>> [*old_copies(Path("no such folder"))]
+    []
+    """
+    for holder in sorted(top.iterdir()) if top.is_dir() else ():
+        with suppress(OSError, ValueError, KeyError, TypeError):
             started = json.loads(read_bytes(holder / _STARTED))
             age = time.time() - os.stat(holder / _STARTED).st_mtime
             is_here = started["host"] == socket.gethostname() and started["pid_namespace"] == namespace()
             if age > (_DAY if is_here else 30 * _DAY) and not (is_here and lives(started)):
-                remove(holder)
+                yield holder
 
 
 def python_words() -> list[str]:

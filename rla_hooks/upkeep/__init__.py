@@ -1,5 +1,5 @@
-"""Tidies a log root: deletes, archives, moves and renames runs, takes all of it back, says what takes its room,
-and what is damaged.
+"""Tidies a log root: deletes, archives, moves and renames runs, takes all of it back; deletes what no run
+needs; says what takes the room, and what is damaged.
 
 Nothing is copied, and nothing is lost by mistake: what is deleted goes to ``LOG_ROOT/.trash``, each run whole or not at
 all, whenever the process is killed. And a run is run again, on the code that it has kept.
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rla_hooks.upkeep.checking.all_runs import Report, verify
     from rla_hooks.upkeep.checking.found import Finding
     from rla_hooks.upkeep.deleting import delete
+    from rla_hooks.upkeep.garbage import Garbage, collect_garbage
     from rla_hooks.upkeep.moving import move, rename
     from rla_hooks.upkeep.restoring import restore
     from rla_hooks.upkeep.survey import Usage
@@ -30,11 +31,13 @@ __all__ = [
     "DoneRun",
     "Emptied",
     "Finding",
+    "Garbage",
     "Repeat",
     "Report",
     "Usage",
     "acts",
     "archive",
+    "collect_garbage",
     "delete",
     "disk_usage",
     "empty_trash",
@@ -51,11 +54,13 @@ _HOME = {
     "DoneRun": "acting",
     "Emptied": "trash_folder",
     "Finding": "checking.found",
+    "Garbage": "garbage",
     "Repeat": "again",
     "Report": "checking.all_runs",
     "Usage": "survey",
     "acts": "trash_folder",
     "archive": "archiving",
+    "collect_garbage": "garbage",
     "delete": "deleting",
     "disk_usage": "usage",
     "empty_trash": "trash_folder",

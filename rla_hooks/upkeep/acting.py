@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
@@ -107,6 +108,8 @@ def carry_out(plan: Plan, *, asked: str = "", progress: Progress | None = None) 
 
 def _why_changed(root: Path, item: Item) -> str | None:
     """Why a run is left alone that was not running at the plan, as the end of a sentence."""
+    if item.absent and os.path.lexists(root / item.absent):
+        return "has a log folder again"
     source = item.parts[0].source
     place = source.removeprefix(f"{ARCHIVED}/")
     if not item.run_json and not place.startswith(f"{LOG}/"):

@@ -45,8 +45,9 @@ class Item(NamedTuple):
     """A run that an act is about, or something else of the log root that is renamed as a whole.
 
     parts: the first one goes first, and comes back last. to: the new name of a run that gets one. status: of the run
-    at the plan. run_json: the file whose lock is held while the parts go; ``""`` for what is no run. seen: what tells
-    whether the run has grown since. manifest, checkpoints: the folder of a manifest, and the entries (as its JSON has
+    at the plan. run_json: the file whose lock is held while the parts go; ``""`` for what is no run. absent: the path
+    that must not be there when its turn comes: the log folder of trees without a run. seen: what tells whether the run
+    has grown since. manifest, checkpoints: the folder of a manifest, and the entries (as its JSON has
     them) that leave it with the parts. former: what a new name replaces in run.json.
     """
 
@@ -58,6 +59,7 @@ class Item(NamedTuple):
     files: int = 0
     bytes: int = 0
     run_json: str = ""
+    absent: str = ""
     seen: tuple[Any, ...] = ()
     manifest: str = ""
     checkpoints: tuple[dict[str, Any], ...] = ()

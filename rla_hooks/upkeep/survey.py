@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from heapq import nsmallest
@@ -12,16 +12,17 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from rla_hooks.checkpoints.entry import MANIFEST
+from rla_hooks.endings import KILLED
 from rla_hooks.errors import ConfigError
-from rla_hooks.layout import ARCHIVE, CHECKPOINT, CODE, KINDS, LOG, is_run_name
+from rla_hooks.layout import ARCHIVE, ARCHIVED, CHECKPOINT, CODE, KINDS, LOG, OUT_OF_LISTS, TRASH, is_run_name
+from rla_hooks.life import is_running
 from rla_hooks.query.moved import folder_of, noted_name
 from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.snapshot.filestore import STORE
 from rla_hooks.texts import shell_path
-from rla_hooks.upkeep.tally import Size, Tally
+from rla_hooks.upkeep.tally import Leftover, Size, Tally
 
-TRASH, ARCHIVED = ".trash", "archived"  # of the log root; in a tree that is another disk .trash and .archived
-_BESIDE = {TRASH: TRASH, ".archived": ARCHIVED}
+_BESIDE = {name: TRASH if name == TRASH else ARCHIVED for name in OUT_OF_LISTS}  # in a tree that is another disk
 CODE_STORE, UNUSED_CODE, ORPHANS, OTHER = "code store", "unused code", "orphans", "other"
 _PICKLE = ".pkl"  # of RLA, whose archived Tester is a file
 _MOST_CHECKPOINTS = 1000  # that are listed: the largest
@@ -88,7 +89,15 @@ class Survey:
         self._owners: dict[tuple[int, str], int] = {}
         self._user_ids: dict[int, int] = {}
         self._checkpoints: list[tuple[int, str, int]] = []
-        self._orphans: list[PathUsage] = []
+        self.orphans: list[PathUsage] = []
+        self.unused_code: list[PathUsage] = []
+        self.links_in_log: list[str] = []  # to folders, in which other runs may lie
+        self.between: list[str] = []  # the paths of folders that are no run's: of tasks and dates
+
+    @property
+    def has_runs(self) -> bool:
+        """Whether there is any run."""
+        return bool(self._runs)
 
     @cached_property
     def _former(self) -> dict[str, int]:
@@ -119,8 +128,9 @@ class Survey:
                 for entry in entries:
                     with suppress(FileNotFoundError):
                         state = entry.stat(follow_symlinks=False)
-                        unused = stat.S_ISREG(state.st_mode) and state.st_nlink == 1
-                        self._add(entry.path, state, self._owner(-1, UNUSED_CODE) if unused else owner)
+                        is_unused = stat.S_ISREG(state.st_mode) and state.st_nlink == 1
+                        taken = self._add(entry.path, state, self._owner(-1, UNUSED_CODE) if is_unused else owner)
+                        self.unused_code += [PathUsage(Path(entry.path), taken)] if is_unused else []
         except OSError as error:
             self.tally.note(os.fspath(folder), error)
 
@@ -163,9 +173,11 @@ class Survey:
         elif is_folder and kind == CODE and name == STORE:
             self.add_store()
         elif kind != LOG and not is_link and is_run_name(run_name):
-            self._orphans.append(PathUsage(Path(entry.path), self._add(entry.path, state, self._owner(-1, ORPHANS))))
+            self.orphans.append(PathUsage(Path(entry.path), self._add(entry.path, state, self._owner(-1, ORPHANS))))
         else:
-            self.tally.add(state, self._owner(-1, OTHER), entry.name)
+            self.tally.add(state, self._owner(-1, OTHER), entry.path)
+            self.links_in_log += [name] if is_link and kind == LOG else []
+            self.between += [entry.path] if is_folder else []
             return is_folder
         return False
 
@@ -213,11 +225,24 @@ class Survey:
                         if is_folder:
                             taken = self.tally.add_folder(entry.path, owner)
                         else:
-                            taken = self.tally.add(state, owner, entry.name)
+                            taken = self.tally.add(state, owner, entry.path)
                         if entry.name != MANIFEST and not entry.name.startswith("."):
                             self._checkpoints.append((taken, entry.path, number))
         except OSError as error:
             self.tally.note(folder, error)
+
+    def temporary(self) -> list[Leftover]:
+        """Return what dead processes have left, without what a killed run needs as long as it can be taken up.
+
+        That is the room for its run.json: see :mod:`rla_hooks.reserve`.
+        """
+        top = os.fspath(self.root / LOG)
+        found = []
+        for each in self.tally.temporary:
+            number = self._number.get(os.path.relpath(os.path.dirname(each.path), top).replace(os.sep, "/"))
+            if number is None or not _can_be_taken_up(self._runs[number]):
+                found.append(each)
+        return found
 
     def _owner(self, number: int, kind: str) -> int:
         owner = self._owners.get((number, kind))
@@ -249,8 +274,8 @@ class Survey:
             users=_sorted(sizes([users[number] if number >= 0 else None for number, _ in trees], stored)),
             checkpoints=[PathUsage(Path(path), taken, runs[number]) for taken, path, number in largest],
             rest=_sorted(rest),
-            temporary=self.tally.temporary,
-            orphans=sorted(self._orphans, key=lambda each: -each.on_disk),
+            temporary=_sum_of(each.size for each in self.temporary()),
+            orphans=sorted(self.orphans, key=lambda each: -each.on_disk),
             problems=self.tally.problems,
             links=self.tally.links,
         )
@@ -258,6 +283,15 @@ class Survey:
 
 def _sorted(sizes: dict[Group, Size]) -> dict[Group, Size]:
     return dict(sorted(sizes.items(), key=lambda item: (-item[1].on_disk, -item[1].content)))
+
+
+def _sum_of(sizes: Iterable[Size]) -> Size:
+    each = [*sizes]
+    return Size(*map(sum, zip(*each, strict=True))) if each else Size()
+
+
+def _can_be_taken_up(run: SavedRun) -> bool:
+    return run.status == KILLED or is_running(run.status)
 
 
 def _user_name(number: int) -> str:

@@ -35,8 +35,15 @@ class Size(NamedTuple):
     files: int = 0
 
 
+class Leftover(NamedTuple):
+    """A temporary file or folder that a dead process has left."""
+
+    path: str
+    size: Size
+
+
 class Tally:
-    """The files of folders, by owner. ``temporary``: those that dead processes have left, which are among the others.
+    """The files of folders, by owner. ``temporary``: what dead processes have left, which is counted as all else is.
 
     ``apart``: folders that are passed over in others, since they have owners of their own. ``problems``: folders that
     could not be read, a line for each. ``links``: how many links were passed over.
@@ -46,7 +53,7 @@ class Tally:
         self.apart: set[str] = set()
         self.problems: list[str] = []
         self.links = 0
-        self.temporary = Size()
+        self.temporary: list[Leftover] = []
         self._on_disk: list[int] = []
         self._content: list[int] = []
         self._files: list[int] = []
@@ -58,8 +65,11 @@ class Tally:
             numbers.append(0)
         return len(self._on_disk) - 1
 
-    def add(self, state: os.stat_result, owner: int, name: str = "") -> int:
-        """Count one file, or a folder without what is in it, and return the bytes that it takes on the disk."""
+    def add(self, state: os.stat_result, owner: int, path: str = "") -> int:
+        """Count one file, or a folder without what is in it, and return the bytes that it takes on the disk.
+
+        path: where it is, if it may be a temporary file.
+        """
         on_disk = room_of(state)
         if stat.S_ISDIR(state.st_mode):
             self._on_disk[owner] += on_disk
@@ -69,12 +79,13 @@ class Tally:
             self._add_shared(state, on_disk, owner)
         else:
             self._add(owner, on_disk, state.st_size, 1)
-        if name.startswith(_SAVING):
-            self._add_temporary(name, state)
+        if path and _is_leftover(path.rpartition("/")[2]):
+            self.temporary.append(Leftover(path, Size(on_disk, on_disk, state.st_size, 1)))
         return on_disk
 
     def add_folder(self, folder: str, owner: int) -> int:
         """Count a folder and all below it, and return the bytes on the disk. Links are counted, and not followed."""
+        before = self._files[owner], self._content[owner]
         try:
             shared = self.add(os.lstat(folder), owner)
         except OSError as error:
@@ -93,7 +104,9 @@ class Tally:
                             continue
                         kind = state.st_mode & _KIND
                         if kind == stat.S_IFDIR:
-                            if entry.path not in apart:
+                            if entry.name.startswith(_SAVING):
+                                shared += self.add_folder(entry.path, owner)
+                            elif entry.path not in apart:
                                 waiting.append(entry.path)
                                 on_disk += room_of(state)
                             continue
@@ -105,13 +118,18 @@ class Tally:
                             on_disk += room_of(state)
                             content += state.st_size
                             files += 1
-                        if entry.name.startswith(_SAVING):
-                            self._add_temporary(entry.name, state)
+                        if entry.name.startswith(_SAVING) and _is_leftover(entry.name):
+                            room = room_of(state)
+                            self.temporary.append(Leftover(entry.path, Size(room, room, state.st_size, 1)))
             except OSError as error:
                 self.note(place, error)
         self.links += links
         self._add(owner, on_disk, content, files)
-        return on_disk + shared
+        total = on_disk + shared
+        if _is_leftover(os.path.basename(folder)):
+            files, content = self._files[owner] - before[0], self._content[owner] - before[1]
+            self.temporary.append(Leftover(folder, Size(total, total, content, files)))
+        return total
 
     def _add(self, owner: int, on_disk: int, content: int, files: int) -> None:
         self._on_disk[owner] += on_disk
@@ -126,13 +144,6 @@ class Tally:
         else:
             known.append(owner)
         return on_disk
-
-    def _add_temporary(self, name: str, state: os.stat_result) -> None:
-        if atomic.is_abandoned(name):
-            old, on_disk = self.temporary, room_of(state)
-            self.temporary = Size(
-                old.on_disk + on_disk, old.freed + on_disk, old.content + state.st_size, old.files + 1
-            )
 
     def note(self, folder: str, error: OSError) -> None:
         """Keep that a folder could not be read; one that is gone is no problem."""
@@ -158,6 +169,10 @@ class Tally:
                     freed = entry[_ON_DISK] if is_all and keepers <= {group} else 0
                     _add(found[group], entry[_ON_DISK], freed, entry[_SIZE], 1)
         return {group: Size(*numbers) for group, numbers in found.items()}
+
+
+def _is_leftover(name: str) -> bool:
+    return name.startswith(_SAVING) and atomic.is_abandoned(name)
 
 
 def _add(numbers: list[int], on_disk: int, freed: int, content: int, files: int) -> None:

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 
 from rla_hooks.config.reading import log_root_of
 from rla_hooks.errors import ConfigError
-from rla_hooks.layout import KINDS
+from rla_hooks.layout import ARCHIVED, KINDS, TRASH
 from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.query.selection import runs as all_runs
-from rla_hooks.upkeep.survey import ARCHIVED, TRASH, Progress, Survey, Usage
+from rla_hooks.upkeep.survey import Progress, Survey, Usage
 
 
 def disk_usage(
