@@ -1,7 +1,8 @@
 """Which call or block of a program is the run that ``rla rerun`` asks for, and with which arguments it is called.
 
     a tracked function     its first call: it gets the arguments of the former run, whatever the program passes
-    a block, rla's tester  the first one with the hyper-parameters of the former run; those before it are new runs
+    a block, rla's tester  the first one with the hyper-parameters of the former run, or, if several runs of the program
+                           had the same, the one that had as many before it; those before it are new runs
 
 Both have the task and the function of the former run. Once that run has been repeated, further calls and blocks that
 stand where it stood are left out: of a sweep over fifteen seeds one is wanted. So the program ends there.
@@ -26,14 +27,16 @@ from rla_hooks.core.settings import RunSettings
 from rla_hooks.errors import ConfigError, RunError, show_without_traceback, warn
 from rla_hooks.former_parameters import FormerParameters, listed
 from rla_hooks.places import restored
-from rla_hooks.query import SavedRun
+from rla_hooks.query import SavedRun, runs
 from rla_hooks.query.given import saved_run
 from rla_hooks.rerun_arguments import as_before
 from rla_hooks.resume_checks import is_of_task, is_same_function
 from rla_hooks.texts import printable, shown
 
+_PROCESS = ("host", "pid", "process", "function")
 _taken: dict[str, str | None] = {}  # the folder of a run that was repeated here: the name of the run around it
 _unmet: dict[str, str] = {}  # the same of one that was not: why
+_passed: dict[str, int] = {}  # the same: how many blocks with its hyper-parameters were before the present one
 
 
 class LeftOut(RunError, SystemExit):
@@ -89,7 +92,10 @@ def choose(settings: RunSettings) -> Rerun | None:
     if differing:
         _keep_unmet(folder, f"no run has its hyper-parameters: {listed(differing)}")
         return None
-    if not (settings.independent or ranks.is_writer_rank()) or not _claim(folder):
+    if not (settings.independent or ranks.is_writer_rank()):
+        return None
+    _passed[folder] = _passed.get(folder, -1) + 1
+    if _passed[folder] < _alike_before(saved) or not _claim(folder):
         return None
     return _rerun(saved)
 
@@ -107,7 +113,7 @@ def leave_out(task: str | None, name: str | None) -> None:
         return
     if folder in _taken and _taken[folder] != (around.name if around else None):
         return
-    text = f"rla: {printable(saved.id)} has been repeated: further runs of {printable(name)} are left out"
+    text = f"rla: {printable(saved.id)} has been repeated: further runs of {printable(name or task)} are left out"
     print(text, file=sys.stderr)
     raise LeftOut(text)
 
@@ -120,6 +126,18 @@ def values() -> dict[str, Any]:
         if isinstance(found, dict):
             return found
     raise ConfigError(f"{VALUES} is {shown(text, 100)}. Allowed: JSON of names and values, as rla rerun sets it.")
+
+
+def _alike_before(saved: SavedRun) -> int:
+    """Return how many runs of its program, with the same task, function and hyper-parameters, were before a run."""
+    own, former = [saved.run_json.get(name) for name in _PROCESS], FormerParameters(saved.run_json, saved.hparams)
+    if None in own[:3]:
+        return 0
+    count = 0
+    for each in runs(saved.paths.log_root, saved.task):
+        if each.started < saved.started and [each.run_json.get(name) for name in _PROCESS] == own:
+            count += FormerParameters(each.run_json, each.hparams).flat == former.flat
+    return count
 
 
 def _rerun(saved: SavedRun) -> Rerun:
@@ -181,3 +199,4 @@ def forget_state() -> None:
     """As in a process that has just begun."""
     _taken.clear()
     _unmet.clear()
+    _passed.clear()

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("quiet")
 
 # A script with a loop, which reads a config by its path, data, and another file that it executes.
 SCRIPT = """
-import argparse, os, sys, time
+import argparse, os, runpy, sys, time
 from pathlib import Path
 import yaml
 import rla_hooks as rla
@@ -37,6 +37,7 @@ def main(lr, seed, name, api_key, layers=(64, 64)):
     with open("conf/scale.yaml") as file:
         scale = yaml.safe_load(file)["scale"]
     exec(open("more.py").read(), globals())
+    assert Path("gone.cfg").read_text() == "then" and runpy.run_path("more.py")["more"] == more
     Path("written.txt").write_text("new")
     data = float(Path("data.txt").read_text()) + float((Path(__file__).parent / "data.txt").read_text())
     for step in range(3):
@@ -66,6 +67,10 @@ def inner(depth, config):
     rla.log({"value": model.value(depth), "script": 1}, step=0)
     if depth == 1:
         inner(2, config)
+
+@rla.track(task="entry", **options)
+def entry(lr):
+    rla.log({"value": lr + model.value(0), "script": 1}, step=0)
 
 @rla.track(task="outer", **options)
 def outer():
@@ -98,6 +103,8 @@ def write(project, version):
         (folder / "model.py").write_text(f"def value(step):\n    return step + {10 * version}\n")
     (project / "conf/scale.yaml").write_text(f"scale: {version}\n")
     (project / "more.py").write_text(f"more = {version}\n")
+    (project / "keys.yaml").write_text("password: hunter2abcd\n")
+    (project / "gone.cfg").write_text("then") if old else (project / "gone.cfg").unlink(missing_ok=True)
     (project / "data.dvc").write_text(f"outs:\n- md5: {version}a3f5b7c9\n  path: data\n")
 
 
@@ -110,12 +117,17 @@ def project(tmp_path_factory):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).touch()
     (folder / ".gitignore").write_text("data.txt\nwritten.txt\noutputs\n")
+    programs = folder / "env" / "bin"  # an environment within the project, with a console script
+    programs.mkdir(parents=True)
+    (programs.parent / "pyvenv.cfg").touch()
+    (programs / "my-train").write_text("from pkg.train import entry\nimport sys\nentry(float(sys.argv[1]))\n")
     (folder / "data.txt").write_text("0.5")
     (folder / "written.txt").write_text("old")
     write(folder, 1)
     bare = {key: value for key, value in os.environ.items() if not key.startswith("RLA_")}
+    bare["PYTHONPATH"] = str(folder)
     words = [["train.py", "--name", "b c", "--api-key", "sk-12345678"], ["-m", "pkg.train"], ["blocks.py"]]
-    for each in words:
+    for each in (*words, [str(programs / "my-train"), "0.5"]):
         command = [sys.executable, *each]
         subprocess.run(command, cwd=folder, check=True, timeout=120, capture_output=True, env=bare)
     write(folder, 2)
@@ -184,6 +196,13 @@ def test_a_run_within_a_run_of_a_package(root, capfd):
     assert inner[-1].parent == new.name and inner[-1].rerun_of is None and new.parent == outer[-1].name
     assert outer[-1].status == "finished"  # it has been left
     capfd.readouterr()
+
+
+def test_a_console_script(root, monkeypatch):
+    """Of an environment in the project, which is none of its code; what it imports from there is."""
+    old = first(root, "entry")
+    monkeypatch.setenv("PYTHONPATH", str(root.parent))
+    check_same(old, upkeep.rerun(old))
 
 
 def test_a_block(root, capfd):
@@ -284,13 +303,17 @@ def test_what_is_not_as_it_was(root, edit):
     (listed.parent / "packages.new").write_text(text.replace("\npyyaml==", "\npyyaml==0.") + "nosuch-package==1.0\n")
     (listed.parent / "packages.new").replace(listed)  # the file itself is shared with other runs
     plan = RerunPlan(next(each for each in rla.runs(root) if each.id == run.id))
+    keys = root.parent / "keys.yaml"
+    keys.write_text(f"user: b\n{keys.read_text()}")
     told = [str(each) for each in plan.differences()]
     now = ".".join(map(str, sys.version_info[:3]))
     assert f"Python was 3.1.4, and is {now}" in told
     assert "nosuch-package was 1.0, and is not there" in told
     assert any(each.startswith("pyyaml was 0.") for each in told)
     assert "data: data.dvc was 1a3f5b7c9, and is 2a3f5b7c9" in told
-    assert "git: the commit of the project was aaaaaaaaaaaa, and is not there" in told and len(told) == 5
+    assert "keys.yaml: not restored: its secrets were masked, and it has changed since" in told
+    assert "git: the commit of the project was aaaaaaaaaaaa, and is not there" in told and len(told) == 6
+    write(root.parent, 2)
 
 
 def test_an_environment_like_then(root, tmp_path, monkeypatch, edit, capfd):

@@ -92,9 +92,11 @@ def rerun(
     if differences and not yes and not show:
         _ask()
     restored = plan.restore(into)
-    each: list[tuple[int | None, KeptCommand]] = [(None, plan.command(restored))]
-    if numbers is not None and name is not None:
-        each = [(seed, plan.command(restored, {name: seed}, at)) for at, seed in enumerate(numbers)]
+    seeds_of_runs: list[int | None] = [None] if numbers is None else [*numbers]
+    each = [
+        (seed, plan.command(restored, {} if name is None else {name: seed}, None if show else at))
+        for at, seed in enumerate(seeds_of_runs)
+    ]
     if show:
         for _, command in each:
             print(command.text())

@@ -40,7 +40,7 @@ class Places:
 
     def __init__(self, tree: str, project: str):
         self.tree, self.project = os.path.realpath(tree), os.path.realpath(project)
-        self._environments: set[str] = set()  # folders in the project
+        self._environments: dict[str, bool] = {}  # folders in the project: whether they are one
 
     def kept(self, path: str) -> str | None:
         """Return where the copy of a file or folder of the project would be; None if it is no code of the project."""
@@ -54,11 +54,13 @@ class Places:
     def _is_installed(self, real: str) -> bool:
         """Whether a file of the project is one of an environment in it, such as an installed command."""
         folder = os.path.dirname(real)
-        while folder not in self._environments and _is_inside(folder, self.project) and folder != self.project:
-            if os.path.isfile(os.path.join(folder, "pyvenv.cfg")):
-                self._environments.add(folder)
+        while folder != self.project and _is_inside(folder, self.project):
+            if folder not in self._environments:
+                self._environments[folder] = os.path.isfile(os.path.join(folder, "pyvenv.cfg"))
+            if self._environments[folder]:
+                return True
             folder = os.path.dirname(folder)
-        return folder in self._environments
+        return False
 
     def is_kept(self, path: str) -> bool:
         """Whether there is a copy at this path of the tree, and no link to what is in the project now."""

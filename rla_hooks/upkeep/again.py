@@ -97,9 +97,9 @@ def rerun(
     if venv:
         use_environment(plan, None if venv is True else Path(venv), lambda line: None)
     if seeds is None:
-        found, interrupt = _run_one(plan.command(plan.restore(into)), None)
-        if interrupt is not None:
-            raise interrupt
+        found, stop = _run_one(plan.command(plan.restore(into)), None)
+        if stop is not None:
+            raise stop
         if found.run is None:
             raise RLAError(f"the program of {name_of(saved)} has ended with {found.exit_code}, and has begun no run")
         return found.run
@@ -130,41 +130,47 @@ def check_seeds(plan: RerunPlan, name: str | None) -> str:
 def run_each(commands: Iterable[tuple[int | None, KeptCommand]]) -> Iterator[Repeat]:
     """Run the commands, one after the other, whatever becomes of each; yield how each has ended.
 
-    Raises KeyboardInterrupt after Ctrl-C, once the program at hand has ended, which gets it, too.
+    After Ctrl-C or SIGTERM, which the program at hand gets, too, it raises KeyboardInterrupt or SystemExit once that
+    has ended.
     """
     for seed, command in commands:
-        done, interrupt = _run_one(command, seed)
+        done, stop = _run_one(command, seed)
         yield done
-        if interrupt is not None:
-            raise interrupt
+        if stop is not None:
+            raise stop
 
 
-def _run_one(command: KeptCommand, seed: int | None) -> tuple[Repeat, KeyboardInterrupt | None]:
-    """Run a command, and wait for its end; return how it ended, and the Ctrl-C that came meanwhile."""
+def _run_one(command: KeptCommand, seed: int | None) -> tuple[Repeat, BaseException | None]:
+    """Run a command, and wait for its end; return how it ended, and what is to be raised since a signal has come."""
     sys.stdout.flush()
     sys.stderr.flush()
-    environ = os.environ | command.variables
+    environ, stops = os.environ | command.variables, list[BaseException]()
     try:
         process = subprocess.Popen(command.words, cwd=command.folder, env=environ)
     except OSError as error:
         raise RLAError(f"{shell_path(command.words[0])} cannot be run: {error.strerror}") from None
-    interrupt = None
-    with _passing_on(process):
+    with _passing_on(process, stops):
         try:
             code = process.wait()
-        except KeyboardInterrupt as error:  # one more does not wait any longer
-            interrupt, code = error, process.wait()
+        except KeyboardInterrupt as error:  # a second one does not wait any longer
+            stops.append(error)
+            code = process.wait()
     done = Repeat(seed, code if code >= 0 else 128 - code, _claimed(Path(command.variables[CLAIM])))
-    return done, interrupt
+    return done, stops[0] if stops else None
 
 
 @contextmanager
-def _passing_on(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """While the program runs, SIGTERM is for it."""
+def _passing_on(process: subprocess.Popen[bytes], stops: list[BaseException]) -> Iterator[None]:
+    """While the program runs, SIGTERM is for it, and afterwards for this process."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, lambda number, frame: process.send_signal(number))
+
+    def pass_on(number: int, frame: object) -> None:
+        stops.append(SystemExit(128 + number))
+        process.send_signal(number)
+
+    before = signal.signal(signal.SIGTERM, pass_on)
     try:
         yield
     finally:

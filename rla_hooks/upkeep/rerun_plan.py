@@ -197,10 +197,12 @@ class RerunPlan:
                 f"the code of {name_of(self.run)} cannot be copied to {shell_path(tree or cache)}: {text_of(error)}"
             ) from None
 
-    def command(self, restored: Restored | None, more: Mapping[str, Any] | None = None, number: int = 0) -> KeptCommand:
+    def command(
+        self, restored: Restored | None, more: Mapping[str, Any] | None = None, number: int | None = 0
+    ) -> KeptCommand:
         """Return the command that runs the program on restored code; without that, the command that will do so then.
 
-        more: further new values. number: of one of several commands.
+        more: further new values. number: of one of several commands; None for one that somebody may run several times.
         """
         found, values = copy.copy(self._command), {**self.values, **(more or {})}
         program = self._program._replace(interpreter=[self.python, *self._program.interpreter[1:]])
@@ -211,7 +213,9 @@ class RerunPlan:
             found.words = [*program.interpreter, *program.target, *program.arguments]
         else:
             found.words, needed = restoring.command_on(restored.tree, self.kept, program)
-            variables |= {CLAIM: str(restored.holder / f"claim-{number}.json"), **needed}
+            variables |= needed
+            if number is not None:
+                variables[CLAIM] = str(restored.holder / f"claim-{number}.json")
             config = restored.tree / "rla_config.yaml"
             if not self.kept.project.is_dir() and config.is_file() and not os.environ.get("RLA_CONFIG"):
                 variables["RLA_CONFIG"] = str(config)  # on another machine there is no other one

@@ -44,7 +44,7 @@ def of_environment(then: Environment, now: Environment) -> Iterator[Difference]:
         yield Difference("python", "Python", *words)
     installed = now.packages or {}
     for package, version in (then.packages or {}).items():
-        if installed.get(package) != version:
+        if installed.get(package) != version and package != "pip":  # no program imports it
             yield Difference("package", package, version, installed.get(package))
 
 
