@@ -35,6 +35,22 @@ def test_each_file_is_told_with_its_run(command, runs):
     assert command("verify", "--task", "no-such-task").code == 2
 
 
+def test_repair(command, runs):
+    """What can be mended is, what cannot is told, and the exit code knows the difference."""
+    path = rla.runs()[1].log_dir / "progress.csv"
+    damaged = path.read_bytes()
+    said = command("verify", "--repair", "--dry-run")
+    assert said.code == 1 and "; --repair: it is cut off\n" in said.out and path.read_bytes() == damaged
+    said = command("verify", "--repair")
+    assert said.code == 1 and "; repaired: it is cut off\n" in said.out
+    assert "1 file was repaired (rla undo 1 takes it back), and 1 file of 1 run is damaged" in said.out
+    path.write_bytes(path.read_bytes().replace(b"2n0", b"2.0") + b"3,")
+    said = command("verify", "--repair", "--json")
+    content = json.loads(said.out)
+    assert said.code == 0 and content["acts"] == [2] and content["damaged"] == 0 and content["problems"] == []
+    assert "repair" in command("trash").out and command("undo").code == 0
+
+
 def test_json(command, runs):
     """All that a finding has."""
     said = command("verify", "--json")

@@ -34,7 +34,7 @@ COMMANDS = {
     "archive": ("remove", "Put runs away, out of all lists; --restore brings them back"),
     "mv": ("move", "Move runs to another task, with all their files"),
     "rename": ("move", "Change the parameters in a run's name"),
-    "undo": ("trash", "Take the last act back: rm, archive, mv, rename, gc; or that of a number"),
+    "undo": ("trash", "Take the last act back: rm, archive, mv, rename, gc, verify --repair; or that of a number"),
     "trash": ("trash", "List what can be undone; trash empty frees the space"),
     "du": (
         "du",

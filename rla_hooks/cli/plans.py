@@ -48,6 +48,7 @@ VERBS = {
     "move": Verb("Move", "Moving", "moved"),
     "rename": Verb("Rename", "Renaming", "renamed"),
     "collect": Verb("Clean", "Cleaning", "cleaned"),
+    "repair": Verb("Repair", "Repairing", "repaired"),
 }
 
 

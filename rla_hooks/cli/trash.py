@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 
 _KEPT = "nothing was deleted"
 _MOST = 20  # runs that are printed one a line
-_HOLDING = "delete", "collect"  # the acts whose files lie in the trash; of others it has what tells how to undo them
+_HOLDING = (
+    "delete",
+    "collect",
+    "repair",
+)  # the acts whose files lie in the trash; of others it has what tells how to undo them
 
 
 class What(str, Enum):
@@ -46,7 +50,7 @@ def undo(
     log_root: LogRoot = None,
     as_json: Json = False,
 ) -> None:
-    """Take the last act back: rm, archive, mv, rename, gc; or that of a number.
+    """Take the last act back: rm, archive, mv, rename, gc, verify --repair; or that of a number.
 
     All its runs are where they were, in all trees. If a name is taken by now, nothing is changed.
 

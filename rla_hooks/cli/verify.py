@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rla_hooks.cli.common import EachRun, Json, LogRoot, Task, Where, app
+from rla_hooks.cli.tidying import DryRun, command_typed
 
 if TYPE_CHECKING:
-    from rla_hooks.query import Runs
     from rla_hooks.upkeep.checking.all_runs import Report
     from rla_hooks.upkeep.checking.found import Finding
 
@@ -22,23 +22,33 @@ def verify(
     where: Where = None,
     task: Task = None,
     log_root: LogRoot = None,
+    repair: Annotated[bool, typer.Option("--repair", help="Mend what can be rebuilt; rla undo takes it back.")] = False,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Find what is damaged in runs: rows, event files, checkpoints, records, code, figures; by default of all runs.
 
-    Files are compared with their checksums where they have some, else their form is looked at. Nothing is changed. The
-    exit code is 1 where something is damaged.
+    Files are compared with their checksums where they have some, else their form is looked at. Nothing is changed
+    without --repair: that mends what can be rebuilt without a guess, of runs that nobody writes to, and puts the
+    damaged files into the trash. The exit code is 1 where something is damaged, and was not repaired.
 
     Examples:
 
         rla verify
         rla verify --where "status == 'finished'" --json
+        rla verify latest --repair
     """
+    from rla_hooks import upkeep
+    from rla_hooks.cli.progress_bar import progress_bar
     from rla_hooks.cli.several import several
 
     found = several(run, log_root, task, where)
     is_all = not run and where is None and task is None
-    report = _watched(found, is_all, log_root)
+    asked = command_typed() if repair and not dry_run else None
+    with progress_bar("Verifying") as progress:
+        report = upkeep.verify(
+            None if is_all else found, log_root, repair=asked is not None, asked=asked or "", progress=progress
+        )
     if as_json:
         _print_json(report)
     else:
@@ -47,30 +57,13 @@ def verify(
         raise typer.Exit(1)
 
 
-def _watched(found: Runs, is_all: bool, log_root: object) -> Report:
-    """Verify the runs, with a bar on stderr, where that is a terminal, of how many are done."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    from rla_hooks import upkeep
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("verifying", total=len(found))
-
-        def show(done: int, total: int) -> None:
-            progress.update(bar, completed=done)
-
-        root = log_root if isinstance(log_root, (str, type(None))) else str(log_root)
-        return upkeep.verify(None if is_all else found, root, progress=show)
-
-
 def _print_json(report: Report) -> None:
     from rla_hooks.cli.objects import json_text
 
     findings = [{name: getattr(each, name) for name in each.__annotations__} for each in report]
+    acts = {"acts": report.acts, "problems": report.problems}
     counts = {"runs": report.runs, "files": report.files, "bytes": report.bytes, "seconds": round(report.seconds, 3)}
-    content = {"damaged": len(report.damaged), **counts, "findings": findings}
+    content = {"damaged": len(report.damaged), **counts, **acts, "findings": findings}
     print(json_text(content))
 
 
@@ -92,6 +85,8 @@ def _print(report: Report) -> None:
             console.print(f"  {printable(_line(each))}", style=style, markup=False)
         if len(findings) > _MOST:
             console.print(f"  and {len(findings) - _MOST:,} more", markup=False)
+    for problem in report.problems:
+        console.print(f"not repaired: {printable(problem)}", style="yellow", markup=False)
     console.print(_summary(report), style="yellow" if report.damaged else "green", markup=False)
 
 
@@ -99,7 +94,8 @@ def _line(finding: Finding) -> str:
     """Say what is wrong with a file, where, and what can be done."""
     inside = finding.file.replace(f"/{finding.run}", "", 1) if finding.run else finding.file
     at = "" if finding.position is None else f", at byte {finding.position:,}"
-    return f"{inside} {finding.problem}{at}"
+    can = "" if finding.repair is None else f"; {'repaired' if finding.repaired else '--repair'}: {finding.repair}"
+    return f"{inside} {finding.problem}{at}{can}"
 
 
 def _summary(report: Report) -> str:
@@ -107,9 +103,14 @@ def _summary(report: Report) -> str:
 
     checked = f"{counted(report.runs, 'run')}, {counted(report.files, 'file')}, {size_text(report.bytes)}"
     seen = f"{checked} in {duration(report.seconds)}"
+    repaired = {(each.run, each.file) for each in report if each.repaired}
+    if repaired:
+        were = "was" if len(repaired) == 1 else "were"
+        back = f" (rla undo {' '.join(map(str, report.acts))} takes it back)" if report.acts else ""
+        seen += f": {counted(len(repaired), 'file')} {were} repaired{back}"
     damaged = {(each.run, each.file) for each in report.damaged}
     if not damaged:
-        return f"{seen}: nothing is damaged"
+        return f"{seen}: nothing is damaged" if not repaired else f"{seen}, nothing else is damaged"
     are = "is" if len(damaged) == 1 else "are"
     of = counted(len({run for run, _ in damaged if run}), "run")
-    return f"{seen}: {counted(len(damaged), 'file')} of {of} {are} damaged"
+    return f"{seen}{', and' if repaired else ':'} {counted(len(damaged), 'file')} of {of} {are} damaged"

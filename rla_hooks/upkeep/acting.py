@@ -16,13 +16,25 @@ from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.texts import printable
 from rla_hooks.upkeep.act_lock import acting
 from rla_hooks.upkeep.journal import BEGUN, DONE, UNDOING, UNDONE, Journal, Moved, begin, remove_folders, unfinished
-from rla_hooks.upkeep.planning import ARCHIVE, COLLECT, DELETE, MOVE, RENAME, RESTORE, Item, Plan, listed_refusals
+from rla_hooks.upkeep.planning import (
+    ARCHIVE,
+    COLLECT,
+    DELETE,
+    MOVE,
+    RENAME,
+    REPAIR,
+    RESTORE,
+    Item,
+    Plan,
+    listed_refusals,
+)
 from rla_hooks.upkeep.renames import Renames
 from rla_hooks.upkeep.run_parts import seen_of, why_running
+from rla_hooks.upkeep.swaps import renames_of
 
 Progress = Callable[[int, int], object]  # runs that are done, and all
 WORDS = {DELETE: "deleted", ARCHIVE: "archived", RESTORE: "restored", MOVE: "moved", RENAME: "renamed"}
-WORDS |= {COLLECT: "put into the trash"}
+WORDS |= {COLLECT: "put into the trash", REPAIR: "repaired"}
 
 
 class DoneRun(NamedTuple):
@@ -38,8 +50,9 @@ class DoneRun(NamedTuple):
 class Act(NamedTuple):
     """What somebody asked for once, and what was done of it.
 
-    kind: ``delete``, ``archive``, ``move``, ``rename``, ``collect``. runs: those that have gone. problems: of the
-    others, a line each. undone: whether they are back. trouble: why it cannot be undone; None where it can.
+    kind: ``delete``, ``archive``, ``move``, ``rename``, ``collect``, ``repair``. runs: those that have gone, or were
+    repaired. problems: of the others, a line each. undone: whether they are back. trouble: why it cannot be undone;
+    None where it can.
     """
 
     log_root: Path
@@ -103,7 +116,7 @@ def carry_out(plan: Plan, *, asked: str = "", progress: Progress | None = None) 
         def look(moved: Moved) -> str | None:
             return None if plan.running else _why_changed(plan.log_root, plans[moved.item.name])
 
-        return carry_all(Renames(journal), look, progress)
+        return carry_all(renames_of(journal), look, progress)
 
 
 def _why_changed(root: Path, item: Item) -> str | None:
@@ -165,7 +178,7 @@ def _carry(renames: Renames, moved: Moved, look: Callable[[Moved], str | None]) 
 
 def end(renames: Renames) -> None:
     """Say in the journal how far the act has come, and remove the folders that are empty now."""
-    journal, back = renames.journal, Renames(renames.journal, back=True)
+    journal, back = renames.journal, renames_of(renames.journal, back=True)
     renames.remove_empty_folders()
     if any(back.is_left(moved) for moved in journal.runs):
         if journal.state != DONE:
@@ -178,7 +191,7 @@ def end(renames: Renames) -> None:
 def finish_begun(root: Path) -> None:
     """Finish each act, and each undo, that was killed: the run that was half way goes on, the others stay."""
     for journal in unfinished(root):
-        renames = Renames(journal, back=journal.state == UNDOING)
+        renames = renames_of(journal, back=journal.state == UNDOING)
         if journal.state in (BEGUN, UNDOING):
             for moved in journal.runs:
                 if renames.is_begun(moved):
@@ -189,7 +202,7 @@ def finish_begun(root: Path) -> None:
 def act_of(journal: Journal, runs: Iterable[DoneRun] | None = None) -> Act:
     """Return what there is of an act now: the runs that are where it has put them."""
     if runs is None:
-        back = Renames(journal, back=True)
+        back = renames_of(journal, back=True)
         runs = [_done_run(moved) for moved in journal.runs if back.is_left(moved)]
     return Act(journal.root, journal.number, journal.kind, journal.time, journal.asked, tuple(runs))
 

@@ -13,8 +13,9 @@ from rla_hooks.layout import TRASH
 from rla_hooks.upkeep.part_checks import Checks
 from rla_hooks.upkeep.sizes import Sizes
 
-KINDS = ("delete", "archive", "restore", "move", "rename", "collect")
-DELETE, ARCHIVE, RESTORE, MOVE, RENAME, COLLECT = KINDS
+KINDS = ("delete", "archive", "restore", "move", "rename", "collect", "repair")
+DELETE, ARCHIVE, RESTORE, MOVE, RENAME, COLLECT, REPAIR = KINDS
+HOLDING = (DELETE, COLLECT, REPAIR)  # whose files lie in the trash
 
 
 class Part(NamedTuple):
@@ -48,7 +49,8 @@ class Item(NamedTuple):
     at the plan. run_json: the file whose lock is held while the parts go; ``""`` for what is no run. absent: the path
     that must not be there when its turn comes: the log folder of trees without a run. seen: what tells whether the run
     has grown since. manifest, checkpoints: the folder of a manifest, and the entries (as its JSON has
-    them) that leave it with the parts. former: what a new name replaces in run.json.
+    them) that leave it with the parts. former: what a new name replaces in run.json; of a repair what tells that a
+    mended file was changed.
     """
 
     id: str

@@ -52,11 +52,11 @@ class Renames:
         """Whether any part has not gone."""
         return any(self._is_there(source) for source, _ in self.pairs(moved))
 
-    def taken(self, moved: Moved) -> list[str]:
-        """Return the places that the parts go to and where something else is, as paths to show."""
+    def in_the_way(self, moved: Moved) -> list[str]:
+        """Return a line for each place that a part goes to and where something else is."""
         pairs = self.pairs(moved)
         return [
-            shell_path(self.root / target)
+            f"{shell_path(self.root / target)} is there again"
             for source, target in pairs
             if self._is_there(source) and self._is_taken(target)
         ]

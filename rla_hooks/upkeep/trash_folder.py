@@ -19,7 +19,7 @@ from rla_hooks.upkeep.act_lock import acting
 from rla_hooks.upkeep.acting import Act, Progress, act_of, finish_begun
 from rla_hooks.upkeep.journal import JOURNAL, numbers_in, read, read_in
 from rla_hooks.upkeep.part_checks import Checks
-from rla_hooks.upkeep.planning import COLLECT, DELETE, trash_of
+from rla_hooks.upkeep.planning import HOLDING, trash_of
 from rla_hooks.upkeep.undoing import trouble_of
 
 EMPTYING = ".emptying-"
@@ -130,7 +130,7 @@ def _empty(root: Path, numbers: list[int], progress: Progress | None) -> Emptied
         folder = root / trash_of("", number)
         with suppress(OSError, RLAError):
             act = act_of(read(root, number))
-            if act.kind in (DELETE, COLLECT):  # what others have moved is not in the trash
+            if act.kind in HOLDING:  # what others have moved is not in the trash
                 files, size = files + act.files, size + act.bytes
         try:
             os.rename(folder, folder.with_name(f"{EMPTYING}{number}"))

@@ -15,9 +15,9 @@ from rla_hooks.texts import listed, printable, shell_path
 from rla_hooks.upkeep.act_lock import acting
 from rla_hooks.upkeep.acting import WORDS, Act, Progress, act_of, carry_all, finish_begun
 from rla_hooks.upkeep.journal import UNDOING, Journal, Moved, numbers_in, read
-from rla_hooks.upkeep.planning import MOVE, RENAME, RESTORE
-from rla_hooks.upkeep.renames import Renames
+from rla_hooks.upkeep.planning import MOVE, RENAME, REPAIR, RESTORE
 from rla_hooks.upkeep.run_parts import why_running
+from rla_hooks.upkeep.swaps import renames_of
 
 _MOST = 20  # lines of what is in the way
 
@@ -54,7 +54,7 @@ def undo(
             raise RLAError(
                 f"act {journal.number} cannot be undone: {error.strerror} ({shell_path(error.filename or root)})"
             ) from error
-        return carry_all(Renames(journal, back=True), lambda moved: _why_running(journal, moved), progress)
+        return carry_all(renames_of(journal, back=True), lambda moved: _why_running(journal, moved), progress)
 
 
 def plan_undo(log_root: str | os.PathLike[str] | None = None, number: int | None = None) -> Act:
@@ -85,12 +85,12 @@ def _nothing(root: Path, number: int | None) -> RLAError:
 
 def trouble_of(journal: Journal) -> str | None:
     """Return why an act cannot be undone, a line for each reason; None where it can."""
-    back, there = Renames(journal, back=True), Renames(journal)
+    back, there = renames_of(journal, back=True), renames_of(journal)
     lines, here = list[str](), 0
     for moved in journal.runs:
         if back.is_left(moved):
             here += 1
-            lines += [f"{place} is there again" for place in back.taken(moved)]
+            lines += back.in_the_way(moved)
             reason = _why_running(journal, moved)
             lines += [f"{printable(moved.item.name)} {reason}"] if reason else []
         elif not there.is_left(moved):
@@ -103,8 +103,8 @@ def trouble_of(journal: Journal) -> str | None:
 
 
 def _why_running(journal: Journal, moved: Moved) -> str | None:
-    """Why a run that has got a new name is not taken from its place: it runs there, and did not when it went."""
-    if journal.kind not in (MOVE, RENAME, RESTORE) or is_running(moved.item.status):
+    """Why a run is left as it is that has a new place, or was repaired: it is running, and was not then."""
+    if journal.kind not in (MOVE, RENAME, RESTORE, REPAIR) or is_running(moved.item.status):
         return None
     paths = RunPaths(journal.root, moved.item.to or moved.item.name)
     return why_running(SavedRun(paths, read_entry(paths)))

@@ -10,7 +10,7 @@ from pathlib import Path
 from rla_hooks import rowfiles
 from rla_hooks.cutting import journal
 from rla_hooks.layout import RunPaths
-from rla_hooks.query.entry import read_entry
+from rla_hooks.query.entry import Entry, read_entry
 from rla_hooks.query.moved import paths_of
 from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.upkeep.checking.events import check_events
@@ -34,11 +34,16 @@ class Checks:
         self.saved, self.code = SavedFiles(disk), KeptCode(log_root, disk)
 
     def of_run(self, run: SavedRun) -> Iterator[Found]:
-        """Yield what is wrong with a run, as its files are now."""
+        """Yield what is wrong with a run, as its files are now; of one that is running nothing can be mended."""
         paths = run.paths
         entry = read_entry(paths)  # what the index has of it may be older
         run = SavedRun(paths, entry)
         is_live = why_running(run) is not None
+        for each in self._of_run(run, entry, is_live):
+            yield each._replace(mend=None) if is_live else each
+
+    def _of_run(self, run: SavedRun, entry: Entry, is_live: bool) -> Iterator[Found]:
+        paths = run.paths
         yield from check_records(paths, entry, paths_of(run).archive_dir, self.disk, is_live)
         tables = self._tables(paths, is_live)
         for table in tables.values():
