@@ -79,6 +79,9 @@ def test_json(three, command):
 def test_hints_and_sums(three, command):
     """What can be freed is told with its command; sparse files and shared ones are explained."""
     (three / ".trash/1").mkdir(parents=True)
+    (three / ".trash/lock").touch()
+    assert "rla trash empty" not in command("du").out
+    (three / ".trash/1/act.json").touch()
     with open(rla.runs(three)[0].checkpoint_dir / "sparse", "wb") as file:
         file.truncate(2**32)
     out = command("du").out

@@ -36,6 +36,10 @@ COMMANDS = {
     "rename": ("move", "Change the parameters in a run's name"),
     "undo": ("trash", "Take the last act back: rm, archive, mv, rename, gc, verify --repair; or that of a number"),
     "trash": ("trash", "List what can be undone; trash empty frees the space"),
+    "gc": (
+        "gc",
+        "Delete what no run needs: unused code, temporary files, empty folders; on request old checkpoints, orphans",
+    ),
     "du": (
         "du",
         "Show what takes the room: trees, tasks, runs, checkpoints, copies of code, the trash, and what is no run's",

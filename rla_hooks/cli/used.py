@@ -19,6 +19,7 @@ from rla_hooks.upkeep.tally import Size
 _FEW = 5  # lines of a table where several are shown
 _MUCH = 1.25  # times that the room on the disk is another than the length of the files
 _LONGEST = 60  # columns of the parameters of a run
+_OF_AN_ACT = 2  # files at least, in the trash: its journal, beside the lock
 _TEMPORARY = "left by dead processes"  # which is in the trees, too
 _HINTS = {TRASH: "rla trash empty", ORPHANS: "rla gc --orphans", UNUSED_CODE: "rla gc", _TEMPORARY: "rla gc"}
 
@@ -107,7 +108,8 @@ class Listing:
             self._console.print(Text(f"... and {len(lines) - limit:,} more: rla du --by {name}", "dim"))
 
     def _name(self, line: Line) -> Text:
-        hint = None if line.words else _HINTS.get(line.name)
+        is_empty = line.name == TRASH and line.size.files < _OF_AN_ACT
+        hint = None if line.words or is_empty else _HINTS.get(line.name)
         text = Text(printable(line.name))
         return text if hint is None else text + Text(f"  {hint}", "dim")
 

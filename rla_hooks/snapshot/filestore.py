@@ -5,9 +5,9 @@
     LOG_ROOT/code/.store/<sha256>-400 the same, of a private file: copies may be read by whom the original may be
 
 A run's file and the stored file are hard links to the same data. A run can be deleted like any folder; a stored
-file that no run uses any more has a link count of one. The store may be deleted at any time: the runs keep their
-files, and later runs create it again. On a file system without hard links, each run gets plain copies and the store
-stays empty.
+file that no run uses any more has a link count of one, and ``rla gc`` removes it. The store may be deleted at any time:
+the runs keep their files, and later runs create it again. On a file system without hard links, each run gets plain
+copies and the store stays empty.
 """
 
 from __future__ import annotations

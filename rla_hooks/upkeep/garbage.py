@@ -222,7 +222,7 @@ def _old(chosen: Iterable[SavedRun], every: Iterable[SavedRun], keep: int, left:
         if old is not None:
             yield old
         elif reason is not None:
-            left.append(f"the checkpoints of {run.id} ({printable(run.name)}): {reason}")
+            left.append(f"the checkpoints of {run.id}, which {reason}")
 
 
 def _checkpoint_item(root: Path, each: OldCheckpoints) -> Item:
@@ -254,7 +254,7 @@ def _with_whole_newest(plan: Plan, checkpoints: Iterable[OldCheckpoints], left: 
         reason = each.damage()
         if reason is not None:
             damaged.add(each.run.name)
-            left.append(f"the checkpoints of {each.run.id} ({printable(each.run.name)}): {printable(reason)}")
+            left.append(f"the checkpoints of {each.run.id}, which {printable(reason)}")
     return plan._replace(items=tuple(item for item in plan.items if item.name not in damaged))
 
 

@@ -34,11 +34,11 @@ class OldCheckpoints(NamedTuple):
         return os.path.relpath(self.manifest.folder, self.run.paths.log_root).replace(os.sep, "/")
 
     def damage(self) -> str | None:
-        """Say what is wrong with one of the newest, which are read for that; None where they are whole."""
+        """Read the newest, and return what is wrong with one of them, as the end of a sentence; None if nothing is."""
         for entry in self.newest:
             problem = self.manifest.trouble(entry)
             if problem is not None:
-                return f"its newest checkpoint {entry.file} {problem}, so that the older ones stay"
+                return f"has no whole newest one: {entry.file} {problem}"
         return None
 
 
@@ -57,7 +57,8 @@ def named_elsewhere(runs: Iterable[SavedRun]) -> dict[str, set[str]]:
 def old_checkpoints(
     run: SavedRun, keep: int, named: Mapping[str, set[str]]
 ) -> tuple[OldCheckpoints | None, str | None]:
-    """Return the old checkpoints of a run, None where there are none; and why it is left alone, if it is.
+    """Return the old checkpoints of a run, None where there are none; and why it is left alone, as the end
+    of a sentence, if it is.
 
     keep: how many of each name stay, the newest. named: of :func:`named_elsewhere`.
     """
@@ -66,7 +67,7 @@ def old_checkpoints(
         return None, None
     entries = manifest.readable()
     if entries is None:
-        return None, "its manifest.json cannot be read in full"
+        return None, "has a manifest.json that cannot be read in full"
     whole = [entry for entry in entries if entry.own and manifest.has_size(entry)]
     newest, kept = _kept(whole, keep)
     kept |= named.get(run.id, set()) | _needed(run, entries)
@@ -125,5 +126,5 @@ def _unfinished(run: SavedRun) -> str | None:
     """Why nothing is taken from a run whose next resume has a cut to finish."""
     top = journal.folder_of(run.paths)
     if any(journal.is_undone(top / str(number)) for number in journal.numbers_in(top)[-1:]):
-        return "a resume of it was killed in the middle of a cut, which the next one finishes"
+        return "has a cut to finish, in which a resume was killed"
     return None
