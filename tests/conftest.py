@@ -395,6 +395,28 @@ def make_run(quiet):
     return make
 
 
+@pytest.fixture(scope="session")
+def _four_runs(tmp_path_factory, own_cache, clean_environment):
+    root = tmp_path_factory.mktemp("four") / "root"
+    with pytest.MonkeyPatch.context() as patch:
+        clean_environment(patch)
+        for seed in range(4):
+            with rla.run(task="demo", log_root=root, record=["seed"], writers=["csv"], backup="none", seed=seed) as run:
+                rla.log({"loss": 1.0 / (seed + 1)}, step=0)
+                rla.save_checkpoint({"weights": [0.5]}, step=0)
+            (run.results_dir / "curve.png").write_bytes(b"a figure")
+            (run.code_dir / "train.py").write_bytes(b"code")
+    testing.reset()
+    return root
+
+
+@pytest.fixture
+def four_runs(_four_runs, quiet, tmp_path):
+    """A log root with four finished runs of the task demo, of seeds 0 to 3, which have files in all trees."""
+    shutil.copytree(_four_runs, tmp_path / "root", symlinks=True)
+    return tmp_path / "root"
+
+
 @pytest.fixture
 def read_rows():
     """Read a progress.csv with the csv module: one dict a row, without the cells that are empty.

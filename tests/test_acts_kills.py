@@ -130,6 +130,8 @@ def test_an_act_and_its_undo_that_are_killed_at_every_call(kind, run_until, fold
 
     def check(root):
         assert listed(root) == sorted(expected)
+        for run in runs_in(root):  # a reader's list has whole runs only, also before the act is finished
+            assert (run.checkpoint_dir / "model.pt").exists() and run.hparams and not run.problems
         done = upkeep.acts(root)
         check_whole(root, expected)
         assert len(done) <= 1

@@ -23,16 +23,8 @@ def files_of(root: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def root(tmp_path):
-    """A log root with four runs, which have files in all trees."""
-    folder = tmp_path / "root"
-    for seed in range(4):
-        with rla.run(task="demo", log_root=folder, record=["seed"], writers=["csv"], backup="none", seed=seed) as run:
-            rla.log({"loss": 1.0 / (seed + 1)}, step=0)
-            rla.save_checkpoint({"weights": [0.5]}, step=0)
-            (run.results_dir / "curve.png").write_bytes(b"a figure")
-            (run.code_dir / "train.py").write_bytes(b"code")
-    return folder
+def root(four_runs):
+    return four_runs
 
 
 def seeds(root):

@@ -114,19 +114,21 @@ def carry_out(plan: Plan, *, asked: str = "", progress: Progress | None = None) 
         plans = {item.name: item for item in plan.items}
 
         def look(moved: Moved) -> str | None:
-            return None if plan.running else _why_changed(plan.log_root, plans[moved.item.name])
+            return _why_changed(plan.log_root, plans[moved.item.name], plan.running)
 
         return carry_all(renames_of(journal), look, progress)
 
 
-def _why_changed(root: Path, item: Item) -> str | None:
-    """Why a run is left alone that was not running at the plan, as the end of a sentence."""
+def _why_changed(root: Path, item: Item, running: bool) -> str | None:
+    """Why a run is left alone that was in its place at the plan, and not running, as the end of a sentence."""
     if item.absent and os.path.lexists(root / item.absent):
         return "has a log folder again"
     source = item.parts[0].source
+    if not os.path.lexists(root / source):
+        return "is no longer there: it was moved or deleted meanwhile"
     place = source.removeprefix(f"{ARCHIVED}/")
-    if not item.run_json and not place.startswith(f"{LOG}/"):
-        return None  # it is no run
+    if running or (not item.run_json and not place.startswith(f"{LOG}/")):
+        return None  # the latter is no run
     paths = RunPaths(root if place == source else root / ARCHIVED, item.name)
     run = SavedRun(paths, read_entry(paths))
     reason = why_running(run)
@@ -138,7 +140,8 @@ def _why_changed(root: Path, item: Item) -> str | None:
 def carry_all(renames: Renames, look: Callable[[Moved], str | None], progress: Progress | None) -> Act:
     """Carry all runs of a journal, there or back, and end it. look: tells why a run stays, under its lock."""
     problems = list[str]()
-    wanted = [moved for moved in renames.journal.runs if renames.is_left(moved)]
+    # What is not in its place any more: of an undo it has never gone, or somebody has brought it back by hand.
+    wanted = [moved for moved in renames.journal.runs if not renames.back or renames.is_left(moved)]
     at, interrupted = None, None
     try:
         for number, moved in enumerate(wanted, 1):

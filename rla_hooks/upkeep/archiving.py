@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 from rla_hooks.layout import ARCHIVED
+from rla_hooks.texts import shell_path
 from rla_hooks.upkeep.acting import Act, Progress, carry_out, check_refused
 from rla_hooks.upkeep.deleting import item_of, why_not
 from rla_hooks.upkeep.part_checks import Checks
@@ -45,13 +47,22 @@ def plan_archive(runs: Any, *, log_root: str | os.PathLike[str] | None = None, r
     root, saved = runs_given(runs, log_root, "archive")
     checks, refused, items = Checks(root), list[Refused](), list[Item]()
     for run in saved:
-        reason = why_not(run, running)
+        parts = [(source, checks.anchor(source)) for source in parts_of(run)]
+        reason = why_not(run, running) or next(filter(None, (_no_link(root, anchor) for _, anchor in parts)), None)
         if reason:
             refused.append(Refused(run.id, run.name, reason))
         else:
-            parts = ((source, checks.anchor(source)) for source in parts_of(run))
             items.append(item_of(run, tuple(Part(source, place_of(source, at), at) for source, at in parts)))
     return plan_items(root, ARCHIVE, items, refused, running)
+
+
+def _no_link(root: Path, anchor: str) -> str | None:
+    """Why the archive cannot lead to a tree on another disk: a folder is there, which would hide what is archived."""
+    link = root / ARCHIVED / anchor
+    if not anchor or link.is_symlink() or not link.exists():
+        return None
+    there = shell_path(root / anchor / f".{ARCHIVED}")
+    return f"cannot be archived: {shell_path(link)} is not on the disk of {anchor}: move it to that disk, to {there}"
 
 
 def place_of(source: str, anchor: str) -> str:

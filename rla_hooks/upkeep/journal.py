@@ -24,14 +24,14 @@ from typing import Any, NamedTuple
 
 from rla_hooks import atomic
 from rla_hooks.errors import RLAError
+from rla_hooks.layout import ARCHIVED, TRASH
 from rla_hooks.layout import KINDS as TREES
-from rla_hooks.layout import TRASH
 from rla_hooks.patterns import pattern
 from rla_hooks.record import this_process
 from rla_hooks.smallfiles import read_bytes
 from rla_hooks.texts import iso_time, printable, shell_path
 from rla_hooks.upkeep.part_checks import is_inside
-from rla_hooks.upkeep.planning import KINDS, Item, Plan, trash_of
+from rla_hooks.upkeep.planning import ARCHIVE, KINDS, Item, Plan, trash_of
 
 FORMAT = 1
 JOURNAL = "act.json"
@@ -93,7 +93,7 @@ def begin(plan: Plan, asked: str) -> Journal:
     head = {"format": FORMAT, "number": number, "kind": plan.kind, "time": time, "process": process, "asked": asked}
     lines = ",\n".join([json.dumps(_content(each), ensure_ascii=False) for each in runs])
     rest = json.dumps(head | {"anchors": anchors}, ensure_ascii=False)[1:-1]
-    _link_trees(plan.log_root, number, anchors)
+    _link_trees(plan, number, anchors)
     data = f' {rest}, "runs": [\n{lines}\n]}}\n'.encode("utf-8", "surrogateescape")
     try:
         atomic.write_bytes(folder / JOURNAL, _state_bytes(BEGUN) + data)
@@ -129,14 +129,18 @@ def _take_number(root: Path, anchors: list[str]) -> int:
         return number
 
 
-def _link_trees(root: Path, number: int, anchors: list[str]) -> None:
-    """Let the folder of an act be a log root with all trees, also those on other disks."""
-    top = root / trash_of("", number)
-    for anchor in filter(None, anchors):
-        link = top / anchor
-        with suppress(OSError):  # some systems have no links: then only the listing of the trash lacks the tree
+def _link_trees(plan: Plan, number: int, anchors: list[str]) -> None:
+    """Let the trash of the act, or the archive, be a log root with all trees, also those on other disks."""
+    root = plan.log_root
+    links = [(root / trash_of("", number) / anchor, root / trash_of(anchor, number)) for anchor in anchors if anchor]
+    if plan.kind == ARCHIVE:
+        make_trash(root / ARCHIVED)
+        anchors = sorted({part.anchor for item in plan.items for part in item.parts if part.anchor})
+        links += [(root / ARCHIVED / anchor, root / anchor / f".{ARCHIVED}") for anchor in anchors]
+    for link, target in links:
+        with suppress(OSError):  # it is there; or a system has no links: then only that listing lacks the tree
             link.parent.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(os.path.relpath(root / trash_of(anchor, number), link.parent))
+            link.symlink_to(os.path.relpath(target, link.parent))
 
 
 def make_trash(folder: Path) -> None:

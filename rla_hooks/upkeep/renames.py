@@ -17,6 +17,7 @@ from typing import Any
 from rla_hooks import atomic
 from rla_hooks.checkpoints.entry import entry_of
 from rla_hooks.checkpoints.manifest import Manifest
+from rla_hooks.layout import OUT_OF_LISTS
 from rla_hooks.smallfiles import read_json
 from rla_hooks.texts import shell_path
 from rla_hooks.upkeep.journal import Journal, Moved
@@ -146,8 +147,8 @@ class Renames:
         while waiting:
             folder = max(waiting, key=lambda each: each.count("/"))
             waiting.remove(folder)
-            above = folder.rpartition("/")[0]
-            if above:  # else it is a tree
+            above, _, name = folder.rpartition("/")
+            if above and name not in OUT_OF_LISTS:  # else it is a tree, or like one
                 with suppress(OSError):  # it is not empty
                     os.rmdir(self.root / folder)
                     waiting.add(above)
