@@ -77,6 +77,7 @@ nitpick_ignore_regex = [
         "py:class",
         r"(dict|list|tuple)\[.*|(.*\.)?(datetime|ErrorTypes|F|Figures|Hint|Media|P|Path_|Positions|R|Resume|Scalar|Writers)",
     ),
+    ("py:class", r"Found|PathUsage|RunUsage|Size"),
     ("py:class", r"rla_hooks\.(paper_tables\.grid|progress|upkeep\.survey)\..*"),
 ]
 

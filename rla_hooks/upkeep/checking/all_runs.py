@@ -56,7 +56,7 @@ def verify(
     they have some, else by their form. Of a run that is running half a row at the end is no damage. Links are not
     followed, and nothing that is read is run.
 
-    runs: one or several saved or open runs, or texts as :func:`rla_hooks.open` takes them; by default all of
+    runs: one or several saved or open runs, or texts as ``rla.open`` takes them; by default all of
     the log root, and the stored code that no run uses. repair: mend what can be rebuilt without a guess,
     of runs that nobody writes to; the damaged files go to the trash, and ``undo`` brings them back. asked: the words
     for that, for the list of the acts. progress: is called with the number of runs that are done, and of all, after
