@@ -23,13 +23,16 @@ if TYPE_CHECKING:
     from rla_hooks.core.run import Run
     from rla_hooks.errors import CheckpointError, ConfigError, RLAError, RLAWarning, RunError
     from rla_hooks.face import (
+        State,
         current_run,
         is_resumed,
         load_checkpoint,
+        load_state,
         log,
         new_saver,
         save_checkpoint,
         save_figure,
+        save_state,
         simple_hist,
         simple_plot,
         simple_scatter,
@@ -50,11 +53,12 @@ if TYPE_CHECKING:
 
 # fmt: off
 __all__ = [
-    "CheckpointError", "ConfigError", "RLAError", "RLAWarning", "Run", "RunError", "Runs", "SavedRun", "Tester",
-    "__version__", "current_run", "is_resumed", "latest_checkpoint", "load_checkpoint", "log", "new_saver",
-    "plot_bars", "plot_curves", "plot_images", "plot_intervals", "plot_profiles", "plot_sample_efficiency",
-    "plot_sweep", "run", "runs", "save_checkpoint", "save_figure", "score_table", "should_stop", "simple_hist",
-    "simple_plot", "simple_scatter", "sql", "start", "track",
+    "CheckpointError", "ConfigError", "RLAError", "RLAWarning", "Run", "RunError", "Runs", "SavedRun",
+    "State", "Tester", "__version__", "current_run", "is_resumed", "latest_checkpoint", "load_checkpoint",
+    "load_state", "log", "new_saver", "plot_bars", "plot_curves", "plot_images", "plot_intervals",
+    "plot_profiles", "plot_sample_efficiency", "plot_sweep", "run", "runs", "save_checkpoint", "save_figure",
+    "save_state", "score_table", "should_stop", "simple_hist", "simple_plot", "simple_scatter", "sql",
+    "start", "track",
 ]
 _HOME = {
     "core.preemption": ["should_stop"],

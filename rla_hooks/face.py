@@ -8,6 +8,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from rla_hooks.core import registry
 from rla_hooks.core.run import Run
+from rla_hooks.core.states import State as State
 from rla_hooks.tester import needed_run
 
 P = ParamSpec("P")
@@ -92,8 +93,35 @@ def load_checkpoint(
 
 
 load_checkpoint.__doc__ = Run.load_checkpoint.__doc__
+
+
+def load_state(
+    *,
+    models: Any = None,
+    optimizers: Any = None,
+    schedulers: Any = None,
+    buffers: Any = None,
+    normalizers: Any = None,
+    env: Any = None,
+    extra: Any = None,
+    run: Any = None,
+    step: int | None = None,
+    partial: bool = False,
+) -> State | None:
+    given = {"models": models, "optimizers": optimizers, "schedulers": schedulers, "buffers": buffers}
+    given |= {"normalizers": normalizers, "env": env}
+    if run is None or registry.current() is not None:
+        here = needed_run("rla.load_state")
+        return here.load_state(**given, extra=extra, run=run, step=step, partial=partial)
+    from rla_hooks.core import loading, states
+
+    return states.load_outside(loading.source_of(run), given, extra, step, partial)
+
+
+load_state.__doc__ = Run.load_state.__doc__
 new_saver = _of_current(Run.new_saver)
 save_checkpoint = _of_current(Run.save_checkpoint)
+save_state = _of_current(Run.save_state)
 save_figure = _of_current(Run.save_figure)
 simple_plot = _of_current(Run.simple_plot)
 simple_scatter = _of_current(Run.simple_scatter)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rla_hooks.checkpoints import links
-from rla_hooks.checkpoints.entry import DEFAULT_NAME, Positions
+from rla_hooks.checkpoints.entry import DEFAULT_NAME, Positions, is_state
 from rla_hooks.checkpoints.manifest import MISSING, Entry, Manifest
 from rla_hooks.core.fork_request import Fork, ForkRequest, asked, forget_asked
 from rla_hooks.core.settings import RunSettings
@@ -83,7 +83,8 @@ def _fork(request: ForkRequest, settings: RunSettings) -> Fork:
 def _chosen(manifest: Manifest, step: int | None, what: str) -> Entry:
     def wanted(entries: list[Entry]) -> list[Entry]:
         fit = [entry for entry in entries if entry.cut is None and step in (None, entry.step)]
-        return [entry for entry in fit if entry.name == DEFAULT_NAME] or fit
+        states = [entry for entry in fit if is_state(entry)]
+        return states or [entry for entry in fit if entry.name == DEFAULT_NAME] or fit
 
     entry, problems = manifest.newest_whole(wanted)
     told = [f"{printable(other.file)} {problem}" for other, problem in problems if problem != MISSING]

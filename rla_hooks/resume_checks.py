@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rla_hooks import life, ranks
-from rla_hooks.checkpoints.entry import DEFAULT_NAME
+from rla_hooks.checkpoints.entry import DEFAULT_NAME, STATE, is_state
 from rla_hooks.checkpoints.manifest import Entry, Manifest
 from rla_hooks.core.job import job_identity
 from rla_hooks.core.resume_request import Resumable, ResumeRequest
@@ -221,8 +221,9 @@ def unknown_names(allow: tuple[str, ...], stored: Sequence[str], settings: RunSe
 
 
 def newest_checkpoint(manifest: Manifest) -> Entry | None:
-    """Return the newest whole checkpoint, of the default name if there is one."""
-    return manifest.newest(DEFAULT_NAME) or manifest.newest()
+    """Return the newest whole state; else the newest whole checkpoint, of the default name if there is one."""
+    states = any(is_state(entry) for entry in manifest.entries())
+    return (manifest.newest(STATE) if states else None) or manifest.newest(DEFAULT_NAME) or manifest.newest()
 
 
 def _checkpoint(saved: SavedRun, request: ResumeRequest) -> tuple[Entry | None, list[str]]:

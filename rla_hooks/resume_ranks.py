@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from rla_hooks import life, ranks
-from rla_hooks.checkpoints.entry import DEFAULT_NAME
+from rla_hooks.checkpoints.entry import DEFAULT_NAME, STATE
 from rla_hooks.checkpoints.manifest import Manifest
 from rla_hooks.core import not_writing
 from rla_hooks.core.job import launch_identity
@@ -49,7 +49,7 @@ def begun(paths: RunPaths, content: Mapping[str, Any]) -> Resumable | None:
     listed, stored = Manifest(paths.checkpoint_dir).entries(), content.get("begins_with")
     files = stored if isinstance(stored, dict) else {}
     entries = [entry for entry in listed if files.get(entry.name) == entry.file]
-    newest = next((entry for entry in reversed(entries) if entry.name == DEFAULT_NAME), None)
+    newest = next((entry for name in (STATE, DEFAULT_NAME) for entry in reversed(entries) if entry.name == name), None)
     return Resumable(paths, newest or (entries[-1] if entries else None), begins_with=dict(files))
 
 

@@ -22,11 +22,14 @@ NAMES = [name for name in rla.__all__ if name != "__version__"]
 def test_the_public_names_are_those_of_the_design():
     """A name that is added or lost shows here."""
     assert sorted(NAMES) == sorted(set(NAMES)) == [
-        "CheckpointError", "ConfigError", "RLAError", "RLAWarning", "Run", "RunError", "Runs", "SavedRun", "Tester",
+        "CheckpointError", "ConfigError", "RLAError", "RLAWarning", "Run", "RunError", "Runs", "SavedRun", "State",
+        "Tester",
         "current_run", "is_resumed",
-        "latest_checkpoint", "load_checkpoint", "log", "new_saver", "plot_bars", "plot_curves", "plot_images",
+        "latest_checkpoint", "load_checkpoint", "load_state", "log", "new_saver", "plot_bars", "plot_curves",
+        "plot_images",
         "plot_intervals", "plot_profiles", "plot_sample_efficiency", "plot_sweep", "run", "runs", "save_checkpoint",
-        "save_figure", "score_table", "should_stop", "simple_hist", "simple_plot", "simple_scatter", "sql", "start",
+        "save_figure", "save_state", "score_table", "should_stop", "simple_hist", "simple_plot", "simple_scatter",
+        "sql", "start",
         "track",
     ]  # fmt: skip
     assert isinstance(rla.__version__, str)

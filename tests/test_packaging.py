@@ -18,7 +18,7 @@ HEAVY = {"numpy", "pandas", "matplotlib", "torch", "tensorflow", "keras", "light
 FLOORS = [
     """errors _version atomic delegation locks ranks texts values devices columns parameters encoding plaindata layout
     filenames endings outcome progress record restarts places reserve handles command masking life smallfiles labels
-    new_names results patterns fields calls parameter_forms former_parameters rerun_arguments machine""",
+    new_names results patterns fields calls parameter_forms former_parameters rerun_arguments machine every""",
     """writers rowfiles rows""",
     """config figures checkpoints snapshot cutting state statistics summaries""",
     """query core""",

@@ -18,7 +18,8 @@ from rla_hooks.checkpoints import checksum
 from rla_hooks.encoding import NotStorable
 from rla_hooks.errors import CheckpointError
 from rla_hooks.state import safetensors_file, writing
-from rla_hooks.state.reading import StateFolder, StoredArray
+from rla_hooks.state.reading import StateFolder
+from rla_hooks.state.stored import StoredArray
 from rla_hooks.state.writing import Former, StatePlan, write
 
 NAN = struct.unpack("<d", struct.pack("<Q", 0x7FF8_0000_0000_BEEF))[0]  # one that carries something
@@ -116,6 +117,12 @@ def test_an_array_comes_back_with_its_bytes_shape_and_type(name, tmp_path):
     got = read(saved(tmp_path, x=[array]))[0]
     assert type(got) is np.ndarray and got.dtype == array.dtype and got.shape == array.shape
     assert got.tobytes() == np.ascontiguousarray(array).tobytes() and got.flags.writeable
+
+
+def reference_to(state, name):
+    """What refers to an array, whose place in the tree may be a pair."""
+    tree = state.content["objects"]["models"]["x"]
+    return (tree if name in tree else dict(tree["$dict"]))[name]["$array"]
 
 
 @pytest.mark.parametrize("name", ["bfloat16", "float8_e4m3fn", "float8_e5m2", "int4"])
@@ -354,12 +361,13 @@ def test_links_and_cut_files_are_refused(tmp_path):
 
 
 def test_a_stored_array_says_what_it_is(tmp_path):
-    """Before it is read."""
-    state = saved(tmp_path, x=np.zeros((3, 2), np.float32))
-    array = state.tree(state.content["objects"]["models"]["x"])
-    assert isinstance(array, StoredArray) and repr(array) == "StoredArray(numpy, <f4, (3, 2))"
-    assert (array.shape, array.dtype, array.nbytes, array.ndim, len(array)) == ((3, 2), np.float32, 24, 2, 3)
-    assert np.array_equal(np.asarray(array), np.zeros((3, 2)))
+    """Before it is read; small ones are read at once."""
+    state = saved(tmp_path, x=[np.zeros((300, 1000), np.float32), np.zeros(3)])
+    array, small = state.tree(state.content["objects"]["models"]["x"])
+    assert isinstance(array, StoredArray) and repr(array) == "StoredArray(numpy, <f4, (300, 1000))"
+    assert (array.shape, array.dtype, array.ndim, len(array)) == ((300, 1000), np.float32, 2, 300)
+    assert array.nbytes == 1_200_000 and np.array_equal(np.asarray(array), np.zeros((300, 1000)))
+    assert type(small) is np.ndarray
 
 
 def test_tensors_of_torch_come_back_with_their_types_and_ties(tmp_path):
@@ -399,7 +407,7 @@ def test_tensors_of_torch_come_back_with_their_types_and_ties(tmp_path):
     with safe_open(state.folder / "models" / "x.safetensors", "pt") as file:
         assert file.metadata() == {"format": "pt"} and torch.equal(file.get_tensor("weight"), weight)
     target = torch.zeros(4, 3).t()
-    state.tree(state.content["objects"]["models"]["x"])["weight"].into(target)
+    StoredArray(StateFolder(state.folder), reference_to(state, "weight")).into(target)
     assert torch.equal(target, weight)
     sparse = torch.eye(2).to_sparse()
     with pytest.raises(NotStorable, match="to_dense"):

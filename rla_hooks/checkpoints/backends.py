@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+from rla_hooks.checkpoints.entry import STATE
 from rla_hooks.errors import CheckpointError, RLAError
 from rla_hooks.texts import text_of
 
@@ -128,6 +129,8 @@ def backend_named(file: str) -> Backend:
     for backend in BACKENDS:
         if file.endswith(backend.suffix):
             return backend
+    if file.startswith(f"{STATE}-"):
+        raise CheckpointError("is a whole state. Restore it with rla.load_state(models=..., ...).")
     raise CheckpointError(
         f"is of a kind that this version does not read. Known: {', '.join('*' + b.suffix for b in BACKENDS)}."
     )

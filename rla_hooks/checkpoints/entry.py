@@ -10,6 +10,7 @@ from typing import Any
 
 MANIFEST = "manifest.json"
 DEFAULT_NAME = "checkpoint"  # of what is saved under no other name
+STATE = "state"  # the name, and the writer, of whole states: see rla_hooks/state/
 _OPTIONAL = ("written", "cut", "own")  # not written where they are None: older manifests stay as they are
 
 Positions = dict[str, tuple[int | None, int]]
@@ -55,6 +56,15 @@ class Entry:
             content = {name: value for name, value in content.items() if value is not None or name not in _OPTIONAL}
             line = self.__dict__["_made_line"] = json.dumps(content, ensure_ascii=False)
         return line
+
+
+def is_state(entry: Entry) -> bool:
+    """Return whether an entry is a whole state, which ``load_state`` restores, and no checkpoint of models alone.
+
+    >>> is_state(Entry("state-3", "state", 3, time=0.0, size=10, crc32c="e3069283", info={"writer": "state"}))
+    True
+    """
+    return entry.info.get("writer") == STATE
 
 
 def entry_of(raw: Any) -> Entry | None:

@@ -25,7 +25,7 @@ from typing import Any
 from rla_hooks import atomic
 from rla_hooks.checkpoints import staging
 from rla_hooks.checkpoints.checksum import measure
-from rla_hooks.checkpoints.entry import MANIFEST, Positions, entry_of
+from rla_hooks.checkpoints.entry import MANIFEST, Positions, entry_of, is_state
 from rla_hooks.checkpoints.entry import Entry as Entry
 from rla_hooks.errors import warn
 from rla_hooks.locks import locked
@@ -95,17 +95,19 @@ class Manifest:
     def _uncut(self) -> list[Entry]:
         return [entry for entry in self.entries() if entry.cut is None]
 
-    def newest(self, name: str | None = None, step: int | None = None) -> Entry | None:
+    def newest(self, name: str | None = None, step: int | None = None, states: bool = True) -> Entry | None:
         """Return the whole one that was written last, of this name and step where they are given; None without.
 
+        states: whether a whole state of the run (``rla.save_state``) may be it.
         Its checksum is compared, which reads the file, once in this process. Damaged ones are passed over with a
         warning, those that somebody has deleted without one.
         """
 
         def wanted(entries: list[Entry]) -> list[Entry]:
-            return [each for each in entries if name in (None, each.name) and step in (None, each.step)]
+            named = [each for each in entries if name in (None, each.name) and step in (None, each.step)]
+            return [each for each in named if states or not is_state(each)]
 
-        entry, problems = self.newest_whole(wanted, self._trouble_once)
+        entry, problems = self.newest_whole(wanted, self.trouble_once)
         for other, problem in problems:
             if problem != MISSING:
                 instead = f"Step {entry.step} is taken instead" if entry else "There is no whole one before it"
@@ -238,7 +240,7 @@ class Manifest:
             return f"cannot be read ({printable(error)})"
         return None if crc == entry.crc32c else f"has changed since it was written (crc32c {crc}, not {entry.crc32c})"
 
-    def _trouble_once(self, entry: Entry) -> str | None:
+    def trouble_once(self, entry: Entry) -> str | None:
         """As :meth:`trouble`; a file that was whole is not read again as long as nobody has changed it."""
         try:
             found = [file.stat() for file in staging.files_of(self.folder / entry.file)]
@@ -313,7 +315,8 @@ def manifest_bytes(entries: Iterable[Entry]) -> bytes:
 def latest(folder: str | os.PathLike[str], name: str | None = None) -> Path | None:
     """Return the path of the newest complete checkpoint (a file, or a folder) in a run's checkpoint folder.
 
-    name: of the checkpoint (None: any). None where there is no complete one. Changes nothing.
+    name: of the checkpoint; None: any, but for whole states, which no framework reads. None where there is no complete
+    one. Changes nothing.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -323,7 +326,7 @@ def latest(folder: str | os.PathLike[str], name: str | None = None) -> Path | No
     ('model.h5', None)
     """
     manifest = Manifest(folder)
-    entry = manifest.newest(name)
+    entry = manifest.newest(name, states=name is not None)
     return manifest.folder / entry.file if entry else None
 
 

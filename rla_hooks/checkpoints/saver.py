@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from rla_hooks import atomic
-from rla_hooks.checkpoints import arguments, backends, checksum, compare, staging, state_dicts
+from rla_hooks.checkpoints import arguments, backends, checksum, compare, keeping, staging, state_dicts
 from rla_hooks.checkpoints.backends import checkpoint_errors
-from rla_hooks.checkpoints.entry import DEFAULT_NAME, Entry, Positions
+from rla_hooks.checkpoints.entry import DEFAULT_NAME, Entry, Positions, is_state
+from rla_hooks.checkpoints.keeping import Keep
 from rla_hooks.checkpoints.manifest import Manifest
 from rla_hooks.checkpoints.reading import Reading
 from rla_hooks.errors import CheckpointError, ConfigError, WarnOnce, did_you_mean, warn
@@ -116,13 +117,16 @@ class Saver:
         name: str = DEFAULT_NAME,
         info: Mapping[str, Any] | None = None,
         written: Positions | None = None,
+        keep: Keep | None = None,
+        measured: Callable[[], tuple[int, str]] | None = None,
     ) -> Path:
         """Let ``write`` make a file (or folder) of this suffix, as :meth:`save` does; returns its path.
 
         For files that a framework writes itself. write: gets an unused path that ends with ``suffix``; what it raises
         is raised here. info: see :class:`Entry`; a framework's hook puts its name under the key "writer", so that
         ``max_to_keep`` counts its files apart, and :meth:`load` does not take them for the program's own. written: as
-        for :meth:`save`.
+        for :meth:`save`. keep: how many stay, in place of ``max_to_keep``. measured: called after ``write`` where that
+        has synced its files, and knows their size and their crc32c.
 
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
@@ -139,19 +143,20 @@ class Saver:
             temporary_folder.mkdir()
             temporary = temporary_folder / f"{portable(name)}-{step}{suffix}"
             write(temporary)
-            measured = checksum.measure(temporary, meanwhile=lambda: staging.sync(temporary))
+            found = measured() if measured else checksum.measure(temporary, lambda: staging.sync(temporary))
             with self.manifest.locked():
-                path = self._unused(f"{portable(name)}-{step}", suffix)
+                path = self.unused(f"{portable(name)}-{step}", suffix)
                 os.replace(temporary, path)
                 try:
-                    new = self.manifest.add(path.name, name, step, measured, info, written, own=True)
+                    new = self.manifest.add(path.name, name, step, found, info, written, own=True)
                 except BaseException:
                     # A file that is not listed would never be deleted.
                     if path.name not in [entry.file for entry in self.manifest.entries()]:
                         atomic.remove(path)
                     raise
             # Not under the same lock, which ends with the replacement of the manifest: see rla_hooks/locks.py.
-            if surplus := self._replaced_by(new):
+            keep = keep or Keep(self.max_to_keep)
+            if surplus := keeping.surplus(self.manifest.entries(), new, keep):
                 self._delete(surplus)
         return path
 
@@ -211,30 +216,13 @@ class Saver:
         """Return the steps of the complete checkpoints of a name, in the order of writing."""
         return [entry.step for entry in self.manifest.complete() if entry.name == name]
 
-    def _unused(self, stem: str, suffix: str) -> Path:
+    def unused(self, stem: str, suffix: str = "") -> Path:
+        """Return the path that the next file of this name gets."""
         path, number = self.folder / (stem + suffix), 0
         while os.path.lexists(path):
             number += 1
             path = self.folder / f"{stem}.{number}{suffix}"
         return path
-
-    def _replaced_by(self, new: Entry) -> list[Entry]:
-        """Return the entries whose files have to go: of the same step, and the oldest beyond ``max_to_keep``."""
-        # Files of a framework's hook and of the program are counted apart.
-        writer = new.info.get("writer")
-        others = [
-            entry
-            for entry in self.manifest.entries()
-            if (self.max_to_keep is not None or entry.step == new.step)
-            and entry.cut is None  # its file is kept
-            and entry.name == new.name
-            and entry.file != new.file
-            and entry.info.get("writer") == writer
-        ]
-        same_step = [entry for entry in others if entry.step == new.step]
-        older = [entry for entry in others if entry.step != new.step]
-        kept = len(older) if self.max_to_keep is None else self.max_to_keep - 1
-        return same_step + older[: max(0, len(older) - kept)]
 
     def _delete(self, entries: list[Entry]) -> None:
         """Delete files, then their entries: killed in between, an entry names a missing file, which is harmless."""
@@ -293,6 +281,8 @@ class Saver:
             text += f"There are complete ones of steps {', '.join(map(str, steps))}. "
             text += "Pass one of these, or None for the newest."
         elif names and name not in names:
+            if any(is_state(entry) for entry in entries if entry.cut is None):
+                text += "There are whole states, which rla.load_state(...) restores. "
             text += f"There are checkpoints named {printable(', '.join(names))}.{did_you_mean(name, names)}"
         else:
             text += "No other is there: save one first, or look into another run."

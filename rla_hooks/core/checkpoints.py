@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rla_hooks.checkpoints.entry import Entry, Positions
     from rla_hooks.checkpoints.manifest import Manifest
     from rla_hooks.checkpoints.saver import Saver
+    from rla_hooks.core.loading import Source
 
 _DEFAULT_MAX_TO_KEEP = 5
 
@@ -86,6 +87,11 @@ class RunCheckpoints:
         folder = self.folder or Path(os.devnull)
         framework, warn = self._settings.framework, self._guard.warn
         self._saver = saver.Saver(folder, max_to_keep, var_prefix or "", objects, framework, warn)
+
+    @property
+    def saver(self) -> Saver:
+        """What writes the files of the run's checkpoints and states."""
+        return self._need_saver()
 
     def _need_saver(self) -> Saver:
         if self._saver is None:
@@ -182,9 +188,23 @@ class RunCheckpoints:
         if step is None and self.first_loads:
             step = self._step_of_first_load(checkpoint_name)
         entry, content = self._need_saver().load_entry(step, checkpoint_name, objects, weights_only)
+        self.loaded(entry)
+        return entry.step, content
+
+    def loaded(self, entry: Entry) -> None:
+        """A checkpoint of the run was loaded: a resumed run is cut to where it stood."""
         if self.on_load is not None:
             self.on_load(entry)
-        return entry.step, content
+
+    def loaded_of(self, source: Source, entry: Entry) -> None:
+        """One of another run was loaded: run.json and the log say so."""
+        self._loaded(source.note_of(entry), source.line_of(entry))
+
+    def first_step(self, name: str) -> int | None:
+        """The step of what a fork, or another rank, is to load first; None where that is the newest."""
+        if self.begins_with is not None:
+            return self.begins_with.step
+        return self._step_of_first_load(name) if self.first_loads else None
 
     def _step_of_first_load(self, name: str) -> int | None:
         """The step of the checkpoint that rank zero began with: it may have saved a newer one meanwhile."""
@@ -235,7 +255,7 @@ class RunCheckpoints:
             return self.load_checkpoint(step, name, objects, weights_only)
         entry, content = loading.load(source, self._need_saver(), step, name, objects, weights_only)
         if self._ownership.is_writing:
-            self._loaded(source.note_of(entry), source.line_of(entry))
+            self.loaded_of(source, entry)
         return entry.step, content
 
     def register_checkpoint(

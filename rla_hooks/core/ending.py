@@ -27,6 +27,7 @@ from rla_hooks.core.handover import Ownership, State
 from rla_hooks.core.logger import Logger
 from rla_hooks.core.program_exit import ProgramEnd
 from rla_hooks.core.settings import RunSettings
+from rla_hooks.core.states import RunStates
 from rla_hooks.endings import (
     FAILED,
     FINISHED,
@@ -56,6 +57,7 @@ class EndingRun(registry.Registered, Protocol):
     ownership: Ownership
     guard: Guard
     files: RunFiles
+    states: RunStates
     by_user: bool
     is_quiet: bool
 
@@ -233,6 +235,7 @@ class RunEnd:
         media = Ending(record.status != FAILED, time.time())
         for step in (
             self._stop_measuring,
+            run.states.finish_saving,
             functools.partial(run.logger.write_media, "hyperparameters", media, step=0),
             functools.partial(run.files.tell_end, run.is_quiet),
             run.logger.close,
@@ -270,6 +273,7 @@ class RunEnd:
         """The end of an object that does not end the run: a copy, a loaded run, a child process, another rank."""
         run = self._run
         self._stop_measuring()
+        run.states.finish_saving()
         if run.ownership.state is State.GUEST:
             if run.ownership.is_of_parent and end.error is not None and run.files.record is not None:
                 run.files.record.end(*end[:3], revocable=True)  # the training was here; the parent may know more

@@ -6,7 +6,7 @@
     logger             rows of metrics
     files              run.json (``record``), parameter.json, labels.json, tester.pkl, the code
     labels             tags, note and title
-    checkpoints, figures, tensorboard, plugin_summaries, custom_data, timers   what it records besides rows
+    checkpoints, states, figures, tensorboard, plugin_summaries, custom_data, timers   what it records besides rows
     starting, ending   how it starts, also as one that goes on, or as a fork; how it ends
     guard              turns errors into one warning for each subject
 
@@ -37,6 +37,7 @@ from rla_hooks.core.logger import WARN, Logger
 from rla_hooks.core.run_labels import RunLabels
 from rla_hooks.core.settings import RunSettings
 from rla_hooks.core.starting import RunStart
+from rla_hooks.core.states import RunStates
 from rla_hooks.core.summary_plugins import PluginSummaries
 from rla_hooks.core.summary_words import SummaryWords
 from rla_hooks.core.summary_writer import SummaryWriter
@@ -91,6 +92,8 @@ class Run(SummaryWords):
         self.checkpoints = RunCheckpoints(*own, self.custom_data, self._save_archive, self._note_loaded)
         self.checkpoints.on_load = self.loaded_checkpoint
         self.checkpoints.is_over = self._is_over
+        parts = self.ownership, self.logger, self.guard, self.custom_data, self.checkpoints
+        self.states = RunStates(*parts, self._save_archive)
         self.figures = RunFigures(self.ownership, self.logger, self.guard)
         self.guard.connect(self.logger, self.files.save_progress)
         self.tensorboard = SummaryWriter(self)
@@ -343,6 +346,8 @@ class Run(SummaryWords):
     new_saver = of_part("checkpoints", RunCheckpoints.new_saver)
     save_checkpoint = of_part("checkpoints", RunCheckpoints.save_checkpoint)
     load_checkpoint = of_part("checkpoints", RunCheckpoints.load_checkpoint)
+    save_state = of_part("states", RunStates.save_state)
+    load_state = of_part("states", RunStates.load_state)
     register_checkpoint = of_part("checkpoints", RunCheckpoints.register_checkpoint)
     may_save_checkpoint = of_part("checkpoints", RunCheckpoints.may_save_checkpoint)
     positions = of_part("checkpoints", RunCheckpoints.positions)
@@ -382,7 +387,8 @@ class Run(SummaryWords):
 
     def __getstate__(self) -> dict[str, Any]:
         """A copy appends to the run and does not end it. It does not take over callbacks, models and figures."""
-        left = ["starting", "ending", "files", "labels", "checkpoints", "figures", "tensorboard", "plugin_summaries"]
+        left = ["starting", "ending", "files", "labels", "checkpoints", "states"]
+        left += ["figures", "tensorboard", "plugin_summaries"]
         # Copies, since copy.copy would share them: neither counts the other's rows, nor gets its hyper-parameters.
         own: dict[str, Any] = {"record": copy.copy(self.record), "logger": copy.deepcopy(self.logger)}
         own |= {"hyper_parameters": copy.copy(self.hyper_parameters), "ownership": self.ownership.of_copy()}

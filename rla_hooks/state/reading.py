@@ -7,7 +7,8 @@
     {"$array": {"in": "buffers/replay/obs", "parts": 250, "rows": 1024, ...}}    all parts, one after the other
     {"$array": {..., "strides": [4, 8], "offset": 0}}                        a view of that memory
 
-What is read of an array is asked for by :class:`StoredArray`; large ones are read into the place where they belong.
+Small arrays are read at once; in place of large ones are objects of :class:`StoredArray`, which read them into the
+place where they belong.
 """
 
 from __future__ import annotations
@@ -18,19 +19,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import numpy as np
-
 from rla_hooks.errors import CheckpointError
 from rla_hooks.smallfiles import open_regular, read_json
-from rla_hooks.state import dtypes, safetensors_file
+from rla_hooks.state import safetensors_file
 from rla_hooks.state.checksums import Digest
-from rla_hooks.state.leaf import BLOCK, bytes_of
-from rla_hooks.state.mapped import mapped_of
+from rla_hooks.state.stored import StoredArray, damage, key_of, loaded
 from rla_hooks.state.tree import ARRAY, TreeDecoder
 from rla_hooks.state.writing import FILE, FORMAT, part_number
 
 _LONGEST = 1 << 30  # bytes of state.json
-_MAX_DIMENSIONS = 64
+_SMALL = 1 << 20  # bytes of an array that is read at once
 
 
 class StateFolder:
@@ -38,7 +36,7 @@ class StateFolder:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        with _damage():
+        with damage():
             self.content = read_json(folder / FILE, _LONGEST)
         number = self.content.get("format")
         if number != FORMAT:
@@ -52,13 +50,17 @@ class StateFolder:
     @property
     def digests(self) -> dict[str, Digest]:
         """The digests of the files, by their names."""
-        with _damage():
+        with damage():
             return {_inside(name): Digest(*map(int, each)) for name, each in self.content["files"].items()}
 
     def tree(self, stored: Any) -> Any:
-        """Return a tree; in place of its arrays are :class:`StoredArray`."""
-        with _damage():
-            return TreeDecoder(lambda reference: StoredArray(self, reference)).decode(stored)
+        """Return a tree; in place of its large arrays are :class:`StoredArray`."""
+        with damage():
+            return TreeDecoder(self._array).decode(stored)
+
+    def _array(self, reference: dict[str, Any]) -> Any:
+        array = StoredArray(self, reference)
+        return array.read() if array.nbytes <= _SMALL else array
 
     def read(self, stored: Any) -> Any:
         """Return a tree with its arrays. Those that shared memory when they were saved do so again."""
@@ -103,187 +105,6 @@ class StateFolder:
         return open_regular(path)
 
 
-class StoredArray:
-    """An array in the files of a state.
-
-    of: "numpy", "torch" or "jax". dtype: its type there. shape: of all dimensions.
-    """
-
-    def __init__(self, folder: StateFolder, reference: dict[str, Any]):
-        self._folder, self._reference = folder, reference
-        self.of, self.shape = reference["of"], tuple(reference["shape"])
-        if self.of not in ("numpy", "torch", "jax") or len(self.shape) > _MAX_DIMENSIONS:
-            raise ValueError("an array is of no kind that this version knows")
-        if not all(type(length) is int and length >= 0 for length in self.shape):
-            raise ValueError("an array has no shape")
-        self._kind = None if self.of == "torch" else dtypes.dtype_of(reference["dtype"])
-        self.count = 1
-        for length in self.shape:
-            self.count *= length
-
-    @property
-    def dtype(self) -> Any:
-        """The type, of numpy or of torch."""
-        if self._kind is not None:
-            return self._kind
-        from rla_hooks.state import torch_leaves
-
-        return torch_leaves.dtype_named(self._reference["dtype"])
-
-    @property
-    def nbytes(self) -> int:
-        return int(self.count * self.dtype.itemsize)
-
-    @property
-    def ndim(self) -> int:
-        return len(self.shape)
-
-    def __len__(self) -> int:
-        return int(self.shape[0])
-
-    def __repr__(self) -> str:
-        return f"StoredArray({self.of}, {self._reference['dtype']}, {self.shape})"
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
-        found = np.asarray(self.read())
-        return found if dtype is None else found.astype(dtype)
-
-    def read(self) -> Any:
-        """Return the array: of numpy, of torch or of JAX."""
-        with _damage():
-            key = _key(self._reference)
-            if "strides" not in self._reference:
-                return self._folder.shared((key, self.of, str(self._reference["dtype"])), self._new)
-            return self._view(self._folder.shared((key, self.of, "memory"), self._memory))
-
-    def into(self, target: Any) -> None:
-        """Copy the values into an array of numpy or a tensor of torch, of the same shape and type.
-
-        They are read into their place: nothing is held twice.
-        """
-        with _damage():
-            memory = _memory_of(target) if "strides" not in self._reference else None
-            if memory is not None and len(memory) == self.nbytes and self._fits(target):
-                self._fill(memory, mapped_of(target))
-            else:
-                self._copy(target, self._made_anew())
-
-    def _made_anew(self) -> Any:
-        """Return the array; whoever has read it before may have changed that one."""
-        return self._new() if "strides" not in self._reference else self._view(self._memory())
-
-    def _fits(self, target: Any) -> bool:
-        """Whether the bytes of the file are those of the target."""
-        return bool(target.dtype == self.dtype)
-
-    def _copy(self, target: Any, value: Any) -> None:
-        if isinstance(target, np.ndarray):
-            target[...] = value
-            return
-        from rla_hooks.state import torch_leaves
-
-        torch_leaves.copy_into(target, torch_leaves.as_tensor(value))
-
-    def _new(self) -> Any:
-        if self._stored_size() != self.nbytes:  # asked before any memory is
-            raise ValueError(f"an array has {self._stored_size():,} bytes instead of {self.nbytes:,}")
-        data = np.empty(self.nbytes, np.uint8)
-        self._fill(data)
-        return self._made(data)
-
-    def _stored_size(self) -> int:
-        return sum(size for _, size in self._folder.pieces(self._reference))
-
-    def _made(self, data: np.ndarray[Any, Any]) -> Any:
-        if self._kind is None:
-            from rla_hooks.state import torch_leaves
-
-            return torch_leaves.tensor_of(data, self._reference["dtype"], self.shape)
-        found = data.view(self._kind).reshape(self.shape) if len(data) else np.zeros(self.shape, self._kind)
-        if self.of == "jax":
-            from rla_hooks.state import jax_leaves
-
-            return jax_leaves.array_of(found, self._reference.get("weak") is True)
-        return found
-
-    def _memory(self) -> Any:
-        """Return the memory that this array is a view of, of numpy or torch."""
-        size = self._stored_size()
-        data = np.empty(size, np.uint8)
-        self._fill(data)
-        if self.of != "torch":
-            return data
-        from rla_hooks.state import torch_leaves
-
-        return torch_leaves.tensor_of(data, "uint8", (size,))
-
-    def _view(self, memory: Any) -> Any:
-        strides, offset = tuple(map(int, self._reference["strides"])), int(self._reference["offset"])
-        if len(strides) != len(self.shape):
-            raise ValueError("a view has no strides")
-        if self._kind is None:
-            from rla_hooks.state import torch_leaves
-
-            return torch_leaves.view_of(memory, self._reference["dtype"], self.shape, strides, offset)
-        return np.ndarray(self.shape, self._kind, memory.data, offset, strides)  # checks the bounds
-
-    def _fill(self, memory: np.ndarray[Any, Any], mapped: Any = None) -> None:
-        at = 0
-        for stream, size in self._folder.pieces(self._reference):
-            if at + size > len(memory):
-                raise ValueError("an array has more bytes than its shape says")
-            for begin in range(at, at + size, BLOCK):
-                end = min(begin + BLOCK, at + size)
-                _read_into(stream, memory[begin:end].data)
-                if mapped is not None:
-                    mapped.drop(begin, end)
-            at += size
-        if at != len(memory):
-            raise ValueError(f"an array has {at:,} bytes instead of {len(memory):,}")
-
-
-def loaded(tree: Any) -> Any:
-    """Return a tree with the arrays in place of what stands for them.
-
-    >>> loaded({"epochs": [1, 2]})
-    {'epochs': [1, 2]}
-    """
-    if isinstance(tree, StoredArray):
-        return tree.read()
-    kind = type(tree)
-    if isinstance(tree, dict):  # also ordered ones, and counters
-        for key, part in tree.items():
-            tree[key] = loaded(part)
-        return tree
-    if kind in (list, tuple):
-        return kind(map(loaded, tree))
-    if hasattr(tree, "maxlen"):
-        return kind(map(loaded, tree), tree.maxlen)
-    return tree
-
-
-def _memory_of(target: Any) -> np.ndarray[Any, Any] | None:
-    """Return the bytes of an array to write into; None where they are not one block."""
-    if isinstance(target, np.ndarray):
-        is_block = target.flags.c_contiguous and target.size and target.itemsize
-        return bytes_of(target) if is_block else None
-    from rla_hooks.state import torch_leaves
-
-    return torch_leaves.memory_of(target)
-
-
-def _read_into(stream: BinaryIO, memory: memoryview) -> None:
-    while len(memory):
-        count = stream.readinto(memory)  # type: ignore[attr-defined]
-        if not count:
-            raise ValueError("a file is cut")
-        memory = memory[count:]
-
-
-def _key(reference: dict[str, Any]) -> tuple[str, Any]:
-    return reference["in"], reference.get("key")
-
-
 def _uses(content: Any) -> Iterator[tuple[str, Any]]:
     """Yield the place of each reference to an array."""
     waiting = [content]
@@ -292,7 +113,7 @@ def _uses(content: Any) -> Iterator[tuple[str, Any]]:
         if isinstance(each, dict):
             reference = each.get(ARRAY)
             if isinstance(reference, dict) and isinstance(reference.get("in"), str):
-                yield _key(reference)
+                yield key_of(reference)
             waiting.extend(each.values())
         elif isinstance(each, list):
             waiting.extend(each)
@@ -304,17 +125,3 @@ def _inside(name: Any) -> str:
     if {"", ".", ".."} & set(parts) or {"\\", "\0", ":"} & set(name):
         raise ValueError(f"{str(name)[:200]!r} is no file of it")
     return str(name)
-
-
-class _damage:
-    """Turns what damaged content raises into CheckpointError."""
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        if isinstance(error, CheckpointError) or not isinstance(error, Exception) or isinstance(error, MemoryError):
-            return
-        if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
-            return
-        raise CheckpointError(f"is damaged: {error}") from error

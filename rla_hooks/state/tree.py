@@ -23,6 +23,7 @@ from rla_hooks.encoding import DEEPEST, KeyPath, NotStorable
 from rla_hooks.state import dtypes
 from rla_hooks.state.leaf import Leaf
 from rla_hooks.state.leaves import leaf_of
+from rla_hooks.state.stored import loaded
 
 _WORD = 1 << 63  # integers up to here are read alike by all readers of JSON
 _LONG = 1000  # numbers of a list that are stored as an array
@@ -181,7 +182,7 @@ class TreeDecoder:
         found = self.decode(value)
         if isinstance(found, list):
             return found
-        numbers: list[Any] = np.asarray(found.read()).tolist()
+        numbers: list[Any] = np.asarray(loaded(found)).tolist()
         return numbers
 
     def pairs(self, value: Any) -> list[tuple[Any, Any]]:
@@ -192,7 +193,7 @@ class TreeDecoder:
         """Return bytes."""
         if isinstance(value, str):
             return base64.b64decode(value, validate=True)
-        return np.asarray(self.decode(value).read()).tobytes()
+        return np.asarray(loaded(self.decode(value))).tobytes()
 
 
 def _read_float(value: str) -> float:
@@ -214,7 +215,7 @@ def _read_key(decoder: TreeDecoder, value: Any) -> Any:
     from rla_hooks.state import jax_leaves
 
     implementation, data = value
-    return jax_leaves.key_of(implementation, decoder.decode(data).read())
+    return jax_leaves.key_of(implementation, loaded(decoder.decode(data)))
 
 
 _READERS: dict[str, Callable[[TreeDecoder, Any], Any]] = {
