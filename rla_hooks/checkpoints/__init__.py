@@ -6,7 +6,8 @@ A new framework is one file and one line: see :mod:`rla_hooks.checkpoints.backen
 
 from rla_hooks.checkpoints.backends import BACKENDS, Backend, Implementation
 from rla_hooks.checkpoints.entry import Entry
+from rla_hooks.checkpoints.keeping import Keep
 from rla_hooks.checkpoints.manifest import Manifest, latest
 from rla_hooks.checkpoints.saver import Saver
 
-__all__ = ["BACKENDS", "Backend", "Entry", "Implementation", "Manifest", "Saver", "latest"]
+__all__ = ["BACKENDS", "Backend", "Entry", "Implementation", "Keep", "Manifest", "Saver", "latest"]

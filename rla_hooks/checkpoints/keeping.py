@@ -11,7 +11,11 @@ SCORE, MONITOR, MODE = "score", "monitor", "mode"  # keys of ``info``: a number,
 
 
 class Keep(NamedTuple):
-    """How many stay: so many of the newest, and so many of the best by their score. None: all."""
+    """How many stay: so many of the newest, and so many of the best by their score. None: all.
+
+    >>> Keep(newest=3, best=1)
+    Keep(newest=3, best=1)
+    """
 
     newest: int | None = None
     best: int | None = 0

@@ -227,7 +227,17 @@ class RunStates:
         resumed, the rows after the state's step are cut, as by ``load_checkpoint``.
 
         Raises CheckpointError if the state does not fit, or if there is none of ``step``; RunError if no run has
-        started. See :func:`save_state` for an example.
+        started.
+
+        >>> import numpy as np
+        >>> import rla_hooks as rla
+        >>> weights = np.ones(2)
+        >>> with rla.run(task="demo", writers=[], backup="none"):
+        ...     path = rla.save_state(7, models={"policy": weights}, extra={"epsilon": 0.1})
+        ...     weights[:] = 0
+        ...     state = rla.load_state(models={"policy": weights})
+        >>> state.step, state.extra, weights.tolist()
+        (7, {'epsilon': 0.1}, [1.0, 1.0])
         """
         self._ownership.need_started("load_state")
         self.finish_saving()
