@@ -127,6 +127,27 @@ def warm():
         each.close()
 
 
+@pytest.fixture
+def through_files(tmp_path):
+    """Writes the tree of an object into the files of a state, and returns it as it is while these are loaded."""
+    from rla_hooks.state.reading import StateFolder
+    from rla_hooks.state.writing import StatePlan, write
+
+    count = 0
+
+    def through(tree):
+        nonlocal count
+        count += 1
+        plan = StatePlan()
+        content = {"objects": plan.add("objects", "it", tree)}
+        plan.place()
+        write(tmp_path / f"state-{count}", plan, content).finish()
+        state = StateFolder(tmp_path / f"state-{count}")
+        return state.tree(state.content["objects"])
+
+    return through
+
+
 @pytest.fixture(scope="session")
 def nvml(tmp_path_factory):
     """Lines of Python after which a program has NVIDIA's library with two cards: a stand-in, tests/nvml.c.

@@ -17,8 +17,6 @@ from rla_hooks.state import objects
 from rla_hooks.state.objects.normalizers import normalizer_of
 from rla_hooks.state.objects.random_state import absent_parts, random_parts
 
-_PLAIN = {dict, list, tuple, str, bytes, bool, type(None), int, float, complex}
-
 
 class Step(NamedTuple):
     observation: Any
@@ -64,27 +62,15 @@ class Meter:
         self.var = self.var + numpy.square(value - self.mean) / self.count
 
 
-def tree_of(value):
-    """The tree, as it is when it comes from a file: a copy. Only plain types are in it."""
-    tree = copy.deepcopy(objects.capture(value, "it").tree)
-    assert_plain(tree)
-    return tree
-
-
-def assert_plain(tree):
-    if isinstance(tree, dict):
-        for key, part in tree.items():
-            assert_plain(key), assert_plain(part)
-    elif type(tree) in (list, tuple):
-        for part in tree:
-            assert_plain(part)
-    else:
-        assert type(tree) in _PLAIN or isinstance(tree, (numpy.ndarray, numpy.generic)), type(tree)
+@pytest.fixture
+def tree_of(through_files):
+    """Gives the tree of an object as it comes from the files of a state."""
+    return lambda value: through_files(objects.capture(value, "it").tree)
 
 
 @pytest.mark.parametrize("name", ["PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64"])
 @pytest.mark.parametrize("legacy", [False, True])
-def test_streams_of_numpy(name, legacy):
+def test_streams_of_numpy(name, legacy, tree_of):
     """A Generator and a RandomState of each kind go on exactly, in half draws and spawned streams, too."""
     kind = numpy.random.RandomState if legacy else numpy.random.Generator
 
@@ -114,7 +100,7 @@ def test_streams_of_numpy(name, legacy):
     assert repr(wrong.bit_generator.state) == before
 
 
-def test_streams_of_python():
+def test_streams_of_python(tree_of):
     """random.Random goes on, with the half of a pair of Gaussian numbers that it keeps. SystemRandom is refused."""
     stream = random.Random(3)
     stream.gauss(0, 1)
@@ -127,7 +113,7 @@ def test_streams_of_python():
         objects.capture({"s": random.SystemRandom()}, "it")
 
 
-def test_random_state_of_the_program():
+def test_random_state_of_the_program(tree_of):
     """The functions of random and numpy.random go on; another kind of stream, and missing libraries, are named."""
     parts = {name: part for name, part in random_parts().items() if name in ("python", "numpy")}
     assert list(parts) == ["numpy", "python"]
@@ -149,7 +135,7 @@ def test_random_state_of_the_program():
     assert len(absent_parts(["python", "jaxx"])) == 1
 
 
-def test_a_buffer_of_ones_own():
+def test_a_buffer_of_ones_own(tree_of):
     """Its attributes come back: arrays in place, also the stream and what was None at first; settings stay."""
     ring = Ring()
     for index in range(11):
@@ -165,7 +151,7 @@ def test_a_buffer_of_ones_own():
     assert numpy.array_equal(other.stream.integers(8, size=5), expected)
 
 
-def test_what_does_not_fit_is_named_and_nothing_is_changed():
+def test_what_does_not_fit_is_named_and_nothing_is_changed(tree_of):
     """Shapes, types, classes, keys: all differences at once, and not one part is restored."""
     tree = tree_of({"ring": Ring(), "meter": Meter(), "count": numpy.arange(3), "more": numpy.ones(1)})
     mine = {"ring": Ring(9), "meter": Ring(), "count": numpy.zeros(3, numpy.int32), "less": numpy.ones(2)}
@@ -203,7 +189,7 @@ def test_what_cannot_be_stored():
     assert "get_state() and set_state(state)" in message
 
 
-def test_containers():
+def test_containers(tree_of):
     """Values of all kinds come back with their types, whatever keys a dict has."""
     values = {
         "numbers": [1, -(10**40), 1.5, float("inf"), 2j, True, None, "a", b"\0"],
@@ -229,7 +215,7 @@ def test_containers():
     assert type(made["record"]) is Step and type(made["episode"]) is Episode
 
 
-def test_containers_are_filled_in_place():
+def test_containers_are_filled_in_place(tree_of):
     """Who holds a list, a dict or an array inside of one sees what was restored; classes of dicts stay."""
     array, steps, counts, episode = numpy.zeros(3), deque(maxlen=4), defaultdict(int), Episode(0, [])
     own = OrderedDict(pair=(array, 1), steps=steps, counts=counts, episode=episode)
@@ -252,7 +238,7 @@ def test_memory_mapped_arrays(tmp_path):
 
 
 @pytest.mark.parametrize("kind", [tuple, Step, dict])
-def test_a_long_deque_becomes_a_few_arrays(kind):
+def test_a_long_deque_becomes_a_few_arrays(kind, tree_of):
     """A deque of transitions is stored by columns and comes back exactly, each array of its own."""
 
     def row(index):
@@ -271,7 +257,7 @@ def test_a_long_deque_becomes_a_few_arrays(kind):
     assert other[3][0 if kind is not dict else "o"].base is None
 
 
-def test_long_lists_that_are_not_uniform():
+def test_long_lists_that_are_not_uniform(tree_of):
     """Mixed elements, huge integers and arrays of different shapes stay a list; mixed columns a list of values."""
     for values in (
         [1, "a"] * 20,
@@ -288,7 +274,7 @@ def test_long_lists_that_are_not_uniform():
         assert repr(made) == repr(values)
 
 
-def test_a_class_of_transitions_must_be_found_again():
+def test_a_class_of_transitions_must_be_found_again(tree_of):
     """A named tuple that a function defines is refused when the state is saved, not when it is loaded."""
 
     class hidden(NamedTuple):
@@ -305,7 +291,7 @@ def test_a_class_of_transitions_must_be_found_again():
     assert "os:system in the state, which is not here" in objects.restore([], tree)[0]
 
 
-def test_methods_of_the_object():
+def test_methods_of_the_object(tree_of):
     """Objects with state_dict and load_state_dict, or get_state and set_state, are asked themselves."""
 
     class Schedule:
@@ -337,7 +323,7 @@ def test_methods_of_the_object():
     ]
 
 
-def test_a_normalizer_of_ones_own():
+def test_a_normalizer_of_ones_own(tree_of):
     """mean, var and count come back exactly; another shape is named."""
     meter, other = Meter(), Meter()
     for value in numpy.random.default_rng(0).normal(size=(5, 3)):

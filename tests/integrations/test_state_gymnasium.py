@@ -54,14 +54,26 @@ def same(a, b):
     return type(a) is type(b) and (a == b or (a != a and b != b))
 
 
-def continues(make, before, after, is_vector=False):
+@pytest.fixture
+def tree_of(through_files):
+    """Gives the tree of an object as it comes from the files of a state."""
+    return lambda value: through_files(objects.capture(value, "env").tree)
+
+
+@pytest.fixture
+def continues(through_files):
+    """Gives the function that tells how an environment goes on."""
+    return lambda *arguments, **options: _continues(through_files, *arguments, **options)
+
+
+def _continues(through_files, make, before, after, is_vector=False):
     """Whether a new environment that gets the state goes on as the first one does. Returns what is missing, too."""
     first = make()
     first.reset(seed=3)
     first.action_space.seed(5)
     steps(first, before, is_vector)
     captured = objects.capture(first, "env")
-    tree = copy.deepcopy(captured.tree)
+    tree = through_files(captured.tree)
     expected = steps(first, after, is_vector)
     second = make()
     second.reset(seed=9)
@@ -74,11 +86,11 @@ def continues(make, before, after, is_vector=False):
 
 
 CLASSIC = "CartPole-v1 Acrobot-v1 MountainCar-v0 MountainCarContinuous-v0 Pendulum-v1".split()
-TOYS = "Blackjack-v1 FrozenLake-v1 CliffWalking-v1".split()
+TOYS = "Blackjack-v1 FrozenLake-v1 CliffWalking-v1 Taxi-v4".split()
 
 
 @pytest.mark.parametrize("name", [*CLASSIC, *TOYS])
-def test_classic_control_and_toys(gym, name):
+def test_classic_control_and_toys(gym, name, continues):
     """State, TimeLimit's counter, the statistics of episodes and the random states of environment and spaces go on."""
     result = continues(
         lambda: gym.wrappers.RecordEpisodeStatistics(gym.make(name, max_episode_steps=11), buffer_length=3), 35, 40
@@ -87,7 +99,7 @@ def test_classic_control_and_toys(gym, name):
     assert any("episode" in step[-1] for step in result.steps)
 
 
-def test_mujoco(gym, tmp_path, monkeypatch):
+def test_mujoco(gym, tmp_path, monkeypatch, continues):
     """MuJoCo goes on with what the last step has computed, which Ant reads before it steps; Reacher with its goal."""
     pytest.importorskip("mujoco")
     monkeypatch.chdir(tmp_path)  # it may write a log there
@@ -99,7 +111,7 @@ def test_mujoco(gym, tmp_path, monkeypatch):
     other.close()
 
 
-def test_atari(gym):
+def test_atari(gym, continues):
     """A game goes on with the emulator's random state, from which its sticky actions come."""
     gym.register_envs(pytest.importorskip("ale_py"))
 
@@ -116,7 +128,7 @@ def test_atari(gym):
     env.close()
 
 
-def test_atari_preprocessing(gym):
+def test_atari_preprocessing(gym, continues):
     """The frames, lives and end that AtariPreprocessing keeps go on."""
     gym.register_envs(pytest.importorskip("ale_py"))
     pytest.importorskip("cv2")
@@ -129,7 +141,7 @@ def test_atari_preprocessing(gym):
     assert result.equal and result.missing == []
 
 
-def test_wrappers(gym):
+def test_wrappers(gym, continues):
     """Wrappers with a memory go on: normalizers, stacks, delays, sticky actions, time; those without need nothing."""
     wrappers = gym.wrappers
 
@@ -137,9 +149,9 @@ def test_wrappers(gym):
         env = gym.make("Pendulum-v1", max_episode_steps=9)
         env = wrappers.TransformReward(wrappers.StickyAction(env, 0.5), lambda reward: reward / 2)
         env = wrappers.NormalizeReward(wrappers.NormalizeObservation(env))
-        return wrappers.FrameStackObservation(
-            wrappers.DelayObservation(wrappers.TimeAwareObservation(env), 2), 3, padding_type="reset"
-        )
+        env = wrappers.DelayObservation(wrappers.TimeAwareObservation(env), 2)
+        env = wrappers.FrameStackObservation(env, 3, padding_type="reset")
+        return wrappers.RecordEpisodeStatistics(wrappers.Autoreset(env))
 
     result = continues(make, 25, 30)
     assert result.equal and result.missing == []
@@ -159,7 +171,7 @@ def test_every_wrapper_of_gymnasium_is_known(gym):
 
 
 @pytest.mark.parametrize("mode", ["NextStep", "SameStep"])
-def test_vectors(gym, mode):
+def test_vectors(gym, mode, continues):
     """Vectors in this process and in others go on, at the very step where one of them is to be reset, too."""
     functions = [lambda: gym.make("CartPole-v1", max_episode_steps=7)] * 2
 
@@ -174,21 +186,21 @@ def test_vectors(gym, mode):
         result = continues(make, 7, 12, is_vector=True)
         assert result.equal and result.missing == []
         members = result.tree["members"]
-        waiting = members.get("autoreset") or members["fields"]["_autoreset_envs"].tolist()
+        waiting = members.get("autoreset") or numpy.asarray(members["fields"]["_autoreset_envs"]).tolist()
         assert waiting == [True] * 2 or mode == "SameStep"
 
 
-def test_vectors_by_themselves(gym):
+def test_vectors_by_themselves(gym, continues):
     """A vector that computes all of its members at once goes on."""
     result = continues(lambda: gym.make_vec("CartPole-v1", 3, vectorization_mode="vector_entry_point"), 30, 30, True)
     assert result.equal and result.missing == []
 
 
-def test_an_async_vector_that_does_not_fit(gym):
+def test_an_async_vector_that_does_not_fit(gym, tree_of):
     """What the processes say is named with the number of the member; an end that the state does not have is refused."""
     env = gym.vector.AsyncVectorEnv([lambda: gym.make("CartPole-v1", max_episode_steps=3)] * 2, context="fork")
     env.reset(seed=1)
-    tree = copy.deepcopy(objects.capture(env, "env").tree)
+    tree = tree_of(env)
     for _ in range(3):
         env.step([0, 1])
     assert objects.restore(env, tree, "env") == [
@@ -203,7 +215,7 @@ def test_an_async_vector_that_does_not_fit(gym):
     env.close()
 
 
-def test_what_a_class_of_ones_own_misses(gym):
+def test_what_a_class_of_ones_own_misses(gym, continues, tree_of, through_files):
     """Without methods for their state, environments and wrappers keep only what is known; the rest is named."""
 
     class Corridor(gym.Env):
@@ -243,7 +255,7 @@ def test_what_a_class_of_ones_own_misses(gym):
     env.reset(seed=1)
     captured = objects.capture(env, "env")
     assert captured.missing == [f"env (Corridor): only its random state is restored. {advice}"]
-    tree = copy.deepcopy(captured.tree)
+    tree = through_files(captured.tree)
     expected = env.np_random.integers(100, size=5).tolist()
     other = Corridor()
     assert objects.restore(other, tree, "env") == []
@@ -256,18 +268,18 @@ def test_what_a_class_of_ones_own_misses(gym):
     ]
     env = gym.wrappers.TimeLimit(Kept(), 50)
     env.reset(seed=1)
-    tree = copy.deepcopy(objects.capture(env).tree)
+    tree = tree_of(env)
     tree["layers"][-1]["own"]["place"] = -1
     with pytest.raises(CheckpointError, match="there is no such place"):
         objects.restore(env, tree)
     assert env.unwrapped.place == 0
 
 
-def test_environments_that_do_not_fit(gym):
+def test_environments_that_do_not_fit(gym, tree_of):
     """Another environment, other wrappers, other spaces: an error, and nothing is changed."""
     env = gym.make("CartPole-v1")
     env.reset(seed=1)
-    tree = copy.deepcopy(objects.capture(env, "env").tree)
+    tree = tree_of(env)
     others = {
         "env is Pendulum-v1 and in the state CartPole-v1": gym.make("Pendulum-v1"),
         "env is made of RecordEpisodeStatistics, ": gym.wrappers.RecordEpisodeStatistics(gym.make("CartPole-v1")),
@@ -279,7 +291,7 @@ def test_environments_that_do_not_fit(gym):
     assert "Discrete(2) and in the state" in objects.restore(env, tree, "env")[0]
 
 
-def test_composite_spaces(gym):
+def test_composite_spaces(gym, tree_of):
     """The random states of spaces inside of spaces go on, too."""
     spaces = gym.spaces
 
@@ -292,12 +304,12 @@ def test_composite_spaces(gym):
 
     first, second = Many(), Many()
     first.action_space.seed(3)
-    tree = copy.deepcopy(objects.capture(first).tree)
+    tree = tree_of(first)
     assert objects.restore(second, tree) == []
     assert repr(second.action_space.sample()) == repr(first.action_space.sample())
 
 
-def test_normalizers_of_gymnasium(gym):
+def test_normalizers_of_gymnasium(gym, tree_of):
     """A normalizer is restored without the environment inside of it."""
 
     def make():
@@ -305,7 +317,7 @@ def test_normalizers_of_gymnasium(gym):
 
     env, other = make(), make()
     env.reset(seed=1), steps(env, 20)
-    tree = copy.deepcopy(objects.capture(normalizer_of(env), "norm").tree)
+    tree = tree_of(normalizer_of(env))
     other.reset(seed=2)
     state = other.unwrapped.state.copy()
     assert objects.restore(normalizer_of(other), tree, "norm") == []

@@ -42,7 +42,10 @@ class NormalizingWrappers(Part):
         self._wrappers = wrappers
 
     def capture(self, at: str, walk: Walk) -> dict[str, Any]:
-        return {"layers": [layers.capture(wrapper, at, walk) for wrapper in self._wrappers]}
+        return {
+            "spaces": [repr(wrapper.observation_space) for wrapper in self._wrappers],
+            "layers": [layers.capture(wrapper, at, walk) for wrapper in self._wrappers],
+        }
 
     def check(self, tree: dict[str, Any], at: str, walk: Walk) -> None:
         names = [name_of(type(wrapper)) for wrapper in self._wrappers]
@@ -50,8 +53,12 @@ class NormalizingWrappers(Part):
         if names != stored:
             walk.problems.append(f"{at} has the wrappers {', '.join(names)} and in the state {', '.join(stored)}")
             return
-        for wrapper, layer in zip(self._wrappers, tree["layers"]):
-            layers.check(wrapper, layer, at, walk)
+        for wrapper, layer, space in zip(self._wrappers, tree["layers"], tree["spaces"]):
+            if repr(wrapper.observation_space) != space:
+                walk.problems.append(f"{at} has observations of {wrapper.observation_space} and in the state {space}")
+                return
+            with walk.free():
+                layers.check(wrapper, layer, at, walk)
 
     def put(self, tree: dict[str, Any], walk: Walk) -> None:
         with walk.free():

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import datetime
 from collections import OrderedDict, deque
 from typing import Any
 
 from rla_hooks.state.objects import classes, columns
 from rla_hooks.state.objects.walk import TAG, Kind, Walk, kind_of
 
-_SCALARS = frozenset({type(None), bool, int, float, complex, str, bytes})
+_SCALARS = frozenset(
+    {type(None), bool, int, float, complex, str, bytes}
+    | {datetime.datetime, datetime.date, datetime.time, datetime.timedelta}
+)
 
 
 class Scalars(Kind):
-    """None, numbers, texts: replaced by what the tree has."""
+    """None, numbers, texts, times: replaced by what the tree has."""
 
     replaceable = True
 

@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from rla_hooks.errors import CheckpointError
+from rla_hooks.state.objects import stored
 from rla_hooks.texts import listed
 
 TAG = "rla"  # the key of a dict in a tree that stands for an object
@@ -260,6 +261,8 @@ def described(value: Any) -> str:
         name = str(value.get("class") or value[TAG]).replace("_", " ")
     elif value is None:
         return "None"
+    elif stored.owner(value):  # its type would import its library
+        name = f"array of {stored.owner(value)}"
     elif hasattr(value, "shape") and hasattr(value, "dtype"):
         name = f"{type(value).__name__} of {value.dtype} {tuple(value.shape)}"
     else:
