@@ -21,6 +21,7 @@ from rla_hooks.upkeep.archiving import plan_archive
 from rla_hooks.upkeep.deleting import plan_delete
 from rla_hooks.upkeep.moving import plan_move, plan_rename
 from rla_hooks.upkeep.planning import Item, plan_items, trash_part
+from rla_hooks.upkeep.restoring import plan_restore
 
 pytestmark = pytest.mark.usefixtures("quiet")
 
@@ -147,6 +148,28 @@ def test_an_act_and_its_undo_that_are_killed_at_every_call(kind, run_until, fold
         after = copy(before, folder / "after")
         act(after)()
         assert killed_everywhere(run_until, folder, after, lambda root: lambda: upkeep.undo(root), check) > 20
+
+
+def test_a_restore_that_is_killed_at_every_call(run_until, folder, before):
+    """Archived runs come back whole, too; what was not begun stays in the archive, and undo puts all of it back."""
+    carry_out(plan_archive(runs_in(before)))
+    expected = {id: files for id, where in places(before).items() for files in where.values()}
+
+    def act(root):
+        plan = plan_restore(runs_in(root / "archived"))
+        return lambda: carry_out(plan)
+
+    def check(root):
+        assert listed(root) == sorted(expected)
+        kinds = [act.kind for act in upkeep.acts(root)]
+        check_whole(root, expected)
+        assert kinds in (["archive"], ["archive", "restore"])
+        if len(kinds) == 2:
+            assert runs_in(root) and upkeep.undo(root).undone
+        check_whole(root, expected)
+        assert not runs_in(root) and len(runs_in(root / "archived")) == 2
+
+    assert killed_everywhere(run_until, folder, before, act, check) > 20
 
 
 def test_emptying_the_trash_that_is_killed_at_every_call(run_until, folder, before):

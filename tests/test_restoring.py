@@ -123,6 +123,8 @@ def test_a_tree_on_another_disk_keeps_its_files_there(tmp_path, mounted):
     before = files_of(root)
     upkeep.archive(rla.runs(root, task="demo"))
     assert not seeds(root) and [*disk.glob(".archived/demo/*/*/*/*/manifest.json")]
+    for run in rla.runs(root / "archived"):
+        assert rla.load_checkpoint(run=run)[1] == {"weights": [0.5]} and run.code_dir.is_dir()
     upkeep.restore(rla.runs(root / "archived"))
     after = files_of(root)
     assert {path: after.get(path) for path in before} == before and seeds(root) == [0, 1, 2]

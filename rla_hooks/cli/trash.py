@@ -176,7 +176,7 @@ def _print_runs(act: Act, most: int | None = _MOST) -> None:
 
 def _empty(found: Sequence[Act], how: How) -> None:
     """Show what would be deleted for good, ask, and delete it."""
-    from rla_hooks.upkeep.trash_folder import empty_trash
+    from rla_hooks.upkeep.trash_folder import acts, empty_trash
 
     held = [act for act in found if act.kind in _HOLDING]
     numbers, files, size = [act.number for act in found], sum(act.files for act in held), sum(act.bytes for act in held)
@@ -190,6 +190,8 @@ def _empty(found: Sequence[Act], how: How) -> None:
         return
     if found and not how.yes:
         tidying.confirm(f"Delete {told} for good? {_acts(len(found))} be undone then.", _KEPT)
+        there = {(act.number, act.time) for act in acts(how.log_root)}  # others may have been given these numbers
+        numbers = [act.number for act in found if (act.number, act.time) in there]
     with progress_bar("Deleting for good") as progress:
         done = empty_trash(how.log_root, numbers, progress=progress)  # also of none: it ends what was killed
     if how.as_json:
