@@ -6,10 +6,13 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import rla_hooks as rla
+from rla_hooks import upkeep
+from rla_hooks.cli import completion
 from rla_hooks.cli.commands import COMMANDS
 
 pytestmark = [pytest.mark.usefixtures("quiet"), pytest.mark.skipif(os.name != "posix", reason="needs a shell")]
@@ -54,6 +57,28 @@ def test_commands_options_tasks_runs_and_columns_are_offered(log_root, tmp_path)
     assert _bash(["rla", "runs", *given, "-c", ""], tmp_path) == (["lr", "perf/return"], "")
     assert _bash(["rla", "plot", *given, ""], tmp_path) == (["perf/return"], "")
     assert _bash(["rla", "path", "latest", "ch"], tmp_path) == (["checkpoint"], "")
+
+
+def test_acts_archived_runs_and_targets_are_offered(log_root, tmp_path):
+    """Of undo and trash the numbers, the last first; of --restore and --archived the runs that are archived."""
+    shutil.copytree(log_root, tmp_path / "root")
+    root = tmp_path / "root"
+    first = rla.runs(root)[0].id
+    upkeep.delete(rla.runs(root)[1:])
+    upkeep.archive(rla.runs(root))
+
+    def offered(complete, text="", **given):
+        context = SimpleNamespace(params={"log_root": root, **given})
+        return [word if isinstance(word, str) else word[0] for word in complete(context, text)]
+
+    assert completion.acts(SimpleNamespace(params={"log_root": root}), "") == [
+        ("2", "archive 1 run"),
+        ("1", "delete 2 runs"),
+    ]
+    assert offered(completion.runs) == ["latest"]
+    assert offered(completion.runs, archived=True) == offered(completion.runs, restore=True) == ["latest", first]
+    assert offered(completion.runs_and_tasks, restore=True) == ["latest", first, "cartpole"]
+    assert _bash(["rla", "trash", "--log-root", str(root), "show", ""], tmp_path) == (["2", "1"], "")
 
 
 def test_what_fails_is_silent(tmp_path, write_config):

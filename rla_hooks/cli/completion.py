@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _SAFE = re.compile(r"[A-Za-z0-9_.,/=+@%-]+")
 _UNSAFE_IN_HELP = re.compile(r"[^\w .,/=+@%-]+")
+_MAX_ACTS = 20  # are offered, the last
 _MAX_RUNS = 200  # are offered, the newest
 _MAX_HELP = 100  # characters
 
@@ -43,6 +44,27 @@ def runs(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
                     break
     if "latest".startswith(incomplete):
         found.insert(0, ("latest", "the newest run"))
+    return found
+
+
+def runs_and_tasks(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """Offer what :func:`runs` and :func:`tasks` do."""
+    return [*runs(ctx, incomplete), *((task, "a task") for task in tasks(ctx, incomplete))]
+
+
+def acts(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """Offer the numbers of the acts that can be undone, the last one first, with what they were as help."""
+    found: list[tuple[str, str]] = []
+    with _silently():
+        from rla_hooks.config.reading import log_root_of
+        from rla_hooks.texts import counted
+        from rla_hooks.upkeep.journal import numbers_in, read
+
+        root = log_root_of(ctx.params.get("log_root"))
+        numbers = [number for number in numbers_in(root) if str(number).startswith(incomplete)]
+        for number in numbers[: -_MAX_ACTS - 1 : -1]:
+            act = read(root, number)
+            found.append((str(number), f"{act.kind} {counted(len(act.runs), 'run')}"))
     return found
 
 
@@ -71,7 +93,8 @@ def _runs(ctx: typer.Context) -> Runs:
 
     given: dict[str, Any] = ctx.params
     root = given.get("log_root")
-    return runs(archived_root(root) if given.get("archived") else root, given.get("task"))
+    is_archived = given.get("archived") or given.get("restore")
+    return runs(archived_root(root) if is_archived else root, given.get("task"))
 
 
 def archived_root(log_root: Path | None) -> Path:

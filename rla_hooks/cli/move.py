@@ -23,7 +23,7 @@ def move(
         list[str] | None,
         typer.Argument(
             metavar="RUN TASK",
-            autocompletion=completion.runs,
+            autocompletion=completion.runs_and_tasks,
             help="The runs, unless --where, --task or --short says which; then the task that they are to have.",
         ),
     ] = None,

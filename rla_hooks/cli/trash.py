@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rla_hooks.cli import tidying
+from rla_hooks.cli import completion, tidying
 from rla_hooks.cli.common import Json, LogRoot, NotWritten, app
 from rla_hooks.cli.nothing import no_root
 from rla_hooks.cli.objects import print_json
@@ -44,7 +44,10 @@ class What(str, Enum):
 @app.command("undo")
 def undo(
     number: Annotated[
-        int | None, typer.Argument(metavar="N", min=1, help="The act; by default the last. See rla trash.")
+        int | None,
+        typer.Argument(
+            metavar="N", min=1, autocompletion=completion.acts, help="The act; by default the last. See rla trash."
+        ),
     ] = None,
     dry_run: DryRun = False,
     log_root: LogRoot = None,
@@ -84,7 +87,8 @@ def undo(
 def trash(
     what: Annotated[What, typer.Argument(metavar="list|show|empty", help="What to do.")] = What.list,
     numbers: Annotated[
-        list[int] | None, typer.Argument(metavar="N...", min=1, help="Only these acts; by default all.")
+        list[int] | None,
+        typer.Argument(metavar="N...", min=1, autocompletion=completion.acts, help="Only these acts; by default all."),
     ] = None,
     older_than: Annotated[
         str | None, typer.Option("--older-than", metavar="TIME", help="Only acts from before that: 30d, 2026-01-31.")
