@@ -55,6 +55,23 @@ def own_cache(tmp_path_factory):
         yield folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def patience():
+    """The machine may be busy, and stand still for seconds: what is given up in earnest is waited for in the tests.
+
+    And programs that tests start write a line by one write, also where the developer's Python does not buffer: what
+    others write cannot come in between.
+    """
+    from rla_hooks.query import cache
+    from rla_hooks.snapshot import git
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(git, "TIMEOUT", 120.0)
+        patch.setattr(cache, "_BUSY", 120.0)
+        patch.delenv("PYTHONUNBUFFERED", raising=False)
+        yield
+
+
 @pytest.fixture
 def spawnable(monkeypatch):
     """Functions of test files can run in processes that are spawned, which import the file by its name."""
@@ -64,14 +81,14 @@ def spawnable(monkeypatch):
 class _Child:
     """A forked child that calls ``action``, and ends there: no second pytest goes on in it, whatever is raised.
 
-    A child that hangs is ended after a minute.
+    A child that hangs is ended after five minutes.
     """
 
     def __init__(self, action: Callable[[], object]):
         self.pid, code = os.fork(), 1
         if self.pid == 0:
             try:
-                signal.alarm(60)
+                signal.alarm(300)
                 action()
                 code = 0
             except BaseException:

@@ -214,7 +214,7 @@ def test_rows_are_printed_as_they_come(end, tmp_path, warnings_as_text):
             shutil.rmtree(run.log_dir)
         else:
             child.send_signal(signal.SIGINT)
-        out, error = child.communicate(timeout=30)
+        out, error = child.communicate(timeout=120)
     run.finish()
     assert bool(warnings_as_text) == (end == "delete")  # its run.json cannot be written
     warnings_as_text.clear()
@@ -270,5 +270,5 @@ def test_a_metric_that_comes_later_is_waited_for(tmp_path):
         rla.log({"late": 7}, step=1)
         assert child.stdout.readline() == "time-step=1  late=7\n"
         run.finish()
-        child.communicate(timeout=30)
+        child.communicate(timeout=120)
     assert child.returncode == 0

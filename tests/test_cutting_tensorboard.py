@@ -10,8 +10,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.parse import quote
 from urllib.request import urlopen
 
@@ -41,7 +43,7 @@ class Server:
             text=True,
             env=os.environ | {"PYTHONPATH": str(stubs)},
         )
-        self._timer = threading.Timer(120, self._process.kill)
+        self._timer = threading.Timer(300, self._process.kill)
         self._timer.start()
         assert self._process.stderr is not None
         self.address = next(
@@ -59,10 +61,17 @@ class Server:
     def values(self, run: str, tag: str) -> Values:
         return [(step, value) for _, step, value in self.ask(f"scalars/scalars?tag={tag}&run={quote(run, safe='')}")]
 
+    def shows(self, run: str, offset: float) -> bool:
+        """Whether it shows all that is expected of a resumed run."""
+        return all(self.values(run, tag) == values for tag, values in _expected(offset).items())
+
     def wait(self, seen: Callable[[], bool]) -> None:
-        """Wait until it has loaded something: it answers meanwhile."""
-        end = time.monotonic() + 60
-        while not seen() and time.monotonic() < end:
+        """Wait until it has loaded something: it answers meanwhile, also that a tag is not there."""
+        end = time.monotonic() + 120
+        while time.monotonic() < end:
+            with suppress(HTTPError):
+                if seen():
+                    return
             time.sleep(0.2)
 
     def close(self) -> None:
@@ -118,18 +127,20 @@ def test_tensorboard_shows_what_is_left_and_what_comes_after(fast, training, tmp
     server = Server(root / "log", fast, tmp_path / "stubs")
     try:
         found, shown = (f"{each.paths.name}/tb" for each in (cut_before, training))
-        server.wait(lambda: {found, shown} <= set(server.tags()) and len(server.values(shown, "every")) == 20)
-        assert server.tags() == {found: ["ended", "every", "rare"], shown: ["ended", "every", "never", "rare"]}
-        assert {tag: server.values(found, tag) for tag in ("every", "rare", "ended")} == _expected(0.25)
+        tags = {found: ["ended", "every", "rare"], shown: ["ended", "every", "never", "rare"]}
+        server.wait(lambda: len(server.values(shown, "every")) == 20 and len(server.values(shown, "rare")) == 2)
+        server.wait(lambda: server.tags() == tags and server.shows(found, 0.25))
+        assert server.tags() == tags and server.shows(found, 0.25)
         for offset in (0.25, 0.125):
             _resume(training, entry, offset)
-            expected = _expected(offset)
-            server.wait(lambda expected=expected: server.values(shown, "rare") == expected["rare"])
-            assert {tag: server.values(shown, tag) for tag in expected} == expected
+            server.wait(lambda offset=offset: server.shows(shown, offset))
+            assert {tag: server.values(shown, tag) for tag in _expected(offset)} == _expected(offset)
             assert server.values(shown, "never") == ([(12, 12.5)] if fast else [])
         assert set(server.tags()) == {found, shown}  # and no run of what was cut
         for run in (found, shown):
-            (text,) = server.ask(f"text/text?tag=about&run={quote(run, safe='')}")
+            query = f"text/text?tag=about&run={quote(run, safe='')}"
+            server.wait(lambda query=query: len(server.ask(query)) == 1)
+            (text,) = server.ask(query)
             assert text["step"] == 0 and "<p>kept</p>" in text["text"]
     finally:
         server.close()

@@ -55,7 +55,7 @@ def test_copies_in_other_processes_write_beside_and_every_value_is_under_its_key
     for step in range(1, 50):
         _write(writer, step, **{f"parent{step}": step})
     for worker in workers:
-        worker.join(60)
+        worker.join(120)
         assert worker.exitcode == 0
     files = rowfiles.files(run_paths.log_dir)
     assert len(files) == 4
@@ -102,15 +102,15 @@ def test_a_forked_child_does_not_wait_for_the_threads_of_its_parent(run_paths, f
     def hold():
         with writer._table.lock, lock_of("another"):
             held.set()
-            done.wait(20)
+            done.wait()
 
     thread = threading.Thread(target=hold)
     thread.start()
-    held.wait(20)
+    held.wait()
     pickled = pickle.dumps(writer)
 
     def child():
-        assert lock_of("another").acquire(timeout=1)
+        assert lock_of("another").acquire(timeout=60)
         _work(pickled, 1)
 
     try:

@@ -2,9 +2,9 @@
 
 import csv
 import os
+import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -46,21 +46,39 @@ def test_cartpole(run_example, tmp_path):
     assert [each.status for each in rla.runs(tmp_path / "rla_data")] == ["finished"] * 2
 
 
-def test_resume(run_example, tmp_path, read_scalars):
+# The script, killed when it has logged its fifth row.
+DIES = """
+import os, runpy, signal, sys
+import rla_hooks as rla
+
+log, rows = rla.log, []
+
+def log_or_die(*arguments, **options):
+    log(*arguments, **options)
+    rows.append(1)
+    if len(rows) == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+rla.log = log_or_die
+sys.argv = sys.argv[1:]
+sys.path[0] = os.path.dirname(sys.argv[0])
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kill -9")
+def test_resume(run_example, tmp_path, read_scalars, warm):
     """Killed with kill -9 between two checkpoints and started again, it goes on: one run, one curve."""
     pytest.importorskip("torch")
     pytest.importorskip("gymnasium")
-    options = ["--updates", "8", "--save-every", "3"]
-    command = [sys.executable, EXAMPLES / "resume.py", *options]
-    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL) as training:
-        while len(_rows(tmp_path)) < 5 and training.poll() is None:
-            time.sleep(0.01)
-        training.kill()
-    assert 5 <= len(before := _rows(tmp_path)) < 8
-    run, done = run_example("resume.py", *options)
+    python, options = warm("torch", "gymnasium"), ["--updates", "6", "--save-every", "3"]
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("RLA_")}
+    killed = python.run("-c", DIES, EXAMPLES / "resume.py", *options, cwd=tmp_path, env=environment)
+    assert killed.returncode == -signal.SIGKILL and len(before := _rows(tmp_path)) == 5, killed.stderr
+    run, done = run_example("resume.py", *options, python=python)
     loaded = run.run_json["restarts"][0]["step"]
-    assert f"going on at step {loaded}, after {loaded // 1024} of 8 updates" in done.stdout
-    steps = [1024 * number for number in range(1, 9)]
+    assert loaded == 3 * 1024 and f"going on at step {loaded}, after 3 of 6 updates" in done.stdout
+    steps = [1024 * number for number in range(1, 7)]
     rows = _rows(tmp_path)
     assert [int(row["time-step"]) for row in rows] == steps
     assert [step for step, _ in read_scalars(run.tensorboard_dir)["loss/policy"]] == steps

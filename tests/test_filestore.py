@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -218,8 +219,9 @@ def test_eight_processes_share_one_store(tmp_path):
     ]
     while not all((tmp_path / f"run{rank}").is_dir() for rank in range(8)):
         assert all(worker.poll() in (None, 0) for worker in workers)
+        time.sleep(0.01)
     (tmp_path / "begin").touch()
-    assert [worker.wait(60) for worker in workers] == [0] * 8
+    assert [worker.wait(120) for worker in workers] == [0] * 8
     for number in range(40):
         copies = [tmp_path / f"run{rank}" / f"{number}.py" for rank in range(8)]
         assert {copy.read_bytes() for copy in copies} == {b"x" * number * 100}

@@ -113,7 +113,7 @@ def test_the_first_rows_may_come_from_several_threads(tmp_path):
     barrier = threading.Barrier(8)
 
     def log(number):
-        barrier.wait(10)
+        barrier.wait(60)
         handle.ensure_started().log({"a": number}, step=number)
 
     with ThreadPoolExecutor(8) as pool:

@@ -14,7 +14,7 @@ def main():
 begun = threading.Event()
 """
 FAILS = TRACKED.format(body="raise ValueError('boom')")
-WAITS = TRACKED.format(body="begun.set(); time.sleep(30)")
+WAITS = TRACKED.format(body="begun.set(); time.sleep(600)")
 WITHOUT_FOLDER = TRACKED.format(body="os.mkdir('x'); os.chdir('x'); os.rmdir('../x'); raise ValueError('boom')")
 STARTED = "rla.start(task='t', log_root=ROOT, writers=['csv'], backup='none')"
 ENDS = {

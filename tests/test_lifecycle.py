@@ -59,7 +59,7 @@ def script(tmp_path):
                 assert line, said
                 said += line
             act(process)
-        said += process.communicate(timeout=60)[0]
+        said += process.communicate(timeout=120)[0]
         return process.returncode, said, *rla.runs(tmp_path / "root")
 
     return start
@@ -112,7 +112,7 @@ def test_how_an_imperative_script_ends(body, code, status, script):
     assert ("boom" in body) == ("ValueError: boom" in (run.info["error"] or ""))
 
 
-WAITS = "print('ready', flush=True)\ntime.sleep(30)"
+WAITS = "print('ready', flush=True)\ntime.sleep(600)"
 
 
 @posix
@@ -146,7 +146,7 @@ with temporary_in(rla.current_run().log_dir) as half:
 def test_ctrl_c_interrupts_asyncio(tmp_path, script):
     """asyncio.run makes a cancellation of Ctrl-C; the run is interrupted, not failed."""
     source = TRACKED.replace("def main", "async def main").replace("main()\n", "import asyncio\nasyncio.run(main())\n")
-    source = source.replace("BODY", "print('ready', flush=True)\n    await asyncio.sleep(30)")
+    source = source.replace("BODY", "print('ready', flush=True)\n    await asyncio.sleep(600)")
     returncode, said, run = script(source, "", sends(signal.SIGINT))
     assert returncode in (-signal.SIGINT, 130) and run.status == "interrupted", said
 
@@ -333,7 +333,7 @@ def test_64_processes_make_64_runs(tmp_path):
     environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-c", MANY]
     processes = [subprocess.Popen(command, cwd=tmp_path, env=environment) for _ in range(8)]
-    assert [process.wait(60) for process in processes] == [0] * 8
+    assert [process.wait(120) for process in processes] == [0] * 8
     runs = rla.runs(tmp_path / "root")
     assert len({run.name for run in runs}) == 64
     assert {run.status for run in runs} == {"finished"} and not any(run.problems for run in runs)

@@ -57,7 +57,7 @@ def test_nothing_is_lost_between_read_and_replace(path, kind, spawnable):
 
 
 def test_it_waits_no_longer_than_the_timeout(path):
-    process = holder(path, 30)
+    process = holder(path, 600)
     try:
         with locked(path, timeout=0.1) as has_lock:
             assert not has_lock
@@ -67,7 +67,7 @@ def test_it_waits_no_longer_than_the_timeout(path):
 
 
 def test_a_killed_holder_leaves_no_lock(path):
-    process = holder(path, 30)
+    process = holder(path, 600)
     process.kill()
     process.communicate()
     with locked(path) as has_lock:
@@ -97,7 +97,7 @@ def test_a_signal_handler_in_the_block_does_not_wait(path):
 
 def test_a_signal_handler_does_not_wait_for_the_thread_it_interrupts_while_that_waits(path):
     """The handler runs while its thread waits for another process: it must not wait for itself."""
-    process = holder(path, 30)
+    process = holder(path, 600)
     got = []
     before = signal.signal(signal.SIGALRM, lambda *_: got.append(_of_handler(path)))
     try:
@@ -196,9 +196,10 @@ def test_forks_wait_for_the_holder_of_a_lock():
     code = """
 import os, threading, time
 from rla_hooks.locks import hold_at_fork
-lock, state, told = threading.RLock(), ["whole"], threading.Event()
-hold_at_fork(globals(), "lock", longest=2.0)
-def work(seconds):
+lock, hung, state, told = threading.RLock(), threading.RLock(), ["whole"], threading.Event()
+hold_at_fork(globals(), "lock", longest=600.0)
+hold_at_fork(globals(), "hung", longest=0.5)
+def work(lock, seconds):
     with lock:
         state[0] = "half"
         told.set()
@@ -207,15 +208,15 @@ def work(seconds):
 def child():
     code = os.fork()
     if not code:
-        os._exit(state[0] != "whole" or not lock.acquire(timeout=1))
+        os._exit(state[0] != "whole" or not (lock.acquire(timeout=60) and hung.acquire(timeout=60)))
     return os.waitstatus_to_exitcode(os.waitpid(code, 0)[1])
-for seconds, forks in ((0.1, 1), (60, 2)):
+for held, seconds, forks in ((lock, 0.1, 1), (hung, 600, 2)):
     told.clear()
-    threading.Thread(target=work, args=[seconds], daemon=True).start()
+    threading.Thread(target=work, args=[held, seconds], daemon=True).start()
     told.wait()
     for _ in range(forks):
         print(child(), flush=True)
 os._exit(0)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.stdout.splitlines() == ["0", "1", "1"], done.stderr

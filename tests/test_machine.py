@@ -243,7 +243,7 @@ def test_without_the_library_the_files_are_all(driver):
 def _joined():
     for thread in threading.enumerate():
         if thread.name.startswith("rla_hooks"):
-            thread.join(30)
+            thread.join(60)
             assert not thread.is_alive()
 
 
@@ -259,7 +259,7 @@ import rla_hooks as rla
 run = rla.start(**{OPTIONS})
 for thread in threading.enumerate():
     if thread.daemon and len(sys.argv) < 2:
-        thread.join(30)
+        thread.join(60)
 run.finish()
 """
 
@@ -277,6 +277,6 @@ def test_the_library_tells_more_after_the_start(nvml, warm, tmp_path):
 def test_a_library_that_fails_stops_nothing(nvml, warm, tmp_path, trouble):
     """Nor does one that never comes back: the program, and its forks, go on and end."""
     code = nvml + PROGRAM + FORK
-    done = warm("pynvml").start("-c", code, "hurry", cwd=tmp_path, env=os.environ | trouble).ended(60)
+    done = warm("pynvml").start("-c", code, "hurry", cwd=tmp_path, env=os.environ | trouble).ended()
     assert (done.returncode, done.stderr) == (0, "")
     assert (only_run().status, only_run().machine["gpus"]) == ("finished", [])

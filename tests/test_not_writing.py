@@ -90,7 +90,7 @@ with rla.run("t", log_root="root", writers=["csv", "tensorboard"], backup="none"
     thread.join()
 sys.exit(code)
 """
-    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, timeout=30)
+    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, timeout=120)
 
 
 FARM = """

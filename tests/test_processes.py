@@ -296,7 +296,7 @@ def test_a_resumed_run_is_cut_where_it_is_loaded(tmp_path, spawnable, method):
         else:
             child = multiprocessing.get_context(method).Process(target=_train_on, args=(run,))
             child.start()
-            child.join(60)
+            child.join(120)
             assert child.exitcode == 0
         assert not rows_of(run.log_dir / "progress.csv")[3:]
         rla.load_checkpoint()
@@ -345,7 +345,7 @@ def test_an_evaluation_of_an_older_checkpoint_does_not_go_back_to_it(tmp_path, s
     with rla.run(task="t", log_root=tmp_path, resume=run.name, **QUIET) as on:
         child = multiprocessing.get_context("spawn").Process(target=_evaluate, args=(on,))
         child.start()
-        child.join(60)
+        child.join(120)
         assert child.exitcode == 0
     saved = the_run(tmp_path)
     assert saved.metrics()["loss"].count() == 5 and not (saved.log_dir / "cut").exists()

@@ -19,6 +19,9 @@ LAUNCH = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "4711"}
 PROGRAM = """
 import os, sys, time
 import rla_hooks as rla
+from rla_hooks import resume_ranks
+
+resume_ranks.WAIT = 600.0
 
 def wait_for(name):
     while not os.path.exists(name):
@@ -70,7 +73,7 @@ def test_a_rank_loads_what_rank_zero_began_with(resume, launcher):
     run = killed(launch="127.0.0.1:4711 of None try 0" if launcher == "torch" else None)  # of a try of the same name
     follower = rank(1, run.name if resume == "name" else resume, launcher)
     writer = rank(0, run.name if resume == "name" else resume, launcher)
-    told = [process.communicate(timeout=60)[0] for process in (writer, follower)]
+    told = [process.communicate(timeout=120)[0] for process in (writer, follower)]
     assert told[0] == told[1] and (writer.returncode, follower.returncode) == (0, 0)
     first, *second = told[0].splitlines()
     assert first == f"{run.name} True {run.checkpoint_dir} 6"

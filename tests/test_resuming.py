@@ -200,7 +200,7 @@ def test_of_two_resumes_at_once_one_goes_on(tmp_path):
         assert told("end") == ["ended\n"] * 2
         _interrupt_again(run)
     for each in both:
-        each.communicate(timeout=30)
+        each.communicate(timeout=120)
         assert each.returncode == 0
 
 

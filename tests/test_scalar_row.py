@@ -205,9 +205,10 @@ def test_a_signal_handler_that_logs_loses_and_mixes_nothing(logger, writer):
         logger.add_scalar("tick", float(step), 10**6 + step)
         if step % 2:
             logger.log({"other": float(step)}, 2 * 10**6 + step)
+        signal.setitimer(signal.ITIMER_REAL, 0.0003)  # here: on a slow machine a handler would interrupt itself
 
     before = signal.signal(signal.SIGALRM, tick)
-    signal.setitimer(signal.ITIMER_REAL, 0.0003, 0.0003)
+    signal.setitimer(signal.ITIMER_REAL, 0.0003)
     try:
         for step in range(5000):
             logger.add_scalar("a", float(step), step)

@@ -140,7 +140,7 @@ def test_what_was_typed_at_pythons_prompt_is_saved(tmp_path):
 
 
 def _read_until(terminal: int, end: bytes) -> None:
-    seen, deadline = b"", time.monotonic() + 20
+    seen, deadline = b"", time.monotonic() + 120
     while end not in seen and time.monotonic() < deadline:
         if select.select([terminal], [], [], 0.1)[0]:
             try:

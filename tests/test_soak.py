@@ -24,9 +24,9 @@ def lives(monkeypatch):
 def test_what_is_lost_or_twice_is_found(lives, tmp_path):
     """A row that is gone, one that is there twice, one that should be cut, and a checkpoint without its file."""
     root = tmp_path / "root"
-    first = lives.Life("plain", tmp_path, root, 1, 0, 60, pause=0.01)
+    first = lives.Life("plain", tmp_path, root, 1, 0, 60, pause="600@17")
     while lives.Story(tmp_path / "notes").rows < 18 and first.process.poll() is None:
-        time.sleep(0.005)
+        time.sleep(0.02)
     first.process.kill()
     assert list(first.end()) == []
     assert list(lives.Life("plain", tmp_path, root, 2, 0, 60).end()) == []

@@ -540,7 +540,7 @@ def test_threads_do_not_mix(track, saved):
 
     @track
     def f(number):
-        barrier.wait(10)
+        barrier.wait(60)
         for step in range(50):
             rla.log({"number": number}, step=step)
 
@@ -559,7 +559,7 @@ def test_a_pool_in_a_run_makes_sisters(track, saved):
 
     @track(task="child")
     def child(number):
-        barrier.wait(10)
+        barrier.wait(60)
         rla.log({"number": number})
 
     @track(task="mother")
@@ -580,7 +580,7 @@ def test_plain_threads_log_to_the_run_around_them(track, saved):
     @track(task="other")
     def other():
         opened.set()
-        assert logged.wait(10)
+        assert logged.wait(60)
 
     @track(task="main")
     def f():
@@ -590,7 +590,7 @@ def test_plain_threads_log_to_the_run_around_them(track, saved):
         with ThreadPoolExecutor(2) as pool:
             pool.submit(rla.log, {"a": 2}).result()
             future = pool.submit(other)
-            assert opened.wait(10)
+            assert opened.wait(60)
             pool.submit(rla.log, {"a": 3}).result()
             logged.set()
             future.result()
@@ -606,12 +606,12 @@ def test_a_thread_beside_two_runs_must_say_which(track):
 
     @track
     def f():
-        barrier.wait(10)
-        assert go_on.wait(10)
+        barrier.wait(60)
+        assert go_on.wait(60)
 
     with ThreadPoolExecutor(2) as pool:
         futures = [pool.submit(f) for _ in range(2)]
-        barrier.wait(10)
+        barrier.wait(60)
         try:
             with pytest.raises(RunError, match="which of the 2 open runs"):
                 rla.log({"a": 1})
@@ -706,13 +706,13 @@ def test_command_line_tools_drive_a_tracked_function(tool, tmp_path):
 
     # fire calls the function before it finds out that arguments are left.
     helped, wrong = start("--help"), start("--help" if tool == "fire" else "--no-such-thing=1")
-    text = helped.communicate(timeout=60)[0]
+    text = helped.communicate(timeout=120)[0]
     assert "lr" in text, text
-    text += wrong.communicate(timeout=60)[0]
+    text += wrong.communicate(timeout=120)[0]
     assert wrong.returncode != 0 or tool == "fire", text
     assert not (tmp_path / "root").exists(), text
     run = start(*arguments)
-    assert run.wait(60) == 0, run.stdout.read()
+    assert run.wait(120) == 0, run.stdout.read()
     run.stdout.close()
     (saved,) = rla.runs(tmp_path / "root")
     assert (saved.task, saved.status) == ("my_script", "finished")

@@ -183,17 +183,17 @@ def test_threads_that_start_runs_do_not_mix(saved, read_rows):
 
     def work(number):
         run = rla.start("t", number=number, **QUICK)
-        barrier.wait(10)
+        barrier.wait(60)
         for step in range(20):
             rla.log({"number": number}, step=step)
-        barrier.wait(10)
+        barrier.wait(60)
         run.finish()
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     for made in saved():
         rows = read_rows(made.log_dir / "progress.csv")
         assert [row["number"] for row in rows] == [str(made.hparams["number"])] * 20
@@ -248,7 +248,7 @@ def test_a_block_may_end_in_another_thread(saved):
 
     thread = threading.Thread(target=end)
     thread.start()
-    thread.join(30)
+    thread.join(60)
     assert errors == [] and run.status == "finished" and rla.current_run() is None
 
 
@@ -267,7 +267,7 @@ def test_a_thread_does_not_inherit_the_run_of_a_dead_one():
     for work in (leave_open, *[look] * 50):
         thread = threading.Thread(target=work)
         thread.start()
-        thread.join(30)
+        thread.join(60)
     assert numbers[0] in numbers[1:] and set(found) == {outer}
 
 
@@ -288,7 +288,7 @@ def test_log_files_gen_in_a_started_run_of_a_thread_goes_on_in_the_new_one(saved
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     assert names == {"one": "one", "two": "two"}
 
 

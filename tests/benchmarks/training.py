@@ -1,6 +1,6 @@
 """A training that goes on where it stopped, and notes what it did: kills.py and soak.py attack it.
 
-    python training.py plain|cartpole|keras ROOT NOTES LIFE SEED STEPS [auto|resume RUN|fork RUN] [PAUSE]
+    python training.py plain|cartpole|keras ROOT NOTES LIFE SEED STEPS [auto|resume RUN|fork RUN] [PAUSE[@STEP]]
 
 It notes each step once the call has returned, so that what is noted must be in the files of the run. Each row has a
 number of its own under ``uid``, LIFE * 100,000 and more; TensorBoard's floats hold these exactly up to 167 lives.
@@ -85,7 +85,9 @@ def steps_of(seed, first, last, train, state):
             if saved != step + 1:
                 save(state(), uid, step + 1)
             return
-        time.sleep(float(PAUSE))
+        pause, _, at = PAUSE.partition("@")  # after each step, or after one
+        if step == int(at or step):
+            time.sleep(float(pause))
     note("done")
 
 

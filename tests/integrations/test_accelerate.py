@@ -163,7 +163,7 @@ def test_the_main_process_writes(start, tmp_path):
         port = probe.getsockname()[1]
     both = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "ACCELERATE_USE_CPU": "true"}
     ranks = [start(tmp_path, RANKS, RANK=str(rank), LOCAL_RANK=str(rank), **both) for rank in (0, 1)]
-    ended = [rank.ended(60) for rank in ranks]
+    ended = [rank.ended() for rank in ranks]
     assert [rank.returncode for rank in ended] == [0, 0], ended[0].stderr + ended[1].stderr
     assert "0 True" in ended[0].stdout and "1 False" in ended[1].stdout
     (run,) = rla.runs(tmp_path / "root")

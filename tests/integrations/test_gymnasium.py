@@ -729,12 +729,12 @@ def test_a_process_that_is_forked_while_a_film_is_open(tmp_path, monkeypatch, fo
     film = pytest.importorskip("rla_hooks.integrations._gymnasium.film")
     ffmpeg = pytest.importorskip("imageio_ffmpeg").get_ffmpeg_exe()
     monkeypatch.setattr(film, "_SPOOL", 0)
-    monkeypatch.setattr(film, "_WAIT", 10)
+    monkeypatch.setattr(film, "_WAIT", 60)
     made = film.Film(tmp_path, ffmpeg, 30, 500)
     made.add(numpy.zeros((40, 60, 3), numpy.uint8))
-    child = forked(lambda: (made.drop(), (tmp_path / "dropped").touch(), time.sleep(60)))
+    child = forked(lambda: (made.drop(), (tmp_path / "dropped").touch(), time.sleep(200)))
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 100
         while not (tmp_path / "dropped").exists() and time.monotonic() < deadline:
             time.sleep(0.01)
         assert made.save(tmp_path / "v.mp4"), made.error

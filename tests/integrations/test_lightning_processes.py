@@ -14,7 +14,7 @@ pytest.importorskip("pytorch_lightning")
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 
 LAUNCHER_VARIABLES = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT", "SLURM_PROCID")
-TIMEOUT = 90  # seconds; a script takes about ten
+TIMEOUT = 200  # seconds; a script takes about ten
 
 # What every script begins with. Each rank sees all of its batches; the loss is the number of the step.
 SCRIPT = """
@@ -30,19 +30,20 @@ from rla_hooks.integrations.lightning import RLACallback, RLALogger
 STEPS = 3
 
 class Model(pl.LightningModule):
-    def __init__(self, width=3, crash=None, sleep=0, own_rows=False):
+    def __init__(self, width=3, crash=None, waits=False, own_rows=False):
         super().__init__()
         self.save_hyperparameters("width")
-        self.crash, self.sleep, self.own_rows = crash, sleep, own_rows
+        self.crash, self.waits, self.own_rows = crash, waits, own_rows
         self.layer = torch.nn.Linear(2, 1)
 
     def training_step(self, batch, index):
         if index == 2 and self.crash == self.global_rank:
             raise ValueError(f"boom on rank {self.global_rank}")
-        if index == 2 and self.sleep:
+        if index == 2 and self.waits:  # for the signal, which a file tells where that does not raise
             if self.global_rank == 0:
                 open("training", "w").close()
-            time.sleep(self.sleep)
+            while not os.path.exists("sent"):
+                time.sleep(0.01)
         self.log("loss", float(index))
         if self.own_rows:
             rla.log({"mine": float(index)}, step=100 + index)
@@ -337,10 +338,9 @@ trainer_of("ddp_fork", own_logger(), [saving]).fit(Taken())
 
 def test_a_rank_that_fails_makes_the_run_fail(place):
     """ddp: the error of rank one stands in run.json, not only what rank zero heard of it."""
-    began = time.monotonic()
     code, _ = place.end(place.start('trainer_of("ddp", own_logger()).fit(Model(crash=1))'))
     run = place.runs()["own"]
-    assert code != 0 and time.monotonic() - began < TIMEOUT
+    assert code != 0
     assert run["status"] == "failed" and "ValueError: boom on rank 1" in run["error"]
     assert place.losses(run) == ROWS[:2]
 
@@ -349,18 +349,20 @@ def test_a_rank_that_fails_makes_the_run_fail(place):
 def test_a_signal_to_the_main_process_is_an_interruption(place, name, strategy):
     """Ctrl-C, or the scheduler's SIGTERM, which Lightning may still obey in order; no process stays behind."""
     devices = 1 if strategy == "auto" else 2
-    process = place.start(f'trainer_of("{strategy}", own_logger(), devices={devices}).fit(Model(sleep=1.5))')
+    process = place.start(f'trainer_of("{strategy}", own_logger(), devices={devices}).fit(Model(waits=True))')
     flag = place.folder / "training"
     limit = time.monotonic() + TIMEOUT
     while not flag.exists() and process.poll() is None and time.monotonic() < limit:
         time.sleep(0.05)
-    time.sleep(0.2)
     process.send_signal(getattr(signal, name))
+    obeys = (name, strategy) == ("SIGTERM", "auto")  # Lightning ends the batch
+    if obeys:
+        (place.folder / "sent").touch()
     place.end(process)
     (file,) = place.folder.rglob("run.json")
-    while json.loads(file.read_text())["rows"] == 0 and time.monotonic() < limit:
+    expected = ROWS if obeys else ROWS[:2]
+    while json.loads(file.read_text())["rows"] < len(expected) and time.monotonic() < limit:
         time.sleep(0.05)  # a child that the end of its parent ends notes its rows a moment later
     run = place.runs()["own"]
     assert run["status"] == "interrupted" and run["ended"] is not None
-    expected = ROWS if (name, strategy) == ("SIGTERM", "auto") else ROWS[:2]  # Lightning ends the batch
     assert place.losses(run) == expected

@@ -8,7 +8,6 @@ import os
 import signal
 import sys
 import threading
-import time
 import types
 import warnings
 from pathlib import Path
@@ -571,17 +570,20 @@ def test_the_example(sb3, tmp_path, monkeypatch, clean_environment, forked, capf
     Path("rla_config.yaml").write_text("PROJECT_TYPE: {backup_code_by: none}")
     options = ["--steps", "2048", "--num-envs", "4", "--checkpoint-every", "1000"]
 
-    def start():
+    train = sb3.module.PPO.train
+
+    def start(dies_at=0):
+        def train_or_die(model):
+            if model.num_timesteps == dies_at:
+                os.kill(os.getpid(), signal.SIGKILL)
+            train(model)
+
+        sb3.module.PPO.train = train_or_die  # of the child
         sys.argv = ["sb3_ppo.py", *options]
         with pytest.raises(SystemExit, match="0"):
             runpy.run_path(str(EXAMPLES / "sb3_ppo.py"), run_name="__main__")
 
-    training, found = forked(start), []
-    while not found or len(found[0].read_text().splitlines()) < 8:
-        time.sleep(0.05)
-        found = found or [*(tmp_path / "rla_data").glob("log/*/*/*/*/*/progress.csv")]
-    os.kill(training.pid, signal.SIGKILL)
-    assert training.ended() == -signal.SIGKILL and forked(start).ended() == 0
+    assert forked(lambda: start(3 * 512)).ended() == -signal.SIGKILL and forked(start).ended() == 0
     (run,) = rla.runs(tmp_path / "rla_data")
     loaded = run.run_json["restarts"][0]["step"]
     assert (run.task, run.status) == ("sb3_ppo", "finished") and loaded == 1024

@@ -188,16 +188,17 @@ def script(warm, tmp_path_factory):
 
     def run(name, *options, change=lambda text: text.replace(THEIRS, OURS), kill_after=None):
         folder = tmp_path_factory.mktemp(name)
-        (folder / f"{name}.py").write_text(change((SCRIPTS / f"{name}.py").read_text()))
+        flushed = "print = __import__('functools').partial(print, flush=True)\n" if kill_after else ""
+        (folder / f"{name}.py").write_text(flushed + change((SCRIPTS / f"{name}.py").read_text()))
         (folder / "rla_config.yaml").write_text("PROJECT_TYPE: {backup_code_by: none}\n")
         environment = {key: value for key, value in os.environ.items() if not key.startswith("RLA_")}
         program = python.start(f"{name}.py", *options, cwd=folder, env=environment)
-        latest = time.monotonic() + 60
+        latest = time.monotonic() + 200
         while kill_after and program.poll() is None and not kill_after(folder) and time.monotonic() < latest:
             time.sleep(0.02)
         if kill_after:
             program.send_signal(signal.SIGKILL)
-        done = program.ended(timeout=120)
+        done = program.ended()
         found = rla.runs(folder / "rla_data") if (folder / "rla_data").exists() else []
         return SimpleNamespace(folder=folder, run=found[-1] if found else None, done=done)
 

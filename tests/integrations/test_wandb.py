@@ -262,7 +262,7 @@ def test_a_copy_of_what_has_the_run(wandb):
 
 def test_runs_of_several_threads(wandb):
     """None joins that of another."""
-    barrier = threading.Barrier(4)
+    barrier = threading.Barrier(4, timeout=60)
 
     def train(number):
         barrier.wait()

@@ -101,7 +101,7 @@ for _ in range(2):
 def test_watching_stops_no_training(play, rows, warm, tmp_path):
     """Norms of sparse gradients and of half precision are right; what cannot be read gives one warning."""
     bare = {key: value for key, value in os.environ.items() if not key.startswith(("RLA_", "WANDB_"))}
-    done = warm(*MODULES).start("-c", WATCHING, cwd=tmp_path, env=bare).ended(60)
+    done = warm(*MODULES).start("-c", WATCHING, cwd=tmp_path, env=bare).ended()
     (run,) = rla.runs(tmp_path / "rla_data")
     first, *others = [row for _, row in rows(run)]
     assert done.returncode == 0 and float(first["gradients/norm"]) == pytest.approx((2 * 4 + 2 * 1 + 1e6) ** 0.5)
