@@ -109,6 +109,7 @@ def test_runs_are_chosen_by_names_and_filters(words, left, seeds, command):
         (["rm", "--short", "0"], "--short"),
         (["rm", "--task", "t"], "these are all runs of"),
         (["rm", "*"], "Give --all, too"),
+        (["rm", "--where", ""], "--where is empty"),
         (["archive", "--where", "seed >= 0"], "Give --all, too"),
         (["archive"], "rla archive got no run"),
         (["archive", "--restore", "seed=1"], "is archived. See: rla archive --help"),
@@ -253,7 +254,7 @@ def test_archived_runs_are_looked_at_and_brought_back(saved, seeds, command):
     for words in ("compare --json", "export --json", "tail latest", "plot loss latest --json"):
         assert command(*words.split(), "--archived").code == 0, words
     done = command("show", ids[0])
-    assert done.code == 2 and "It is archived: give --archived, or bring it back by rla archive --restore" in done.err
+    assert done.code == 2 and "It is archived: rla show --archived shows it, and rla archive --restore" in done.err
     assert command("archive", "--restore", "seed=1", "--yes").code == 0 and seeds() == [1, 2, 3]
     assert command("undo").code == 0 and seeds() == [2, 3] and seeds("archived") == [0, 1]
     assert command("archive", "seed=2", "seed=3", "--yes").code == 0
@@ -300,7 +301,7 @@ def test_acts_are_undone_in_any_order(seeds, command):
     for words in (["undo", "1", "--dry-run"], ["undo", "1"]):
         done = command(*words)
         assert done.code == 2 and "is there again" in done.err and seeds("..", "rla_data", ".trash", "1") == [0]
-    assert "is there again" in command("trash").out
+    assert re.search(r"--yes +\S*/log/t/\S+ is there again\n", command("trash").out), "on one line"
     os.rmdir(f"rla_data/log/{name}")
     assert command("undo").code == 0 and seeds() == [1, 2, 3]
 

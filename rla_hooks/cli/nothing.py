@@ -94,7 +94,7 @@ def _put_away(text: str, root: Path) -> str:
     """Say that the run was archived, or deleted, and how it comes back."""
     with contextlib.suppress(RLAError, OSError):
         if os.path.isdir(root / ARCHIVED) and meant(text, runs(root / ARCHIVED)):
-            return " It is archived: give --archived, or bring it back by rla archive --restore."
+            return " It is archived: rla show --archived shows it, and rla archive --restore brings it back."
         for number in reversed(_acts_in(root)[-_MAX_ACTS:]):
             if meant(text, runs(root / TRASH / str(number))):  # each is a log root by itself
                 return f" It was deleted: rla undo {number} brings it back."

@@ -41,6 +41,8 @@ class Wanted(NamedTuple):
                 f"rla {command} got no run. Allowed: rla {command} RUN..., or a filter: --where, --task, --short. "
                 "See them all: rla runs"
             )
+        if self.where is not None and not self.where.strip():  # such as that of a variable which is not set
+            raise ConfigError("--where is empty, which all runs would fit. Give a filter; all runs are --all")
         if self.short is None:
             return several(self.words, self.log_root, self.task, self.where, self.limit)
         found = choose_all(self.words, self.log_root, self.where, self.task)

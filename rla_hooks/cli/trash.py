@@ -160,8 +160,14 @@ def _print_acts(found: Sequence[Act]) -> None:
         Field("command", [act.asked for act in found], 5, 10, 60),
     ]
     if any(act.trouble for act in found):
-        fields.append(Field("cannot be undone", [act.trouble for act in found], 3, 16, 60))
+        fields.append(Field("cannot be undone", [_brief(act.trouble) for act in found], 3, 16, 60))
     print_fields(fields)
+
+
+def _brief(trouble: str | None) -> str | None:
+    """Return on one line why an act cannot be undone."""
+    lines = [line.strip().removeprefix("- ") for line in (trouble or "").splitlines()]
+    return "; ".join(filter(None, lines)) or None
 
 
 def _said(act: Act) -> str:
