@@ -31,7 +31,7 @@ def main(lr, seed):
         sys.exit(3)
     print("trained", lr, seed)
 
-main(0.1, int(sys.argv[1]))
+main(0.1, int(sys.argv[2]))
 """
 RLA = [sys.executable, "-I", "-c", "import sys; sys.argv[0] = 'rla'; from rla_hooks.cli import main; main()"]
 
@@ -44,13 +44,21 @@ def project(tmp_path_factory):
     (folder / "pyproject.toml").touch()
     (folder / "train.py").write_text(PROGRAM)
     bare = {key: value for key, value in os.environ.items() if not key.startswith("RLA_")}
-    subprocess.run([sys.executable, "train.py", "3"], cwd=folder, check=True, timeout=60, capture_output=True, env=bare)
+    subprocess.run(
+        [sys.executable, "train.py", "--token=s3cr3tvalue", "3"],
+        cwd=folder,
+        check=True,
+        timeout=60,
+        capture_output=True,
+        env=bare,
+    )
     (folder / "train.py").write_text(PROGRAM.replace("trained", "edited"))
     return folder
 
 
 @pytest.fixture
-def old(project):
+def old(project, monkeypatch):
+    monkeypatch.setenv("TOKEN", "of-now")
     return rla.runs(project / "root")[0]
 
 
@@ -86,9 +94,11 @@ def test_it_is_printed(old, command):
     found = command("rerun", old.id, "--set", "lr=5", "--seeds", "1,2", "--log-root", root, "--json").json
     assert found["environment"] == {"RLA_RERUN": str(old.log_dir), "RLA_RERUN_SET": '{"lr": 5.0}'}
     assert (found["set"], found["seeds"], found["seed_name"], found["differs"]) == ({"lr": 5.0}, [1, 2], "seed", [])
-    assert found["command"][1:] == [str(root.parent / "train.py"), "3"] and found["folder"] == str(root.parent)
+    words = [str(root.parent / "train.py"), "--token=***", "3"]
+    assert found["command"][1:] == words and found["folder"] == str(root.parent)
     options = ("--set", "lr=5", "--print", "--into", root.parent / "the code", "--log-root", root)
-    line = command("rerun", old.id, *options).out
+    line, told, _ = command("rerun", old.id, *options)
+    assert "--token=***" in line and "rla: secrets of the command are masked. Fill them in: token" in told
     assert len(rla.runs(root)) == count and "trained" in (root.parent / "the code" / "train.py").read_text()
     done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (0, "trained 5.0 3\n"), done.stderr
@@ -121,11 +131,16 @@ def test_mistakes(old, command, words, told):
     assert done.code == 2 and told in " ".join(done.err.split()) and len(rla.runs(old.paths.log_root)) == count
 
 
-def test_ctrl_c(old):
-    """The program gets it, and rla waits for its end: the table says what has become of the runs so far."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal(old, number):
+    """The program gets it, and rla waits for its end: the table says what has become of the runs so far.
+
+    Ctrl-C goes to both, SIGTERM to rla only.
+    """
     waits, root = old.paths.log_root.parent / "waits", old.paths.log_root
     waits.unlink(missing_ok=True)
-    words = [*RLA, "rerun", old.id, "--seeds", "2,8,9", "--log-root", str(root)]
+    seeds = "2,8,9" if number == signal.SIGINT else "8,9"
+    words = [*RLA, "rerun", old.id, "--seeds", seeds, "--log-root", str(root)]
     with subprocess.Popen(
         words,
         stdout=subprocess.PIPE,
@@ -137,12 +152,15 @@ def test_ctrl_c(old):
         end = time.monotonic() + 60
         while not waits.exists() and time.monotonic() < end:
             time.sleep(0.01)
-        os.killpg(process.pid, signal.SIGINT)
+        if number == signal.SIGINT:
+            os.killpg(process.pid, number)
+        else:
+            process.terminate()
         out, _ = process.communicate(timeout=60)
-    assert process.returncode == 130 and rla.runs(root)[-1].status == "interrupted"
+    assert process.returncode == 128 + number and rla.runs(root)[-1].status == "interrupted"
     assert rla.runs(root)[-1].hparams["seed"] == 8
     lines = out.splitlines()
-    assert lines[-1] == "1 of 3 were not run" and [line.split()[0] for line in lines[-3:-1]] == ["2", "8"]
+    assert lines[-1] == f"1 of {len(seeds.split(','))} were not run" and lines[-2].split()[0] == "8"
     assert " interrupted " in lines[-2]
 
 

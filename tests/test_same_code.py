@@ -251,21 +251,29 @@ def test_a_run_without_code(project):
 
 
 def test_old_copies_are_removed(project, cache):
-    """A day after they were made, once their process is over; not those of a living one."""
+    """A day after they were made, once their process is over; not those of a living one, nor what it has written."""
     write(project, 1, 10)
     run = killed(project, "train.py")
     write(project, 2, 20)
     from rla_hooks.snapshot.restoring import KeptCode
 
     kept = KeptCode(run.id, run.code_dir, project)
-    mine, over = (kept.restore(cache.parent).holder for _ in range(2))
+    mine, over, written = (kept.restore(cache.parent).holder for _ in range(3))
     noted = json.loads((over / "started.json").read_text())
     done = subprocess.Popen([sys.executable, "-c", ""])
     done.wait()
-    (over / "started.json").write_text(json.dumps(noted | {"pid": done.pid}))
+    for holder in (over, written):
+        (holder / "started.json").write_text(json.dumps(noted | {"pid": done.pid}))
+        (holder / project.name / "__pycache__").mkdir()
+        (holder / project.name / "__pycache__" / "model.pyc").touch()
+    (written / project.name / "weights.txt").write_text("0.5")
     new = kept.restore(cache.parent).holder
     assert over.exists() and new.stat().st_mode & 0o077 == 0
-    for holder in (mine, over):
+    for holder in (mine, over, written):
         os.utime(holder / "started.json", (time.time() - 90_000,) * 2)
     kept.restore(cache.parent)
     assert (mine.exists(), over.exists(), (project / "data.txt").exists()) == (True, False, True)
+    assert (written / project.name / "weights.txt").read_text() == "0.5"
+    os.utime(written / "started.json", (time.time() - 31 * 86_400,) * 2)
+    kept.restore(cache.parent)
+    assert not written.exists()

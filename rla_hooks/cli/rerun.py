@@ -100,6 +100,8 @@ def rerun(
     if show:
         for _, command in each:
             print(command.text())
+        if plan.secrets:
+            _tell(f"secrets of the command are masked. Fill them in: {', '.join(plan.secrets)}")
         return
     _tell(f"{chosen.id} runs again on a copy of its code, in {restored.tree}")
     if numbers is None:

@@ -7,7 +7,8 @@ The code may also go into another folder, which the user names, and which nobody
 
 Nothing there shares bytes with the run's own files. What the run did not keep, such as data and outputs, is linked from
 the project, so that paths that start at a script's folder lead there, too. A folder is removed by a later resume, a day
-after it was made, once its process is over; one of another machine after 30 days.
+after it was made, once its process is over; one of another machine, and one in which the program has written files,
+after 30 days.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import json
 import os
 import shutil
 import socket
+import stat
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,7 +37,8 @@ from rla_hooks.snapshot.sources import CACHES, MASKED
 
 _STARTED = "started.json"
 _MAX_FILE = 1 << 30
-_DAY = 86_400.0
+_DAY, _MONTH = 86_400.0, 30 * 86_400.0
+_LONG_AGO = 1_000_000_000 * 10**9  # nanoseconds since 1970: in 2001
 _WITH_VALUE = ("-X", "-W", "--check-hash-based-pycs")  # options of the interpreter
 
 
@@ -161,7 +164,7 @@ class KeptCode:
             write_json(holder / _STARTED, started | {"pid_namespace": namespace()})
             tree = holder / (self.project.name or "project") if into is None else into
             tree.mkdir(parents=True, exist_ok=into is not None)
-            self._copy(tree)
+            self._copy(tree, is_in_cache=into is None)
             self._link_rest(tree)
         except BaseException:
             with suppress(OSError):
@@ -169,7 +172,7 @@ class KeptCode:
             raise
         return Restored(holder, tree)
 
-    def _copy(self, tree: Path) -> None:
+    def _copy(self, tree: Path, is_in_cache: bool) -> None:
         left_out = self.left_out()
         masked = {path for path, reason in left_out.items() if reason == MASKED}
         for relative in self.files():
@@ -181,7 +184,10 @@ class KeptCode:
             source = self.project / relative if self.is_same(relative) else self.code_dir / relative
             shutil.copyfile(source, target)
             with suppress(OSError):
-                os.chmod(target, (os.stat(source).st_mode & 0o700) | 0o600)
+                state = os.stat(source)
+                written = min(state.st_mtime_ns, _LONG_AGO) if is_in_cache else state.st_mtime_ns  # for _is_written
+                os.utime(target, ns=(state.st_atime_ns, written))
+                os.chmod(target, (state.st_mode & 0o700) | 0o600)
 
     def _link_rest(self, tree: Path) -> None:
         for folder, folders, names in os.walk(tree):
@@ -223,8 +229,23 @@ def old_copies(top: Path) -> Iterator[Path]:
             started = json.loads(read_bytes(holder / _STARTED))
             age = time.time() - os.stat(holder / _STARTED).st_mtime
             is_here = started["host"] == socket.gethostname() and started["pid_namespace"] == namespace()
-            if age > (_DAY if is_here else 30 * _DAY) and not (is_here and lives(started)):
+            if age < (_DAY if is_here else _MONTH) or (is_here and lives(started)):
+                continue
+            if age > _MONTH or not _is_written(holder):
                 yield holder
+
+
+def _is_written(holder: Path) -> bool:
+    """Whether a program has written files beside its code; bytecode is none. Copies of code have an old time."""
+    for tree in filter(Path.is_dir, holder.iterdir()):
+        for folder, folders, names in os.walk(tree):
+            folders[:] = [name for name in folders if name not in CACHES]
+            for name in names:
+                with suppress(OSError):
+                    state = os.lstat(os.path.join(folder, name))
+                    if stat.S_ISREG(state.st_mode) and state.st_mtime_ns > _LONG_AGO:
+                        return True
+    return False
 
 
 def python_words() -> list[str]:

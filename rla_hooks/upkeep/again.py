@@ -97,7 +97,7 @@ def rerun(
     if venv:
         use_environment(plan, None if venv is True else Path(venv), lambda line: None)
     if seeds is None:
-        found, stop = _run_one(plan.command(plan.restore(into)), None)
+        found, stop = _run_one(plan.command(plan.restore(into), number=0), None)
         if stop is not None:
             raise stop
         if found.run is None:

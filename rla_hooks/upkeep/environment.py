@@ -106,7 +106,7 @@ def make(run: SavedRun, python: str, folder: Path | None, cache: Path | None, te
         _call([uv, "venv", "--allow-existing", "--python", python, str(folder)])
         _call([uv, "pip", "install", "--python", str(made), "--no-deps", "--requirement", str(wanted)])
     else:
-        has_pip = subprocess.run([python, "-m", "pip", "--version"], capture_output=True).returncode == 0
+        has_pip = subprocess.run([python, "-c", "import pip"], capture_output=True).returncode == 0
         _call([python, "-m", "venv", *(["--without-pip"] if has_pip else []), str(folder)])  # which takes seconds
         pip = [python, "-m", "pip", "--python", str(made)] if has_pip else [str(made), "-m", "pip"]
         options = ["--no-deps", "--disable-pip-version-check", "--quiet", "--requirement", str(wanted)]

@@ -14,7 +14,7 @@ from rla_hooks.former_parameters import FormerParameters
 from rla_hooks.parameter_forms import SECRET, TEXT
 from rla_hooks.texts import beginnings, shown
 
-SEED_NAMES = ("seed", "random_seed", "rng_seed", "random_state", "seed_value", "manual_seed", "np_seed", "torch_seed")
+SEED_NAMES = ("seed", "random_seed", "rng_seed", "random_state", "seed_value", "manual_seed", "seed_id")
 _MOST_SEEDS = 10_000
 _LONGEST = 80  # characters of a value in a message
 _NOTHING = ("null", "~", "None", "none")

@@ -60,8 +60,10 @@ class RerunPlan:
             raise ConfigError(f"the folder in which {name_of(run)} is to run, {shell_path(place)}, is not there.")
         self._command = KeptCommand(run, folder=place)
         given = dict(values or {})
-        self.secrets = self._filled(given)
+        masked = self._command.words.copy()
+        self.secrets = self._filled(given)  #: the names of those that were masked in the command, and are filled in
         self.kept, self._program = self._kept_program()
+        self._masked = restoring.program_of(masked)
         self.values = self._noted(lambda: self.check(given, are_texts)) or {}
         self.python = self._interpreter(python)
         self._problems += self._launched()
@@ -198,14 +200,17 @@ class RerunPlan:
             ) from None
 
     def command(
-        self, restored: Restored | None, more: Mapping[str, Any] | None = None, number: int | None = 0
+        self, restored: Restored | None, more: Mapping[str, Any] | None = None, number: int | None = None
     ) -> KeptCommand:
         """Return the command that runs the program on restored code; without that, the command that will do so then.
 
-        more: further new values. number: of one of several commands; None for one that somebody may run several times.
+        more: further new values. number: of one of several commands that run now; None for one that is shown, in which
+        secrets stay masked, and which somebody may run several times.
         """
         found, values = copy.copy(self._command), {**self.values, **(more or {})}
         program = self._program._replace(interpreter=[self.python, *self._program.interpreter[1:]])
+        if number is None and self._masked is not None:
+            program = program._replace(arguments=self._masked.arguments)
         variables = {RUN: os.path.abspath(self.run.log_dir)}
         if values:
             variables[VALUES] = json.dumps(values)
