@@ -178,7 +178,7 @@ class RerunPlan:
         """Return what is not as it was: Python, packages, git's commit, data, code that cannot be restored."""
         then, now = environment.recorded(self.run), environment.of_interpreter(self.python)
         return [
-            *run_differences.of_environment(then, now),
+            *run_differences.of_environment(then, now, run_differences.imported_by(self.kept)),
             *run_differences.of_data(self.run, self.kept),
             *run_differences.of_code(self.kept),
         ]

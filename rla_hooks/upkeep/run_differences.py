@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +18,16 @@ from rla_hooks.snapshot.sources import MASKED
 from rla_hooks.upkeep.environment import Environment
 
 _HASH = re.compile(r"^[ \t-]*(?:md5|etag|checksum|hash):[ \t]*([\w.-]{6,80})[ \t]*$", re.MULTILINE)
-_MAX_NOTE = 1 << 20  # bytes of a file of DVC
+_IMPORT = re.compile(r"^[ \t]*(?:import|from)[ \t]+(\w+)", re.MULTILINE)
+_PACKAGE_OF = {  # of modules that have another name than their package
+    "yaml": "pyyaml",
+    "sklearn": "scikit-learn",
+    "skimage": "scikit-image",
+    "cv2": "opencv-python",
+    "PIL": "pillow",
+}
+_MAX_FILE = 1 << 20  # bytes of a file that is looked into
+_MAX_FILES = 2000
 _SHORT = 12  # characters of a commit
 
 
@@ -36,16 +46,28 @@ class Difference(NamedTuple):
         return f"{name} was {self.then or 'not there'}, and is {self.now or 'not there'}"
 
 
-def of_environment(then: Environment, now: Environment) -> Iterator[Difference]:
-    """Compare Python and packages. Packages that were not there then are no difference."""
+def of_environment(then: Environment, now: Environment, imported: Collection[str] = ()) -> Iterator[Difference]:
+    """Compare Python and packages. Packages that were not there then are no difference.
+
+    imported: the packages that come first, since the code imports them.
+    """
     name = then.implementation if then.implementation == now.implementation else None
     if (then.version, then.implementation or now.implementation) != (now.version, now.implementation):
         words = [each.version if name else f"{each.implementation or 'Python'} {each.version}" for each in (then, now)]
         yield Difference("python", "Python", *words)
     installed = now.packages or {}
-    for package, version in (then.packages or {}).items():
+    for package, version in sorted((then.packages or {}).items(), key=lambda each: each[0] not in imported):
         if installed.get(package) != version and package != "pip":  # no program imports it
             yield Difference("package", package, version, installed.get(package))
+
+
+def imported_by(kept: KeptCode) -> set[str]:
+    """Return the packages that the code seems to import, by their usual names."""
+    found: set[str] = set()
+    for name in islice((each for each in kept.files() if each.endswith(".py")), _MAX_FILES):
+        with suppress(OSError, ValueError):
+            found |= {*_IMPORT.findall(read_bytes(kept.code_dir / name, _MAX_FILE).decode("utf-8", "replace"))}
+    return {_PACKAGE_OF.get(module, module.replace("_", "-").lower()) for module in found}
 
 
 def of_data(run: SavedRun, kept: KeptCode) -> Iterator[Difference]:
@@ -76,7 +98,7 @@ def of_code(kept: KeptCode) -> Iterator[Difference]:
 
 def _hash(path: Path) -> str:
     with suppress(OSError, ValueError):
-        found = _HASH.findall(read_bytes(path, _MAX_NOTE).decode("utf-8", "replace"))
+        found = _HASH.findall(read_bytes(path, _MAX_FILE).decode("utf-8", "replace"))
         if len(found) == 1:
             return str(found[0])
     return "another version"
