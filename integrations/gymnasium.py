@@ -106,12 +106,38 @@ class TrackEpisodes(Recorded, gymnasium.Wrapper, gymnasium.utils.RecordConstruct
             if self._rla_shared is not before:
                 if before is not None:
                     before.members.discard(self)
-                self._rla_shared.members.add(self)
-                self._rla_number = self._rla_shared.take_numbers(1)
+                self._rla_begin()
             if tracker.begin_film(0, self._rla_number, self.metadata):
                 tracker.add_frame(0, self._rla_render)
         self._rla_began = time.perf_counter()
         return result
+
+    def _rla_begin(self) -> None:
+        """Count together with the other environments of the run."""
+        self._rla_shared.members.add(self)
+        self._rla_number = self._rla_shared.take_numbers(1)
+
+    def _rla_join(self) -> None:
+        super()._rla_join()
+        if self._rla_shared is not None:
+            self._rla_begin()
+
+    def _rla_episodes(self) -> dict[str, Any]:
+        shared = self._rla_shared
+        return {
+            "return": self._rla_return,
+            "length": self._rla_length,
+            "seconds": time.perf_counter() - self._rla_began,
+            "numbers": None if shared is None else shared.number(self._rla_number),
+        }
+
+    def _rla_take_episodes(self, state: dict[str, Any]) -> None:
+        self._rla_return, self._rla_length = state["return"], state["length"]
+        self._rla_began = time.perf_counter() - state["seconds"]
+
+    def _rla_take_numbers(self, numbers: Any, first: int | None) -> None:
+        if numbers is not None and first is not None:
+            self._rla_number = numbers - first
 
     def step(self, action: Any) -> Any:
         _, reward, terminated, truncated, info = result = self.env.step(action)

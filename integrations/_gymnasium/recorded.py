@@ -34,6 +34,40 @@ class Recorded:
         """
         return 0 if self._rla_shared is None else int(self._rla_shared.steps)
 
+    def _rla_get_state(self) -> dict[str, Any]:
+        """What a whole state of the training keeps: the episodes that have begun, and how many steps were made."""
+        shared = self._rla_shared
+        counts = None if shared is None else (shared.steps, shared.number(shared.episodes))
+        return {"counts": counts, "waiting": self._rla_tracker.waiting, **self._rla_episodes()}
+
+    def _rla_set_state(self, state: dict[str, Any]) -> None:
+        """Go on with the episodes of a state that was loaded. Their films, which would begin amid them, are dropped."""
+        self._rla_tracker.drop_films()
+        if self._rla_shared is None:
+            self._rla_join()
+        self._rla_tracker.waiting = [tuple(each) for each in state["waiting"]]
+        shared, first = self._rla_shared, None
+        self._rla_take_episodes(state)
+        if shared is not None and state["counts"] is not None:
+            steps, episodes = state["counts"]
+            shared.go_on(steps, episodes)
+            first = episodes - shared.episodes
+        self._rla_take_numbers(state["numbers"], first)
+
+    def _rla_join(self) -> None:
+        """Take part in the run that is open."""
+        self._rla_shared = self._rla_tracker.join()
+
+    def _rla_episodes(self) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def _rla_take_episodes(self, state: dict[str, Any]) -> None:
+        raise NotImplementedError
+
+    def _rla_take_numbers(self, numbers: Any, first: int | None) -> None:
+        """Take the numbers in the run of the present episodes; first: that of the first one of this process."""
+        raise NotImplementedError
+
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_rla_shared": None, "_rla_films": None}
 

@@ -53,6 +53,10 @@ class Shared:
         """Those of this process. A single environment counts by itself, which costs less at each step."""
         return self.made + sum(max(int(member._rla_length), 0) for member in self.members)
 
+    def go_on(self, steps: int, episodes: int) -> None:
+        """Count on from a whole state that was loaded: so many steps had been made, and episodes begun."""
+        self._resumed, self._former = None, (steps - self.steps_here, episodes - self.episodes)
+
     def number(self, taken: int) -> int:
         """Return the number in the run of an episode that has taken this one."""
         return self.former[1] + taken

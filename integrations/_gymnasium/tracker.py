@@ -181,6 +181,15 @@ class Tracker:
         if self._count_waiting >= every:
             self._mean_row()
 
+    @property
+    def waiting(self) -> list[Any]:
+        """The episodes that have no row yet, since a row is the mean of several."""
+        return list(self._waiting)
+
+    @waiting.setter
+    def waiting(self, episodes: list[Any]) -> None:
+        self._waiting, self._count_waiting = episodes, sum(len(each[0]) for each in episodes)
+
     def _mean_row(self) -> None:
         """Log a row with the means of the episodes that have none yet."""
         if not self._waiting or self.run is None:
@@ -236,10 +245,14 @@ class Tracker:
 
     def _no_more_films(self, error: Exception) -> None:
         self.trouble("no more videos are recorded", error)
+        self.drop_films()
+        self.videos.words = ()
+
+    def drop_films(self) -> None:
+        """Forget the films of the present episodes."""
         for film, _, _ in self.films.values():
             film.drop()
         self.films.clear()
-        self.videos.words = ()
 
     def finish(self) -> None:
         """The environment is closed, or its run ends: log and save what is left."""

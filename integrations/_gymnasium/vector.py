@@ -87,6 +87,26 @@ class TrackVectorEpisodes(Recorded, gymnasium.vector.VectorWrapper):
             self._rla_begin(over)
         return result
 
+    def _rla_episodes(self) -> dict[str, Any]:
+        shared = self._rla_shared
+        return {
+            "now": self._rla_now,
+            "over": self._rla_over,
+            "returns": self._rla_returns,
+            "begins": self._rla_begins,
+            "seconds": time.perf_counter() - self._rla_began,
+            "numbers": None if shared is None else shared.number(self._rla_numbers),
+        }
+
+    def _rla_take_episodes(self, state: dict[str, Any]) -> None:
+        self._rla_now, self._rla_over = state["now"], state["over"]
+        self._rla_returns[:], self._rla_begins[:] = state["returns"], state["begins"]
+        self._rla_began = time.perf_counter() - state["seconds"]
+
+    def _rla_take_numbers(self, numbers: Any, first: int | None) -> None:
+        if numbers is not None and first is not None:
+            self._rla_numbers[:] = numbers - first
+
     def _rla_after_step(self, over: Any, infos: Any) -> None:
         """Film the step, and note the episodes that are over."""
         if self._rla_films:

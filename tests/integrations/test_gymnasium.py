@@ -539,6 +539,43 @@ def test_a_checkpoint_that_is_loaded_after_the_first_reset(gym, here, only_run):
     assert names(run) == kept, "no later return was higher than that of the first episode"
 
 
+@pytest.mark.parametrize("kind", ["single", "vector", "means"])
+def test_a_whole_state_amid_episodes(gym, here, runs, kind):
+    """A run that goes on from it has the rows of one that was never interrupted: returns, lengths, numbers, steps."""
+    import gymnasium
+
+    def make():
+        if kind == "single":
+            return gym.track(gymnasium.make("CartPole-v1", max_episode_steps=15))
+        envs = [lambda: gymnasium.make("CartPole-v1", max_episode_steps=15)] * 3
+        return gym.track(gymnasium.vector.SyncVectorEnv(envs), row_every=3 if kind == "means" else 1)
+
+    def train(stop_at=None):
+        env = make()
+        state = rla.load_state(env=env)
+        if state is None:
+            env.reset(seed=1), env.action_space.seed(2)
+        else:
+            assert state.missing == []
+        for step in range(state.step + 1 if state else 0, 70):
+            _, _, terminated, truncated, _ = env.step(env.action_space.sample())
+            if kind == "single" and (terminated or truncated):
+                env.reset()
+            if step == 31:
+                rla.save_state(step, env=env)
+            if step == stop_at:
+                raise KeyboardInterrupt
+
+    with rla.run(**RUN):
+        train()
+    with pytest.raises(KeyboardInterrupt), rla.run(**RUN) as run:
+        train(stop_at=50)
+    with rla.run(**RUN, resume=run.name):
+        train()
+    whole, resumed = (run.metrics().drop(columns=["timestamp", "episode/time"]) for run in runs())
+    assert len(whole) > 3 and resumed.equals(whole)
+
+
 # --- videos -----------------------------------------------------------------------------------------------------------
 
 

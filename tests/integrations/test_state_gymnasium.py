@@ -67,7 +67,10 @@ def continues(through_files):
 
 
 def _continues(through_files, make, before, after, is_vector=False):
-    """Whether a new environment that gets the state goes on as the first one does. Returns what is missing, too."""
+    """Whether new environments that get the state go on as the first one does: with and without a reset before.
+
+    Returns what is missing, too.
+    """
     first = make()
     first.reset(seed=3)
     first.action_space.seed(5)
@@ -75,14 +78,17 @@ def _continues(through_files, make, before, after, is_vector=False):
     captured = objects.capture(first, "env")
     tree = through_files(captured.tree)
     expected = steps(first, after, is_vector)
-    second = make()
-    second.reset(seed=9)
-    steps(second, 2, is_vector)
-    problems = objects.restore(second, tree, "env")
-    assert problems == []
-    found = steps(second, after, is_vector)
-    first.close(), second.close()
-    return SimpleNamespace(equal=same(expected, found), missing=captured.missing, tree=tree, steps=expected)
+    first.close()
+    equal = True
+    for is_new in (True, False):
+        other = make()
+        if not is_new:
+            other.reset(seed=9)
+            steps(other, 2, is_vector)
+        assert objects.restore(other, tree, "env") == []
+        equal = equal and same(expected, steps(other, after, is_vector))
+        other.close()
+    return SimpleNamespace(equal=equal, missing=captured.missing, tree=tree, steps=expected)
 
 
 CLASSIC = "CartPole-v1 Acrobot-v1 MountainCar-v0 MountainCarContinuous-v0 Pendulum-v1".split()

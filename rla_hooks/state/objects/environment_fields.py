@@ -57,6 +57,9 @@ WRAPPERS: dict[str, tuple[str, ...]] = {
     "stable_baselines3.VecVideoRecorder": ("step_id",),
 }
 
+#: What a restored one has whatever it had. This checker of Gymnasium compares the first steps with the reset before.
+ALWAYS: dict[str, dict[str, Any]] = {"gymnasium.PassiveEnvChecker": {"checked_data_reuse": True}}
+
 #: Packages whose other wrappers are known to have no fields.
 KNOWN_PACKAGES = ("gymnasium", "stable_baselines3", "sb3_contrib")
 

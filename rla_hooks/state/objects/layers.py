@@ -9,7 +9,7 @@ from rla_hooks.errors import CheckpointError
 from rla_hooks.state.objects import environment_fields, stored
 from rla_hooks.state.objects.attributes import is_no_state
 from rla_hooks.state.objects.engines import engine_of
-from rla_hooks.state.objects.environment_fields import ENVIRONMENTS, KNOWN_PACKAGES, WRAPPERS, name_of
+from rla_hooks.state.objects.environment_fields import ALWAYS, ENVIRONMENTS, KNOWN_PACKAGES, WRAPPERS, name_of
 from rla_hooks.state.objects.methods import has_methods
 from rla_hooks.state.objects.walk import Walk
 from rla_hooks.texts import text_of
@@ -33,8 +33,8 @@ def layers_of(env: Any) -> list[Any]:
 def capture(layer: Any, at: str, walk: Walk) -> dict[str, Any]:
     """Return the state of one layer, without those below it. Says in ``walk.missing`` what is left out of it."""
     tree: dict[str, Any] = {"class": name_of(type(layer)), "random": _random_of(layer, at, walk)}
-    if has_methods(layer, "get_state", "set_state"):
-        tree["own"] = walk.capture(layer.get_state(), at)
+    if methods := _own_methods(layer):
+        tree["own"] = walk.capture(methods[0](), at)
         return tree
     is_wrapper = _inner(layer) is not None
     engine = None if is_wrapper else engine_of(layer)
@@ -43,6 +43,7 @@ def capture(layer: Any, at: str, walk: Walk) -> dict[str, Any]:
     known = environment_fields.find(layer, WRAPPERS if is_wrapper else ENVIRONMENTS)
     names = known[1] if known else ()
     tree["fields"] = {name: walk.capture(vars(layer)[name], f"{at}.{name}") for name in names if name in vars(layer)}
+    tree["fields"].update(ALWAYS.get(known[0], {}) if known else {})
     if engine is not None:
         tree["fields"].update(_data_of(layer, at, walk))
     elif problem := _left_out(layer, is_wrapper, known):
@@ -58,7 +59,7 @@ def check(layer: Any, tree: dict[str, Any], at: str, walk: Walk) -> None:
     if tree["random"]["np_random"] is not None:
         walk.check(_stream_of(layer), tree["random"]["np_random"], f"{at}.np_random")
     if "own" in tree:
-        if not has_methods(layer, "get_state", "set_state"):
+        if not _own_methods(layer):
             walk.problems.append(f"{at} has no get_state and set_state, which it had when the state was saved")
         return
     if "engine" in tree:
@@ -93,19 +94,30 @@ def put_own(layers: list[Any], trees: list[dict[str, Any]], walk: Walk) -> None:
     """
     before: list[tuple[Any, Any]] = []
     for layer, tree in zip(layers, trees):
-        if "own" not in tree:
+        methods = _own_methods(layer)
+        if "own" not in tree or methods is None:
             continue
-        before.append((layer, layer.get_state()))
+        get_state, set_state = methods
+        with contextlib.suppress(Exception):  # one that was never reset may have no state yet
+            before.append((set_state, get_state()))
         try:
-            layer.set_state(walk.put(None, tree["own"]))
+            set_state(walk.put(None, tree["own"]))
         except Exception as error:
-            for each, state in reversed(before):
+            for put_back, state in reversed(before):
                 with contextlib.suppress(Exception):  # what refuses the new state may refuse the old one, too
-                    each.set_state(state)
+                    put_back(state)
             raise CheckpointError(
                 f"{type(layer).__name__}.set_state() refuses the state ({type(error).__name__}: {text_of(error)}). "
                 "Make the environment as it was when the state was saved"
             ) from error
+
+
+def _own_methods(layer: Any) -> tuple[Any, Any] | None:
+    """The methods of a layer that return and take its state: of a user's class, or of the wrappers of rla_hooks."""
+    for get, put in (("get_state", "set_state"), ("_rla_get_state", "_rla_set_state")):
+        if has_methods(layer, get, put):
+            return getattr(layer, get), getattr(layer, put)
+    return None
 
 
 def _inner(layer: Any) -> Any:

@@ -21,12 +21,19 @@ class Methods(Kind):
         return {TAG: self.tag, "class": type(value).__name__, "state": walk.capture(state, at)}
 
     def check(self, value: Any, tree: Any, at: str, walk: Walk) -> None:
-        walk.check(getattr(value, self._get)(), tree["state"], at)
+        walk.check(self._state_of(value), tree["state"], at)
 
     def put(self, value: Any, tree: Any, walk: Walk) -> Any:
         """Put the tree into what the object says its state is, and give it that: arrays that it lends are filled."""
-        getattr(value, self._put)(walk.put(getattr(value, self._get)(), tree["state"]))
+        getattr(value, self._put)(walk.put(self._state_of(value), tree["state"]))
         return value
+
+    def _state_of(self, value: Any) -> Any:
+        """The state of an object; None for one that was not used yet, and has none."""
+        try:
+            return getattr(value, self._get)()
+        except Exception:
+            return None
 
 
 def has_methods(value: Any, *names: str) -> bool:
