@@ -10,6 +10,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import rla_hooks as rla
@@ -157,6 +158,24 @@ def test_checkpoints(root):
     assert found["checkpoint-20.pkl"].repair == "it is listed in manifest.json"
     assert [found[name].is_damage for name in ("mine-20.pkl", "checkpoint-30.pkl")] == [False, False]
     assert len(found) == 5
+
+
+def test_states(tmp_path):
+    """The folder of a state has a checksum, and its parts have; what two states share is read once."""
+    with rla.run(log_root=tmp_path, task="demo", writers=[], backup="none") as run:
+        values = np.arange(3_000_000.0)
+        for step in range(2):
+            rla.save_state(step, buffers={"replay": values})
+    report = verify(run)
+    assert report == [] and report.bytes < 2 * values.nbytes
+    [part] = run.checkpoint_dir.glob("state-1/buffers/replay/*.001.npy")
+    flip(part)
+    found = verify(run)
+    assert [Path(each.file).name for each in found] == ["state-0", "state-1"]
+    assert all(": buffers/replay/array.001.npy (checkpoint" in each.problem for each in found)
+    part.unlink()
+    [_, each] = verify(run)
+    assert " bytes instead of " in each.problem and "array.001.npy" in each.problem
 
 
 def test_a_manifest_that_contradicts_the_name_of_a_file(root):

@@ -24,6 +24,7 @@ _LENGTH, _CHECKSUM = struct.Struct("<Q"), struct.Struct("<I")
 _HEAD, _FRAME = 12, 16  # bytes before the data of a record, and around it
 _LARGE = 16 << 20  # bytes; the checksum of a larger record is computed in pieces
 _SEARCHED = 64 << 20  # bytes behind a damaged head in which the next record is looked for
+_FEW, _MANY = 8, 1 << 16  # records of one size whose heads are looked at together
 _SMALLEST = 18  # bytes that can be blanked
 _ZEROS = bytes(4)  # the upper half of a length
 _NOTHING = bytes(4096)
@@ -130,7 +131,7 @@ def _good_records(file: BinaryIO, at: int, size: int) -> tuple[int, int, Region 
 def _ends_of(data: bytes) -> tuple[list[int], bool]:
     """Return 0 and where each record ends that is whole in the data; and whether there is a good head behind them."""
     begin, available, known = 0, len(data), dict[bytes, int]()
-    ends = [0]
+    ends, before, many = [0], b"", 1
     while begin + _FRAME <= available:
         head = data[begin : begin + _HEAD]
         size = known.get(head)
@@ -139,11 +140,21 @@ def _ends_of(data: bytes) -> tuple[list[int], bool]:
             if head != frame_head(length):
                 return ends, False
             size = known[head] = length + _FRAME
-        begin += size
-        if begin > available:
+        if begin + size > available:
             break
-        ends.append(begin)
+        many = min(2 * many, _MANY) if head == before else 1
+        count = _equal_heads(data, begin, size, many) if many > _FEW else 1
+        ends += range(begin + size, begin + count * size + 1, size)
+        begin, before = begin + count * size, head
     return ends, True
+
+
+def _equal_heads(data: bytes, begin: int, size: int, many: int) -> int:
+    """Return how many records of this size, of so many, follow each other: rows of the same columns do."""
+    many = min(many, (len(data) - begin) // size)
+    rows = numpy.frombuffer(data, numpy.uint8, many * size, begin).reshape(many, size)
+    other = (rows[:, :_HEAD] != rows[0, :_HEAD]).any(axis=1)
+    return int(other.argmax()) if other.any() else many
 
 
 def _good_data(data: bytes, ends: Sequence[int]) -> int:

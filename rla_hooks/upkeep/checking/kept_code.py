@@ -39,16 +39,15 @@ class KeptCode:
     def check(self, folder: Path, run_json: Mapping[str, Any], is_live: bool) -> Iterator[Found]:
         """Yield what is wrong with the code of a run."""
         count = 0
+        notes = f"{folder}{os.sep}{NOTES}{os.sep}"
         for entry in files_below(folder):
+            count += not entry.path.startswith(notes)
+            name = self._names.get(entry.inode())
             try:
-                status = entry.stat(follow_symlinks=False)
-            except OSError:
-                continue
-            inside = os.path.relpath(entry.path, folder).replace(os.sep, "/")
-            count += not inside.startswith(f"{NOTES}/")
-            name = self._names.get(status.st_ino) if status.st_nlink > 1 else None
-            if name is not None and not self._is_whole(name):
-                yield Found(Path(entry.path), f"{_DAMAGED}; so have all runs that share it")
+                if name is not None and not self._is_whole(name):
+                    yield Found(Path(entry.path), f"{_DAMAGED}; so have all runs that share it")
+            except OSError as error:
+                yield unreadable(Path(entry.path), error)
         noted = run_json.get("code")
         files = noted.get("files") if isinstance(noted, Mapping) else None
         if type(files) is int and count < files and not is_live:

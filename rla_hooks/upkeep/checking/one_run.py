@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from rla_hooks import rowfiles
+from rla_hooks.checkpoints.entry import Entry as Saved
 from rla_hooks.cutting import journal
 from rla_hooks.layout import RunPaths
 from rla_hooks.query.entry import Entry, read_entry
@@ -19,7 +20,7 @@ from rla_hooks.upkeep.checking.images import check_images
 from rla_hooks.upkeep.checking.kept_code import KeptCode
 from rla_hooks.upkeep.checking.opening import Disk, files_below
 from rla_hooks.upkeep.checking.records import check_counts, check_cuts, check_records, left_over
-from rla_hooks.upkeep.checking.saved import SavedFiles, entries_of
+from rla_hooks.upkeep.checking.saved import Listed, SavedFiles
 from rla_hooks.upkeep.checking.tables import Table, check_table
 from rla_hooks.upkeep.run_parts import why_running
 
@@ -39,8 +40,12 @@ class Checks:
         entry = read_entry(paths)  # what the index has of it may be older
         run = SavedRun(paths, entry)
         is_live = why_running(run) is not None
-        for each in self._of_run(run, entry, is_live):
-            yield each._replace(mend=None) if is_live else each
+        try:
+            for each in self._of_run(run, entry, is_live):
+                yield each._replace(mend=None) if is_live else each
+        except OSError as error:  # of a folder that went meanwhile, or may not be read
+            place = Path(error.filename) if isinstance(error.filename, str) else paths.log_dir
+            yield Found(place, f"cannot be checked: {error.strerror or error}")
 
     def _of_run(self, run: SavedRun, entry: Entry, is_live: bool) -> Iterator[Found]:
         paths = run.paths
@@ -49,11 +54,12 @@ class Checks:
         for table in tables.values():
             yield from table.found
         yield from check_counts(paths, entry, {name: each for name, each in tables.items() if rowfiles.is_name(name)})
-        yield from self._events(run, is_live)
+        saved = Listed(run.checkpoint_dir)
+        yield from self._events(run, saved.entries, is_live)
         yield from check_cuts(paths, is_live)
         yield from self._cut_files(paths)
-        yield from self.saved.check(run.checkpoint_dir, is_live)
-        yield from left_over(run.checkpoint_dir)
+        yield from self.saved.check(saved, is_live)
+        yield from left_over(saved.folder)
         yield from self.code.check(run.code_dir, run.run_json, is_live)
         yield from check_images(run.results_dir, self.disk, is_live)
 
@@ -61,16 +67,17 @@ class Checks:
         files = [*rowfiles.files(paths.log_dir), *rowfiles.files(paths.log_dir, rowfiles.SYSTEM)]
         return {path.name: check_table(path, self.disk, is_live) for path in files}
 
-    def _events(self, run: SavedRun, is_live: bool) -> Iterator[Found]:
+    def _events(self, run: SavedRun, entries: Iterable[Saved], is_live: bool) -> Iterator[Found]:
         noted: dict[str, int] = {}
-        for entry in entries_of(run.checkpoint_dir):
+        for entry in entries:
             if entry.cut is None:
                 for name, (_, size) in (entry.written or {}).items():
                     noted[name] = max(size, noted.get(name, 0))
+        log_dir = str(run.log_dir)
         gone = {path for each in _journals(run.paths) for path in each["files"]}
         for file in files_below(run.paths.tensorboard_dir):
             if "tfevents" in file.name:
-                name = os.path.relpath(file.path, run.log_dir).replace(os.sep, "/")
+                name = file.path[len(log_dir) + 1 :].replace(os.sep, "/")
                 size = 0 if name in gone else noted.get(name, 0)
                 yield from check_events(Path(file.path), self.disk, is_live, size)
 

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from rla_hooks import plaindata
+from rla_hooks.checkpoints import staging
 from rla_hooks.checkpoints.checksum import measure
 from rla_hooks.checkpoints.entry import DEFAULT_NAME, Entry, entry_of
 from rla_hooks.checkpoints.manifest import FILE, FORMAT, MISSING, Manifest, manifest_bytes
 from rla_hooks.filenames import portable
 from rla_hooks.patterns import pattern
-from rla_hooks.smallfiles import LIMIT, parse_object, read_bytes
-from rla_hooks.texts import printable, shown
+from rla_hooks.smallfiles import LIMIT, parse_object, read_bytes, read_json
+from rla_hooks.state.checksums import Digest, of_folder
+from rla_hooks.state.writing import FILE as STATE
+from rla_hooks.texts import listed, printable, shown
 from rla_hooks.upkeep.checking.found import Found, Mend
 from rla_hooks.upkeep.checking.opening import Disk, mark_at, unreadable
 
@@ -27,6 +31,7 @@ _NAME = pattern(r"(.+)-([0-9]{1,18})(?:\.[0-9]{1,9})?\.(pt|pkl|keras|keras\.pkl|
 _ZIPS = "pt", "keras"
 _WRITER = "rla verify"  # noted for files that are listed here, so that no saver deletes them
 _MAX_FILES = 100_000
+_MAX_NAMED = 5
 _MAX_KNOWN = 100_000
 
 
@@ -35,12 +40,11 @@ class SavedFiles:
 
     def __init__(self, disk: Disk):
         self._disk = disk
-        self._known: dict[Any, str | None] = {}
+        self._known: dict[Any, str | None] = {}  # of entries what is wrong, and of parts of folders their CRC-32C
 
-    def check(self, folder: Path, is_live: bool) -> Iterator[Found]:
-        """Yield what is wrong with the checkpoints in the folder of a run."""
-        manifest = Manifest(folder)
-        content = _Content(manifest.path)
+    def check(self, content: Listed, is_live: bool) -> Iterator[Found]:
+        """Yield what is wrong with the checkpoints of a run."""
+        folder, manifest = content.folder, Manifest(content.folder)
         yield from content.found(is_live)
         for entry in content.entries:
             problem = self._trouble(manifest, entry) or _contradiction(entry)
@@ -57,21 +61,47 @@ class SavedFiles:
 
     def _trouble(self, manifest: Manifest, entry: Entry) -> str | None:
         path = manifest.folder / entry.file
-        key = None
-        with suppress(OSError):
+        try:
             status = os.stat(path)
-            self._disk.count(1, entry.size)
-            key = status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, entry.size, entry.crc32c
-            if os.path.isdir(path):
-                key = None
-        if key in self._known and key is not None:
-            return self._known[key]
-        problem = manifest.trouble(entry)
-        if key is not None and len(self._known) < _MAX_KNOWN:
-            self._known[key] = problem
-        return problem
+        except OSError:
+            return manifest.trouble(entry)
+        if stat.S_ISDIR(status.st_mode):
+            return self._trouble_of_folder(manifest, entry)
+        key = *_key(status), entry.size, entry.crc32c
+        if key not in self._known:
+            self._disk.count(1, status.st_size)
+            self._remember(key, manifest.trouble(entry))
+        return self._known[key]
 
-    def _unlisted(self, folder: Path, content: _Content) -> Iterator[Found]:
+    def _trouble_of_folder(self, manifest: Manifest, entry: Entry) -> str | None:
+        """Compare a folder: a part that several states share, such as of a replay buffer, is read once."""
+        path = manifest.folder / entry.file
+        digests = []
+        try:
+            for file in staging.files_of(path):
+                status = os.stat(file)
+                key = _key(status)
+                if key not in self._known:
+                    self._disk.count(1, status.st_size)
+                    self._remember(key, measure(file)[1])
+                part = Digest(status.st_size, int(self._known[key] or "0", 16))
+                digests.append((file.relative_to(path).as_posix(), part))
+        except (OSError, RecursionError):
+            return manifest.trouble(entry)
+        size, crc = of_folder(digests)
+        if size != entry.size:
+            return f"has {size} bytes instead of the {entry.size} that were written{_other_parts(path, digests)}"
+        if crc != entry.crc32c:
+            changed = f"has changed since it was written (crc32c {crc}, not {entry.crc32c})"
+            return f"{changed}{_other_parts(path, digests)}"
+        return None
+
+    def _remember(self, key: Any, known: str | None) -> None:
+        if len(self._known) >= _MAX_KNOWN:
+            self._known.clear()
+        self._known[key] = known
+
+    def _unlisted(self, folder: Path, content: Listed) -> Iterator[Found]:
         """Yield the files that a saver may have written, and that are in no manifest."""
         listed = {entry.file.partition("/")[0] for entry in content.entries}
         names = {portable(entry.name) for entry in content.entries} | {DEFAULT_NAME}
@@ -104,6 +134,24 @@ class SavedFiles:
             return None
 
 
+def _other_parts(folder: Path, digests: Iterable[tuple[str, Digest]]) -> str:
+    """Say which parts of a state are not what its state.json tells, where it does."""
+    try:
+        noted = read_json(folder / STATE).get("files")
+    except (OSError, ValueError):
+        return ""
+    if not isinstance(noted, dict):
+        return ""
+    found = {name: [digest.size, digest.crc32c] for name, digest in digests}
+    other = [name for name, part in noted.items() if isinstance(part, list) and found.get(name) != part[:2]]
+    return f": {listed([*map(printable, other)], _MAX_NAMED)}" if other else ""
+
+
+def _key(status: os.stat_result) -> tuple[int, ...]:
+    """Return what is another one for other files, and for files that somebody has written to."""
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
 def _contradiction(entry: Entry) -> str | None:
     """Return how an entry differs from what the name of its file says, which the saver has made of it."""
     match = _NAME.fullmatch(entry.file) if entry.own else None
@@ -114,7 +162,7 @@ def _contradiction(entry: Entry) -> str | None:
 
 def _is_listed(manifest: Manifest, entry: Entry) -> bool:
     """Whether a run that goes on has the entry still: its saver keeps the newest only."""
-    return entry in _Content(manifest.path).entries
+    return entry in Listed(manifest.folder).entries
 
 
 def _is_whole_zip(file: BinaryIO) -> bool:
@@ -137,11 +185,11 @@ def _is_whole_pickle(file: BinaryIO) -> bool:
         return False
 
 
-class _Content:
-    """What a manifest says, and what it is to say. gone: entries whose files are gone; new: files that it lacks."""
+class Listed:
+    """What the manifest in a folder lists, and is to list. gone: entries whose files are gone; new: files it lacks."""
 
-    def __init__(self, path: Path):
-        self.path = path
+    def __init__(self, folder: Path):
+        self.folder, self.path = folder, folder / FILE
         self.entries: list[Entry] = []
         self.gone: list[Entry] = []
         self.new: list[Entry] = []
@@ -149,8 +197,8 @@ class _Content:
         self._data, self._mark, self._is_newer = b"", b"", False
         self._error: OSError | None = None
         try:
-            self._mark = mark_at(path)
-            self._data = read_bytes(path)
+            self._mark = mark_at(self.path)
+            self._data = read_bytes(self.path)
             self._read()
         except (FileNotFoundError, NotADirectoryError):
             pass
@@ -204,8 +252,3 @@ class _Content:
     def _write(self, old: BinaryIO, new: BinaryIO) -> None:
         entries = [entry for entry in self.entries if entry not in self.gone] + self.new
         new.write(manifest_bytes(sorted(entries, key=lambda entry: entry.time) if self.new else entries))
-
-
-def entries_of(folder: Path) -> list[Entry]:
-    """Return the entries of a manifest that can be read, without a warning for the others."""
-    return _Content(folder / FILE).entries
