@@ -25,11 +25,18 @@ _HINTS = {TRASH: "rla trash empty", ORPHANS: "rla gc --orphans", UNUSED_CODE: "r
 
 
 class Line(NamedTuple):
-    """One line of a table; size: None for parts of which only the room on the disk is known."""
+    """One line of a table: of a run, of something else that has a name, or of something of a run."""
 
-    name: str
     size: Size
-    words: tuple[str, ...] = ()  # columns before the name
+    run: SavedRun | None = None
+    name: str = ""
+
+    @property
+    def words(self) -> list[str]:
+        """The columns behind the sizes. They are made only for the lines that are printed."""
+        if self.run is None:
+            return [self.name]
+        return [self.run.id, self.run.task, self.name or _parameters(self.run)]
 
 
 class Listing:
@@ -75,52 +82,45 @@ class Listing:
         if usage.temporary.files:
             rest[_TEMPORARY] = usage.temporary
         return {
-            "tree": [Line(name, size) for name, size in {**usage.trees, **rest}.items()],
+            "tree": _named({**usage.trees, **rest}),
             "task": _named(usage.tasks),
             "user": _named(usage.users),
-            "run": [Line(_parameters(each.run), each.size, (each.run.id, each.run.task)) for each in usage.runs],
-            "code": [
-                Line(_parameters(each.run), each.trees[CODE], (each.run.id, each.run.task))
-                for each in usage.runs
-                if each.trees.get(CODE, Size()).files
-            ],
-            "checkpoint": [
-                Line(each.path.name, Size(each.on_disk), (each.run.id, each.run.task))
-                for each in usage.checkpoints
-                if each.run is not None
-            ],
+            "run": [Line(each.size, each.run) for each in usage.runs],
+            "code": [Line(each.trees[CODE], each.run) for each in usage.runs if each.trees.get(CODE, Size()).files],
+            "checkpoint": [Line(Size(each.on_disk), each.run, each.path.name) for each in usage.checkpoints],
         }
 
     def _table(self, name: str, lines: list[Line], limit: int | None) -> None:
         ordered = sorted(lines, key=self._key)
         with_files = name != CHECKPOINT
         heads = ["size", *(["freed", "files"] if with_files else [])]
-        words = ["run", "task"] if lines and lines[0].words else []
+        words = ["run", "task"] if lines and lines[0].run else []
         last = {"run": "parameters", "code": "code of", "checkpoint": "checkpoint"}.get(name, name)
         rows: list[list[Any]] = [[Text(each, "bold") for each in (*heads, *words, last)]]
         for line in ordered[:limit]:
             numbers = [size_text(line.size.on_disk)]
             if with_files:
                 numbers += [size_text(line.size.freed), f"{line.size.files:,}"]
-            rows.append([*numbers, *map(printable, line.words), self._name(line)])
+            *before, word = map(printable, line.words)
+            rows.append([*numbers, *before, Text(word) + self._hint(line)])
         print_table(self._console, rows, right=range(len(heads)), narrow=len(rows[0]) - 1)
         if limit is not None and len(lines) > limit:
             self._console.print(Text(f"... and {len(lines) - limit:,} more: rla du --by {name}", "dim"))
 
-    def _name(self, line: Line) -> Text:
+    def _hint(self, line: Line) -> Text:
+        """What would free the room."""
         is_empty = line.name == TRASH and line.size.files < _OF_AN_ACT
-        hint = None if line.words or is_empty else _HINTS.get(line.name)
-        text = Text(printable(line.name))
-        return text if hint is None else text + Text(f"  {hint}", "dim")
+        hint = None if line.run or is_empty else _HINTS.get(line.name)
+        return Text("" if hint is None else f"  {hint}", "dim")
 
     def _key(self, line: Line) -> Any:
         size = line.size
         numbers = {"size": size.on_disk, "freed": size.freed, "files": size.files}
-        return (line.words, line.name) if self._sort == "name" else -numbers[self._sort]
+        return line.words if self._sort == "name" else -numbers[self._sort]
 
 
 def _named(sizes: Mapping[str, Size]) -> list[Line]:
-    return [Line(name, size) for name, size in sizes.items()]
+    return [Line(size, name=name) for name, size in sizes.items()]
 
 
 def _parameters(run: SavedRun) -> str:

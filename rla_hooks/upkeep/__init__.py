@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from rla_hooks.upkeep.checking.all_runs import Report, verify
     from rla_hooks.upkeep.checking.found import Finding
     from rla_hooks.upkeep.deleting import delete
-    from rla_hooks.upkeep.garbage import Garbage, collect_garbage
+    from rla_hooks.upkeep.garbage import Found, Garbage, collect_garbage
     from rla_hooks.upkeep.moving import move, rename
     from rla_hooks.upkeep.restoring import restore
-    from rla_hooks.upkeep.survey import Usage
+    from rla_hooks.upkeep.survey import PathUsage, RunUsage, Usage
+    from rla_hooks.upkeep.tally import Size
     from rla_hooks.upkeep.trash_folder import Emptied, acts, empty_trash
     from rla_hooks.upkeep.undoing import undo
     from rla_hooks.upkeep.usage import disk_usage
@@ -31,9 +32,13 @@ __all__ = [
     "DoneRun",
     "Emptied",
     "Finding",
+    "Found",
     "Garbage",
+    "PathUsage",
     "Repeat",
     "Report",
+    "RunUsage",
+    "Size",
     "Usage",
     "acts",
     "archive",
@@ -54,9 +59,13 @@ _HOME = {
     "DoneRun": "acting",
     "Emptied": "trash_folder",
     "Finding": "checking.found",
+    "Found": "garbage",
     "Garbage": "garbage",
+    "PathUsage": "survey",
     "Repeat": "again",
     "Report": "checking.all_runs",
+    "RunUsage": "survey",
+    "Size": "tally",
     "Usage": "survey",
     "acts": "trash_folder",
     "archive": "archiving",

@@ -35,6 +35,7 @@ from rla_hooks.upkeep.swaps import renames_of
 Progress = Callable[[int, int], object]  # runs that are done, and all
 WORDS = {DELETE: "deleted", ARCHIVE: "archived", RESTORE: "restored", MOVE: "moved", RENAME: "renamed"}
 WORDS |= {COLLECT: "put into the trash", REPAIR: "repaired"}
+GONE = "is no longer there: it was moved or deleted meanwhile"
 
 
 class DoneRun(NamedTuple):
@@ -125,7 +126,7 @@ def _why_changed(root: Path, item: Item, running: bool) -> str | None:
         return "has a log folder again"
     source = item.parts[0].source
     if not os.path.lexists(root / source):
-        return "is no longer there: it was moved or deleted meanwhile"
+        return GONE
     place = source.removeprefix(f"{ARCHIVED}/")
     if running or (not item.run_json and not place.startswith(f"{LOG}/")):
         return None  # the latter is no run

@@ -20,7 +20,7 @@ from rla_hooks.layout import KINDS, LOG
 from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.query.selection import runs as all_runs
 from rla_hooks.texts import printable, shown
-from rla_hooks.upkeep.acting import Act, carry_out
+from rla_hooks.upkeep.acting import GONE, Act, carry_out
 from rla_hooks.upkeep.leftovers import FOLDERS, Leftover, Removal, leftovers_of
 from rla_hooks.upkeep.old_checkpoints import OldCheckpoints, named_elsewhere, old_checkpoints
 from rla_hooks.upkeep.orphaned import Orphan, orphans_of
@@ -180,7 +180,7 @@ def carry_out_garbage(planned: GarbagePlan, *, asked: str = "", progress: Progre
     if plan is not None and plan.items:
         try:
             act = carry_out(plan, asked=asked, progress=progress)
-            problems += act.problems
+            problems += [line for line in act.problems if not line.endswith(GONE)]  # another cleaner was first
         except RLAError as error:
             problems.append(str(error))
     for each in folders:

@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, lru_cache
 from heapq import nsmallest
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeVar
 from rla_hooks.checkpoints.entry import MANIFEST
 from rla_hooks.endings import KILLED
 from rla_hooks.errors import ConfigError
-from rla_hooks.layout import ARCHIVE, ARCHIVED, CHECKPOINT, CODE, KINDS, LOG, OUT_OF_LISTS, TRASH, is_run_name
+from rla_hooks.layout import ARCHIVE, ARCHIVED, CHECKPOINT, CODE, KINDS, LOG, OUT_OF_LISTS, TRASH, RunPaths, is_run_name
 from rla_hooks.life import is_running
 from rla_hooks.query.moved import folder_of, noted_name
 from rla_hooks.query.saved_run import SavedRun
@@ -74,16 +74,23 @@ class Usage(NamedTuple):
 
 
 class Survey:
-    """The files of a log root, by whom they belong to. runs: those that are told apart."""
+    """The files of a log root, by whom they belong to. runs: those that are told apart. tasks: theirs, if known."""
 
-    def __init__(self, root: Path, runs: Sequence[SavedRun], progress: Progress | None = None):
+    def __init__(
+        self,
+        root: Path,
+        runs: Sequence[SavedRun],
+        progress: Progress | None = None,
+        tasks: Sequence[str] | None = None,
+    ):
         for run in runs:
-            if run.log_dir != root / LOG / run.name:
+            if type(run.paths) is not RunPaths and not hasattr(run.paths, "first_name"):
                 raise ConfigError(
                     f"{shell_path(run.log_dir)} was written by another tool. Allowed: a log root of rla_hooks or RLA."
                 )
         self.root, self.tally = root, Tally()
         self._runs, self._progress, self._done = runs, progress, 0
+        self._tasks = tasks
         self._number = {run.name: number for number, run in enumerate(runs)}
         self._owned: list[tuple[int, str]] = []  # of each owner the run and the tree; -1 for what is no run's, its kind
         self._owners: dict[tuple[int, str], int] = {}
@@ -254,6 +261,7 @@ class Survey:
     def usage(self, with_rest: bool = True) -> Usage:
         """Return what was counted. with_rest: also what is no run's."""
         runs, trees = self._runs, self._owned
+        tasks = [run.task for run in runs] if self._tasks is None else self._tasks
         stored = self._owners.get((-1, CODE_STORE))
         sizes = self.tally.sizes
         by_run = sizes([number if number >= 0 else None for number, _ in trees], stored)
@@ -269,7 +277,7 @@ class Survey:
             log_root=self.root,
             total=sizes([0 if number >= 0 or with_rest else None for number, _ in trees], stored).get(0, Size()),
             runs=of_runs,
-            tasks=_sorted(sizes([runs[number].task if number >= 0 else None for number, _ in trees], stored)),
+            tasks=_sorted(sizes([tasks[number] if number >= 0 else None for number, _ in trees], stored)),
             trees=_sorted(sizes([kind if number >= 0 else None for number, kind in trees], stored)),
             users=_sorted(sizes([users[number] if number >= 0 else None for number, _ in trees], stored)),
             checkpoints=[PathUsage(Path(path), taken, runs[number]) for taken, path, number in largest],
@@ -294,6 +302,7 @@ def _can_be_taken_up(run: SavedRun) -> bool:
     return run.status == KILLED or is_running(run.status)
 
 
+@lru_cache(maxsize=128)
 def _user_name(number: int) -> str:
     try:
         import pwd

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Hashable, Sequence
+from operator import attrgetter
 from typing import NamedTuple, TypeVar
 
 from rla_hooks import atomic
@@ -16,10 +17,11 @@ from rla_hooks.texts import printable, shell_path
 
 Group = TypeVar("Group", bound=Hashable)
 
-_BLOCK = 512  # bytes of st_blocks, on every system
+# What a file or a folder takes on the disk, and in how many bytes each: of a sparse file less than its length. Windows
+# tells the length only.
+_taken, _UNIT = (attrgetter("st_size"), 1) if os.name == "nt" else (attrgetter("st_blocks"), 512)
 _KIND = 0o170000  # the bits of a mode that say whether it is a file, a folder, a link, ...
 _SAVING = ".saving-"  # with which the names begin that rla_hooks.atomic gives
-_NLINK, _ON_DISK, _SIZE, _FIRST = range(4)  # of an entry of Tally._shared: then its owners, one for each name
 
 
 class Size(NamedTuple):
@@ -57,6 +59,7 @@ class Tally:
         self._on_disk: list[int] = []
         self._content: list[int] = []
         self._files: list[int] = []
+        # By device and inode: how many names it has, bytes on the disk, its length, then an owner for each name.
         self._shared: dict[tuple[int, int], list[int]] = {}
 
     def new_owner(self) -> int:
@@ -70,7 +73,7 @@ class Tally:
 
         path: where it is, if it may be a temporary file.
         """
-        on_disk = room_of(state)
+        on_disk: int = _taken(state) * _UNIT
         if stat.S_ISDIR(state.st_mode):
             self._on_disk[owner] += on_disk
             return on_disk
@@ -92,7 +95,7 @@ class Tally:
             self.note(folder, error)
             return 0
         waiting, apart, links = [folder], self.apart, 0
-        on_disk = content = files = 0  # a log root may have millions of files: this loop calls next to nothing
+        taken = content = files = 0  # a log root may have millions of files: this loop calls next to nothing
         while waiting:
             place = waiting.pop()
             try:
@@ -108,24 +111,24 @@ class Tally:
                                 shared += self.add_folder(entry.path, owner)
                             elif entry.path not in apart:
                                 waiting.append(entry.path)
-                                on_disk += room_of(state)
+                                taken += _taken(state)
                             continue
                         if kind == stat.S_IFLNK:
                             links += 1
                         if state.st_nlink > 1:
-                            shared += self._add_shared(state, room_of(state), owner)
+                            shared += self._add_shared(state, _taken(state) * _UNIT, owner)
                         else:
-                            on_disk += room_of(state)
+                            taken += _taken(state)
                             content += state.st_size
                             files += 1
                         if entry.name.startswith(_SAVING) and _is_leftover(entry.name):
-                            room = room_of(state)
+                            room = _taken(state) * _UNIT
                             self.temporary.append(Leftover(entry.path, Size(room, room, state.st_size, 1)))
             except OSError as error:
                 self.note(place, error)
         self.links += links
-        self._add(owner, on_disk, content, files)
-        total = on_disk + shared
+        self._add(owner, taken * _UNIT, content, files)
+        total = taken * _UNIT + shared
         if _is_leftover(os.path.basename(folder)):
             files, content = self._files[owner] - before[0], self._content[owner] - before[1]
             self.temporary.append(Leftover(folder, Size(total, total, content, files)))
@@ -158,38 +161,32 @@ class Tally:
         """
         found: dict[Group, list[int]] = {}
         for group, on_disk, content, files in zip(group_of, self._on_disk, self._content, self._files, strict=True):
-            if group is not None:
-                _add(found.setdefault(group, [0, 0, 0, 0]), on_disk, on_disk, content, files)
-        for entry in self._shared.values():
-            owners = entry[_FIRST:]
-            keepers = {group_of[owner] for owner in owners if owner != stored}
-            is_all = len(owners) >= entry[_NLINK]  # else it has a name that was not looked at
-            for group in {group_of[owner] for owner in owners}:
+            if group is None:
+                continue
+            numbers = found.get(group)
+            if numbers is None:
+                found[group] = [on_disk, on_disk, content, files]
+            else:
+                numbers[0] += on_disk
+                numbers[1] += on_disk
+                numbers[2] += content
+                numbers[3] += files
+        for nlink, on_disk, size, *owners in self._shared.values():
+            is_all = len(owners) >= nlink  # else it has a name that was not looked at
+            groups = keepers = {*map(group_of.__getitem__, owners)}
+            if stored in owners:
+                others = [*owners]
+                others.remove(stored)
+                keepers = {*map(group_of.__getitem__, others)}
+            for group in groups:
                 if group is not None:
-                    freed = entry[_ON_DISK] if is_all and keepers <= {group} else 0
-                    _add(found[group], entry[_ON_DISK], freed, entry[_SIZE], 1)
+                    numbers = found[group]
+                    numbers[0] += on_disk
+                    numbers[1] += on_disk if is_all and keepers <= {group} else 0
+                    numbers[2] += size
+                    numbers[3] += 1
         return {group: Size(*numbers) for group, numbers in found.items()}
 
 
 def _is_leftover(name: str) -> bool:
     return name.startswith(_SAVING) and atomic.is_abandoned(name)
-
-
-def _add(numbers: list[int], on_disk: int, freed: int, content: int, files: int) -> None:
-    numbers[0] += on_disk
-    numbers[1] += freed
-    numbers[2] += content
-    numbers[3] += files
-
-
-if os.name == "nt":
-
-    def room_of(state: os.stat_result) -> int:
-        """Return the bytes that a file or folder takes on the disk: Windows does not tell, so its length."""
-        return state.st_size
-
-else:
-
-    def room_of(state: os.stat_result) -> int:
-        """Return the bytes that a file or folder takes on the disk: of a sparse one fewer than its length."""
-        return state.st_blocks * _BLOCK

@@ -9,7 +9,7 @@ from rla_hooks.config.reading import log_root_of
 from rla_hooks.errors import ConfigError
 from rla_hooks.layout import ARCHIVED, KINDS, TRASH
 from rla_hooks.query.saved_run import SavedRun
-from rla_hooks.query.selection import runs as all_runs
+from rla_hooks.query.selection import select
 from rla_hooks.upkeep.survey import Progress, Survey, Usage
 
 
@@ -41,7 +41,8 @@ def disk_usage(
     """
     if runs is None:
         root = log_root_of(log_root)
-        survey = Survey(root, all_runs(root), progress)
+        every = select(root)
+        survey = Survey(root, every.runs(), progress, every.column("task"))
         for kind in KINDS:
             survey.add_tree(kind)
         survey.add_rest(root / TRASH, TRASH)
