@@ -17,7 +17,7 @@ def find_former_run(settings: RunSettings, wait: bool = True) -> None:
 
     wait: as in ``choose`` of :mod:`rla_hooks.resumable`.
     """
-    is_asked = asked() is not None if settings.resume is None else settings.resume.by_variable
+    is_asked = settings.resume.by_variable if settings.resume else bool(asked() or rerun_request.asked())
     try:
         _find(settings, wait)
     except (ConfigError, RunError) as error:

@@ -35,6 +35,7 @@ from rla_hooks.texts import printable, shown
 
 _PROCESS = ("host", "pid", "process", "function")
 _taken: dict[str, str | None] = {}  # the folder of a run that was repeated here: the name of the run around it
+_told: set[str] = set()  # the same of those of which it was said that others are left out
 _unmet: dict[str, str] = {}  # the same of one that was not: why
 _passed: dict[str, int] = {}  # the same: how many blocks with its hyper-parameters were before the present one
 
@@ -113,8 +114,11 @@ def leave_out(task: str | None, name: str | None) -> None:
         return
     if folder in _taken and _taken[folder] != (around.name if around else None):
         return
-    text = f"rla: {printable(saved.id)} has been repeated: further runs of {printable(name or task)} are left out"
-    print(text, file=sys.stderr)
+    text = f"{printable(saved.id)} has been repeated: further runs of {printable(name or task)} are left out"
+    if folder not in _told:  # a program may catch the exception, and go on to its next thousand runs
+        _told.add(folder)
+        with suppress(OSError, ValueError):  # of a stderr that is closed
+            print(f"rla: {text}", file=sys.stderr)
     raise LeftOut(text)
 
 
@@ -198,5 +202,6 @@ def _tell_unmet(pid: int) -> None:
 def forget_state() -> None:
     """As in a process that has just begun."""
     _taken.clear()
+    _told.clear()
     _unmet.clear()
     _passed.clear()

@@ -34,7 +34,7 @@ class KeptCommand:
         if not isinstance(noted, list) or not noted or not all(isinstance(word, str) for word in noted):
             raise RLAError(f"{name_of(run)} does not say by which command it was started.{python}")
         if any(word.rpartition("/")[2].removesuffix(".py") in _NOTEBOOKS for word in noted):
-            instead = f"Call there: {call}" if call else "Run its cells again: see rla path latest code for them"
+            instead = f"Call there: {call}" if call else f"Run its cells again; they are kept: rla path {run.id} code"
             raise RLAError(f"{name_of(run)} was started in a notebook. {instead}")
         if not isinstance(place, str) or not os.path.isdir(place):
             instead = python or " Say in which folder it is to run: --in FOLDER"
