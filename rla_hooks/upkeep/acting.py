@@ -29,7 +29,7 @@ from rla_hooks.upkeep.planning import (
     listed_refusals,
 )
 from rla_hooks.upkeep.renames import Renames
-from rla_hooks.upkeep.run_parts import seen_of, why_running
+from rla_hooks.upkeep.run_parts import seen_at, why_running
 from rla_hooks.upkeep.swaps import renames_of
 
 Progress = Callable[[int, int], object]  # runs that are done, and all
@@ -131,11 +131,9 @@ def _why_changed(root: Path, item: Item, running: bool) -> str | None:
     if running or (not item.run_json and not place.startswith(f"{LOG}/")):
         return None  # the latter is no run
     paths = RunPaths(root if place == source else root / ARCHIVED, item.name)
-    run = SavedRun(paths, read_entry(paths))
-    reason = why_running(run)
-    if reason:
-        return reason
-    return "has grown meanwhile" if item.seen and seen_of(run) != item.seen else None
+    if item.seen and seen_at(paths) == item.seen:
+        return None  # nobody has written anything since
+    return why_running(SavedRun(paths, read_entry(paths))) or ("has grown meanwhile" if item.seen else None)
 
 
 def carry_all(renames: Renames, look: Callable[[Moved], str | None], progress: Progress | None) -> Act:

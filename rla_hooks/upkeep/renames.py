@@ -34,8 +34,9 @@ class Renames:
 
     def __init__(self, journal: Journal, back: bool = False):
         self.journal, self.back, self.root = journal, back, journal.root
+        self._top = f"{self.root}/"  # a text: thousands of paths are made of it
         self._checks = Checks(self.root)
-        self._made: set[Path] = set()
+        self._made: set[str] = set()
         self._left: set[str] = set()  # folders from which something went
         self._inside: set[str] = set()
 
@@ -86,13 +87,13 @@ class Renames:
             self._check(place)
         if self._is_taken(target):
             raise FileExistsError(errno.EEXIST, "it is there already", str(self.root / target))
-        folder = (self.root / target).parent
+        folder = self._top + target.rpartition("/")[0]
         for attempt in range(_ATTEMPTS):
             try:
                 if folder not in self._made or attempt:
-                    folder.mkdir(parents=True, exist_ok=True)
+                    os.makedirs(folder, exist_ok=True)
                     self._made.add(folder)
-                os.rename(self.root / source, self.root / target)
+                os.rename(self._top + source, self._top + target)
                 break
             except FileNotFoundError:
                 if attempt == _ATTEMPTS - 1 or not self._is_there(source):
@@ -109,14 +110,15 @@ class Renames:
             self._inside.add(folder)
 
     def _is_there(self, place: str) -> bool:
-        return os.path.lexists(self.root / place)
+        return os.path.lexists(self._top + place)
 
     def _is_taken(self, place: str) -> bool:
         """Whether something is at a place; empty folders, which a running process has made again, do not count."""
-        path = self.root / place
-        if place.startswith("log/") or os.path.islink(path) or not os.path.isdir(path):
-            return os.path.lexists(path)
-        return bool(os.listdir(path))
+        path = self._top + place
+        if not os.path.lexists(path):
+            return False
+        is_folder = os.path.isdir(path) and not os.path.islink(path)
+        return place.startswith("log/") or not is_folder or bool(os.listdir(path))
 
     def run_json(self, moved: Moved) -> Path:
         """Where the run.json of a run is now; a path where there is none for what has none."""
@@ -150,7 +152,7 @@ class Renames:
             above, _, name = folder.rpartition("/")
             if above and name not in OUT_OF_LISTS:  # else it is a tree, or like one
                 with suppress(OSError):  # it is not empty
-                    os.rmdir(self.root / folder)
+                    os.rmdir(self._top + folder)
                     waiting.add(above)
 
 

@@ -67,7 +67,7 @@ def parts_of(run: SavedRun) -> list[str]:
     places = [f"{kind}/{name}" for name in names for kind in OTHERS]
     if not run.run_json:
         places.append(f"{ARCHIVE}/{paths.name}.pkl")  # as the original RLA has it
-    return [f"{LOG}/{paths.name}", *(place for place in places if os.path.lexists(root / place))]
+    return [f"{LOG}/{paths.name}", *(place for place in places if os.path.lexists(f"{root}/{place}"))]
 
 
 def _is_shared(run: SavedRun, noted: str) -> bool:
@@ -110,9 +110,14 @@ def _process(noted: Mapping[str, Any]) -> str:
 
 def seen_of(run: SavedRun) -> tuple[Any, ...]:
     """Return what is another one when the run has been resumed, opened, or has got more rows."""
+    return seen_at(run.paths)
+
+
+def seen_at(paths: RunPaths) -> tuple[Any, ...]:
+    """Return what :func:`seen_of` does of the run at these paths."""
     try:
-        state = os.stat(run.paths.run_json)
+        state = os.stat(paths.run_json)
         noted: tuple[Any, ...] = (state.st_mtime_ns, state.st_size, state.st_ino)
     except OSError:
         noted = ()
-    return (*noted, last_write((run.paths.log_dir, run.tensorboard_dir)))
+    return (*noted, last_write((paths.log_dir, paths.tensorboard_dir)))
