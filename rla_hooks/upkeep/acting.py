@@ -139,8 +139,9 @@ def _why_changed(root: Path, item: Item, running: bool) -> str | None:
 def carry_all(renames: Renames, look: Callable[[Moved], str | None], progress: Progress | None) -> Act:
     """Carry all runs of a journal, there or back, and end it. look: tells why a run stays, under its lock."""
     problems = list[str]()
-    # What is not in its place any more: of an undo it has never gone, or somebody has brought it back by hand.
-    wanted = [moved for moved in renames.journal.runs if not renames.back or renames.is_left(moved)]
+    # A run that is not in its place any more is told. Not at an undo: it has never gone, or is back; nor leftovers.
+    are_told = not renames.back and renames.journal.kind not in (COLLECT, REPAIR)
+    wanted = [moved for moved in renames.journal.runs if are_told or renames.is_left(moved)]
     at, interrupted = None, None
     try:
         for number, moved in enumerate(wanted, 1):
