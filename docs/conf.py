@@ -44,6 +44,7 @@ docs/statistics
 docs/settings
 docs/layout
 docs/reliability
+docs/state
 docs/benchmarks
 docs/security
 docs/rla

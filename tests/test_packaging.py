@@ -180,7 +180,7 @@ def test_a_circle_would_be_found():
 
 
 @pytest.mark.parametrize(
-    "module", [name for name in _modules() if not re.search("torch|tensorflow|keras|jax_|integrations", name)]
+    "module", [name for name in _modules() if not re.search("torch|tensorflow|keras|jax_|nnx|integrations", name)]
 )
 def test_core_names_no_framework(module):
     """Only a framework's own file imports it."""

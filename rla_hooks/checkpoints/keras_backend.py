@@ -69,7 +69,7 @@ def restore(models: Mapping[str, Any], content: Mapping[str, Any], var_prefix: s
     pairs, problems = match(models, content, prefix_filter)
     compare.check(problems + prefix_filter.problems())
     plain.restore(models, content, var_prefix, is_own)
-    with _eagerly():
+    with eagerly():
         for variable, value in pairs:
             variable.assign(value)
 
@@ -98,7 +98,7 @@ def encode_object(value: Any, keys: KeyPath, prefix_filter: PrefixFilter) -> dic
         # On JAX the values live outside of the model while fit runs (keras 3.15), and come back when asked.
         getattr(value, "jax_state_sync", lambda: None)()
         found = parts(value, state_dicts.dotted(keys), prefix_filter)
-        with _eagerly():
+        with eagerly():
             return {part: [_entry(variable) for variable in variables] for part, variables in found.items()}
     except Exception as error:  # each backend of Keras raises other errors
         raise NotStorable(keys, f"a {type(value)} cannot be read ({type(error).__name__}: {text_of(error)})") from error
@@ -164,7 +164,7 @@ def _match_object(target: Target, prefix_filter: PrefixFilter, pairs: list[tuple
     value, state = target.value, target.state
     optimizer = getattr(value, "optimizer", None)
     if "optimizer" in state and isinstance(optimizer, keras.optimizers.Optimizer) and not optimizer.built:
-        with _eagerly():
+        with eagerly():
             optimizer.build(value.trainable_variables)
     problems = []
     found = parts(value, target.name, prefix_filter)
@@ -236,7 +236,7 @@ def _unbuilt(value: Any) -> str | None:
     return f"a {type(value).__name__} that is not built has no variables yet. Build it: {do}"
 
 
-def _eagerly() -> contextlib.AbstractContextManager[None]:
+def eagerly() -> contextlib.AbstractContextManager[None]:
     """Leave a graph of TensorFlow that is the default, where the values of variables are not at hand."""
     if keras.backend.backend() != "tensorflow":
         return contextlib.nullcontext()

@@ -33,18 +33,18 @@ def fitted(target: Target) -> Target:
     if not isinstance(target.state, Mapping):
         return target
     own = target.value.state_dict()
-    names = _renamed(target.state, own)
+    names = renamed(target.state, own)
     state = OrderedDict((names[name], value) for name, value in target.state.items())
     metadata = getattr(target.state, "_metadata", None)  # versions of the modules, by their names
     if isinstance(metadata, Mapping):
-        names = _renamed(metadata, getattr(own, "_metadata", ()))
+        names = renamed(metadata, getattr(own, "_metadata", ()))
         state._metadata = OrderedDict(  # type: ignore[attr-defined]
             (names[name], value) for name, value in metadata.items()
         )
     return target._replace(state=state)
 
 
-def _renamed(stored: Iterable[Any], own: Iterable[Any]) -> dict[Any, Any]:
+def renamed(stored: Iterable[Any], own: Iterable[Any]) -> dict[Any, Any]:
     """Return for each stored name the own one that is meant: the same one, else the only one that differs by wrappers.
 
     A module may have a part of its own that is named ``module``: where a name is not the only one, nothing is renamed.

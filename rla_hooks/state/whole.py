@@ -60,13 +60,11 @@ def capture(objects: Named, extra: Any, head: Mapping[str, Any]) -> Snapshot:
     """
     walk, plan = Walk(), StatePlan()
     trees = {
-        role: {
-            name: walk.capture(_meant(role, each), label(role, name)) for name, each in objects.get(role, {}).items()
-        }
-        for role in ROLES
+        role: {name: _captured(walk, _meant(role, each), label(role, name)) for name, each in given.items()}
+        for role, given in ((role, objects.get(role, {})) for role in ROLES)
     }
-    extra_tree = walk.capture(extra, EXTRA)
-    parts = {name: walk.capture(part, f"the {part.name}") for name, part in random_parts().items()}
+    extra_tree = _captured(walk, extra, EXTRA)
+    parts = {name: _captured(walk, part, f"the {part.name}") for name, part in random_parts().items()}
     if walk.problems:
         raise CheckpointError(f"it cannot be stored: {_lines(walk.problems)}")
     stored: dict[str, Any] = {}
@@ -82,6 +80,13 @@ def capture(objects: Named, extra: Any, head: Mapping[str, Any]) -> Snapshot:
         raise CheckpointError(f"it cannot be stored: {problem}") from problem
     plan.place()
     return Snapshot(plan, content)
+
+
+def _captured(walk: Walk, value: Any, at: str) -> Any:
+    try:
+        return walk.capture(value, at)
+    except Exception as error:  # the user's objects may raise anything; a deque may change while it is read
+        walk.problems.append(f"{at}, a {type(value).__name__}, raised {type(error).__name__}: {text_of(error)}")
 
 
 class Restored(NamedTuple):

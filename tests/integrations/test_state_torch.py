@@ -88,7 +88,7 @@ def test_tensors(torch, tree_of):
     assert objects.restore({"a": torch.zeros(3), "b": torch.zeros(2).double(), "c": [1]}, tree, "it") == [
         "it.a has shape (3,) and in the state (2, 3)",
         "it.b has dtype float64 and in the state float32",
-        "it.c is a list and in the state an array of torch",
+        "it.c is a list and in the state a Tensor of torch.float32 (2,)",
     ]
     assert "in the state" in objects.restore({"a": torch.zeros(2, 3).numpy()}, {"a": tree["a"]})[0]
     assert objects.check({"a": torch.zeros(2, device="meta")}, {"a": torch.zeros(2)}) == []

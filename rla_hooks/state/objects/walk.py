@@ -28,6 +28,8 @@ DEEPEST = 100
 
 #: Which package the program must have imported, and the module with the list KINDS. The first kind that matches counts.
 MODULES = [
+    ("flax.nnx", "rla_hooks.state.objects.nnx_modules"),
+    ("jax", "rla_hooks.state.objects.jax_trees"),
     ("", "rla_hooks.state.objects.values"),
     ("", "rla_hooks.state.objects.parts"),
     ("numpy", "rla_hooks.state.objects.numpy_values"),
@@ -35,6 +37,9 @@ MODULES = [
     ("jax", "rla_hooks.state.objects.jax_values"),
     ("tensorflow", "rla_hooks.state.objects.tensorflow_values"),
     ("keras", "rla_hooks.state.objects.keras_values"),
+    ("tensorflow", "rla_hooks.state.objects.tensorflow_objects"),
+    ("keras", "rla_hooks.state.objects.keras_models"),
+    ("torch", "rla_hooks.state.objects.torch_modules"),
     ("stable_baselines3", "rla_hooks.state.objects.sb3"),
     ("gymnasium", "rla_hooks.state.objects.environments"),
     ("torchrl", "rla_hooks.state.objects.torchrl"),
