@@ -218,7 +218,7 @@ class Survey:
 
     def _add(self, path: str, state: os.stat_result, owner: int) -> int:
         if stat.S_ISDIR(state.st_mode):
-            return self.tally.add_folder(path, owner)
+            return self.tally.add_folder(path, owner, state)
         return self.tally.add(state, owner)
 
     def _add_checkpoints(self, folder: str, number: int, owner: int, state: os.stat_result) -> None:
@@ -230,7 +230,7 @@ class Survey:
                         state = entry.stat(follow_symlinks=False)
                         is_folder = stat.S_ISDIR(state.st_mode)
                         if is_folder:
-                            taken = self.tally.add_folder(entry.path, owner)
+                            taken = self.tally.add_folder(entry.path, owner, state)
                         else:
                             taken = self.tally.add(state, owner, entry.path)
                         if entry.name != MANIFEST and not entry.name.startswith("."):

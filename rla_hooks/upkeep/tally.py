@@ -86,11 +86,14 @@ class Tally:
             self.temporary.append(Leftover(path, Size(on_disk, on_disk, state.st_size, 1)))
         return on_disk
 
-    def add_folder(self, folder: str, owner: int) -> int:
-        """Count a folder and all below it, and return the bytes on the disk. Links are counted, and not followed."""
+    def add_folder(self, folder: str, owner: int, state: os.stat_result | None = None) -> int:
+        """Count a folder and all below it, and return the bytes on the disk. Links are counted, and not followed.
+
+        state: of the folder, where that is known.
+        """
         before = self._files[owner], self._content[owner]
         try:
-            shared = self.add(os.lstat(folder), owner)
+            shared = self.add(state or os.lstat(folder), owner)
         except OSError as error:
             self.note(folder, error)
             return 0
