@@ -41,7 +41,10 @@ _passed: dict[str, int] = {}  # the same: how many blocks with its hyper-paramet
 
 
 class LeftOut(RunError, SystemExit):
-    """A call of a sweep of which another one is repeated. It ends the program, or the call in a pool, as a success."""
+    """A call in a process of a pool, of which another one is repeated: a plain SystemExit would end the process.
+
+    The pool passes it on to the program, which it ends as a success.
+    """
 
     exit_code = 0  # a run around it has finished: see rla_hooks.endings
 
@@ -57,7 +60,8 @@ class Call(NamedTuple):
 def call_of(task: str, name: str, parameters: Parameters, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | None:
     """Return how a function is called where its call is the run that is asked for; None for any other call.
 
-    task, name: as in run.json. Raises LeftOut where the run has been repeated, ConfigError for what cannot be passed.
+    task, name: as in run.json. Raises SystemExit where the run has been repeated, ConfigError for what cannot be
+    passed.
     """
     folder = asked()
     saved = None if folder is None else _saved(folder)
@@ -102,7 +106,7 @@ def choose(settings: RunSettings) -> Rerun | None:
 
 
 def leave_out(task: str | None, name: str | None) -> None:
-    """Raise LeftOut if the run that is asked for has been repeated, and one of its task and function comes again.
+    """Raise SystemExit if the run that is asked for has been repeated, and one of its task and function comes again.
 
     Runs within it, and those within others, are none of a sweep.
     """
@@ -119,7 +123,9 @@ def leave_out(task: str | None, name: str | None) -> None:
         _told.add(folder)
         with suppress(OSError, ValueError):  # of a stderr that is closed
             print(f"rla: {text}", file=sys.stderr)
-    raise LeftOut(text)
+    processes = sys.modules.get("multiprocessing.process")
+    is_worker = processes is not None and processes.current_process().name != "MainProcess"
+    raise LeftOut(text) if is_worker else SystemExit(0)
 
 
 def values() -> dict[str, Any]:

@@ -167,7 +167,7 @@ def test_one_run_of_a_loop(root, capfd):
     again = upkeep.rerun(new)
     check_same(new, again)
     assert rla.runs(root, where=f"rerun_of == '{old.id}'") == [new]
-    assert again.run_json["command"][1:] == [str(root.parent / "train.py"), "--name", "b c", "--api-key", "***"]
+    assert again.run_json["command"][1:] == ["train.py", "--name", "b c", "--api-key", "***"]
 
 
 def test_other_values_and_seeds(root, capfd):
@@ -195,6 +195,9 @@ def test_a_run_within_a_run_of_a_package(root, capfd):
     assert (len(inner), len(outer)) == (count["inner"] + 2, count["outer"] + 1)  # with the one within it
     assert inner[-1].parent == new.name and inner[-1].rerun_of is None and new.parent == outer[-1].name
     assert outer[-1].status == "finished"  # it has been left
+    again = upkeep.rerun(new)
+    check_same(new, again)
+    assert again.run_json["command"] == old.run_json["command"]  # from the same folder
     capfd.readouterr()
 
 

@@ -111,7 +111,8 @@ class RerunPlan:
                 if command.folder == self._origin:
                     command.folder = place  # the program had changed its folder when the run began
                 self._origin = place
-                return kept, found
+                # The new run notes the words, and may be run again from where its program has changed the folder to.
+                return kept, program if command.folder == place else found
         if program.target[0] == "-m":  # of an installed package, say: Python finds it where it is
             return kept, program
         lost = kept.missing_script(self._origin, program)
