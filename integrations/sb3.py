@@ -12,7 +12,7 @@ alone.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from rla_hooks.integrations import _options, _versions
@@ -24,6 +24,7 @@ from rla_hooks.integrations._sb3 import checkpoints
 from rla_hooks.integrations._sb3.checkpoints import Best, Checkpoints
 from rla_hooks.integrations._sb3.describe import hyper_parameters
 from rla_hooks.integrations._sb3.logger import RunLogger, RunWriter, handles
+from rla_hooks.integrations._sb3.whole_state import WholeState
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import HumanOutputFormat, Logger
@@ -82,6 +83,9 @@ class RLACallback(BaseCallback):
     them. max_to_keep: the number of newest ones to keep (None: all). replay_buffer: whether to save it; by default if
     it is not larger than a gigabyte. monitor, mode ("max" or "min"): the key in SB3's logger whose best value decides
     which model is kept as ``best``; by default that of EvalCallback.
+    state: True to save the whole state in place of SB3's files: by :func:`rla_hooks.save_state`, with environments,
+    buffer, normalizer and random state. In a run that is resumed it is loaded, and the training goes on as if it had
+    never been interrupted, by the same script. Or further objects of yours, by their names, as ``{"curriculum": c}``.
     options: those of ``rla.run``, for a new run; but ``record`` is a mapping of names and values.
 
     Raises ConfigError with all mistakes at once, and RunError if a run is resumed, and ``learn`` begins at step 0. For
@@ -98,6 +102,7 @@ class RLACallback(BaseCallback):
         monitor: str = "eval/mean_reward",
         mode: str = "max",
         verbose: int = 0,
+        state: bool | Mapping[str, Any] = False,
         **options: Any,
     ):
         own = OwnRun(_HOOK, _TASK, **options)
@@ -108,17 +113,20 @@ class RLACallback(BaseCallback):
             "monitor": Argument(monitor, lambda key: isinstance(key, str), "a key of SB3's logger"),
             "mode": Argument(mode, ("max", "min").__contains__, "'max', 'min'"),
             "verbose": Argument(verbose),
+            "state": Argument(state, lambda value: isinstance(value, (bool, dict)), "True, False, a dict of objects"),
         }
         check_arguments(_HOOK, (), table, own, _HINTS)
         super().__init__(verbose)
         self._own = own
         self._handle = attach_or_plan(own, tell=False)  # nothing is on the disk yet
         handles.add(self._handle)
-        self._checkpoints = Checkpoints(checkpoint_every, max_to_keep, replay_buffer, Best(monitor, mode))
+        whole = None if state is False else WholeState({} if state is True else state)
+        self._checkpoints = Checkpoints(checkpoint_every, max_to_keep, replay_buffer, Best(monitor, mode), whole)
         self._warn = WarnOnce()
         self._logger: Logger | None = None  # that has our writer
         self._should_stop: Callable[[], bool] = bool
         self._is_second = False  # whether another callback records this call of learn
+        self._loads_state = self._is_stopping = False
 
     @property
     def run(self) -> Run:
@@ -179,7 +187,8 @@ class RLACallback(BaseCallback):
         if (run.made_by_hook and not self._writes_alone()) or self._shows_on_stdout():
             run.quiet_stdout()
         watch_preemption(run)
-        if run.awaits_checkpoint:
+        self._loads_state = run.awaits_checkpoint and self._checkpoints.whole is not None
+        if run.awaits_checkpoint and not self._loads_state:
             self._tell_loaded(run)
         if run.is_writing:
             run.add_hyper_params({**self._described(), "total_timesteps": self.locals.get("total_timesteps")})
@@ -219,8 +228,8 @@ class RLACallback(BaseCallback):
     # --- while it learns ------------------------------------------------------------------------------------------
 
     def _on_step(self) -> bool:
-        """After each step of the environments: stop if a cluster asks for it."""
-        return not self._should_stop()
+        """After each step of the environments: stop if a cluster asks for it; not before a whole state is saved."""
+        return not (self._should_stop() and (self._is_stopping or self._checkpoints.whole is None or self._is_second))
 
     def _on_rollout_start(self) -> None:
         """All steps so far are in the replay buffer, or were learnt from: the place to save, and to go on from."""
@@ -228,7 +237,18 @@ class RLACallback(BaseCallback):
             return
         if self.model.logger is not self._logger:  # another one was set while the model learns
             self._add_writer()
-        self._checkpoints.save_if_due(self._handle.ensure_started(), self.model)
+        run = self._handle.ensure_started()
+        if self._loads_state:
+            self._loads_state = False
+            if self._checkpoints.load_whole(run, self.model, self._root()):
+                return
+        self._is_stopping = self._checkpoints.whole is not None and run.should_stop()
+        self._checkpoints.save_if_due(run, self.model, self._root(), self._is_stopping)
+
+    def _root(self) -> BaseCallback:
+        """The callback of ``learn``, which has this one and others inside of it."""
+        root = self.locals.get("callback")
+        return root if isinstance(root, BaseCallback) else self
 
     def _on_row(self, run: Run, values: Any, step: int) -> None:
         self._checkpoints.note_score(run, self.model, values)
@@ -239,7 +259,8 @@ class RLACallback(BaseCallback):
             return
         run = self._handle.ensure_started()
         if run.is_writing:
-            self._checkpoints.end(run, self.model)
+            if not self._is_stopping:  # else the last step was begun, and the state before it is saved
+                self._checkpoints.end(run, self.model, self._root())
             run.flush()
 
 

@@ -18,7 +18,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from rla_hooks.integrations._sb3.whole_state import WholeState
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback
 
 from rla_hooks.checkpoints import Entry, Manifest, Saver
 from rla_hooks.errors import did_you_mean
@@ -35,12 +37,20 @@ class Checkpoints:
     """The checkpoints of one callback: what is due, and what it saves.
 
     every: steps between two of the newest; None for no checkpoints. max_to_keep: of the newest (None: all).
-    replay_buffer: whether they have it; None: if it is not larger than a gigabyte.
+    replay_buffer: whether they have it; None: if it is not larger than a gigabyte. whole: saves the whole state in
+    place of the newest ones.
     """
 
-    def __init__(self, every: int | None, max_to_keep: int | None, replay_buffer: bool | None, best: Best):
+    def __init__(
+        self,
+        every: int | None,
+        max_to_keep: int | None,
+        replay_buffer: bool | None,
+        best: Best,
+        whole: WholeState | None = None,
+    ):
         self.every, self.max_to_keep, self.replay_buffer = every, max_to_keep, replay_buffer
-        self.best = best
+        self.best, self.whole = best, whole
         self.warn = WarnOnce()
         self._run_name: str | None = None
         self._saved_at: int | None = None  # None before the first one of a training
@@ -54,22 +64,33 @@ class Checkpoints:
             self._counted_from = step
         self._began_at = step
 
-    def save_if_due(self, run: Run, model: BaseAlgorithm) -> None:
-        """At the start of a rollout, when all steps so far have been learnt from."""
-        if self.every is not None and model.num_timesteps - self._counted_from >= self.every:
-            self.save(run, model)
+    def save_if_due(self, run: Run, model: BaseAlgorithm, root: BaseCallback, at_once: bool = False) -> None:
+        """At the start of a rollout, when all steps so far have been learnt from. root: the callback of ``learn``."""
+        steps = model.num_timesteps - self._counted_from
+        if self.every is not None and (steps >= self.every or (at_once and steps)):
+            self.save(run, model, root)
 
-    def end(self, run: Run, model: BaseAlgorithm) -> None:
+    def load_whole(self, run: Run, model: BaseAlgorithm, root: BaseCallback) -> bool:
+        """Load the whole state of a run that is resumed, and count on from it; return whether there was one."""
+        if self.whole is None or not self.whole.load(run, model, root):
+            return False
+        self._saved_at = self._counted_from = self._began_at = model.num_timesteps
+        return True
+
+    def end(self, run: Run, model: BaseAlgorithm, root: BaseCallback) -> None:
         """``learn`` is over: save its end, unless it is one of many short ones, or this was just saved."""
         step = model.num_timesteps
         self.best.warn_if_missing(self.warn)
         if self.every is None or step in (self._saved_at, self._began_at):
             return
         if self._saved_at is None or step - self._began_at >= self.every or run.should_stop():
-            self.save(run, model)
+            self.save(run, model, root)
 
-    def save(self, run: Run, model: BaseAlgorithm) -> None:
+    def save(self, run: Run, model: BaseAlgorithm, root: BaseCallback) -> None:
         self._saved_at = self._counted_from = model.num_timesteps
+        if self.whole is not None:
+            self.whole.save(run, model, root, self.max_to_keep)
+            return
 
         def write(path: Path) -> None:
             _write_model(path, model)

@@ -531,6 +531,69 @@ def test_rows_of_a_training_that_goes_on(sb3, here, forked, only_run, read_rows)
     assert (rows[1]["train/n_updates"], rows[2]["train/n_updates"]) == ("1", "2")
 
 
+def whole(sb3, algorithm, stop_at=None, total=200, resume=None):
+    """A training whose whole state is saved, and which is the same script when it goes on."""
+    import random
+
+    import torch
+
+    random.seed(1), numpy.random.seed(1), torch.manual_seed(1)
+    with rla.run(**RUN, resume=resume) as run:
+
+        def make(**options):
+            name = "CartPole-v1" if algorithm == "DQN" else "Pendulum-v1"
+            short = lambda env: sb3.gym.wrappers.TimeLimit(env, 40)  # noqa: E731
+            return sb3.vec_env.VecNormalize(sb3.vec_env.DummyVecEnv([lambda: sb3.env(name, short)]), **options)
+
+        env = make()
+        small = {"policy_kwargs": {"net_arch": [4]}, "device": "cpu", "seed": 1}
+        if algorithm == "PPO":
+            small |= {"n_steps": 32, "batch_size": 16, "n_epochs": 1}
+        else:
+            small |= {"buffer_size": 150, "learning_starts": 20, "batch_size": 16, "train_freq": 4}
+        small |= {"SAC": {"use_sde": True}, "DQN": {"target_update_interval": 30}}.get(algorithm, {})
+        model = getattr(sb3.module, algorithm)("MlpPolicy", env, **small)
+        test = make(training=False)
+        test.seed(7)
+        check = sb3.callbacks.EvalCallback(test, eval_freq=45, n_eval_episodes=1, verbose=0)
+        callbacks = [check, sb3.RLACallback(checkpoint_every=60, state={"notes": [1]})]
+        if stop_at is not None:
+            callbacks.append(sb3.At(stop_at, stop))
+        model.learn(total, callback=callbacks, log_interval=1)
+    return model, run, (random.random(), numpy.random.rand(), torch.rand(1).item())
+
+
+def stop():
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("algorithm", ["SAC", "PPO", "DQN"])
+def test_a_whole_state_goes_on_exactly(sb3, here, runs, algorithm):
+    """Weights, buffer, normalizer, environment, rows and random numbers are those of a run that was not interrupted."""
+    import torch
+
+    expected, _, numbers = whole(sb3, algorithm)
+    with pytest.raises(KeyboardInterrupt):
+        whole(sb3, algorithm, stop_at=150)
+    killed = runs()[-1]
+    assert [each.step for each in Manifest(killed.checkpoint_dir).complete() if each.name == "state"] != []
+    found, _, others = whole(sb3, algorithm, resume=killed.name)
+    assert others == numbers and found.num_timesteps == expected.num_timesteps
+    for name, values in expected.policy.state_dict().items():
+        assert torch.equal(found.policy.state_dict()[name], values), name
+    if algorithm != "PPO":
+        assert repr(vars(found.replay_buffer)["observations"]) == repr(vars(expected.replay_buffer)["observations"])
+        assert (found.replay_buffer.pos, found._n_updates) == (expected.replay_buffer.pos, expected._n_updates)
+    assert getattr(found, "exploration_rate", 0) == getattr(expected, "exploration_rate", 0)
+    for name in ("obs_rms", "ret_rms"):
+        mine, theirs = (vars(getattr(model.get_env(), name)) for model in (found, expected))
+        assert repr(mine) == repr(theirs)
+    assert repr(found.get_env().venv.envs[0].unwrapped.state) == repr(expected.get_env().venv.envs[0].unwrapped.state)
+    times = ["timestamp", "time/fps", "time/time_elapsed", "time/iterations"]
+    mine, theirs = (run.metrics().drop(columns=times, errors="ignore") for run in runs())
+    assert len(mine) > 3 and mine.equals(theirs[mine.columns])
+
+
 def test_a_resumed_run_that_learns_from_step_zero(sb3, here, forked, only_run):
     """learn() has set the steps of the loaded model to 0, or no model was loaded: the curve would be a wrong one."""
 
@@ -559,6 +622,20 @@ def test_a_cluster_asks_to_stop(sb3, here, forked, only_run, rows):
     run = only_run()
     assert run.status == "preempted" and rla.latest_checkpoint(run).name in ("checkpoint-80", "checkpoint-82")
     assert [row["time-step"] for row in rows()] == [32, 64]
+
+
+def test_a_cluster_asks_to_stop_and_the_state_is_saved(sb3, here, forked, only_run):
+    """learn() goes on to the next rollout, at whose start the whole state is saved."""
+
+    def train():
+        with pytest.raises(SystemExit), rla.run(**RUN):
+            stop = sb3.At(80, lambda: signal.raise_signal(signal.SIGTERM))
+            sb3.ppo(n_steps=16).learn(960, callback=[stop, sb3.RLACallback(checkpoint_every=1000, state=True)])
+
+    assert forked(train).ended() == 0
+    run = only_run()
+    assert run.status == "preempted"
+    assert [entry.file for entry in Manifest(run.checkpoint_dir).complete()] == ["state-96"]
 
 
 def test_the_example(sb3, tmp_path, monkeypatch, clean_environment, forked, capfd):
