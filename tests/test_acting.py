@@ -48,7 +48,7 @@ def test_who_lists_meanwhile_sees_whole_runs(root, forked):
     """Runs are deleted and brought back again and again; each list, filter and table is one of a moment."""
 
     def act():
-        for _ in range(10):
+        for _ in range(5):
             upkeep.delete(runs_in(root)[:2])
             upkeep.undo(root)
 
@@ -103,6 +103,19 @@ def test_a_run_that_starts_or_grows_after_the_plan_stays(root):
     assert [run.name in act.problems[0], len(act.problems), len(act.runs), seeds(root)] == [True, 3, 1, [0, 1, 3]]
     assert [line.endswith("has grown meanwhile") for line in act.problems] == [True, True, False]
     assert "is being added to (process" in act.problems[2]
+
+
+def test_a_run_that_has_started_or_ended_since_it_was_listed(root):
+    """What is now counts, not what was when somebody made the list."""
+    runs = rla.runs(root)
+    with rla.open(runs[0]):
+        rla.log({"eval": 1.0}, step=0)
+        listed = rla.runs(root)
+        act = upkeep.delete(runs[0])
+        assert not act.runs and "is being added to" in act.problems[0] and not upkeep.acts(root)
+        with pytest.raises(RLAError, match="is being added to"):
+            upkeep.delete(listed[0])
+    assert len(upkeep.delete(listed[0]).runs) == 1
 
 
 def test_a_run_that_is_labelled_after_the_plan_goes(root):
@@ -248,7 +261,7 @@ def test_runs_that_start_while_empty_folders_are_removed_find_their_place(tmp_pa
     root = tmp_path / "starts"
 
     def start():
-        for number in range(100):
+        for number in range(60):
             paths = layout.create(root, "a/b", {}, datetime(2026, 1, 31, 12, 0, 0, number))
             for kind in layout.KINDS:
                 shutil.rmtree(root / kind / paths.name)

@@ -216,7 +216,7 @@ def test_without_a_script_the_working_directory_counts(project, saved, monkeypat
 @pytest.mark.parametrize("in_git", [True, False])
 def test_the_log_root_stays_out_wherever_it_stands(project, saved, tmp_path, in_git):
     """Inside the project, also reached through a link, above the project, or the project itself."""
-    fill(project, "train.py", "deep/data/mine.py", "logs/kept.py")
+    fill(project, "train.py", "deep/data/mine.py", "logs/kept.py", "archived/mine.py")
     if in_git:
         git(project, "init", "-q")
     (tmp_path / "link").symlink_to(project)
@@ -228,10 +228,10 @@ def test_the_log_root_stays_out_wherever_it_stands(project, saved, tmp_path, in_
     shutil.rmtree(project / "deep/data/code")
     shutil.rmtree(project / "deep/data/log")
     for log_root in (project, project, tmp_path, tmp_path):
-        fill(log_root, "log/a/progress.csv", "results/a/b.png")
+        fill(log_root, "log/a/progress.csv", "results/a/b.png", ".trash/1/code/a/b.py", "archived/code/a/b.py")
         assert set(saved(log_root=log_root, project_root=project)[1]) == everything
-        shutil.rmtree(log_root / "log")
-        shutil.rmtree(log_root / "results")
+        for folder in ("log", "results", ".trash", "archived/code"):
+            shutil.rmtree(log_root / folder)
 
 
 @pytest.mark.parametrize("in_git", [True, False])

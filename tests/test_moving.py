@@ -201,3 +201,31 @@ def test_plans_say_the_new_names(root):
     run = train(root)
     assert plan_move(run, "x").items[0].to == run.name.replace("demo/", "x/", 1)
     assert plan_rename(run, {"seed": 1}).items[0].to == run.name + "&seed=1"
+
+
+def test_a_run_that_is_a_link_is_not_moved(root, tmp_path):
+    """Its run.json, somewhere else, would be changed; it can be deleted, which removes the link."""
+    run = train(root)
+    run.log_dir.rename(tmp_path / "elsewhere")
+    run.log_dir.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(RLAError, match=r"is a link to .*elsewhere: move what it leads to"):
+        upkeep.move(run, "other")
+    upkeep.delete(run)
+    assert (tmp_path / "elsewhere" / "run.json").exists() and not rla.runs(root)
+    assert upkeep.undo(root).runs and len(rla.runs(root)) == 1
+
+
+def test_folders_whose_names_trip_whoever_prints_or_splits_them(weird_tmp_path):
+    """In a trash of somebody else's, say; and tasks with any letters."""
+    root = weird_tmp_path / ".trash" / "root"
+    run = train(root, task="a b'c\"d\ne 诗")
+    upkeep.delete(run)
+    assert [each.task for each in rla.runs(root / ".trash" / "1")] == [run.task]
+    upkeep.undo(root)
+    upkeep.move(rla.runs(root), "ALE/Pong v5")
+    upkeep.rename(rla.runs(root)[0], {"é/=&": "x\ny"})
+    (moved,) = rla.runs(root)
+    assert moved.task == "ALE/Pong v5" and moved.record == {"lr": 0.1, "é/=&": "x\ny"}
+    upkeep.undo(root)
+    upkeep.undo(root)
+    assert [each.name for each in rla.runs(root)] == [run.name]

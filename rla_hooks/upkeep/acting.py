@@ -8,11 +8,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from rla_hooks.endings import RUNNING
 from rla_hooks.errors import RLAError
 from rla_hooks.layout import ARCHIVED, LOG, RunPaths
 from rla_hooks.locks import locked
 from rla_hooks.query.entry import read_entry
 from rla_hooks.query.saved_run import SavedRun
+from rla_hooks.smallfiles import read_json
 from rla_hooks.texts import printable
 from rla_hooks.upkeep.act_lock import acting
 from rla_hooks.upkeep.journal import BEGUN, DONE, UNDOING, UNDONE, Journal, Moved, begin, remove_folders, unfinished
@@ -131,9 +133,18 @@ def _why_changed(root: Path, item: Item, running: bool) -> str | None:
     if running or (not item.run_json and not place.startswith(f"{LOG}/")):
         return None  # the latter is no run
     paths = RunPaths(root if place == source else root / ARCHIVED, item.name)
-    if item.seen and seen_at(paths) == item.seen:
+    if item.seen and seen_at(paths) == item.seen and not _may_run(paths):
         return None  # nobody has written anything since
     return why_running(SavedRun(paths, read_entry(paths))) or ("has grown meanwhile" if item.seen else None)
+
+
+def _may_run(paths: RunPaths) -> bool:
+    """Whether run.json says so: the run may have been resumed between the list that it is from and the plan."""
+    try:
+        noted = read_json(paths.run_json)
+    except (OSError, ValueError):
+        return False
+    return noted.get("status") == RUNNING or bool(noted.get("appending"))
 
 
 def carry_all(renames: Renames, look: Callable[[Moved], str | None], progress: Progress | None) -> Act:

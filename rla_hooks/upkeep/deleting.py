@@ -9,7 +9,7 @@ from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.upkeep.acting import Act, Progress, carry_out, check_refused
 from rla_hooks.upkeep.part_checks import Checks
 from rla_hooks.upkeep.planning import DELETE, Item, Part, Plan, Refused, plan_items
-from rla_hooks.upkeep.run_parts import parts_of, runs_given, runs_inside, seen_of, why_running
+from rla_hooks.upkeep.run_parts import fresh, parts_of, runs_given, runs_inside, seen_of, why_running
 
 
 def delete(
@@ -66,7 +66,9 @@ def why_not(run: SavedRun, running: bool) -> str | None:
     inside = runs_inside(run)
     if inside:
         return f"holds {len(inside)} other runs, such as {inside[0]}"
-    return None if running else why_running(run)
+    if running or not why_running(run):
+        return None
+    return why_running(fresh(run))  # it may have ended since it was listed
 
 
 def item_of(run: SavedRun, parts: tuple[Part, ...], **more: Any) -> Item:

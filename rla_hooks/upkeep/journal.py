@@ -167,19 +167,34 @@ def _content(moved: Moved) -> dict[str, Any]:
     return content | {"parts": moved.parts}
 
 
+def any_unfinished(root: Path) -> bool:
+    """Whether an act was killed, or is at work."""
+    return not all(_is_done(root / TRASH / str(number)) for number in numbers_in(root))
+
+
+def _is_done(folder: Path) -> bool:
+    """Whether an act is done, by the beginning of its journal; or cannot be read, so that nobody here can finish it."""
+    try:
+        with open(folder / JOURNAL, "rb") as file:
+            return file.read(_WIDTH) == _state_bytes(DONE)
+    except FileNotFoundError:
+        return False
+    except OSError:  # another user's
+        return True
+
+
 def unfinished(root: Path) -> Iterator[Journal]:
     """Yield the acts that were killed, oldest first; remove the folders of those that had not even begun."""
     for number in numbers_in(root):
         folder = root / TRASH / str(number)
+        if _is_done(folder):
+            continue
         try:
-            with open(folder / JOURNAL, "rb") as file:
-                is_done = file.read(_WIDTH) == _state_bytes(DONE)
-            if not is_done:
-                yield read(root, number)
+            yield read(root, number)
         except FileNotFoundError:
             atomic.sweep(folder)
             remove_folders(root, number, ["", *TREES])
-        except (OSError, RLAError):  # another user's, or damaged
+        except (OSError, RLAError):  # damaged
             continue
 
 

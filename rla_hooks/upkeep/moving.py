@@ -11,6 +11,7 @@ from rla_hooks.layout import check_task, is_run_name
 from rla_hooks.new_names import with_pairs, with_task
 from rla_hooks.query.moved import noted_name
 from rla_hooks.query.saved_run import SavedRun
+from rla_hooks.texts import shell_path
 from rla_hooks.upkeep.acting import Act, Progress, carry_out, check_refused
 from rla_hooks.upkeep.deleting import item_of, why_not
 from rla_hooks.upkeep.planning import MOVE, RENAME, Item, Part, Plan, Refused, plan_items
@@ -106,6 +107,8 @@ def _plan(
         new = new_name(noted if noted and not is_run_name(run.name) else run.name)
         reason = "has this name already" if new == run.name else why_not(run, running)
         parts = tuple(Part(source, _place_of(source, run.name, noted, new)) for source in parts_of(run))
+        if not reason and run.log_dir.is_symlink():  # its run.json would be changed
+            reason = f"is a link to {shell_path(os.path.realpath(run.log_dir))}: move what it leads to"
         if not reason and len({part.target for part in parts}) < len(parts):
             reason = f"has folders under two names, {run.name} and {noted}. Join them by hand first"
         if reason:

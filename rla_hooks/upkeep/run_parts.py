@@ -42,7 +42,8 @@ def runs_given(runs: Any, log_root: str | os.PathLike[str] | None, what: str) ->
             "Allowed: those of one. Do one log root after the other."
         )
     ((real, root),) = roots.items()
-    if TRASH in real.split(os.sep):
+    above, name = os.path.split(real)
+    if os.path.basename(above) == TRASH and name.isdigit():
         raise ConfigError(f"{what} got runs in the trash ({shell_path(root)}). Bring them back first: rla undo.")
     return root, [*{run.name: run for run in saved}.values()]
 

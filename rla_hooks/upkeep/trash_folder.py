@@ -17,7 +17,7 @@ from rla_hooks.query.times import since_of
 from rla_hooks.texts import listed, shell_path, shown
 from rla_hooks.upkeep.act_lock import acting
 from rla_hooks.upkeep.acting import Act, Progress, act_of, finish_begun
-from rla_hooks.upkeep.journal import JOURNAL, numbers_in, read, read_in
+from rla_hooks.upkeep.journal import JOURNAL, any_unfinished, numbers_in, read, read_in
 from rla_hooks.upkeep.part_checks import Checks
 from rla_hooks.upkeep.planning import HOLDING, trash_of
 from rla_hooks.upkeep.undoing import trouble_of
@@ -55,8 +55,9 @@ def acts(log_root: str | os.PathLike[str] | None = None) -> list[Act]:
     root = log_root_of(log_root)
     if not numbers_in(root):
         return []
-    with suppress(RLAError), acting(root, "list the trash", wait=0.0):
-        finish_begun(root)
+    if any_unfinished(root):
+        with suppress(RLAError), acting(root, "list the trash", wait=0.0):
+            finish_begun(root)
     found = []
     for number in numbers_in(root):
         try:
