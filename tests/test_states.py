@@ -6,6 +6,8 @@ import datetime
 import os
 import random
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -246,6 +248,34 @@ def test_everything_that_does_not_fit_is_named_and_nothing_changes():
         assert len(state.missing) == 5 and list(state.restored["models"]) == ["critic"]
 
 
+class Ring:
+    """A replay buffer."""
+
+    def __init__(self):
+        self.data, self.position, self.rng = np.zeros(20 << 20, np.uint8), 0, np.random.default_rng(0)
+
+
+@pytest.mark.parametrize("wait", [True, False], ids=["waits", "beside"])
+def test_a_buffer_that_another_thread_fills_is_an_error(wait, monkeypatch):
+    """The former state stays, and so do no files of the new one; nothing hangs."""
+    ring = Ring()
+    with rla.run(**OPTIONS) as run:
+        rla.save_state(0, buffers=ring)
+        link = writing.Former.link
+
+        def filled(self, digest, target):
+            ring.position += 1
+            return link(self, digest, target)
+
+        monkeypatch.setattr(writing.Former, "link", filled)
+        with pytest.warns(RLAWarning, match=r"buffers\.model was changed while it was saved .*position was 0 and is 5"):
+            assert rla.save_state(1, buffers=ring, wait=wait) is None
+        monkeypatch.undo()
+        assert [step for step, _ in states_of(run)] == [0] and rla.load_state(buffers=ring).step == 0
+        assert ring.position == 0 and rla.save_state(2, buffers=ring)
+    assert sorted(path.name for path in run.checkpoint_dir.iterdir()) == ["manifest.json", "state-0", "state-2"]
+
+
 class Stubborn:
     """Says that it takes a state, and then refuses it."""
 
@@ -379,3 +409,21 @@ def test_a_state_that_another_process_deletes_meanwhile(monkeypatch):
         into = [0]
         assert rla.load_state(models={"model": into}).step == 1 and into == [1]
         assert os.listdir(run.checkpoint_dir)
+
+
+def test_a_state_that_is_being_written_when_the_program_ends_is_complete(tmp_path):
+    """The program waits for it, though the interpreter starts no threads any more."""
+    code = """if True:
+        import time
+        import numpy as np
+        import rla_hooks as rla
+        from rla_hooks.state import writing
+
+        begin = writing.Writing._finish
+        writing.Writing._finish = lambda self: (time.sleep(0.2), begin(self))[1]  # the program is at its end by then
+        rla.start(task="t", log_root="root", backup="none", writers=["csv"])
+        rla.save_state(3, models=np.ones(5), buffers=np.ones(20 << 20, np.uint8), wait=False)
+    """
+    subprocess.run([sys.executable, "-I", "-c", code], check=True, cwd=tmp_path, timeout=100)
+    weights = np.zeros(5)
+    assert rla.load_state(models=weights, run=rla.runs("root")[-1], partial=True).step == 3 and weights.all()

@@ -398,6 +398,11 @@ class _Job:
         from rla_hooks.state import writing
 
         self._writing = writing.write(path, self._snapshot.plan, self._snapshot.content, self._former())
+        try:
+            self._snapshot.check_unchanged()
+        except CheckpointError:
+            self._writing.close()
+            raise
         self._captured.set()
 
     def _former(self) -> Any:

@@ -21,7 +21,7 @@ from rla_hooks.state.objects.normalizers import normalizer_of
 from rla_hooks.state.objects.random_state import random_parts
 from rla_hooks.state.reading import StateFolder
 from rla_hooks.state.writing import StatePlan
-from rla_hooks.texts import text_of
+from rla_hooks.texts import shown, text_of
 
 ROLES = ("models", "optimizers", "schedulers", "buffers", "normalizers", "env")
 LONE = {"env": "env"}  # the name of an object that is passed by itself; else "model"
@@ -46,11 +46,44 @@ def named(role: str, given: Any) -> Mapping[str, Any]:
     return {LONE.get(role, "model"): given}
 
 
+class _Buffer(NamedTuple):
+    """A buffer that is being written, and the tree that it was captured into."""
+
+    at: str
+    value: Any
+    tree: Any
+
+
 class Snapshot(NamedTuple):
     """What is to be written: the arrays, and what state.json says."""
 
     plan: StatePlan
     content: dict[str, Any]
+    buffers: list[_Buffer]
+
+    def check_unchanged(self) -> None:
+        """Raise CheckpointError where another thread has added to a buffer while its arrays were written."""
+        for buffer in self.buffers:
+            walk = Walk()
+            found = _difference(buffer.tree, _captured(walk, buffer.value, buffer.at), buffer.at)
+            if found or walk.problems:
+                raise CheckpointError(
+                    f"{buffer.at} was changed while it was saved ({found or walk.problems[0]}): another thread fills "
+                    "it. Let that one wait meanwhile, with a lock say."
+                )
+
+
+def _difference(before: Any, now: Any, at: str) -> str:
+    """Return the first number or text, such as a buffer's position, that is another one; "" where there is none."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        pairs: Any = ((before[key], now.get(key), f"{at}.{key}") for key in before)
+    elif isinstance(before, (list, tuple)) and isinstance(now, (list, tuple)) and len(before) == len(now):
+        pairs = zip(before, now, (f"{at}[{index}]" for index in range(len(before))), strict=True)
+    elif isinstance(before, (int, str, list, tuple)) and (type(before) is not type(now) or before != now):
+        return f"{at} was {shown(before, 40)} and is {shown(now, 40)}"
+    else:
+        return ""
+    return next(filter(None, (_difference(*each) for each in pairs)), "")
 
 
 def capture(objects: Named, extra: Any, head: Mapping[str, Any]) -> Snapshot:
@@ -79,7 +112,19 @@ def capture(objects: Named, extra: Any, head: Mapping[str, Any]) -> Snapshot:
     except NotStorable as problem:
         raise CheckpointError(f"it cannot be stored: {problem}") from problem
     plan.place()
-    return Snapshot(plan, content)
+    buffers = [
+        _Buffer(label("buffers", name), value, trees["buffers"][name])
+        for name, value in objects.get("buffers", {}).items()
+        if plan.parted and not _has_columns(trees["buffers"][name])
+    ]
+    return Snapshot(plan, content, buffers)
+
+
+def _has_columns(tree: Any) -> bool:
+    """Whether a tree has long lists as columns: these are copies, which nobody changes, and take long to make."""
+    if isinstance(tree, dict):
+        return tree.get("rla") == "column" or any(map(_has_columns, tree.values()))
+    return isinstance(tree, (list, tuple)) and any(map(_has_columns, tree))
 
 
 def _captured(walk: Walk, value: Any, at: str) -> Any:

@@ -29,6 +29,7 @@ from rla_hooks.state import checksums, safetensors_file, sharing
 from rla_hooks.state.checksums import Digest
 from rla_hooks.state.leaf import BLOCK, Leaf
 from rla_hooks.state.tree import TreeEncoder
+from rla_hooks.state.workers import Part, Workers
 
 FILE = "state.json"
 FORMAT = 1
@@ -154,7 +155,11 @@ def write(folder: Path, plan: StatePlan, content: Mapping[str, Any], former: For
     Raises OSError, before a byte is written where the disk has no room for all of it.
     """
     writing = Writing(folder, plan, content, former)
-    writing.begin()
+    try:
+        writing.begin()
+    except BaseException:
+        writing.close()
+        raise
     return writing
 
 
@@ -164,7 +169,7 @@ class Writing:
     def __init__(self, folder: Path, plan: StatePlan, content: Mapping[str, Any], former: Former | None):
         self._folder, self._plan, self._content, self._former = folder, plan, content, former
         self._files: dict[str, Digest] = {}
-        self._to_sync: list[Path] = []
+        self._workers = Workers()
         self.linked = 0  # bytes of the files that are links
 
     def begin(self) -> None:
@@ -174,35 +179,43 @@ class Writing:
         for name, leaf in self._plan.parted.items():
             path = self._folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            for number, (head, data) in enumerate(_parts(leaf)):
-                self._write_part(f"{name}.{_numbered(number, leaf)}.npy", head, data)
+            for number, part in enumerate(self._workers.digested(_parts(leaf))):
+                self._write_part(f"{name}.{_numbered(number, leaf)}.npy", part)
+                leaf.forget(part.begin, part.end)
 
     def finish(self) -> tuple[int, str]:
         """Write all else, sync it, and return the size and the checksum of the folder, as a manifest has them."""
+        try:
+            return self._finish()
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """End the threads. Nothing more is written."""
+        self._workers.close()
+
+    def _finish(self) -> tuple[int, str]:
         for file, leaves in self._plan.tensors.items():
             self._write(file, safetensors_file.chunks(leaves))
         files = {name: list(digest) for name, digest in self._files.items()}
         text = _json({"format": FORMAT, **self._content, "files": files}, 3)
         self._write(FILE, [memoryview(f"{text}\n".encode("utf-8", "backslashreplace"))])
-        for path in self._to_sync:
-            atomic.fsync(path)
+        self._workers.finish()
         for top, _, _ in os.walk(self._folder):
             with suppress(OSError):  # some network file systems cannot sync a folder
                 atomic.fsync(Path(top))
         return checksums.of_folder(self._files.items())
 
-    def _write_part(self, name: str, head: bytes, data: np.ndarray[Any, Any]) -> None:
-        digest = checksums.digest_of([head, data.data])
-        path = self._folder / name
+    def _write_part(self, name: str, part: Part) -> None:
+        path, digest = self._folder / name, part.digest
+        self._files[name] = digest
         if self._former is not None and self._former.link(digest, path):
-            self._files[name] = digest
             self.linked += digest.size
             return
         with open(path, "xb", buffering=0) as stream:
-            _put(stream, memoryview(head))
-            _put(stream, data.data)
-        self._files[name] = digest
-        self._to_sync.append(path)
+            _put(stream, memoryview(part.head))
+            _put(stream, part.data.data)
+        self._workers.sync(path)
 
     def _write(self, name: str, chunks: Iterable[memoryview]) -> None:
         path = self._folder / name
@@ -214,7 +227,7 @@ class Writing:
                 size += len(chunk)
                 _put(stream, chunk)
         self._files[name] = Digest(size, crc)
-        self._to_sync.append(path)
+        self._workers.sync(path)
 
     def _check_room(self) -> None:
         free = shutil.disk_usage(self._folder.parent).free
@@ -230,19 +243,18 @@ class Writing:
         """Return how many bytes need not be written."""
         found = 0
         for leaf in self._plan.parted.values():
-            for head, data in _parts(leaf):
-                digest = checksums.digest_of([head, data.data])
-                found += digest.size if former.has(digest) else 0
+            for part in self._workers.digested(_parts(leaf)):
+                found += part.digest.size if former.has(part.digest) else 0
+                leaf.forget(part.begin, part.end)
         return found
 
 
-def _parts(leaf: Leaf) -> Iterator[tuple[bytes, np.ndarray[Any, Any]]]:
+def _parts(leaf: Leaf) -> Iterator[Part]:
     """Yield the parts of a large array: the head of a file npy, and its bytes."""
     rows, row = _rows_of(leaf), leaf.row_shape()
     for begin in range(0, leaf.count, rows):
         end = min(begin + rows, leaf.count)
-        yield npy_head(leaf, (end - begin, *row)), leaf.rows(begin, end)
-        leaf.forget(begin, end)
+        yield Part(npy_head(leaf, (end - begin, *row)), leaf.rows(begin, end), begin, end)
 
 
 def npy_head(leaf: Leaf, shape: tuple[int, ...]) -> bytes:
