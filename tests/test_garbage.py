@@ -87,14 +87,16 @@ def test_the_newest_of_each_name_and_the_best_stay(root):
     add("best-1.pt", "best", 1)
     add("best-2.pt", "best", 2)
     add("hook-1.pt", "checkpoint", 1, writer="hook")
-    for step, score in enumerate([0.5, 0.9, 0.1, float("nan"), 0.4]):
+    for step, score in enumerate([0.5, 0.9, 0.1, float("nan"), 0.9, 0.4]):
         add(f"a-{step}.pt", "a", step, monitor="loss", score=score)
         add(f"b-{step}.pt", "b", step, monitor="return", mode="max", score=score)
+    for step, score in enumerate([0.1, 0.2, 0.0]):  # a worse one than the best of another name
+        add(f"state-{step}.pt", "state", step, monitor="return", mode="max", score=score)
     collect_garbage(checkpoints=True)
     left = {entry.file for entry in manifest.entries()}
     assert left == {
         *("checkpoint-2.pkl", "best-2.pt", "hook-1.pt"),
-        *("a-1.pt", "a-2.pt", "a-4.pt", "b-1.pt", "b-4.pt"),
+        *("a-2.pt", "a-4.pt", "a-5.pt", "b-4.pt", "b-5.pt", "state-1.pt", "state-2.pt"),
     }
     assert left == {path.name for path in run.checkpoint_dir.iterdir()} - {"manifest.json"}
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from rla_hooks.checkpoints.entry import Entry
+from rla_hooks.checkpoints.keeping import MODE, MONITOR, SCORE
 from rla_hooks.checkpoints.manifest import Manifest
 from rla_hooks.cutting import journal
 from rla_hooks.query.saved_run import SavedRun
@@ -88,12 +89,14 @@ def _kept(whole: list[Entry], keep: int) -> tuple[tuple[Entry, ...], set[str]]:
         if entry.cut is None:
             groups.setdefault((entry.name, entry.info.get("writer")), []).append(entry)
             if _score(entry) is not None:
-                scored.setdefault(str(entry.info.get("monitor")), []).append(entry)
+                key = entry.name, entry.info.get("writer"), str(entry.info.get(MONITOR))
+                scored.setdefault(key, []).append(entry)
     for group in groups.values():  # in the order of writing
         newest.append(group[-1])
         kept |= {entry.file for entry in group[-keep:]}
     for group in scored.values():
-        modes = {entry.info.get("mode") for entry in group}
+        modes = {entry.info.get(MODE) for entry in group}
+        group.reverse()  # of equal ones the newest
         # What is best is known only where the mode is: else the highest and the lowest score stay.
         kept |= {max(group, key=_score_of).file} if modes != {"min"} else set()
         kept |= {min(group, key=_score_of).file} if modes != {"max"} else set()
@@ -101,7 +104,8 @@ def _kept(whole: list[Entry], keep: int) -> tuple[tuple[Entry, ...], set[str]]:
 
 
 def _score(entry: Entry) -> float | None:
-    score = entry.info.get("score")
+    """Return the score as it was noted; None for an entry without one."""
+    score = entry.info.get(SCORE)
     is_number = isinstance(score, (int, float)) and not isinstance(score, bool) and score == score
     return score if is_number else None
 
