@@ -235,6 +235,12 @@ def test_a_run_that_goes_on(root):
     assert {Path(each.file).suffix for each in verify(run).damaged} >= {".csv"}
 
 
+def test_a_run_that_goes_meanwhile(root):
+    """Somebody deletes or moves it while another one is checked: nothing is told of it."""
+    gone = rla.runs(root)[1]
+    assert verify(None, root, progress=lambda done, total: shutil.rmtree(gone.log_dir, ignore_errors=True)) == []
+
+
 def test_hyper_parameters_that_differ(root):
     """parameter.json and tester.pkl are of the same run."""
     run = rla.runs(root)[0]

@@ -26,8 +26,8 @@ def test_each_file_is_told_with_its_run(command, runs):
     run = rla.runs()[1]
     lines = said.out.splitlines()
     assert said.code == 1 and lines[0] == f"{run.id}  {run.name}"
-    assert lines[1].startswith("  log/progress.csv a cell that is no number: '2n0' in 'return', in which a bit")
-    assert lines[2].startswith("  log/progress.csv the last row is torn: 4 bytes behind the last whole row, at byte ")
+    assert lines[1].startswith("  log/progress.csv  a cell that is no number: '2n0' in 'return', in which a bit")
+    assert lines[2].startswith("  log/progress.csv  the last row is torn: 4 bytes behind the last whole row, at byte ")
     assert lines[3].startswith("2 runs, ") and lines[3].endswith(": 1 file of 1 run is damaged") and len(lines) == 4
     said = command("verify", runs[0])
     assert said.code == 0 and said.out.startswith("1 run, ") and said.out.endswith(": nothing is damaged\n")

@@ -95,7 +95,7 @@ def _line(finding: Finding) -> str:
     inside = finding.file.replace(f"/{finding.run}", "", 1) if finding.run else finding.file
     at = "" if finding.position is None else f", at byte {finding.position:,}"
     can = "" if finding.repair is None else f"; {'repaired' if finding.repaired else '--repair'}: {finding.repair}"
-    return f"{inside} {finding.problem}{at}{can}"
+    return f"{'' if finding.is_damage else 'note: '}{inside}  {finding.problem}{at}{can}"
 
 
 def _summary(report: Report) -> str:

@@ -94,9 +94,9 @@ def verify(
         root = run.paths.log_root
         if root not in checks:
             checks[root] = Checks(root, disk)
-        found = [*checks[root].of_run(run)]
+        found = checks[root].of_run(run)
         if repair and _finish_cut(run, found, report):
-            found = [*checks[root].of_run(run)]  # the cut has moved its files
+            found = checks[root].of_run(run)  # the cut has moved its files
         take(run, root, found)
         if progress is not None:
             progress(number, len(chosen))

@@ -16,6 +16,7 @@ from typing import BinaryIO, NamedTuple
 import google_crc32c
 import numpy
 
+from rla_hooks.texts import counted
 from rla_hooks.upkeep.checking.found import Found, Mend
 from rla_hooks.upkeep.checking.opening import BLOCK, Disk, marked, size_of, skip_hole, unreadable
 from rla_hooks.writers.events import frame_head, record
@@ -62,19 +63,22 @@ def check_events(path: Path, disk: Disk, is_live: bool = False, noted: int = 0) 
 def _told(path: Path, regions: Sequence[Region], records: Sequence[int], size: int, noted: int, mark: bytes) -> Found:
     first = regions[0]
     behind = sum(records[1:])
-    bad = f"{sum(each.end - each.begin for each in regions):,} bytes are no whole record"
+    size_of_bad = sum(each.end - each.begin for each in regions)
+    bad = f"has {counted(len(regions), 'damaged part')} ({size_of_bad:,} bytes)"
     if first.is_torn and len(regions) == 1:
         problem = f"the last record is torn: {size - first.begin} bytes"
     elif behind:
-        problem = f"{bad}, and {behind:,} whole ones behind them are not read"
+        are = "is" if behind == 1 else "are"
+        problem = f"{bad}, and {counted(behind, 'whole record')} behind the first {are} not read"
     else:
-        problem = f"{bad}"
+        problem = bad
     if not sum(records):
         return Found(path, f"{bad}: it is no event file, or all of it is damaged", first.begin)
     fillings = {each: _filling(each, size, noted) for each in regions}
     if None in fillings.values():
         return Found(path, problem, first.begin)
-    how = "they are blanked" if any(fillings.values()) else "it is cut off"
+    blanked = "it is blanked" if len(regions) == 1 else "they are blanked"
+    how = blanked if any(fillings.values()) else "it is cut off"
     mend = Mend(how, _Blanked({each: filling or b"" for each, filling in fillings.items()}), mark=mark)
     return Found(path, problem, first.begin, mend=mend)
 

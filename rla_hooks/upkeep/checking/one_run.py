@@ -34,18 +34,25 @@ class Checks:
         self.disk = disk
         self.saved, self.code = SavedFiles(disk), KeptCode(log_root, disk)
 
-    def of_run(self, run: SavedRun) -> Iterator[Found]:
-        """Yield what is wrong with a run, as its files are now; of one that is running nothing can be mended."""
-        paths = run.paths
-        entry = read_entry(paths)  # what the index has of it may be older
-        run = SavedRun(paths, entry)
-        is_live = why_running(run) is not None
+    def of_run(self, run: SavedRun) -> list[Found]:
+        """Return what is wrong with a run, as its files are now; of one that is running nothing can be mended."""
+        found, is_live = self._looked_at(run)
+        if found and not is_live and _is_alive(run.paths):  # it was started while its files were read
+            found, _ = self._looked_at(run)
+        return found if os.path.isdir(run.paths.log_dir) else []  # else somebody has deleted it meanwhile
+
+    def _looked_at(self, run: SavedRun) -> tuple[list[Found], bool]:
+        """Return what is wrong with a run, and whether somebody writes to it."""
+        entry = read_entry(run.paths)  # what the index has of it may be older
+        run = SavedRun(run.paths, entry)
+        is_live, found = why_running(run) is not None, list[Found]()
         try:
             for each in self._of_run(run, entry, is_live):
-                yield each._replace(mend=None) if is_live else each
+                found.append(each._replace(mend=None) if is_live else each)
         except OSError as error:  # of a folder that went meanwhile, or may not be read
-            place = Path(error.filename) if isinstance(error.filename, str) else paths.log_dir
-            yield Found(place, f"cannot be checked: {error.strerror or error}")
+            place = Path(error.filename) if isinstance(error.filename, str) else run.log_dir
+            found.append(Found(place, f"cannot be checked: {error.strerror or error}"))
+        return found, is_live
 
     def _of_run(self, run: SavedRun, entry: Entry, is_live: bool) -> Iterator[Found]:
         paths = run.paths
@@ -89,6 +96,10 @@ class Checks:
                 yield from (each._replace(mend=None) for each in check_events(path, self.disk))
             elif file.name.endswith(".csv"):
                 yield from (each._replace(mend=None) for each in check_table(path, self.disk).found)
+
+
+def _is_alive(paths: RunPaths) -> bool:
+    return why_running(SavedRun(paths, read_entry(paths))) is not None
 
 
 def _journals(paths: RunPaths) -> Iterator[Mapping[str, Mapping[str, object]]]:
