@@ -166,6 +166,14 @@ def through_files(tmp_path):
 
 
 @pytest.fixture(scope="session")
+def torch_python(warm):
+    """Runs programs where torch, with what torchrun and trainings of it import, and Gymnasium are imported already."""
+    for module in ("torch", "gymnasium"):
+        pytest.importorskip(module)
+    return warm("torch", "torch._dynamo", "torch.distributed.run", "gymnasium", "matplotlib.figure")
+
+
+@pytest.fixture(scope="session")
 def nvml(tmp_path_factory):
     """Lines of Python after which a program has NVIDIA's library with two cards: a stand-in, tests/nvml.c.
 

@@ -26,12 +26,12 @@ def test_quickstart(run_example):
     assert len(rla.Tester.load(run.paths.archive_dir).custom_data["rewards"]) == 100
 
 
-def test_cartpole(run_example, tmp_path):
+def test_cartpole(run_example, tmp_path, torch_python):
     """A short training leaves rows, figure, checkpoints and the code, from which it runs again, on a terminal."""
     pytest.importorskip("torch")
     pytest.importorskip("gymnasium")
     short = ["--total-steps", "4096", "--info", "short"]
-    run, done = run_example("cartpole.py", *short)
+    run, done = run_example("cartpole.py", *short, python=torch_python)
     assert (run.task, run.hparams["info"]) == ("cartpole", "short")
     assert "tensorboard --logdir" in done.stdout
     summary = dict(line.split(":  ", 1) for line in done.stdout.splitlines()[-5:])  # and no table before it
@@ -67,11 +67,11 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="kill -9")
-def test_resume(run_example, tmp_path, read_scalars, warm):
+def test_resume(run_example, tmp_path, read_scalars, torch_python):
     """Killed with kill -9 between two checkpoints and started again, it goes on: one run, one curve."""
     pytest.importorskip("torch")
     pytest.importorskip("gymnasium")
-    python, options = warm("torch", "gymnasium"), ["--updates", "6", "--save-every", "3"]
+    python, options = torch_python, ["--updates", "6", "--save-every", "3"]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("RLA_")}
     killed = python.run("-c", DIES, EXAMPLES / "resume.py", *options, cwd=tmp_path, env=environment)
     assert killed.returncode == -signal.SIGKILL and len(before := _rows(tmp_path)) == 5, killed.stderr

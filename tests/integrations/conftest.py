@@ -286,13 +286,14 @@ def _keras_kit(package):
     kit.y = kit.x.sum(axis=1, keepdims=True)
 
     def model(optimizer=None, width=4, **options):
-        """Two small layers, compiled; the same weights each time."""
+        """Two small layers, compiled; the same weights each time. A graph takes longer to be traced than to be used."""
         random.seed(0)  # which initializers are seeded from; set_random_seed of Keras 3.15 imports TensorFlow
         if package == "tf_keras":
             module.utils.set_random_seed(0)
         inputs = module.Input((3,)) if package == "keras" else module.layers.InputLayer((3,))
         layers = [inputs, module.layers.Dense(width, activation="tanh"), module.layers.Dense(1)]
         made = module.Sequential(layers)
+        options = {"run_eagerly": kit.eager} | options
         made.compile(optimizer or module.optimizers.Adam(0.01), "mse", metrics=["mae"], **options)
         return made
 

@@ -65,13 +65,12 @@ TRAINING = """
 
 
 @pytest.fixture
-def train(tmp_path, warm):
+def train(tmp_path, torch_python):
     """Runs the training in a process of its own; returns its number."""
     program = TRAINING.format(examples=str(EXAMPLES), updates=UPDATES, between=BETWEEN)
 
     def run(dies_in=-1, dies_saving=-1):
-        python = warm("torch", "torch._dynamo", "torch.distributed.run")
-        process = python.start("-c", textwrap.dedent(program), dies_in, dies_saving, cwd=tmp_path)
+        process = torch_python.start("-c", textwrap.dedent(program), dies_in, dies_saving, cwd=tmp_path)
         done = process.ended()
         assert done.returncode == (0 if dies_in == dies_saving == -1 else -signal.SIGKILL), done.stderr
         return process.pid

@@ -34,7 +34,8 @@ def _column(rows, name):
 @every_backend
 def test_each_epoch_is_a_row_of_what_keras_reports(any_keras, here, rows):
     """The values are those of the History, the time step counts the optimizer's, epoch is a column, time goes by."""
-    history = any_keras.fit(any_keras.model(), any_keras.RLACallback(), epochs=3, validation_split=0.34)
+    model = any_keras.model(run_eagerly=False)  # a graph, as in most programs
+    history = any_keras.fit(model, any_keras.RLACallback(), epochs=3, validation_split=0.34)
     found = rows()
     assert [set(row) for row in found] == [
         {"time-step", "epoch", "loss", "mae", "val_loss", "val_mae", "learning_rate", "time/seconds_per_epoch"}
@@ -60,7 +61,7 @@ def test_tensorboard_has_the_same_rows(keras, here, only_run, read_scalars):
 def test_many_fits_are_one_curve(any_keras, here, rows):
     """The step goes on over fits, with one callback or a new one for each, also where the model is compiled anew."""
     kit = any_keras
-    model, callback = kit.model(), kit.RLACallback()
+    model, callback = kit.model(run_eagerly=False), kit.RLACallback()
 
     @rla.track()
     def main():
@@ -69,7 +70,7 @@ def test_many_fits_are_one_curve(any_keras, here, rows):
         kit.fit(model, kit.RLACallback())
         model.compile("sgd", "mse")
         kit.fit(model, callback)
-        kit.fit(kit.model(), callback)
+        kit.fit(kit.model(run_eagerly=False), callback)
 
     main()
     assert _column(rows(), "time-step") == [3, 6, 9, 12, 15, 18]

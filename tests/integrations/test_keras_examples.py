@@ -45,10 +45,11 @@ def test_actor_critic(run_example, keras_python):
     assert {path.name for path in run.results_dir.iterdir()} >= expected
 
 
-def test_fit(run_example):
+def test_fit(run_example, keras_python):
     """A short fit leaves rows of training and validation, confusion matrices, and a best model that has been loaded."""
     pytest.importorskip("sklearn")
-    run, done = run_example("keras_fit.py", "--epochs", "5", "--batch-size", "128", "--width", "8")
+    options = ["--epochs", "5", "--batch-size", "128", "--width", "8"]
+    run, done = run_example("keras_fit.py", *options, python=keras_python)
     assert (run.task, run.record) == ("keras_fit", {"info": "baseline", "lr": 0.003, "width": 8})
     assert "Warning" not in done.stderr and "tensorboard --logdir" in done.stdout
     columns = _columns(run)

@@ -40,7 +40,7 @@ def stop(keras):
 @pytest.fixture
 def model(keras):
     """Makes the small model; without a graph, since these fits have a few batches."""
-    return lambda: keras.model(run_eagerly=keras.eager)
+    return lambda: keras.model()
 
 
 @pytest.fixture
@@ -79,12 +79,12 @@ def _listed(run):
 def test_a_resumed_run_goes_on_by_itself(any_keras, here, only_run, read_scalars):
     """Without resume=True; rows after the checkpoint are cut, and each step is on the curve once, over three lives."""
     kit, stop = any_keras, _stop_class(any_keras)
-    made = [kit.model(run_eagerly=kit.eager)]
+    made = [kit.model()]
     kit.fit(made[0], kit.RLACallback(task="straight", log_root="other"), epochs=5)
 
     @rla.track(resume="auto", task="job")
     def main():
-        made.append(kit.model(run_eagerly=kit.eager))
+        made.append(kit.model())
         saved = [entry.info["epoch"] for entry in Manifest(rla.current_run().checkpoint_dir).complete()]
         first = saved[-1] + 1 if saved and kit.name == "tf_keras" else 0  # as it says
         callbacks = kit.RLACallback("loss", log_every="batch"), stop(8), stop(13)

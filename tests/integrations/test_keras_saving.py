@@ -274,14 +274,14 @@ def test_a_full_disk(keras, small_disk, here, files):
 @pytest.mark.parametrize("weights_only", [False, True])
 def test_a_resumed_training_is_as_if_never_interrupted(keras, weights_only, here, capsys, runs):
     """Weights, optimizer, epoch and step go on; the result is bit-equal, and it says what it restored."""
-    straight = keras.model()
+    straight = keras.model(run_eagerly=False)
     keras.fit(straight, keras.RLACallback(task="straight"), epochs=4)
 
-    first = keras.model()
+    first = keras.model(run_eagerly=False)
     keras.fit(first, keras.RLACallback(task="job", save_weights_only=weights_only), epochs=2)
     capsys.readouterr()
 
-    second = keras.model(keras.keras.optimizers.Adam(0.01))
+    second = keras.model(keras.keras.optimizers.Adam(0.01), run_eagerly=False)
     callback = keras.RLACallback(task="job", resume=True)
     keras.fit(second, callback, epochs=4)
     assert _same(keras.state(second), keras.state(straight))

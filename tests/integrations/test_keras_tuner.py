@@ -26,7 +26,7 @@ def tuner(package, keras, here):
         class Model(package.HyperModel):
             def build(self, hp):
                 rate = hp.Choice("rate", list(rates))
-                return keras.model(keras.keras.optimizers.SGD(rate), width=2, run_eagerly=keras.eager)
+                return keras.model(keras.keras.optimizers.SGD(rate), width=2)
 
             def fit(self, hp, model, *arguments, **named):
                 return (fit or super().fit)(hp, model, *arguments, **named)
@@ -170,7 +170,7 @@ def test_a_fit_in_a_block_of_optuna(keras, here, runs):
     def objective(trial):
         with optuna_trial(trial, writers=["csv"]):
             rate = trial.suggest_float("rate", 0.01, 0.01)
-            model = keras.model(keras.keras.optimizers.SGD(rate), run_eagerly=keras.eager)
+            model = keras.model(keras.keras.optimizers.SGD(rate))
             return keras.fit(model, keras.RLACallback(save_every=None)).history["loss"][0]
 
     optuna.create_study().optimize(objective, n_trials=1)

@@ -180,11 +180,8 @@ def test_the_signatures_are_those_of_the_libraries(package):
 
 
 @pytest.fixture(scope="module")
-def script(warm, tmp_path_factory):
+def script(torch_python, tmp_path_factory):
     """Runs a script with its import line changed, in a folder of its own: the folder, its run, and the process."""
-    for module in ("torch", "gymnasium"):
-        pytest.importorskip(module)
-    python = warm("torch", "gymnasium")
 
     def run(name, *options, change=lambda text: text.replace(THEIRS, OURS), kill_after=None):
         folder = tmp_path_factory.mktemp(name)
@@ -192,7 +189,7 @@ def script(warm, tmp_path_factory):
         (folder / f"{name}.py").write_text(flushed + change((SCRIPTS / f"{name}.py").read_text()))
         (folder / "rla_config.yaml").write_text("PROJECT_TYPE: {backup_code_by: none}\n")
         environment = {key: value for key, value in os.environ.items() if not key.startswith("RLA_")}
-        program = python.start(f"{name}.py", *options, cwd=folder, env=environment)
+        program = torch_python.start(f"{name}.py", *options, cwd=folder, env=environment)
         latest = time.monotonic() + 200
         while kill_after and program.poll() is None and not kill_after(folder) and time.monotonic() < latest:
             time.sleep(0.02)

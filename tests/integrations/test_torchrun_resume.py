@@ -36,15 +36,15 @@ TORCHRUN = "from torch.distributed.run import main; main()"
 
 
 @pytest.fixture
-def torchrun(warm, tmp_path):
+def torchrun(torch_python, tmp_path):
     """Starts a program with so many ranks, waits for its end, and returns that. forks: the ranks import no torch."""
 
     def run(program, *arguments, ranks=2, restarts=1, options=("--standalone",), forks=False):
         options = [*options, f"--nproc-per-node={ranks}", f"--max-restarts={restarts}"]
         options += ["--run-path", "--start-method=fork"] if forks else []
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
-        python = warm("torch", "torch._dynamo", "torch.distributed.run")
-        return python.run("-c", TORCHRUN, *options, tmp_path / program, *arguments, cwd=tmp_path, env=environment)
+        words = ["-c", TORCHRUN, *options, tmp_path / program, *arguments]
+        return torch_python.run(*words, cwd=tmp_path, env=environment)
 
     return run
 

@@ -12,11 +12,11 @@ import pytest
 import rla_hooks as rla
 
 SCRIPTS = Path(__file__).parent / "wandb_scripts"
-MODULES = ("torch", "torch._dynamo", "gymnasium", "tensorboardX", "numpy", "matplotlib.figure")
+MODULES = ("torch", "gymnasium", "tensorboardX", "numpy", "matplotlib.figure")
 
 
 @pytest.fixture
-def play(warm, tmp_path):
+def play(torch_python, tmp_path):
     """Runs a script in a folder of its own, and returns its runs and the finished process."""
     for name in MODULES:
         pytest.importorskip(name)
@@ -28,7 +28,7 @@ def play(warm, tmp_path):
         assert count == 1
         (tmp_path / name).write_text(text)
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("RLA_", "WANDB_"))}
-        done = warm(*MODULES).run(name, *arguments, cwd=tmp_path, env={**kept, **environment})
+        done = torch_python.run(name, *arguments, cwd=tmp_path, env={**kept, **environment})
         assert done.returncode == code, done.stderr
         return (rla.runs(tmp_path / "rla_data") if (tmp_path / "rla_data").exists() else []), done
 
@@ -98,10 +98,10 @@ for _ in range(2):
 """
 
 
-def test_watching_stops_no_training(play, rows, warm, tmp_path):
+def test_watching_stops_no_training(play, rows, torch_python, tmp_path):
     """Norms of sparse gradients and of half precision are right; what cannot be read gives one warning."""
     bare = {key: value for key, value in os.environ.items() if not key.startswith(("RLA_", "WANDB_"))}
-    done = warm(*MODULES).start("-c", WATCHING, cwd=tmp_path, env=bare).ended()
+    done = torch_python.run("-c", WATCHING, cwd=tmp_path, env=bare)
     (run,) = rla.runs(tmp_path / "rla_data")
     first, *others = [row for _, row in rows(run)]
     assert done.returncode == 0 and float(first["gradients/norm"]) == pytest.approx((2 * 4 + 2 * 1 + 1e6) ** 0.5)
