@@ -69,10 +69,13 @@ quickstart: $(READY)
 IN_MEMORY = $$([ "$$(df -k --output=avail /dev/shm 2>&1 | tail -1)" -gt 6000000 ] 2>/dev/null && \
 	! grep -q ' /dev/shm .*noexec' /proc/mounts && echo /dev/shm)
 
+# A test that fails is tried once more, and listed at the end under RERUN: it is to be mended.
+TRIED_AGAIN = --reruns 1 -r R
+
 test: $(READY)
 	@echo "==> running the tests"
 	@TMPDIR="$${TMPDIR:-$(IN_MEMORY)}"; export TMPDIR="$$(mktemp -d -t rla-XXXXXX)"; trap 'rm -rf "$$TMPDIR"' EXIT INT TERM; \
-		$(BIN)/python -I -m pytest -n 2 --dist worksteal -q $(ARGS)
+		$(BIN)/python -I -m pytest -n 2 --dist worksteal -q $(TRIED_AGAIN) $(ARGS)
 
 # A Python may be on PATH more than once: a shim of pyenv stands there, and fails, for versions that are not chosen.
 find_python = for each in python$(1) $$(which -a python$(1)) "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/$(1).*/bin/python$(1); do \
@@ -94,7 +97,7 @@ $(VENV)/.ready-for-core: setup.cfg pyproject.toml tests/constraints.txt
 
 core-tests: $(VENV)/.ready-for-core
 	@echo "==> running the core tests with $$($(BIN)/python --version)"
-	@$(BIN)/python -I -m pytest -n 2 --dist worksteal -q -r fE tests --ignore=tests/integrations $(ARGS)
+	@$(BIN)/python -I -m pytest -n 2 --dist worksteal -q -r fE $(TRIED_AGAIN) tests --ignore=tests/integrations $(ARGS)
 
 lint: $(READY)
 	@echo "==> checking style"

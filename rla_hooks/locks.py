@@ -21,6 +21,7 @@ except ImportError:  # Windows: several processes of one run are not kept apart 
 
 TIMEOUT = 10.0  # seconds to wait for another process; then its lock counts as stuck, and this one goes on without
 _LONGEST_WAIT = 0.05  # seconds between two attempts
+_LONGEST_ROUND = 1.0  # seconds of an attempt that count: a machine may stand still for longer, and the holder with it
 _held = threading.local()  # .files: those that this thread has locked, by path; they go with their last reference
 
 
@@ -83,7 +84,7 @@ def _acquire(file: _OpenFile, path: str, create: bool, timeout: float) -> bool:
     """Open and lock the file that ``path`` now is; return whether it is locked."""
     if fcntl is None:
         return False
-    end, wait = time.monotonic() + timeout, 0.0005
+    left, before, wait = timeout, time.monotonic(), 0.0005
     while True:
         try:
             file.open(path, create)
@@ -101,7 +102,9 @@ def _acquire(file: _OpenFile, path: str, create: bool, timeout: float) -> bool:
         except OSError:  # a file system without locks
             return False
         file.close()
-        if time.monotonic() > end:
+        now = time.monotonic()
+        left, before = left - min(now - before, _LONGEST_ROUND), now
+        if left < 0:
             return False
         time.sleep(wait)
 

@@ -31,6 +31,15 @@ from rla_hooks.writers.tensorboard_writer import TensorBoardWriter
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
+
+def pytest_collection_modifyitems(config, items):
+    """``make test`` tries a test that fails once more, and lists it; one that is marked ``norerun`` it does not."""
+    if config.pluginmanager.hasplugin("rerunfailures"):
+        for item in items:
+            if item.get_closest_marker("norerun"):
+                item.add_marker(pytest.mark.flaky(reruns=0))
+
+
 # What the developer's shell, or a launcher around the tests, would say to every run.
 FOREIGN_VARIABLES = [
     *("RLA_CONFIG", "RLA_MODE", "RLA_RUN_OF_RANK_ZERO", "RLA_RUN_ID", "TF_CONFIG", "TORCHELASTIC_RUN_ID"),

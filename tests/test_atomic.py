@@ -61,6 +61,7 @@ def test_a_full_disk_leaves_the_old_file(small_disk):
     assert path.read_bytes() == b"old" and list(small_disk.iterdir()) == [path]
 
 
+@pytest.mark.norerun
 def test_a_killed_process_leaves_the_old_or_the_new_file(tmp_path):
     """Two files are replaced over and over until kill -9; readers never saw a third."""
     path = tmp_path / "file"

@@ -263,6 +263,7 @@ def writer(root, who, steps):
     )
 
 
+@pytest.mark.norerun
 def test_processes_write_at_once(tmp_path, folder):
     """All of them make the file at the same moment, and all that they write is in it."""
     processes = [writer(tmp_path, str(number), 20) for number in range(3)]
@@ -272,6 +273,7 @@ def test_processes_write_at_once(tmp_path, folder):
 
 
 @needs_posix
+@pytest.mark.norerun
 def test_a_process_that_is_killed_leaves_whole_transactions(tmp_path, folder):
     """kill -9 in the middle of writing: each of its transactions is there or not, and the next process goes on."""
     cache = open_cache(tmp_path, KIND)

@@ -289,6 +289,7 @@ for step in range(25):
 """
 
 
+@pytest.mark.norerun
 def test_processes_share_a_manifest(tmp_path):
     """Savers in several processes list every checkpoint; none falls off because another process wrote the list."""
     command = [sys.executable, "-c", SAVER_PROCESS, str(tmp_path)]
@@ -647,6 +648,7 @@ saver.save({"made": 2, "x": [2] * 2000}, 1 if again else 2)
 
 
 @pytest.mark.parametrize("again", ["next", "again"])
+@pytest.mark.norerun
 def test_killed_before_any_file_operation_a_whole_one_is_left(tmp_path, again):
     """A save is killed before its 1st, 2nd, ... file operation: each time a whole checkpoint is found."""
     found = []
@@ -682,6 +684,7 @@ while True:
 """
 
 
+@pytest.mark.norerun
 def test_killed_at_any_moment_the_newest_is_found(kit, tmp_path):
     """A process that saves all the time is killed again and again: no checkpoint that it told of is lost.
 

@@ -198,6 +198,7 @@ def _interrupted(process):
 
 
 @needs_posix
+@pytest.mark.norerun
 def test_ctrl_c_at_any_moment_leaves_no_temporary_and_no_thread(tmp_path):
     """Whatever it interrupts, the newest is the one of this step or of the step before."""
     for pause in (0.0, 0.02, 0.05, 0.11):

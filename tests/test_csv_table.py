@@ -23,7 +23,7 @@ from rla_hooks.writers import csv_row
 from rla_hooks.writers.base import Row
 from rla_hooks.writers.csv_writer import CsvWriter
 
-pytestmark = pytest.mark.usefixtures("formatter")
+pytestmark = [pytest.mark.norerun, pytest.mark.usefixtures("formatter")]
 OURS = os.path.dirname(sys.modules["rla_hooks"].__file__)
 
 

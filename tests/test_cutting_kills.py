@@ -19,7 +19,7 @@ from rla_hooks.checkpoints import Manifest
 from rla_hooks.cutting import cut_to, finish_cut
 from rla_hooks.layout import RunPaths
 
-pytestmark = pytest.mark.usefixtures("quiet")
+pytestmark = [pytest.mark.norerun, pytest.mark.usefixtures("quiet")]
 
 
 def test_the_calls_are_counted_and_the_child_dies_before_its_call(run_until, tmp_path):

@@ -42,6 +42,7 @@ def test_copies_in_the_same_process_share_the_file(run_paths, frame_of):
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 @needs_fork
+@pytest.mark.norerun
 def test_copies_in_other_processes_write_beside_and_every_value_is_under_its_key(
     method, run_paths, spawnable, frame_of
 ):

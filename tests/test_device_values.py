@@ -583,6 +583,7 @@ def test_ctrl_c_twice_while_a_row_is_waited_for(device, logger, writer, monkeypa
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no such signal")
+@pytest.mark.norerun
 def test_a_signal_handler_that_logs_at_any_line(device, logger, writer):
     """With both kinds of rows, while rows of both kinds are logged: each row is written once."""
     steps = itertools.count()

@@ -112,6 +112,7 @@ print(total)
 
 @posix
 @pytest.mark.parametrize("kind, status", [("error", "failed"), ("well", "finished")])
+@pytest.mark.norerun
 def test_ctrl_c_at_any_line_of_the_end(kind, status, tmp_path, quick_disk):
     """Once, and once more some lines later: the status, the error and the rows are there."""
     (tmp_path / "root").symlink_to(quick_disk)

@@ -443,6 +443,7 @@ def builder(root, at_once, times=1):
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+@pytest.mark.norerun
 def test_processes_that_build_it_at_once(root, folder, trusting, monkeypatch):
     """Each gets all runs, while others are added and deleted, and the index that they leave is whole."""
     for number in range(100):
@@ -463,6 +464,7 @@ def test_processes_that_build_it_at_once(root, folder, trusting, monkeypatch):
 
 
 @needs_posix
+@pytest.mark.norerun
 def test_a_builder_that_is_killed_leaves_a_whole_index(root, folder, trusting, monkeypatch):
     """kill -9 at any moment of it: whoever comes next finds some of the work done, no lock, and the truth."""
     for number in range(60):

@@ -174,6 +174,7 @@ def _tag_many(path, name, start):
 
 
 @pytest.mark.usefixtures("spawnable")
+@pytest.mark.norerun
 def test_processes_that_tag_at_once_lose_nothing(path):
     """Each tag and each line of the note of four processes is there, and the file was whole at every moment."""
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")

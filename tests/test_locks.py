@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,7 +16,7 @@ from rla_hooks import locks
 from rla_hooks.atomic import write_bytes
 from rla_hooks.locks import locked
 
-pytestmark = pytest.mark.skipif(locks.fcntl is None, reason="this system has no flock")
+pytestmark = [pytest.mark.norerun, pytest.mark.skipif(locks.fcntl is None, reason="this system has no flock")]
 
 HOLDER = """
 import sys, time
@@ -64,6 +65,22 @@ def test_it_waits_no_longer_than_the_timeout(path):
     finally:
         process.kill()
         process.communicate()
+
+
+def test_a_machine_that_stands_still_uses_up_no_time(path, monkeypatch):
+    """When it goes on, the holder goes on as well, which had no time to let go."""
+    process, clock, sleeps = holder(path, 600), [0.0], []
+
+    def sleep(seconds):
+        sleeps.append(seconds)
+        clock[0] += 3600.0 if len(sleeps) == 1 else seconds
+        if len(sleeps) == 3:
+            process.kill()
+            process.communicate()
+
+    monkeypatch.setattr(locks, "time", SimpleNamespace(monotonic=lambda: clock[0], sleep=sleep))
+    with locked(path, timeout=10.0) as has_lock:
+        assert has_lock and len(sleeps) == 3
 
 
 def test_a_killed_holder_leaves_no_lock(path):

@@ -540,6 +540,7 @@ def test_a_full_disk_costs_the_rows_of_that_time_and_nothing_else(small_disk, re
 
 
 @pytest.mark.parametrize("clone", [None, copy.deepcopy, lambda logger: pickle.loads(pickle.dumps(logger))])
+@pytest.mark.norerun
 def test_two_threads_lose_no_row(on_disk, run_paths, clone, read_rows, read_scalars):
     """On one logger and on two copies, also while both bring new keys."""
     on_disk.log({"start": 1}, step=-1)
@@ -653,6 +654,7 @@ CHILD = """
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no kill -9")
+@pytest.mark.norerun
 def test_kill_9_in_the_middle_of_dumping_loses_no_row_that_was_dumped(run_paths, read_rows, read_scalars):
     """csv module, pandas and TensorBoard read every row whose dump had returned."""
     command = [sys.executable, "-c", textwrap.dedent(CHILD), str(run_paths.log_root), run_paths.name]

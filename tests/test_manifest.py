@@ -157,6 +157,7 @@ while True:
 """
 
 
+@pytest.mark.norerun
 def test_a_reader_gets_a_checkpoint_while_others_are_deleted(tmp_path):
     """With max_to_keep=1 the only one is deleted at any moment: there is always one, it is whole, and never older."""
     with subprocess.Popen([sys.executable, "-c", SAVING, tmp_path]) as saving, warnings.catch_warnings():

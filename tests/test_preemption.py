@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import timeit
+from types import SimpleNamespace
 
 import pytest
 
@@ -128,6 +129,7 @@ def test_the_status_is_noted_at_once(program):
     assert "then: preempted" in said and run.status == "preempted" and run.info["reported"]
 
 
+@pytest.mark.norerun
 def test_a_kill_in_the_grace_time_hides_no_row(program):
     """run.json was written at the signal, so rows, step and last values are those of the files."""
     body = """
@@ -183,6 +185,14 @@ with rla.run(**OPTIONS):
     assert run.status == "preempted" and run.info["last_step"] == 7
     told = "has 0.5 s" in said, said.count("the grace time is over: ended without waiting for the program")
     assert told == (True, 1) or how != "sleeps", said  # there, the program waits for what is said
+
+
+def test_what_is_said_is_one_write(monkeypatch):
+    """Python may write the parts of a line one by one, and others between them: with PYTHONUNBUFFERED."""
+    written = []
+    monkeypatch.setattr(sys, "stderr", SimpleNamespace(write=written.append, flush=lambda: None))
+    preemption._say("the run is preempted")
+    assert written == ["rla_hooks: the run is preempted\n"]
 
 
 def test_a_stderr_that_nobody_reads_does_not_hold_the_grace_time(program):
@@ -427,6 +437,7 @@ print("good")
     assert code == 0 and "good" in said and run.status == "finished", said
 
 
+@pytest.mark.norerun
 def test_rows_that_are_being_written_when_signals_come(program):
     """A thousand rows and a signal at any moment of them: each row is there, once."""
     source = """

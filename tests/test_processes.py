@@ -17,7 +17,7 @@ import rla_hooks as rla
 from rla_hooks import errors, layout
 from rla_hooks.tester import Tester
 
-pytestmark = pytest.mark.filterwarnings("error::rla_hooks.errors.RLAWarning")
+pytestmark = [pytest.mark.norerun, pytest.mark.filterwarnings("error::rla_hooks.errors.RLAWarning")]
 QUIET = {"writers": ["csv", "log"], "backup": "none"}
 TRAINING = """
 import os, signal, sys

@@ -129,6 +129,7 @@ def test_a_forked_child_leaves_the_files_to_its_parent(tmp_path):
     assert child.exitcode == 0 and len(os.listdir(tmp_path)) == 2
 
 
+@pytest.mark.norerun
 def test_a_kill_in_the_middle_leaves_a_whole_file(small_disk):
     """The old content or the new one; what is left beside is known as abandoned by its name."""
     source = f"""

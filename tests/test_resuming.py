@@ -178,6 +178,7 @@ for name in sys.stdin:
 """
 
 
+@pytest.mark.norerun
 def test_of_two_resumes_at_once_one_goes_on(tmp_path):
     """The other one stops before it writes, and names the first: with real processes, several times."""
     name = interrupted().name
@@ -577,6 +578,7 @@ def test_a_cut_that_the_disk_does_not_allow(mounted, warnings_as_text):
     assert rla.runs(disk / "root")[-1].metrics()["time-step"].tolist() == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.norerun
 def test_a_resume_that_is_killed_in_the_middle_of_its_cut(tmp_path):
     """The next one completes it, and both stand in run.json."""
     old = interrupted()

@@ -196,6 +196,7 @@ def test_ctrl_c_in_the_middle_of_its_writing_loses_nothing(logger, writer):
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer that interrupts")
+@pytest.mark.norerun
 def test_a_signal_handler_that_logs_loses_and_mixes_nothing(logger, writer):
     """At any line of add_scalar: each value is in exactly one row, of its step."""
     ticks = iter(range(10**9))

@@ -12,7 +12,7 @@ import pytest
 
 import rla_hooks as rla
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="kill -9")
+pytestmark = [pytest.mark.norerun, pytest.mark.skipif(os.name != "posix", reason="kill -9")]
 
 
 @pytest.fixture

@@ -315,7 +315,8 @@ def forget_state() -> None:
 
 def _say(text: str) -> None:
     with suppress(Exception):  # a closed stderr, or none
-        print(f"rla_hooks: {text}", file=sys.stderr, flush=True)
+        sys.stderr.write(f"rla_hooks: {text}\n")  # one write, also unbuffered: nothing of others comes in between
+        sys.stderr.flush()
 
 
 def _say_in_time(text: str) -> None:

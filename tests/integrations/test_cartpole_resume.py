@@ -16,7 +16,7 @@ from rla_hooks.checkpoints import Manifest
 
 pytest.importorskip("torch")
 pytest.importorskip("gymnasium")
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="kill -9")
+pytestmark = [pytest.mark.norerun, pytest.mark.skipif(os.name != "posix", reason="kill -9")]
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 UPDATES, BETWEEN = 12, 4

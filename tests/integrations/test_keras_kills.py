@@ -14,7 +14,7 @@ import rla_hooks as rla
 from rla_hooks.checkpoints import Manifest
 from rla_hooks.errors import ConfigError
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="kill -9")
+pytestmark = [pytest.mark.norerun, pytest.mark.skipif(os.name != "posix", reason="kill -9")]
 
 # Four epochs of three batches. Killed after a number of iterations, or in the middle of the save of that step.
 PROGRAM = """

@@ -14,7 +14,7 @@ import rla_hooks as rla  # noqa: E402
 from rla_hooks.checkpoints import Manifest  # noqa: E402
 from rla_hooks.errors import ConfigError  # noqa: E402
 
-pytestmark = pytest.mark.filterwarnings("ignore", "error::rla_hooks.errors.RLAWarning")
+pytestmark = [pytest.mark.norerun, pytest.mark.filterwarnings("ignore", "error::rla_hooks.errors.RLAWarning")]
 
 
 # --- killed -----------------------------------------------------------------------------------------------------------
