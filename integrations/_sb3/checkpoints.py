@@ -72,8 +72,11 @@ class Checkpoints:
 
     def load_whole(self, run: Run, model: BaseAlgorithm, root: BaseCallback) -> bool:
         """Load the whole state of a run that is resumed, and count on from it; return whether there was one."""
-        if self.whole is None or not self.whole.load(run, model, root):
+        missing = None if self.whole is None else self.whole.load(run, model, root)
+        if missing is None:
             return False
+        if missing:
+            self.warn("missing", f"the state of step {model.num_timesteps} does not have all: {'; '.join(missing)}.")
         self._saved_at = self._counted_from = self._began_at = model.num_timesteps
         return True
 
@@ -89,7 +92,10 @@ class Checkpoints:
     def save(self, run: Run, model: BaseAlgorithm, root: BaseCallback) -> None:
         self._saved_at = self._counted_from = model.num_timesteps
         if self.whole is not None:
-            self.whole.save(run, model, root, self.max_to_keep)
+            try:
+                self.whole.save(run, model, root, self.max_to_keep)
+            except Exception as error:  # an object that cannot be stored
+                self._tell(model.num_timesteps, "state", error)
             return
 
         def write(path: Path) -> None:
@@ -118,11 +124,16 @@ class Checkpoints:
         try:
             Saver(folder, keep).write(write, "", step, name, info, run.positions())
         except Exception as error:  # a full disk; or an attribute of the model that no pickle takes
-            message = f"the checkpoint of step {step} was not saved: {type(error).__name__}: {error}."
-            self.warn("checkpoint", f"{message} The training goes on.")
+            self._tell(step, "checkpoint", error)
             return False
         self.warn.rearm("checkpoint")
         return True
+
+    def _tell(self, step: int, what: str, error: Exception) -> None:
+        message, head = str(error), f"the {what} of step {step} was not saved: "
+        if not message.startswith(head):
+            message = f"{head}{type(error).__name__}: {message}"
+        self.warn("checkpoint", f"{message.rstrip('.')}. The training goes on.")
 
     def _takes_buffer(self, run: Run, model: Any) -> bool:
         buffer = getattr(model, "replay_buffer", None)

@@ -17,11 +17,13 @@ from typing import Any
 import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList, EvalCallback, EventCallback
+from stable_baselines3.common.logger import Figure, HParam, Image, Video
 
 from rla_hooks.hooks import Run
 
 _PUBLIC = ("num_timesteps", "exploration_rate", "ep_info_buffer", "ep_success_buffer")
 _NO_STATE = ("_total_timesteps", "_init_setup_model")  # of the call of learn, and of the constructor
+_MEDIA = (Figure, HParam, Image, Video)
 _NOISE = ("exploration_mat", "exploration_matrices")
 _EVALUATIONS = (
     "best_mean_reward last_mean_reward evaluations_results evaluations_timesteps evaluations_length "
@@ -36,14 +38,14 @@ class WholeState:
         self._added = dict(added)
 
     def save(self, run: Run, model: BaseAlgorithm, root: BaseCallback, keep: int | None) -> None:
-        """Save it. If the disk fails, the run warns, and the training goes on."""
+        """Save it. If the disk fails, the run warns. Raises CheckpointError for what cannot be stored."""
         run.save_state(model.num_timesteps, **self._objects(model, root), extra=_extra(model, root), keep=keep)
 
-    def load(self, run: Run, model: BaseAlgorithm, root: BaseCallback) -> bool:
-        """Load the newest one of a run that is resumed; return whether there is one."""
+    def load(self, run: Run, model: BaseAlgorithm, root: BaseCallback) -> list[str] | None:
+        """Load the newest one of a run that is resumed; return what it lacks, None where there is no state."""
         state = run.load_state(**self._objects(model, root))
         if state is None:
-            return False
+            return None
         extra = state.extra
         for name, value in extra["model"].items():
             setattr(model, name, value)
@@ -57,7 +59,7 @@ class WholeState:
             getattr(logger, name).update(values)
         for distribution, noise in zip(_distributions(model), extra["noise"]):
             vars(distribution).update(noise)
-        return True
+        return list(state.missing)
 
     def _objects(self, model: Any, root: BaseCallback) -> dict[str, Any]:
         dicts, tensors = model._get_torch_save_params()  # by which SB3 itself saves a model, also one of sb3-contrib
@@ -77,7 +79,9 @@ class WholeState:
 
 def _extra(model: Any, root: BaseCallback) -> dict[str, Any]:
     logger = model.logger
-    recorded = {name: dict(getattr(logger, name)) for name in ("name_to_value", "name_to_count", "name_to_excluded")}
+    known = [key for key, value in logger.name_to_value.items() if not isinstance(value, _MEDIA)]
+    tables = {name: getattr(logger, name) for name in ("name_to_value", "name_to_count", "name_to_excluded")}
+    recorded = {name: {key: table[key] for key in known if key in table} for name, table in tables.items()}
     noise = [{name: vars(each)[name] for name in _NOISE if name in vars(each)} for each in _distributions(model)]
     return {"model": _attributes(model), "callbacks": _of_callbacks(root), "logger": recorded, "noise": noise}
 

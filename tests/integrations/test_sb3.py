@@ -594,6 +594,22 @@ def test_a_whole_state_goes_on_exactly(sb3, here, runs, algorithm):
     assert len(mine) > 3 and mine.equals(theirs[mine.columns])
 
 
+def test_a_state_that_cannot_be_stored(sb3, here, only_run, warnings_as_text):
+    """There is one warning, which says what it is, and the training goes on; a figure that was recorded is no state."""
+    from matplotlib.figure import Figure
+
+    figure = sb3.logger.Figure(Figure(), close=True)
+    with rla.run(**RUN):
+        model = sb3.ppo(n_steps=16)
+        record = sb3.At(16, lambda: model.logger.record("figure", figure, exclude=("stdout", "log", "csv", "json")))
+        added = {"notes": (line for line in "ab")}
+        model.learn(96, callback=[record, sb3.RLACallback(checkpoint_every=32, state=added)])
+    assert model.num_timesteps == 96 and only_run().status == "finished"
+    (told,) = warnings_as_text
+    assert told.startswith("the state of step 32 was not saved: it cannot be stored: buffers.notes is a generator")
+    warnings_as_text.clear()
+
+
 def test_a_resumed_run_that_learns_from_step_zero(sb3, here, forked, only_run):
     """learn() has set the steps of the loaded model to 0, or no model was loaded: the curve would be a wrong one."""
 
