@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 
 import pytest
 
 import rla_hooks as rla
-from rla_hooks import upkeep
+from rla_hooks import layout, upkeep
 from rla_hooks.errors import ConfigError, RLAError
+from rla_hooks.query import index, moves
 from rla_hooks.query.family import family_of
 from rla_hooks.query.given import saved_run
 from rla_hooks.tester import Tester
+from rla_hooks.upkeep.act_lock import acting
 from rla_hooks.upkeep.moving import plan_move, plan_rename
 
 pytestmark = pytest.mark.usefixtures("quiet")
@@ -229,3 +233,48 @@ def test_folders_whose_names_trip_whoever_prints_or_splits_them(weird_tmp_path):
     upkeep.undo(root)
     upkeep.undo(root)
     assert [each.name for each in rla.runs(root)] == [run.name]
+
+
+def test_a_list_that_is_read_while_runs_move_has_each_once(root, monkeypatch):
+    """A run that goes from a folder that was not read yet to one that was; and the other way round."""
+    for task in ("b", "a", "c"):
+        train(root, task=task)
+    folders, acts = layout.run_folders, [lambda: upkeep.move(rla.runs(root, task="c"), "a"), lambda: upkeep.undo(root)]
+
+    def walk(log_root, task=None):
+        found = [*folders(log_root, task)]
+        first = [(folder, leaves) for folder, leaves in found if folder.startswith("a/")]
+        yield from first
+        if task is None and acts:
+            acts.pop(0)()
+        yield from folders(log_root, "b")
+        yield from folders(log_root, "c")
+        if task is None and not first:
+            yield from folders(log_root, "a")
+
+    monkeypatch.setattr(index, "run_folders", walk)
+    assert [run.hparams["lr"] for run in rla.runs(root)] == [0.1] * 3
+    assert [run.hparams["lr"] for run in rla.runs(root)] == [0.1] * 3 and not acts
+
+
+def test_a_list_waits_for_a_move_but_not_for_long(root, forked, monkeypatch):
+    """And not for a delete, nor for a process that is gone."""
+    train(root)
+    read_end, write_end = os.pipe()
+
+    def hold(what):
+        with acting(root, what):
+            os.write(write_end, b"x")
+            signal.pause()
+
+    waited = []
+    monkeypatch.setattr(moves.time, "sleep", waited.append)
+    monkeypatch.setattr(moves, "LONGEST", 0.05)
+    for what, waits in (("delete 3 runs", False), ("move 3 runs", True)):
+        child = forked(lambda what=what: hold(what))
+        os.read(read_end, 1)
+        assert len(rla.runs(root)) == 1 and bool(waited) == waits
+        waited.clear()
+        os.kill(child.pid, signal.SIGKILL)
+        child.ended()
+        assert len(rla.runs(root)) == 1 and not waited

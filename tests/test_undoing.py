@@ -226,9 +226,25 @@ def test_the_trash_frees_what_is_asked_for(root):
     emptied = upkeep.empty_trash(root, older_than="1 hour", progress=lambda done, total: told.append((done, total)))
     assert (emptied.numbers, emptied.files, emptied.problems, told) == ((3,), 8, (), [(1, 1)])
     assert emptied.bytes > 0 and [act.number for act in upkeep.acts(root)] == [1, 2]
-    assert upkeep.empty_trash(root).numbers == (1, 2) and os.listdir(root / ".trash") == ["lock"]
-    assert len(rla.runs(root / "archived")) == 1 and seeds(root) == [3]
+    upkeep.delete(rla.runs(root))
+    told.clear()
+    emptied = upkeep.empty_trash(root, progress=lambda done, total: told.append((done, total)))
+    assert (emptied.numbers, told) == ((1, 2, 3), [(1, 3), (2, 3), (3, 3)])
+    assert os.listdir(root / ".trash") == ["lock"] and not seeds(root)
+    assert len(rla.runs(root / "archived")) == 1
     assert upkeep.empty_trash(root) == upkeep.empty_trash(root / "log")
+
+
+def test_a_journal_that_leads_through_a_link_frees_nothing_outside(root, tmp_path):
+    """Whoever may write to the trash cannot have the files of another one removed by it."""
+    (tmp_path / "data" / "precious").mkdir(parents=True)
+    run = rla.runs(root)[0]
+    (run.code_dir / "data").symlink_to(tmp_path / "data")
+    upkeep.delete(run)
+    file = root / ".trash" / "1" / JOURNAL
+    code = f".trash/1/code/{run.name}"
+    file.write_text(file.read_text().replace(f'"{code}"', f'"{code}/data/precious"'))
+    assert upkeep.empty_trash(root).numbers == (1,) and (tmp_path / "data" / "precious").is_dir()
 
 
 def test_a_folder_in_the_trash_that_is_read_only_is_freed_too(root):

@@ -25,7 +25,7 @@ from typing import NamedTuple
 from rla_hooks._version import __version__
 from rla_hooks.endings import RUNNING
 from rla_hooks.layout import LOG, RunPaths, run_folders, task_starts
-from rla_hooks.query import index_columns, live_rows
+from rla_hooks.query import index_columns, live_rows, moves
 from rla_hooks.query.cache import Kind, open_cache, token_of
 from rla_hooks.query.entry import Entry, is_complete, read_entry
 from rla_hooks.query.saved_run import SavedRun
@@ -80,10 +80,14 @@ class Index:
     @classmethod
     def of_now(cls, root: Path, task: str | None = None) -> Index:
         """Return the runs as their files are now."""
-        index, starts = cls(root), task_starts(task)
-        if any(os.path.isdir(root / LOG / start) for start in starts):
-            with _without_collector():
-                index._refresh(task, starts)
+        starts = task_starts(task)
+        for _ in range(moves.TRIES):
+            before, index = moves.wait_for_moves(root), cls(root)
+            if any(os.path.isdir(root / LOG / start) for start in starts):
+                with _without_collector():
+                    index._refresh(task, starts)
+            if moves.stamp(root) == before:
+                break
         return index
 
     @classmethod

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -17,7 +18,7 @@ from rla_hooks.query.times import since_of
 from rla_hooks.texts import listed, shell_path, shown
 from rla_hooks.upkeep.act_lock import acting
 from rla_hooks.upkeep.acting import Act, Progress, act_of, finish_begun
-from rla_hooks.upkeep.journal import JOURNAL, any_unfinished, numbers_in, read, read_in
+from rla_hooks.upkeep.journal import JOURNAL, Journal, any_unfinished, numbers_in, read, read_in
 from rla_hooks.upkeep.part_checks import Checks
 from rla_hooks.upkeep.planning import HOLDING, trash_of
 from rla_hooks.upkeep.undoing import trouble_of
@@ -83,7 +84,8 @@ def empty_trash(
 ) -> Emptied:
     """Free the acts in the trash of a log root for good: they cannot be undone any more.
 
-    numbers: only these acts. older_than: only those of before, such as ``"30 days"``. progress: as in ``delete``.
+    numbers: only these acts. older_than: only those of before, such as ``"30 days"``. progress: as in ``delete``, with
+    all runs of these acts.
     What was archived, moved or renamed stays where it is; only how it was before is forgotten. Nothing outside of the
     trash is touched, and links in it are removed, not followed. Raises :class:`~rla_hooks.errors.ConfigError` for a
     number that is not there, :class:`~rla_hooks.errors.RLAError` if another process tidies this log root.
@@ -125,8 +127,11 @@ def _time_of(root: Path, number: int) -> float:
 
 
 def _empty(root: Path, numbers: list[int], progress: Progress | None) -> Emptied:
-    folders, freed, files, size = list[Path](), list[int](), 0, 0
-    problems = list[str]()
+    freed, files, size = list[int](), 0, 0
+    problems, waiting = list[str](), _left_behind(root)
+    for folder in waiting:  # first: one of these may have the name that another act needs
+        problems += _remove(root, folder, lambda: None)
+    waiting.clear()
     for number in numbers:
         folder = root / trash_of("", number)
         with suppress(OSError, RLAError):
@@ -134,39 +139,65 @@ def _empty(root: Path, numbers: list[int], progress: Progress | None) -> Emptied
             if act.kind in HOLDING:  # what others have moved is not in the trash
                 files, size = files + act.files, size + act.bytes
         try:
-            os.rename(folder, folder.with_name(f"{EMPTYING}{number}"))
+            waiting.append(folder.rename(folder.with_name(f"{EMPTYING}{number}")))
             freed.append(number)
         except OSError as error:
             problems.append(f"act {number} stays: {error.strerror} ({shell_path(folder)})")
-    with suppress(OSError):
-        folders = sorted(each for each in (root / TRASH).iterdir() if each.name.startswith(EMPTYING))
-    for done, folder in enumerate(folders, 1):  # those that a killed process has left are among them
-        problems += _remove(root, folder)
-        if progress:
-            progress(done, len(folders))
+    total, done = sum(map(_count, waiting)), itertools.count(1)
+    for folder in waiting:
+        problems += _remove(root, folder, lambda: progress(next(done), total) if progress else None)
     return Emptied(tuple(freed), files, size, tuple(problems))
 
 
-def _remove(root: Path, folder: Path) -> list[str]:
-    """Remove the folder of an act, and those that it has on other disks; return a line for each that stays."""
-    number = folder.name.removeprefix(EMPTYING)
-    tops = []
+def _left_behind(root: Path) -> list[Path]:
+    """The folders that a killed process was emptying."""
+    with suppress(OSError):
+        return sorted(each for each in (root / TRASH).iterdir() if each.name.startswith(EMPTYING))
+    return []
+
+
+def _journal(folder: Path) -> Journal | None:
+    """The journal of an act that is being emptied."""
     with suppress(OSError, RLAError, ValueError):
-        tops = [root / trash_of(anchor, int(number)) for anchor in read_in(folder, int(number)).anchors if anchor]
-    problems = [problem for top in tops for problem in remove_tree(top)]
-    for inner in sorted(folder.iterdir()):
-        if inner.name != JOURNAL:  # last: it names the folders on other disks
-            problems += remove_tree(inner)
-    return problems if problems else remove_tree(folder)
+        return read_in(folder, int(folder.name.removeprefix(EMPTYING)))
+    return None
 
 
-def remove_tree(top: Path) -> list[str]:
+def _count(folder: Path) -> int:
+    """How often :func:`_remove` tells that it has come further: after each run."""
+    journal = _journal(folder)
+    return len(journal.runs) if journal else 0
+
+
+def _remove(root: Path, folder: Path, told: Callable[[], object]) -> list[str]:
+    """Remove the folder of an act, and those that it has on other disks; return a line for each that stays."""
+    journal, tops, checks = _journal(folder), list[Path](), Checks(root)
+    if journal is not None:
+        main = f"{trash_of('', journal.number)}/"
+        others = [f"{trash_of(anchor, journal.number)}/" for anchor in journal.anchors if anchor]
+        tops = [root / place for place in others]
+        for moved in journal.runs:
+            for _, target in moved.parts:  # what an act has moved elsewhere is no part of the trash
+                if target.startswith((main, *others)):
+                    place = target.replace(main, f"{TRASH}/{folder.name}/", 1) if target.startswith(main) else target
+                    if checks.real_parent(place) is None:  # else a link that somebody has made leads elsewhere
+                        remove_tree(root / place, checks)
+            told()
+    problems = [problem for top in tops for problem in remove_tree(top, checks)]
+    with suppress(OSError):
+        for inner in sorted(folder.iterdir()):
+            if inner.name != JOURNAL:  # last: it names the folders on other disks
+                problems += remove_tree(inner, checks)
+    return problems if problems else remove_tree(folder, checks)
+
+
+def remove_tree(top: Path, checks: Checks) -> list[str]:
     """Remove a folder in the trash; links in it are removed, not followed. Return a line if something stays."""
     if top.is_symlink() or not top.is_dir():
         with suppress(OSError):
             top.unlink(missing_ok=True)
     else:
-        inside = Checks(top.parent).mounts_in(top)
+        inside = checks.mounts_in(top)
         if inside:
             return [f"{shell_path(top)} stays: another disk is mounted at {shell_path(inside[0])}"]
         shutil.rmtree(top, ignore_errors=True)
