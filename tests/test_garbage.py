@@ -413,6 +413,17 @@ def test_two_cleaners_at_once(root):
     assert steps_of(run) == [2] and [act.number for act in upkeep.acts()] == [1]
 
 
+def test_what_another_cleaner_has_taken_is_none_of_this_act(root):
+    """So each of two acts can be undone without the other."""
+    run, other = make(range(3)), make(range(3))
+    first, second = plan_garbage(runs=[run], checkpoints=True), plan_garbage(checkpoints=True)
+    assert carry_out_garbage(first).act.number == 1
+    done = carry_out_garbage(second)
+    assert ([each.id for each in done.act.runs], done.problems) == ([other.id], ())
+    assert upkeep.undo().number == 2 and (steps_of(run), steps_of(other)) == ([2], [0, 1, 2])
+    assert upkeep.undo().number == 1 and steps_of(run) == [0, 1, 2]
+
+
 def test_a_disk_that_cannot_be_written(mounted, root, monkeypatch):
     """What cannot go is told, and all else is as it was."""
     disk = mounted("tmpfs", "size=4m")

@@ -110,6 +110,10 @@ def carry_out(plan: Plan, *, asked: str = "", progress: Progress | None = None) 
         raise RLAError("there is nothing to do: the plan has no runs.")
     with acting(plan.log_root, f"{plan.kind} {len(plan.items):,} runs"):
         finish_begun(plan.log_root)
+        there, gone = list[Item](), list[Item]()
+        for item in plan.items:
+            (there if os.path.lexists(plan.log_root / item.parts[0].source) else gone).append(item)
+        plan = plan._replace(items=tuple(there))
         try:
             journal = begin(plan, asked)
         except OSError as error:
@@ -119,7 +123,9 @@ def carry_out(plan: Plan, *, asked: str = "", progress: Progress | None = None) 
         def look(moved: Moved) -> str | None:
             return _why_changed(plan.log_root, plans[moved.item.name], plan.running)
 
-        return carry_all(renames_of(journal), look, progress)
+        act = carry_all(renames_of(journal), look, progress)
+        # Those that another act has taken since the plan are none of this one: it can be undone without them.
+        return act._replace(problems=(*(f"{_called(item)} {GONE}" for item in gone), *act.problems))
 
 
 def _why_changed(root: Path, item: Item, running: bool) -> str | None:
@@ -177,7 +183,6 @@ def carry_all(renames: Renames, look: Callable[[Moved], str | None], progress: P
 def _carry(renames: Renames, moved: Moved, look: Callable[[Moved], str | None]) -> str | None:
     """Carry one run; return a line that says why it has stayed."""
     item = moved.item
-    called = f"{item.id} ({item.name})" if item.id else item.name
     try:
         with locked(renames.run_json(moved)):
             reason = look(moved)
@@ -187,7 +192,11 @@ def _carry(renames: Renames, moved: Moved, look: Callable[[Moved], str | None]) 
     except OSError as error:
         where = f" ({printable(error.filename)})" if error.filename else ""
         reason = f"stays: {error.strerror or error}{where}"
-    return f"{called} {reason}"
+    return f"{_called(item)} {reason}"
+
+
+def _called(item: Item) -> str:
+    return f"{item.id} ({item.name})" if item.id else item.name
 
 
 def end(renames: Renames) -> None:

@@ -66,7 +66,10 @@ def empty_folders(survey: Survey, age: float) -> list[Path]:
         names = _names_in(folder)
         if names is None or not all(os.path.join(folder, name) in empty for name in names):
             continue
-        state = os.lstat(folder)
+        try:
+            state = os.lstat(folder)
+        except FileNotFoundError:  # another cleaner was first
+            continue
         if (names or max(state.st_mtime, state.st_ctime) <= before) and not os.path.ismount(folder):
             empty.add(folder)
             found.append(Path(folder))

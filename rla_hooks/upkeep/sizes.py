@@ -31,7 +31,10 @@ class Sizes:
         files, size, problems, waiting = 0, 0, list[str](), list[str]()
         for part in paths:
             path = os.path.join(self._root, part)
-            state = os.lstat(path)
+            try:
+                state = os.lstat(path)
+            except FileNotFoundError:  # another act was first, which is told when its turn comes
+                continue
             if stat.S_ISDIR(state.st_mode):
                 waiting.append(path)
             else:

@@ -184,7 +184,8 @@ class Survey:
         else:
             self.tally.add(state, self._owner(-1, OTHER), entry.path)
             self.links_in_log += [name] if is_link and kind == LOG else []
-            self.between += [entry.path] if is_folder else []
+            # A run that is not in the list has just started.
+            self.between += [entry.path] if is_folder and not (kind == LOG and is_run_name(name)) else []
             return is_folder
         return False
 
