@@ -40,6 +40,12 @@ def runs_in(root: Path) -> list[SavedRun]:
     return [SavedRun(place, read_entry(place)) for place in places]
 
 
+def code_of(child) -> int | None:
+    """The exit code of a forked child; None as long as it lives."""
+    pid, status = os.waitpid(child.pid, os.WNOHANG)
+    return os.waitstatus_to_exitcode(status) if pid else None
+
+
 def seeds(root: Path) -> list[int]:
     return [run.hparams["seed"] for run in rla.runs(root)]
 
@@ -53,11 +59,11 @@ def test_who_lists_meanwhile_sees_whole_runs(root, forked):
             upkeep.undo(root)
 
     child, counts = forked(act), set()
-    while os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+    while (code := code_of(child)) is None:
         for run in rla.runs(root, where="seed >= 0"):
             assert run.status in ("finished", "unknown")  # gone between the list and the look at it
         counts.add(len(rla.runs(root).table("loss")))
-    assert child.ended() == 0 and counts <= {2, 3, 4}
+    assert code == 0 and counts <= {2, 3, 4}
     assert seeds(root) == [0, 1, 2, 3] and [run.metrics()["loss"][0] for run in rla.runs(root)] == [1, 0.5, 1 / 3, 0.25]
 
 
@@ -226,6 +232,21 @@ def test_runs_of_other_users_are_refused_before_anything_is_changed(shared, fork
     assert len(upkeep.undo(shared).runs) == 4
 
 
+def test_an_act_of_another_user_that_was_killed_stands_in_nobodys_way(shared, forked):
+    """Only its user can finish it."""
+    upkeep.delete([run for run in runs_in(shared) if run.task == "theirs"])
+    file = shared / ".trash" / "1" / "act.json"
+    file.write_text(file.read_text().replace('"state": "done", ', '"state": "begun",', 1))
+
+    def act():
+        assert upkeep.delete(runs_in(shared)[0]).number == 2
+        assert [each.number for each in upkeep.acts(shared)] == [1, 2] and upkeep.undo(shared).number == 2
+
+    assert forked(lambda: as_nobody(act)).ended() == 0
+    assert '"state": "begun"' in file.read_text()
+    assert upkeep.acts(shared)[0].trouble is None and '"state": "done"' in file.read_text()
+
+
 def test_a_run_that_cannot_be_moved_after_all_is_put_back_whole(shared, forked):
     """What stands in its way is told at the end, and the others go."""
 
@@ -267,12 +288,12 @@ def test_runs_that_start_while_empty_folders_are_removed_find_their_place(tmp_pa
                 shutil.rmtree(root / kind / paths.name)
 
     child = forked(start)
-    while os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+    while (code := code_of(child)) is None:
         for kind in layout.KINDS:
             for folder in ("a/b/2026/01/31", "a/b/2026/01", "a/b/2026", "a/b", "a"):
                 with suppress(OSError):
                     (root / kind / folder).rmdir()
-    assert child.ended() == 0
+    assert code == 0
 
 
 def test_a_run_that_has_moved_since_the_plan_is_told(root):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -118,10 +119,10 @@ def carry_out(plan: Plan, *, asked: str = "", progress: Progress | None = None) 
             journal = begin(plan, asked)
         except OSError as error:
             raise RLAError(f"the trash of {plan.log_root} cannot be written: {error}. Nothing was changed.") from error
-        plans = {item.name: item for item in plan.items}
+        plans = {moved.parts: item for moved, item in zip(journal.runs, plan.items)}
 
         def look(moved: Moved) -> str | None:
-            return _why_changed(plan.log_root, plans[moved.item.name], plan.running)
+            return _why_changed(plan.log_root, plans[moved.parts], plan.running)
 
         act = carry_all(renames_of(journal), look, progress)
         # Those that another act has taken since the plan are none of this one: it can be undone without them.
@@ -212,14 +213,18 @@ def end(renames: Renames) -> None:
 
 
 def finish_begun(root: Path) -> None:
-    """Finish each act, and each undo, that was killed: the run that was half way goes on, the others stay."""
+    """Finish each act, and each undo, that was killed: the run that was half way goes on, the others stay.
+
+    What another user has begun stays, if this one may not write there.
+    """
     for journal in unfinished(root):
         renames = renames_of(journal, back=journal.state == UNDOING)
         if journal.state in (BEGUN, UNDOING):
             for moved in journal.runs:
                 if renames.is_begun(moved):
                     _carry(renames, moved, lambda _: None)
-        end(renames)
+        with suppress(OSError):
+            end(renames)
 
 
 def act_of(journal: Journal, runs: Iterable[DoneRun] | None = None) -> Act:
