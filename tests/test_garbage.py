@@ -286,21 +286,19 @@ def test_what_dead_processes_have_left(root):
     assert (killed.log_dir / names["dead"]).exists() and not (run.log_dir / names["dead"]).exists()
 
 
-def test_copies_of_code_for_runs_that_are_over(root, own_cache):
+def test_copies_of_code_for_runs_that_are_over(root, tmp_path, monkeypatch):
     """In the cache, a day after they were made; those of a process that lives stay."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # that of all tests has copies of other tests
     make()
-    top = own_cache / "rla_hooks/code"
+    top = tmp_path / "cache/rla_hooks/code"
     process = {"host": os.uname().nodename, "pid": DEAD, "process": "x", "pid_namespace": rla.life.namespace()}
     for name, news, age in (("over", {}, 2), ("young", {}, 0), ("alive", {"pid": os.getpid(), "process": None}, 2)):
         (top / name / "project").mkdir(parents=True)
         started = top / name / "started.json"
         started.write_text(json.dumps(process | news))
         os.utime(started, (time.time() - age * 86_400,) * 2)
-    try:
-        assert kinds(collect_garbage()) == {"copies of code": 1}
-        assert sorted(path.name for path in top.iterdir()) == ["alive", "young"]
-    finally:
-        shutil.rmtree(top)
+    assert kinds(collect_garbage()) == {"copies of code": 1}
+    assert sorted(path.name for path in top.iterdir()) == ["alive", "young"]
 
 
 def test_the_rest_of_an_emptied_trash(root):
