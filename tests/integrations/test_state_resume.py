@@ -1,0 +1,110 @@
+"""Trainings that kill -9 ends at three points, and that go on by rla.load_state, equal those that were never stopped.
+
+What is compared: the rows, all files of the last state, and what the script itself tells at its end: a sum of the bits
+of its weights, optimizer, buffer and environment, and the next random numbers. See state_scripts/.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+import rla_hooks as rla
+
+pytest.importorskip("gymnasium")
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="kill -9")
+
+SCRIPTS = Path(__file__).parent / "state_scripts"
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+@pytest.fixture
+def train(tmp_path):
+    """Runs a script in a folder, up to a point at which it dies or to its end; returns what it has printed."""
+
+    def run(python, script, name, point, *arguments):
+        folder = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("RLA_")}
+        done = python.run(SCRIPTS / "killed.py", point, script, *arguments, cwd=folder, env=environment)
+        assert done.returncode == (0 if point == "never" else -signal.SIGKILL), done.stderr
+        return done.stdout
+
+    return run
+
+
+def only_run(folder):
+    (run,) = rla.runs(folder / "rla_data")
+    assert (run.status, run.problems) == ("finished", ())
+    return run
+
+
+def rows_of(run):
+    with (run.log_dir / "progress.csv").open(newline="") as file:
+        return [{key: cell for key, cell in row.items() if key != "timestamp"} for row in csv.DictReader(file)]
+
+
+def newest_state(run):
+    """The files of the newest state with their bytes; of state.json all but the time."""
+    newest = max(run.checkpoint_dir.glob("state-*"), key=lambda path: int(path.name.partition("-")[2]))
+    files = {str(path.relative_to(newest)): path.read_bytes() for path in newest.rglob("*") if path.is_file()}
+    head = json.loads(files.pop("state.json"))
+    assert head.pop("time") > 0
+    return newest.name, head, files
+
+
+@pytest.fixture
+def survives(train, tmp_path):
+    """Asserts that a script which dies at each of the points in turn comes to what one comes to that never dies."""
+
+    def check(python, script, points, *arguments):
+        expected = train(python, script, "whole", "never", *arguments)
+        for point in points:
+            train(python, script, "killed", point, *arguments)
+        assert train(python, script, "killed", "never", *arguments) == expected
+        whole, killed = only_run(tmp_path / "whole"), only_run(tmp_path / "killed")
+        assert len(killed.run_json["restarts"]) == len(points)
+        assert rows_of(killed) == rows_of(whole) != []
+        assert newest_state(killed) == newest_state(whole)
+        return killed
+
+    return check
+
+
+def test_dqn_in_torch(survives, torch_python):
+    """The example, with its replay buffer: amid an episode, while a state is written, and behind one."""
+    short = ["--steps", 241, "--save-every", 40, "--batch", 8]
+    run = survives(torch_python, EXAMPLES / "exact_resume.py", ["before:75", "while:120", "after:160"], *short)
+    assert [each["step"] for each in run.run_json["restarts"]] == [40, 80, 160]
+
+
+def test_ppo_in_torch(survives, torch_python):
+    """Two environments in a vector, and an object of the program's own that holds them."""
+    run = survives(torch_python, SCRIPTS / "ppo.py", ["before:6", "while:12", "after:16"])
+    assert [each["step"] for each in run.run_json["restarts"]] == [4, 8, 16]
+
+
+def test_actor_critic_in_jax(survives, warm):
+    """Parameters, the state of an optimizer of Optax and a typed key in one dict."""
+    pytest.importorskip("optax")
+    python = warm("jax", "optax", "gymnasium")
+    run = survives(python, SCRIPTS / "jax_actor_critic.py", ["before:55", "while:120", "after:160"])
+    assert [each["step"] for each in run.run_json["restarts"]] == [40, 100, 160]
+
+
+def test_actor_critic_in_keras(survives, keras_python):
+    """A model with a Dropout, its optimizer, the episode so far, on TensorFlow."""
+    run = survives(keras_python, SCRIPTS / "keras_actor_critic.py", ["before:55", "while:120", "after:160"])
+    assert [each["step"] for each in run.run_json["restarts"]] == [40, 100, 160]
+
+
+def test_sac_of_sb3(survives, warm):
+    """With its replay buffer, and a VecNormalize, amid episodes."""
+    pytest.importorskip("stable_baselines3")
+    python = warm("without_tensorflow", "torch", "torch._dynamo", "gymnasium", "stable_baselines3.common.env_util")
+    survives(python, SCRIPTS / "sac.py", ["before:52", "while:82", "after:122"])
