@@ -339,6 +339,16 @@ _DATE = pattern(r"(?:^|/)(?!0000)[0-9]{4}/(?:0[1-9]|1[0-2])/(?:0[1-9]|1[0-9]|2[0
 _LEAF = pattern(r"(?:[01][0-9]|2[0-3])(?:-[0-5][0-9]){2}-[0-9]{6}_[^_& ]+_?(?:&.*)?", re.DOTALL)
 
 
+def is_listable(name: str) -> bool:
+    """Whether lists find a run of this name: they look neither into the folders of runs nor into very deep ones.
+
+    >>> is_listable("demo/2026/01/31/12-00-00-000000_10.0.0.5"), is_listable("a/" * 70 + "b")
+    (True, False)
+    """
+    parts = name.split("/")
+    return len(parts) <= _DEEPEST + 1 and not any(is_run_name("/".join(parts[:end])) for end in range(1, len(parts)))
+
+
 def is_run_name(name: str) -> bool:
     """Whether :func:`parse` can parse a name."""
     try:

@@ -55,6 +55,29 @@ def locked(path: str | os.PathLike[str], create: bool = False, timeout: float = 
         file.close()
 
 
+def is_held(path: str | os.PathLike[str]) -> bool:
+    """Whether somebody else holds the lock of the file; False where there is no file, or no locks.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     is_held(os.path.join(folder, "run.json"))
+    False
+    """
+    if fcntl is None:
+        return False
+    file = _OpenFile()
+    try:
+        file.open(os.path.realpath(path), create=False)
+        fcntl.flock(file.number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        file.close()
+    return False
+
+
 class _OpenFile:
     """A file that is open for its lock. It closes with its last reference, so Ctrl-C at any line leaves no lock."""
 

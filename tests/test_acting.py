@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -94,6 +95,46 @@ def test_the_second_of_two_is_told_who_is_at_work(root, forked):
     os.kill(child.pid, signal.SIGKILL)
     child.ended()
     assert upkeep.delete(rla.runs(root)[0]).number == 1
+
+
+def test_an_act_whose_note_could_not_be_written_is_not_disturbed(root, forked):
+    """On a full disk nobody stands in the lock, which is held all the same."""
+    read_end, write_end = os.pipe()
+
+    def hold():
+        with acting(root, "delete 40 runs"):
+            os.truncate(root / ".trash" / "lock", 0)
+            os.write(write_end, b"x")
+            signal.pause()
+
+    child = forked(hold)
+    os.read(read_end, 1)
+    with pytest.raises(RLAError, match="another process tidies"), acting(root, "delete", wait=0.0):
+        pass
+    os.kill(child.pid, signal.SIGKILL)
+    child.ended()
+
+
+def test_a_run_that_is_stuck_half_way_is_carried_on_by_the_next_command(root, monkeypatch):
+    """A disk fails in the middle, also on the way back; until it works again, nothing of the run is freed."""
+    rename, count = Renames._rename, []
+
+    def fail(self, source, target):
+        count.append(source)
+        if len(count) > 2:
+            raise OSError(errno.EROFS, "Read-only file system")
+        rename(self, source, target)
+
+    monkeypatch.setattr(Renames, "_rename", fail)
+    run = rla.runs(root)[0]
+    act = upkeep.delete(run)
+    assert "is half way, and carried on by the next command: Read-only file system" in act.problems[0]
+    emptied = upkeep.empty_trash(root)
+    assert emptied.numbers == () and "act 1 stays: it was killed" in emptied.problems[0]
+    monkeypatch.undo()
+    assert len(upkeep.acts(root)[0].runs) == 1
+    assert [(root / kind / run.name).exists() for kind in layout.KINDS] == [False] * len(layout.KINDS)
+    assert len(upkeep.undo(root).runs) == 1 and seeds(root) == [0, 1, 2, 3]
 
 
 def test_a_run_that_starts_or_grows_after_the_plan_stays(root):

@@ -135,6 +135,9 @@ def test_mistakes_are_told_before_anything_changes(root):
         upkeep.rename(run)
     with pytest.raises(RLAError, match="has this name already"):
         upkeep.move(run, "demo")
+    for task in ("a/" * 70 + "b", "demo/2026/01/31/12-00-00-000000_10.0.0.5/b"):  # too deep; a run without pairs
+        with pytest.raises(RLAError, match="would be in no list"):
+            upkeep.move(run, task)
     taken = root / "code" / run.name.replace("demo/", "other/", 1)
     taken.mkdir(parents=True)
     with pytest.raises(RLAError, match="is there already"):

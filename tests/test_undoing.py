@@ -118,6 +118,8 @@ def test_runs_of_the_original_rla_go_and_come_back(tmp_path):
     """Names with blanks, the pickle beside the folders, no run.json; their id is that of their name."""
     root = tmp_path / "root"
     shutil.copytree(OF_RLA, root)
+    for path in root.rglob("*"):
+        os.utime(path, (0, 0))  # nobody writes to them: also where the sources were just checked out
 
     def known():
         return [(run.name, run.id, run.hparams, run.record, run.problems) for run in rla.runs(root)]
@@ -170,6 +172,9 @@ DAMAGE = {
     "an absolute path": lambda text: text.replace('[["log/', '[["/log/'),
     "another tree": lambda text: text.replace('[["log/', '[["home/'),
     "a list": lambda text: "[1, 2]",
+    "a text for a number": lambda text: text.replace('"files": ', '"files": "many", "was": '),
+    "a number for a text": lambda text: text.replace('"to": null', '"to": 5'),
+    "news that are none": lambda text: text.replace('"to": null', '"to": null, "news": [1]'),
 }
 
 
@@ -256,3 +261,52 @@ def test_a_folder_in_the_trash_that_is_read_only_is_freed_too(root):
     inner.chmod(0o500)
     upkeep.delete(run)
     assert upkeep.empty_trash(root).problems == () and os.listdir(root / ".trash") == ["lock"]
+
+
+def test_links_in_the_trash_are_neither_followed_nor_written_through(root, tmp_path):
+    """A folder of an act, the lock and the trash itself: what they lead to stays as it is."""
+    outside = tmp_path / "outside"
+    (outside / "empty").mkdir(parents=True)
+    (outside / "7").mkdir()
+    (outside / "precious.txt").write_text("precious")
+    upkeep.delete(rla.runs(root)[0])
+    trash = root / ".trash"
+    for name in ("7", ".emptying-8"):
+        (trash / name).symlink_to(outside)
+    assert [act.number for act in upkeep.acts(root)] == [1] and upkeep.empty_trash(root).numbers == (1,)
+    assert not (trash / ".emptying-8").is_symlink()
+    (trash / "lock").unlink()
+    (trash / "lock").symlink_to(outside / "precious.txt")
+    with pytest.raises(RLAError, match=r"cannot be tidied: .*\.trash/lock"):
+        upkeep.delete(rla.runs(root)[0])
+    shutil.rmtree(trash)
+    trash.symlink_to(outside)
+    with pytest.raises(RLAError, match="the trash must be a folder, and is a link"):
+        upkeep.delete(rla.runs(root)[0])
+    assert upkeep.acts(root) == []
+    with pytest.raises(RLAError, match="must be a folder"):
+        upkeep.empty_trash(root)
+    assert sorted(path.name for path in outside.iterdir()) == ["7", "empty", "precious.txt"]
+    assert (outside / "precious.txt").read_text() == "precious" and seeds(root) == [1, 2, 3]
+
+
+def test_the_trash_of_another_log_root_is_not_emptied(root, tmp_path):
+    """A journal that somebody has made up names it through a link."""
+    other = tmp_path / "other"
+    shutil.copytree(root, other)
+    for each in (root, other):
+        upkeep.delete(rla.runs(each)[0])
+    (root / "log" / "link").symlink_to(other)
+    file = root / ".trash" / "1" / JOURNAL
+    file.write_text(file.read_text().replace('"anchors": [""]', '"anchors": ["", "log/link"]'))
+    upkeep.empty_trash(root)
+    assert len(upkeep.undo(other).runs) == 1 and seeds(other) == [0, 1, 2, 3]
+
+
+def test_a_journal_that_is_a_fifo_is_not_waited_for(root):
+    """It is one that cannot be read."""
+    upkeep.delete(rla.runs(root)[0])
+    (root / ".trash" / "2").mkdir()
+    os.mkfifo(root / ".trash" / "2" / JOURNAL)
+    assert [act.kind for act in upkeep.acts(root)] == ["delete", "damaged"]
+    assert upkeep.empty_trash(root, 2).numbers == (2,)

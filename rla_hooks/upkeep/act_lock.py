@@ -16,11 +16,11 @@ from typing import Any
 from rla_hooks.errors import RLAError
 from rla_hooks.layout import TRASH
 from rla_hooks.life import is_gone
-from rla_hooks.locks import locked
+from rla_hooks.locks import is_held, locked
 from rla_hooks.record import this_process
 from rla_hooks.smallfiles import read_json
 from rla_hooks.texts import iso_time, printable, shell_path
-from rla_hooks.upkeep.journal import make_trash
+from rla_hooks.upkeep.journal import NO_LINK, make_trash
 
 WAIT = 10.0  # seconds for another act to end
 
@@ -50,12 +50,11 @@ def acting(root: Path, what: str, wait: float = WAIT) -> Iterator[None]:
 
 
 def _make(root: Path, file: Path) -> None:
-    if not (root / TRASH).is_dir():
-        make_trash(root / TRASH)
+    make_trash(root / TRASH)
     try:
-        os.close(os.open(file, os.O_RDWR))
+        os.close(os.open(file, os.O_RDWR | NO_LINK))
     except FileNotFoundError:
-        os.close(os.open(file, os.O_RDWR | os.O_CREAT))
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT | NO_LINK))
         with suppress(OSError):  # whoever may write to the log root
             os.chmod(file, os.stat(root).st_mode & 0o666 | 0o600)
 
@@ -64,7 +63,7 @@ def _check_nobody(root: Path, file: Path) -> None:
     noted: Mapping[str, Any] = {}
     with suppress(OSError, ValueError):
         noted = read_json(file)
-    if not noted or is_gone(noted):
+    if (not noted or is_gone(noted)) and not is_held(file):
         return  # there are no locks here
     who = f"process {printable(noted.get('pid'))} on {printable(noted.get('host'))}"
     since = str(noted.get("since", ""))[11:19]
@@ -77,7 +76,7 @@ def _check_nobody(root: Path, file: Path) -> None:
 def _note(file: Path, content: Mapping[str, Any]) -> None:
     """Write who is at work into the file, which must stay the same one: its lock is on it."""
     with suppress(OSError):
-        descriptor = os.open(file, os.O_WRONLY)
+        descriptor = os.open(file, os.O_WRONLY | NO_LINK)
         try:
             os.ftruncate(descriptor, 0)
             if content:

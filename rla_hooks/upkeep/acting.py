@@ -192,7 +192,8 @@ def _carry(renames: Renames, moved: Moved, look: Callable[[Moved], str | None]) 
                 return None
     except OSError as error:
         where = f" ({printable(error.filename)})" if error.filename else ""
-        reason = f"stays: {error.strerror or error}{where}"
+        what = "is half way, and carried on by the next command" if renames.is_stuck else "stays"
+        reason = f"{what}: {error.strerror or error}{where}"
     return f"{_called(item)} {reason}"
 
 
@@ -201,15 +202,22 @@ def _called(item: Item) -> str:
 
 
 def end(renames: Renames) -> None:
-    """Say in the journal how far the act has come, and remove the folders that are empty now."""
+    """Say in the journal how far the act has come, and remove the folders that are empty now.
+
+    Where that cannot be written, or a run is stuck half way, the next command that can goes on with the act.
+    """
     journal, back = renames.journal, renames_of(renames.journal, back=True)
     renames.remove_empty_folders()
-    if any(back.is_left(moved) for moved in journal.runs):
-        if journal.state != DONE:
-            journal.set_state(DONE)
+    if renames.is_stuck:
         return
-    journal.set_state(UNDONE)
-    remove_folders(journal.root, journal.number, journal.anchors)
+    state = DONE if any(back.is_left(moved) for moved in journal.runs) else UNDONE
+    try:
+        if state != journal.state:
+            journal.set_state(state)
+    except OSError:  # the act of another user, or the disk fails
+        return
+    if state == UNDONE:
+        remove_folders(journal.root, journal.number, journal.anchors)
 
 
 def finish_begun(root: Path) -> None:

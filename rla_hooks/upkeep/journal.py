@@ -14,6 +14,7 @@ is left to do, is seen from the files: each part is at its old place or at its n
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -28,14 +29,15 @@ from rla_hooks.layout import ARCHIVED, TRASH
 from rla_hooks.layout import KINDS as TREES
 from rla_hooks.patterns import pattern
 from rla_hooks.record import this_process
-from rla_hooks.smallfiles import read_bytes
-from rla_hooks.texts import iso_time, printable, shell_path
+from rla_hooks.smallfiles import open_regular, read_bytes
+from rla_hooks.texts import iso_time, printable, shell_path, shown
 from rla_hooks.upkeep.part_checks import is_inside
 from rla_hooks.upkeep.planning import ARCHIVE, KINDS, Item, Plan, trash_of
 
 FORMAT = 1
 JOURNAL = "act.json"
 BEGUN, DONE, UNDOING, UNDONE = STATES = ("begun", "done", "undoing", "undone")
+NO_LINK = getattr(os, "O_NOFOLLOW", 0)  # whoever may write to the trash must not let us write elsewhere
 _LIMIT = 1 << 30  # bytes: some 500,000 runs
 _NUMBER = pattern(r"[1-9][0-9]{0,8}")
 _PLAIN = ("id", "name", "to", "status", "files", "bytes", "run_json")  # fields of an item
@@ -68,7 +70,7 @@ class Journal(NamedTuple):
 
     def set_state(self, state: str) -> Journal:
         """Write the state, in its place: it needs no room on the disk. Raises OSError."""
-        descriptor = os.open(self.folder / JOURNAL, os.O_WRONLY | getattr(os, "O_BINARY", 0))
+        descriptor = os.open(self.folder / JOURNAL, os.O_WRONLY | NO_LINK | getattr(os, "O_BINARY", 0))
         try:
             os.write(descriptor, _state_bytes(state))
             os.fsync(descriptor)
@@ -144,7 +146,12 @@ def _link_trees(plan: Plan, number: int, anchors: list[str]) -> None:
 
 
 def make_trash(folder: Path) -> None:
-    """Make a folder for what several users of a log root move, so that they may write to it as to the log root."""
+    """Make a folder for what several users of a log root move, so that they may write to it as to the log root.
+
+    Raises OSError, also where the trash is a link: what lies there may be no trash, and would be freed with it.
+    """
+    if folder.name == TRASH and folder.is_symlink():
+        raise OSError(errno.ELOOP, "the trash must be a folder, and is a link", str(folder))
     with suppress(FileExistsError):
         folder.mkdir()
         with suppress(OSError):
@@ -152,9 +159,15 @@ def make_trash(folder: Path) -> None:
 
 
 def numbers_in(root: Path) -> list[int]:
-    """Return the numbers of the acts in the trash of a log root, in order."""
-    with suppress(OSError):
-        return sorted(int(name) for name in os.listdir(root / TRASH) if _NUMBER.fullmatch(name))
+    """Return the numbers of the acts in the trash of a log root, in order. Links are none: they may lead anywhere."""
+    folder = root / TRASH
+    with suppress(OSError), os.scandir(folder) as entries:
+        if not folder.is_symlink():
+            return sorted(
+                int(entry.name)
+                for entry in entries
+                if _NUMBER.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)
+            )
     return []
 
 
@@ -175,7 +188,7 @@ def any_unfinished(root: Path) -> bool:
 def _is_done(folder: Path) -> bool:
     """Whether an act is done, by the beginning of its journal; or cannot be read, so that nobody here can finish it."""
     try:
-        with open(folder / JOURNAL, "rb") as file:
+        with open_regular(folder / JOURNAL) as file:
             return file.read(_WIDTH) == _state_bytes(DONE)
     except FileNotFoundError:
         return False
@@ -227,6 +240,7 @@ def _parsed(folder: Path, number: int, content: dict[str, Any]) -> Journal:
             parts=(),
             checkpoints=tuple(each.get("checkpoints", ())),
         )
+        _check_fields(item)
         places = [place for pair in parts for place in pair]
         places += [place for place in (item.run_json, f"{item.manifest}/x" if item.manifest else "") if place]
         if not parts or not all(map(is_inside, places)):  # whoever may write here must not lead us elsewhere
@@ -240,6 +254,15 @@ def _parsed(folder: Path, number: int, content: dict[str, Any]) -> Journal:
     return Journal(
         folder, number, content["kind"], content["state"], moment, process, str(content["asked"]), anchors, tuple(runs)
     )
+
+
+def _check_fields(item: Item) -> None:
+    texts = (item.id, item.name, item.status, item.run_json, item.manifest, "" if item.to is None else item.to)
+    numbers, objects = (item.files, item.bytes), (item.news or {}, item.former or {}, *item.checkpoints)
+    for kind, fields in ((str, texts), (int, numbers), (dict, objects)):
+        wrong = [field for field in fields if not isinstance(field, kind)]
+        if wrong:
+            raise TypeError(f"{shown(wrong[0], 40)} is no {kind.__name__}")
 
 
 def remove_folders(root: Path, number: int, anchors: Iterable[str]) -> None:
@@ -259,6 +282,8 @@ def remove_folders(root: Path, number: int, anchors: Iterable[str]) -> None:
 
 
 def _remove_empty(top: Path) -> None:
+    if top.is_symlink():
+        return
     for folder, _, _ in os.walk(top, topdown=False):
         if folder != str(top):
             with suppress(OSError):

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from rla_hooks.errors import ConfigError
-from rla_hooks.layout import check_task, is_run_name
+from rla_hooks.layout import check_task, is_listable, is_run_name
 from rla_hooks.new_names import with_pairs, with_task
 from rla_hooks.query.moved import noted_name
 from rla_hooks.query.saved_run import SavedRun
-from rla_hooks.texts import shell_path
+from rla_hooks.texts import printable, shell_path
 from rla_hooks.upkeep.acting import Act, Progress, carry_out, check_refused
 from rla_hooks.upkeep.deleting import item_of, why_not
 from rla_hooks.upkeep.planning import MOVE, RENAME, Item, Part, Plan, Refused, plan_items
@@ -106,6 +106,8 @@ def _plan(
         noted = noted_name(run.run_json)
         new = new_name(noted if noted and not is_run_name(run.name) else run.name)
         reason = "has this name already" if new == run.name else why_not(run, running)
+        if not reason and not is_listable(new):
+            reason = f"would be in no list, in the folder of another run or too deep: {printable(new)}"
         parts = tuple(Part(source, _place_of(source, run.name, noted, new)) for source in parts_of(run))
         if not reason and run.log_dir.is_symlink():  # its run.json would be changed
             reason = f"is a link to {shell_path(os.path.realpath(run.log_dir))}: move what it leads to"

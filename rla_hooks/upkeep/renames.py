@@ -39,6 +39,7 @@ class Renames:
         self._made: set[str] = set()
         self._left: set[str] = set()  # folders from which something went
         self._inside: set[str] = set()
+        self.is_stuck = False  # a run could neither go nor be put back: it is half here, half there
 
     def pairs(self, moved: Moved) -> list[Pair]:
         """Where each part is, and where it goes, in the order in which they go."""
@@ -77,9 +78,11 @@ class Renames:
             self._note(moved)
         except OSError:
             for source, target in reversed(gone):
-                with suppress(OSError):  # what is left half way is carried on by the next command
+                try:
                     if self._is_there(target):  # else somebody has removed it by hand
                         self._rename(target, source)
+                except OSError:
+                    self.is_stuck = True
             raise
 
     def _rename(self, source: str, target: str) -> None:
@@ -131,9 +134,11 @@ class Renames:
         item = moved.item
         if item.news:
             place = moved.parts[0][0 if self.back else 1]
+            self._check(f"{place}/run.json")
             news = item.former if self.back else item.news
             change_run_json(self.root / place / "run.json", news or {})
         if item.manifest and item.checkpoints:
+            self._check(f"{item.manifest}/manifest.json")
             entries = [entry for each in item.checkpoints if (entry := entry_of(each))]
             manifest = Manifest(self.root / item.manifest)
             atomic.sweep(manifest.folder)  # of who was killed as it wrote the manifest

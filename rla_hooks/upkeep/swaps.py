@@ -82,8 +82,10 @@ class Swaps(Renames):
                     self._take_back(swap) if self.back else self._repair(swap)
         except OSError:
             for swap in reversed(done if not self.back else []):
-                with suppress(OSError):  # what is left half way is carried on by the next command
+                try:
                     self._take_back(swap)
+                except OSError:
+                    self.is_stuck = True
             raise
 
     def _repair(self, swap: Swap) -> None:
@@ -94,6 +96,7 @@ class Swaps(Renames):
                 self._keep(swap.file, swap.kept)
         if swap.new is not None:
             self._check(swap.new)
+            self._check(swap.file)
             os.replace(self.root / swap.new, self.root / swap.file)
 
     def _keep(self, file: str, kept: str) -> None:

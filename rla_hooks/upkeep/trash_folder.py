@@ -18,7 +18,7 @@ from rla_hooks.query.times import since_of
 from rla_hooks.texts import listed, shell_path, shown
 from rla_hooks.upkeep.act_lock import acting
 from rla_hooks.upkeep.acting import Act, Progress, act_of, finish_begun
-from rla_hooks.upkeep.journal import JOURNAL, Journal, any_unfinished, numbers_in, read, read_in
+from rla_hooks.upkeep.journal import BEGUN, JOURNAL, UNDOING, Journal, any_unfinished, numbers_in, read, read_in
 from rla_hooks.upkeep.part_checks import Checks
 from rla_hooks.upkeep.planning import HOLDING, trash_of
 from rla_hooks.upkeep.undoing import trouble_of
@@ -135,7 +135,11 @@ def _empty(root: Path, numbers: list[int], progress: Progress | None) -> Emptied
     for number in numbers:
         folder = root / trash_of("", number)
         with suppress(OSError, RLAError):
-            act = act_of(read(root, number))
+            journal = read(root, number)
+            if journal.state in (BEGUN, UNDOING):  # parts of a run that is in a list may be here
+                problems.append(f"act {number} stays: it was killed, and cannot be finished now ({shell_path(folder)})")
+                continue
+            act = act_of(journal)
             if act.kind in HOLDING:  # what others have moved is not in the trash
                 files, size = files + act.files, size + act.bytes
         try:
@@ -172,10 +176,12 @@ def _count(folder: Path) -> int:
 def _remove(root: Path, folder: Path, told: Callable[[], object]) -> list[str]:
     """Remove the folder of an act, and those that it has on other disks; return a line for each that stays."""
     journal, tops, checks = _journal(folder), list[Path](), Checks(root)
+    if folder.is_symlink():
+        return remove_tree(folder, checks)
     if journal is not None:
         main = f"{trash_of('', journal.number)}/"
         others = [f"{trash_of(anchor, journal.number)}/" for anchor in journal.anchors if anchor]
-        tops = [root / place for place in others]
+        tops = [root / place for place in others if checks.real_parent(place.rstrip("/")) is None]
         for moved in journal.runs:
             for _, target in moved.parts:  # what an act has moved elsewhere is no part of the trash
                 if target.startswith((main, *others)):
