@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import random
 from collections import OrderedDict, defaultdict, deque
 from dataclasses import dataclass
@@ -345,3 +346,22 @@ def test_no_framework_is_imported(warm, tmp_path):
         "print(*sorted({'torch', 'jax', 'tensorflow', 'keras', 'gymnasium'} & set(sys.modules)))"
     )
     assert warm().run("-c", code, cwd=tmp_path).stdout.strip() == ""
+
+
+def test_objects_that_can_be_called():
+    """A normalizer that is called with an observation is kept; compiled functions, and tuples of code, are no state."""
+
+    class Normalizer:
+        def __init__(self):
+            self.mean, self.longest, self.code = numpy.zeros(2), functools.lru_cache(len), (len, abs)
+
+        def __call__(self, obs):
+            self.mean += obs
+            return obs - self.mean
+
+    normalizer, other = Normalizer(), Normalizer()
+    normalizer(numpy.ones(2))
+    tree = objects.capture(normalizer).tree
+    assert list(tree["attributes"]) == ["mean"]
+    assert objects.restore(other, tree) == [] and other.mean.tolist() == [1, 1]
+    assert other.code == (len, abs) and other.longest is not normalizer.longest

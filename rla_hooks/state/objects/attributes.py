@@ -44,7 +44,7 @@ class Attributes(Kind):
     tag = "object"
 
     def matches(self, value: Any) -> bool:
-        return hasattr(value, "__dict__") and not is_no_state(value) and not callable(value) and _has_no_more(value)
+        return hasattr(value, "__dict__") and not is_no_state(value) and _has_no_more(value)
 
     def capture(self, value: Any, at: str, walk: Walk) -> Any:
         parts = {name: walk.capture(part, f"{at}.{name}") for name, part in state_attributes(value).items()}
@@ -76,7 +76,9 @@ def is_no_state(value: Any) -> bool:
     >>> is_no_state(len), is_no_state(5)
     (True, False)
     """
-    if isinstance(value, _NO_STATE):
+    if isinstance(value, _NO_STATE) or _is_compiled(value):
+        return True
+    if isinstance(value, tuple) and value and all(map(is_no_state, value)):  # a GradientTransformation of Optax, say
         return True
     for module, name in _NO_STATE_OF:
         kind = getattr(sys.modules.get(module), name, None)
@@ -101,6 +103,14 @@ def _has_no_more(value: Any) -> bool:
     except Exception:
         return False
     return True
+
+
+def _is_compiled(value: Any) -> bool:
+    """Whether a value is a function that a library has made of one: of no class that is written in Python."""
+    if not callable(value):
+        return False
+    call = getattr(type(value), "__call__", None)  # noqa: B004
+    return not isinstance(call, types.FunctionType) or type(value).__module__.startswith("tensorflow.python.eager")
 
 
 KINDS = [Attributes()]
