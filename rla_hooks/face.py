@@ -8,7 +8,9 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from rla_hooks.core import registry
 from rla_hooks.core.run import Run
-from rla_hooks.core.states import State as State
+from rla_hooks.core.state_arguments import by_role
+from rla_hooks.core.state_loading import State as State
+from rla_hooks.core.state_loading import load_outside
 from rla_hooks.tester import needed_run
 
 P = ParamSpec("P")
@@ -108,14 +110,13 @@ def load_state(
     step: int | None = None,
     partial: bool = False,
 ) -> State | None:
-    given = {"models": models, "optimizers": optimizers, "schedulers": schedulers, "buffers": buffers}
-    given |= {"normalizers": normalizers, "env": env}
+    given = by_role(models, optimizers, schedulers, buffers, normalizers, env)
     if run is None or registry.current() is not None:
         here = needed_run("rla.load_state")
         return here.load_state(**given, extra=extra, run=run, step=step, partial=partial)
-    from rla_hooks.core import loading, states
+    from rla_hooks.core import loading
 
-    return states.load_outside(loading.source_of(run), given, extra, step, partial)
+    return load_outside(loading.source_of(run), given, extra, step, partial)
 
 
 load_state.__doc__ = Run.load_state.__doc__

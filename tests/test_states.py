@@ -14,7 +14,7 @@ import pytest
 
 import rla_hooks as rla
 from rla_hooks.checkpoints import Manifest
-from rla_hooks.core import process_end, states
+from rla_hooks.core import process_end, state_loading
 from rla_hooks.errors import CheckpointError, ConfigError, RLAWarning, RunError
 from rla_hooks.hooks import Every
 from rla_hooks.state import writing
@@ -397,7 +397,7 @@ def test_a_state_that_another_process_deletes_meanwhile(monkeypatch):
     with rla.run(**OPTIONS) as run:
         rla.save_state(1, models=[1])
         rla.save_state(2, models=[2])
-        chosen = states._chosen
+        chosen = state_loading._chosen
 
         def delete(manifest, step):
             entry = chosen(manifest, step)
@@ -405,7 +405,7 @@ def test_a_state_that_another_process_deletes_meanwhile(monkeypatch):
                 shutil.rmtree(run.checkpoint_dir / entry.file)
             return entry
 
-        monkeypatch.setattr(states, "_chosen", delete)
+        monkeypatch.setattr(state_loading, "_chosen", delete)
         into = [0]
         assert rla.load_state(models={"model": into}).step == 1 and into == [1]
         assert os.listdir(run.checkpoint_dir)

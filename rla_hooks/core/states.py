@@ -1,14 +1,15 @@
-"""The whole states of a run: when one is saved, where, and what a load of it does to the run. See rla_hooks/state/."""
+"""The whole states of a run: when one is saved, where, and what a load of it does to the run. See rla_hooks/state/.
+
+state_arguments: what the arguments mean; state_job: the writing of one state; state_loading: which one is loaded.
+"""
 
 from __future__ import annotations
 
 import datetime
 import os
-import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from rla_hooks.core import process_end
 from rla_hooks.core.checkpoints import RunCheckpoints
@@ -16,39 +17,16 @@ from rla_hooks.core.custom_data import CustomData
 from rla_hooks.core.guard import Guard
 from rla_hooks.core.handover import Ownership
 from rla_hooks.core.logger import Logger
-from rla_hooks.errors import CheckpointError, ConfigError
+from rla_hooks.core.state_arguments import by_role, checked_keep, interval_of
+from rla_hooks.core.state_loading import State, restore_from, state_of
+from rla_hooks.errors import CheckpointError
 from rla_hooks.every import Every
-from rla_hooks.texts import printable, shown, text_of
+from rla_hooks.texts import text_of
 from rla_hooks.writers.base import STEP
 
 if TYPE_CHECKING:
-    from rla_hooks.checkpoints.entry import Entry, Positions
     from rla_hooks.checkpoints.keeping import Keep
-    from rla_hooks.checkpoints.manifest import Manifest
-    from rla_hooks.checkpoints.saver import Saver
-    from rla_hooks.core.loading import Source
-    from rla_hooks.state.whole import Restored, Snapshot
-
-_MODES = ("max", "min")
-_LOOK = 0.1  # seconds after which it is looked whether a signal has come
-_ATTEMPTS = 10  # to load a state while another process deletes them
-
-
-class State(NamedTuple):
-    """What :func:`load_state` has restored.
-
-    step: the last step that was finished. extra: what was saved as ``extra``. restored: the objects by role and name;
-    one that cannot be changed in place (an array of JAX, a tuple) is a new one. missing: a line for each part of the
-    state that was not restored, such as an environment that does not tell its own.
-
-    >>> State(3, {"epsilon": 0.1}, {}, []).step
-    3
-    """
-
-    step: int
-    extra: Any
-    restored: Mapping[str, Mapping[str, Any]]
-    missing: list[str]
+    from rla_hooks.core.state_job import StateJob
 
 
 class RunStates:
@@ -69,7 +47,7 @@ class RunStates:
         self._began_at: int | None = None  # the step of the state that was loaded
         self._stopping: object = None  # the request to stop for which a state was saved
         self._has_saved = False
-        self._job: _Job | None = None
+        self._job: StateJob | None = None
 
     def save_state(
         self,
@@ -127,9 +105,8 @@ class RunStates:
             return None
         if not self._checkpoints.may_save_checkpoint():
             return None
-        info, rule = self._score(monitor, mode), _checked_keep(keep, keep_best, mode)
-        given = {"models": models, "optimizers": optimizers, "schedulers": schedulers, "buffers": buffers}
-        given |= {"normalizers": normalizers, "env": env}
+        info, rule = self._score(monitor, mode), checked_keep(keep, keep_best, mode)
+        given = by_role(models, optimizers, schedulers, buffers, normalizers, env)
         try:
             return self._save(step, given, extra, info, rule, wait)
         except (OSError, CheckpointError) as error:
@@ -142,17 +119,18 @@ class RunStates:
         self, step: int, given: dict[str, Any], extra: Any, info: dict[str, Any], rule: Keep, wait: bool
     ) -> Path | None:
         from rla_hooks.checkpoints.entry import STATE
+        from rla_hooks.core.state_job import StateJob, head_of  # late: it needs numpy
         from rla_hooks.state import whole
 
         self.finish_saving()
         written = self._checkpoints.positions()
         objects = {role: whole.named(role, each) for role, each in given.items()}
         try:
-            snapshot = whole.capture(objects, extra, _head(step))
+            snapshot = whole.capture(objects, extra, head_of(step))
         except CheckpointError as error:
             raise CheckpointError(f"the state of step {step} was not saved: {error}") from error
         self._custom_data[STEP] = step
-        job = _Job(self._checkpoints.saver, snapshot, step, {"writer": STATE, **info}, written, rule)
+        job = StateJob(self._checkpoints.saver, snapshot, step, {"writer": STATE, **info}, written, rule)
         if wait:
             path = job.run()
         else:
@@ -185,7 +163,7 @@ class RunStates:
         key = (every.steps, every.seconds) if isinstance(every, Every) else every
         interval = self._intervals.get(key)
         if interval is None:
-            interval = self._intervals[key] = _interval(every)
+            interval = self._intervals[key] = interval_of(every)
             if self._began_at is not None:
                 interval(self._began_at)  # it counts from there
         return interval(step)
@@ -241,8 +219,7 @@ class RunStates:
         """
         self._ownership.need_started("load_state")
         self.finish_saving()
-        given = {"models": models, "optimizers": optimizers, "schedulers": schedulers, "buffers": buffers}
-        given |= {"normalizers": normalizers, "env": env}
+        given = by_role(models, optimizers, schedulers, buffers, normalizers, env)
         is_own = run is None
         if run is not None:
             source, is_own = self._source(run)
@@ -265,7 +242,7 @@ class RunStates:
         self._began_at = entry.step
         for interval in self._intervals.values():
             interval(entry.step)
-        return _state(entry, restored)
+        return state_of(entry, restored)
 
     def _source(self, run: Any) -> tuple[Any, bool]:
         """Return where another run's states are, and whether it is this run all the same."""
@@ -275,187 +252,3 @@ class RunStates:
         source = loading.source_of(run, *((paths.log_root, paths.name) if paths else ()))
         own = paths is not None and os.path.realpath(source.folder) == os.path.realpath(paths.checkpoint_dir)
         return source, own
-
-
-def restore_from(
-    folder: Path, given: Mapping[str, Any], extra: Any, step: int | None, partial: bool, random: bool = True
-) -> tuple[Entry, Restored] | None:
-    """Restore the newest whole state in a checkpoint folder; None where there has been none. Raises CheckpointError."""
-    from rla_hooks.checkpoints.manifest import Manifest
-    from rla_hooks.state import whole
-    from rla_hooks.state.reading import StateFolder
-
-    manifest = Manifest(folder)
-    objects = {role: whole.named(role, each) for role, each in given.items()}
-    for attempt in range(_ATTEMPTS):
-        entry = _chosen(manifest, step)
-        if entry is None:
-            return None
-        path = folder / entry.file
-        try:
-            return entry, whole.restore(StateFolder(path), objects, extra, partial, random)
-        except CheckpointError as error:
-            if attempt < _ATTEMPTS - 1 and not os.path.lexists(path):
-                continue  # another process, which keeps only the newest ones, has deleted it
-            raise CheckpointError(f"{printable(path)} {error}") from error
-    raise AssertionError("the last attempt returns or raises")
-
-
-def load_outside(source: Source, given: Mapping[str, Any], extra: Any, step: int | None, partial: bool) -> State | None:
-    """Restore the state of another run where no run is open."""
-    step = source.entry.step if source.entry is not None and step is None else step
-    found = restore_from(source.folder, given, extra, step, partial)
-    return None if found is None else _state(*found)
-
-
-def _state(entry: Entry, restored: Restored) -> State:
-    return State(entry.step, restored.extra, restored.objects, restored.missing)
-
-
-def _chosen(manifest: Manifest, step: int | None) -> Entry | None:
-    """Return the newest whole state, or that of a step. Raises CheckpointError where all are damaged, or none fits."""
-    from rla_hooks.checkpoints.entry import is_state
-    from rla_hooks.checkpoints.manifest import MISSING
-    from rla_hooks.errors import warn
-
-    def wanted(entries: list[Entry]) -> list[Entry]:
-        return [entry for entry in entries if is_state(entry) and step in (None, entry.step)]
-
-    entry, problems = manifest.newest_whole(wanted, manifest.trouble_once)
-    if entry is not None:
-        for other, problem in problems:
-            if problem != MISSING:  # else somebody has deleted it
-                place = printable(manifest.folder / other.file)
-                warn(f"The state {place} {problem}. Step {entry.step} is loaded instead.")
-        return entry
-    lines = [f"The state {printable(manifest.folder / other.file)} {problem}" for other, problem in problems]
-    there = [each for each in manifest.complete() if is_state(each)]
-    if not there and not lines and step is None:
-        return None
-    steps = ", ".join(str(each.step) for each in there) or "none"
-    of_step = "" if step is None else f" of step {shown(step)}"
-    raise CheckpointError(
-        f"No state{of_step} can be loaded from {printable(manifest.folder)}. "
-        f"{''.join(f'{line}. ' for line in lines)}States are there of the steps: {steps}."
-    )
-
-
-class _Job:
-    """One state that is being written."""
-
-    def __init__(
-        self,
-        saver: Saver,
-        snapshot: Snapshot,
-        step: int,
-        info: dict[str, Any],
-        written: Positions | None,
-        keep: Keep,
-    ):
-        self.step, self.process = step, os.getpid()
-        self._saver, self._snapshot, self._keep = saver, snapshot, keep
-        self._info, self._written = info, written
-        self._captured, self._ended = threading.Event(), threading.Event()
-        self._error: BaseException | None = None
-        self._writing: Any = None
-
-    def run(self) -> Path:
-        """Write the state, and return its folder. Raises OSError."""
-        from rla_hooks.checkpoints.entry import STATE
-
-        folder = self._saver.folder
-        return self._saver.write(
-            self._write, "", self.step, STATE, self._info, self._written, self._keep, lambda: self._writing.finish()
-        ) or Path(folder)
-
-    def start(self) -> Path:
-        """Begin to write in a thread, and return the folder once nothing more of the objects is needed."""
-        path = self._saver.unused(f"state-{self.step}")
-        thread = threading.Thread(target=self._work, name="writes a state of the run")
-        thread.start()
-        while not self._captured.wait(_LOOK):  # no wait without an end: a signal may come
-            pass
-        if self._ended.is_set() and self._error is not None:
-            raise self._error
-        return path
-
-    def wait(self) -> BaseException | None:
-        """Wait for the end, and return the error that it has met with."""
-        while not self._ended.wait(_LOOK):
-            pass
-        return self._error
-
-    def _work(self) -> None:
-        try:
-            self.run()
-        except BaseException as error:
-            self._error = error
-        finally:
-            self._ended.set()
-            self._captured.set()
-
-    def _write(self, path: Path) -> None:
-        from rla_hooks.state import writing
-
-        self._writing = writing.write(path, self._snapshot.plan, self._snapshot.content, self._former())
-        try:
-            self._snapshot.check_unchanged()
-        except CheckpointError:
-            self._writing.close()
-            raise
-        self._captured.set()
-
-    def _former(self) -> Any:
-        """The newest state, whose unchanged parts are linked; None where there is none that can be read."""
-        from rla_hooks.checkpoints.entry import is_state
-        from rla_hooks.state.reading import StateFolder
-        from rla_hooks.state.writing import Former
-
-        if not self._snapshot.plan.parted:
-            return None
-        for entry in reversed(self._saver.manifest.entries()):
-            if is_state(entry):
-                try:
-                    state = StateFolder(self._saver.folder / entry.file)
-                    return Former(state.folder, state.digests)
-                except (CheckpointError, OSError):
-                    continue  # damaged, or just being deleted
-        return None
-
-
-def _head(step: int) -> dict[str, Any]:
-    """What state.json says of the state itself."""
-    import sys
-
-    versions = {name: str(getattr(sys.modules.get(name), "__version__", "")) for name in _LIBRARIES}
-    return {"step": step, "time": time.time(), "versions": {name: each for name, each in versions.items() if each}}
-
-
-_LIBRARIES = ("rla_hooks", "numpy", "torch", "keras", "tensorflow", "jax", "flax", "optax", "gymnasium")
-
-
-def _interval(every: int | datetime.timedelta | Every) -> Every:
-    if isinstance(every, Every):
-        return Every(every.steps, every.seconds)
-    if isinstance(every, datetime.timedelta):
-        return Every(seconds=every.total_seconds())
-    if isinstance(every, int) and not isinstance(every, bool):
-        return Every(steps=every)
-    raise ConfigError(
-        f"every is {shown(every)}. Allowed: a number of steps, a datetime.timedelta, or rla_hooks.hooks.Every(...)."
-    )
-
-
-def _checked_keep(keep: Any, best: Any, mode: Any) -> Keep:
-    from rla_hooks.checkpoints.keeping import Keep
-
-    problems = []
-    if keep is not None and (type(keep) is not int or keep < 1):
-        problems.append(f"keep is {shown(keep)}. Pass a whole number of at least 1, or None to keep all.")
-    if best is not None and (type(best) is not int or best < 0):
-        problems.append(f"keep_best is {shown(best)}. Pass a whole number from 0 up, or None to keep all.")
-    if mode not in _MODES:
-        problems.append(f"mode is {shown(mode)}. Allowed: 'max', 'min'.")
-    if problems:
-        raise ConfigError(problems, "save_state")
-    return Keep(keep, best)
