@@ -128,12 +128,16 @@ def test_a_damaged_manifest_is_made_again(root, run):
     assert len(verify(run, repair=True).damaged) == 0
     assert [entry.step for entry in Manifest(run.checkpoint_dir).entries()] == [0, 10, 20]
     path.unlink()
+    damaged = content_of(root)
     report = verify(run, repair=True)
     assert report.damaged == [] and report.acts == [2]
     assert [entry.step for entry in Manifest(run.checkpoint_dir).entries()] == [0, 10, 20]
     assert rla.latest_checkpoint(run).name == "checkpoint-20.pkl"
     upkeep.undo(root)
-    assert not path.exists()
+    assert not path.exists() and content_of(root) == damaged  # the file that was made goes, too
+    path.symlink_to("elsewhere")
+    report = verify(run, repair=True)
+    assert {each.repair for each in report.damaged} == {None} and report.problems == [] and path.is_symlink()
 
 
 def test_a_cut_is_finished(root, run):

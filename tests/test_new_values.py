@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from rla_hooks.errors import ConfigError
@@ -33,6 +35,7 @@ FORMER = FormerParameters(
         ("lr=1e-4", 1e-4),
         ("lr=2", 2.0),
         ("lr=null", None),
+        ("lr=-inf", -math.inf),
         ("steps=1e3", 1000),
         ("steps=-5", -5),
         ("steps=!!float 2", 2.0),
@@ -62,6 +65,7 @@ def test_a_value_gets_the_type_of_the_old_one(text, value):
         ("steps=1.5", r"Allowed: an int, as 100 was\. For a float write '!!float 1.5'"),
         ("on=1", r"Allowed: true or false, as True was"),
         ("lr=true", r"Allowed: a float, as 0.1 was"),
+        ("lr=", r"Allowed: a value; for None write null\."),
         ("layers=1", r"Allowed: a list, as \[64, 64\] was"),
         ("layers=[1", r"Allowed: YAML, such as"),
         ("loss=x", r"there is a text only"),
@@ -90,6 +94,8 @@ def test_seeds():
     for wrong in ("", "a", "4..0", "1..", "0..99999999"):
         with pytest.raises(ConfigError, match="--seeds has"):
             seeds_of(wrong)
+    with pytest.raises(ConfigError, match=r"A range goes up, and has at most 10,000 numbers\."):
+        seeds_of("4..0")
     assert seed_name(FORMER, None) == "env.seed" and seed_name(FORMER, "steps") == "steps"
     with pytest.raises(ConfigError, match="Did you mean 'steps'"):
         seed_name(FORMER, "step")

@@ -19,6 +19,7 @@ _MOST_SEEDS = 10_000
 _LONGEST = 80  # characters of a value in a message
 _NOTHING = ("null", "~", "None", "none")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")  # YAML wants a point in 1e-4
+_NO_NUMBER = re.compile(r"[-+]?(nan|inf|infinity)", re.IGNORECASE)  # and .inf for inf
 
 
 def pairs_of(texts: Iterable[str]) -> dict[str, str]:
@@ -96,6 +97,10 @@ def _parsed(text: str, old: Any) -> Any:
         return None if text in _NOTHING[:2] else _unquoted(text)
     if text in _NOTHING:
         return None
+    if not text:  # of a variable of the shell that is not set, say
+        raise ValueError("Allowed: a value; for None write null.")
+    if isinstance(old, float) and _NO_NUMBER.fullmatch(text):
+        return float(text)
     if _NUMBER.fullmatch(text) and not re.fullmatch(r"[-+]?\d+", text):
         return float(text)
     try:
@@ -146,7 +151,8 @@ def seeds_of(text: str) -> list[int]:
         match = re.fullmatch(r"(-?\d+)(?:\.\.(-?\d+))?", part.strip())
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
         if last < first or last - first >= _MOST_SEEDS:
-            raise ConfigError(f"--seeds has {shown(part, _LONGEST)}. Allowed: numbers and ranges: 0..4 or 0,1,7.")
+            why = "" if not match else " A range goes up, and has at most 10,000 numbers."
+            raise ConfigError(f"--seeds has {shown(part, _LONGEST)}. Allowed: numbers and ranges: 0..4 or 0,1,7.{why}")
         found |= dict.fromkeys(range(first, last + 1))
     return list(found)
 

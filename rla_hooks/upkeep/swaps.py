@@ -118,8 +118,9 @@ class Swaps(Renames):
                 os.replace(self.root / swap.kept, self.root / swap.file)
                 if self._is_there(swap.kept):  # both were names of one file: the system does nothing then
                     os.unlink(self.root / swap.kept)
-        elif swap.new is not None and self._is_there(swap.file):
-            self._rename(swap.file, swap.new)
+        elif swap.new is not None and self._is_there(swap.file):  # there was none before: see in_the_way
+            self._check(swap.file)
+            os.unlink(self.root / swap.file)
 
 
 def mended_mark(status: os.stat_result) -> list[int]:

@@ -87,6 +87,9 @@ def verify(
         for each in found:
             if each.mend is not None:
                 place = each.mend.path or each.path
+                if os.path.lexists(place) and (os.path.islink(place) or not os.path.isfile(place)):
+                    report.append(_finding(run, root, each._replace(mend=None)))  # a link, say: nothing replaces that
+                    continue
                 wanted.setdefault(root, []).append((len(report), Wanted(run, place, each.mend)))
             report.append(_finding(run, root, each))
 
