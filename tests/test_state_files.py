@@ -18,6 +18,7 @@ from rla_hooks.checkpoints import checksum
 from rla_hooks.encoding import NotStorable
 from rla_hooks.errors import CheckpointError
 from rla_hooks.state import safetensors_file, writing
+from rla_hooks.state.checksums import digest_of
 from rla_hooks.state.reading import StateFolder
 from rla_hooks.state.stored import StoredArray
 from rla_hooks.state.writing import Former, StatePlan, write
@@ -231,6 +232,24 @@ def test_only_parts_that_changed_are_written_again(tmp_path):
     target = np.zeros_like(ring)
     got["obs"].into(target)
     assert np.array_equal(target, ring) and got["pos"] == 100 and not np.array_equal(former, ring)
+
+
+def test_what_has_only_changed_places_is_another_content():
+    """Rows of any size that are swapped, a bit, a byte at either end: two checksums that have nothing in common."""
+    rng = np.random.default_rng(0)
+    data = rng.integers(0, 255, 1 << 16, np.uint8)
+    before = digest_of(b"head", data)
+    for row in (1, 8, 64, 1000, 4096, 8192):
+        other = data.copy()
+        other[:row], other[row : 2 * row] = data[row : 2 * row], data[:row]
+        after = digest_of(b"head", other)
+        assert after.sums != before.sums and after.crc32c != before.crc32c
+    for at in (0, 100, len(data) - 1):
+        other = data.copy()
+        other[at] ^= 1
+        assert digest_of(b"head", other).sums != before.sums
+    assert digest_of(b"hEad", data).sums != before.sums and digest_of(b"head", data.copy()) == before
+    assert digest_of(b"", data[:0]) == (0, 0, digest_of(b"", data[:0]).sums)
 
 
 def test_without_hard_links_all_is_written(tmp_path, monkeypatch):

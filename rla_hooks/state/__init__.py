@@ -9,7 +9,7 @@
     checksums.py      of files and folders, made while they are written
     objects/          what objects are captured into, and how they get it back: random streams, environments, buffers
     stored.py         a large array in the files, before it is read
-    workers.py        threads for checksums and syncing
+    syncing.py        a thread that syncs files while the next ones are written
     safetensors_file.py, writing.py, reading.py     the folder state-<step>/; parts that have not changed are hard links
 
 Nothing here knows a run: see core/states.py. Nothing is pickled, and nothing of a file is run.

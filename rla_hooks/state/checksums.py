@@ -17,29 +17,31 @@ import numpy as np
 _POLYNOMIAL = 0x82F63B78
 
 
-class Digest(NamedTuple):
-    """What tells two contents of a file apart: together 64 bits of checksums by two polynomials, and the size.
+_WIDTH = 509  # words; a prime, so that blocks which change places come to other sums, whatever their size
 
-    crc32: 0 where it was not asked for.
+
+class Digest(NamedTuple):
+    """What tells two contents of a file apart: the size, and two checksums of 32 bits that have nothing in common.
+
+    sums: 0 where it was not asked for.
     """
 
     size: int
     crc32c: int
-    crc32: int = 0
+    sums: int = 0
 
 
-def digest_of(blocks: Iterable[bytes | memoryview]) -> Digest:
-    """Return the digest of some blocks of bytes.
+def digest_of(head: bytes, data: np.ndarray[Any, Any]) -> Digest:
+    """Return the digest of a file: of its head, and of the bytes after it. It takes no longer than to read them.
 
-    >>> digest_of([b"1234", b"56789"])
-    Digest(size=9, crc32c=3808858755, crc32=3421780262)
+    >>> digest_of(b"1234", np.frombuffer(b"56789", np.uint8))
+    Digest(size=9, crc32c=3808858755, sums=2157479956)
     """
-    size = first = second = 0
-    for block in blocks:
-        size += len(block)
-        first = google_crc32c.extend(first, _read_only(block))
-        second = zlib.crc32(block, second)
-    return Digest(size, first, second)
+    crc = google_crc32c.extend(google_crc32c.value(head), data) if len(data) else google_crc32c.value(head)
+    whole = len(data) // (8 * _WIDTH) * (8 * _WIDTH)
+    columns = data[:whole].view(np.uint64).reshape(-1, _WIDTH)
+    sums = zlib.crc32(np.add.reduce(columns, axis=0, dtype=np.uint64).data, zlib.crc32(head))
+    return Digest(len(head) + len(data), crc, zlib.crc32(data[whole:].data, sums))
 
 
 def crc_of(blocks: Iterable[bytes | memoryview], crc: int = 0) -> int:

@@ -1,6 +1,6 @@
 """Reads the folder of a state. Its checksum is compared before: see checkpoints/manifest.py.
 
-    {"format": 1, "step": 3000, ..., "objects": {"models": {"policy": TREE}}, "files": {NAME: [size, crc32c, crc32]}}
+    {"format": 1, "step": 3000, ..., "objects": {"models": {"policy": TREE}}, "files": {NAME: [size, crc32c, sums]}}
 
     {"$array": {"in": "models/policy.safetensors", "key": "body.weight",     a tensor of a file
                 "of": "torch", "dtype": "float32", "shape": [64, 4]}}

@@ -28,8 +28,8 @@ from rla_hooks.filenames import cap, safe_part
 from rla_hooks.state import checksums, safetensors_file, sharing
 from rla_hooks.state.checksums import Digest
 from rla_hooks.state.leaf import BLOCK, Leaf
+from rla_hooks.state.syncing import Syncing
 from rla_hooks.state.tree import TreeEncoder
-from rla_hooks.state.workers import Part, Workers
 
 FILE = "state.json"
 FORMAT = 1
@@ -128,7 +128,7 @@ class Former:
 
     def __init__(self, folder: Path, digests: Mapping[str, Digest]):
         self._folder = folder
-        self._files = {digest: name for name, digest in digests.items() if digest.crc32}
+        self._files = {digest: name for name, digest in digests.items() if digest.sums}
 
     def link(self, digest: Digest, target: Path) -> bool:
         """Give the file with these bytes a second name; return False where there is none, or that cannot be."""
@@ -169,7 +169,7 @@ class Writing:
     def __init__(self, folder: Path, plan: StatePlan, content: Mapping[str, Any], former: Former | None):
         self._folder, self._plan, self._content, self._former = folder, plan, content, former
         self._files: dict[str, Digest] = {}
-        self._workers = Workers()
+        self._syncing = Syncing()
         self.linked = 0  # bytes of the files that are links
 
     def begin(self) -> None:
@@ -179,9 +179,8 @@ class Writing:
         for name, leaf in self._plan.parted.items():
             path = self._folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            for number, part in enumerate(self._workers.digested(_parts(leaf))):
-                self._write_part(f"{name}.{_numbered(number, leaf)}.npy", part)
-                leaf.forget(part.begin, part.end)
+            for number, (head, data) in enumerate(_parts(leaf)):
+                self._write_part(f"{name}.{_numbered(number, leaf)}.npy", head, data)
 
     def finish(self) -> tuple[int, str]:
         """Write all else, sync it, and return the size and the checksum of the folder, as a manifest has them."""
@@ -191,8 +190,8 @@ class Writing:
             self.close()
 
     def close(self) -> None:
-        """End the threads. Nothing more is written."""
-        self._workers.close()
+        """End the thread. Nothing more is written."""
+        self._syncing.close()
 
     def _finish(self) -> tuple[int, str]:
         for file, leaves in self._plan.tensors.items():
@@ -200,22 +199,22 @@ class Writing:
         files = {name: list(digest) for name, digest in self._files.items()}
         text = _json({"format": FORMAT, **self._content, "files": files}, 3)
         self._write(FILE, [memoryview(f"{text}\n".encode("utf-8", "backslashreplace"))])
-        self._workers.finish()
+        self._syncing.finish()
         for top, _, _ in os.walk(self._folder):
             with suppress(OSError):  # some network file systems cannot sync a folder
                 atomic.fsync(Path(top))
         return checksums.of_folder(self._files.items())
 
-    def _write_part(self, name: str, part: Part) -> None:
-        path, digest = self._folder / name, part.digest
-        self._files[name] = digest
+    def _write_part(self, name: str, head: bytes, data: np.ndarray[Any, Any]) -> None:
+        path = self._folder / name
+        self._files[name] = digest = checksums.digest_of(head, data)
         if self._former is not None and self._former.link(digest, path):
             self.linked += digest.size
             return
         with open(path, "xb", buffering=0) as stream:
-            _put(stream, memoryview(part.head))
-            _put(stream, part.data.data)
-        self._workers.sync(path)
+            _put(stream, memoryview(head))
+            _put(stream, data.data)
+        self._syncing.begin(path)
 
     def _write(self, name: str, chunks: Iterable[memoryview]) -> None:
         path = self._folder / name
@@ -227,7 +226,7 @@ class Writing:
                 size += len(chunk)
                 _put(stream, chunk)
         self._files[name] = Digest(size, crc)
-        self._workers.sync(path)
+        self._syncing.begin(path)
 
     def _check_room(self) -> None:
         free = shutil.disk_usage(self._folder.parent).free
@@ -243,18 +242,19 @@ class Writing:
         """Return how many bytes need not be written."""
         found = 0
         for leaf in self._plan.parted.values():
-            for part in self._workers.digested(_parts(leaf)):
-                found += part.digest.size if former.has(part.digest) else 0
-                leaf.forget(part.begin, part.end)
+            for head, data in _parts(leaf):
+                digest = checksums.digest_of(head, data)
+                found += digest.size if former.has(digest) else 0
         return found
 
 
-def _parts(leaf: Leaf) -> Iterator[Part]:
+def _parts(leaf: Leaf) -> Iterator[tuple[bytes, np.ndarray[Any, Any]]]:
     """Yield the parts of a large array: the head of a file npy, and its bytes."""
     rows, row = _rows_of(leaf), leaf.row_shape()
     for begin in range(0, leaf.count, rows):
         end = min(begin + rows, leaf.count)
-        yield Part(npy_head(leaf, (end - begin, *row)), leaf.rows(begin, end), begin, end)
+        yield npy_head(leaf, (end - begin, *row)), leaf.rows(begin, end)
+        leaf.forget(begin, end)
 
 
 def npy_head(leaf: Leaf, shape: tuple[int, ...]) -> bytes:
