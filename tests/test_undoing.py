@@ -303,6 +303,18 @@ def test_the_trash_of_another_log_root_is_not_emptied(root, tmp_path):
     assert len(upkeep.undo(other).runs) == 1 and seeds(other) == [0, 1, 2, 3]
 
 
+def test_a_folder_in_the_trash_that_is_no_act_is_in_nobodys_way(root):
+    """Not even with the last number, after which no act could be listed."""
+    upkeep.delete(rla.runs(root)[0])
+    folder = root / ".trash" / "999999999"
+    folder.mkdir()
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(RLAError, match=r"no number is left after 999999999.*Nothing was changed"):
+        upkeep.delete(rla.runs(root)[0])
+    assert [act.number for act in upkeep.acts(root)] == [1] and upkeep.undo(root).number == 1
+    assert seeds(root) == [0, 1, 2, 3] and (folder / "notes.txt").exists()
+
+
 def test_a_journal_that_is_a_fifo_is_not_waited_for(root):
     """It is one that cannot be read."""
     upkeep.delete(rla.runs(root)[0])

@@ -112,6 +112,10 @@ def _take_number(root: Path, anchors: list[str]) -> int:
     number = max([0, *numbers_in(root)])
     while True:
         number += 1
+        if not _NUMBER.fullmatch(str(number)):  # nobody would list it; there are no so many acts
+            raise OSError(
+                errno.EOVERFLOW, f"no number is left after {number - 1}", str(root / trash_of("", number - 1))
+            )
         made = list[Path]()
         try:
             for anchor in anchors:

@@ -68,10 +68,14 @@ def _wanted(root: Path, number: int | None) -> Journal:
     known = numbers_in(root)
     if not known or (number is not None and number not in known):
         raise _nothing(root, number)
-    try:
-        return read(root, known[-1] if number is None else number)
-    except OSError as error:
-        raise RLAError(f"act {number or known[-1]} of {shell_path(root)} cannot be read: {error.strerror}") from error
+    while True:
+        last = known.pop() if number is None else number
+        try:
+            return read(root, last)
+        except OSError as error:
+            if isinstance(error, FileNotFoundError) and number is None and known:
+                continue  # a folder that somebody has put there
+            raise RLAError(f"act {last} of {shell_path(root)} cannot be read: {error.strerror}") from error
 
 
 def _nothing(root: Path, number: int | None) -> RLAError:
