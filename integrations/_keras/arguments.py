@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from rla_hooks.hooks import is_count
+from rla_hooks.hooks import Argument, is_count
 
 _FILES = " Files belong to the run's folders; Keras' own ModelCheckpoint beside it may write elsewhere."
 EPOCHS = "a whole number of epochs above 0"
@@ -43,3 +43,8 @@ def is_checkpoint(value: Any) -> bool:
     if isinstance(value, (str, os.PathLike)):
         return os.path.exists(value)
     return value is None or isinstance(value, bool) or getattr(value, "checkpoint_dir", None) is not None
+
+
+def no_state(state: Any) -> Argument:
+    """The argument ``state`` of a callback with a name: the random state is that of all models of the program."""
+    return Argument(state, lambda value: value is False, "False beside name=; call rla.save_state for several models")

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rla_hooks.integrations import _versions
+from rla_hooks.integrations import _states, _versions
 from rla_hooks.integrations._keras import arguments
 from rla_hooks.integrations._keras.batches import BatchSteps, is_row_due
 from rla_hooks.integrations._keras.checkpoints import Checkpoints, Monitor
@@ -47,7 +47,9 @@ class CallbackHooks(KerasCallback):
     (``resume="auto"`` of ``@rla.track``). True: also a new run goes on, from the newest checkpoint of the last run with
     the same task and record parameters; or a checkpoint file, a checkpoint folder, or a run of ``rla.runs()``. False:
     nothing is restored. name: of this model, if the run trains several side by side; it is put before the names of
-    columns, figures and files: ``actor/loss``.
+    columns, figures and files: ``actor/loss``. state: True to save the random state with each checkpoint, by
+    :func:`rla_hooks.save_state`, or a dict to save objects of yours, too: ``{"buffer": buffer}``; in a run that is
+    resumed they are restored where the fit goes on from that checkpoint.
     task, config, log_root, record, writers, backup, tags, note, title, group: options of a run that the callback
     creates, as in ``@rla.track``; but ``record`` is a mapping of names and values.
 
@@ -74,6 +76,7 @@ class CallbackHooks(KerasCallback):
         log_weights: bool = False,
         resume: Any = None,
         name: str = "",
+        state: bool | dict[str, Any] = False,
         **options: Any,
     ):
         if isinstance(resume, str) and resume == arguments.SAME:
@@ -93,6 +96,7 @@ class CallbackHooks(KerasCallback):
             "log_weights": Argument(log_weights),
             "resume": Argument(resume, arguments.is_checkpoint, arguments.CHECKPOINT),
             "name": Argument(name, arguments.is_model_name, "a text such as 'actor', without slashes"),
+            "state": _states.argument(state) if not name else arguments.no_state(state),
         }
         check_arguments(_HOOK, (), table, own, arguments.HINTS)
         super().__init__()
@@ -101,8 +105,10 @@ class CallbackHooks(KerasCallback):
         self._figures = FigureCalls(figures, figures_every)
         # In batches; 0 for no rows of them.
         self._row_every = 0 if log_every == "epoch" else 1 if log_every == "batch" else int(log_every)
-        saver = ModelSaver(save_weights_only)
-        self._checkpoints = Checkpoints(Monitor(monitor, mode), saver, save_best_only, max_to_keep, save_every, name)
+        saver, states = ModelSaver(save_weights_only), _states.StateBeside(state)
+        self._checkpoints = Checkpoints(
+            Monitor(monitor, mode), saver, save_best_only, max_to_keep, save_every, name, states
+        )
         self._resume = Resume(resume, self._checkpoints, self._framework)
         self._fits = FitTracker()
         self._runs = RunBinding(own, name)
@@ -164,6 +170,7 @@ class CallbackHooks(KerasCallback):
         source = self._resume.named_source(self._fits.model, self._runs.state())  # raises before a run is created
         run, state = self._join()
         state.fit_begins(self._fits.model)
+        self._checkpoints.states.begin()
         self._resume.begin_fit(run, state, self.model, fit, source)
         self._describe(run, state)  # with the learning rate that was restored
         self._step(state)

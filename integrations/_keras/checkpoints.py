@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rla_hooks.integrations._keras.model import direction
+from rla_hooks.integrations._keras.model import direction, seeds
 from rla_hooks.integrations._keras.saving import ModelSaver, Target, TrainingPoint
 from rla_hooks.integrations._keras.state import RunState
+from rla_hooks.integrations._states import StateBeside
 
 from rla_hooks.checkpoints import Entry, Manifest
 from rla_hooks.errors import did_you_mean
@@ -72,6 +73,7 @@ class Checkpoints:
     max_to_keep: int | None  # the number of newest ones
     every: int | None  # epochs between the newest, counted over all fits; None for no checkpoints
     model_name: str  # put before the checkpoint names
+    states: StateBeside
 
     def __post_init__(self) -> None:
         prefix = f"{self.model_name}-" if self.model_name else ""
@@ -91,6 +93,8 @@ class Checkpoints:
         if improved or best is not None:  # of the run so far: the best file may be that of an earlier run
             self._info |= {"monitor": self.monitor.name, "best": score if improved else best}
         saved = None
+        if improved:
+            self._save_state(at)
         is_due = at.state.epochs - at.state.saved_epoch >= self.every and not self._best_is_enough(at, score)
         self._info |= at.state.counts
         if is_due:
@@ -126,7 +130,19 @@ class Checkpoints:
             } | self._info
             self._save_newest(at)
 
+    def _save_state(self, at: TrainingPoint) -> None:
+        """Save what Keras' file does not have, before it. Models that take turns have no common point to go on from."""
+        if self.states and at.state.has_several:
+            message = "RLACallback(state=...) keeps the state of one model in a run, and this run has several: their"
+            at.state.warn(
+                "state", f"{message} states are not saved. Call rla.save_state where all of them stand still."
+            )
+            return
+        point = at.step, at.state.epochs
+        self.states.save(at.run, at.step, point, self.max_to_keep, at.state.warn, models=seeds(at.model))
+
     def _save_newest(self, at: TrainingPoint) -> Path | None:
+        self._save_state(at)
         at.state.saved_epoch = at.state.epochs
         self._info["saved_epoch"] = at.state.epochs
         return self.saver.save(at, Target(self.newest, self.max_to_keep, self._info))

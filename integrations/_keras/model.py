@@ -112,3 +112,15 @@ def without_tensorflow() -> Iterator[None]:
         yield
     finally:
         lazy._available = None
+
+
+def seeds(model: Any) -> dict[str, Any]:
+    """Return the variables of a model of Keras 3 that its files do not have: the seeds of dropout and the like.
+
+    They are numbered: the names of layers depend on how many others the program has made.
+    """
+    if not hasattr(model, "metrics_variables"):
+        return {}  # Keras 2 has none
+    known = {id(each) for each in (*model.weights, *model.metrics_variables)}
+    found = [each for each in model.variables if id(each) not in known]
+    return {f"seed-{number}": each for number, each in enumerate(found)}

@@ -8,7 +8,7 @@ from rla_hooks.integrations._keras.arguments import SAME
 from rla_hooks.integrations._keras.best import keep_best
 from rla_hooks.integrations._keras.checkpoints import Checkpoints
 from rla_hooks.integrations._keras.fits import Fit
-from rla_hooks.integrations._keras.model import Framework, iterations
+from rla_hooks.integrations._keras.model import Framework, iterations, seeds
 from rla_hooks.integrations._keras.restoring import restore
 from rla_hooks.integrations._keras.sources import ResumeSource, Sources
 from rla_hooks.integrations._keras.state import RunState
@@ -60,6 +60,7 @@ class Resume:
         # Rule 17: another callback, with another name, may have restored a later state of this model.
         is_latest = found.entry is None or found.entry.step > state.restored.get(model, -1)
         restored = self._restore(found, run, state, model) if is_latest else ""
+        is_first = run.is_resumed and not run.has_loaded
         self._go_back(found, run, state, is_named=source is not None)
         restored += self._continue(found, run, state, model, is_latest)
         is_own = found.path.parent == run.checkpoint_dir
@@ -68,6 +69,10 @@ class Resume:
         state.resumed.add(model)
         if is_latest:
             restored += self._continue_epochs(found, fit)
+        if is_first and is_own and found.entry is not None:
+            states = self._checkpoints.states
+            if states.load(run, found.entry.step, state.warn, models=seeds(model)):
+                restored += ", random state"
         _tell(run, f"resumed from {found.path}: {restored}")
 
     def _is_wanted(self, run: Run, state: RunState, model: Any) -> bool:

@@ -114,6 +114,11 @@ class RunState:
         self._last_fitted = weakref.ref(model)
         self._fitted.add(model)
 
+    @property
+    def has_several(self) -> bool:
+        """Whether several models were fitted, as far as they are still there."""
+        return len(self._fitted) > 1
+
     def epoch_ends(self, callback: Any, fit: Any, epoch: int) -> None:
         """Count an epoch of a fit, which is known by the parameters that Keras gives to all its callbacks (3.15).
 

@@ -14,13 +14,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from rla_hooks.integrations._lightning import checkpoints, resume
+from rla_hooks.integrations import _states
+from rla_hooks.integrations._lightning import checkpoints, data, resume
 from rla_hooks.integrations._lightning.listing import Listing
 from rla_hooks.integrations._lightning.preemption import Preemption, stop
 from rla_hooks.integrations._lightning.trainer import add_hyper_params, check_namespace, share
 from rla_hooks.integrations._lightning.training_rows import TrainingRows, rla_logger
 
 from rla_hooks import hooks
+from rla_hooks.errors import ConfigError
 from rla_hooks.hooks import Argument, FigureCalls, Handle, OwnRun, Run, WarnOnce
 from rla_hooks.layout import path_within
 
@@ -34,6 +36,9 @@ class CallbackHooks(ModelCheckpoint):
     figures: functions ``fn(trainer, module)`` that return a matplotlib figure or an image array; they are called on
     the writing rank after every ``figures_every`` epochs. log_lr: the learning rates as ``lr-<optimizer>``.
     log_throughput: ``time/samples_per_second`` and ``time/seconds_per_epoch``.
+    state: True to save the random state of Python, numpy and torch with each checkpoint, by
+    :func:`rla_hooks.save_state`, or a dict to save objects of yours, too: ``{"buffer": buffer}``. In a run that is
+    resumed they are restored where the fit goes on from that checkpoint.
 
     It works with RLALogger, with other loggers and without any; without RLALogger it logs the epoch's metrics itself.
     """
@@ -52,6 +57,7 @@ class CallbackHooks(ModelCheckpoint):
         log_throughput: bool = True,
         filename: str | None = None,
         save_weights_only: bool = False,
+        state: bool | dict[str, Any] = False,
         **unknown: Any,
     ):
         of_lightning = {
@@ -69,6 +75,7 @@ class CallbackHooks(ModelCheckpoint):
             "figures_every": Argument(figures_every, hooks.is_count, "a whole number of epochs above 0"),
             "log_lr": Argument(log_lr),
             "log_throughput": Argument(log_throughput),
+            "state": _states.argument(state),
         }
         hint = " Checkpoints belong to the run's folder; a ModelCheckpoint of your own beside it may write elsewhere."
         to_logger = " Give it to @rla.track, rla.run or RLALogger."
@@ -85,6 +92,7 @@ class CallbackHooks(ModelCheckpoint):
         self._outdated: list[str] = []  # files to delete when those in their place are listed
         self._is_told = False  # whether the run knows what the present fit goes on from
         self._preemption = Preemption()
+        self._states = _states.StateBeside(state)
 
     # --- the run --------------------------------------------------------------------------------------------------
 
@@ -94,12 +102,15 @@ class CallbackHooks(ModelCheckpoint):
             return
         check_namespace(self, trainer)
         self._is_told = False
+        self._states.begin()
+        others = [each for each in trainer.callbacks if isinstance(each, CallbackHooks)]
+        if self._states and any(each._states for each in others if each is not self):
+            raise ConfigError("two RLACallbacks of the Trainer have state=. Give it to one of them.", "RLACallback")
         handle = self._find_run(trainer)
         run = handle.resolve()
         run.quiet_stdout()  # for the progress bar
         share(run, trainer)
         self._use(run)
-        others = [each for each in trainer.callbacks if isinstance(each, CallbackHooks)]
         self._rows.share([each._rows for each in others if each._find_run(trainer).resolve().paths == run.paths])
         if trainer.is_global_zero and stage != "predict":
             handle.ensure_started()
@@ -214,6 +225,9 @@ class CallbackHooks(ModelCheckpoint):
             is_over = trainer.strategy.broadcast(is_over)
         if is_over:
             return
+        if self._run is not None:
+            keep = None if self.save_top_k == -1 else self.save_top_k
+            self._states.save(self._run, trainer.global_step, data.point(trainer), keep, self._warn)
         with checkpoints.temporary_files_in(str(self.dirpath)):
             super()._save_checkpoint(trainer, filepath)
         self._warn.rearm("checkpoint")
@@ -261,6 +275,9 @@ class CallbackHooks(ModelCheckpoint):
         if not self._is_told and self._run is not None:
             self._is_told = True
             resume.tell_on_all(self._run, trainer)
+            goes_on = self._run.is_resumed and resume.is_restored(trainer)
+            if goes_on and self._states.load(self._run, trainer.global_step, self._warn):
+                data.begin_again(trainer)
 
     def _save_topk_checkpoint(self, trainer: Any, monitor_candidates: dict[str, Any]) -> None:
         """While the monitored metric is not logged, keep the newest checkpoint, since no best one can be chosen."""

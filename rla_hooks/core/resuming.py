@@ -257,8 +257,10 @@ class NewLife:
 
     def _check_again(self, first: Entry, cut: Cut | None, entry: Entry) -> None:
         """A further checkpoint is loaded before the first row: the first one has decided where the curve goes on."""
-        if entry.file == first.file:
-            return
+        from rla_hooks.checkpoints.entry import is_state
+
+        if entry.file == first.file or (entry.step == first.step and is_state(entry) is not is_state(first)):
+            return  # a framework's file, and the state that is saved beside it
         missed = None  # the newest one, which the first load has cut
         if cut is not None and entry.step == first.step:
             from rla_hooks.checkpoints.manifest import Manifest
