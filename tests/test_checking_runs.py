@@ -160,6 +160,15 @@ def test_checkpoints(root):
     assert len(found) == 5
 
 
+def test_event_files_that_are_gone(root):
+    """A checkpoint tells how far they had come."""
+    [run] = (each for each in rla.runs(root) if not each.restarts)
+    [events] = run.tensorboard_dir.iterdir()
+    events.unlink()
+    [found] = verify(run)
+    assert found.file.endswith(events.name) and found.problem.startswith("is missing, and had ")
+
+
 def test_states(tmp_path):
     """The folder of a state has a checksum, and its parts have; what two states share is read once."""
     with rla.run(log_root=tmp_path, task="demo", writers=[], backup="none") as run:
@@ -176,6 +185,9 @@ def test_states(tmp_path):
     part.unlink()
     [_, each] = verify(run)
     assert " bytes instead of " in each.problem and "array.001.npy" in each.problem
+    os.mkfifo(part)  # it is not opened: nobody writes to it
+    [_, each] = verify(run)
+    assert "is no regular file: buffers/replay/array.001.npy" in each.problem
 
 
 def test_a_manifest_that_contradicts_the_name_of_a_file(root):

@@ -85,8 +85,11 @@ class Checks:
         for file in files_below(run.paths.tensorboard_dir):
             if "tfevents" in file.name:
                 name = file.path[len(log_dir) + 1 :].replace(os.sep, "/")
-                size = 0 if name in gone else noted.get(name, 0)
+                size = 0 if name in gone else noted.pop(name, 0)
                 yield from check_events(Path(file.path), self.disk, is_live, size)
+        for name, size in noted.items():
+            if "tfevents" in name and name not in gone and not is_live and not os.path.lexists(run.log_dir / name):
+                yield Found(run.log_dir / name, f"is missing, and had {size} bytes at a checkpoint")
 
     def _cut_files(self, paths: RunPaths) -> Iterator[Found]:
         """What a resume has cut is data, too."""

@@ -33,6 +33,7 @@ _WRITER = "rla verify"  # noted for files that are listed here, so that no saver
 _MAX_FILES = 100_000
 _MAX_NAMED = 5
 _MAX_KNOWN = 100_000
+_SPECIAL = "is no regular file"
 
 
 class SavedFiles:
@@ -67,6 +68,8 @@ class SavedFiles:
             return manifest.trouble(entry)
         if stat.S_ISDIR(status.st_mode):
             return self._trouble_of_folder(manifest, entry)
+        if not stat.S_ISREG(status.st_mode):
+            return _SPECIAL
         key = *_key(status), entry.size, entry.crc32c
         if key not in self._known:
             self._disk.count(1, status.st_size)
@@ -80,6 +83,8 @@ class SavedFiles:
         try:
             for file in staging.files_of(path):
                 status = os.stat(file)
+                if not stat.S_ISREG(status.st_mode):  # nobody may ever write into a FIFO, and a device has no end
+                    return f"{_SPECIAL}: {printable(file.relative_to(path))}"
                 key = _key(status)
                 if key not in self._known:
                     self._disk.count(1, status.st_size)
