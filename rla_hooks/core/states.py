@@ -135,11 +135,13 @@ class RunStates:
             path = job.run()
         else:
             snapshot.plan.freeze()
+            self._saved()  # now, while the disk is not busy with the state
             path = job.start()
             self._job = job
         self._guard.warn.rearm("state")
         self._has_saved = True
-        self._saved()
+        if wait:
+            self._saved()
         return path
 
     def finish_saving(self) -> None:
