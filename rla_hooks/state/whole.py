@@ -98,6 +98,7 @@ def capture(objects: Named, extra: Any, head: Mapping[str, Any]) -> Snapshot:
     }
     extra_tree = _captured(walk, extra, EXTRA)
     parts = {name: _captured(walk, part, f"the {part.name}") for name, part in random_parts().items()}
+    walk.note_left_out()
     if walk.problems:
         raise CheckpointError(f"it cannot be stored: {_lines(walk.problems)}")
     stored: dict[str, Any] = {}

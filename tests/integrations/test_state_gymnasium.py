@@ -337,3 +337,19 @@ def test_normalizers_of_gymnasium(gym, tree_of):
     assert "in the state gymnasium.NormalizeReward" in objects.restore(normalizer_of(wrong), tree, "norm")[0]
     with pytest.raises(CheckpointError, match="has no wrapper that normalizes"):
         normalizer_of(gym.make("CartPole-v1"))
+
+
+def test_an_environment_that_an_object_holds_is_passed_by_itself(gym):
+    """Else it is named, so that nobody believes that it goes on; one that is passed in a wrapper counts."""
+    from types import SimpleNamespace
+
+    from rla_hooks.state import whole
+
+    env = gym.make("CartPole-v1")
+    env.reset(seed=1)
+    collector = SimpleNamespace(env=env.unwrapped, others=(env,), steps=3)
+    missing = whole.capture({"models": {"collector": collector}}, None, {}).content["missing"]
+    said = "it is an environment, and was not passed. Pass it as env, too"
+    assert missing == [f"models.collector.env: {said}", f"models.collector.others: {said}"]
+    passed = whole.capture({"env": {"env": env}}, {"collector": collector}, {})
+    assert passed.content["missing"] == []

@@ -22,16 +22,20 @@ _NO_STATE = (
     *(type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.MethodType, partial, property),
     *(enum.Enum, logging.Logger, re.Pattern, PurePath, type(threading.Lock()), type(threading.RLock())),
 )
-#: Classes of frameworks whose objects are no state, or are passed by themselves as an environment is.
-_NO_STATE_OF = [
-    ("gymnasium", "Space"),
+#: Environments, which are passed by themselves.
+_ENVIRONMENTS = [
     ("gymnasium", "Env"),
-    ("gymnasium.envs.registration", "EnvSpec"),
     ("gymnasium.vector", "VectorEnv"),
     ("stable_baselines3.common.vec_env", "VecEnv"),
+]
+#: Classes of frameworks whose objects are no state.
+_NO_STATE_OF = [
+    ("gymnasium", "Space"),
+    ("gymnasium.envs.registration", "EnvSpec"),
     ("torch", "device"),
     ("torch", "dtype"),
     ("numpy", "dtype"),
+    *_ENVIRONMENTS,
 ]
 
 
@@ -48,6 +52,7 @@ class Attributes(Kind):
 
     def capture(self, value: Any, at: str, walk: Walk) -> Any:
         parts = {name: walk.capture(part, f"{at}.{name}") for name, part in state_attributes(value).items()}
+        walk.left_out += [(f"{at}.{name}", env) for name, part in vars(value).items() for env in _environments_in(part)]
         return {TAG: self.tag, "class": type(value).__name__, "attributes": parts}
 
     def check(self, value: Any, tree: Any, at: str, walk: Walk) -> None:
@@ -76,11 +81,22 @@ def is_no_state(value: Any) -> bool:
     >>> is_no_state(len), is_no_state(5)
     (True, False)
     """
-    if isinstance(value, _NO_STATE) or _is_compiled(value):
+    if isinstance(value, _NO_STATE) or _is_compiled(value) or _is_of(value, _NO_STATE_OF):
         return True
-    if isinstance(value, tuple) and value and all(map(is_no_state, value)):  # a GradientTransformation of Optax, say
-        return True
-    for module, name in _NO_STATE_OF:
+    # a GradientTransformation of Optax, say
+    return isinstance(value, tuple) and bool(value) and all(map(is_no_state, value))
+
+
+def _environments_in(value: Any) -> list[Any]:
+    """Return what is left out of an object because it is an environment; there may be a tuple of them."""
+    if isinstance(value, tuple) and value and is_no_state(value):
+        return [env for each in value for env in _environments_in(each)]
+    return [value] if _is_of(value, _ENVIRONMENTS) else []
+
+
+def _is_of(value: Any, classes: list[tuple[str, str]]) -> bool:
+    """Return whether a value is of one of these classes, without importing one."""
+    for module, name in classes:
         kind = getattr(sys.modules.get(module), name, None)
         if kind is not None and isinstance(value, kind):
             return True

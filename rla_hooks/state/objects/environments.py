@@ -24,6 +24,7 @@ class Environments(Kind):
 
     def capture(self, value: Any, at: str, walk: Walk) -> Any:
         found = layers.layers_of(value)
+        walk.environments += found
         with walk.free():
             return {
                 TAG: self.tag,

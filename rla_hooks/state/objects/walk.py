@@ -149,6 +149,8 @@ class Walk:
     def __init__(self) -> None:
         self.problems: list[str] = []
         self.missing: list[str] = []
+        self.environments: list[Any] = []  # that were captured, with their layers
+        self.left_out: list[tuple[str, Any]] = []  # environments that objects hold, and where
         self.freely = False
         self._ancestors: list[int] = []
 
@@ -169,6 +171,12 @@ class Walk:
             return kind.capture(value, at, self)
         finally:
             self._ancestors.pop()
+
+    def note_left_out(self) -> None:
+        """Say in ``missing`` which environments an object holds that were not captured by themselves."""
+        for at, env in self.left_out:
+            if not any(env is each for each in self.environments):
+                self.missing.append(f"{at}: it is an environment, and was not passed. Pass it as env, too")
 
     def check(self, value: Any, tree: Any, at: str) -> None:
         """Say in ``problems`` why a tree does not fit a value."""
