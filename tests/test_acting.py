@@ -137,6 +137,21 @@ def test_a_run_that_is_stuck_half_way_is_carried_on_by_the_next_command(root, mo
     assert len(upkeep.undo(root).runs) == 1 and seeds(root) == [0, 1, 2, 3]
 
 
+def test_a_running_run_that_is_deleted_by_who_is_killed_stays_deleted(root):
+    """Its process has saved a checkpoint since, into a folder of the same name."""
+    run = rla.runs(root)[0]
+    upkeep.delete(run)
+    journal = root / ".trash" / "1" / "act.json"
+    journal.write_text(journal.read_text().replace('{"state": "done",  ', '{"state": "begun", '))
+    run.checkpoint_dir.mkdir(parents=True)
+    (run.checkpoint_dir / "late.pt").write_bytes(b"weights")
+    assert [len(act.runs) for act in upkeep.acts(root)] == [1] and seeds(root) == [1, 2, 3]
+    (gone,) = rla.runs(root / ".trash" / "1")
+    assert rla.latest_checkpoint(gone) is not None and os.listdir(run.checkpoint_dir) == ["late.pt"]
+    shutil.rmtree(run.checkpoint_dir)
+    assert len(upkeep.undo(root).runs) == 1
+
+
 def test_a_run_that_starts_or_grows_after_the_plan_stays(root):
     """Each is told, and the others go."""
     plan = plan_delete(rla.runs(root))

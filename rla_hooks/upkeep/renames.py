@@ -17,7 +17,7 @@ from typing import Any
 from rla_hooks import atomic
 from rla_hooks.checkpoints.entry import entry_of
 from rla_hooks.checkpoints.manifest import Manifest
-from rla_hooks.layout import OUT_OF_LISTS
+from rla_hooks.layout import OUT_OF_LISTS, TRASH
 from rla_hooks.smallfiles import read_json
 from rla_hooks.texts import shell_path
 from rla_hooks.upkeep.journal import Journal, Moved
@@ -72,7 +72,7 @@ class Renames:
         gone = list[Pair]()
         try:
             for source, target in self.pairs(moved):
-                if self._is_there(source):
+                if self._is_there(source) and not self._is_in_trash(target):
                     self._rename(source, target)
                 gone.append((source, target))
             self._note(moved)
@@ -114,6 +114,10 @@ class Renames:
 
     def _is_there(self, place: str) -> bool:
         return os.path.lexists(self._top + place)
+
+    def _is_in_trash(self, target: str) -> bool:
+        """Whether a part is in the trash of the act: what is in its old place, a running process has made since."""
+        return f"{TRASH}/{self.journal.number}/" in target and self._is_there(target)
 
     def _is_taken(self, place: str) -> bool:
         """Whether something is at a place; empty folders, which a running process has made again, do not count."""
