@@ -153,6 +153,8 @@ def check_same(old, new):
     assert new.id != old.id and new.rerun_of == {"run": old.name, "id": old.id}
     assert (new.status, rows_of(new), new.hparams) == ("finished", rows_of(old), old.hparams)
     assert not [*changes(old.code_dir, new.code_dir)] and new.run_json["git"] == old.run_json["git"]
+    for path in old.code_dir.rglob("*.py"):  # of another mode it would be stored once more
+        assert (new.code_dir / path.relative_to(old.code_dir)).stat().st_mode == path.stat().st_mode
     assert new.run_json["code"]["project"] == old.run_json["code"]["project"]
 
 

@@ -187,7 +187,7 @@ class KeptCode:
                 state = os.stat(source)
                 written = min(state.st_mtime_ns, _LONG_AGO) if is_in_cache else state.st_mtime_ns  # for _is_written
                 os.utime(target, ns=(state.st_atime_ns, written))
-                os.chmod(target, (state.st_mode & 0o700) | 0o600)
+                os.chmod(target, (state.st_mode & 0o777) | 0o600)  # the next run stores it as this one did
 
     def _link_rest(self, tree: Path) -> None:
         for folder, folders, names in os.walk(tree):
