@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -397,6 +396,5 @@ def test_an_example_whose_source_was_edited(tmp_path, capfd):
     old = rla.runs(tmp_path / "rla_data")[-1]
     new = upkeep.rerun(old)
     check_same(old, new)
-    assert len(rla.runs(tmp_path / "rla_data")) == 7 and new.result == old.result
-    assert time.time() - new.started.timestamp() < 600
+    assert len(rla.runs(tmp_path / "rla_data")) == 7 and new.result == old.result and new.started > old.started
     capfd.readouterr()

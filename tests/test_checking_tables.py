@@ -8,7 +8,7 @@ import random
 
 import pytest
 
-from rla_hooks.upkeep.checking import tables
+from rla_hooks.upkeep.checking import cells, tables
 from rla_hooks.upkeep.checking.opening import Disk
 from rla_hooks.upkeep.checking.tables import check_table
 from rla_hooks.writers.base import Row
@@ -160,5 +160,5 @@ def test_hostile_files_end_soon(tmp_path):
 
 def test_flips():
     """Which cells were numbers before one bit was another one."""
-    assert all(map(tables.is_flipped, [b"0n5", b"1.5d-05", b"17x", b"$3", b"nao"]))
-    assert not any(map(tables.is_flipped, [b"", b"x", b"ppo", b"1.5", b"nan", b"12 apples", b"1" * 99 + b"x"]))
+    assert all(map(cells.is_flipped, [b"0n5", b"1.5d-05", b"17x", b"$3", b"nao"]))
+    assert not any(map(cells.is_flipped, [b"", b"x", b"ppo", b"1.5", b"nan", b"12 apples", b"1" * 99 + b"x"]))

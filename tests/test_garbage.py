@@ -225,7 +225,7 @@ def _start_runs(root, number, count):
 
 
 def _clean_store(root, number, end):
-    removal = Removal(root)
+    removal = Removal()
     (root / f"cleaner-{number}").touch()
     is_last = False
     while not is_last:

@@ -100,7 +100,7 @@ class Checkpoints:
 
         def write(path: Path) -> None:
             _write_model(path, model)
-            if self._takes_buffer(run, model):
+            if self._takes_buffer(model):
                 model.save_replay_buffer(path / BUFFER)  # type: ignore[attr-defined]
             (path / RECORDED).write_text(json.dumps(_recorded(model.logger)), encoding="utf-8")
 
@@ -135,7 +135,7 @@ class Checkpoints:
             message = f"{head}{type(error).__name__}: {message}"
         self.warn("checkpoint", f"{message.rstrip('.')}. The training goes on.")
 
-    def _takes_buffer(self, run: Run, model: Any) -> bool:
+    def _takes_buffer(self, model: Any) -> bool:
         buffer = getattr(model, "replay_buffer", None)
         if buffer is None or self.replay_buffer is not None:
             return buffer is not None and bool(self.replay_buffer)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -52,6 +52,7 @@ def gc(
         rla gc --dry-run
         rla gc --checkpoints --keep 2 --where "status == 'failed'"
     """
+    from rla_hooks.cli.plans import interruptible
     from rla_hooks.cli.progress_bar import progress_bar
     from rla_hooks.upkeep.garbage import carry_out_garbage, plan_garbage
 
@@ -74,7 +75,7 @@ def gc(
         return
     if not yes:
         tidying.confirm(_question(plan), _NOTHING_DONE)
-    with _interruptible(), progress_bar("Collecting") as progress:
+    with interruptible(), progress_bar("Collecting") as progress:
         done = carry_out_garbage(plan, asked=tidying.command_typed(), progress=progress)
     if as_json:
         _print_json(plan, done)
@@ -106,12 +107,6 @@ def _chosen(
     return list(choose_all(words, log_root, where, task, many=True)) if is_chosen else None
 
 
-def _interruptible() -> Any:
-    from rla_hooks.cli.plans import interruptible
-
-    return interruptible()
-
-
 def _question(plan: GarbagePlan) -> str:
     from rla_hooks.texts import counted, size_text
 
@@ -141,23 +136,7 @@ def _print_plan(plan: GarbagePlan, whole: bool) -> None:
         print_table(console, rows, right=(0, 1), narrow=2)
     else:
         typer.echo(f"there is nothing to collect in {shell_path(plan.log_root)}", err=True)
-    lines = [
-        [
-            each.run.id,
-            each.run.task,
-            _parameters(each.run),
-            f"{len(each.old)} old",
-            f"newest step {each.newest[-1].step}",
-        ]
-        for each in plan.checkpoints
-    ]
-    if lines:
-        print()
-        print_table(
-            console, [[*map(printable, line)] for line in (lines if whole else lines[:_MOST])], indent=2, narrow=2
-        )
-        if not whole and len(lines) > _MOST:
-            print(f"  ... and {counted(len(lines) - _MOST, 'run')} more: --dry-run shows all")
+    _print_checkpoints(plan, whole)
     for line in plan.left[:_MOST]:
         print(f"left as it is: {printable(line)}")
     if len(plan.left) > _MOST:
@@ -169,6 +148,25 @@ def _print_plan(plan: GarbagePlan, whole: bool) -> None:
         )
     if whole and plan.found:
         print(f"{_NOTHING_DONE}: --dry-run", file=sys.stderr)
+
+
+def _print_checkpoints(plan: GarbagePlan, whole: bool) -> None:
+    """Print a line for each run that loses checkpoints."""
+    from rla_hooks.cli.screen import print_table, stdout_console
+    from rla_hooks.texts import counted, printable
+
+    if not plan.checkpoints:
+        return
+    rows = []
+    for each in plan.checkpoints if whole else plan.checkpoints[:_MOST]:
+        run, step = each.run, each.newest[-1].step
+        words = run.id, run.task, _parameters(run), f"{len(each.old)} old", f"newest step {step}"
+        rows.append([*map(printable, words)])
+    print()
+    print_table(stdout_console(), rows, indent=2, narrow=2)
+    left = len(plan.checkpoints) - len(rows)
+    if left:
+        print(f"  ... and {counted(left, 'run')} more: --dry-run shows all")
 
 
 def _parameters(run: SavedRun) -> str:

@@ -20,17 +20,13 @@ from rla_hooks.cli.tidying import DryRun, Yes
 from rla_hooks.config.reading import log_root_of
 from rla_hooks.errors import ConfigError, RLAError
 from rla_hooks.texts import counted, printable, shell_path, size_text
+from rla_hooks.upkeep.planning import HOLDING
 
 if TYPE_CHECKING:
     from rla_hooks.upkeep.acting import Act
 
 _KEPT = "nothing was deleted"
 _MOST = 20  # runs that are printed one a line
-_HOLDING = (
-    "delete",
-    "collect",
-    "repair",
-)  # the acts whose files lie in the trash; of others it has what tells how to undo them
 
 
 class What(str, Enum):
@@ -156,7 +152,7 @@ def _print_acts(found: Sequence[Act]) -> None:
         Field("time", [act.time for act in found], 2, 11, 19),
         Field("what", [act.kind for act in found], 1, 7, 8),
         Field("runs", [len(act.runs) for act in found], 1),
-        Field("frees", [size_text(act.bytes) if act.kind in _HOLDING else None for act in found], 2, 8, 10),
+        Field("frees", [size_text(act.bytes) if act.kind in HOLDING else None for act in found], 2, 8, 10),
         Field("command", [act.asked for act in found], 5, 10, 60),
     ]
     if any(act.trouble for act in found):
@@ -188,7 +184,7 @@ def _empty(found: Sequence[Act], how: How) -> None:
     """Show what would be deleted for good, ask, and delete it."""
     from rla_hooks.upkeep.trash_folder import acts, empty_trash
 
-    held = [act for act in found if act.kind in _HOLDING]
+    held = [act for act in found if act.kind in HOLDING]
     numbers, files, size = [act.number for act in found], sum(act.files for act in held), sum(act.bytes for act in held)
     told = f"{counted(sum(len(act.runs) for act in held), 'run')}, {counted(files, 'file')}, {size_text(size)}"
     if found and not how.as_json:

@@ -13,8 +13,8 @@ from rla_hooks.cli.screen import print_table, stdout_console
 from rla_hooks.layout import CHECKPOINT, CODE, TRASH
 from rla_hooks.query import SavedRun
 from rla_hooks.texts import counted, printable, shell_path, size_text
-from rla_hooks.upkeep.survey import ORPHANS, UNUSED_CODE, Usage
 from rla_hooks.upkeep.tally import Size
+from rla_hooks.upkeep.usage_parts import ORPHANS, UNUSED_CODE, Usage
 
 _FEW = 5  # lines of a table where several are shown
 _MUCH = 1.25  # times that the room on the disk is another than the length of the files

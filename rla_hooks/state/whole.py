@@ -160,28 +160,7 @@ def restore(
     extra: where ``extra`` is to be restored in place. partial: whether to leave out what does not fit. random: whether
     the random state is restored.
     """
-    content = folder.content
-    stored = {role: content["objects"].get(role, {}) for role in ROLES}
-    problems, targets = list[str](), list[_Target]()
-    for role in ROLES:
-        for name, value in objects.get(role, {}).items():
-            if name not in stored[role]:
-                problems.append(_absent(label(role, name), name, stored[role]))
-                continue
-            target = _Target(role, name, _meant(role, value), folder.tree(stored[role][name]))
-            found = _check(target.value, target.tree, label(role, name))
-            problems += found
-            if not found:
-                targets.append(target)
-        for name in stored[role].keys() - objects.get(role, {}).keys():
-            problems.append(f"{label(role, name)} is in the state, and was not passed")
-    extra_tree = folder.tree(content.get(EXTRA))
-    found = [] if extra is None else _check(extra, extra_tree, EXTRA)
-    problems += found
-    if not found:
-        targets.append(_Target(EXTRA, EXTRA, extra, extra_tree))
-    if random:
-        targets += _random_targets(folder, problems)
+    targets, problems = _matched(folder, objects, extra, random)
     if problems and not partial:
         raise CheckpointError(
             f"does not fit what was passed, so nothing was restored: {_lines(problems)}. Pass the objects as "
@@ -199,7 +178,33 @@ def restore(
                 if isinstance(given, dict):
                     given[target.name] = result
             restored.setdefault(target.role, {})[target.name] = value
-    return Restored(restored, extra, [*map(str, content.get("missing", [])), *problems])
+    return Restored(restored, extra, [*map(str, folder.content.get("missing", [])), *problems])
+
+
+def _matched(folder: StateFolder, objects: Named, extra: Any, random: bool) -> tuple[list[_Target], list[str]]:
+    """Return the objects that fit what is in the state, and a line for each part that does not."""
+    stored = {role: folder.content["objects"].get(role, {}) for role in ROLES}
+    targets, problems = list[_Target](), list[str]()
+    for role in ROLES:
+        for name, value in objects.get(role, {}).items():
+            if name not in stored[role]:
+                problems.append(_absent(label(role, name), name, stored[role]))
+                continue
+            target = _Target(role, name, _meant(role, value), folder.tree(stored[role][name]))
+            found = _check(target.value, target.tree, label(role, name))
+            problems += found
+            if not found:
+                targets.append(target)
+        for name in stored[role].keys() - objects.get(role, {}).keys():
+            problems.append(f"{label(role, name)} is in the state, and was not passed")
+    extra_tree = folder.tree(folder.content.get(EXTRA))
+    found = [] if extra is None else _check(extra, extra_tree, EXTRA)
+    problems += found
+    if not found:
+        targets.append(_Target(EXTRA, EXTRA, extra, extra_tree))
+    if random:
+        targets += _random_targets(folder, problems)
+    return targets, problems
 
 
 def _random_targets(folder: StateFolder, problems: list[str]) -> list[_Target]:

@@ -1,8 +1,8 @@
-"""Tidies a log root: deletes, archives, moves and renames runs, takes all of it back; deletes what no run
-needs; says what takes the room, and what is damaged.
+"""Tidies a log root: deletes, archives, moves and renames runs, takes all of it back; deletes what no run needs; says
+what takes the room, and what is damaged; runs a run again, on the code that it has kept.
 
 Nothing is copied, and nothing is lost by mistake: what is deleted goes to ``LOG_ROOT/.trash``, each run whole or not at
-all, whenever the process is killed. And a run is run again, on the code that it has kept.
+all, whenever the process is killed.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from rla_hooks.upkeep.garbage import Found, Garbage, collect_garbage
     from rla_hooks.upkeep.moving import move, rename
     from rla_hooks.upkeep.restoring import restore
-    from rla_hooks.upkeep.survey import PathUsage, RunUsage, Usage
     from rla_hooks.upkeep.tally import Size
     from rla_hooks.upkeep.trash_folder import Emptied, acts, empty_trash
     from rla_hooks.upkeep.undoing import undo
     from rla_hooks.upkeep.usage import disk_usage
+    from rla_hooks.upkeep.usage_parts import PathUsage, RunUsage, Usage
 
 __all__ = [
     "Act",
@@ -61,12 +61,12 @@ _HOME = {
     "Finding": "checking.found",
     "Found": "garbage",
     "Garbage": "garbage",
-    "PathUsage": "survey",
+    "PathUsage": "usage_parts",
     "Repeat": "again",
     "Report": "checking.all_runs",
-    "RunUsage": "survey",
+    "RunUsage": "usage_parts",
     "Size": "tally",
-    "Usage": "survey",
+    "Usage": "usage_parts",
     "acts": "trash_folder",
     "archive": "archiving",
     "collect_garbage": "garbage",

@@ -147,8 +147,3 @@ def _names_of_project(run: SavedRun) -> set[str]:
             if match:
                 found.add(re.sub(r"[-_.]+", "-", match[1]).lower())
     return found
-
-
-def this_python() -> str:
-    """The interpreter of this process."""
-    return sys.executable

@@ -172,7 +172,7 @@ def carry_out_garbage(planned: GarbagePlan, *, asked: str = "", progress: Progre
     """Collect what was planned, as far as it still is garbage. asked: the words for it, for the journal of the act."""
     left, problems, act = list(planned.left), list(planned.problems), None
     folders = [each for each in planned.leftovers if each.kind == FOLDERS]
-    removal = Removal(planned.log_root)
+    removal = Removal()
     for each in planned.leftovers:  # first: on a full disk this makes room for the journal of the act
         if each.kind != FOLDERS:
             removal.remove(each)

@@ -95,17 +95,16 @@ def _size_of(path: Path) -> Size:
 
 
 class Removal:
-    """Removes leftovers of a log root, and says what has gone and what could not go."""
+    """Removes leftovers, and says what has gone and what could not go."""
 
-    def __init__(self, root: Path):
-        self.root = root
+    def __init__(self) -> None:
         self.gone: list[Leftover] = []
         self.problems: list[str] = []
 
     def remove(self, left: Leftover) -> None:
         """Remove one leftover, if it still is one."""
         try:
-            if _REMOVE[left.kind](left.path, self.root):
+            if _REMOVE[left.kind](left.path):
                 self.gone.append(left)
         except FileNotFoundError:  # somebody else has removed it
             pass
@@ -114,7 +113,7 @@ class Removal:
             self.problems.append(f"{shell_path(left.path)} cannot be removed: {printable(reason or error)}")
 
 
-def _remove_code(path: Path, root: Path) -> bool:
+def _remove_code(path: Path) -> bool:
     """A run that links the file just now has it: its link is another name, which stays."""
     state = os.lstat(path)
     if not stat.S_ISREG(state.st_mode) or state.st_nlink > 1:
@@ -123,21 +122,21 @@ def _remove_code(path: Path, root: Path) -> bool:
     return True
 
 
-def _remove_temporary(path: Path, root: Path) -> bool:
+def _remove_temporary(path: Path) -> bool:
     if not atomic.is_abandoned(path.name) or not os.path.lexists(path):
         return False
     atomic.remove(path)
     return True
 
 
-def _remove_copy(path: Path, root: Path) -> bool:
+def _remove_copy(path: Path) -> bool:
     if path not in restoring.old_copies(path.parent):
         return False
     atomic.remove(path)
     return True
 
 
-def _remove_folder(path: Path, root: Path) -> bool:
+def _remove_folder(path: Path) -> bool:
     try:
         os.rmdir(path)
     except OSError as error:
@@ -147,14 +146,15 @@ def _remove_folder(path: Path, root: Path) -> bool:
     return True
 
 
-def _finish_emptying(path: Path, root: Path) -> bool:
+def _finish_emptying(path: Path) -> bool:
+    root = path.parents[1]  # of LOG_ROOT/.trash/.emptying-<n>
     emptied = empty_trash(root, numbers=[])
     if os.path.lexists(path):
         raise RLAError("; ".join(emptied.problems) or "it is there again")
     return True
 
 
-_REMOVE: dict[str, Callable[[Path, Path], bool]] = {
+_REMOVE: dict[str, Callable[[Path], bool]] = {
     CODE_FILES: _remove_code,
     TEMPORARY: _remove_temporary,
     COPIES: _remove_copy,

@@ -22,7 +22,7 @@ _FROM = "forked_from", "resumed_from"  # keys of run.json that name a checkpoint
 
 
 class OldCheckpoints(NamedTuple):
-    """The old checkpoints of a run. newest: those of each name that it goes on with. others: how many stay."""
+    """The old checkpoints of a run: ``old`` are to go. newest: of each name the one that stays and has to be whole."""
 
     run: SavedRun
     manifest: Manifest

@@ -15,7 +15,7 @@ from rla_hooks.upkeep.sizes import Sizes
 
 KINDS = ("delete", "archive", "restore", "move", "rename", "collect", "repair")
 DELETE, ARCHIVE, RESTORE, MOVE, RENAME, COLLECT, REPAIR = KINDS
-HOLDING = (DELETE, COLLECT, REPAIR)  # whose files lie in the trash
+HOLDING = (DELETE, COLLECT, REPAIR)  # whose files lie in the trash; of others it has what tells how to undo them
 
 
 class Part(NamedTuple):

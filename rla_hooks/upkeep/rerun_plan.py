@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -131,7 +132,7 @@ class RerunPlan:
                 self._problems.append(f"there is no Python at {shell_path(python)}. Give the path of one.")
             return found or python
         noted = self._program.interpreter[0]
-        return noted if shutil.which(noted) else environment.this_python()
+        return noted if shutil.which(noted) else sys.executable
 
     def _launched(self) -> Iterator[str]:
         launch = self.run.run_json.get("launch")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import cached_property, lru_cache
 from heapq import nsmallest
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from rla_hooks.checkpoints.entry import MANIFEST
 from rla_hooks.endings import KILLED
@@ -21,56 +21,14 @@ from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.snapshot.filestore import STORE
 from rla_hooks.texts import shell_path
 from rla_hooks.upkeep.tally import Leftover, Size, Tally
+from rla_hooks.upkeep.usage_parts import CODE_STORE, ORPHANS, OTHER, UNUSED_CODE, PathUsage, RunUsage, Usage
 
 _BESIDE = {name: TRASH if name == TRASH else ARCHIVED for name in OUT_OF_LISTS}  # in a tree that is another disk
-CODE_STORE, UNUSED_CODE, ORPHANS, OTHER = "code store", "unused code", "orphans", "other"
 _PICKLE = ".pkl"  # of RLA, whose archived Tester is a file
 _MOST_CHECKPOINTS = 1000  # that are listed: the largest
 
 Group = TypeVar("Group")
 Progress = Callable[[int, int], object]
-
-
-class RunUsage(NamedTuple):
-    """What one run takes, and each of its trees; user: who owns its log folder."""
-
-    run: SavedRun
-    size: Size
-    trees: Mapping[str, Size]
-    user: str
-
-
-class PathUsage(NamedTuple):
-    """A checkpoint, or a tree without a run: its path, the bytes that it takes on the disk, and its run."""
-
-    path: Path
-    on_disk: int
-    run: SavedRun | None = None
-
-
-class Usage(NamedTuple):
-    """What :func:`~rla_hooks.upkeep.disk_usage` finds. Each list and mapping begins with what takes most.
-
-    total: of all together. runs: of each run. tasks, users: of their runs; trees: of the five trees of all runs. A file
-    that several share by hard links counts for each of them, and once in the total. checkpoints: the largest files and
-    folders in the runs' checkpoint folders. rest: what is no run's: ``code store``, ``unused code`` (what is in the
-    store for no run), ``.trash``, ``archived``, ``orphans`` (trees of runs that have no log folder) and ``other``
-    (folders of dates, stray files). temporary: what dead processes have left; it is counted with its run, too. orphans:
-    one by one. problems: what could not be read. links: how many were not followed.
-    """
-
-    log_root: Path
-    total: Size
-    runs: list[RunUsage]
-    tasks: dict[str, Size]
-    trees: dict[str, Size]
-    users: dict[str, Size]
-    checkpoints: list[PathUsage]
-    rest: dict[str, Size]
-    temporary: Size
-    orphans: list[PathUsage]
-    problems: list[str]
-    links: int
 
 
 class Survey:

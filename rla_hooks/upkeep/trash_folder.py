@@ -86,6 +86,7 @@ def empty_trash(
 
     numbers: only these acts. older_than: only those of before, such as ``"30 days"``. progress: as in ``delete``, with
     all runs of these acts.
+
     What was archived, moved or renamed stays where it is; only how it was before is forgotten. Nothing outside of the
     trash is touched, and links in it are removed, not followed. Raises :class:`~rla_hooks.errors.ConfigError` for a
     number that is not there, :class:`~rla_hooks.errors.RLAError` if another process tidies this log root.

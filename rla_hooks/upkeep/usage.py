@@ -10,7 +10,8 @@ from rla_hooks.errors import ConfigError
 from rla_hooks.layout import ARCHIVED, KINDS, TRASH
 from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.query.selection import select
-from rla_hooks.upkeep.survey import Progress, Survey, Usage
+from rla_hooks.upkeep.survey import Progress, Survey
+from rla_hooks.upkeep.usage_parts import Usage
 
 
 def disk_usage(
@@ -18,7 +19,7 @@ def disk_usage(
     runs: Iterable[SavedRun] | None = None,
     progress: Progress | None = None,
 ) -> Usage:
-    """Return what takes the room of a log root: see :class:`~rla_hooks.upkeep.survey.Usage`. Changes nothing.
+    """Return what takes the room of a log root: see :class:`~rla_hooks.upkeep.usage_parts.Usage`. Changes nothing.
 
     log_root: by default that of the config, or of the runs. runs: only these; then ``rest`` is empty.
     progress: called as ``progress(done, total)`` for each folder of a run.

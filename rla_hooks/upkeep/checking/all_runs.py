@@ -56,11 +56,12 @@ def verify(
     they have some, else by their form. Of a run that is running half a row at the end is no damage. Links are not
     followed, and nothing that is read is run.
 
-    runs: one or several saved or open runs, or texts as ``rla.open`` takes them; by default all of
-    the log root, and the stored code that no run uses. repair: mend what can be rebuilt without a guess,
-    of runs that nobody writes to; the damaged files go to the trash, and ``undo`` brings them back. asked: the words
-    for that, for the list of the acts. progress: is called with the number of runs that are done, and of all, after
-    each run.
+    runs: one or several saved or open runs, or texts as ``rla.open`` takes them (in ``log_root``); by default all of
+    the log root, and the stored code that no run uses. repair: mend what can be rebuilt without a guess, of runs that
+    nobody writes to; the damaged files go to the trash, and ``undo`` brings them back. asked: what the list of the acts
+    says of it. progress: is called with the number of runs that are done, and of all, after each run.
+
+    Raises :class:`~rla_hooks.errors.RLAError` for what is no run, and for runs of other tools.
 
     >>> import rla_hooks as rla
     >>> from rla_hooks.upkeep import verify

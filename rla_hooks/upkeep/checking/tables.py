@@ -7,13 +7,13 @@ something else is found, as far as the column has numbers in other rows.
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy
 
 from rla_hooks.texts import shown
+from rla_hooks.upkeep.checking.cells import NUMBER, ODD_BYTES, QUOTED, is_flipped
 from rla_hooks.upkeep.checking.found import Found, Mend
 from rla_hooks.upkeep.checking.opening import BLOCK, Disk, marked, size_of, skip_hole, unreadable
 from rla_hooks.writers.base import STEP, TIME
@@ -25,12 +25,7 @@ _UTF_16 = b"\xff\xfe", b"\xfe\xff"
 _MAX_LINE = 16 << 20  # bytes; a longer line is no row
 _SOON = 2  # rows after which a wider row counts as the first one with a late key
 _COMMA, _NEWLINE = b",\n"
-_NUMBER_BYTES = b"0123456789.,-+eE\n"
-_ODD = bytes(each not in _NUMBER_BYTES for each in range(256))
-_NUMBER = re.compile(rb"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|nan|NaN|inf|Infinity)")
-_QUOTED = re.compile(rb'(\A|,)"[^"]*(?:""[^"]*)*"')
 _MAX_LOOKED = 1000  # odd cells of a block
-_MAX_CELL = 40  # bytes of a number
 
 _TEXTS = {
     "nul": "{n} NUL bytes, where a disk has lost what was there; readers pass over them",
@@ -105,7 +100,7 @@ class _Check:
         return self.file.read(2) in _UTF_16
 
     def _check_header(self, header: bytes) -> None:
-        if not self.ours and len(self.columns) > 1 and all(_NUMBER.fullmatch(each.encode()) for each in self.columns):
+        if not self.ours and len(self.columns) > 1 and all(NUMBER.fullmatch(each.encode()) for each in self.columns):
             self._tell("the header is missing: the first line is a row", 0)
         if b"\0" in header:
             self._note("nul", header.index(b"\0"), header.count(b"\0"))
@@ -192,7 +187,7 @@ class _Check:
             return
         self._count_row()
         if row[:1] == b'"' or b',"' in row:  # elsewhere a quote is a character like others
-            row = _QUOTED.sub(rb'\1"', row)
+            row = QUOTED.sub(rb'\1"', row)
         width = row.count(b",") + 1
         is_right = self._check_width(width)
         if self.ours and not self.starts(row):
@@ -232,7 +227,7 @@ class _Check:
                 if column < width and (lengths[column::width] <= 1).any():
                     row = int(numpy.argmax(lengths[column::width] <= 1))
                     self._note("start", self._row_at(ends, row, width, begins))
-        marks = data.translate(_ODD)
+        marks = data.translate(ODD_BYTES)
         if b"\1" not in marks:
             return
         cells = numpy.unique(numpy.searchsorted(ends, numpy.flatnonzero(numpy.frombuffer(marks, numpy.uint8))))
@@ -253,10 +248,10 @@ class _Check:
         return self.at + (int(ends[row * width - 1]) + 1 if row else 0)
 
     def _odd_cell(self, cell: bytes, column: int, position: int) -> None:
-        if _NUMBER.fullmatch(cell):
+        if NUMBER.fullmatch(cell):
             return
         if column in self.first:
-            if not _NUMBER.fullmatch(cell.strip()):
+            if not NUMBER.fullmatch(cell.strip()):
                 self._note("start", position)
         elif is_flipped(cell):
             name = self.columns[column] if column < len(self.columns) else str(column)
@@ -313,19 +308,3 @@ class _Head:
         while left and (data := old.read(min(left, BLOCK))):
             new.write(data)
             left -= len(data)
-
-
-def is_flipped(cell: bytes) -> bool:
-    """Whether a cell would be a number if one bit of it were another one.
-
-    >>> is_flipped(b"0n5"), is_flipped(b"1.5"), is_flipped(b"ppo"), is_flipped(b"q")
-    (True, False, False, False)
-    """
-    if not 2 <= len(cell) <= _MAX_CELL or _NUMBER.fullmatch(cell):
-        return False
-    for at, byte in enumerate(cell):
-        for bit in range(8):
-            other = byte ^ 1 << bit
-            if _NUMBER.fullmatch(cell[:at] + bytes((other,)) + cell[at + 1 :]):
-                return True
-    return False
