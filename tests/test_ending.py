@@ -169,6 +169,7 @@ def test_ctrl_c_while_the_run_starts_leaves_no_running_run(how):
 import os, signal
 import rla_hooks as rla
 from rla_hooks.core.files import RunFiles
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's job in the background ignores it
 RunFiles.describe = lambda self: os.kill(os.getpid(), signal.SIGINT)
 try:
     rla.{how}("t", log_root="root", writers=["csv"], backup="none"){".__enter__()" if how == "run" else ""}
