@@ -115,5 +115,5 @@ def test_mistakes(namespace, here, runs):
             namespace.RLACallback(state=wrong)
     callbacks = [namespace.RLACallback(state=True), namespace.RLACallback("loss", state=True)]
     with pytest.raises(ConfigError, match="two RLACallbacks of the Trainer have state="):
-        namespace.trainer(callbacks=callbacks).fit(namespace.Module())
+        namespace.trainer(callbacks=callbacks, logger=False).fit(namespace.Module())
     assert runs() == []
