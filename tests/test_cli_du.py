@@ -1,6 +1,7 @@
 """``rla du``: tables of what takes the room."""
 
 import os
+import re
 
 import pytest
 
@@ -36,7 +37,7 @@ def test_one_table(three, command):
     """All lines of it; by name they stand in the order of the names."""
     for by, count in {"tree": 6, "task": 2, "run": 3, "user": 1, "checkpoint": 3, "code": 0}.items():
         said = command("du", "--by", by, "--sort", "name")
-        names = [line.split()[-1] for line in said.out.splitlines()[1:]]
+        names = [re.split(r"\s{2,}", line.strip())[-1] for line in said.out.splitlines()[1:]]
         assert (len(names), said.code) == (count, 0)
         assert by not in ("tree", "task") or names == sorted(names)
 

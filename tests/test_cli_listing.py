@@ -85,6 +85,13 @@ def test_runs_are_listed_with_what_is_known_of_them(listing, log_root):
     assert [line[0] for line in listing()[1:]] == [run.id for run in runs]
 
 
+def test_a_run_reads_the_same_beside_other_runs(log_root):
+    """The parameters of its name are in the order of the name, whichever of them differ."""
+    found = rla.runs(log_root, task="cartpole")
+    assert fields.parameters([found[0], found[1]]) == ["algo=ppo seed=0", "algo=ppo seed=1"]
+    assert [text.split()[:2] for text in fields.parameters(found)[:2]] == [["algo=ppo", f"seed={n}"] for n in (0, 1)]
+
+
 @pytest.mark.parametrize(
     ("arguments", "numbers"),
     [

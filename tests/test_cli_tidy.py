@@ -341,6 +341,36 @@ def test_the_trash_is_listed_and_emptied(saved, seeds, command, answer):
     assert seeds() == [1, 2, 3] and saved()[0].task == "other"
 
 
+def test_filters_stand_in_the_trash_as_they_were_typed(saved, command):
+    """In double quotes, as in the documentation; what these would change is in single ones."""
+    for where, typed in (
+        ("seed == 1 and task != '$x'", """'seed == 1 and task != '"'"'$x'"'"''"""),
+        ("seed == 2 and task == 't'", """"seed == 2 and task == 't'\""""),
+    ):
+        assert command("rm", "--where", where, "--yes").code == 0
+        assert command("trash").out.rstrip().endswith(f"  rla rm --where {typed} --yes")
+
+
+def test_why_an_act_cannot_be_undone_stands_below_the_table(saved, command, in_terminal):
+    """On a terminal, where a column has no room for it; in a pipe it is a column."""
+    command("mv", "--task", "t", "a", "--yes")
+    command("mv", "--task", "a", "b", "--yes")
+    shown = in_terminal("trash")
+    assert "act 1 cannot be undone: " in shown and "; and 3 more" in shown and "act 2 cannot" not in shown
+    assert command("trash").out.splitlines()[0].endswith("cannot be undone")
+
+
+def test_runs_are_counted_that_emptying_deletes(saved, command):
+    """Not those of which old checkpoints alone lie in the trash."""
+    with rla.open(saved()[3]):
+        rla.new_saver(max_to_keep=5)
+        for step in range(3):
+            rla.save_checkpoint({"w": [step]}, step=step)
+    assert command("gc", "--checkpoints", "--yes").code == 0
+    command("rm", "seed=0", "--yes")
+    assert "would free 1 run, " in command("trash", "empty", "--dry-run").err
+
+
 def test_old_acts_are_emptied(seeds, command):
     """Those of before a time, or of longer ago than a duration."""
     command("rm", "seed=0", "--yes")

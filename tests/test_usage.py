@@ -143,7 +143,7 @@ def test_what_is_no_runs(root):
         ".trash": 5000,
         "archived": 5000,
         "orphans": 5005,
-        "other": 5000,
+        "of no run": 5000,
     }
     assert [each.path.relative_to(root).as_posix() for each in usage.orphans] == [
         f"checkpoint/{OLD}",

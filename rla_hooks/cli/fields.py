@@ -110,7 +110,10 @@ def _values(found: Sequence[SavedRun], name: str) -> list[Any]:
 
 
 def parameters(found: Sequence[SavedRun], exact: bool = True) -> list[str]:
-    """Return a text of each run: the parameters in which those of its task differ, and those of its name."""
+    """Return a text of each run: the parameters of its name, and the others in which those of its task differ.
+
+    Those of the name come first, in its order, so that a run reads the same beside whatever other runs it is listed.
+    """
     tasks = [run.task for run in found]
     of_task: dict[str, list[SavedRun]] = {}
     for run, task in zip(found, tasks, strict=True):
@@ -121,8 +124,7 @@ def parameters(found: Sequence[SavedRun], exact: bool = True) -> list[str]:
 
 def _pairs(run: SavedRun, differ: Sequence[str], exact: bool) -> Iterable[str]:
     record, hparams = run.record, run.hparams
-    first = [name for name in record if name in differ]
-    for name in dict.fromkeys([*first, *differ, *record]):
+    for name in dict.fromkeys([*record, *differ]):
         if name in hparams or name in record:
             yield f"{name}={text_of_value(hparams[name] if name in hparams else record[name], exact)}"
 

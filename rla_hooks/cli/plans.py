@@ -156,7 +156,7 @@ def print_fields(fields: Sequence[Field]) -> None:
 
     def columns(brief: bool | None) -> list[Column]:
         found = columns_of(fields, brief)
-        return [each._replace(right=True) if each.head == "size" else each for each in found]
+        return [each._replace(right=True) if each.head in ("size", "frees") else each for each in found]
 
     if is_terminal():
         from rich.console import Console

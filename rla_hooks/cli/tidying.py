@@ -120,10 +120,15 @@ def can_ask() -> bool:
 
 
 def command_typed() -> str:
-    """Return the command as it was typed, for the journal of acts."""
+    """Return the command, for the journal of acts: it can be pasted into a shell."""
     from rla_hooks.masking import masked_command
 
-    return shlex.join(["rla", *masked_command(sys.argv)[1:]])
+    return " ".join(map(_quoted, ["rla", *masked_command(sys.argv)[1:]]))
+
+
+def _quoted(word: str) -> str:
+    """Return a word for a shell. In a filter there are single quotes, which double ones leave as they are."""
+    return f'"{word}"' if "'" in word and not set(word) & set('"$`\\!') else shlex.quote(word)
 
 
 def hint(command: str, log_root: Path | None) -> str:

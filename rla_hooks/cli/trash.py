@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rla_hooks.cli import completion, tidying
+from rla_hooks.cli.cells import is_terminal
 from rla_hooks.cli.common import Json, LogRoot, NotWritten, app
 from rla_hooks.cli.nothing import no_root
 from rla_hooks.cli.objects import print_json
@@ -155,15 +156,20 @@ def _print_acts(found: Sequence[Act]) -> None:
         Field("frees", [size_text(act.bytes) if act.kind in HOLDING else None for act in found], 2, 8, 10),
         Field("command", [act.asked for act in found], 5, 10, 60),
     ]
-    if any(act.trouble for act in found):
-        fields.append(Field("cannot be undone", [_brief(act.trouble) for act in found], 3, 16, 60))
+    lost = [act for act in found if act.trouble]
+    if lost and not is_terminal():
+        fields.append(Field("cannot be undone", [_reason(act, most=None) for act in found], 3, 16, 60))
     print_fields(fields)
+    for act in lost if is_terminal() else []:  # below the table, where the reasons have room
+        print(printable(f"act {act.number} cannot be undone: {_reason(act, most=1)}"))
 
 
-def _brief(trouble: str | None) -> str | None:
-    """Return on one line why an act cannot be undone."""
-    lines = [line.strip().removeprefix("- ") for line in (trouble or "").splitlines()]
-    return "; ".join(filter(None, lines)) or None
+def _reason(act: Act, most: int | None) -> str | None:
+    """Return on one line why an act cannot be undone: so many of the reasons."""
+    lines = [line.strip().removeprefix("- ") for line in (act.trouble or "").splitlines()]
+    reasons = [line for line in lines if line]
+    more = [f"and {len(reasons) - most:,} more"] if most is not None and len(reasons) > most else []
+    return "; ".join([*reasons[:most], *more]) or None
 
 
 def _said(act: Act) -> str:
@@ -186,7 +192,8 @@ def _empty(found: Sequence[Act], how: How) -> None:
 
     held = [act for act in found if act.kind in HOLDING]
     numbers, files, size = [act.number for act in found], sum(act.files for act in held), sum(act.bytes for act in held)
-    told = f"{counted(sum(len(act.runs) for act in held), 'run')}, {counted(files, 'file')}, {size_text(size)}"
+    runs = sum(len(act.runs) for act in held if act.kind == "delete")  # of others only some files are in the trash
+    told = f"{counted(runs, 'run')}, {counted(files, 'file')}, {size_text(size)}"
     if found and not how.as_json:
         _print_acts(found)
     if how.dry_run:

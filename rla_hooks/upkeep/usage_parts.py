@@ -9,7 +9,7 @@ from typing import NamedTuple
 from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.upkeep.tally import Size
 
-CODE_STORE, UNUSED_CODE, ORPHANS, OTHER = "code store", "unused code", "orphans", "other"  # keys of ``Usage.rest``
+CODE_STORE, UNUSED_CODE, ORPHANS, OTHER = "code store", "unused code", "orphans", "of no run"  # keys of ``Usage.rest``
 
 
 class RunUsage(NamedTuple):
@@ -35,7 +35,7 @@ class Usage(NamedTuple):
     total: of all together. runs: of each run. tasks, users: of their runs; trees: of the five trees of all runs. A file
     that several share by hard links counts for each of them, and once in the total. checkpoints: the largest files and
     folders in the runs' checkpoint folders. rest: what is no run's: ``code store``, ``unused code`` (what is in the
-    store for no run), ``.trash``, ``archived``, ``orphans`` (trees of runs that have no log folder) and ``other``
+    store for no run), ``.trash``, ``archived``, ``orphans`` (trees of runs that have no log folder) and ``of no run``
     (folders of dates, stray files). temporary: what dead processes have left; it is counted with its run, too. orphans:
     one by one. problems: what could not be read. links: how many were not followed.
     """
