@@ -21,6 +21,7 @@ import types
 import warnings
 from pathlib import Path
 
+import exact
 from lives import ForkedLife, Story
 
 import rla_hooks as rla
@@ -332,8 +333,33 @@ def preempt(folder, draw):
     yield from _stopped_and_resumed("plain", folder, draw, 150, 0.005, signals)
 
 
+# Trainings that go on by rla.load_state: see exact.py.
+
+
+def exact_dqn(folder, draw):
+    """DQN in torch is killed, and its end compared with that of one that was not. So for the others."""
+    yield from exact.killed_and_continued("dqn", folder, draw)
+
+
+def exact_ppo(folder, draw):
+    yield from exact.killed_and_continued("ppo", folder, draw)
+
+
+def exact_keras(folder, draw):
+    yield from exact.killed_and_continued("keras", folder, draw)
+
+
+def exact_jax(folder, draw):
+    yield from exact.killed_and_continued("jax", folder, draw)
+
+
+def exact_sac(folder, draw):
+    yield from exact.killed_and_continued("sac", folder, draw)
+
+
 ATTACKS = {
     kill: 300, interrupt: 300, writers: 10, disk: 10, zones: 10, resume_cartpole: 20, resume_keras: 20, preempt: 20,
+    exact_dqn: 20, exact_ppo: 20, exact_keras: 20, exact_jax: 20, exact_sac: 20,
 }  # fmt: skip
 
 

@@ -6,20 +6,18 @@ of its weights, optimizer, buffer and environment, and the next random numbers. 
 
 from __future__ import annotations
 
-import csv
-import json
 import os
+import runpy
 import signal
 from pathlib import Path
 
 import pytest
 
-import rla_hooks as rla
-
 pytest.importorskip("gymnasium")
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="kill -9")
 
 SCRIPTS = Path(__file__).parent / "state_scripts"
+OUTCOME = runpy.run_path(str(SCRIPTS / "outcome.py"))["outcome"]
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
@@ -38,26 +36,6 @@ def train(tmp_path):
     return run
 
 
-def only_run(folder):
-    (run,) = rla.runs(folder / "rla_data")
-    assert (run.status, run.problems) == ("finished", ())
-    return run
-
-
-def rows_of(run):
-    with (run.log_dir / "progress.csv").open(newline="") as file:
-        return [{key: cell for key, cell in row.items() if key != "timestamp"} for row in csv.DictReader(file)]
-
-
-def newest_state(run):
-    """The files of the newest state with their bytes; of state.json all but the time."""
-    newest = max(run.checkpoint_dir.glob("state-*"), key=lambda path: int(path.name.partition("-")[2]))
-    files = {str(path.relative_to(newest)): path.read_bytes() for path in newest.rglob("*") if path.is_file()}
-    head = json.loads(files.pop("state.json"))
-    assert head.pop("time") > 0
-    return newest.name, head, files
-
-
 @pytest.fixture
 def survives(train, tmp_path):
     """Asserts that a script which dies at each of the points in turn comes to what one comes to that never dies."""
@@ -67,11 +45,13 @@ def survives(train, tmp_path):
         for point in points:
             train(python, script, "killed", point, *arguments)
         assert train(python, script, "killed", "never", *arguments) == expected
-        whole, killed = only_run(tmp_path / "whole"), only_run(tmp_path / "killed")
-        assert len(killed.run_json["restarts"]) == len(points)
-        assert rows_of(killed) == rows_of(whole) != []
-        assert newest_state(killed) == newest_state(whole)
-        return killed
+        (rows, state, _), (others_rows, others_state, run) = (
+            OUTCOME(tmp_path / name / "rla_data") for name in ("whole", "killed")
+        )
+        assert len(run.run_json["restarts"]) == len(points)
+        assert others_rows == rows != []
+        assert others_state == state
+        return run
 
     return check
 
