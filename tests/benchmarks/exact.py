@@ -54,7 +54,7 @@ def killed_and_continued(name, folder, draw):
     if others_rows != rows:
         yield f"killed after {number} rows it has other rows"
     if others_state != state:
-        yield f"killed after {number} rows its state {others_state[0]} is another one"
+        yield f"killed after {number} rows its state of step {others_state[0]} is another one"
 
 
 def _uninterrupted(name):

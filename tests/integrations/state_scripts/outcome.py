@@ -4,6 +4,7 @@ import csv
 import json
 
 import rla_hooks as rla
+from rla_hooks.checkpoints import Manifest
 
 
 def outcome(root):
@@ -12,8 +13,9 @@ def outcome(root):
     assert run.problems == ()
     with (run.log_dir / "progress.csv").open(newline="") as file:
         rows = [{key: cell for key, cell in row.items() if key != "timestamp"} for row in csv.DictReader(file)]
-    newest = max(run.checkpoint_dir.glob("state-*"), key=lambda path: int(path.name.partition("-")[2]))
-    files = {str(path.relative_to(newest)): path.read_bytes() for path in newest.rglob("*") if path.is_file()}
+    newest = Manifest(run.checkpoint_dir).newest("state")
+    folder = run.checkpoint_dir / newest.file  # state-40.1 where a kill has left a state-40 that is not listed
+    files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     head = json.loads(files.pop("state.json"))
     head.pop("time")
-    return rows, (newest.name, head, files), run
+    return rows, (newest.step, head, files), run
