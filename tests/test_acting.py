@@ -248,7 +248,7 @@ def shared():
     """A log root for all users: a run of theirs in the task theirs, and three of nobody's in the task mine."""
     if not hasattr(os, "geteuid") or os.geteuid() != 0:
         pytest.skip("only root can be another user")
-    folder = Path(tempfile.mkdtemp())
+    folder = Path(tempfile.mkdtemp(dir="/tmp"))  # which all may enter: TMPDIR may be for one user alone
     folder.chmod(0o755)
     for seed in range(4):
         task = "mine" if seed else "theirs"
