@@ -74,7 +74,7 @@ TRIED_AGAIN = --reruns 1 -r R
 
 test: $(READY)
 	@echo "==> running the tests"
-	@TMPDIR="$${TMPDIR:-$(IN_MEMORY)}"; export TMPDIR="$$(mktemp -d -t rla-XXXXXX)"; trap 'rm -rf "$$TMPDIR"' EXIT INT TERM; \
+	@export TMPDIR="$${TMPDIR:-$(IN_MEMORY)}"; TMPDIR="$$(mktemp -d -t rla-XXXXXX)"; trap 'rm -rf "$$TMPDIR"' EXIT INT TERM; \
 		$(BIN)/python -I -m pytest -n 2 --dist worksteal -q $(TRIED_AGAIN) $(ARGS)
 
 # A Python may be on PATH more than once: a shim of pyenv stands there, and fails, for versions that are not chosen.
