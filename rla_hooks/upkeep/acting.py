@@ -54,9 +54,9 @@ class DoneRun(NamedTuple):
 class Act(NamedTuple):
     """What somebody asked for once, and what was done of it.
 
-    kind: ``delete``, ``archive``, ``move``, ``rename``, ``collect``, ``repair``. runs: those that have gone, or were
-    repaired. problems: of the others, a line each. undone: whether they are back. trouble: why it cannot be undone;
-    None where it can.
+    kind: ``delete``, ``archive``, ``restore``, ``move``, ``rename``, ``collect``, ``repair``; ``damaged`` where its
+    act.json cannot be read. runs: those that have gone, or were repaired. problems: of the others, a line each. undone:
+    whether they are back. trouble: why it cannot be undone; None where it can.
     """
 
     log_root: Path

@@ -56,12 +56,10 @@ class Attributes(Kind):
         return {TAG: self.tag, "class": type(value).__name__, "attributes": parts}
 
     def check(self, value: Any, tree: Any, at: str, walk: Walk) -> None:
-        if type(value).__name__ != tree["class"]:
-            walk.problems.append(f"{at} is a {type(value).__name__} and in the state a {tree['class']}")
-            return
-        own = vars(value)
-        for name, part in tree["attributes"].items():
-            walk.check(own.get(name), part, f"{at}.{name}")
+        if walk.has_class(value, tree["class"], at):
+            own = vars(value)
+            for name, part in tree["attributes"].items():
+                walk.check(own.get(name), part, f"{at}.{name}")
 
     def put(self, value: Any, tree: Any, walk: Walk) -> Any:
         own = vars(value)

@@ -38,17 +38,9 @@ class Pytrees(Kind):
         return {TAG: self.tag, "class": type(value).__name__, "parts": parts}
 
     def check(self, value: Any, tree: Any, at: str, walk: Walk) -> None:
-        own = {name: part for name, part in _parts(value) if not _is_code(part)}
-        if type(value).__name__ != tree["class"]:
-            walk.problems.append(f"{at} is a {type(value).__name__} and in the state a {tree['class']}")
-            return
-        for name in {**own, **tree["parts"]}:
-            if name not in tree["parts"]:
-                walk.problems.append(f"{at}{name} is not in the state")
-            elif name not in own:
-                walk.problems.append(f"{at}{name} is only in the state")
-            else:
-                walk.check(own[name], tree["parts"][name], f"{at}{name}")
+        if walk.has_class(value, tree["class"], at):
+            own = {name: part for name, part in _parts(value) if not _is_code(part)}
+            walk.check_parts(own, tree["parts"], at)
 
     def put(self, value: Any, tree: Any, walk: Walk) -> Any:
         new = [part if _is_code(part) else walk.put(part, tree["parts"][name]) for name, part in _parts(value)]

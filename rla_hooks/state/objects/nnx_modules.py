@@ -30,16 +30,8 @@ class Modules(Kind):
         return {TAG: self.tag, "class": type(value).__name__, "variables": found}
 
     def check(self, value: Any, tree: Any, at: str, walk: Walk) -> None:
-        own = _values(value)
-        if type(value).__name__ != tree["class"]:
-            walk.problems.append(f"{at} is a {type(value).__name__} and in the state a {tree['class']}")
-        for path in {**own, **tree["variables"]}:
-            if path not in tree["variables"]:
-                walk.problems.append(f"{at}.{path} is not in the state")
-            elif path not in own:
-                walk.problems.append(f"{at}.{path} is only in the state")
-            else:
-                walk.check(own[path], tree["variables"][path], f"{at}.{path}")
+        if walk.has_class(value, tree["class"], at):
+            walk.check_parts(_values(value), tree["variables"], f"{at}.")
 
     def put(self, value: Any, tree: Any, walk: Walk) -> Any:
         state = nnx.state(value)

@@ -81,17 +81,3 @@ def random_parts() -> dict[str, Part]:
         for name, (needs, module, kind) in _PARTS.items()
         if not needs or needs in sys.modules
     }
-
-
-def absent_parts(names: Any) -> list[str]:
-    """Return a line for each part of a state whose library the program has not imported.
-
-    >>> absent_parts(["python", "no_such_library"])
-    ['the state has the random state of no_such_library, which this program has not imported: import it before']
-    """
-    parts = random_parts()
-    return [
-        f"the state has the random state of {name}, which this program has not imported: import it before"
-        for name in names
-        if name not in parts
-    ]

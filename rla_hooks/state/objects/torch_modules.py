@@ -39,8 +39,7 @@ class Optimizers(Methods):
         return isinstance(value, torch.optim.Optimizer)
 
     def check(self, value: Any, tree: Any, at: str, walk: Walk) -> None:
-        if type(value).__name__ != tree["class"]:
-            walk.problems.append(f"{at} is a {type(value).__name__} and in the state a {tree['class']}")
+        if not walk.has_class(value, tree["class"], at):
             return
         own = [len(group["params"]) for group in value.param_groups]
         stored = [len(group["params"]) for group in tree["state"]["param_groups"]]
@@ -74,9 +73,7 @@ class Schedulers(Methods):
         return isinstance(value, torch.optim.lr_scheduler.LRScheduler)
 
     def check(self, value: Any, tree: Any, at: str, walk: Walk) -> None:
-        if type(value).__name__ != tree["class"]:
-            walk.problems.append(f"{at} is a {type(value).__name__} and in the state a {tree['class']}")
-        else:
+        if walk.has_class(value, tree["class"], at):
             super().check(value, tree, at, walk)
 
 

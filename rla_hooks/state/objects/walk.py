@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -191,6 +191,27 @@ class Walk:
             stored.check(None, tree, at, self)
         else:
             self.problems.append(f"{at} is {described(value)} and in the state {described(tree)}")
+
+    def has_class(self, value: Any, name: str, at: str) -> bool:
+        """Return whether a value is of the class of this name; if not, say so in ``problems``."""
+        if type(value).__name__ != name:
+            self.problems.append(f"{at} is a {type(value).__name__} and in the state a {name}")
+        return type(value).__name__ == name
+
+    def check_parts(self, own: Mapping[str, Any], stored: Mapping[str, Any], at: str) -> None:
+        """Say in ``problems`` which named parts are on one side only, and why others do not fit. A name follows ``at``.
+
+        >>> walk = Walk()
+        >>> walk.check_parts({".bias": 1, ".scale": 2}, {".bias": 3}, "layer"), walk.problems
+        (None, ['layer.scale is not in the state'])
+        """
+        for name in {**own, **stored}:
+            if name not in stored:
+                self.problems.append(f"{at}{name} is not in the state")
+            elif name not in own:
+                self.problems.append(f"{at}{name} is only in the state")
+            else:
+                self.check(own[name], stored[name], f"{at}{name}")
 
     def check_in_place(self, value: Any, tree: Any, at: str) -> None:
         """The same for a value that nobody can replace, such as an argument: it must be one that can be changed."""
