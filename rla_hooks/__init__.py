@@ -71,20 +71,27 @@ _HOME = {
 }
 # fmt: on
 
+#: RLA's names at the top, and the module that has them. They are not in __all__: a star import gives the names above.
+_RLA_NAMES = {
+    "exp_manager": "easy_log.tester",
+    "time_step_holder": "easy_log.tester",
+    "time_tracker": "easy_log.time_used_recorder",
+}
+
 
 def __getattr__(name: str) -> Any:
     if name == "logger":  # RLA's and baselines' own line: from rla_hooks import logger
         return importlib.import_module(f"{__name__}.easy_log.logger")
     if name == "open":  # not in __all__: after a star import, open must still be Python's
         return importlib.import_module(f"{__name__}.appending").open
-    if name not in __all__:
+    if name not in __all__ and name not in _RLA_NAMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = next((module for module, names in _HOME.items() if name in names), "face")
-    home = "plot" if name.startswith("plot_") else home  # which has the list of them
+    home = next((module for module, names in _HOME.items() if name in names), _RLA_NAMES.get(name, "face"))
+    home = "plot" if name.startswith("plot_") and name in __all__ else home  # which has the list of them
     value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
     globals()[name] = value  # the next look-up does not come here
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, "logger", "open"})
+    return sorted({*globals(), *__all__, *_RLA_NAMES, "logger", "open"})

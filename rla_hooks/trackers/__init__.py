@@ -1,0 +1,1 @@
+"""RLA's later home of its time trackers."""
