@@ -65,17 +65,18 @@ quickstart: $(READY)
 	@$(BIN)/python examples/quickstart.py
 
 # The tests make a hundred thousand small files: in memory where Linux has 6 GB for them, and runs programs that lie
-# there; those of make core on the disk.
+# there. TMPDIR= chooses another folder: one on a disk, say.
 IN_MEMORY = $$([ "$$(df -k --output=avail /dev/shm 2>&1 | tail -1)" -gt 6000000 ] 2>/dev/null && \
 	! grep -q ' /dev/shm .*noexec' /proc/mounts && echo /dev/shm)
+IN_TEMPORARY_FOLDER = export TMPDIR="$${TMPDIR:-$(IN_MEMORY)}"; TMPDIR="$$(mktemp -d -t rla-XXXXXX)"; \
+	trap 'rm -rf "$$TMPDIR"' EXIT INT TERM
 
 # A test that fails is tried once more, and listed at the end under RERUN: it is to be mended.
 TRIED_AGAIN = --reruns 1 -r R
 
 test: $(READY)
 	@echo "==> running the tests"
-	@export TMPDIR="$${TMPDIR:-$(IN_MEMORY)}"; TMPDIR="$$(mktemp -d -t rla-XXXXXX)"; trap 'rm -rf "$$TMPDIR"' EXIT INT TERM; \
-		$(BIN)/python -I -m pytest -n 2 --dist worksteal -q $(TRIED_AGAIN) $(ARGS)
+	@$(IN_TEMPORARY_FOLDER); $(BIN)/python -I -m pytest -n 2 --dist worksteal -q $(TRIED_AGAIN) $(ARGS)
 
 # A Python may be on PATH more than once: a shim of pyenv stands there, and fails, for versions that are not chosen.
 find_python = for each in python$(1) $$(which -a python$(1)) "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/$(1).*/bin/python$(1); do \
@@ -97,7 +98,8 @@ $(VENV)/.ready-for-core: setup.cfg pyproject.toml tests/constraints.txt
 
 core-tests: $(VENV)/.ready-for-core
 	@echo "==> running the core tests with $$($(BIN)/python --version)"
-	@$(BIN)/python -I -m pytest -n 2 --dist worksteal -q -r fE $(TRIED_AGAIN) tests --ignore=tests/integrations $(ARGS)
+	@$(IN_TEMPORARY_FOLDER); \
+		$(BIN)/python -I -m pytest -n 2 --dist worksteal -q -r fE $(TRIED_AGAIN) tests --ignore=tests/integrations $(ARGS)
 
 lint: $(READY)
 	@echo "==> checking style"
