@@ -6,6 +6,7 @@
       checkpoint/<run name>/...
       code/<run name>/<project files>
       archive_tester/<run name>/tester.pkl
+      tmp_data/<run name>/, hyperparameter/<run name>/   of RLA's scripts only
       .trash/<n>/                            what was deleted (rla_hooks/upkeep): the same trees again
       archived/                              runs that were archived: the same trees again
 
@@ -36,6 +37,8 @@ from rla_hooks.texts import shell_path
 
 LOG, RESULTS, CHECKPOINT, CODE, ARCHIVE = "log", "results", "checkpoint", "code", "archive_tester"
 KINDS = (LOG, RESULTS, CHECKPOINT, CODE, ARCHIVE)
+TMP_DATA, HYPARAMETER = "tmp_data", "hyperparameter"
+TREES = (*KINDS, TMP_DATA, HYPARAMETER)  # with those that RLA's later versions have made, and RLA's words make
 TRASH, ARCHIVED = ".trash", "archived"  # folders of a log root that are log roots themselves
 # What a tree that is on a disk of its own has of these: a run can be renamed only within one disk.
 OUT_OF_LISTS = {TRASH, f".{ARCHIVED}"}

@@ -15,7 +15,7 @@ from rich.tree import Tree
 
 from rla_hooks.atomic import is_temporary
 from rla_hooks.cli.facts import tensorboard_command
-from rla_hooks.layout import KINDS, LOG, RunPaths
+from rla_hooks.layout import LOG, TREES, RunPaths
 from rla_hooks.query import SavedRun
 from rla_hooks.texts import printable, shell_path
 
@@ -53,7 +53,7 @@ def run_tree(paths: RunPaths) -> Tree:
     if paths.log_dir != paths.log_root / LOG / paths.name:
         _add_entries(tree.add(Text(printable(paths.name))), paths.log_dir, lines_left, level=1)
         return tree
-    for kind in KINDS:
+    for kind in TREES:
         folder = paths.log_root / kind / paths.name
         if os.path.isdir(folder):
             branch = tree.add(Text.assemble((kind, "bold"), (f"/{printable(paths.name)}", "dim")))

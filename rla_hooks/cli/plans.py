@@ -16,7 +16,7 @@ from rla_hooks.cli.common import NotWritten
 from rla_hooks.cli.objects import print_json
 from rla_hooks.cli.progress_bar import progress_bar
 from rla_hooks.errors import ConfigError
-from rla_hooks.layout import KINDS
+from rla_hooks.layout import TREES
 from rla_hooks.query import SavedRun
 from rla_hooks.query.moved import parsed
 from rla_hooks.texts import counted, printable, shell_path, size_text
@@ -198,11 +198,11 @@ def _by_tree(plan: Plan) -> list[str]:
 
     sources: dict[str, list[str]] = {}
     for part in (part for item in plan.items for part in item.parts):
-        tree = next((each for each in part.source.split("/") if each in KINDS), "")
+        tree = next((each for each in part.source.split("/") if each in TREES), "")
         sources.setdefault(tree, []).append(part.source)
     sizes = Sizes(plan.log_root)
     with suppress(OSError):  # a file that is gone just now
-        bytes_of = {tree: sizes.count(sources[tree]).bytes for tree in KINDS if tree in sources}
+        bytes_of = {tree: sizes.count(sources[tree]).bytes for tree in TREES if tree in sources}
         return [f"{tree} {size_text(size)}" for tree, size in bytes_of.items() if size]
     return []
 

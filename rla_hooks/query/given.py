@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rla_hooks.errors import ConfigError
-from rla_hooks.layout import KINDS, LOG, RunPaths
+from rla_hooks.layout import LOG, TREES, RunPaths
 from rla_hooks.query.entry import read_entry
 from rla_hooks.query.meant import meant
 from rla_hooks.query.moved import parsed
@@ -61,7 +61,7 @@ def run_of_path(path: str | os.PathLike[str]) -> RunPaths | None:
         return None
     parts = Path(os.path.abspath(text)).parts
     for at, part in enumerate(parts):
-        if part not in KINDS:
+        if part not in TREES:
             continue
         for end in range(at + 2, len(parts) + 1):
             paths = RunPaths(Path(*parts[:at]), "/".join(parts[at + 1 : end]))

@@ -7,7 +7,7 @@ from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
-from rla_hooks.layout import ARCHIVED, KINDS, LOG, run_folders
+from rla_hooks.layout import ARCHIVED, LOG, TREES, run_folders
 
 _USUAL = "rla_data"
 _MOST = 1000  # files and folders that are looked at
@@ -25,7 +25,7 @@ def near_root(folder: Path) -> Path | None:
     """
     place = Path(os.path.abspath(folder))
     for each in (place, *place.parents):
-        if each.name in KINDS and _has_runs(each.parent):
+        if each.name in TREES and _has_runs(each.parent):
             return each.parent
     inside = [place / _USUAL]
     with suppress(OSError), os.scandir(place) as entries:

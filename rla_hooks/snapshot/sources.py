@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from rla_hooks.fields import Fields, made_by
-from rla_hooks.layout import ARCHIVE, ARCHIVED, CODE, KINDS, LOG, TRASH
+from rla_hooks.layout import ARCHIVE, ARCHIVED, CODE, LOG, TRASH, TREES
 from rla_hooks.masking.files import is_secret_file, is_secret_folder
 from rla_hooks.masking.names import word_set
 from rla_hooks.snapshot.bulk import DATA, OUTPUT, WRITTEN, DataFiles, is_data, is_output
@@ -48,7 +48,7 @@ def _is_source(name: str) -> bool:
 def run_folders(start: str, log_root: str) -> list[str]:
     """The folders of runs that a walk from ``start`` does not enter: the log root, or its trees within it."""
     # Of "archived" only its trees: where a project is its own log root, that may be a folder of the project.
-    trees = [TRASH, *KINDS, *(f"{ARCHIVED}/{tree}" for tree in KINDS)]
+    trees = [TRASH, *TREES, *(f"{ARCHIVED}/{tree}" for tree in TREES)]
     folders = [log_root, *(os.path.join(log_root, *tree.split("/")) for tree in trees)]
     return [folder for folder in folders if not is_inside(start, folder)]
 
@@ -155,7 +155,7 @@ class Search(Fields):
     ) -> Iterator[tuple[str, str, str, os.stat_result]]:
         """What may be source in a folder: name, path, relative path and what os.lstat says of it."""
         # Another log root, of another config or made by RLA itself.
-        old_runs = KINDS if at.names.issuperset([ARCHIVE, CODE, LOG]) else ()
+        old_runs = TREES if at.names.issuperset([ARCHIVE, CODE, LOG]) else ()
         for name in sorted(at.names):
             path = os.path.join(at.path, name)
             inner = f"{at.relative}/{name}" if at.relative else name

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from rla_hooks.config.reading import log_root_of
 from rla_hooks.errors import ConfigError, RLAError
-from rla_hooks.layout import KINDS, LOG
+from rla_hooks.layout import LOG, TREES
 from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.query.selection import runs as all_runs
 from rla_hooks.texts import printable, shown
@@ -163,7 +163,7 @@ def _surveyed(root: Path, every: Sequence[SavedRun], progress: Progress | None) 
     survey = Survey(root, every, progress)
     survey.add_tree(LOG)
     log_is_read = not survey.tally.problems
-    for kind in KINDS[1:]:
+    for kind in TREES[1:]:
         survey.add_tree(kind)
     return survey, log_is_read
 

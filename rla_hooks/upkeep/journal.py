@@ -25,8 +25,7 @@ from typing import Any, NamedTuple
 
 from rla_hooks import atomic
 from rla_hooks.errors import RLAError
-from rla_hooks.layout import ARCHIVED, TRASH
-from rla_hooks.layout import KINDS as TREES
+from rla_hooks.layout import ARCHIVED, TRASH, TREES
 from rla_hooks.patterns import pattern
 from rla_hooks.record import this_process
 from rla_hooks.smallfiles import open_regular, read_bytes

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from rla_hooks.layout import KINDS, LOG
+from rla_hooks.layout import LOG, TREES
 from rla_hooks.texts import counted, listed, shell_path
 from rla_hooks.upkeep.survey import Survey
 
@@ -74,7 +74,7 @@ def is_without_files(folder: str | os.PathLike[str]) -> bool:
 
 
 def _order(part: str) -> int:
-    return KINDS.index(part.partition("/")[0])
+    return TREES.index(part.partition("/")[0])
 
 
 def _words(age: float) -> str:

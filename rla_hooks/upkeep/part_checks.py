@@ -7,7 +7,7 @@ import stat
 import sys
 from pathlib import Path
 
-from rla_hooks.layout import ARCHIVED, KINDS, TRASH
+from rla_hooks.layout import ARCHIVED, TRASH, TREES
 from rla_hooks.texts import shell_path
 
 
@@ -15,7 +15,7 @@ def is_inside(path: str) -> bool:
     """Whether a text is a path of something in a tree of a log root, its trash or its archived runs."""
     parts = path.split("/")
     is_plain = not {"", ".", ".."} & {*parts} and "\0" not in path
-    return is_plain and len(parts) > 1 and parts[0] in {*KINDS, TRASH, ARCHIVED}
+    return is_plain and len(parts) > 1 and parts[0] in {*TREES, TRASH, ARCHIVED}
 
 
 class Checks:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rla_hooks.errors import ConfigError
-from rla_hooks.layout import ARCHIVED, KINDS, RUN_JSON
+from rla_hooks.layout import ARCHIVED, RUN_JSON, TREES
 from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.texts import shell_path
 from rla_hooks.upkeep.acting import Act, Progress, carry_out, check_refused
@@ -67,7 +67,7 @@ def _item(run: SavedRun, root: Path, checks: Checks) -> Item:
     """Return a run with its parts, at the places to which ``archive`` has put them: each on its own disk."""
     here = parts_of(run)
     names = dict.fromkeys(source.partition("/")[2] for source in here)
-    sources = [*here, *(f"{kind}/{name}" for name in names for kind in KINDS[1:])]
+    sources = [*here, *(f"{kind}/{name}" for name in names for kind in TREES[1:])]
     parts = [
         Part(place, source, anchor)
         for source in dict.fromkeys(sources)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rla_hooks.errors import ConfigError
-from rla_hooks.layout import ARCHIVE, KINDS, LOG, TRASH, RunPaths, is_run_name, run_names
+from rla_hooks.layout import ARCHIVE, LOG, TRASH, TREES, RunPaths, is_run_name, run_names
 from rla_hooks.life import STALE_AFTER, is_gone, is_running, last_write, silent_since
 from rla_hooks.query.entry import read_entry
 from rla_hooks.query.given import saved_run
@@ -18,7 +18,7 @@ from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.query.selection import select
 from rla_hooks.texts import printable, shell_path, shown
 
-OTHERS = KINDS[1:]  # the trees beside log/
+OTHERS = TREES[1:]  # the trees beside log/
 
 
 def runs_given(runs: Any, log_root: str | os.PathLike[str] | None, what: str) -> tuple[Path, list[SavedRun]]:

@@ -14,7 +14,7 @@ from typing import TypeVar
 from rla_hooks.checkpoints.entry import MANIFEST
 from rla_hooks.endings import KILLED
 from rla_hooks.errors import ConfigError
-from rla_hooks.layout import ARCHIVE, ARCHIVED, CHECKPOINT, CODE, KINDS, LOG, OUT_OF_LISTS, TRASH, RunPaths, is_run_name
+from rla_hooks.layout import ARCHIVE, ARCHIVED, CHECKPOINT, CODE, LOG, OUT_OF_LISTS, TRASH, TREES, RunPaths, is_run_name
 from rla_hooks.life import is_running
 from rla_hooks.query.moved import folder_of, noted_name
 from rla_hooks.query.saved_run import SavedRun
@@ -73,7 +73,7 @@ class Survey:
     def add_run(self, run: SavedRun) -> None:
         """Count the folders of one run."""
         number = self._number[run.name]
-        for kind in KINDS:
+        for kind in TREES:
             folder = os.fspath(folder_of(run.paths, kind, run.run_json))
             for path in (folder, f"{folder}{_PICKLE}") if kind == ARCHIVE else (folder,):
                 with suppress(OSError):
@@ -173,7 +173,7 @@ class Survey:
             self._add(path, state, owner)
         self._done += 1
         if self._progress is not None:
-            self._progress(self._done, max(self._done, len(self._runs) * len(KINDS)))
+            self._progress(self._done, max(self._done, len(self._runs) * len(TREES)))
 
     def _add(self, path: str, state: os.stat_result, owner: int) -> int:
         if stat.S_ISDIR(state.st_mode):
@@ -228,7 +228,7 @@ class Survey:
         users = [_user_name(self._user_ids[n]) if n in self._user_ids else "" for n in range(len(runs))]
         largest = nsmallest(_MOST_CHECKPOINTS, self._checkpoints, key=lambda each: (-each[0], each[1]))
         of_runs = [
-            RunUsage(runs[n], size, {kind: by_part[n, kind] for kind in KINDS if (n, kind) in by_part}, users[n])
+            RunUsage(runs[n], size, {kind: by_part[n, kind] for kind in TREES if (n, kind) in by_part}, users[n])
             for n, size in _sorted(by_run).items()
         ]
         rest = sizes([kind if number < 0 and with_rest else None for number, kind in trees], stored)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from rla_hooks.config.reading import log_root_of
 from rla_hooks.errors import ConfigError
-from rla_hooks.layout import ARCHIVED, KINDS, TRASH
+from rla_hooks.layout import ARCHIVED, TRASH, TREES
 from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.query.selection import select
 from rla_hooks.upkeep.survey import Progress, Survey
@@ -44,7 +44,7 @@ def disk_usage(
         root = log_root_of(log_root)
         every = select(root)
         survey = Survey(root, every.runs(), progress, every.column("task"))
-        for kind in KINDS:
+        for kind in TREES:
             survey.add_tree(kind)
         survey.add_rest(root / TRASH, TRASH)
         survey.add_rest(root / ARCHIVED, ARCHIVED)
