@@ -24,7 +24,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from rla_hooks.core import archive, handover, not_writing, registry
+from rla_hooks.core import handover, not_writing, registry
 from rla_hooks.core.handover import State
 from rla_hooks.core.resume_request import request_of
 from rla_hooks.core.run import Run
@@ -191,12 +191,18 @@ class Tester:
         return cls.over(Run.open(path))
 
     @classmethod
-    def load_tester(cls, record_date: str, task_name: str, log_root: Path_) -> Tester:
+    def load_tester(cls, record_date: str, task_name: str, log_root: Path_) -> Any:
         """Restore the Tester of the run of ``task_name`` that started at ``record_date``.
 
-        The date is the one in the run's name: ``2026/01/31/12-00-00-000000``.
+        The date is the one in the run's name: ``2026/01/31/12-00-00-000000``; see ``rla_hooks.query.dated``. Of a run
+        of the original RLA it is an :class:`~rla_hooks.query.old_tester.OldTester`, which only reads.
         """
-        return cls.load(archive.find(record_date, task_name, Path(log_root)))
+        from rla_hooks.query.dated import run_at  # late: what reads runs
+        from rla_hooks.query.old_tester import OldTester
+        from rla_hooks.query.rla_runs import is_of_rla
+
+        paths = run_at(record_date, task_name, log_root)
+        return OldTester(paths) if is_of_rla(paths) else cls.load(paths.archive_dir)
 
     def log(self, values: Mapping[str, Any], step: int | None = None, *, wait: bool | None = None) -> None:
         """Log a row of metrics to the run. See :meth:`Run.log`."""

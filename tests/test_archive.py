@@ -10,7 +10,7 @@ import pytest
 
 from rla_hooks import plaindata
 from rla_hooks.core import archive
-from rla_hooks.errors import RLAError, RunError
+from rla_hooks.errors import RunError
 from rla_hooks.tester import Tester
 
 pytestmark = pytest.mark.usefixtures("quiet")
@@ -148,21 +148,6 @@ def test_relative_paths_load(saved, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "examples")
     loaded = Tester.load(os.path.relpath(saved))
     assert loaded.log_dir.resolve().is_dir() and loaded.task_name == "group/t"
-
-
-def test_find_needs_the_whole_time(saved, tmp_path):
-    """Two runs of one second are told apart; a task's neighbours are not found."""
-    root = tmp_path / "root"
-    for clock in ("12-00-00-000001", "12-00-00-000002"):
-        (root / "archive_tester" / "t" / "2026" / "01" / "31" / f"{clock}_ip_&a=1").mkdir(parents=True)
-    found = archive.find("2026/01/31/12-00-00-000002", "t", root)
-    assert found.name == "12-00-00-000002_ip_&a=1"
-    with pytest.raises(RunError, match=r"0 runs.*Near it: 2026/01/31/12-00-00-000001, 2026/01/31/12-00-00-000002"):
-        archive.find("2026/01/31/12-00-00", "t", root)
-    with pytest.raises(RunError, match="none of that day"):
-        archive.find("2026/01/31/12-00-00-000002", "group", root)
-    with pytest.raises(RLAError):
-        archive.find("2026/01/31/12-00-00-000002", "../t", root)
 
 
 @pytest.mark.parametrize("field", ["name", "task", "writers", "parent", "hyper_param_record", "format"])

@@ -15,7 +15,7 @@ import pytest
 
 import rla_hooks as rla
 from rla_hooks import layout
-from rla_hooks.errors import ConfigError, RLAError, RLAWarning
+from rla_hooks.errors import ConfigError, RLAWarning
 from rla_hooks.record import FORMAT, RunRecord
 from rla_hooks.tester import Tester
 
@@ -159,8 +159,8 @@ def test_runs_of_the_original_rla_are_listed(run, root):
     assert old.hparams == {"env_id": "Test-v1", "learning_rate": 0.0001}
     assert old.metrics()["perf/reward"].tolist() == [1.5, 2.5]
     assert rla.latest_checkpoint(old) is None
-    with pytest.raises(RLAError, match="no archived Tester"):
-        Tester.load_tester("2022/03/01/21-13-03-230208", "demo_task", root)
+    loaded = Tester.load_tester("2022/03/01/21-13-03-230208", "demo_task", root)
+    assert type(loaded).__name__ == "OldTester" and loaded.hyper_param == old.hparams
 
 
 def test_metrics_of_ragged_rows(run, root):

@@ -439,8 +439,8 @@ def test_load_tester_finds_a_run_by_its_date(ready, tmp_path):
     tester.finish()
     date = "/".join(tester.name.split("/")[1:]).split("_")[0]
     assert Tester.load_tester(date, "t", tmp_path / "root").name == tester.name
-    for wrong in (date[:-3], "2001/01/01/00-00-00-000000", "", "nonsense", date.split("/")[-1]):
-        with pytest.raises(RunError, match="0 runs of task 't'"):
+    for wrong in ("2001/01/01/00-00-00-000000", "", "nonsense", date.split("/")[-1]):
+        with pytest.raises(RunError, match=r"no run of task 't'|no date of a run"):
             Tester.load_tester(wrong, "t", tmp_path / "root")
 
 

@@ -16,7 +16,7 @@ from rla_hooks.atomic import write_bytes
 from rla_hooks.core.settings import RunSettings
 from rla_hooks.core.time_step import TimeStepHolder
 from rla_hooks.errors import ConfigError, RunError
-from rla_hooks.layout import ARCHIVE, RunPaths, check_task
+from rla_hooks.layout import ARCHIVE, RunPaths
 from rla_hooks.smallfiles import read_bytes, read_json
 from rla_hooks.texts import cut, printable, shown
 
@@ -142,18 +142,3 @@ def _what_is_wrong(content: Any) -> str | None:
         return f"its format is {shown(content.get('format'), 50)}, this version reads {FORMAT}"
     wrong = [name for name, kind in _FIELDS.items() if not isinstance(content.get(name), kind)]
     return f"damaged fields: {', '.join(wrong)}" if wrong else None
-
-
-def find(record_date: str, task: str, log_root: Path) -> Path:
-    """Return the archive folder of the run of ``task`` that started at ``record_date``. Raises :class:`RunError`."""
-    day, _, clock = record_date.rpartition("/")
-    folder = Path(log_root) / ARCHIVE / check_task(task) / day
-    runs = sorted(entry for entry in folder.iterdir() if entry.name.startswith(clock)) if folder.is_dir() else []
-    whole = [run for run in runs if run.name.replace(" ", "_").split("_")[0] == clock]
-    if len(whole) == 1:
-        return whole[0]
-    known = ", ".join(f"{day}/{run.name.partition('_')[0]}" for run in runs[:5]) or "none of that day"
-    raise RunError(
-        f"{len(whole)} runs of task {task!r} started at {record_date!r} in {log_root}. Near it: {known}. "
-        "Give the date as it stands in the run's name: YYYY/mm/dd/HH-MM-SS-ffffff."
-    )

@@ -53,6 +53,10 @@ _NUMPY = {
 }
 
 
+class NoAttributeError(ValueError):
+    """The pickle is whole, and its object has no attribute of the name."""
+
+
 class _Note:
     """What the data says of one object: its class or function, and what it is given. It does nothing."""
 
@@ -74,12 +78,13 @@ class _Note:
         self.pairs += zip(items[::2], items[1::2])
 
 
-def read_pickle(data: bytes, attribute: str | None = None) -> Any:
+def read_pickle(data: bytes, attribute: str | None = None, arrays: bool = False) -> Any:
     """Return the plain data in a pickle: dicts with texts for keys, lists, texts, bytes, numbers, None.
 
     An object is a dict of its attributes; one that has none, and a class or function, is a text such as
-    ``<module.Class>``. attribute: only this one of the object, or this key of the dict, whatever else it holds. Raises
-    ValueError where that or the end is missing, or there is too much.
+    ``<module.Class>``. attribute: only this one of the object, or this key of the dict, whatever else it holds.
+    arrays: an array of numbers is one of numpy, which is then imported, instead of a text. Raises ValueError where the
+    attribute or the end is missing, or there is too much.
     """
     try:
         found = _walk(io.BytesIO(data))
@@ -88,9 +93,9 @@ def read_pickle(data: bytes, attribute: str | None = None) -> Any:
     if attribute is not None:
         values = [value for key, value in _pairs(found) if isinstance(key, str) and key == attribute]
         if not values:
-            raise ValueError(f"it holds no {attribute}")
+            raise NoAttributeError(f"it holds no {attribute}")
         found = values[-1]
-    return _Plain().of(found, 0)
+    return _Plain(arrays).of(found, 0)
 
 
 def _walk(file: io.BytesIO) -> Any:
@@ -231,8 +236,8 @@ _ACTIONS: dict[str, Callable[[str, Any, list[Any]], None]] = {
 class _Plain:
     """Makes plain data of notes."""
 
-    def __init__(self) -> None:
-        self._left = MAX_VALUES
+    def __init__(self, arrays: bool = False) -> None:
+        self._left, self._arrays = MAX_VALUES, arrays
 
     def of(self, value: Any, depth: int) -> Any:
         """Return the plain form of a value that lies ``depth`` levels deep."""
@@ -246,6 +251,9 @@ class _Plain:
         if value.kind.startswith("numpy.") and value.kind.endswith(".scalar"):
             with suppress(ValueError, *_FAILURES):
                 return _number(*value.args)
+        if self._arrays and value.kind.startswith("numpy.") and value.kind.endswith(".multiarray._reconstruct"):
+            with suppress(ValueError, *_FAILURES):
+                return _array(*value.state.items)
         pairs = _pairs(value)
         if pairs or value.kind in _MAPPINGS:
             return {self._key(key): self.of(item, depth + 1) for key, item in pairs}
@@ -276,5 +284,18 @@ def _pairs(value: Any) -> list[tuple[Any, Any]]:
 
 def _number(dtype: _Note, data: Any) -> Any:
     """A number of numpy's, which is pickled as a call with a dtype and bytes."""
+    return struct.unpack(_format(dtype), data)[0]
+
+
+def _array(version: int, shape: _Note, dtype: _Note, is_fortran: bool, data: bytes) -> Any:
+    """An array of numpy's, whose state is its shape, its dtype, its order, and its bytes."""
+    import numpy as np  # late: only who asks for arrays needs it
+
+    numbers = np.frombuffer(data, _format(dtype))
+    return numbers.reshape(tuple(shape.items or ()), order="F" if is_fortran else "C").copy()
+
+
+def _format(dtype: _Note) -> str:
+    """The order of the bytes and the kind of a number, in the letters that struct and numpy share."""
     order = [each for each in (dtype.state.items if dtype.state else ()) if each in ("<", ">")]
-    return struct.unpack((order or ["<"])[0] + _NUMPY[dtype.args[0]], data)[0]
+    return f"{(order or ['<'])[0]}{_NUMPY[dtype.args[0]]}"

@@ -41,7 +41,13 @@ def is_of_rla(paths: RunPaths) -> bool:
 
 
 def read_hparams(paths: RunPaths) -> tuple[dict[str, Any], str | None]:
-    """Return the hyper-parameters of a run of RLA, those of nested mappings with dots; and what is damaged.
+    """Return the hyper-parameters of a run of RLA, those of nested mappings with dots; and what is damaged."""
+    found, problem = read_nested(paths)
+    return flat_hparams(found), problem
+
+
+def read_nested(paths: RunPaths) -> tuple[Mapping[str, Any], str | None]:
+    """Return the hyper-parameters of a run of RLA as they were, nested mappings included; and what is damaged.
 
     Where no file tells them, there are those of its name: numbers, True, False and None, else texts.
     """
@@ -54,7 +60,7 @@ def read_hparams(paths: RunPaths) -> tuple[dict[str, Any], str | None]:
     for path, read in readers.items():
         try:
             if os.path.lexists(path):
-                return flat_hparams(read(read_bytes(path, _PICKLE_LIMIT))), problem
+                return _mapping(read(read_bytes(path, _PICKLE_LIMIT))), problem
         except (OSError, ValueError) as error:
             what = path.name if path.parent == paths.log_dir else "the archived Tester"
             problem = problem or f"{what} cannot be read: {error}"
@@ -70,10 +76,24 @@ def events_folder(paths: RunPaths) -> Path:
 
 def flat_hparams(content: object) -> dict[str, Any]:
     """Return hyper-parameters as parameter.json has them: one flat dict of plain values."""
+    items = list(flatten(_mapping(content)).items())[:MAX_PARAMETERS]
+    return {name: safe(value) for name, value in items}
+
+
+def read_attribute(paths: RunPaths, name: str) -> Any:
+    """Return an attribute of the archived Tester of a run of RLA, as plain data and arrays of numpy.
+
+    Nothing of it is run. Raises OSError where there is no file, ValueError where it has no such attribute, or is none.
+    """
+    from rla_hooks.query.inert_pickle import read_pickle
+
+    return read_pickle(read_bytes(_archive(paths), _PICKLE_LIMIT), name, arrays=True)
+
+
+def _mapping(content: object) -> Mapping[str, Any]:
     if not isinstance(content, Mapping):
         raise ValueError(f"it holds a {type(content).__name__}, not a mapping")
-    items = list(flatten(content).items())[:MAX_PARAMETERS]
-    return {name: safe(value) for name, value in items}
+    return content
 
 
 def typed(text: str) -> Any:

@@ -34,7 +34,7 @@ def write(path: Path, objects: Mapping[str, Any], arrays: Mapping[str, Any]) -> 
                 tf.train.Checkpoint(root=holder.objects).write(str(path / EAGER))
         if arrays:
             _write_arrays(path / GRAPH, arrays)
-        with _readable(path) as folder:
+        with readable(path) as folder:
             found = {file: tf.train.list_variables(str(folder / file)) for file in _files(folder)}
     return {f"{file}/{name}" for file, variables in found.items() for name, _ in variables}
 
@@ -42,7 +42,7 @@ def write(path: Path, objects: Mapping[str, Any], arrays: Mapping[str, Any]) -> 
 @contextmanager
 def readers(path: Path) -> Iterator[dict[str, Any]]:
     """Yield TensorFlow's reader for each file, which needs the folder for as long as it reads."""
-    with _readable(path) as folder:
+    with readable(path) as folder:
         yield {file: tf.train.load_checkpoint(str(folder / file)) for file in _files(folder)}
 
 
@@ -51,7 +51,7 @@ def _files(folder: Path) -> list[str]:
 
 
 @contextmanager
-def _readable(path: Path) -> Iterator[Path]:
+def readable(path: Path) -> Iterator[Path]:
     """Yield a name of the folder that readers do not take for a glob pattern (tensorflow 2.21)."""
     if not set(path.as_posix()) & set("*?[\\"):
         yield path
