@@ -73,6 +73,8 @@ _HOME = {
 
 #: RLA's names at the top, and the module that has them. They are not in __all__: a star import gives the names above.
 _RLA_NAMES = {
+    "ImgRecorder": "easy_log.complex_data_recorder",
+    "MatplotlibRecorder": "easy_log.complex_data_recorder",
     "exp_manager": "easy_log.tester",
     "time_step_holder": "easy_log.tester",
     "time_tracker": "easy_log.time_used_recorder",

@@ -182,6 +182,19 @@ def test_a_figure_stays_unless_it_may_be_covered(run):
     assert run.simple_plot(name="deep/curve", x=[1, 2], y=[[3, 1]], pretty=True).read_bytes().startswith(b"%PDF")
 
 
+def test_a_figure_may_be_written_elsewhere(run, tmp_path):
+    """RLA's save_path: the ending says what kind it is; what is there stays, here too."""
+    there = tmp_path / "paper" / "curve.pdf"
+    assert run.simple_plot("curve", [[1, 2, 3]], save_path=there, title="t", legend_outside=False) == there
+    assert there.read_bytes().startswith(b"%PDF") and list(run.results_dir.iterdir()) == []
+    assert run.simple_hist("h", [[1, 2]], save_path=str(tmp_path / "h.png"), title="t") == tmp_path / "h.png"
+    assert run.simple_scatter("s", [[[1, 2]]], save_path=tmp_path / "s", title="t") == tmp_path / "s.png"
+    with pytest.warns(RLAWarning, match="'curve' is there already"):
+        assert run.simple_plot("curve", [[1]], save_path=there) is None
+    with pytest.warns(RLAWarning, match="the figure 'folder' was not"):
+        assert run.simple_plot("folder", [[1]], save_path=f"{tmp_path}/") is None
+
+
 def test_all_kinds_of_figures_are_saved(run):
     """Scatter, histogram, image arrays."""
     assert run.simple_scatter(name="s", datas=[[[1, 2], [3, 4]]], texts=["t"]).is_file()

@@ -85,6 +85,18 @@ def test_one_x_serves_all_curves_or_each_has_its_own():
         assert [line.get_xdata().tolist() for line in plot_figure(**given).axes[0].lines] == expected
 
 
+def test_a_title_and_a_legend_inside():
+    """Of curves and histograms; by default the legend stands beside the axes, where it hides nothing."""
+    for figure in (
+        plot_figure([1, 2], labels=["a"], title="t", legend_outside=False),
+        hist_figure([1, 2], labels=["a"], title="t", legend_outside=False),
+    ):
+        (axes,) = figure.axes
+        assert axes.get_title() == "t" and not figure.legends
+        assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a"]
+    assert scatter_figure([[[1, 2]]], title="t").axes[0].get_title() == "t"
+
+
 @pytest.mark.parametrize(
     "given, said",
     [

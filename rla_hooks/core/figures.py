@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,9 @@ from rla_hooks.core.handover import Ownership
 from rla_hooks.core.logger import Logger
 from rla_hooks.texts import shown, text_of
 from rla_hooks.writers.base import Image
+
+Place = tuple[Path, str]  # a folder, and the name of a file in it, without its ending
+_ENDINGS = (".pdf", ".png", ".jpg", ".jpeg", ".svg", ".eps", ".ps", ".tif", ".tiff", ".webp", ".bmp", ".gif")
 
 
 class RunFigures:
@@ -40,16 +46,27 @@ class RunFigures:
         return self.add(name, figure, step, pretty=pretty)
 
     def add(
-        self, name: str, figure: Any, step: int | None = None, walltime: Any = None, pretty: bool = False
+        self,
+        name: str,
+        figure: Any,
+        step: int | None = None,
+        walltime: Any = None,
+        pretty: bool = False,
+        place: Place | None = None,
+        **options: Any,
     ) -> Path | None:
-        """Do what :meth:`save_figure` does. walltime: the time in TensorBoard, in seconds since the epoch."""
+        """Do what :meth:`save_figure` does. walltime: the time in TensorBoard, in seconds since the epoch.
+
+        place: where the file is, if it is not ``<results>/<name>-<step>``. options: as ``figures.save`` takes them.
+        """
         self._ownership.need_started("save_figure")
         if self.folder is None:
             return None
         try:
             from rla_hooks.figures import saving  # its import may fail, too: with no file handle left, say
 
-            picture = saving.save(self.folder, name, figure, step, pretty)
+            folder, file, number = (self.folder, name, step) if place is None else (*place, None)
+            picture = saving.save(folder, file, figure, number, pretty, **options)
         except OSError as error:  # one warning for all figures until one can be saved again
             message = f"the figure {shown(name)} was not saved: {text_of(error)}. The training goes on."
             self._guard.warn("figures", message)
@@ -98,14 +115,18 @@ class RunFigures:
         colors: Any = None,
         styles: Any = None,
         cover: bool = False,
+        title: str | None = None,
+        legend_outside: bool = True,
+        save_path: str | os.PathLike[str] | None = None,
         **options: Any,
     ) -> Path | None:
         """Draw curves and save the figure in the run.
 
         data: a list of curves, over their index; or x and y: lists of them. labels, colors, styles: one for each curve;
         styles are matplotlib's format strings such as ``"x--"``. pretty: PDF instead of PNG. cover: replace a figure of
-        that name, which is kept otherwise. options: ``step``, and those of ``Axes.plot``. Returns the path; None, after
-        one warning, if nothing was drawn. Raises RunError if no run has started.
+        that name, which is kept otherwise. save_path: the file, if it is not to be in the run. options: ``step``, and
+        those of ``Axes.plot``. Returns the path; None, after one warning, if nothing was drawn. Raises RunError if no
+        run has started.
 
         >>> import rla_hooks as rla
         >>> with rla.run(task="demo", writers=[], backup="none"):
@@ -113,6 +134,7 @@ class RunFigures:
         'returns.png'
         """
         looks = {"labels": labels, "xlabel": xlabel, "ylabel": ylabel, "colors": colors, "styles": styles}
+        looks |= {"title": title, "legend_outside": legend_outside, "save_path": save_path}
         return self._draw("plot_figure", name, pretty, cover, options, data=data, x=x, y=y, **looks)
 
     def simple_scatter(
@@ -125,6 +147,8 @@ class RunFigures:
         xlabel: str = "",
         ylabel: str = "",
         cover: bool = False,
+        save_path: str | os.PathLike[str] | None = None,
+        title: str | None = None,
         **options: Any,
     ) -> Path | None:
         """Draw clouds of points and save the figure in the run.
@@ -137,7 +161,7 @@ class RunFigures:
         ...     rla.simple_scatter("states", [[[0.0, 1.0], [1.0, 2.0]]], texts=["start"]).name
         'states.png'
         """
-        looks = {"texts": texts, "xlabel": xlabel, "ylabel": ylabel}
+        looks = {"texts": texts, "xlabel": xlabel, "ylabel": ylabel, "title": title, "save_path": save_path}
         return self._draw("scatter_figure", name, pretty, cover, options, datas=datas, **looks)
 
     def simple_hist(
@@ -152,6 +176,9 @@ class RunFigures:
         colors: Any = None,
         styles: Any = None,
         cover: bool = False,
+        save_path: str | os.PathLike[str] | None = None,
+        title: str | None = None,
+        legend_outside: bool = True,
         **options: Any,
     ) -> Path | None:
         """Draw one histogram for each sequence of numbers, over common bins, and save the figure in the run.
@@ -164,25 +191,67 @@ class RunFigures:
         'returns.png'
         """
         looks = {"labels": labels, "xlabel": xlabel, "ylabel": ylabel, "colors": colors, "styles": styles}
+        looks |= {"title": title, "legend_outside": legend_outside, "save_path": save_path}
         return self._draw("hist_figure", name, pretty, cover, options, data=data, **looks)
 
     def _draw(
         self, kind: str, name: str, pretty: bool, cover: bool, options: dict[str, Any], **content: Any
     ) -> Path | None:
+        step, path = options.pop("step", None), content.pop("save_path")
+        place = None
+        if path is not None:
+            folder, file = os.path.split(str(path))
+            file, pretty = without_ending(file, pretty)
+            place = Path(folder), file
+        make = functools.partial(_simple, kind, content | options)
+        return self.draw(name, make, step, pretty, cover, place)
+
+    def draw(
+        self,
+        name: str,
+        make: Callable[[], Any],
+        step: int | None = None,
+        pretty: bool = False,
+        cover: bool = False,
+        place: Place | None = None,
+        **options: Any,
+    ) -> Path | None:
+        """Save what a function draws; one that is there stays, unless ``cover``. The rest as in :meth:`add`.
+
+        Whatever the function raises is one warning. It is not called where this process writes no figures.
+        """
         self._ownership.need_started("drawing a figure")
         if self.folder is None:
             return None
-        step = options.pop("step", None)
         try:
-            from rla_hooks.figures import saving, simple
+            from rla_hooks.figures import saving
 
-            if not cover and saving.exists(self.folder, name, step, pretty):
+            folder, file, number = (self.folder, name, step) if place is None else (*place, None)
+            if not cover and saving.exists(folder, file, number, pretty):
                 message = f"the figure {shown(name)} is there already and stays. Pass cover=True to replace it."
                 self._guard.warn(("figure", shown(name)), message)
                 return None
-            figure = getattr(simple, kind)(**content, **options)
+            figure = make()
         except Exception as error:  # of the user's objects
             subject = "figures" if isinstance(error, OSError) else ("figure", shown(name))
             self._guard.warn(subject, f"the figure {shown(name)} was not drawn: {text_of(error)}")
             return None
-        return self.save_figure(name, figure, step, pretty)
+        return self.add(name, figure, step, pretty=pretty, place=place, **options)
+
+
+def _simple(kind: str, given: dict[str, Any]) -> Any:
+    from rla_hooks.figures import simple
+
+    return getattr(simple, kind)(**given)
+
+
+def without_ending(file: str, pretty: bool) -> tuple[str, bool]:
+    """Return the name of a picture's file without its ending, and whether it is a PDF: figures are PDF or PNG.
+
+    >>> without_ending("imgs/react.pdf", False), without_ending("react.jpg", True), without_ending("lr=0.1", True)
+    (('imgs/react', True), ('react', False), ('lr=0.1', True))
+    """
+    base, ending = os.path.splitext(file)
+    if ending.lower() not in _ENDINGS:
+        return file, pretty
+    return base, ending.lower() == ".pdf"

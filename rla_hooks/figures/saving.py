@@ -52,9 +52,17 @@ class Picture:
 
 
 def save(
-    folder: Path, name: str, figure_or_array: Any, step: int | None = None, pretty: bool = False, dpi: int = 100
+    folder: Path,
+    name: str,
+    figure_or_array: Any,
+    step: int | None = None,
+    pretty: bool = False,
+    dpi: int = 100,
+    **options: Any,
 ) -> Picture:
     """Write a figure or an image below ``folder`` and return it; an existing file of that name is replaced.
+
+    options: of how a figure is printed, such as ``bbox_inches="tight"``, ``facecolor``.
 
     A figure is a matplotlib Figure, or what has one (Axes, an array of Axes, a seaborn grid); with ``pretty`` it
     becomes a PDF. Images are always PNG: PIL images, and arrays or tensors of shape (H, W), (H, W, C) or (C, H, W)
@@ -64,8 +72,12 @@ def save(
     figure = _figure_of(figure_or_array)
     pretty = pretty and figure is not None
     path = _path(folder, name, step, pretty)
-    png = _image(figure_or_array, subject=(str(folder), name)) if figure is None else render(figure, "png", dpi)
-    content = render(figure, "pdf", dpi) if figure is not None and pretty else png
+    png = (
+        _image(figure_or_array, subject=(str(folder), name))
+        if figure is None
+        else render(figure, "png", dpi, **options)
+    )
+    content = render(figure, "pdf", dpi, **options) if figure is not None and pretty else png
     path.parent.mkdir(parents=True, exist_ok=True)
     atomic.write_bytes(path, content, sync=False)
     width, height = struct.unpack(">II", png[16:24])  # where every PNG has them
@@ -166,8 +178,8 @@ def _figure_of(thing: Any) -> Figure | None:
     return figure if isinstance(figure, Figure) else None
 
 
-def render(figure: Figure, kind: str, dpi: float, metadata: dict[str, Any] | None = None) -> bytes:
-    """Return a figure as a file of this kind, with TrueType fonts. metadata: as matplotlib's ``savefig`` takes it.
+def render(figure: Figure, kind: str, dpi: float, metadata: dict[str, Any] | None = None, **options: Any) -> bytes:
+    """Return a figure as a file of this kind, with TrueType fonts. metadata, options: as ``savefig`` takes them.
 
     Raises :class:`ConfigError` for a figure that cannot be drawn.
     """
@@ -178,8 +190,9 @@ def render(figure: Figure, kind: str, dpi: float, metadata: dict[str, Any] | Non
         matplotlib.rcParams["pdf.fonttype"] = 42  # TrueType: journals refuse the default. There is only the rcParam.
         try:
             # Not on the figure's own canvas: a window redraws itself afterwards, which only its thread may do.
-            how: dict[str, Any] = {"pil_kwargs": {"compress_level": _COMPRESSION}} if kind == "png" else {}
-            FigureCanvasAgg(figure).print_figure(buffer, format=kind, dpi=dpi, metadata=metadata, **how)
+            if kind == "png":
+                options["pil_kwargs"] = {"compress_level": _COMPRESSION}
+            FigureCanvasAgg(figure).print_figure(buffer, format=kind, dpi=dpi, metadata=metadata, **options)
         except Exception as error:  # a figure runs its artists' code, and backends raise what they like
             raise ConfigError(
                 f"the figure cannot be drawn at dpi={dpi!r}: {type(error).__name__}: {text_of(error)}. Allowed: a "

@@ -42,6 +42,8 @@ def plot_figure(
     ylabel: str = "",
     colors: Any = None,
     styles: Any = None,
+    title: str | None = None,
+    legend_outside: bool = True,
     **line_options: Any,
 ) -> Figure:
     """Draw curves: ``data`` (or ``y``) over their index or over ``x``.
@@ -53,7 +55,7 @@ def plot_figure(
     """
     xs, ys = _xy(data, x, y)
     labels, colors, styles = _one_each(len(ys), labels=labels, colors=colors, styles=styles)
-    figure, axes = _new_figure(xlabel, ylabel)
+    figure, axes = _new_figure(xlabel, ylabel, title)
     cycle = rcParams["axes.prop_cycle"].by_key().get("color", ["C0"])
     axes.set_prop_cycle(cycler(linestyle=_DASHES) * cycler(color=cycle))
     for one_x, one_y, label, color, style in zip(xs, ys, labels, colors, styles):
@@ -63,18 +65,20 @@ def plot_figure(
                 line.set_color(color)
         if len(one_y) == 1 and line.get_marker() == "None":
             line.set_marker("o")  # a line through one point is invisible
-    _add_legend(figure, axes)
+    _add_legend(figure, axes, legend_outside)
     return figure
 
 
-def scatter_figure(datas: Any, texts: Any = None, xlabel: str = "", ylabel: str = "", **options: Any) -> Figure:
+def scatter_figure(
+    datas: Any, texts: Any = None, xlabel: str = "", ylabel: str = "", title: str | None = None, **options: Any
+) -> Figure:
     """Draw clouds of points, each an (n, 2) array, with a text at each one's mean. One array may stand by itself.
 
     Points with NaN or infinities are left out. Other keywords go to ``Axes.scatter``. Raises :class:`ConfigError`.
     """
     clouds = _clouds(datas)
     (texts,) = _one_each(len(clouds), texts=texts)
-    figure, axes = _new_figure(xlabel, ylabel)
+    figure, axes = _new_figure(xlabel, ylabel, title)
     frame = {"boxstyle": "round", "facecolor": axes.get_facecolor(), "edgecolor": "0.7", "alpha": 0.8}
     for cloud, text in zip(clouds, texts):
         with _refusing("Axes.scatter", **options):
@@ -91,6 +95,8 @@ def hist_figure(
     ylabel: str = "",
     colors: Any = None,
     styles: Any = None,
+    title: str | None = None,
+    legend_outside: bool = True,
     **hist_options: Any,
 ) -> Figure:
     """Draw one histogram for each sample, over common bins. ``data`` is a list of samples, or one.
@@ -100,7 +106,7 @@ def hist_figure(
     """
     samples = [sample[np.isfinite(sample)] for sample in _curves("data", data)]
     labels, colors, styles = _one_each(len(samples), labels=labels, colors=colors, styles=styles)
-    figure, axes = _new_figure(xlabel, ylabel)
+    figure, axes = _new_figure(xlabel, ylabel, title)
     everything = np.concatenate(samples)
     # Not bins="auto": for one outlier that makes millions of bins.
     common: dict[str, Any] = {"bins": int(np.clip(np.sqrt(max(map(len, samples))), 10, 60)), "histtype": "stepfilled"}
@@ -111,7 +117,7 @@ def hist_figure(
             color = f"C{index}" if color is None else color
             look = {"facecolor": to_rgba(color, 0.35), "edgecolor": color, "linestyle": style or "-", "label": label}
             axes.hist(sample, **{**common, **look, **hist_options})
-    _add_legend(figure, axes)
+    _add_legend(figure, axes, legend_outside)
     return figure
 
 
@@ -211,19 +217,21 @@ def _refusing(method: str, **options: Any) -> Iterator[None]:
 # --- drawing ----------------------------------------------------------------------------------------------------------
 
 
-def _new_figure(xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
+def _new_figure(xlabel: str, ylabel: str, title: str | None) -> tuple[Figure, Axes]:
     figure = Figure(figsize=_SIZE, layout="constrained")
-    axes = figure.add_subplot(xlabel=xlabel, ylabel=ylabel)
+    axes = figure.add_subplot(xlabel=xlabel, ylabel=ylabel, title=title or "")
     axes.grid(True, alpha=0.3)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
 
 
-def _add_legend(figure: Figure, axes: Axes) -> None:
+def _add_legend(figure: Figure, axes: Axes, outside: bool) -> None:
     """Name what has a label, beside the axes: there it hides nothing. The picture grows by its width."""
     handles, names = axes.get_legend_handles_labels()
-    if names:
+    if names and not outside:
+        axes.legend(handles, names)
+    elif names:
         columns = -(-len(names) // _ROWS)
         figure.legend(handles, names, loc="outside right upper", ncols=columns)
         # Estimated: measuring would lay out the texts, which warns and raises for what a font or math-text lacks.
