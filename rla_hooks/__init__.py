@@ -78,6 +78,11 @@ _RLA_NAMES = {
     "exp_manager": "easy_log.tester",
     "time_step_holder": "easy_log.tester",
     "time_tracker": "easy_log.time_used_recorder",
+    **dict.fromkeys(["DEFAULT_TIMESTAMP", "DEFAULT_X_NAME", "FRAMEWORK", "FTP_PROTOCOL_NAME"], "const"),
+    **dict.fromkeys(["LOG_NAME_FORMAT_VERSION", "PLATFORM_TYPE"], "const"),
+    **dict.fromkeys(["ARCHIVED_TABLE", "ARCHIVE_TESTER", "CHECKPOINT", "CODE", "HYPARAMETER"], "easy_log.const"),
+    **dict.fromkeys(["HYPARAM_FILE_NAME", "LOG", "LoadTesterMode", "LogDataType"], "easy_log.const"),
+    **dict.fromkeys(["OTHER_RESULTS", "TMP_DATA", "default_log_types"], "easy_log.const"),
 }
 
 

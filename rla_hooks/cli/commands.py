@@ -52,6 +52,7 @@ COMMANDS = {
         "doctor",
         "Say what is wrong here, and what a bug report needs: versions, log root, disk, git, cache, terminal",
     ),
+    "rla-script": ("rla_script", "Do what a script of RLA's rla_scripts does, with its words and options"),
     "init": ("init", "Write rla_config.yaml into this folder: all settings, with their defaults and a line on each"),
     "version": ("version", "Print the versions of rla_hooks and of Python, whatever the log root"),
 }

@@ -14,6 +14,7 @@ from rla_hooks.cli.choose import choose_all
 from rla_hooks.cli.several import several
 from rla_hooks.errors import ConfigError, RLAError
 from rla_hooks.query import Runs, SavedRun, runs
+from rla_hooks.query.few_rows import rows_of
 from rla_hooks.query.meant import is_pattern
 
 Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")]
@@ -63,14 +64,6 @@ class Wanted(NamedTuple):
     def is_all(self, chosen: Sequence[SavedRun]) -> bool:
         """Whether a filter, or a pattern, has chosen all runs of the log root."""
         return not self.names_each() and len(chosen) == len(runs(self.log_root))
-
-
-def rows_of(run: SavedRun) -> float:
-    """Return how many rows a run has; infinitely many where nobody knows, as of one that only has event files."""
-    count = run.info.get("rows")
-    if isinstance(count, int):
-        return count
-    return float("inf") if run.tensorboard_dir.is_dir() and any(run.tensorboard_dir.iterdir()) else 0
 
 
 def confirm(question: str, nothing_done: str) -> None:
