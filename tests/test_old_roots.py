@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -110,3 +112,87 @@ def test_a_run_of_rla_that_was_just_written_to_is_left_alone(root):
     os.utime(root / "log" / BLANK / "progress.csv")
     with pytest.raises(rla.RLAError, match="may be running: its files were written to less than 10 minutes ago"):
         upkeep.delete([run for run in rla.runs(root) if run.name == BLANK])
+
+
+# What is read
+
+
+def checkpoint_folder(root: Path) -> Path:
+    folder = root / "checkpoint" / BLANK
+    folder.mkdir(parents=True)
+    return folder
+
+
+def test_checkpoints_of_rla_are_listed_by_their_names(root):
+    """Of both eras, of torch and TensorFlow, the newest last; what is not whole, and what a link leads to, is none."""
+    folder = checkpoint_folder(root)
+    (root / "elsewhere.pt").write_bytes(b"x")
+    (folder / "link_7.pt").symlink_to(root / "elsewhere.pt")
+    for name in (
+        *("checkpoint-80.pt", "checkpoint_9.pt", "best_model_100.pt", "empty_1.pt", "notes.txt", ".pt"),
+        *("checkpoint-20.index", "checkpoint-20.data-00000-of-00001", "checkpoint-20.meta"),
+        *("checkpoint-30.index", "checkpoint-30.data-00000-of-00002"),
+        *("checkpoint_50-3.index", "checkpoint_50-3.data-00000-of-00001"),
+    ):
+        (folder / name).write_bytes(b"" if name == "empty_1.pt" else b"12")
+    (folder / "checkpoint_50-3.index").write_bytes(b"\0_CHECKPOINTABLE_OBJECT_GRAPH\0")
+    run = next(run for run in rla.runs(root) if run.name == BLANK)
+    assert [(each.path.name, each.name, each.step, each.size) for each in run.checkpoints()] == [
+        ("checkpoint_9.pt", "checkpoint", 9, 2),
+        ("checkpoint-20.index", "checkpoint", 20, 6),
+        ("checkpoint_50-3.index", "checkpoint", 50, 32),
+        ("checkpoint-80.pt", "checkpoint", 80, 2),
+        ("best_model_100.pt", "best_model", 100, 2),
+    ]
+    assert rla.latest_checkpoint(run) == folder / "best_model_100.pt"
+    assert rla.latest_checkpoint(run, "checkpoint") == folder / "checkpoint-80.pt"
+    assert rla.latest_checkpoint(run, "other") is None
+    assert {path.name for path in folder.iterdir()} >= {"link_7.pt", "empty_1.pt"}
+
+
+def test_a_damaged_checkpoint_of_rla_is_found_and_the_others_are_no_damage(root):
+    """Those of torch carry checksums; that RLA kept no list of them is nothing wrong."""
+    folder = checkpoint_folder(root)
+    with zipfile.ZipFile(folder / "checkpoint_1.pt", "w") as archive:
+        archive.writestr("archive/data.pkl", b"weights")
+    (folder / "checkpoint_2.pt").write_bytes((folder / "checkpoint_1.pt").read_bytes()[:-30])
+    (folder / "checkpoint_3.pt").write_bytes(b"\x80\x02as older versions of torch")
+    os.utime(folder, (LONG_AGO, LONG_AGO))
+    (damaged,) = [each for each in upkeep.verify(log_root=root) if each.file.endswith(".pt")]
+    assert damaged.file.endswith("checkpoint_2.pt") and damaged.problem.startswith("is damaged: a checksum in it")
+
+
+@pytest.mark.parametrize(("file", "start"), [("backup.txt", "[BACKUP] 0 : "), ("log.txt", "")])
+def test_hyper_parameters_that_rla_printed(root, file, start):
+    """Where no parameter file and no pickle is left: of later versions in backup.txt, of the first in log.txt."""
+    run = next(run for run in rla.runs(root) if "seed=888" in run.name)
+    lines = ["key: width, value: 64", "key: name, value: a, value: b", "key: none, value: None", "key: empty, value: "]
+    text = "\n".join(["Logging to /tmp/x", *(start + line for line in lines), "y_out 3", f"{start}key: broken"])
+    (run.log_dir / file).write_text(text)
+    (run.log_dir / "parameter.new").touch()  # so that the index reads it again
+    (again,) = [each for each in rla.runs(root) if each.name == run.name]
+    assert again.hparams == {"width": 64, "name": "a, value: b", "none": None, "empty": ""}
+
+
+def test_hyper_parameters_from_their_own_tree(root):
+    """Where the log folder has lost its parameter file."""
+    run = next(run for run in rla.runs(root) if "seed=888" in run.name)
+    (root / "hyperparameter" / run.name / "parameter.json").write_text('{"depth": 3, "net": {"act": "relu"}}')
+    (run.log_dir / "parameter.new").touch()
+    assert [each.hparams for each in rla.runs(root) if each.name == run.name] == [{"depth": 3, "net.act": "relu"}]
+
+
+def test_show_tells_the_time_of_the_last_row_and_the_checkpoints(root, command):
+    """The times of the files are those of the copy; the csv has when the row was written."""
+    name = next(run.name for run in rla.runs(root) if run.name.endswith("seed=88"))
+    (root / "checkpoint" / name).mkdir(parents=True)
+    (root / "checkpoint" / name / "checkpoint_9.pt").write_bytes(b"12")
+    facts = json.loads(command("show", "--json", "--log-root", root, root / "log" / name).out)
+    assert facts["last_write"] == 1669286791.5 and [each["step"] for each in facts["checkpoints"]] == [9]
+
+
+@pytest.mark.parametrize("word", ["resume", "fork", "rerun"])
+def test_what_needs_run_json_says_that_the_run_is_of_rla(root, word, command):
+    """Nothing in it is damaged."""
+    said = command(word, "--log-root", root, root / "log" / BLANK)
+    assert said.code and "it has no run.json, which tells what started it: it is of the original RLA" in said.err

@@ -1,9 +1,4 @@
-"""Checkpoints of the original RLA: which are in a folder, and what is in them.
-
-    checkpoint-900.pt                             torch.save of a dict; later versions wrote checkpoint_900.pt
-    checkpoint.pt                                 the first version, without a step
-    checkpoint-900.index, .data-..., .meta        variables of a session, by TensorFlow 1's Saver
-    checkpoint_900-1.index, .data-...             objects of TensorFlow 2
+"""What is in a checkpoint of the original RLA; :mod:`rla_hooks.checkpoints.old_listing` tells which there are.
 
 They are only read, and nothing in them is run.
 """
@@ -11,12 +6,12 @@ They are only read, and nothing in them is run.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from rla_hooks.checkpoints.backends import checkpoint_errors
+from rla_hooks.checkpoints.old_listing import old_checkpoints
 from rla_hooks.errors import CheckpointError
 from rla_hooks.texts import printable, shell_path
 
@@ -31,21 +26,11 @@ def steps_in(folder: str | os.PathLike[str], name: str = "checkpoint") -> dict[i
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     for file in ("checkpoint-80.pt", "checkpoint-9.pt", "best_3.pt", "checkpoint_100.pt"):
-    ...         _ = Path(folder, file).write_bytes(b"")
+    ...         _ = Path(folder, file).write_bytes(b"x")
     ...     list(steps_in(folder)), list(steps_in(folder, "best"))
     ([9, 80, 100], [3])
     """
-    file = re.compile(rf"{re.escape(name)}(?:[-_]([0-9]{{1,18}})(?:-[0-9]+)?)?\.(?:pt|index)")
-    found = {}
-    try:
-        listed = sorted(os.listdir(folder))
-    except OSError:
-        return {}
-    for each in listed:
-        fit = file.fullmatch(each)
-        if fit is not None:
-            found[int(fit[1] or 0)] = Path(folder, each)
-    return dict(sorted(found.items()))
+    return {each.step: each.path for each in old_checkpoints(Path(folder)) if each.name == name}
 
 
 def load(

@@ -38,7 +38,7 @@ def facts_of(run: SavedRun, columns: Columns, family: Family) -> dict[str, Any]:
             for each in family.ancestors
         ],
         "forks": [_fork(each) for each in family.forks],
-        "last_write": last_write((run.log_dir, run.tensorboard_dir, run.checkpoint_dir)),
+        "last_write": _last_write(run, columns),
         "command": noted.get("command"),
         "folder": noted.get("folder"),
         "python": noted.get("python"),
@@ -63,6 +63,14 @@ def _summaries(columns: Columns) -> dict[str, Any]:
     steps = columns.get(STEP)
     found = {name: summary_of(column, steps) for name, column in columns.items() if name not in (STEP, TIME)}
     return {name: each._asdict() for name, each in found.items() if each is not None}
+
+
+def _last_write(run: SavedRun, columns: Columns) -> float | None:
+    """When it last wrote: of a run of RLA its last row tells, where rows have times. Old roots are often copies."""
+    times = columns.get(TIME)
+    if not run.run_json and times is not None and len(times.values):
+        return float(times.values[-1])
+    return last_write((run.log_dir, run.tensorboard_dir, run.checkpoint_dir))
 
 
 def _resumed(run: SavedRun) -> datetime | None:

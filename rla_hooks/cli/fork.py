@@ -9,6 +9,7 @@ import typer
 
 from rla_hooks.cli.commands import ProgramCommand
 from rla_hooks.cli.common import Json, LogRoot, PrintOnly, ProgramArguments, Run, Task, Where, app
+from rla_hooks.query.rla_runs import without_record
 
 if TYPE_CHECKING:
     from rla_hooks.query import SavedRun
@@ -62,7 +63,7 @@ def _check(run: SavedRun, step: int | None) -> None:
 
     what = f"the run {printable(run.id)} ({printable(run.name)})"
     if run.problems or not run.run_json:
-        raise RLAError(f"{what} cannot be forked: it is damaged: {'; '.join(run.problems) or 'it has no run.json'}")
+        raise RLAError(f"{what} cannot be forked: {without_record(run.problems)}")
     steps = sorted({each.step for each in run.checkpoints()})
     if not steps:
         raise RLAError(f"{what} cannot be forked: it has no whole checkpoint in {shell_path(run.checkpoint_dir)}")

@@ -10,6 +10,7 @@ import typer
 
 from rla_hooks.cli.commands import ProgramCommand
 from rla_hooks.cli.common import Json, LogRoot, PrintOnly, ProgramArguments, Run, Task, Where, app
+from rla_hooks.query.rla_runs import without_record
 
 if TYPE_CHECKING:
     from rla_hooks.query import SavedRun
@@ -114,7 +115,7 @@ def _check(run: SavedRun, allow: list[str], from_start: bool) -> None:
 
     what = f"the run {printable(run.id)} ({printable(run.name)}) cannot be resumed"
     if run.problems or not run.run_json:
-        raise RLAError(f"{what}: it is damaged: {'; '.join(run.problems) or 'it has no run.json'}")
+        raise RLAError(f"{what}: {without_record(run.problems)}")
     if run.status == "running" and lives(run.run_json):
         raise RLAError(f"{what}: it is still alive: process {run.run_json.get('pid')}. Wait for its end, or end it")
     if run.status == FINISHED and not allow:

@@ -45,11 +45,19 @@ def _files(folder: Path, depth: int = 0) -> Iterator[Path]:
             yield folder / entry.name
 
 
-def checkpoints_in(folder: Path) -> list[CheckpointFile]:
-    """Return the complete checkpoints that the manifest in a folder lists, newest last."""
+def checkpoints_in(folder: Path, of_rla: bool = False) -> list[CheckpointFile]:
+    """Return the complete checkpoints that the manifest in a folder lists, newest last.
+
+    of_rla: whether the original RLA may have written them: where there is no manifest, the names of the files tell.
+    """
     from rla_hooks.checkpoints.manifest import Manifest
 
     manifest = Manifest(folder)
+    if of_rla and not os.path.lexists(manifest.path):
+        from rla_hooks.checkpoints.old_listing import old_checkpoints
+
+        old = old_checkpoints(folder)
+        return [CheckpointFile(each.path, each.name, each.step, each.time, each.size) for each in old]
     return [
         CheckpointFile(folder / entry.file, entry.name, entry.step, entry.time, entry.size)
         for entry in manifest.complete()
@@ -68,7 +76,8 @@ def latest_checkpoint(run: HasCheckpoints | str | os.PathLike[str], name: str | 
 
     run: a saved run, an open one, or the path of a checkpoint folder. name: only checkpoints that were saved under this
     name, such as "best". The checksum is compared, which reads the file, once in a process; a damaged checkpoint is
-    passed over with a warning.
+    passed over with a warning. Of a run of the original RLA, which noted no checksums, it is the one of the highest
+    step, of TensorFlow its .index file.
 
     >>> import rla_hooks as rla
     >>> @rla.track(task="demo", writers=["csv"], backup="none")
@@ -80,7 +89,10 @@ def latest_checkpoint(run: HasCheckpoints | str | os.PathLike[str], name: str | 
     >>> rla.latest_checkpoint(run).name, rla.latest_checkpoint(run, "best")
     ('checkpoint-2.pkl', None)
     """
-    from rla_hooks.checkpoints.manifest import latest
+    from rla_hooks.checkpoints.manifest import FILE, latest
 
     folder: Any = getattr(run, "checkpoint_dir", run)
+    if getattr(run, "run_json", None) == {} and not os.path.lexists(folder / FILE):
+        old = [each.path for each in checkpoints_in(folder, of_rla=True) if name in (None, each.name)]
+        return old[-1] if old else None
     return None if folder is None else latest(folder, name)

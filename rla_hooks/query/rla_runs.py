@@ -5,6 +5,7 @@
         tb/events/events.out.tfevents...
         parameter.json or parameter.yaml           since 2022
         log.txt, backup.txt, warn.txt
+    hyperparameter/<run name>/parameter.json       or parameter.yaml, in later versions once more
     archive_tester/<run name>.pkl                  the pickled Tester with hyper_param
 
 Nothing is noted of how a run ended: its status is ``unknown``, which is no damage. The pickle is read with inert notes
@@ -14,16 +15,21 @@ in place of all classes, see :mod:`rla_hooks.query.inert_pickle`.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from rla_hooks.layout import ARCHIVE, RunPaths
+from rla_hooks.layout import ARCHIVE, HYPARAMETER, RunPaths
 from rla_hooks.parameters import MAX_PARAMETERS, flatten, safe
+from rla_hooks.patterns import pattern
 from rla_hooks.query.moved import parsed
-from rla_hooks.smallfiles import parse_object, read_bytes
+from rla_hooks.smallfiles import open_regular, parse_object, read_bytes
 
 _PICKLE_LIMIT = 32 << 20  # bytes
+_PRINTED_LIMIT = 1 << 20  # bytes from the start of a log: the hyper-parameters are its first lines
+# As of 2020 in log.txt, and of later versions in backup.txt, behind the step.
+_PRINTED = pattern(r"(?:\[BACKUP\] [^ ]+ : )?key: (.+?), value: (.*)")
 _WORDS = {"True": True, "False": False, "None": None}
 
 
@@ -49,23 +55,35 @@ def read_hparams(paths: RunPaths) -> tuple[dict[str, Any], str | None]:
 def read_nested(paths: RunPaths) -> tuple[Mapping[str, Any], str | None]:
     """Return the hyper-parameters of a run of RLA as they were, nested mappings included; and what is damaged.
 
-    Where no file tells them, there are those of its name: numbers, True, False and None, else texts.
+    Where no such file tells them, there are those that RLA printed into its logs, and else those of its name: numbers,
+    True, False and None, else texts.
     """
-    readers: dict[Path, Callable[[bytes], Any]] = {
-        _yaml(paths): _of_yaml,
-        paths.parameter_json: parse_object,
-        _archive(paths): _of_archive,
-    }
     problem = None
-    for path, read in readers.items():
+    for path, read in _readers(paths):
         try:
-            if os.path.lexists(path):
-                return _mapping(read(read_bytes(path, _PICKLE_LIMIT))), problem
+            if os.path.lexists(path) and (hparams := _mapping(read(read_bytes(path, _PICKLE_LIMIT)))):
+                return hparams, problem
         except (OSError, ValueError) as error:
-            what = path.name if path.parent == paths.log_dir else "the archived Tester"
+            what = "the archived Tester" if path.suffix == ".pkl" else path.name
             problem = problem or f"{what} cannot be read: {error}"
+    for path in (paths.log_dir / "backup.txt", paths.log_txt):
+        if printed := _printed(path):
+            return printed, problem
     found = parsed(paths.name)
     return {key: typed(text) for key, text in found.record.items()} if found else {}, problem
+
+
+def without_record(problems: Sequence[str]) -> str:
+    """Return why what needs the run.json of a run cannot do its work, by the run's problems.
+
+    >>> without_record(["run.json is missing"])
+    'it is damaged: run.json is missing'
+    >>> without_record([])
+    'it has no run.json, which tells what started it: it is of the original RLA'
+    """
+    if problems:
+        return f"it is damaged: {'; '.join(problems)}"
+    return "it has no run.json, which tells what started it: it is of the original RLA"
 
 
 def events_folder(paths: RunPaths) -> Path:
@@ -110,6 +128,25 @@ def typed(text: str) -> Any:
         except ValueError:
             pass
     return text
+
+
+def _readers(paths: RunPaths) -> Iterator[tuple[Path, Callable[[bytes], Any]]]:
+    """The files that may have the hyper-parameters, the best first."""
+    for folder in (paths.log_dir, paths.log_root / HYPARAMETER / paths.name):
+        yield folder / "parameter.yaml", _of_yaml
+        yield folder / "parameter.json", parse_object
+    yield _archive(paths), _of_archive
+
+
+def _printed(path: Path) -> dict[str, Any]:
+    """Return the hyper-parameters that RLA printed at the start of a run; those of its last start count."""
+    try:
+        with open_regular(path) as file:
+            lines = file.read(_PRINTED_LIMIT).decode("utf-8", "replace").splitlines()
+    except OSError:
+        return {}
+    matches = filter(None, map(_PRINTED.fullmatch, lines))
+    return dict(islice(((match[1], typed(match[2])) for match in matches), MAX_PARAMETERS))
 
 
 def _archive(paths: RunPaths) -> Path:

@@ -372,7 +372,7 @@ class SavedRun:
         >>> [(each.path.name, each.step) for each in rla.runs()[-1].checkpoints()]
         [('checkpoint-0.pkl', 0), ('checkpoint-1.pkl', 1)]
         """
-        return checkpoints_in(self.checkpoint_dir)
+        return checkpoints_in(self.checkpoint_dir, of_rla=not self.run_json)
 
 
 def set_progress(run: SavedRun, found: Progress) -> None:

@@ -22,6 +22,7 @@ from rla_hooks.former_parameters import FormerParameters
 from rla_hooks.masking.pairs import MASK
 from rla_hooks.query import SavedRun
 from rla_hooks.query.cache import cache_folder
+from rla_hooks.query.rla_runs import without_record
 from rla_hooks.snapshot import codediff, restoring
 from rla_hooks.snapshot.kept_program import Places
 from rla_hooks.snapshot.restoring import KeptCode, Program, Restored
@@ -54,7 +55,7 @@ class RerunPlan:
         self.run, self._problems = run, list[str]()
         what = f"{name_of(run)} cannot be run again"
         if run.problems or not run.run_json:
-            raise RLAError(f"{what}: it is damaged: {'; '.join(run.problems) or 'it has no run.json'}")
+            raise RLAError(f"{what}: {without_record(run.problems)}")
         self.former = FormerParameters(run.run_json, run.hparams)
         place = None if folder is None else os.path.abspath(folder)
         if place is not None and not os.path.isdir(place):

@@ -13,6 +13,7 @@ from rla_hooks.cutting import journal
 from rla_hooks.layout import RunPaths
 from rla_hooks.query.entry import Entry, read_entry
 from rla_hooks.query.moved import paths_of
+from rla_hooks.query.rla_runs import is_of_rla
 from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.upkeep.checking.events import check_events
 from rla_hooks.upkeep.checking.found import Found
@@ -65,7 +66,8 @@ class Checks:
         yield from self._events(run, saved.entries, is_live)
         yield from check_cuts(paths, is_live)
         yield from self._cut_files(paths)
-        yield from self.saved.check(saved, is_live)
+        of_rla = not os.path.lexists(paths.run_json) and is_of_rla(paths)
+        yield from self.saved.check(saved, is_live, of_rla)
         yield from left_over(saved.folder)
         yield from self.code.check(run.code_dir, run.run_json, is_live)
         yield from check_images(run.results_dir, self.disk, is_live)

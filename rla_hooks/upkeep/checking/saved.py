@@ -17,6 +17,7 @@ from rla_hooks.checkpoints import staging
 from rla_hooks.checkpoints.checksum import measure
 from rla_hooks.checkpoints.entry import DEFAULT_NAME, Entry, entry_of
 from rla_hooks.checkpoints.manifest import FILE, FORMAT, MISSING, Manifest, manifest_bytes
+from rla_hooks.checkpoints.old_listing import old_checkpoints
 from rla_hooks.filenames import portable
 from rla_hooks.patterns import pattern
 from rla_hooks.smallfiles import LIMIT, parse_object, read_bytes, read_json
@@ -29,6 +30,7 @@ from rla_hooks.upkeep.checking.opening import Disk, mark_at, unreadable
 # As Saver names them; of another suffix nothing tells whether a file is whole.
 _NAME = pattern(r"(.+)-([0-9]{1,18})(?:\.[0-9]{1,9})?\.(pt|pkl|keras|keras\.pkl|tf|weights\.h5)")
 _ZIPS = "pt", "keras"
+_ZIP = b"PK\3\4"  # which torch's files begin with since its version 1.6
 _WRITER = "rla verify"  # noted for files that are listed here, so that no saver deletes them
 _MAX_FILES = 100_000
 _MAX_NAMED = 5
@@ -43,8 +45,8 @@ class SavedFiles:
         self._disk = disk
         self._known: dict[Any, str | None] = {}  # of entries what is wrong, and of parts of folders their CRC-32C
 
-    def check(self, content: Listed, is_live: bool) -> Iterator[Found]:
-        """Yield what is wrong with the checkpoints of a run."""
+    def check(self, content: Listed, is_live: bool, of_rla: bool = False) -> Iterator[Found]:
+        """Yield what is wrong with the checkpoints of a run. of_rla: the original RLA has made them."""
         folder, manifest = content.folder, Manifest(content.folder)
         yield from content.found(is_live)
         for entry in content.entries:
@@ -57,7 +59,9 @@ class SavedFiles:
                 mend = content.mend("its entry is taken out of manifest.json")
             what = f"(checkpoint {shown(entry.name, 100)} of step {entry.step})"
             yield Found(folder / entry.file, f"{problem} {what}", mend=mend)
-        if not is_live:
+        if of_rla and not content.entries:
+            yield from self._of_rla(folder)
+        elif not is_live:
             yield from self._unlisted(folder, content)
 
     def _trouble(self, manifest: Manifest, entry: Entry) -> str | None:
@@ -125,6 +129,17 @@ class SavedFiles:
                     content.new.append(entry)
                     text = "is whole, and not in manifest.json: its saver was killed, or the manifest was damaged"
                     yield Found(path, text, mend=content.mend("it is listed in manifest.json"))
+
+    def _of_rla(self, folder: Path) -> Iterator[Found]:
+        """Yield torch's archives that are not whole; of the other files nothing tells."""
+        for each in old_checkpoints(folder):
+            try:
+                with self._disk.open(each.path) as file:
+                    is_zip = file.read(len(_ZIP)) == _ZIP
+                    if is_zip and not _is_whole_zip(file):
+                        yield Found(each.path, "is damaged: a checksum in it does not hold, or its end is missing")
+            except OSError as error:
+                yield unreadable(each.path, error)
 
     def _whole(self, path: Path, stem: str, step: int, kind: str) -> Entry | None:
         """Return an entry for a file of which its own content tells that it is whole."""
