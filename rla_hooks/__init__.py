@@ -76,6 +76,8 @@ _RLA_NAMES = {
     "ImgRecorder": "easy_log.complex_data_recorder",
     "MatplotlibRecorder": "easy_log.complex_data_recorder",
     "exp_manager": "easy_log.tester",
+    "experiment_data_query": "query_tool",
+    "single_experiment_query": "query_tool",
     "time_step_holder": "easy_log.tester",
     "time_tracker": "easy_log.time_used_recorder",
     **dict.fromkeys(["DEFAULT_TIMESTAMP", "DEFAULT_X_NAME", "FRAMEWORK", "FTP_PROTOCOL_NAME"], "const"),

@@ -1,0 +1,1 @@
+"""RLA's small helpers, which some scripts import: see :mod:`rla_hooks.utils.utils`."""
