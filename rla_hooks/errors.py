@@ -204,8 +204,10 @@ class WarnOnce:
         return self.__dict__ | {"note": None}  # a copy belongs to another run, or to none
 
 
-def nearest(word: object, known: Iterable[str]) -> str:
+def nearest(word: object, known: Iterable[str], least: float = 0.6) -> str:
     """Return the known word that is most similar to ``word``, ignoring case; the empty string if none is.
+
+    least: how similar it must be, from 0 to 1.
 
     >>> nearest("log_usd", ["LOG_ROOT", "LOG_USED"])
     'LOG_USED'
@@ -215,7 +217,7 @@ def nearest(word: object, known: Iterable[str]) -> str:
     except (OSError, ImportError):  # no file handle is left, say; the message matters more
         return ""
     folded = {name.casefold(): name for name in known}
-    close = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.6) if isinstance(word, str) else []
+    close = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=least) if isinstance(word, str) else []
     return folded[close[0]] if close else ""
 
 

@@ -86,9 +86,17 @@ def _task_folders(task: str) -> set[str]:
 
 def run_leaf(time: datetime, ip: str, record: Mapping[str, Any]) -> str:
     """Return the last part of a run name: ``<HH-MM-SS-ffffff>_<ip>_&<key>=<value>...``."""
-    info = "".join(f"&{part_of_pair(key)}={part_of_pair(value)}" for key, value in record.items())
-    leaf = f"{time:%H-%M-%S-%f}_{safe_part(ip, VALUE_LIMIT)}" + (f"_{info}" if info else "")
+    leaf = f"{time:%H-%M-%S-%f}_{safe_part(ip, VALUE_LIMIT)}" + (f"_{record_info(record)}" if record else "")
     return cap(leaf, leaf, PART_LIMIT)
+
+
+def record_info(record: Mapping[str, Any]) -> str:
+    """Return the values of record parameters as a run name has them.
+
+    >>> record_info({"lr": 0.1, "seed": 3})
+    '&lr=0.1&seed=3'
+    """
+    return "".join(f"&{part_of_pair(key)}={part_of_pair(value)}" for key, value in record.items())
 
 
 class RunName(Fields):

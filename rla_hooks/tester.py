@@ -17,28 +17,27 @@ from __future__ import annotations
 import copy
 import functools
 import importlib
-import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from rla_hooks import tester_arguments
 from rla_hooks.core import handover, not_writing, registry
 from rla_hooks.core.handover import State
 from rla_hooks.core.resume_request import request_of
 from rla_hooks.core.run import Run
 from rla_hooks.core.settings import Config, Path_, RunSettings, Writers
 from rla_hooks.endings import ErrorTypes
-from rla_hooks.errors import RunError, did_you_mean
+from rla_hooks.errors import RunError
 from rla_hooks.former_run import find_former_run
 from rla_hooks.layout import RunPaths
-from rla_hooks.places import working_directory
+from rla_hooks.tester_words import TesterWords
 
-_LATER_SPELLING = {"task_table_name": "task_name", "rla_config": "private_config_path", "data_root": "log_root"}
+_OPTIONS = ("writers", "backup", "independent", "pruned_by", "system_metrics")  # of configure, besides RLA's
 
 
-class Tester:
+class Tester(TesterWords):
     """Settings, and the run that was started last; it has all methods and attributes of that run, too.
 
     >>> tester = Tester()
@@ -54,8 +53,7 @@ class Tester:
 
     __test__ = False  # pytest would collect a class of this name
 
-    settings: RunSettings
-    _run: Run  # the run that log_files_gen has started, or will start
+    # settings: of the next run; _run: the run that log_files_gen has started, or will start
 
     def __init__(self, script: Path_ | None = None) -> None:
         self._use(RunSettings(script=script))
@@ -84,13 +82,13 @@ class Tester:
         self,
         task_name: str | None = None,
         private_config_path: Config | None = None,
+        *places: Any,
         log_root: Path_ | None = None,
-        ignore_file_path: str | None = None,
+        ignore_file_path: Path_ | Sequence[Path_] | None = None,
         run_file: Path_ | Sequence[Path_] | None = None,
         is_master_node: bool = False,
-        code_root: str | None = None,
+        code_root: Path_ | None = None,
         log_callback_fn: Callable[[dict[str, Any]], None] | None = None,
-        *,
         writers: Writers | None = None,
         backup: str | None = None,
         independent: bool = False,
@@ -100,25 +98,37 @@ class Tester:
     ) -> None:
         """Set the task and the config. Everything but the task has a default; nothing is created yet.
 
-        RLA's later names of arguments are accepted, too: ``task_table_name``, ``rla_config``, ``data_root``.
-        run_file: further files to back up. ignore_file_path: a file of Git's ignore rules. code_root: the project's
-        folder. log_callback_fn: called with every row. is_master_node: ignored; RLA has it.
-        independent, pruned_by, system_metrics: as in ``rla.track``. Raises
+        places: further arguments in the order above, as RLA takes them: the log root, and so on. If the first of them
+        is a file, it is ``run_file``, and the next one the log root, as in RLA's version of 2020; a line on stderr says
+        which was taken. RLA's later names of arguments are accepted, too: ``task_table_name``, ``rla_config``,
+        ``data_root``.
+
+        run_file: further files to back up. ignore_file_path: files of Git's ignore rules, from the project's folder or
+        the working directory. code_root: the project's folder. log_callback_fn: called with every row. is_master_node:
+        :meth:`sync_log_file` says so. independent, pruned_by, system_metrics: as in ``rla.track``. Raises
         :class:`~rla_hooks.errors.ConfigError` with all mistakes.
+
+        >>> import rla_hooks as rla
+        >>> tester = rla.Tester()
+        >>> tester.configure("demo", {"LOG_USED": ["csv"]}, "rla_data")
+        >>> tester.config.writers, tester.config.log_root.name
+        (('csv',), 'rla_data')
         """
         given: dict[str, Any] = {"task_name": task_name, "private_config_path": private_config_path}
-        given["log_root"] = log_root
-        problems = _one_spelling(given, later_spelling)
-        task, config_, root = given.values()
+        given |= {"log_root": log_root, "ignore_file_path": ignore_file_path, "run_file": run_file}
+        given |= {"is_master_node": is_master_node, "code_root": code_root, "log_callback_fn": log_callback_fn}
+        problems = tester_arguments.put_later_names(given, later_spelling, _OPTIONS)
+        problems += tester_arguments.put_places(given, places)
         options: dict[str, Any] = {"writers": writers, "backup": backup, "system_metrics": system_metrics}
-        self.settings.configure(task, config_, root, project_root=code_root, problems=problems, **options)
+        options |= {"project_root": given["code_root"], "problems": problems}
+        self.settings.configure(given["task_name"], given["private_config_path"], given["log_root"], **options)
         config = self.settings.config
-        if ignore_file_path and config is not None:
-            config.ignore_files = (*config.ignore_files, os.path.abspath(working_directory() / ignore_file_path))
-        files = [run_file] if isinstance(run_file, (str, os.PathLike)) else run_file or []
-        self.settings.run_files = [Path(os.path.abspath(working_directory() / file)) for file in files]
-        self.settings.log_callback = log_callback_fn
+        if config is not None:
+            config.ignore_files += tuple(tester_arguments.ignore_files_of(given["ignore_file_path"], config))
+        self.settings.run_files = tester_arguments.run_files_of(given["run_file"])
+        self.settings.log_callback = given["log_callback_fn"]
         self.settings.independent, self.settings.pruned_by = independent, pruned_by
+        self.is_master_node = given["is_master_node"]
 
     def set_hyper_param(self, **params: Any) -> None:
         """Set the hyper-parameters of the next run. The objects are kept as they are and never changed."""
@@ -191,17 +201,20 @@ class Tester:
         return cls.over(Run.open(path))
 
     @classmethod
-    def load_tester(cls, record_date: str, task_name: str, log_root: Path_) -> Any:
+    def load_tester(
+        cls, record_date: str, task_name: str = "", log_root: Path_ = "", *, task_table_name: str = ""
+    ) -> Any:
         """Restore the Tester of the run of ``task_name`` that started at ``record_date``.
 
         The date is the one in the run's name: ``2026/01/31/12-00-00-000000``; see ``rla_hooks.query.dated``. Of a run
-        of the original RLA it is an :class:`~rla_hooks.query.old_tester.OldTester`, which only reads.
+        of the original RLA it is an :class:`~rla_hooks.query.old_tester.OldTester`, which only reads. task_table_name:
+        RLA's later name for ``task_name``.
         """
         from rla_hooks.query.dated import run_at  # late: what reads runs
         from rla_hooks.query.old_tester import OldTester
         from rla_hooks.query.rla_runs import is_of_rla
 
-        paths = run_at(record_date, task_name, log_root)
+        paths = run_at(record_date, task_name or task_table_name, log_root)
         return OldTester(paths) if is_of_rla(paths) else cls.load(paths.archive_dir)
 
     def log(self, values: Mapping[str, Any], step: int | None = None, *, wait: bool | None = None) -> None:
@@ -266,21 +279,6 @@ def _is_value(tester: Tester, run: Run, name: str) -> bool:
     return known and not hasattr(type(tester), name)
 
 
-def _one_spelling(given: dict[str, Any], later: dict[str, Any]) -> list[str]:
-    """Put arguments of ``configure`` with RLA's later names into ``given``. Return a line for each mistake."""
-    problems = []
-    for name, value in later.items():
-        if name not in _LATER_SPELLING:
-            known = [*given, *_LATER_SPELLING, "ignore_file_path", "run_file", "code_root"]
-            known += ["log_callback_fn", "writers", "backup", "independent", "pruned_by"]
-            problems.append(f"configure got {name!r}. Known: {', '.join(known)}.{did_you_mean(name, known)}")
-        elif given[_LATER_SPELLING[name]] is not None:
-            problems.append(f"configure got both {name!r} and {_LATER_SPELLING[name]!r}; they are one thing. Give one.")
-        else:
-            given[_LATER_SPELLING[name]] = value
-    return problems
-
-
 # --- which Tester, which run ------------------------------------------------------------------------------------------
 
 
@@ -337,7 +335,7 @@ class _TesterModule(ModuleType):
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            raise AttributeError(f"module {self.__dict__['__name__']!r} has no attribute {name!r}")
         return getattr(current_tester(), name)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -351,8 +349,14 @@ class _TesterModule(ModuleType):
         owner.__delattr__(name)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return importlib.import_module, (__name__,)  # a copy, in another process, too, is the module there
+        return importlib.import_module, (self.__dict__["__name__"],)  # a copy, in another process, is the module there
 
 
-if type(sys.modules[__name__]) is ModuleType:  # not once more, where the module is loaded again
-    sys.modules[__name__].__class__ = _TesterModule
+def stand_for_tester(name: str) -> None:
+    """Let the module of this name, which is being imported, have all methods of a Tester, and count as one."""
+    module = sys.modules[name]
+    if type(module) is ModuleType:  # not once more, where the module is loaded again
+        module.__class__ = _TesterModule
+
+
+stand_for_tester(__name__)

@@ -625,7 +625,7 @@ def test_all_mistakes_are_told_at_once_and_nothing_is_created(project, tmp_path)
     }
     with pytest.raises(ConfigError) as caught:
         check(**settings)
-    assert len(caught.value.problems) == 9
+    assert len(caught.value.problems) == 8
     assert "'sorce'" in str(caught.value) and "Did you mean 'source'?" in str(caught.value)
     with pytest.raises(ConfigError) as again:
         back_up(tmp_path / "rla_data/code/run", tmp_path / "rla_data", **settings)
@@ -643,7 +643,7 @@ def test_all_mistakes_are_told_at_once_and_nothing_is_created(project, tmp_path)
         ({"max_file_mb": float("nan")}, "max_file_mb is nan"),
         ({"max_file_mb": "1"}, "max_file_mb is '1'"),
         ({"dirs": ["a\0b"]}, "backup_code_dir has"),
-        ({"ignore_files": ["missing"]}, "ignore_code_paths has 'missing'"),
+        ({"ignore_files": ["."]}, "ignore_code_paths has '.'"),
     ],
 )
 def test_each_mistake_has_its_message(project, settings, word):
@@ -651,6 +651,15 @@ def test_each_mistake_has_its_message(project, settings, word):
     with pytest.raises(ConfigError) as caught:
         check(**{"project_root": project, **settings})
     assert len(caught.value.problems) == 1 and word in str(caught.value)
+
+
+def test_a_file_of_ignore_rules_that_is_missing_is_only_noted(project, saved):
+    """RLA's example config names one that few projects have; the others count."""
+    fill(project, "a.py", "b.log")
+    (project / "rules").write_text("*.log\n")
+    report, found = saved(project_root=project, ignore_files=[".backupcode_ignore", "rules"])
+    assert "a.py" in found and "b.log" not in found
+    assert report.line().endswith("; no file of ignore rules .backupcode_ignore")
 
 
 def test_good_settings_pass_the_check(project):

@@ -27,7 +27,7 @@ import numpy as np
 import pytest
 
 from rla_hooks import checkpoints
-from rla_hooks.checkpoints import BACKENDS, Backend, Manifest, Saver, backends, checksum, latest
+from rla_hooks.checkpoints import BACKENDS, Backend, Manifest, Saver, backends, checksum, latest, state_dicts
 from rla_hooks.errors import CheckpointError, ConfigError, RLAWarning
 
 # What the tests start finds the package where they found it: in the sources, or installed.
@@ -422,6 +422,27 @@ def test_var_prefix_selects_variables_of_models(kit, tmp_path):
         fresh = kit.agent(2)
         assert saver.load(step, into={"agent": fresh})[1]["epoch"] == 3
         assert kit.weights(fresh) == [body, head if kit.name == "plain" else kit.weights(kit.agent(2))[1]]
+
+
+@pytest.mark.parametrize(
+    "prefix, selected",
+    [
+        ("policy", ["policy/w:0", "policy.x/w:0"]),
+        ("policy.x", ["policy.x/w:0"]),  # the dot of a name is no sign of a regular expression
+        ("policy.*", ["policy/w:0", "policy.x/w:0"]),
+        ("(policy|critic)/", ["policy/w:0", "critic/b:0"]),
+        (r"^(?!critic)", ["policy/w:0", "policy.x/w:0"]),
+        (".*w:0$", ["policy/w:0", "policy.x/w:0", "critic[0]/w:0"]),
+        ("critic[0]", ["critic[0]/w:0"]),  # literal, though it is a regular expression, too
+        ("critic(", []),  # none: it is literal
+    ],
+)
+def test_var_prefix_is_literal_or_a_regular_expression(prefix, selected):
+    """RLA gave it to re.match; literal prefixes select what begins so, whatever signs they have."""
+    names = ["policy/w:0", "policy.x/w:0", "critic[0]/w:0", "critic/b:0"]
+    chosen = state_dicts.PrefixFilter(prefix)
+    assert [name for name in names if chosen.selects("session", name)] == selected
+    assert bool(chosen.problems()) is not bool(selected)
 
 
 def test_a_prefix_that_selects_no_variable(kit, tmp_path):
@@ -1255,7 +1276,7 @@ def test_a_model_that_differs_is_not_touched(torch, tmp_path):
     assert equal_states(torch, before, same.state_dict())
 
 
-@pytest.mark.parametrize("prefix", ["body", "policy.body", "policy.b"])
+@pytest.mark.parametrize("prefix", ["body", "policy.body", "policy.b", r"b(o|i)dy\.", ".*ody"])
 def test_var_prefix_selects_parameters(torch, tmp_path, prefix):
     """Only the selected parameters are saved and restored; other parameters stay, other objects are whole."""
     policy, extra = network(torch), {"epoch": 3, "x": torch.ones(1)}

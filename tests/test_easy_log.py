@@ -135,7 +135,7 @@ def test_the_verbs_of_baselines(run):
     rows = rows_of(run)
     assert {key: rows[0][key] for key in ("a", "p/b", "m", "q/k")} == {"a": "2", "p/b": "3", "m": "2.0", "q/k": "4"}
     assert "hidden" not in rows[0] and [row["rare"] for row in rows[1:]] == ["0", "", "2", "", "4"]
-    assert logger.get_dir() == str(run.log_dir)
+    assert logger.get_dir() == str(run.run.log_dir)
 
 
 def test_the_time_step_of_every_door_is_one(run):

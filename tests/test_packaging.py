@@ -19,13 +19,13 @@ FLOORS = [
     """errors _version atomic delegation locks ranks texts values devices columns parameters encoding plaindata layout
     filenames endings outcome progress record restarts places reserve handles command masking life smallfiles labels
     new_names results patterns fields calls parameter_forms former_parameters rerun_arguments machine every
-    old_words""",
+    old_words path_text""",
     """writers rowfiles rows""",
     """config figures checkpoints snapshot cutting state statistics summaries""",
     """query core""",
     """plot paper_tables upkeep""",
-    """tester tracked tracking run_block face hooks appending former_run resumable resume_checks resume_ranks
-    resume_search same_code forkable rerunnable testing __init__""",
+    """tester tester_arguments tester_folders tester_words tracked tracking run_block face hooks appending former_run
+    resumable resume_checks resume_ranks resume_search same_code forkable rerunnable testing __init__""",
     """easy_log easy_plot query_tool rla_argparser trackers const utils cli integrations""",
 ]
 # What reads runs, and what a run's snapshot is made by, never knows the run that is open.

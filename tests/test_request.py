@@ -28,5 +28,5 @@ def test_a_request_tells_its_root_and_all_its_mistakes(tmp_path):
     assert (request.root, request.loose, list(request.problems())) == (tmp_path.resolve(), True, [])
     assert not BackupRequest(project_root=tmp_path).loose
     assert not BackupRequest(script=tmp_path / "train.py", dirs=["train.py"]).loose
-    wrong = BackupRequest(mode="lib", project_root=tmp_path, max_file_mb=0, ignore=[3], ignore_files=["rules"])
+    wrong = BackupRequest(mode="lib", project_root=tmp_path, max_file_mb=0, ignore=[3], ignore_files=["."])
     assert len(list(wrong.problems())) == 4

@@ -291,11 +291,12 @@ def test_a_session_goes_on_as_if_never_interrupted(tf, saver):
         assert [session.run([step, loss])[1] for _ in range(3)] == expected
 
 
-def test_var_prefix_selects_in_a_session(tf, tmp_path):
+@pytest.mark.parametrize("prefix", ["policy/", "pol(icy|ice)/.*"])
+def test_var_prefix_selects_in_a_session(tf, tmp_path, prefix):
     """RLA's way to restore the policy alone; other variables stay as they are."""
     v1 = tf.compat.v1
     graph, step, _ = _v1(tf)
-    saver = Saver(tmp_path, max_to_keep=1, var_prefix="policy/")
+    saver = Saver(tmp_path, max_to_keep=1, var_prefix=prefix)
     with graph.as_default(), v1.Session().as_default() as session:
         session.run(v1.global_variables_initializer())
         saver.save(None, step=0)

@@ -95,7 +95,7 @@ def test_all_writers_and_the_parameters_read_back(ready):
     assert "| text | a\\|b<br>c |" in table and "| lr | 0.1 |" in table and "| late | 7 |" in table
     assert parameters_of(tester)["late"] == 7
     text = (tester.log_dir / "log.txt").read_text()
-    assert "late: 7" in text and f"checkpoint_dir: {tester.checkpoint_dir}" in text
+    assert "late: 7" in text and f"checkpoint_dir: {tester.run.checkpoint_dir}" in text
 
 
 def test_calls_out_of_order_say_what_comes_first(ready, tmp_path):
@@ -114,7 +114,7 @@ def test_calls_out_of_order_say_what_comes_first(ready, tmp_path):
         lambda: tester.load_checkpoint(),
         lambda: tester.save_figure("f", np.zeros((2, 2))),
         lambda: tester.simple_plot(name="p", data=[[1]]),
-        tester.print_args,
+        tester.serialize_object_and_save,
     ):
         with pytest.raises(RunError, match=r"tester.log_files_gen\(\) first"):
             call()

@@ -31,7 +31,8 @@ class Saver:
     folder: created when something is saved.
     max_to_keep: the number of newest checkpoints to keep of each name (None: all).
     var_prefix: save and restore only parameters whose path (``body/w``), or name in ``objects`` and path
-    (``policy.body/w``), begins with it ('': all). Other objects, such as optimizers, are saved completely.
+    (``policy.body/w``), begins with it ('': all), or whose path matches it as a regular expression. Other objects, such
+    as optimizers, are saved completely.
     objects: by name, what is saved and restored if a call names none.
     framework: "torch" or "tensorflow", for a program that passes no object of its framework.
     Raises ConfigError for bad arguments, CheckpointError if the framework is not installed.

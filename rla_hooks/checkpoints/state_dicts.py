@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -12,6 +13,8 @@ from rla_hooks.checkpoints import compare
 from rla_hooks.encoding import Encoder, KeyPath, NotStorable
 from rla_hooks.errors import CheckpointError, did_you_mean
 from rla_hooks.texts import text_of
+
+_SIGNS = set("\\^$*+?{}[]|()")  # of regular expressions; the dot stands in names
 
 
 class Target(NamedTuple):
@@ -30,18 +33,25 @@ class Target(NamedTuple):
 class PrefixFilter:
     """Selects variables by ``var_prefix``: those whose path, ``<key>.<path>`` or ``<key>/<path>`` begins with it.
 
+    One with a sign of regular expressions (any of ``\\^$*+?{}[]|()``) also selects those whose path it matches from the
+    beginning, as TensorFlow's scopes do.
+
     >>> PrefixFilter("body").selects("policy", "body.weight"), PrefixFilter("policy/b").selects("policy", "head")
     (True, False)
+    >>> PrefixFilter("(body|head)/.*bias").selects("policy", "head/layer_1/bias")
+    True
     """
 
     def __init__(self, var_prefix: str):
         self.var_prefix = var_prefix
+        self._matches = _matcher(var_prefix)
         self._has_selected = False
         self._others: dict[str, None] = {}  # names that were not selected, in their order
 
     def selects(self, key: str, path: str) -> bool:
         """Return whether the variable ``path`` of the object ``key`` is selected."""
         selected = any(name.startswith(self.var_prefix) for name in (path, f"{key}.{path}", f"{key}/{path}"))
+        selected = selected or self._matches(path) is not None
         self._has_selected |= selected
         if not selected:
             self._others[f"{key}.{path}"] = None
@@ -53,6 +63,14 @@ class PrefixFilter:
             return []
         names = compare.shorten(list(self._others))
         return [f"var_prefix {self.var_prefix!r} selects none of {names}. Pass how their names begin, or '' for all."]
+
+
+def _matcher(var_prefix: str) -> Callable[[str], object]:
+    """Return the match of a regular expression; of a literal prefix, one that finds nothing."""
+    if set(var_prefix) & _SIGNS:
+        with contextlib.suppress(re.error):  # of "net(", say
+            return re.compile(var_prefix).match
+    return lambda path: None
 
 
 def collect(encoder: Encoder, models: Mapping[str, Any], prefix_filter: PrefixFilter) -> tuple[Any, list[str]]:

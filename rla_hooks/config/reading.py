@@ -21,6 +21,8 @@ The keys have RLA's names. All are optional; null and the empty string mean "not
     REMOTE_SETTING: {ftp_server: '', username: '', password: '', port: '', remote_log_root: '',
                      remote_data_root: '', file_transfer_protocol: sftp}
 
+Further keys are the user's own: they are kept in ``raw``. One that is nearly a key of ours is noted.
+
 To add a key, add a line to ``_KEYS`` and a field to :class:`Config`. This file is longer than others, since the table
 of all keys, the class with their values, and the code that fills one from the other are read together.
 """
@@ -34,10 +36,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rla_hooks.config import checks
-from rla_hooks.errors import ConfigError, nearest
+from rla_hooks.config.sections import keys_of, near_keys, unknown_line
+from rla_hooks.errors import ConfigError
 from rla_hooks.fields import Fields, made_by
 from rla_hooks.masking import MASK, mask_value
+from rla_hooks.parameters import safe
 from rla_hooks.places import find, in_project, main_script, working_directory
+from rla_hooks.texts import text_of
 from rla_hooks.writers import WRITERS
 from rla_hooks.writers.base import Writer
 
@@ -109,6 +114,7 @@ class Config(Fields):
     remote: dict[str, Any] = made_by(dict)  # the entries of REMOTE_SETTING; port is a number
     source: Path | None = None  # the file it came from
     raw: dict[str, Any] = made_by(dict)  # the mapping as given: RLA's private_config
+    notes: tuple[str, ...] = ()  # lines on keys that look like misspelt ones; told when a run starts
 
     def __repr__(self) -> str:
         values = dict(vars(self))
@@ -159,6 +165,8 @@ def load(
     base = source.parent if source else here
     problems: list[str] = []
     settings = _check(raw, problems)
+    is_ours = not raw or any(key in keys_of(_KEYS) for key in raw)
+    problems += [] if is_ours else [unknown_line(_KEYS, "", key) for key in raw]
     _make_absolute(settings, base)
     arguments: dict[str, Any] = {}
     for name, value in {
@@ -170,10 +178,11 @@ def load(
     }.items():
         _check_value(name, f"the argument {_KEYS[name].field}", value, arguments, problems)
     _make_absolute(arguments, here)
+    notes = near_keys(_KEYS, raw) if is_ours else []
     if problems:
-        if isinstance(given, Mapping) and not any(key in _members("") for key in given):
+        if isinstance(given, Mapping) and (not given or not is_ours):
             problems.append(_NO_SETTINGS)
-        raise ConfigError(problems, str(source) if source else None)
+        raise ConfigError([*notes, *problems], str(source) if source else None)
 
     settings = {"log_root": (base if beside_script else here) / "rla_data", **settings, **arguments}
     if "project_root" not in settings and (settings.get("backup_dirs") or settings.get("lib_dir")):
@@ -181,7 +190,7 @@ def load(
         settings["project_root"] = base
     root = settings.get("project_root", base)
     settings["ignore_files"] = tuple(os.path.abspath(root / name) for name in settings.get("ignore_files", ()))
-    return Config(**settings, source=source, raw=_plain(raw))
+    return Config(**settings, source=source, raw=_plain(raw), notes=tuple(notes))
 
 
 def log_root_of(given: str | os.PathLike[str] | None) -> Path:
@@ -193,7 +202,7 @@ def _check(raw: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
     """Return the fields of :class:`Config` that ``raw`` sets, paths as written. Appends mistakes to ``problems``."""
     found: dict[str, Any] = {}
     for key, value in raw.items():
-        inner = _members(f"{key}.") if isinstance(key, str) else []
+        inner = keys_of(_KEYS, f"{key}.") if isinstance(key, str) else []
         if not inner:
             _check_entry("", key, value, found, problems)
         elif isinstance(value, Mapping):
@@ -207,13 +216,8 @@ def _check(raw: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
 
 
 def _check_entry(section: str, key: object, value: Any, found: dict[str, Any], problems: list[str]) -> None:
-    known = _members(section)
-    if key in known:
+    if key in keys_of(_KEYS, section):
         _check_value(f"{section}{key}", f"{section}{key}", value, found, problems)
-    else:
-        owner = f"{section[:-1]} has the unknown" if section else "unknown"
-        advice = _advice(section, key, known)
-        problems.append(f"{owner} key {checks.show_word(key)}. Known: {', '.join(known)}. {advice}")
 
 
 def _check_value(name: str, label: str, value: Any, found: dict[str, Any], problems: list[str]) -> None:
@@ -228,26 +232,6 @@ def _check_value(name: str, label: str, value: Any, found: dict[str, Any], probl
         return
     group, _, member = key.field.rpartition(".")
     (found.setdefault(group, {}) if group else found)[member] = checked
-
-
-def _members(section: str) -> list[str]:
-    """Return the keys that a section ("BACKUP_CONFIG.", or "" for the top level) may have."""
-    inner = (name[len(section) :].partition(".")[0] for name in _KEYS if name.startswith(section))
-    return list(dict.fromkeys(inner))
-
-
-def _advice(section: str, key: object, known: list[str]) -> str:
-    """Return what to do with an unknown key: use the nearest key of this section, else one of another section."""
-    name = key if isinstance(key, str) else ""
-    near = "" if name in _KEYS else nearest(key, known)  # "BACKUP_CONFIG.lib_dir" is written in two lines
-    if near:
-        return f"Did you mean {near!r}?"
-    elsewhere = {name.rpartition(".")[2]: name for name in _KEYS}
-    near = nearest(name.rpartition(".")[2], elsewhere)
-    if near:
-        outer = elsewhere[near].rpartition(".")[0]
-        return f"Did you mean {near!r} {f'in {outer}' if outer else 'at the top level'}?"
-    return "Take it out."
 
 
 def _left_out(value: object) -> bool:
@@ -269,12 +253,15 @@ def _make_absolute(settings: dict[str, Any], start: Path) -> None:
             settings[name] = Path(os.path.abspath(start / settings[name]))
 
 
-def _plain(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a copy made of dicts and lists. A mapping that passed the checks is two levels deep and has no loops."""
+def _plain(raw: Mapping[str, Any], section: str = "") -> dict[str, Any]:
+    """Return a copy made of dicts and lists. Keys of the user's own may hold anything: of that the plain form."""
     plain: dict[str, Any] = {}
     for key, value in raw.items():
-        if isinstance(value, Mapping):
-            value = _plain(value)
+        if key not in keys_of(_KEYS, section):
+            key = key if isinstance(key, (str, int, float)) else text_of(key)
+            value = MASK if section == "REMOTE_SETTING." else safe(value)  # it may be a misspelt password
+        elif isinstance(value, Mapping):
+            value = _plain(value, f"{key}.")
         elif isinstance(value, Sequence) and not isinstance(value, str):
             value = list(value)
         plain[key] = value

@@ -63,14 +63,15 @@ class RunCheckpoints:
         self,
         max_to_keep: int | None = _DEFAULT_MAX_TO_KEEP,
         var_prefix: str | None = "",
-        objects: Mapping[str, Any] | None = None,
+        objects: Mapping[str, Any] | bool | None = None,
         verbose: bool = True,
     ) -> None:
         """Set how many checkpoints the run keeps, and of which objects.
 
         max_to_keep: the number of newest ones to keep of each checkpoint name; None: all. var_prefix: save and restore
-        only parameters whose name begins with it. objects: by name, what :func:`save_checkpoint` saves and
-        :func:`load_checkpoint` restores if they are given none. verbose: ignored; RLA has it. Raises
+        only parameters whose name begins with it; or a regular expression that their names match from the beginning.
+        objects: by name, what :func:`save_checkpoint` saves and :func:`load_checkpoint` restores if they are given
+        none. verbose: ignored; RLA has it, as its third argument. Raises
         :class:`~rla_hooks.errors.ConfigError` for bad arguments, RunError if no run has started.
 
         >>> import rla_hooks as rla
@@ -83,6 +84,7 @@ class RunCheckpoints:
         """
         from rla_hooks.checkpoints import saver
 
+        objects = None if isinstance(objects, bool) else objects  # RLA's new_saver(1, "", True)
         self._ownership.need_started("new_saver")
         folder = self.folder or Path(os.devnull)
         framework, warn = self._settings.framework, self._guard.warn

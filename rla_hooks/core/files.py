@@ -253,11 +253,12 @@ class RunFiles:
                 write_json(self._paths.parameter_json, parameters)
             self._lacks_parameters = False
             if shortened := ", ".join(self._hyper_parameters.shortened[:10]):
-                self._tell_once(f"parameter.json has only the beginning of these long hyper-parameters: {shortened}")
+                self.tell_once(f"parameter.json has only the beginning of these long hyper-parameters: {shortened}")
             self._logger.write_media("hyperparameters", parameter_tables.text(parameters), step=0)
             self._logger.write_media("hyperparameters", parameter_tables.hparams(parameters), step=0)
 
-    def _tell_once(self, line: str) -> None:
+    def tell_once(self, line: str) -> None:
+        """Write a line to the console and to log.txt, once for the run."""
         if line not in self._told:
             self._told.add(line)
             self._logger.message(line)
@@ -281,14 +282,14 @@ class RunFiles:
 
     def note_loaded(self, note: Mapping[str, Any], line: str) -> None:
         """Note in run.json, and in the log, that a checkpoint of another run was loaded: each one once."""
-        self._tell_once(line)
+        self.tell_once(line)
         if self.record is not None:
             with self._guard.warn_on_error("run.json"):
                 self.record.save_loaded(note)
 
     def note_origin(self, note: Mapping[str, Any], line: str) -> None:
         """Note in run.json, and in the log, the checkpoint of another run from which a framework has gone on."""
-        self._tell_once(line)
+        self.tell_once(line)
         if self.record is not None:
             with self._guard.warn_on_error("run.json"):
                 self.record.save_origin(note)

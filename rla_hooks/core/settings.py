@@ -142,8 +142,9 @@ class RunSettings(Fields):
             raise ConfigError(problems, str(config.source) if config.source else None)
         if config.send_log_file:
             warn("SEND_LOG_FILE is set, but this version sends nothing. Copy LOG_ROOT with rsync, say.")
-        parameters = self.parameters()
-        return {key: parameters[key] for key in self.hyper_param_record}
+        for note in config.notes:
+            warn(f"{config.source or 'the config'}: {note} As it is, it is a key of your own.")
+        return self.record_values()
 
     def check_place(self) -> tuple[Path, str, dict[str, Any]]:
         """Return the log root, the task, and what :meth:`check` returns. Raises what that raises."""
@@ -164,6 +165,19 @@ class RunSettings(Fields):
             problems += preemption_settings.from_environment().problems
         return problems
 
+    def record_values(self) -> dict[str, Any]:
+        """Return the values of the record parameters. One that is written as RLA keeps it, ``lr=0.1``, says its own.
+
+        >>> RunSettings(hyper_param={"lr": 0.1}, hyper_param_record=["lr", "stage=2"]).record_values()
+        {'lr': 0.1, 'stage': '2'}
+        """
+        parameters = self.parameters() if self.hyper_param_record else {}
+        values: dict[str, Any] = {}
+        for key in self.hyper_param_record:
+            name, _, text = key.partition("=")
+            values |= {key: parameters[key]} if key in parameters else {name: text}
+        return values
+
     def record_problems(self) -> list[str]:
         """Return a line for each record parameter that is no hyper-parameter."""
         known = self.parameters() if self.hyper_param_record else {}
@@ -171,7 +185,7 @@ class RunSettings(Fields):
         return [
             f"the record parameter {shown(key)} is no hyper-parameter. Known: {names}.{did_you_mean(key, known)}"
             for key in self.hyper_param_record
-            if not isinstance(key, str) or key not in known  # a list, say, is in no dict
+            if not isinstance(key, str) or (key not in known and key.find("=") < 1)  # a list, say, is in no dict
         ]
 
     def _config(self) -> configs.Config:

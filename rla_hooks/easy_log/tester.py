@@ -1,7 +1,8 @@
 """RLA's ``tester``: ``from rla_hooks.easy_log.tester import tester``.
 
-Inside ``@rla.track`` it is the run of the tracked call, elsewhere the process's own Tester, which
-``tester.log_files_gen()`` starts and the end of the process ends.
+``from rla_hooks.easy_log import tester`` gives this module, which takes the same calls. Inside ``@rla.track`` it is the
+run of the tracked call, elsewhere the process's own Tester, which ``tester.log_files_gen()`` starts and the end of the
+process ends.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from rla_hooks.tester import Tester, current_tester
+from rla_hooks.tester import Tester, current_tester, stand_for_tester
 
 __all__ = ["Tester", "exp_manager", "tester", "time_step_holder"]
 
@@ -47,3 +48,4 @@ class _Current:
 tester: Any = _Current(current_tester, "tester")
 exp_manager = tester
 time_step_holder: Any = _Current(lambda: current_tester().logger.time_step, "time_step_holder")
+stand_for_tester(__name__)

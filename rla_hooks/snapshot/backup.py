@@ -47,6 +47,7 @@ class BackupReport(Fields):
     mode: str = "source"
     typed: list[str] = made_by(list)  # files of code that was typed into a notebook or at a prompt
     unmarked: str | None = None  # the folder that was searched where no project was found
+    no_rules: list[str] = made_by(list)  # files of ignore rules that are not there
 
     def line(self) -> str:
         """One line for people.
@@ -65,6 +66,8 @@ class BackupReport(Fields):
             text += f"; left out {', '.join(groups)}"
         if bulk.DATA in self.left_out or bulk.OUTPUT in self.left_out:
             text += f"; {bulk.KEY}: true copies data and output folders"
+        if self.no_rules:
+            text += f"; no file of ignore rules {', '.join(map(printable, self.no_rules))}"
         if self.unmarked is not None:
             text += (
                 f"; only source files and imported modules: {printable(self.unmarked)} has no project marker "
@@ -96,7 +99,7 @@ def back_up(code_dir: Path, log_root: Path, listing: Listing | None = None, **wa
         log_root=os.path.realpath(log_root),
         max_bytes=given.max_file_mb * _MB,
         too_large=f"over {given.max_file_mb:g} MB",
-        ignore=[*(line for name in given.ignore_files for line in read_lines(given.path(name))), *given.ignore],
+        ignore=[*_rules_in_files(given, report), *given.ignore],
         listing=listing,
         sources_only=given.loose,
         data_files=given.data_files,
@@ -114,6 +117,15 @@ def back_up(code_dir: Path, log_root: Path, listing: Listing | None = None, **wa
     _write_typed(Path(code_dir) / NOTES, store, given, report)
     _write_left_out(Path(code_dir), report.left_out)
     return report
+
+
+def _rules_in_files(given: BackupRequest, report: BackupReport) -> Iterator[str]:
+    """Lines of the files of ignore rules. The report names those that are not there: RLA's example config has one."""
+    for name in given.ignore_files:
+        if given.path(name).is_file():
+            yield from read_lines(given.path(name))
+        else:
+            report.no_rules.append(name)
 
 
 def _files(given: BackupRequest, search: Search) -> Iterator[tuple[str, str]]:

@@ -57,7 +57,7 @@ class BackupRequest(Fields):
     dirs: Sequence[str] = ()  # files or folders, relative to the project root
     lib_dir: str | None = None
     ignore: Sequence[str] = ()  # lines as in a .gitignore, relative to the project root
-    ignore_files: Sequence[str] = ()  # files of such lines; both also hold for files that git tracks
+    ignore_files: Sequence[str] = ()  # files of such lines, if they exist; both also hold for files that git tracks
     run_files: Sequence[Path] = ()  # copied to the top of the run's code folder
     max_file_mb: float = 1.0  # larger files stay out; a megabyte has 2**20 bytes
     function_source: str | None = None  # of a tracked function that is in no file
@@ -100,7 +100,7 @@ class BackupRequest(Fields):
                 yield from self._missing("lib_dir", [self.lib_dir])
             else:
                 yield f"lib_dir is {self.lib_dir!r}, but backup_code_by is 'lib'. Give the library's folder."
-            yield from self._missing("ignore_code_paths", self.ignore_files, files_only=True)
+            yield from self._missing("ignore_code_paths", self.ignore_files, must_exist=False)
         for line in self.ignore:
             if not isinstance(line, str):
                 yield f"IGNORE_RULE has {line!r}. Give lines of text, as in a .gitignore."
@@ -108,14 +108,14 @@ class BackupRequest(Fields):
             if not os.path.isfile(path):
                 yield f"run_file is {str(path)!r}, which is no file. Give the path of a file."
 
-    def _missing(self, key: str, names: Sequence[str], files_only: bool = False) -> Iterator[str]:
-        kind = "file" if files_only else "file or folder"
+    def _missing(self, key: str, names: Sequence[str], must_exist: bool = True) -> Iterator[str]:
+        kind = "file or folder" if must_exist else "file"
         for name in names:
             if not isinstance(name, (str, os.PathLike)) or not os.fspath(name).strip() or "\0" in os.fspath(name):
                 yield f"{key} has {name!r}. Give a path relative to {self.root}."
                 continue
             path = self.path(name)
-            if path.is_file() if files_only else path.exists():
+            if path.exists() if must_exist else not path.is_dir():
                 continue
             try:
                 near = did_you_mean(path.name, os.listdir(path.parent))

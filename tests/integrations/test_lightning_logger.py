@@ -292,7 +292,7 @@ def test_it_joins_an_open_tester_also_where_another_logger_has_a_run_of_its_own(
     logger = namespace.RLALogger()
     logger.log_metrics({"a": 1.0})
     tester.finish()
-    assert logger.log_dir == str(tester.log_dir) and len(runs()) == 2
+    assert logger.log_dir == str(tester.run.log_dir) and len(runs()) == 2
 
 
 @pytest.mark.parametrize("made", ["before", "inside", "only the callback"])
