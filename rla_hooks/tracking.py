@@ -90,7 +90,7 @@ def track(
     record: names of hyper-parameters that become part of the run's name. task: the group of runs that it belongs to;
     by default the script's name for a function ``main``, else the function's name. config: a path or a mapping, in
     place of the ``rla_config.yaml`` that is found in the working directory or above, else beside the main script or
-    above. log_root, writers and backup override the config; writers: names (csv, tensorboard, stdout, log) and objects
+    above. log_root, writers and backup override the config; writers: names (those of LOG_USED) and objects
     with ``name``, ``write`` and ``close`` (see :class:`rla_hooks.writers.base.Writer`); backup: source, lib or none.
     tags, note, title, group: kept in labels.json, for people to find the run by; see also ``rla tag``. system_metrics:
     seconds between two rows of system.csv, which has the use of the machine; it overrides the config, too.

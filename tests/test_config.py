@@ -15,7 +15,6 @@ import pytest
 
 from rla_hooks import config
 from rla_hooks.config import reading
-from rla_hooks.writers import WRITERS
 
 RLA_EXAMPLE = """\
 PROJECT_TYPE:
@@ -183,7 +182,7 @@ def test_empty_mapping_is_a_config(tmp_path, write_config):
     write_config(tmp_path, "LOG_USED: [log]")
     found = config.load({}, cwd=tmp_path)
     assert found.source is None
-    assert found.writers == tuple(WRITERS)
+    assert found.writers == reading.DEFAULT_WRITERS
 
 
 def test_file_with_an_odd_name(tmp_path, write_config):
@@ -346,7 +345,7 @@ def test_null_means_unset(tmp_path):
 def test_config_with_all_lines_commented_out(tmp_path, write_config):
     """An empty file is a config in which everything has its default."""
     for text in ("", "# LOG_ROOT: x\n", "---\n", "{}", "\ufeff", "null"):
-        assert config.load(write_config(tmp_path, text)).writers == tuple(WRITERS)
+        assert config.load(write_config(tmp_path, text)).writers == reading.DEFAULT_WRITERS
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def test_all_mistakes_at_once(tmp_path, write_config):
 def test_one_error_for_values_that_are_fine_otherwise(tmp_path):
     """An argument that is right does not excuse the mistake in the file that it replaces."""
     assert problems({"LOG_USED": ["x"]}, cwd=tmp_path, writers=["csv"]) == [
-        "LOG_USED has 'x'. Known: csv, log, stdout, tensorboard."
+        "LOG_USED has 'x'. Known: backup, csv, json, log, stdout, tensorboard, warn."
     ]
 
 
@@ -58,7 +58,7 @@ KNOWN = {
     "{BACKUP}": "backup_code_dir, lib_dir, ignore_code_paths, max_file_mb, data_files",
     "{PATH}": "a path; put it in quotes where it looks like a number",
     "{TYPE}": "backup_code_by",
-    "{WRITERS}": "csv, log, stdout, tensorboard",
+    "{WRITERS}": "backup, csv, json, log, stdout, tensorboard, warn",
 }
 
 # A line of YAML, and under it the message that it gives.
@@ -95,8 +95,8 @@ LOG_USED: [tensorbord]
     LOG_USED has 'tensorbord'. Known: {WRITERS}. Did you mean 'tensorboard'?
 LOG_USED: CSV
     LOG_USED has 'CSV'. Known: {WRITERS}. Did you mean 'csv'?
-LOG_USED: json
-    LOG_USED has 'json'. Known: {WRITERS}.
+LOG_USED: jsonl
+    LOG_USED has 'jsonl'. Known: {WRITERS}. Did you mean 'json'?
 LOG_USED: [null]
     LOG_USED has None (NoneType). Known: {WRITERS}.
 LOG_USED: [[csv]]

@@ -11,8 +11,8 @@ TEMPLATE = """\
 # The folder that holds all runs.
 LOG_ROOT: ./rla_data
 
-# Where metrics go. Without a value all four, but stdout is left to a framework's progress bar.
-LOG_USED:               # such as [csv, tensorboard, stdout, log]
+# Where metrics go. Without a value the first four, but stdout is left to a framework's progress bar.
+LOG_USED:               # some of [csv, tensorboard, stdout, log, json, warn, backup]
 
 # The most tables per second on stdout and in log.txt. csv and tensorboard have every row.
 TABLES_PER_SECOND: 2

@@ -505,7 +505,8 @@ class Logger:
     def message(self, *args: Any, level: int = INFO, exclude: str | None = None) -> None:
         """Write the arguments as one line on the console and in log.txt, if ``level`` is at least :attr:`level`.
 
-        exclude: the name of a writer that does not get it.
+        exclude: the name of a writer that does not get it. A writer with ``levels`` gets only those: the least one, and
+        the first that is too high.
         """
         if level < self.level or self.level == DISABLED or self._process != ranks.process_id:
             return
@@ -513,7 +514,8 @@ class Logger:
         with self._lock:
             for writer in self.output_formats:
                 show = getattr(writer, "message", None)
-                if callable(show) and writer.name != exclude:
+                least, above = getattr(writer, "levels", (level, level + 1))
+                if callable(show) and writer.name != exclude and least <= level < above:
                     self._call_writer(writer, show, text)
 
     # --- trouble --------------------------------------------------------------------------------------------------

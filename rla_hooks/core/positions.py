@@ -3,7 +3,7 @@
     {"progress.csv": (3000, 214_310), "progress.node7-4711.csv": (80, 5_120), "tb/events.out.tfevents": (None, 99_408)}
 
 These are rows and bytes. The file that this process appends to has its rows always; one of another process only if it
-is short, else only its bytes.
+is short, else only its bytes. So has a file of JSON lines, whose bytes never move.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 
 from rla_hooks import rowfiles
 from rla_hooks.checkpoints.entry import Positions
+from rla_hooks.writers import json_writer
 from rla_hooks.writers.base import Writer, Written
 from rla_hooks.writers.csv_count import Hint, RowCount
 from rla_hooks.writers.csv_writer import CsvWriter
@@ -56,11 +57,12 @@ def positions(
 
 
 def _sizes(folder: str) -> Iterator[tuple[str, int]]:
-    for entry in rowfiles.entries(folder):
+    names = [entry.name for entry in rowfiles.entries(folder)]
+    for name in [*names, *(path.name for path in json_writer.files(folder))]:
         with suppress(OSError):
-            status = os.stat(entry.path)  # Windows has old sizes in the folder
+            status = os.stat(os.path.join(folder, name))  # Windows has old sizes in the folder
             if stat.S_ISREG(status.st_mode):
-                yield entry.name, status.st_size
+                yield name, status.st_size
     with suppress(OSError), os.scandir(os.path.join(folder, _TENSORBOARD)) as entries:
         for entry in entries:
             if _EVENTS in entry.name:

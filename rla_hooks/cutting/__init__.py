@@ -9,6 +9,7 @@ are moved. A process that is killed before the second step has changed nothing, 
 Whoever cuts must be the only writer of the run, and have none of its files open.
 
 csvfiles    which rows of a csv file stay
+jsonfiles   which rows of a file of JSON lines stay
 eventfiles  which events of TensorBoard's files stay
 checks      whether cut.json is one that a cut has written
 journal     cut.json, and what is done from it

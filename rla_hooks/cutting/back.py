@@ -15,7 +15,7 @@ from typing import Any
 from rla_hooks import atomic
 from rla_hooks.checkpoints.entry import Entry
 from rla_hooks.checkpoints.manifest import Manifest
-from rla_hooks.cutting import checks, csvfiles, eventfiles, journal
+from rla_hooks.cutting import checks, csvfiles, eventfiles, journal, jsonfiles
 from rla_hooks.cutting.journal import KEPT, ROOM, STUB, Cut
 from rla_hooks.cutting.parts import Part, copy
 from rla_hooks.errors import RunError, warn
@@ -82,7 +82,7 @@ def _cut(paths: RunPaths, entry: Entry | None, own: Container[str]) -> Cut | Non
                 "time": datetime.now(timezone.utc).isoformat(),
                 "checkpoint": entry.file if entry else None,
                 "step": entry.step if entry else None,
-                "rows": sum(part.rows for part in parts),
+                "rows": _rows_cut(parts),
                 "checkpoints": [each.file for each in checkpoints],
                 "files": {},
                 "notes": notes,
@@ -112,8 +112,15 @@ def _parts(paths: RunPaths, entry: Entry | None, notes: list[str], own: Containe
             notes.append(f"{path} {now}, and had {size} bytes at the checkpoint: nothing of it is cut")
     return [
         *csvfiles.parts(paths.log_dir, written, step, time_of, notes),
+        *jsonfiles.parts(paths.log_dir, written, step, time_of),
         *eventfiles.parts(paths.tensorboard_dir, written, step, time_of, made, gone, own),
     ]
+
+
+def _rows_cut(parts: Sequence[Part]) -> int:
+    """Return how many rows are cut: those of the csv files, which files of JSON lines have again, or of these alone."""
+    in_json = [part.path.endswith(".json") for part in parts]
+    return sum(part.rows for part, is_json in zip(parts, in_json) if is_json == all(in_json))
 
 
 def _after(entries: Sequence[Entry], entry: Entry | None) -> list[Entry]:

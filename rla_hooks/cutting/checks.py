@@ -14,6 +14,7 @@ from typing import Any
 from rla_hooks import rowfiles
 from rla_hooks.errors import RunError
 from rla_hooks.texts import shell_path
+from rla_hooks.writers import json_writer
 
 _FOLDER = "tb"
 _LARGEST = 1 << 62  # bytes
@@ -46,7 +47,7 @@ def _is_known(path: str, what: Mapping[str, Any], files: Mapping[str, Any]) -> b
     action = what.get("action")
     if not _is_size(what.get("size")) or type(what.get("stub", False)) is not bool:
         return False
-    if rowfiles.is_name(path):
+    if rowfiles.is_name(path) or json_writer.is_name(path):
         sizes = _is_size(what.get("header")) and _is_size(what.get("kept")) and what["header"] <= what["kept"]
         return "stub" not in what and (action == "move" or (action == "replace" and sizes))
     if not is_event_file(path):

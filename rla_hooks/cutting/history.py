@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from rla_hooks.checkpoints.entry import Entry, Positions
-from rla_hooks.cutting import csvfiles, eventfiles, journal
+from rla_hooks.cutting import csvfiles, eventfiles, journal, jsonfiles
 from rla_hooks.cutting.parts import Part, Range, copy, joined
 from rla_hooks.layout import RunPaths
 from rla_hooks.smallfiles import open_regular
@@ -35,11 +36,12 @@ def take(source: RunPaths, entry: Entry, target: RunPaths, entries: Iterable[Ent
     """
     made = journal.made(source)
     taken: dict[str, Part] = {}
-    for part in csvfiles.every_part(source.log_dir, entry.written, entry.step, entry.time):
-        if part.kept:
-            _write(source.log_dir, target.log_dir, part)
-            taken[part.path] = part
-    for part in eventfiles.every_part(source.tensorboard_dir, entry.written, entry.step, entry.time, made):
+    at = entry.written, entry.step, entry.time
+    for part in chain(
+        csvfiles.every_part(source.log_dir, *at),
+        jsonfiles.every_part(source.log_dir, *at),
+        eventfiles.every_part(source.tensorboard_dir, *at, made),
+    ):
         if part.kept:
             _write(source.log_dir, target.log_dir, part)
             taken[part.path] = part
@@ -60,7 +62,7 @@ def _written(written: Positions | None, fork: Entry, taken: Mapping[str, Part], 
         return None
     found: Positions = {}
     for path, part in taken.items():
-        if path.endswith(".csv"):
+        if path.endswith((".csv", ".json")):
             if path in written:
                 found[path] = written[path]
             continue

@@ -38,7 +38,7 @@ class Part(Fields):
         content: dict[str, Any] = {"action": self.action, "size": self.size}
         if self.action == "replace":
             content |= {"header": self.header, "kept": self.header + sum(end - begin for begin, end in self.kept)}
-        if self.path.endswith(".csv"):
+        if not self.path.startswith("tb/"):
             content["rows"] = self.rows
         return content | ({"stub": True} if self.stub else {})
 

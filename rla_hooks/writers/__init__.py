@@ -17,8 +17,15 @@ WRITERS: dict[str, tuple[str, str, Callable[[RunPaths, float, bool], tuple[objec
     "tensorboard": ("tensorboard_writer", "TensorBoardWriter", lambda paths, rate, own: (paths.tensorboard_dir,)),
     "stdout": ("human_writer", "StdoutWriter", lambda paths, rate, own: (rate,)),
     "log": ("human_writer", "LogWriter", lambda paths, rate, own: (paths.log_txt, rate, own)),
+    "json": ("json_writer", "JsonWriter", lambda paths, rate, own: (paths.progress_csv.with_suffix(".json"), own)),
+    "warn": ("human_writer", "MessageWriter", lambda paths, rate, own: _messages("warn", paths, (30, 60), own)),
+    "backup": ("human_writer", "MessageWriter", lambda paths, rate, own: _messages("backup", paths, (60, 61), own)),
 }
 DEFAULT_TABLES_PER_SECOND = 2.0
+
+
+def _messages(name: str, paths: RunPaths, levels: tuple[int, int], own: bool) -> tuple[object, ...]:
+    return name, paths.log_dir / f"{name}.txt", levels, own
 
 
 def make_writers(

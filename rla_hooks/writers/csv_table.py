@@ -29,7 +29,7 @@ from rla_hooks.writers.csv_format import (
     row_starts,
     whole_rows,
 )
-from rla_hooks.writers.destination import Destination, create_numbered
+from rla_hooks.writers.destination import Destination, set_aside
 
 _MAX_PLANS = 256  # sets of keys that are remembered; more would be a leak, and is met by planning again
 _MAX_COPIES = 256  # of a file, for late keys; then further ones share a column: else copying would never end
@@ -142,21 +142,8 @@ class Table(Destination):
         if torn and starts(torn) and _is_row(torn, len(columns)):
             file.append(b"\n")  # an editor has left it out
         elif torn:
-            self._set_aside(file, torn)
+            self._note("torn", set_aside(file, torn))
         return columns
-
-    def _set_aside(self, file: AppendFile, torn: bytes) -> None:
-        """Keep a torn end in a file beside, and cut it off: the next row would continue it."""
-        stem = os.path.splitext(file.path)[0]
-        kept = create_numbered(lambda number: f"{stem}.torn-{number}.txt")
-        kept.append(torn)
-        kept.close()
-        file.cut(file.end - len(torn))
-        self._note(
-            "torn",
-            f"{file.path} ended in a torn row ({len(torn)} bytes), which the machine's or another program's end has "
-            f"left; it is kept in {os.path.basename(kept.path)}, and the file goes on without it.",
-        )
 
     def _left_to_others(self, why: str) -> None:
         self._note(

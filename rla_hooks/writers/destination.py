@@ -11,8 +11,10 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from rla_hooks.errors import WarnOnce
@@ -48,6 +50,27 @@ class Destination:
         self.open: Any = None
         self.warn = WarnOnce()
 
+    def append(self, data: bytes, is_ours: Callable[[AppendFile], bool] = lambda file: True) -> None:
+        """Append to the file. It is opened, also again if somebody has deleted or changed it. Raises OSError.
+
+        is_ours: whether this process may go on with a file that has just been opened; else it makes one beside it.
+        """
+        with self.lock:
+            file: AppendFile | None = self.open
+            if file is None or not file.look(time.time()):
+                file = self._opened(is_ours)
+            file.append(data)
+
+    def _opened(self, is_ours: Callable[[AppendFile], bool]) -> AppendFile:
+        file = None
+        if self.path is not None:
+            with suppress(IsADirectoryError, PermissionError):
+                file = AppendFile(self.path)
+        if file is None or not is_ours(file):
+            file = self.create_beside()
+        self.open, self.path = file, file.path
+        return file
+
     def create_beside(self) -> AppendFile:
         """Create a file of this process's own beside the run's. Raises OSError."""
         stem, suffix = os.path.splitext(self.base)
@@ -67,6 +90,19 @@ def create_numbered(path_of: Callable[[int], str]) -> AppendFile:
             return AppendFile(path_of(number), new=True)
         except FileExistsError:
             number += 1
+
+
+def set_aside(file: AppendFile, torn: bytes) -> str:
+    """Keep a torn end in a file beside, cut it off since the next row would continue it, and return what to tell."""
+    stem = os.path.splitext(file.path)[0]
+    kept = create_numbered(lambda number: f"{stem}.torn-{number}.txt")
+    kept.append(torn)
+    kept.close()
+    file.cut(file.end - len(torn))
+    return (
+        f"{file.path} ended in a torn row ({len(torn)} bytes), which the machine's or another program's end has "
+        f"left; it is kept in {os.path.basename(kept.path)}, and the file goes on without it."
+    )
 
 
 # (the run's file, own) -> what its writers share; it goes, and its file closes, with the last of them

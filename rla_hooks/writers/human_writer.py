@@ -20,7 +20,6 @@ from typing import Any
 from rla_hooks.texts import printable
 from rla_hooks.values import Scalar
 from rla_hooks.writers import DEFAULT_TABLES_PER_SECOND
-from rla_hooks.writers.appendfile import AppendFile
 from rla_hooks.writers.base import STEP, MediaEvent, Row
 from rla_hooks.writers.destination import Destination, destination_of, process_token
 
@@ -128,23 +127,7 @@ class LogWriter(_TableWriter):
         self._place: Destination = destination_of(self.path, own)
 
     def _show(self, text: str) -> None:
-        place = self._place
-        with place.lock:
-            file: AppendFile | None = place.open
-            if file is None or not file.look(time.time()):
-                file = self._opened()
-            file.append(text.encode("utf-8", "backslashreplace"))
-
-    def _opened(self) -> AppendFile:
-        place = self._place
-        file = None
-        if place.path is not None:
-            with suppress(IsADirectoryError, PermissionError):
-                file = AppendFile(place.path)
-        if file is None:
-            file = place.create_beside()
-        place.open, place.path = file, file.path
-        return file
+        self._place.append(text.encode("utf-8", "backslashreplace"))
 
     def close(self) -> None:
         try:
@@ -158,6 +141,21 @@ class LogWriter(_TableWriter):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self._place = destination_of(self.path, self._owner == process_token())
+
+
+class MessageWriter(LogWriter):
+    """Appends the messages of some levels to a file of their own, and no tables: RLA's warn.txt and backup.txt.
+
+    levels: the least one, and the first that is too high.
+    """
+
+    def __init__(self, name: str, path: str | os.PathLike[str], levels: tuple[int, int], own: bool = True):
+        super().__init__(path, own=own)
+        self.name = name
+        self.levels = levels
+
+    def write(self, row: Row | MediaEvent) -> bool:
+        return False
 
 
 def table(row: Row) -> str:

@@ -169,7 +169,7 @@ def test_arguments_that_do_not_exist(called):
     callback = results["unknown of the callback"]
     assert callback["code"] == 2 and "'monitr' is not accepted" in callback["out"]
     wrong = results["wrong"]["code"]
-    assert "cvs" in wrong and "csv, log, stdout, tensorboard" in wrong
+    assert "cvs" in wrong and "csv, json, log, stdout, tensorboard" in wrong
     assert not results["unknown"]["new"] + callback["new"] + results["wrong"]["new"]
 
 

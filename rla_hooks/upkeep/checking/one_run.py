@@ -18,12 +18,14 @@ from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.upkeep.checking.events import check_events
 from rla_hooks.upkeep.checking.found import Found
 from rla_hooks.upkeep.checking.images import check_images
+from rla_hooks.upkeep.checking.json_lines import check_json_lines
 from rla_hooks.upkeep.checking.kept_code import KeptCode
 from rla_hooks.upkeep.checking.opening import Disk, files_below
 from rla_hooks.upkeep.checking.records import check_counts, check_cuts, check_records, left_over
 from rla_hooks.upkeep.checking.saved import Listed, SavedFiles
 from rla_hooks.upkeep.checking.tables import Table, check_table
 from rla_hooks.upkeep.run_parts import why_running
+from rla_hooks.writers import json_writer
 
 _EVENTS = "tfevents", "events.out.cut."
 
@@ -62,6 +64,8 @@ class Checks:
         for table in tables.values():
             yield from table.found
         yield from check_counts(paths, entry, {name: each for name, each in tables.items() if rowfiles.is_name(name)})
+        for path in json_writer.files(paths.log_dir):
+            yield from check_json_lines(path, self.disk, is_live)
         saved = Listed(run.checkpoint_dir)
         yield from self._events(run, saved.entries, is_live)
         yield from check_cuts(paths, is_live)
@@ -99,6 +103,8 @@ class Checks:
             path = Path(file.path)
             if any(part in file.name for part in _EVENTS):
                 yield from (each._replace(mend=None) for each in check_events(path, self.disk))
+            elif json_writer.is_name(file.name):
+                yield from check_json_lines(path, self.disk)
             elif file.name.endswith(".csv"):
                 yield from (each._replace(mend=None) for each in check_table(path, self.disk).found)
 
