@@ -57,7 +57,7 @@ def test_values_read_back_and_each_line_is_standard_json(tmp_path):
     first, second = rows_of(tmp_path / "progress.json")
     assert first == {"time-step": 3, "timestamp": 1767225600.25, **values, "nan": None, "inf": None}
     assert second == {"time-step": 4, "timestamp": 2.0, "f": 1e300}
-    frame = pandas.read_json((tmp_path / "progress.json").open(), lines=True, convert_dates=False)
+    frame = pandas.read_json((tmp_path / "progress.json").open(), lines=True, dtype=False)
     assert list(frame["time-step"]) == [3, 4]
 
 

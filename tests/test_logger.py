@@ -189,6 +189,21 @@ def test_a_fraction_of_a_step_is_kept_beside_the_whole_step(logger, writer):
     assert writer.rows == [(step, {"a": 1} | more) for step, more in exact]
 
 
+def test_the_time_step_has_rlas_words(logger, writer):
+    """config begins anew, with a step or without; the outer epoch is the program's, and stands in no row."""
+    holder = logger.time_step
+    holder.config(7, 2, tf_log=True)
+    holder.inc_outer_epoch()
+    holder.add_time(3)
+    assert (holder.get_time(), holder.get_outer_epoch(), holder.tf_log) == (10, 3, True)
+    holder.set_outer_epoch(9)
+    logger.log({"a": 1})
+    holder.config(tf_log=False)
+    assert not holder.is_set and holder.get_outer_epoch() == 0
+    logger.log({"a": 2})
+    assert [step for step, _ in writer.rows] == [10, 11]
+
+
 def test_odd_time_steps_warn_once_and_stop_nothing(logger):
     """A fraction is cut; what is no number is ignored."""
     holder = logger.time_step

@@ -220,3 +220,44 @@ def test_a_run_that_writes_nothing_takes_everything(tmp_path, quiet):
     run.export_scalars_to_json(tmp_path / "x.json")
     run.add_hparams({"lr": 1}, {"a": 1.0})
     assert [*tmp_path.iterdir()] == []
+
+
+def test_a_message_may_be_given_by_its_bytes(run, values):
+    """As session.run of TensorFlow 1 returns it; bytes that are no message warn."""
+    message = Summary(value=[Summary.Value(tag="loss", simple_value=0.5), Summary.Value(tag="x", tensor=_text("a"))])
+    run.add_summary(message.SerializeToString(), 3)
+    assert values()["loss"][0] == 3 and values()["x"][1].tensor.string_val[:] == [b"a"]
+    with pytest.warns(RLAWarning, match="these 2 bytes are no Summary message"):
+        run.add_summary(b"\xff\xff", 4)
+
+
+def _text(text):
+    from tensorboard.compat.proto.tensor_pb2 import TensorProto
+
+    return TensorProto(dtype=7, string_val=[text.encode()])
+
+
+def test_rlas_summaries_come_at_most_each_freq_steps(run, read_events, capfd):
+    """They stand in the event file at the time step; each series has its own turns, and 0 takes all."""
+    message = Summary(value=[Summary.Value(tag="loss", simple_value=0.5)])
+    for step in (0, 5, 19, 20, 45, 44, 3):
+        run.time_step_holder.set_time(step)
+        run.add_summary_to_logger(message.SerializeToString(), "train")
+        run.add_summary_to_logger(message, "other", freq=0)
+    found = [
+        event.step for event in read_events(run.tensorboard_dir) for each in event.summary.value if each.tag == "loss"
+    ]
+    assert found == [0, 0, 5, 19, 20, 20, 45, 45, 44, 3, 3]
+    run.add_summary_to_logger(message, "scalars", simple_val=True)
+    assert run.logger.last_values == {"scalars/loss": 0.5} and run.logger.last_step == 3
+    assert capfd.readouterr().err.count("add_summary_to_logger is run.add_summary") == 1
+    with pytest.warns(RLAWarning, match="the summary 'bad' was not shown"):
+        run.add_summary_to_logger("no message", "bad", freq=0)
+
+
+def test_rlas_table_is_a_text(run, values):
+    """dict_to_table_text_summary needs no TensorFlow."""
+    run.add_summary_to_logger(run.dict_to_table_text_summary({"a|b": "1 GiB"}, "memory"), "memory")
+    step, value = values()["memory/text_summary"]
+    assert step == 0 and value.metadata.plugin_data.plugin_name == "text"
+    assert "| a\\|b | 1 GiB |" in value.tensor.string_val[0].decode()

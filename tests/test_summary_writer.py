@@ -243,3 +243,23 @@ def test_walltime_is_the_time_of_the_row(run):
     assert shown.Histograms("h")[0].wall_time == 4000.0
     (text,) = shown.Tensors("t")
     assert text.wall_time == 3000.0 and len(text.tensor_proto.string_val[0]) < 1_000_100
+
+
+def test_a_graph_of_tensorflow_is_shown(run, read_events):
+    """Of a session, a graph, or a GraphDef: whatever gives the message. RLA's tester.writer is the run."""
+    from tensorboard.compat.proto.graph_pb2 import GraphDef
+
+    class TheirGraph:
+        def as_graph_def(self):
+            made = GraphDef()
+            made.node.add(name="loss", op="Add")
+            return made
+
+    class Session:
+        graph = TheirGraph()
+
+    for each in (Session(), TheirGraph(), TheirGraph().as_graph_def()):
+        run.writer.add_graph(each)
+    assert run.writer is run.run
+    found = [GraphDef.FromString(event.graph_def) for event in read_events(run.tensorboard_dir) if event.graph_def]
+    assert [graph.node[0].name for graph in found] == ["loss"] * 3

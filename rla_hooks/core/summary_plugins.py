@@ -11,7 +11,9 @@ from typing import Any
 
 from rla_hooks import rowfiles
 from rla_hooks.core.summary_writer import WrittenRun, showing
+from rla_hooks.old_words import tell_modern_name
 from rla_hooks.texts import text_of
+from rla_hooks.writers import parameter_tables
 from rla_hooks.writers.base import STEP, TIME, Graph, Media, RawSummary
 
 
@@ -20,6 +22,7 @@ class PluginSummaries:
 
     def __init__(self, run: WrittenRun):
         self._run = run
+        self._turns: dict[str, int | None] = {}  # of add_summary_to_logger: by name, when it was the last time
 
     def _show(self, tag: Any, content: Media, step: Any, walltime: Any) -> None:
         self._run.logger.write_media(text_of(tag), content, step, walltime)
@@ -200,16 +203,58 @@ class PluginSummaries:
     # --- what was made by somebody else ---------------------------------------------------------------------------
 
     def add_summary(self, summary: Any, global_step: int | None = None, walltime: Any = None) -> None:
-        """Write a ``Summary`` message of TensorBoard: its scalars as rows, hyper-parameters to those of the run."""
+        """Write a ``Summary`` message of TensorBoard: its scalars as rows, hyper-parameters to those of the run.
+
+        summary: the message, or its bytes, as ``session.run`` of TensorFlow 1 returns them.
+        """
         with showing(self._run, "summary", "message"):
-            rest = type(summary)()
-            for value in summary.value:
-                if value.HasField("simple_value"):
-                    self._run.logger.add_scalar(value.tag, value.simple_value, global_step, walltime)
-                elif value.metadata.plugin_data.plugin_name != "hparams" or not self._took_hparams(value):
-                    rest.value.add().CopyFrom(value)
-            if len(rest.value):
-                self._show("summary", RawSummary(rest.SerializeToString()), global_step, walltime)
+            from rla_hooks.summaries.messages import parsed, scalars, without
+
+            message = parsed(summary)
+            for tag, value in scalars(message):
+                self._run.logger.add_scalar(tag, value, global_step, walltime)
+            rest = without(message, self._is_known)
+            if rest:
+                self._show("summary", RawSummary(rest), global_step, walltime)
+
+    def _is_known(self, value: Any) -> bool:
+        """Whether the run has a value of a message in another way: as a row, or as its hyper-parameters."""
+        is_hparams = value.metadata.plugin_data.plugin_name == "hparams"
+        return value.HasField("simple_value") or (is_hparams and self._took_hparams(value))
+
+    def add_summary_to_logger(self, summary: Any, name: str = "", simple_val: bool = False, freq: int = 20) -> None:
+        """Write a ``Summary`` message, or its bytes, to TensorBoard at the time step; RLA's word.
+
+        name: that of a series of messages, of which there is at most one in ``freq`` time steps; 0 takes all.
+        simple_val: dump the scalars of the message as a row, as ``<name>/<tag>``, in place of it.
+        """
+        tell_modern_name("add_summary_to_logger", "run.add_summary(message, step)")
+        with showing(self._run, "summary", name):
+            from rla_hooks.summaries.messages import parsed, scalars
+
+            step = self._run.logger.current_step()
+            turn = step // freq if freq > 0 else None
+            if turn is not None and self._turns.get(name) == turn:
+                return
+            message = parsed(summary)
+            if simple_val:
+                self._run.log({f"{name}/{tag}": value for tag, value in scalars(message)}, step)
+            else:
+                self._show("summary", RawSummary(message.SerializeToString()), step, None)
+            self._turns[name] = turn
+
+    def dict_to_table_text_summary(self, input_dict: Mapping[str, Any], name: str) -> bytes:
+        """Return the bytes of a ``Summary`` message with a table for the Text tab; RLA's word.
+
+        >>> import rla_hooks as rla
+        >>> with rla.run(task="demo", writers=["csv", "tensorboard"], backup="none") as run:
+        ...     table = run.dict_to_table_text_summary({"buffer": "1.2 GiB"}, "large_memory")
+        ...     run.add_summary_to_logger(table, "large_memory")
+        """
+        from rla_hooks.writers.events import summary_message
+
+        tell_modern_name("dict_to_table_text_summary", "run.add_text(tag, table)")
+        return summary_message(f"{name}/text_summary", parameter_tables.text(input_dict))
 
     def _took_hparams(self, value: Any) -> bool:
         """Whether it says how a session has begun or ended, as the run does by itself; its values are the run's."""

@@ -43,13 +43,20 @@ class SummaryWords:
     add_pr_curve = of_part("plugin_summaries", PluginSummaries.add_pr_curve)
     add_pr_curve_raw = of_part("plugin_summaries", PluginSummaries.add_pr_curve_raw)
     add_summary = of_part("plugin_summaries", PluginSummaries.add_summary)
+    add_summary_to_logger = of_part("plugin_summaries", PluginSummaries.add_summary_to_logger)
     add_tensor = of_part("plugin_summaries", PluginSummaries.add_tensor)
+    dict_to_table_text_summary = of_part("plugin_summaries", PluginSummaries.dict_to_table_text_summary)
     export_scalars_to_json = of_part("plugin_summaries", PluginSummaries.export_scalars_to_json)
 
     @property
     def logdir(self) -> str | None:
         """tensorboardX's name of the log folder."""
         return self.get_logdir()
+
+    @property
+    def writer(self: _Self) -> _Self:
+        """RLA's name of what writes TensorBoard's files: this object, which has the words of a SummaryWriter."""
+        return self
 
     @property
     def file_writer(self) -> Any:

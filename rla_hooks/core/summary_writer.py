@@ -18,7 +18,7 @@ from rla_hooks.core.guard import Guard
 from rla_hooks.core.handover import Ownership
 from rla_hooks.core.logger import Logger
 from rla_hooks.texts import cut, shown, text_of
-from rla_hooks.writers.base import Text
+from rla_hooks.writers.base import Graph, Text
 
 _MAX_SHOWN = 1_000_000  # characters of a text in TensorBoard
 
@@ -230,11 +230,25 @@ class SummaryWriter:
 
     # --- what a run has no place for ------------------------------------------------------------------------------
 
-    add_graph = _unsupported(
+    _no_graph = _unsupported(
         "add_graph",
         "With Lightning, RLALogger(log_graph=True) shows it; so does the SummaryWriter of "
-        "rla_hooks.integrations.tensorboard.",
+        "rla_hooks.integrations.tensorboard. Graphs and sessions of TensorFlow are shown.",
     )
+
+    def add_graph(self, model: Any = None, *arguments: Any, **options: Any) -> None:
+        """Show a graph of TensorFlow, or that of a session, in the Graphs tab. Other models give one warning.
+
+        model: a ``tf.Graph``, a ``tf.compat.v1.Session``, or a ``GraphDef`` message.
+        """
+        graph = getattr(model, "graph", model)
+        graph = graph.as_graph_def() if callable(getattr(graph, "as_graph_def", None)) else graph
+        if type(graph).__name__ != "GraphDef":
+            self._no_graph(model)
+            return
+        with showing(self._run, "graph", type(model).__name__):
+            self._run.logger.write_media("graph", Graph(graph.SerializeToString()), 0)
+
     add_onnx_graph = _unsupported("add_onnx_graph")
     add_openvino_graph = _unsupported("add_openvino_graph")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rla_hooks.errors import WarnOnce
 from rla_hooks.texts import shown
 from rla_hooks.values import LARGE
@@ -10,9 +12,38 @@ from rla_hooks.values import LARGE
 class TimeStepHolder:
     """The time step of dumps that are given none. While it is not set, dumps count 0, 1, 2..."""
 
+    tf_log = False  # RLA's; TensorBoard has the step of the row in any case
+    _epoch: Any = 0
+
     def __init__(self) -> None:
         self._time: int | None = None
         self._warn = WarnOnce()
+
+    def config(self, time: int | None = None, epoch: Any = 0, tf_log: bool = False) -> None:
+        """Begin anew: with this time step, or with none that is set, and this outer epoch; RLA's word.
+
+        >>> holder = TimeStepHolder()
+        >>> holder.config(time=5)
+        >>> holder.inc_time()
+        >>> holder.get_time(), holder.get_outer_epoch()
+        (6, 0)
+        """
+        self.clear()
+        if time is not None:
+            self.set_time(time)
+        self._epoch, self.tf_log = epoch, tf_log
+
+    def set_outer_epoch(self, epoch: Any) -> None:
+        """Keep the number of an outer loop, for the program: no row has it."""
+        self._epoch = epoch
+
+    def get_outer_epoch(self) -> Any:
+        """Return the number that :meth:`set_outer_epoch` has kept; 0 before."""
+        return self._epoch
+
+    def inc_outer_epoch(self) -> None:
+        """Add 1 to the number of the outer loop."""
+        self._epoch += 1
 
     def set_time(self, time: int) -> None:
         """Set the time step. A fraction is cut, what is no number is ignored; each warns once."""

@@ -48,6 +48,10 @@ class TimeTracker:
         """Return the seconds spent in ``name`` so far."""
         return self._seconds.get(name, 0.0)
 
+    def calls(self, name: str) -> int:
+        """Return how often ``name`` was measured so far."""
+        return self._calls.get(name, 0)
+
     def summary(self) -> dict[str, float]:
         """Return for each name its calls, seconds, seconds per call, and share (0 to 1) of the time since the start."""
         passed = time.perf_counter() - self._started

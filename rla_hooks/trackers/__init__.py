@@ -1,1 +1,1 @@
-"""RLA's later home of its time trackers."""
+"""RLA's trackers of time and of memory, in modules of their names."""

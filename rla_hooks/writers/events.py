@@ -141,7 +141,12 @@ def media_record(event: MediaEvent) -> bytes:
         return record(head + delimited(4, event.content.definition))
     if isinstance(event.content, RawSummary):
         return record(head + delimited(5, event.content.message))
-    return record(head + delimited(5, delimited(1, _summary_value(event.tag, event.content))))
+    return record(head + delimited(5, summary_message(event.tag, event.content)))
+
+
+def summary_message(tag: str, content: Image | Text | Histogram | HParams | Ending | Audio | Tensor) -> bytes:
+    """Return the ``Summary`` message of a single value, serialised."""
+    return delimited(1, _summary_value(tag, content))
 
 
 def _summary_value(tag: str, content: Image | Text | Histogram | HParams | Ending | Audio | Tensor) -> bytes:
