@@ -67,23 +67,19 @@ class LogQueryResult(BasicQueryResult):
 
 
 class ArchiveQueryResult(BasicQueryResult):
-    """The archived Tester of a run."""
+    """The archived Tester of a run. exp_manager: the Tester, or a function that loads it."""
 
-    def __init__(self, run: SavedRun, dirname: str):
+    def __init__(self, exp_manager: Any, dirname: str):
         super().__init__(dirname)
-        self._run = run
+        self._given = exp_manager
 
     @functools.cached_property
-    def exp_manager(self) -> Tester | OldTester:
+    def exp_manager(self) -> Any:
         """The Tester: of a run of rla_hooks as ``Tester.load`` gives it, of one of RLA an OldTester, which only reads.
 
         It is loaded when it is first asked for. Raises :class:`~rla_hooks.errors.RunError` for a damaged one.
         """
-        from rla_hooks.query.old_tester import OldTester
-        from rla_hooks.tester import Tester
-
-        paths = self._run.paths
-        return OldTester(paths) if is_of_rla(paths) else Tester.load(paths.archive_dir)
+        return self._given() if callable(self._given) else self._given
 
 
 class HyperParamResult(BasicQueryResult):
@@ -179,7 +175,14 @@ def _log(run: SavedRun) -> LogQueryResult | None:
 def _archive(run: SavedRun) -> ArchiveQueryResult | None:
     folder = run.paths.archive_dir
     is_there = run.paths.tester_pkl.is_file() or os.path.isfile(f"{folder}.pkl")
-    return ArchiveQueryResult(run, str(folder)) if is_there else None
+    return ArchiveQueryResult(functools.partial(_tester_of, run), str(folder)) if is_there else None
+
+
+def _tester_of(run: SavedRun) -> Tester | OldTester:
+    from rla_hooks.query.old_tester import OldTester
+    from rla_hooks.tester import Tester
+
+    return OldTester(run.paths) if is_of_rla(run.paths) else Tester.load(run.paths.archive_dir)
 
 
 def _hyper_parameters(run: SavedRun) -> HyperParamResult | None:

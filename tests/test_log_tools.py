@@ -190,7 +190,8 @@ def test_a_script_asks(data, steps, typed, left):
         cwd=Path(data).parent,
     )
     assert len(steps()) == left and done.stdout.splitlines()[-1] == str((3 - left) * PARTS)
-    assert "2 runs will be deleted. Go on? (y/n)" in done.stdout
+    trees = "log, results, checkpoint, code, archive_tester"
+    assert f"2 runs will be deleted ({trees}). Go on? (y/n)" in done.stdout
     assert done.stderr.startswith("rla: DeleteLogTool is rla_hooks.upkeep.delete, or the command rla rm, in rla_hooks.")
 
 
@@ -205,6 +206,9 @@ def test_mistakes_are_told(data, warnings_as_text):
     """What was given, and what is allowed; a tree of one's own, and a name for the archive, are warnings."""
     with pytest.raises(ConfigError, match=r"(?s)type is 'smal'. Allowed: 'all', 'small_ts'.*timstep_bound is 'x'"):
         Filter().config("smal", "x")
+    for words in ((data, "t"), (data,)):
+        with pytest.raises(ConfigError, match=r"(pattern|task) is None. Allowed: a text such as"):
+            DeleteLogTool(*words).delete_related_log(skip_ask=True)
     with pytest.raises(ConfigError, match="filter is 7"):
         DeleteLogTool(data, "t", "*", 7)
     assert len(DeleteLogTool(data, "t", "*", optional_log_type=["videos"]).runs()) == 3

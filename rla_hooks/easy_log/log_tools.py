@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +66,7 @@ class Filter:
         problems = []
         if type not in (self.ALL, self.SMALL_TIMESTEP):
             problems.append(f"type is {shown(type, 100)}. Allowed: {self.ALL!r}, {self.SMALL_TIMESTEP!r}.")
-        if isinstance(timstep_bound, bool) or not isinstance(timstep_bound, (int, float)):
+        if isinstance(timstep_bound, bool) or not isinstance(timstep_bound, Real):
             problems.append(f"timstep_bound is {shown(timstep_bound, 100)}. Allowed: a number of time steps.")
         if problems:
             raise ConfigError(problems)
@@ -83,9 +84,9 @@ class BasicLogTool:
 
     def __init__(
         self,
-        proj_root: str | os.PathLike[str] = "",
-        task_table_name: str = "",
-        regex: str = "",
+        proj_root: str | os.PathLike[str] = ".",
+        task_table_name: str | None = None,
+        regex: str | None = None,
         optional_log_type: Types = None,
     ):
         self.proj_root, self.task_table_name, self.regex = proj_root, task_table_name, regex
@@ -148,8 +149,8 @@ class DeleteLogTool(BasicLogTool):
     def __init__(
         self,
         proj_root: str | os.PathLike[str],
-        task_table_name: str = "",
-        regex: str = "",
+        task_table_name: str | None = None,
+        regex: str | None = None,
         filter: Filter | str | None = None,
         optional_log_type: Types = None,
         *,
@@ -218,9 +219,9 @@ class ArchiveLogTool(BasicLogTool):
         super().__init__(proj_root, task_table_name, regex, optional_log_type)
         self.archive_table_name = ARCHIVED_TABLE
         if archive_table_name not in (ARCHIVED_TABLE, _RLA_ARCHIVE):
+            given = shown(archive_table_name, 100)
             warn(
-                f"archive_table_name is {shown(archive_table_name, 100)}: they lie in {ARCHIVED_TABLE}/. For a "
-                "name of your own give them another task: rla mv RUN... TASK"
+                f"archive_table_name is {given}: they lie in {ARCHIVED_TABLE}/. For your own names: rla mv RUN... TASK"
             )
 
     def plan_of(self, runs: Runs) -> Plan:

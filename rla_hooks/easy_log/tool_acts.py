@@ -22,10 +22,11 @@ def ask_and_carry_out(plan: Plan, asked: str, skip_ask: bool) -> int:
     from rla_hooks.upkeep.planning import listed_refusals
 
     word, count = WORDS[plan.kind], counted(len(plan.items), "run")
+    trees = dict.fromkeys(part.source.partition("/")[0] for item in plan.items for part in item.parts)
     for item in plan.items:
         print(f"found {printable(item.name)}")
     _print_left(listed_refusals(plan.refused))
-    if not plan.items or not (skip_ask or answers_yes(f"{count} will be {word}. Go on?")):
+    if not plan.items or not (skip_ask or answers_yes(f"{count} will be {word} ({', '.join(trees)}). Go on?")):
         print(f"nothing was {word}")
         return 0
     act = carry_out(plan, asked=asked)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import glob
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -14,11 +15,10 @@ from rla_hooks.query.run_list import Runs
 from rla_hooks.query.selection import select
 from rla_hooks.texts import shown
 
-_WILD = frozenset("*?[")
 _START = pattern_of(r"[0-9]{4}(?:/[0-9]{2}){3}(?:-[0-9]{2}){2}-[0-9]{6}")
 
 
-def runs_in_folders(log_root: str | os.PathLike[str] | None, task: str, pattern: str) -> Runs:
+def runs_in_folders(log_root: str | os.PathLike[str] | None, task: str | None, pattern: str | None) -> Runs:
     """Return the runs whose log folder, or a folder that it is in, fits a pattern below that of a task, newest last.
 
     task: may be a pattern, too; the empty text for all tasks. pattern: as a shell has it, where ``*`` is a part of one
@@ -59,10 +59,8 @@ def _parts(what: str, given: object) -> list[str]:
 def _starts(task: object) -> list[list[str]]:
     """The folders of a task: as somebody writes it, and as they are called where letters are escaped in them."""
     written = _parts("the task", task)
-    path = "/".join(written)
-    if not written or _WILD & {*path}:
-        return [written]
-    return [start.split("/") for start in sorted({path, *task_starts(path)})]
+    spellings = task_starts("/".join(written)) if written else set()
+    return [written, *(glob.escape(each).split("/") for each in sorted(spellings))]
 
 
 def _test_of(parts: Sequence[str]) -> Callable[[Sequence[str]], bool]:
