@@ -29,7 +29,7 @@ from rla_hooks.core.resume_request import request_of
 from rla_hooks.core.run import Run
 from rla_hooks.core.settings import Config, Path_, RunSettings, Writers
 from rla_hooks.endings import ErrorTypes
-from rla_hooks.errors import RunError
+from rla_hooks.errors import RunError, warn
 from rla_hooks.former_run import find_former_run
 from rla_hooks.layout import RunPaths
 from rla_hooks.tester_words import TesterWords
@@ -131,8 +131,17 @@ class Tester(TesterWords):
         self.is_master_node = given["is_master_node"]
 
     def set_hyper_param(self, **params: Any) -> None:
-        """Set the hyper-parameters of the next run. The objects are kept as they are and never changed."""
-        self.settings.hyper_param = params
+        """Set the hyper-parameters of the next run. The objects are kept as they are and never changed.
+
+        A record parameter that was one of the former, and is none of these, is left out from now on, with a warning:
+        one experiment after the other in a process may have others.
+        """
+        settings = self.settings
+        wrong = settings.unknown_record_params()
+        settings.hyper_param = params
+        if gone := [key for key in settings.unknown_record_params() if key not in wrong]:
+            settings.hyper_param_record = [key for key in settings.hyper_param_record if key not in gone]
+            warn(f"the record parameters {', '.join(gone)} are none of the new hyper-parameters, and are left out.")
 
     def update_hyper_param(self, k: str, v: Any) -> None:
         """Set one hyper-parameter of the next run, and of a run that has started, whose parameter.json is updated."""

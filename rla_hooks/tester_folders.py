@@ -75,7 +75,7 @@ class TesterFolders:
         return self._made(TMP_DATA)
 
     @property
-    @_word("tester.log_dir, whose parameter.json has the same values,")
+    @_word("the file parameter.json in tester.log_dir")
     def hyparameter_dir(self) -> PathText | None:
         """RLA's folder with parameter.yaml, made when it is asked for; None before the run has a name.
 
@@ -115,13 +115,13 @@ class TesterFolders:
     # --- places ---------------------------------------------------------------------------------------------------
 
     @Settable
-    @_word("the log root, tester.config.log_root,")
+    @_word("tester.config.log_root")
     def data_root(self) -> PathText | None:
         """The log root; None before ``configure``."""
         return self._log_root()
 
     @Settable
-    @_word("the log root, tester.config.log_root,")
+    @_word("tester.config.log_root")
     def root(self) -> PathText | None:
         """The log root; None before ``configure``."""
         return self._log_root()
@@ -131,7 +131,7 @@ class TesterFolders:
         return None if owner is None else PathText.of_folder(owner.log_root)
 
     @Settable
-    @_word("the setting PROJECT_ROOT, tester.config.project_root,")
+    @_word("PROJECT_ROOT, tester.config.project_root,")
     def project_root(self) -> PathText | None:
         """The folder that paths of the code backup begin at; None before ``configure``."""
         if self.settings.config is None:
@@ -154,7 +154,7 @@ class TesterFolders:
         config = self.settings.config
         return [PathText(file) for file in config.ignore_files] or None if config else None
 
-    @_word("Tester.load(path), which looks where the file is now,")
+    @_word("Tester.load(path)")
     def update_log_files_location(self, root: str | os.PathLike[str]) -> None:
         """Go on with the same run in a log root that was moved or copied.
 

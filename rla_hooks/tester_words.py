@@ -101,13 +101,13 @@ class TesterWords(TesterFolders):
         """The run's name; None before it has one."""
         return self._run.name
 
-    @_word("tester.name, which ends with the record parameters,")
+    @_word("the end of tester.name")
     def auto_parse_info(self) -> str:
         """Return the record parameters with their values, as a run's name has them: ``lr=0.1&seed=3``."""
         return layout.record_info(self._run_settings.record_values()).removeprefix("&")
 
     @Settable
-    @_word("tester.name, which ends with the record parameters,")
+    @_word("the end of tester.name")
     def info(self) -> str:
         """The record parameters with their values, with ``&`` in front: ``&lr=0.1&seed=3``."""
         return layout.record_info(self._run_settings.record_values()) or "&"
@@ -151,13 +151,13 @@ class TesterWords(TesterFolders):
 
     # --- files ----------------------------------------------------------------------------------------------------
 
-    @_word("what a run does by itself: to write tester.pkl at each checkpoint and at its end")
+    @_word("what each checkpoint and the end of a run do")
     def serialize_object_and_save(self) -> None:
         """Write tester.pkl now."""
         self._run.ownership.need_started("serialize_object_and_save")
         self._run.files.archive()
 
-    @_word("what rsync does with the log root")
+    @_word("'rsync -a LOG_ROOT host:'")
     def sync_log_file(self, skip_error: bool = False) -> None:
         """Say once whether the run's files would be sent to another machine. Nothing is sent yet.
 

@@ -80,7 +80,8 @@ def test_its_folders_are_those_where_it_lies_now(old, tmp_path):
     """As RLA's texts, to which a file's name can be added."""
     tester = old({"log_dir": "/home/elsewhere/log/x/", "data_root": "/home/elsewhere"})
     assert tester.log_dir + "progress.csv" == str(tmp_path / "log" / NAME / "progress.csv")
-    assert tester.data_root == str(tmp_path) and os.path.isfile(tester.pkl_file)
+    assert tester.data_root == tmp_path and os.path.isfile(tester.pkl_file) and tester.pkl_dir.is_dir()
+    assert tester.log_dir / "progress.csv" == tmp_path / "log" / NAME / "progress.csv"
     assert (tester.task_table_name, tester.info) == ("demo_task", "&lr=0.1&layers={64, 64}")
     assert tester.record_date.strftime("%Y/%m/%d/%H-%M-%S-%f") == DATE
 

@@ -96,8 +96,11 @@ def test_hyper_parameters_are_kept_and_recorded_once(tmp_path):
     tester.clear_record_param()
     tester.add_record_param("c")
     assert tester.hyper_param_record == ["c"] and tester.parameters() == {"a": [1], "b": 2, "c": 3}
-    tester.set_hyper_param(z=1)
-    assert tester.parameters() == {"z": 1} and len(tester.record_problems()) == 1
+    tester.add_record_param("typo")
+    with pytest.warns(RLAWarning, match="the record parameters c are none of the new hyper-parameters"):
+        tester.set_hyper_param(z=1)
+    assert tester.parameters() == {"z": 1} and tester.hyper_param_record == ["typo"]
+    assert len(tester.record_problems()) == 1, "what never was a hyper-parameter is a mistake"
 
 
 def test_secrets_of_the_config_are_not_kept(tmp_path):
@@ -123,6 +126,20 @@ def test_a_row_callback_gets_every_row(tmp_path):
     tester.log({"a": 2, "b": "x"})
     tester.finish()
     assert rows == [{"a": 1}, {"a": 2, "b": "x"}]
+
+
+def test_a_key_that_looks_misspelt_is_told_when_a_run_starts(tmp_path):
+    """With the file that has it; the run starts, and has the key as the user's own."""
+    (tmp_path / "c.yaml").write_text("LOG_USD: [csv]\nPROJECT_TYPE: {backup_code_by: none}\nMINE: 3\n")
+    tester = Tester()
+    tester.configure("t", "c.yaml", log_root="root", writers=[])
+    with pytest.warns(
+        RLAWarning, match=r"c\.yaml: unknown key 'LOG_USD'\. .*Did you mean 'LOG_USED'\? As it is"
+    ) as told:
+        tester.log_files_gen()
+    tester.finish()
+    assert len(told) == 1 and tester.private_config["MINE"] == 3
+    assert Tester.load(tester.pkl_file).private_config["LOG_USD"] == ["csv"]
 
 
 def test_a_setting_that_does_nothing_yet_says_so(tmp_path):

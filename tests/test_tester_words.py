@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import csv
 import importlib
+import os
 import pickle
 import re
 import subprocess
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("quiet")
 def tester(tmp_path):
     testing.reset()
     tester = Tester()
-    tester.configure("t", {"DL_FRAMEWORK": "torch"}, log_root=tmp_path / "root", writers=["csv", "log"], backup="none")
+    tester.configure("t", log_root=tmp_path / "root", writers=["csv", "log"], backup="none")
     tester.set_hyper_param(lr=0.1, net={"width": 64}, seed=3)
     tester.add_record_param(["lr", "net.width"])
     yield tester
@@ -91,7 +92,9 @@ def test_names_of_the_run(tester):
     assert (tester.task_table_name, tester.get_task_table_name(), tester.log_name) == ("t", "t", tester.name)
     assert tester.log_name_formatter("x", tester.record_date) == f"x/{tester.name.partition('/')[2]}"
     assert tester.record_date_to_str(datetime(2026, 1, 31, 12)) == "12-00-00-000000"
-    assert (tester.dl_framework, tester.septor, tester.task_gen(["a", 1])) == ("torch", "/", "a-1")
+    assert (tester.septor, tester.task_gen(["a", 1]), tester.dl_framework) == (os.sep, "a-1", None)
+    tester.configure("t", {"DL_FRAMEWORK": "pytorch"}, log_root=tester.data_root)
+    assert tester.dl_framework == "torch"
     assert Tester().info == "&" and Tester().auto_parse_info() == ""
     with pytest.raises(RunError, match=r"Call tester\.configure"):
         Tester().get_task_table_name()

@@ -18,7 +18,7 @@ from rla_hooks.core.guard import Guard
 from rla_hooks.core.handover import Ownership, State
 from rla_hooks.core.hyper_parameters import HyperParameters
 from rla_hooks.core.job import job_identity, launch_identity
-from rla_hooks.core.logger import Logger
+from rla_hooks.core.logger import BACKUP, Logger
 from rla_hooks.core.settings import RunSettings
 from rla_hooks.layout import RunPaths
 from rla_hooks.life import read_status
@@ -233,7 +233,7 @@ class RunFiles:
         """Write the hyper-parameters to the console and to log.txt. Raises RunError if no run has started."""
         self._ownership.need_started("print_args")
         for key, value in sorted(self._hyper_parameters.flat().items()):
-            self._logger.message(f"{key}: {value}")
+            self._logger.message(f"{key}: {value}", level=BACKUP)  # as RLA has them in backup.txt
 
     def print_log_dir(self) -> None:
         """Write the paths of the run's folders to the console and to log.txt."""

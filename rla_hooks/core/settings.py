@@ -184,6 +184,14 @@ class RunSettings(Fields):
         names = ", ".join(known) or "there are none"
         return [
             f"the record parameter {shown(key)} is no hyper-parameter. Known: {names}.{did_you_mean(key, known)}"
+            for key in self.unknown_record_params()
+        ]
+
+    def unknown_record_params(self) -> list[Any]:
+        """Return the record parameters that are no hyper-parameters, and no texts such as ``lr=0.1``."""
+        known = self.parameters() if self.hyper_param_record else {}
+        return [
+            key
             for key in self.hyper_param_record
             if not isinstance(key, str) or (key not in known and key.find("=") < 1)  # a list, say, is in no dict
         ]

@@ -7,16 +7,15 @@ from it. The pickle is read with inert notes in place of all classes; nothing of
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from rla_hooks.checkpoints import old_files
 from rla_hooks.errors import warn
-from rla_hooks.layout import ARCHIVE, RunPaths, parse
+from rla_hooks.layout import ARCHIVE, HYPARAMETER, TMP_DATA, RunPaths, parse
 from rla_hooks.masking import mask_value
+from rla_hooks.path_text import PathText
 from rla_hooks.query.inert_pickle import NoAttributeError
 from rla_hooks.query.rla_runs import read_attribute, read_nested
 from rla_hooks.texts import shell_path, text_of
@@ -30,6 +29,7 @@ class OldTester:
     a slash. What the pickle does not have, or cannot tell, is None, or empty with a warning.
 
     >>> import pickle, tempfile
+    >>> from pathlib import Path
     >>> name = "demo/2022/03/01/21-13-03-230208_10.0.0.7_&lr=0.1"
     >>> with tempfile.TemporaryDirectory() as root:
     ...     path = Path(root, ARCHIVE, f"{name}.pkl")
@@ -48,13 +48,13 @@ class OldTester:
         self.task_table_name = self.task_name = parsed.task
         self.record_date: datetime = parsed.time
         self.info = "&" + paths.name.partition("&")[2]
-        self.data_root = self.root = str(paths.log_root)
-        self.log_dir, self.code_dir = map(_folder, (paths.log_dir, paths.code_dir))
-        self.checkpoint_dir, self.results_dir = map(_folder, (paths.checkpoint_dir, paths.results_dir))
-        self.tmp_data_dir = _folder(paths.log_root / "tmp_data" / paths.name)
-        self.hyparameter_dir = _folder(paths.log_root / "hyperparameter" / paths.name)
-        self.pkl_file = str(paths.log_root / ARCHIVE / f"{paths.name}.pkl")
-        self.pkl_dir = str(Path(self.pkl_file).parent)
+        self.data_root = self.root = PathText.of_folder(paths.log_root)
+        self.log_dir, self.code_dir = map(PathText.of_folder, (paths.log_dir, paths.code_dir))
+        self.checkpoint_dir, self.results_dir = map(PathText.of_folder, (paths.checkpoint_dir, paths.results_dir))
+        self.tmp_data_dir = PathText.of_folder(paths.log_root / TMP_DATA / paths.name)
+        self.hyparameter_dir = PathText.of_folder(paths.log_root / HYPARAMETER / paths.name)
+        self.pkl_file = PathText(paths.log_root / ARCHIVE / f"{paths.name}.pkl")
+        self.pkl_dir = PathText.of_folder(self.pkl_file.parent)
         self._var_prefix: str | None = None
 
     def __repr__(self) -> str:
@@ -128,7 +128,3 @@ class OldTester:
         except (OSError, ValueError) as error:
             warn(f"{shell_path(self.pkl_file)} cannot be read: {text_of(error)}. Its {name} is not there.")
             return default
-
-
-def _folder(path: Path) -> str:
-    return os.path.join(path, "")
