@@ -12,7 +12,7 @@ import pytest
 
 import rla_hooks as rla
 from rla_hooks import testing, upkeep
-from rla_hooks.easy_log import const, delete_log_tool
+from rla_hooks.easy_log import const, delete_log_tool, tools
 from rla_hooks.easy_log.log_tools import (
     ArchiveLogTool,
     BasicLogTool,
@@ -94,6 +94,8 @@ def test_the_arguments_of_2020_are_taken(tmp_path, data, steps):
     ):
         delete_log_tool.DeleteLogTool(*words, **named).delete_related_log(skip_ask=True)
     assert steps() == [400]
+    tool = tools.DeleteLogTool(log_root=tmp_path, sub_proj="data", task="t", regex="2*", config=None)
+    assert tool.delete_related_log(skip_ask=True) == PARTS and steps() == []
 
 
 def test_some_trees_alone_are_deleted(data, steps):
