@@ -23,8 +23,9 @@ from rla_hooks.masking import mask_text
 RUNNING, FINISHED, PRUNED, INTERRUPTED, FAILED = "running", "finished", "pruned", "interrupted", "failed"
 PREEMPTED = "preempted"  # a cluster asked it to stop, and it will go on: core/preemption.py
 KILLED = "killed"
+UNKNOWN = "unknown"  # of a run of the original RLA, which notes no ending: in run.json once it was imported
 #: Of two endings the worse one is kept: that of the greater number.
-SEVERITY = {RUNNING: 0, FINISHED: 1, PRUNED: 2, PREEMPTED: 3, INTERRUPTED: 4, FAILED: 5}
+SEVERITY = {RUNNING: 0, FINISHED: 1, PRUNED: 2, PREEMPTED: 3, INTERRUPTED: 4, FAILED: 5, UNKNOWN: 0}
 ENDINGS = (FINISHED, PRUNED, PREEMPTED, INTERRUPTED, FAILED)
 _MAX_ERROR = 100_000  # characters of a traceback; an endless recursion has a long one
 _MAX_LINKS = 10_000  # exceptions of one group that are looked at

@@ -128,6 +128,8 @@ def _foreign(saved: SavedRun) -> Iterator[str]:
                 f"its run.json has format {shown(newer, 40)}, and this version of rla_hooks writes format {FORMAT}. "
                 "Update rla_hooks."
             )
+        elif isinstance(saved.run_json.get("imported"), dict):
+            yield "the original RLA has made it, which notes neither how it ended nor how it began. Start a new run."
         elif saved.status == UNKNOWN:
             damage = "; ".join(saved.problems).rstrip(".") or "its status is not known"
             yield f"it is damaged: {damage}. Start a new run."

@@ -16,7 +16,7 @@ from rla_hooks.checkpoints.manifest import Manifest
 from rla_hooks.core.job import job_identity
 from rla_hooks.core.resume_request import Resumable, ResumeRequest
 from rla_hooks.core.settings import RunSettings
-from rla_hooks.endings import FAILED, FINISHED, PRUNED, RUNNING, SEVERITY
+from rla_hooks.endings import FAILED, FINISHED, PRUNED, RUNNING, SEVERITY, UNKNOWN
 from rla_hooks.errors import ConfigError
 from rla_hooks.former_parameters import Difference, FormerParameters, listed
 from rla_hooks.layout import RunPaths
@@ -108,7 +108,7 @@ class Search:
     def _may_go_on(self, content: Mapping[str, Any]) -> bool:
         """Whether a run ended in a way that auto resumes, as far as its run.json tells."""
         number, status = content.get("format"), content.get("status")
-        if not isinstance(status, str) or status not in SEVERITY or status in (FINISHED, PRUNED):
+        if not isinstance(status, str) or status not in SEVERITY or status in (FINISHED, PRUNED, UNKNOWN):
             return False
         is_known = not (isinstance(number, int) and number > FORMAT) and isinstance(content.get("started"), str)
         return is_known and is_same_function(content.get("function"), self._settings.function_name)

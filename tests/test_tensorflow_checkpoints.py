@@ -12,6 +12,8 @@ import threading
 import numpy as np
 import pytest
 
+import rla_hooks as rla
+from rla_hooks import upkeep
 from rla_hooks.checkpoints import Saver
 from rla_hooks.errors import CheckpointError, ConfigError, RLAWarning
 from rla_hooks.tester import Tester
@@ -289,6 +291,26 @@ def test_a_session_goes_on_as_if_never_interrupted(tf, saver):
     with v1.Session(graph=graph).as_default() as session:
         saver.load()
         assert [session.run([step, loss])[1] for _ in range(3)] == expected
+
+
+@pytest.mark.usefixtures("quiet")
+def test_a_session_of_the_original_rla_is_restored_from_its_import(tf, tmp_path):
+    """Its Saver wrote the files; rla import has put them where ours are, and noted no more than their names."""
+    graph, step, _ = _v1(tf)
+    leaf = "demo/2022/03/01/21-13-03-230208 10.0.0.7 &lr=0.1"
+    for tree in ("log", "checkpoint"):
+        (tmp_path / "old" / tree / leaf).mkdir(parents=True)
+    (tmp_path / "old" / "log" / leaf / "log.txt").touch()
+    with graph.as_default(), tf.compat.v1.Session() as session:
+        session.run(tf.compat.v1.global_variables_initializer())
+        session.run(step)
+        prefix = str(tmp_path / "old" / "checkpoint" / leaf / "checkpoint")
+        tf.compat.v1.train.Saver().save(session, prefix, global_step=900)
+        before = session.run(tf.compat.v1.global_variables())
+        upkeep.import_runs(tmp_path / "old", log_root=tmp_path / "new")
+        session.run(step)
+        found, _ = rla.load_checkpoint(run=rla.runs(tmp_path / "new")[0])
+        assert found == 900 and all(map(np.array_equal, session.run(tf.compat.v1.global_variables()), before))
 
 
 @pytest.mark.parametrize("prefix", ["policy/", "pol(icy|ice)/.*"])

@@ -46,14 +46,15 @@ def take(entry: Entry, source: Path, target: Path) -> Counter[str]:
             if is_folder:
                 copy.parent.mkdir(parents=True, exist_ok=True)
             size = file.stat().st_size
-            counts[_take_file(file, copy, may_link(entry))] += size
+            counts[take_file(file, copy, may_link(entry))] += size
         os.replace(temporary, new)
     with suppress(OSError):
         atomic.fsync(new.parent)
     return counts
 
 
-def _take_file(source: Path, target: Path, link: bool) -> str:
+def take_file(source: Path, target: Path, link: bool) -> str:
+    """Give a file to a path where there is none; return the kind: see the top. It keeps its time. Raises OSError."""
     if _clone(source, target):
         kind = "clone"
     elif link and _link(source, target):

@@ -48,6 +48,7 @@ COMMANDS = {
         "verify",
         "Find what is damaged in runs: rows, event files, checkpoints, records, code, figures; by default of all runs",
     ),
+    "import": ("importing", "Copy the runs of a log root that the original RLA wrote into another one, in our form"),
     "doctor": (
         "doctor",
         "Say what is wrong here, and what a bug report needs: versions, log root, disk, git, cache, terminal",

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from rla_hooks.endings import KILLED, RUNNING, SEVERITY
+from rla_hooks.endings import UNKNOWN as UNKNOWN
 from rla_hooks.errors import ConfigError
 from rla_hooks.layout import LOG, RUN_JSON, RunPaths, check_task, task_folders
 from rla_hooks.life import STALE_AFTER, is_running, read_status
@@ -22,7 +23,6 @@ from rla_hooks.record import FORMAT
 from rla_hooks.smallfiles import parse_object, read_bytes
 from rla_hooks.texts import shown
 
-UNKNOWN = "unknown"
 _LONGEST_TASK = 10_000  # characters; folders have at most 4096 bytes
 # The times that can be shown in every time zone: at the very ends of the calendar some have none.
 _FIRST, _LAST = (datetime(year, 12, 1, tzinfo=timezone.utc).timestamp() for year in (1, 9999))

@@ -11,7 +11,6 @@ from rla_hooks.endings import KILLED, RUNNING, SEVERITY
 from rla_hooks.errors import did_you_mean
 from rla_hooks.life import is_running
 from rla_hooks.query import filter_columns as columns
-from rla_hooks.query.entry import UNKNOWN
 from rla_hooks.query.filter_columns import Column, Mask, Test
 from rla_hooks.query.filter_grammar import Comparison, Literal, Name, Negation, Node
 from rla_hooks.query.filter_mistakes import FilterError
@@ -21,7 +20,7 @@ from rla_hooks.texts import shown
 
 ColumnOf = Callable[[str], Sequence[Any]]  # the values of a name, of all runs; see rla_hooks.query.names
 Condition = Callable[[ColumnOf], Mask]
-_STATUSES = (*SEVERITY, KILLED, UNKNOWN)
+_STATUSES = (*SEVERITY, KILLED)
 _SWAPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 _UNORDERED = {"bool": "true and false", "none": "none and a value", "list": "lists"}
 _NEGATIVE = {"!=": "==", "not in": "in", "not like": "like"}

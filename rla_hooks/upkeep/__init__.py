@@ -1,8 +1,8 @@
 """Tidies a log root: deletes, archives, moves and renames runs, takes all of it back; deletes what no run needs; says
-what takes the room, and what is damaged; runs a run again, on the code that it has kept.
+what takes the room, and what is damaged; runs a run again, on the code that it has kept; imports the runs of RLA.
 
-Nothing is copied, and nothing is lost by mistake: what is deleted goes to ``LOG_ROOT/.trash``, each run whole or not at
-all, whenever the process is killed.
+But for imports nothing is copied, and nothing is lost by mistake: what is deleted goes to ``LOG_ROOT/.trash``, each run
+whole or not at all, whenever the process is killed.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rla_hooks.upkeep.checking.found import Finding
     from rla_hooks.upkeep.deleting import delete
     from rla_hooks.upkeep.garbage import Found, Garbage, collect_garbage
+    from rla_hooks.upkeep.importing import Imported, import_runs
     from rla_hooks.upkeep.moving import move, rename
     from rla_hooks.upkeep.restoring import restore
     from rla_hooks.upkeep.tally import Size
@@ -34,6 +35,7 @@ __all__ = [
     "Finding",
     "Found",
     "Garbage",
+    "Imported",
     "PathUsage",
     "Repeat",
     "Report",
@@ -46,6 +48,7 @@ __all__ = [
     "delete",
     "disk_usage",
     "empty_trash",
+    "import_runs",
     "move",
     "rename",
     "rerun",
@@ -61,6 +64,7 @@ _HOME = {
     "Finding": "checking.found",
     "Found": "garbage",
     "Garbage": "garbage",
+    "Imported": "importing",
     "PathUsage": "usage_parts",
     "Repeat": "again",
     "Report": "checking.all_runs",
@@ -73,6 +77,7 @@ _HOME = {
     "delete": "deleting",
     "disk_usage": "usage",
     "empty_trash": "trash_folder",
+    "import_runs": "importing",
     "move": "moving",
     "rename": "moving",
     "rerun": "again",

@@ -87,12 +87,20 @@ def load(path: Path, weights_only: bool) -> dict[str, Any]:
     """Return plain data, and a dict of names and arrays for each object. Foreign code never runs."""
     try:
         with files.readers(path) as readers:
-            content = plain.load(path / "content.pkl", weights_only)
+            content = _imported(path, readers) or plain.load(path / "content.pkl", weights_only)
             return {key: _with_arrays(part, readers) for key, part in content.items()}
     except CheckpointError:
         raise
     except Exception as error:  # TensorFlow raises nearly anything for a file that is not its own
         raise CheckpointError(f"cannot be read by tensorflow {tf.__version__}: {sessions.first_line(error)}") from error
+
+
+def _imported(path: Path, readers: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what content.pkl would say of a session that the original RLA saved, and ``rla import`` has copied."""
+    if (path / "content.pkl").exists() or files.GRAPH not in readers:
+        return None
+    names = readers[files.GRAPH].get_variable_to_shape_map()
+    return {_SESSION: {_MARK: {name: f"{files.GRAPH}/{name}" for name in names}}}
 
 
 def restore(models: Mapping[str, Any], content: Mapping[str, Any], var_prefix: str) -> None:
