@@ -3,10 +3,13 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import rla_hooks as rla
@@ -22,6 +25,7 @@ from rla_hooks.upkeep.tally import Size
 
 pytestmark = pytest.mark.usefixtures("quiet")
 NAME = "t/2020/01/02/03-04-05-000006_10.0.0.1_&lr=0.1"
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(rla.__file__).parents[1])}
 DEAD = 4_194_304_000  # no process has this number
 
 
@@ -394,6 +398,64 @@ def test_the_archived_tester_of_rla(root):
     path.write_bytes(b"RLA's")
     assert collect_garbage(orphans=True, age=-1).act.runs[0].name == NAME
     assert not path.exists()
+
+
+# --- states -----------------------------------------------------------------------------------------------------------
+
+KILLED = """
+import os, signal, sys
+import numpy as np
+import rla_hooks as rla
+
+def die(event, arguments):
+    global is_moved
+    if event == "os.rename" and str(arguments[1]).endswith("state-2"):
+        is_moved = True
+    elif event == "open" and (is_moved or sys.argv[1] == "writing" and "models" in str(arguments[0])):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+is_moved = False
+with rla.run(task="t", writers=["csv"], backup="none"):
+    rla.save_state(1, models=np.ones(3))
+    sys.addaudithook(die)
+    rla.save_state(2, models=np.ones(3))
+"""
+
+
+@pytest.mark.norerun
+def test_states_that_a_kill_left_unlisted(root):
+    """One that was moved and not listed goes once it is a day old, half a one at once; what is no run's stays."""
+    for moment in ("writing", "moved"):
+        process = subprocess.run([sys.executable, "-c", KILLED, moment], env=ENVIRONMENT)
+        assert process.returncode == -signal.SIGKILL
+        folder = rla.runs()[-1].checkpoint_dir
+        assert (folder / "state-2").exists() is (moment == "moved")
+        shutil.copytree(folder / "state-1", folder / "state-7")  # by hand
+        before = everything(root)
+        assert kinds(collect_garbage(dry_run=True)).keys() == {"temporary files"}
+        assert everything(root) == before
+        left = {"temporary files", *(["unlisted states"] if moment == "moved" else [])}
+        assert kinds(collect_garbage(age=-1)).keys() - {"empty folders"} == left
+        assert sorted(path.name for path in folder.iterdir()) == ["manifest.json", "state-1", "state-7"]
+        assert [each.step for each in Manifest(folder).complete()] == [1]
+
+
+def test_states_that_are_being_written_stay(root):
+    """A cleaner that comes amid a save, and after it, takes nothing; nor does it where the list cannot be read."""
+    with rla.run(task="t", writers=["csv"], backup="none") as run:
+        path = rla.save_state(1, models=np.ones(3))
+
+        def write(folder):
+            shutil.copytree(path, folder)
+            assert collect_garbage(age=-1).found == ()
+
+        run.checkpoints.saver.write(write, "", 2, "state", {"writer": "state"})
+        assert collect_garbage(age=-1).found == ()
+        assert sorted(each.name for each in run.checkpoint_dir.iterdir()) == ["manifest.json", "state-1", "state-2"]
+        manifest = run.checkpoint_dir / "manifest.json"
+        manifest.write_text("[]")
+        with pytest.warns(RLAWarning):
+            assert collect_garbage(age=-1).found == ()
 
 
 # --- trouble ----------------------------------------------------------------------------------------------------------

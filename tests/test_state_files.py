@@ -187,7 +187,7 @@ def test_what_cannot_be_stored_says_where_it_is_and_what_to_do(tmp_path):
         (lambda: None, "Code cannot be stored"),
         (object(), "state_dict"),
         (Point(), "Pass tuple(...) of it"),
-        (np.array([{}], object), "holds objects"),
+        (np.array([{}], object), "dtype object cannot be stored"),
         (np.ma.array([1]), "numpy.asarray"),
         (circle, "Break the circle"),
     ]:

@@ -344,8 +344,9 @@ def test_what_cannot_be_stored_is_an_error_at_first_and_a_warning_later():
     """A program that never could be resumed is told at its beginning; a training that goes on is not stopped."""
     with rla.run(**OPTIONS) as run:
         for _ in range(2):
-            with pytest.raises(CheckpointError, match=r"models\.a is a function.*; models\.b is an object"):
+            with pytest.raises(CheckpointError, match=r"models\.a is a function.*; models\.b is an object") as told:
                 rla.save_state(0, models={"a": lambda: 1, "b": object()})
+            assert str(told.value).count("Give its class get_state() and set_state(state)") == 1
         rla.save_state(1, models=[1])
         with pytest.warns(RLAWarning, match=r"state of step 2 was not saved: .*models\.a is a function"):
             assert rla.save_state(2, models={"a": lambda: 1}) is None
@@ -357,6 +358,22 @@ def test_what_cannot_be_stored_is_an_error_at_first_and_a_warning_later():
         for every in ("10", 0, 1.5, True):
             with pytest.raises(ConfigError):
                 rla.save_state(3, models=[1], every=every)
+
+
+def test_arrays_in_extra_have_a_folder_of_their_own():
+    """Also where they are in parts; a state that has them in the folder of before is read."""
+    large = np.arange(5 << 20)
+    with rla.run(**OPTIONS) as run:
+        path = rla.save_state(1, extra={"seen": np.ones(3), "large": large})
+        assert sorted(each.name for each in (path / "extra").iterdir()) == ["values", "values.safetensors"]
+        (path / "extra").rename(path / "%2E")
+        text = (path / "state.json").read_text().replace('"extra/values', '"%2E/values')
+        (path / "state.json").write_text(text)
+        manifest = Manifest(run.checkpoint_dir)
+        manifest.forget(*manifest.entries())
+        manifest.add(path.name, "state", 1, info={"writer": "state"})
+        extra = rla.load_state().extra
+    assert extra["seen"].tolist() == [1, 1, 1] and np.array_equal(extra["large"], large)
 
 
 def test_the_state_of_another_run():

@@ -94,6 +94,7 @@ class Backend:
 BACKENDS = [
     Backend("tensorflow", ".tf", "rla_hooks.checkpoints.tensorflow.backend", "tensorflow", "pip install tensorflow"),
     Backend("keras", ".keras.pkl", "rla_hooks.checkpoints.keras_backend", "keras", "pip install 'rla-hooks[keras]'"),
+    Backend("jax", ".jax", "rla_hooks.checkpoints.jax_backend", "jax", "pip install jax"),
     Backend("torch", ".pt", "rla_hooks.checkpoints.torch_backend", "torch", "pip install 'rla-hooks[torch]'"),
     Backend("plain", ".pkl", "rla_hooks.checkpoints.plain"),
 ]

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import sys
 from collections.abc import Mapping
 from itertools import zip_longest
 from typing import Any
@@ -25,7 +24,7 @@ import numpy as np
 
 from rla_hooks.checkpoints import compare, plain, state_dicts
 from rla_hooks.checkpoints.compare import ArraySpec
-from rla_hooks.checkpoints.state_dicts import PrefixFilter, Target
+from rla_hooks.checkpoints.state_dicts import PrefixFilter, Target, is_of_torch
 from rla_hooks.encoding import KeyPath, NotStorable
 from rla_hooks.texts import text_of
 
@@ -46,7 +45,7 @@ def is_own(value: Any) -> bool:
 def matches(models: Mapping[str, Any]) -> bool:
     """Return whether there is an object of Keras among the models, and none of torch that is not Keras' own."""
     own = any(True for _ in state_dicts.find(models, is_own))
-    return own and not any(True for _ in state_dicts.find(models, _is_torch))
+    return own and not any(True for _ in state_dicts.find(models, lambda each: is_of_torch(each) and not is_own(each)))
 
 
 def collect(models: Mapping[str, Any], var_prefix: str) -> tuple[Any, list[str]]:
@@ -243,10 +242,3 @@ def eagerly() -> contextlib.AbstractContextManager[None]:
     from rla_hooks.checkpoints.tensorflow import tracking
 
     return tracking.eagerly()
-
-
-def _is_torch(value: Any) -> bool:
-    """Return whether a value's class comes from torch, and not by way of Keras' torch backend."""
-    if "torch" not in sys.modules or is_own(value):
-        return False
-    return any(kind.__module__.partition(".")[0] == "torch" for kind in type(value).__mro__)

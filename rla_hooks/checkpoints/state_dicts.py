@@ -103,6 +103,13 @@ def is_array(value: Any) -> bool:
     return numpy is not None and isinstance(value, numpy.ndarray)
 
 
+def is_of_torch(value: Any) -> bool:
+    """Return whether a value's class comes from torch."""
+    if "torch" not in sys.modules:
+        return False
+    return any(kind.__module__.partition(".")[0] == "torch" for kind in type(value).__mro__)
+
+
 def state_of(value: Any, keys: KeyPath) -> Any:
     """Return ``value.state_dict()``. Raises NotStorable if that raises, so that the other objects are saved."""
     try:

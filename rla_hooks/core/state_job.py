@@ -24,10 +24,15 @@ _LIBRARIES = ("rla_hooks", "numpy", "torch", "keras", "tensorflow", "jax", "flax
 _LOOK = 0.1  # seconds after which it is looked whether a signal has come
 
 
-def head_of(step: int) -> dict[str, Any]:
-    """Return what state.json says of the state itself."""
+def head_of(step: int, run: str) -> dict[str, Any]:
+    """Return what state.json says of the state itself. run: the name of the run that saves it."""
     versions = {name: str(getattr(sys.modules.get(name), "__version__", "")) for name in _LIBRARIES}
-    return {"step": step, "time": time.time(), "versions": {name: each for name, each in versions.items() if each}}
+    return {
+        "step": step,
+        "run": run,
+        "time": time.time(),
+        "versions": {name: each for name, each in versions.items() if each},
+    }
 
 
 class StateJob:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rla_hooks.checkpoints.entry import Entry
     from rla_hooks.checkpoints.manifest import Manifest
     from rla_hooks.core.loading import Source
-    from rla_hooks.state.whole import Restored
+    from rla_hooks.state.restoring import Restored
 
 _ATTEMPTS = 10  # to load a state while another process deletes them
 
@@ -41,7 +41,7 @@ def restore_from(
 ) -> tuple[Entry, Restored] | None:
     """Restore the newest whole state in a checkpoint folder; None where there has been none. Raises CheckpointError."""
     from rla_hooks.checkpoints.manifest import Manifest
-    from rla_hooks.state import whole
+    from rla_hooks.state import restoring, whole
     from rla_hooks.state.reading import StateFolder
 
     manifest = Manifest(folder)
@@ -52,7 +52,7 @@ def restore_from(
             return None
         path = folder / entry.file
         try:
-            return entry, whole.restore(StateFolder(path), objects, extra, partial, random)
+            return entry, restoring.restore(StateFolder(path), objects, extra, partial, random)
         except CheckpointError as error:
             if attempt < _ATTEMPTS - 1 and not os.path.lexists(path):
                 continue  # another process, which keeps only the newest ones, has deleted it

@@ -77,8 +77,9 @@ class RunStates:
 
         keep, keep_best: how many of the newest stay, and how many of those with the best value of the metric
         ``monitor``, by ``mode`` "max" or "min"; None: all. every: save only so many steps after the last time, or after
-        a ``datetime.timedelta``; once a signal asks the program to stop, the next call saves in any case. wait: False
-        to go on once the objects are copied; the next save, a load or the end of the run waits for the rest.
+        a ``datetime.timedelta``; once a signal asks the program to stop, the next call saves in any case. The last
+        step is saved only where it is one of these. wait: False to go on once the objects are copied; the next save, a
+        load or the end of the run waits for the rest.
 
         If the disk fails, this gives one warning and returns None. Raises CheckpointError for objects that cannot be
         stored, unless a state was saved before: then it is a warning, too. ConfigError for bad arguments.
@@ -126,7 +127,8 @@ class RunStates:
         written = self._checkpoints.positions()
         objects = {role: whole.named(role, each) for role, each in given.items()}
         try:
-            snapshot = whole.capture(objects, extra, head_of(step))
+            paths = self._ownership.paths
+            snapshot = whole.capture(objects, extra, head_of(step, paths.name if paths else ""))
         except CheckpointError as error:
             raise CheckpointError(f"the state of step {step} was not saved: {error}") from error
         self._custom_data[STEP] = step

@@ -6,7 +6,9 @@
     dtypes.py         names of types; which of them safetensors has
     sharing.py        the table of arrays that are one, or views of one memory
     mapped.py         arrays on the disk need not stay in memory
+    advice.py         several problems in one message
     checksums.py      of files and folders, made while they are written
+    whole.py, restoring.py     all objects of a training at once, and the random state
     objects/          what objects are captured into, and how they get it back: random streams, environments, buffers
     stored.py         a large array in the files, before it is read
     syncing.py        a thread that syncs files while the next ones are written

@@ -28,7 +28,9 @@ BYTES = "U8"  # of all other types the bytes are stored
 
 
 def name_of(dtype: np.dtype[Any]) -> Any:
-    """Return the name of a type of numpy: a text, or a list of fields. Raises ValueError for one that holds objects.
+    """Return the name of a type of numpy: a text, or a list of fields.
+
+    Raises ValueError for one that holds objects, or has fields of types that numpy lacks, or fields that overlap.
 
     >>> name_of(np.dtype("float32")), name_of(np.dtype([("x", "<f4"), ("y", "?")]))
     ('<f4', [['x', '<f4'], ['y', '|b1']])
@@ -39,7 +41,10 @@ def name_of(dtype: np.dtype[Any]) -> Any:
         return dtype.name
     if dtype.names is None:
         return dtype.str
-    return _as_lists(np.lib.format.dtype_to_descr(dtype))
+    fields = np.lib.format.dtype_to_descr(dtype)
+    if np.lib.format.descr_to_dtype(fields) != dtype:
+        raise ValueError(f"its dtype is {dtype}")
+    return _as_lists(fields)
 
 
 def dtype_of(name: Any) -> np.dtype[Any]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from rla_hooks.encoding import KeyPath, NotStorable
 from rla_hooks.state import dtypes
-from rla_hooks.state.leaf import Leaf
+from rla_hooks.state.leaf import Leaf, Parts
 
 
 def is_array(value: Any) -> bool:
@@ -27,34 +27,29 @@ def is_key(value: Any) -> bool:
     return isinstance(value, jax.Array) and jnp.issubdtype(value.dtype, jax.dtypes.prng_key)
 
 
-def key_parts(key: Any) -> tuple[str, Any]:
-    """Return the implementation and the data of a typed key."""
-    return str(jax.random.key_impl(key)), jax.random.key_data(key)
-
-
 def key_of(implementation: str, data: Any) -> Any:
     """Return the typed key of these. Raises ValueError for an implementation that this JAX lacks."""
     return jax.random.wrap_key_data(jnp.asarray(data), impl=implementation)
 
 
-class KeyLeaf(Leaf):
-    """A typed key: it is stored as its implementation and its data."""
-
-    def __init__(self) -> None:
-        self.dtype = None
+def problem_of(value: Any) -> str:
+    """Return why an array cannot be stored, and what to do; "" for one that can be."""
+    if isinstance(value, jax.core.Tracer):
+        return "a value inside of a function that JAX traces has no numbers yet. Save outside of jit."
+    if value.is_deleted():
+        return "its buffer was donated to a jitted function. Save what that function has returned."
+    if not value.is_fully_addressable:
+        return "parts of it are on devices of other processes. Gather it: multihost_utils.process_allgather(x)."
+    return ""
 
 
 def leaf(value: Any, keys: KeyPath) -> Leaf:
     """Return the leaf of an array. Raises NotStorable."""
-    if isinstance(value, jax.core.Tracer):
-        raise NotStorable(keys, "a value inside of a function that JAX traces has no numbers yet. Save outside of jit.")
-    if value.is_deleted():
-        raise NotStorable(keys, "its buffer was donated to a jitted function. Save what that function has returned.")
-    if not value.is_fully_addressable:
-        raise NotStorable(
-            keys, "parts of it are on devices of other processes. Gather it: multihost_utils.process_allgather(x)."
-        )
-    return KeyLeaf() if is_key(value) else JaxLeaf(value)
+    if problem := problem_of(value):
+        raise NotStorable(keys, problem)
+    if is_key(value):
+        return Parts("$key", [str(jax.random.key_impl(value)), jax.random.key_data(value)])
+    return JaxLeaf(value)
 
 
 class JaxLeaf(Leaf):

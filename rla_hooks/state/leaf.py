@@ -82,6 +82,15 @@ class Leaf:
         return _product(self.shape[: len(self.shape) - len(self.row_shape())])
 
 
+class Parts(Leaf):
+    """What is no array of numbers alone, and is stored as a list of parts under a name that begins with ``$``."""
+
+    dtype = None
+
+    def __init__(self, name: str, parts: list[Any]):
+        self.name, self.parts = name, parts
+
+
 class Raw(Leaf):
     """Memory that several arrays are views of."""
 

@@ -46,7 +46,7 @@ def _numpy_leaf(array: np.ndarray[Any, Any], keys: KeyPath) -> Leaf:
     except ValueError:
         raise NotStorable(
             keys,
-            f"an array of dtype {array.dtype} cannot be stored: it holds objects. Convert it with astype to numbers or "
-            "text, or pass lists.",
+            f"an array of dtype {array.dtype} cannot be stored. Allowed are numbers, dates, texts of a fixed length, "
+            "and fields of these that do not overlap. Convert it with astype, or pass its fields one by one, or lists.",
         ) from None
     return Leaf(array, name)

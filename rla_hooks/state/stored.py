@@ -120,10 +120,14 @@ class StoredArray:
             return torch_leaves.tensor_of(data, self._reference["dtype"], self.shape)
         found = data.view(self._kind).reshape(self.shape) if len(data) else np.zeros(self.shape, self._kind)
         if self.of == "jax":
-            from rla_hooks.state import jax_leaves
-
-            return jax_leaves.array_of(found, self._reference.get("weak") is True)
-        return found
+            try:
+                from rla_hooks.state import jax_leaves
+            except ModuleNotFoundError as error:
+                if error.name != "jax":
+                    raise
+            else:
+                return jax_leaves.array_of(found, self._reference.get("weak") is True)
+        return found  # of JAX, too, where that is not installed
 
     def _memory(self) -> Any:
         """Return the memory that this array is a view of, of numpy or torch."""

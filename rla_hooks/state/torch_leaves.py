@@ -1,16 +1,21 @@
-"""Tensors of torch as leaves of a tree, and back. Imported where the program has imported torch."""
+"""Tensors of torch as leaves of a tree, and back. Imported where the program has imported torch.
+
+{"$quantized": ["qint8", [4, 3], scales, zero points, axis, bytes]}    axis: null where all numbers have one scale
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 
 from rla_hooks.encoding import KeyPath, NotStorable
-from rla_hooks.state.leaf import Leaf
+from rla_hooks.state.leaf import Leaf, Parts
 
 _CARRIERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}  # for types that numpy lacks, by bytes
+
+_BITS = {"quint4x2": 4, "quint2x4": 2}  # of a number; of others it is a whole number of bytes
 
 
 def is_array(value: Any) -> bool:
@@ -18,14 +23,12 @@ def is_array(value: Any) -> bool:
     return isinstance(value, torch.Tensor)
 
 
-def leaf(value: Any, keys: KeyPath) -> TorchLeaf:
+def leaf(value: Any, keys: KeyPath) -> Leaf:
     """Return the leaf of a tensor. Raises NotStorable for one whose values are not one block of numbers."""
     tensor = value.detach()
     do = None
     if tensor.layout != torch.strided:
         do = "Store x.to_dense(), or its indices and values."
-    elif tensor.is_quantized:
-        do = "Store x.int_repr(), and its scale and zero point."
     elif tensor.device.type == "meta":
         do = "It has no values: make it on a device."
     elif getattr(tensor, "is_nested", False):
@@ -34,6 +37,8 @@ def leaf(value: Any, keys: KeyPath) -> TorchLeaf:
         do = "Store x.full_tensor(), or let each rank save its own x.to_local()."
     if do is not None:
         raise NotStorable(keys, f"a {type(value).__name__} of layout {tensor.layout} cannot be stored. {do}")
+    if tensor.is_quantized:
+        return Parts("$quantized", _quantized_parts(tensor))
     return TorchLeaf(tensor if type(tensor) is torch.Tensor else tensor.as_subclass(torch.Tensor))
 
 
@@ -79,7 +84,7 @@ class TorchLeaf(Leaf):
         return found
 
     def freeze(self) -> None:
-        self._array = self._array.clone()
+        self._array = copy_of(self._array)
         self.memory = None
 
 
@@ -99,6 +104,36 @@ def view_of(base: torch.Tensor, dtype: str, shape: tuple[int, ...], strides: tup
         raise ValueError("a view does not lie on the bounds of its numbers")
     own = torch.empty(0, dtype=kind)
     return own.set_(base.untyped_storage(), offset // size, shape, tuple(stride // size for stride in strides))
+
+
+def _quantized_parts(tensor: torch.Tensor) -> list[Any]:
+    whole = tensor.contiguous()
+    begin = whole.data_ptr() - whole.untyped_storage().data_ptr()
+    dtype = str(tensor.dtype).removeprefix("torch.")
+    size = -(-whole.numel() * _BITS.get(dtype, 8 * whole.element_size()) // 8)
+    data = _bytes_under(whole)[begin : begin + size].clone()
+    if tensor.qscheme() in (torch.per_tensor_affine, torch.per_tensor_symmetric):
+        scale: list[Any] = [tensor.q_scale(), tensor.q_zero_point(), None]
+    else:
+        scale = [tensor.q_per_channel_scales(), tensor.q_per_channel_zero_points(), tensor.q_per_channel_axis()]
+    return [dtype, list(tensor.shape), *scale, data]
+
+
+def quantized_of(dtype: str, shape: list[int], scales: Any, zeros: Any, axis: int | None, data: torch.Tensor) -> Any:
+    """Return the quantized tensor of these. Raises ValueError."""
+    kind: Any = {"dtype": dtype_named(dtype)}
+    if axis is None:
+        whole = torch._empty_affine_quantized(shape, scale=scales, zero_point=zeros, **kind)
+    else:
+        whole = torch._empty_per_channel_affine_quantized(shape, scales=scales, zero_points=zeros, axis=axis, **kind)
+    if whole.untyped_storage().nbytes() != data.numel():
+        raise ValueError(f"a quantized tensor has {data.numel():,} bytes")
+    _bytes_under(whole).copy_(data)
+    return whole
+
+
+def _bytes_under(tensor: torch.Tensor) -> torch.Tensor:
+    return torch.empty(0, dtype=torch.uint8, device=tensor.device).set_(tensor.untyped_storage())  # type: ignore[call-overload]
 
 
 def dtype_named(name: str) -> torch.dtype:
@@ -122,7 +157,23 @@ def as_tensor(value: Any) -> torch.Tensor:
     return value if isinstance(value, torch.Tensor) else torch.from_numpy(np.ascontiguousarray(value))
 
 
+def copy_of(tensor: torch.Tensor) -> torch.Tensor:
+    """Return a copy, on the same device."""
+    if tensor.is_quantized:
+        return cast(torch.Tensor, quantized_of(*_quantized_parts(tensor)))
+    try:
+        return tensor.clone()
+    except NotImplementedError:  # integers of a few bits (torch 2.13)
+        return tensor.view(torch.uint8).clone().view(tensor.dtype)
+
+
 def copy_into(target: torch.Tensor, value: torch.Tensor) -> None:
     """Copy values into a tensor in place, wherever it is."""
+    if target.is_quantized:  # copy_ would leave the scale as it is
+        target.data = copy_of(value)
+        return
     with torch.no_grad():
-        target.detach().copy_(value)
+        try:
+            target.detach().copy_(value)
+        except NotImplementedError:
+            target.detach().view(torch.uint8).copy_(value.view(torch.uint8))

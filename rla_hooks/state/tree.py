@@ -21,7 +21,7 @@ import numpy as np
 
 from rla_hooks.encoding import DEEPEST, KeyPath, NotStorable
 from rla_hooks.state import dtypes
-from rla_hooks.state.leaf import Leaf
+from rla_hooks.state.leaf import Leaf, Parts
 from rla_hooks.state.leaves import leaf_of
 from rla_hooks.state.stored import loaded
 
@@ -55,7 +55,9 @@ class TreeEncoder:
             return self._scalar(value, keys)
         leaf = leaf_of(value, keys)
         if leaf is not None:
-            return {ARRAY: self._put(leaf, keys)} if leaf.dtype is not None else self._key(value, keys)
+            if isinstance(leaf, Parts):
+                return {leaf.name: [self.encode(part, keys) for part in leaf.parts]}
+            return {ARRAY: self._put(leaf, keys)}
         if isinstance(value, PurePath):
             return {"$path": str(value)}
         if isinstance(value, (np.dtype,)):
@@ -117,14 +119,10 @@ class TreeEncoder:
         try:
             name = dtypes.name_of(value.dtype)
         except ValueError:
-            raise NotStorable(keys, f"a number of numpy of dtype {value.dtype} cannot be stored.") from None
+            raise NotStorable(
+                keys, f"a number of numpy of dtype {value.dtype} cannot be stored. Pass its fields."
+            ) from None
         return {"$scalar": [name, base64.b64encode(np.asarray(value).tobytes()).decode()]}
-
-    def _key(self, value: Any, keys: KeyPath) -> Any:
-        from rla_hooks.state import jax_leaves
-
-        implementation, data = jax_leaves.key_parts(value)
-        return {"$key": [implementation, self.encode(data, keys)]}
 
 
 def _int(value: int) -> Any:
@@ -207,8 +205,8 @@ def _read_part(value: Any) -> float:
 
 
 def _read_scalar(value: Any) -> Any:
-    name, data = value
-    return np.frombuffer(base64.b64decode(data, validate=True), dtypes.dtype_of(name), 1)[0]
+    dtype, data = dtypes.dtype_of(value[0]), base64.b64decode(value[1], validate=True)
+    return np.frombuffer(data, dtype, 1)[0] if dtype.itemsize else np.zeros((), dtype)[()]  # an empty text has no bytes
 
 
 def _read_key(decoder: TreeDecoder, value: Any) -> Any:
@@ -216,6 +214,12 @@ def _read_key(decoder: TreeDecoder, value: Any) -> Any:
 
     implementation, data = value
     return jax_leaves.key_of(implementation, loaded(decoder.decode(data)))
+
+
+def _read_quantized(decoder: TreeDecoder, value: Any) -> Any:
+    from rla_hooks.state import torch_leaves
+
+    return torch_leaves.quantized_of(*(loaded(decoder.decode(part)) for part in value))
 
 
 _READERS: dict[str, Callable[[TreeDecoder, Any], Any]] = {
@@ -235,6 +239,7 @@ _READERS: dict[str, Callable[[TreeDecoder, Any], Any]] = {
     "$complex": lambda decoder, value: complex(*map(_read_part, value)),
     "$scalar": lambda decoder, value: _read_scalar(value),
     "$key": _read_key,
+    "$quantized": _read_quantized,
     "$path": lambda decoder, value: Path(value),
     "$dtype": lambda decoder, value: dtypes.dtype_of(value),
     "$datetime": lambda decoder, value: datetime.datetime.fromisoformat(value),

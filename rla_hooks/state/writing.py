@@ -35,7 +35,7 @@ FILE = "state.json"
 FORMAT = 1
 LARGE = 16 << 20  # bytes of an array that is stored in parts
 _NAME = 80  # bytes of a name in a name of a file
-_SPARE = 1 << 20  # bytes that stay free on the disk
+_SPARE = 1 << 20  # bytes that stay free on the disk, of a large state
 _MEMORY = "memory"  # the key of the bytes that several arrays are views of
 
 
@@ -230,7 +230,7 @@ class Writing:
 
     def _check_room(self) -> None:
         free = shutil.disk_usage(self._folder.parent).free
-        needed = self._plan.size + _SPARE
+        needed = self._plan.size + min(self._plan.size, _SPARE)
         if needed > free and self._former is not None:
             needed -= self._linkable(self._former)
         if needed > free:

@@ -24,9 +24,10 @@ from rla_hooks.upkeep.orphaned import is_without_files
 from rla_hooks.upkeep.survey import Survey
 from rla_hooks.upkeep.tally import Size, Tally
 from rla_hooks.upkeep.trash_folder import EMPTYING, empty_trash
+from rla_hooks.upkeep.unlisted import remove_unlisted, unlisted_states
 
 CODE_FILES, TEMPORARY, COPIES = "unused code", "temporary files", "copies of code"
-EMPTIED, FOLDERS = "rest of emptied trash", "empty folders"
+EMPTIED, FOLDERS, STATES = "rest of emptied trash", "empty folders", "unlisted states"
 
 
 class Leftover(NamedTuple):
@@ -44,6 +45,8 @@ def leftovers_of(survey: Survey, age: float) -> Iterator[Leftover]:
         yield Leftover(CODE_FILES, each.path, Size(each.on_disk, each.on_disk, each.on_disk, 1))
     for left in survey.temporary():
         yield Leftover(TEMPORARY, Path(left.path), left.size)
+    for path in unlisted_states(survey.checkpoints(), age):
+        yield Leftover(STATES, path, _size_of(path))
     for path in _emptied(root):
         yield Leftover(EMPTIED, path, _size_of(path))
     cache = cache_folder()
@@ -158,6 +161,7 @@ _REMOVE: dict[str, Callable[[Path], bool]] = {
     CODE_FILES: _remove_code,
     TEMPORARY: _remove_temporary,
     COPIES: _remove_copy,
+    STATES: remove_unlisted,
     EMPTIED: _finish_emptying,
     FOLDERS: _remove_folder,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property, lru_cache
 from heapq import nsmallest
@@ -196,6 +196,11 @@ class Survey:
                             self._checkpoints.append((taken, entry.path, number))
         except OSError as error:
             self.tally.note(folder, error)
+
+    def checkpoints(self) -> Iterator[tuple[Path, str]]:
+        """Yield the paths in the checkpoint folders of runs, each with the run's name."""
+        for _, path, number in self._checkpoints:
+            yield Path(path), self._runs[number].name
 
     def temporary(self) -> list[Leftover]:
         """Return what dead processes have left, without what a killed run needs as long as it can be taken up.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import numpy
 import pytest
 
@@ -59,6 +62,38 @@ def test_a_fit_that_was_stopped_goes_on_exactly(keras, here, only_run):
     assert only_run().restarts[-1]["step"] == 6
     assert all(map(numpy.array_equal, found[1], straight[1])) and len(found[1]) == len(straight[1])
     assert numpy.array_equal(found[2], straight[2]) and found[3] == straight[3]
+    assert len(rows_of(found[0])) == 4 and rows_of(found[0]).equals(rows_of(straight[0]))
+
+
+@pytest.mark.norerun
+@pytest.mark.parametrize("any_keras", ["tf_keras"], indirect=True)
+def test_a_fit_of_keras_2_that_was_killed_goes_on_exactly(any_keras, here, forked, only_run):
+    """Weights, optimizer, rows, the user's buffer, and the next random numbers; Keras 2 is told the first epoch."""
+    import tensorflow as tf
+
+    def draw(self, batch, logs=None):
+        buffer[any_keras.iterations(self.model) % 7] = tf.random.uniform([]).numpy() + numpy.random.rand()
+        if any_keras.iterations(self.model) == dies_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def once(log_root, resume=None, first=0):
+        buffer[:] = 0
+        numpy.random.seed(1), tf.random.set_seed(1)
+        with rla.run(task="job", log_root=log_root, backup="none", writers=["csv"], resume=resume) as run:
+            callback = any_keras.RLACallback("loss", state={"buffer": buffer})
+            model = any_keras.model()
+            drawing = type("Draw", (any_keras.keras.callbacks.Callback,), {"on_train_batch_end": draw})()
+            any_keras.fit(model, callback, drawing, epochs=4, initial_epoch=first)
+        return run, any_keras.state(model), buffer.tolist(), numpy.random.rand(), tf.random.uniform([]).numpy()
+
+    buffer, dies_at = numpy.zeros(7), -1
+    straight = once("other")
+    dies_at = 8
+    assert forked(lambda: once("root")).ended() == -signal.SIGKILL
+    dies_at = -1
+    found = once("root", only_run().id, first=2)
+    assert only_run().restarts[-1]["step"] == 6
+    assert all(map(numpy.array_equal, found[1], straight[1])) and found[2:] == straight[2:]
     assert len(rows_of(found[0])) == 4 and rows_of(found[0]).equals(rows_of(straight[0]))
 
 

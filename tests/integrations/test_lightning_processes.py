@@ -366,3 +366,53 @@ def test_a_signal_to_the_main_process_is_an_interruption(place, name, strategy):
     run = place.runs()["own"]
     assert run["status"] == "interrupted" and run["ended"] is not None
     assert place.losses(run) == expected
+
+
+EXACT = """
+import numpy, signal
+
+class Drawing(Model):
+    def training_step(self, batch, index):
+        if self.global_step == int(os.environ["DIES"]) and self.global_rank == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.global_rank == 0:
+            drawn[self.global_step % 4] = numpy.random.rand() + torch.rand(1).item()
+        loss = (self.layer(batch) - 1).pow(2).mean()
+        self.log("loss", loss, on_step=True)
+        return loss
+
+    def configure_optimizers(self):
+        return torch.optim.Adam(self.parameters(), lr=0.1)
+
+    def train_dataloader(self):
+        data = torch.arange(24.0).reshape(12, 2) / 10
+        return torch.utils.data.DataLoader(data, batch_size=2, shuffle=True)
+
+    def on_train_end(self):
+        if self.global_rank == 0:
+            numbers = [numpy.random.rand(), torch.rand(1).item()]
+            last = [*(each.tolist() for each in self.parameters()), drawn.tolist(), *numbers]
+            open(os.environ["ROOT"] + ".json", "w").write(json.dumps(last))
+
+torch.manual_seed(1), numpy.random.seed(1)
+drawn = numpy.zeros(4)
+with rla.run(task="own", log_root=os.environ["ROOT"], backup="none", writers=["csv"], resume=os.environ.get("RESUME")):
+    saving = RLACallback(state={"drawn": drawn}, log_throughput=False, log_lr=False)
+    trainer = trainer_of("ddp_fork", RLALogger(), [saving])
+    trainer.fit_loop.max_epochs = 4
+    trainer.fit(Drawing(), ckpt_path="last")
+"""
+
+
+def test_a_state_of_two_ranks_goes_on_exactly(place):
+    """ddp, kill -9 of rank zero: weights, rows, objects in the dict, and what rank zero draws next."""
+    place.run(EXACT, ROOT="root", DIES="-1")
+    code, _ = place.end(place.start(EXACT, ROOT="killed", DIES="8"))
+    assert code != 0
+    code, errors = place.end(place.start(EXACT, ROOT="killed", DIES="-1", RESUME="latest"))
+    assert code == 0, errors[-3000:]
+    (straight,), (killed,) = place.runs().values(), place.runs("killed").values()
+    assert [each["step"] for each in killed["restarts"]] == [6]
+    assert place.losses(killed) == place.losses(straight) and len(place.losses(killed)) == 12
+    found, expected = (json.loads((place.folder / f"{root}.json").read_text()) for root in ("killed", "root"))
+    assert found == expected and len(set(expected[2])) == 4

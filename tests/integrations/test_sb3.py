@@ -531,7 +531,7 @@ def test_rows_of_a_training_that_goes_on(sb3, here, forked, only_run, read_rows)
     assert (rows[1]["train/n_updates"], rows[2]["train/n_updates"]) == ("1", "2")
 
 
-def whole(sb3, algorithm, stop_at=None, total=200, resume=None):
+def whole(sb3, algorithm, dies_at=None, total=200, resume=None):
     """A training whose whole state is saved, and which is the same script when it goes on."""
     import random
 
@@ -557,24 +557,24 @@ def whole(sb3, algorithm, stop_at=None, total=200, resume=None):
         test.seed(7)
         check = sb3.callbacks.EvalCallback(test, eval_freq=45, n_eval_episodes=1, verbose=0)
         callbacks = [check, sb3.RLACallback(checkpoint_every=60, state={"notes": [1]})]
-        if stop_at is not None:
-            callbacks.append(sb3.At(stop_at, stop))
+        if dies_at is not None:
+            callbacks.append(sb3.At(dies_at, die))
         model.learn(total, callback=callbacks, log_interval=1)
     return model, run, (random.random(), numpy.random.rand(), torch.rand(1).item())
 
 
-def stop():
-    raise KeyboardInterrupt
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
+@pytest.mark.norerun
 @pytest.mark.parametrize("algorithm", ["SAC", "PPO", "DQN"])
-def test_a_whole_state_goes_on_exactly(sb3, here, runs, algorithm):
-    """Weights, buffer, normalizer, environment, rows and random numbers are those of a run that was not interrupted."""
+def test_a_whole_state_goes_on_exactly(sb3, here, forked, runs, algorithm):
+    """After kill -9, weights, buffer, normalizer, environment, rows and random numbers are those of a straight run."""
     import torch
 
     expected, _, numbers = whole(sb3, algorithm)
-    with pytest.raises(KeyboardInterrupt):
-        whole(sb3, algorithm, stop_at=150)
+    assert forked(lambda: whole(sb3, algorithm, dies_at=150)).ended() == -signal.SIGKILL
     killed = runs()[-1]
     assert [each.step for each in Manifest(killed.checkpoint_dir).complete() if each.name == "state"] != []
     found, _, others = whole(sb3, algorithm, resume=killed.name)

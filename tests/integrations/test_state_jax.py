@@ -61,5 +61,5 @@ def test_arrays(jax, tree_of):
         "it.obs has shape (3, 2) and in the state (2, 3)",
         "it.half has dtype float32 and in the state bfloat16",
     ]
-    with pytest.raises(CheckpointError, match="x is being traced"):
+    with pytest.raises(CheckpointError, match="x: a value inside of a function that JAX traces"):
         jax.jit(lambda x: objects.capture(x, "x"))(jnp.ones(2))

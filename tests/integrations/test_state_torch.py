@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import random
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+import rla_hooks as rla
 from rla_hooks.state import objects
 from rla_hooks.state.objects.random_state import random_parts
 
@@ -39,6 +44,39 @@ def test_random_state(torch, tree_of):
         problem = objects.restore(part, tree, "random.torch")[0]
         assert problem.startswith(f"random.torch has the streams of 99 {name} devices, and here are ")
         assert torch.equal(torch.get_rng_state(), before)
+
+
+WITH_TORCH = """
+import torch
+import rla_hooks as rla
+with rla.run(task="t", log_root="root", backup="none", writers=[]):
+    rla.save_state(1, models={"w": [1]})
+"""
+WITHOUT_TORCH = """
+import sys
+sys.modules["torch"] = None
+import rla_hooks as rla
+from rla_hooks.errors import CheckpointError
+weights = {"w": [0]}
+try:
+    rla.load_state(models=weights, run=sys.argv[1])
+except CheckpointError as error:
+    print(weights, error)
+print(rla.load_state(models=weights, run=sys.argv[1], partial=True).missing, weights)
+"""
+
+
+def test_random_state_of_a_library_that_is_not_here(torch_python, here):
+    """It is refused, and nothing is restored; with partial=True it is named."""
+    torch_python.run("-c", WITH_TORCH, cwd=here)
+    (run,) = rla.runs("root")
+    environment = os.environ | {"PYTHONPATH": str(Path(rla.__file__).parents[1])}
+    command = [sys.executable, "-c", WITHOUT_TORCH, str(run.checkpoint_dir)]
+    found = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    said = "the state has the random state of torch, which is not here. Install it"
+    refused, partly = found.splitlines()
+    assert refused.startswith("{'w': [0]} ") and "so nothing was restored: " in refused and said in refused
+    assert f"'{said}'" in partly and partly.endswith("] {'w': [1]}")
 
 
 def test_random_state_of_devices(torch, tree_of):

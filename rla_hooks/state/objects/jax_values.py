@@ -8,12 +8,9 @@ import jax
 import numpy
 
 from rla_hooks.checkpoints import compare
+from rla_hooks.state import jax_leaves
 from rla_hooks.state.objects import stored
 from rla_hooks.state.objects.walk import TAG, Kind, Walk
-
-
-def _is_key(value: Any) -> bool:
-    return isinstance(value, jax.Array) and jax.numpy.issubdtype(value.dtype, jax.dtypes.prng_key)
 
 
 class Arrays(Kind):
@@ -22,7 +19,7 @@ class Arrays(Kind):
     replaceable = True
 
     def matches(self, value: Any) -> bool:
-        return (isinstance(value, jax.Array) and not _is_key(value)) or stored.owner(value) == "jax"
+        return (isinstance(value, jax.Array) and not jax_leaves.is_key(value)) or stored.owner(value) == "jax"
 
     def fixed(self, value: Any) -> bool:
         return True
@@ -31,8 +28,9 @@ class Arrays(Kind):
         return bool(value.ndim == 0)
 
     def capture(self, value: Any, at: str, walk: Walk) -> Any:
-        if isinstance(value, jax.core.Tracer):
-            walk.problems.append(f"{at} is being traced: it has no value yet")
+        if problem := jax_leaves.problem_of(value):
+            walk.problems.append(f"{at}: {problem.rstrip('.')}")
+            return None
         return value
 
     def check(self, value: Any, tree: Any, at: str, walk: Walk) -> None:
@@ -50,7 +48,7 @@ class Keys(Kind):
     tag, replaceable = "jax_key", True
 
     def matches(self, value: Any) -> bool:
-        return _is_key(value)
+        return jax_leaves.is_key(value)
 
     def fixed(self, value: Any) -> bool:
         return True

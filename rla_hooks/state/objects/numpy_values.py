@@ -91,6 +91,21 @@ class ObjectArrays(Kind):
         return value
 
 
+class OtherArrays(Kind):
+    """Arrays of texts of any length, and of fields that hold objects: they are refused."""
+
+    tag = "other_array"
+
+    def matches(self, value: Any) -> bool:
+        return isinstance(value, numpy.ndarray) and value.dtype.hasobject
+
+    def capture(self, value: Any, at: str, walk: Walk) -> Any:
+        walk.problems.append(
+            f"{at} is an array of dtype {value.dtype}. Pass x.astype('U') of texts, the fields of a record one by one, "
+            "or x.tolist()"
+        )
+
+
 class Generators(Kind):
     """numpy.random.Generator and RandomState: in place, so that all who hold one go on with it.
 
@@ -180,7 +195,10 @@ def _seeds_of(bits: Any) -> dict[str, Any] | None:
 
 
 def _spec(value: Any) -> compare.ArraySpec:
-    return compare.ArraySpec(tuple(value.shape), str(value.dtype))
+    kind = value.dtype
+    if kind.names is not None:  # as the files have it: without the note that the fields are aligned
+        kind = numpy.lib.format.dtype_to_descr(kind)
+    return compare.ArraySpec(tuple(value.shape), str(kind))
 
 
-KINDS = [Arrays(), ObjectArrays(), Generators()]
+KINDS = [Arrays(), ObjectArrays(), OtherArrays(), Generators()]

@@ -79,5 +79,5 @@ def random_parts() -> dict[str, Part]:
     return {
         name: getattr(importlib.import_module(module), kind)()
         for name, (needs, module, kind) in _PARTS.items()
-        if not needs or needs in sys.modules
+        if not needs or sys.modules.get(needs) is not None
     }

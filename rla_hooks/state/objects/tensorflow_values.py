@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-import numpy
 import tensorflow as tf
 
 from rla_hooks.checkpoints import compare
@@ -15,7 +14,10 @@ from rla_hooks.state.objects.walk import TAG, Kind, Walk
 
 
 class Tensors(Kind):
-    """Variables are assigned; tensors, which cannot be changed, are replaced. Stored as arrays of numpy."""
+    """Variables are assigned; tensors, which cannot be changed, are replaced.
+
+    Stored as arrays of numpy, texts as lists; with the name of the type where numpy has not that type, as ``qint8``.
+    """
 
     tag, replaceable = "tensorflow", True
 
@@ -29,20 +31,35 @@ class Tensors(Kind):
         if not hasattr(value, "numpy"):
             walk.problems.append(f"{at} is a tensor of a graph: it has no value")
             return None
-        return {TAG: self.tag, "value": value.numpy()}
+        found = value.numpy()
+        tree = {TAG: self.tag, "value": walk.capture(found, at) if value.dtype == tf.string else found}
+        if value.dtype.base_dtype in _TYPES_OF_ITS_OWN:
+            tree["dtype"] = value.dtype.name
+        return tree
 
     def check(self, value: Any, tree: Any, at: str, walk: Walk) -> None:
         if value is not None and not walk.freely:
-            own = compare.ArraySpec(tuple(value.shape), str(value.dtype.as_numpy_dtype().dtype))
-            stored = numpy.asarray(tree["value"])
-            if line := compare.difference(at, own, compare.ArraySpec(stored.shape, str(stored.dtype))):
+            own = compare.ArraySpec(tuple(value.shape), value.dtype.base_dtype.name)
+            if line := compare.difference(at, own, _spec(tree)):
                 walk.problems.append(line.replace("in the file", "in the state"))
 
     def put(self, value: Any, tree: Any, walk: Walk) -> Any:
+        new = tf.constant(walk.put(None, tree["value"]))
+        if "dtype" in tree and new.dtype != tf.string:
+            new = tf.bitcast(new, tf.as_dtype(tree["dtype"]))
         if not isinstance(value, tf.Variable):
-            return tf.constant(stored.read(tree["value"]))
-        value.assign(stored.read(tree["value"]))
+            return new
+        value.assign(new)
         return value
+
+
+_TYPES_OF_ITS_OWN = (tf.string, tf.qint8, tf.qint16, tf.qint32, tf.quint8, tf.quint16)
+
+
+def _spec(tree: Any) -> compare.ArraySpec:
+    value = tree["value"]
+    shape = value.get("shape", ()) if isinstance(value, dict) else getattr(value, "shape", ())  # a text has none
+    return compare.ArraySpec(tuple(shape), tree.get("dtype") or tf.as_dtype(value.dtype).name)
 
 
 class Streams(Kind):

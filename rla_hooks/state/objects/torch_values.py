@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from rla_hooks.checkpoints import compare
+from rla_hooks.state import torch_leaves
 from rla_hooks.state.objects import stored
 from rla_hooks.state.objects.parts import Part
 from rla_hooks.state.objects.values import Dicts, has_metadata
@@ -35,12 +36,11 @@ class Tensors(Kind):
     def put(self, value: Any, tree: Any, walk: Walk) -> Any:
         if value is None or walk.freely or _spec(value) != _spec(tree):
             tree = stored.read(tree)
-            return tree.clone() if value is None else tree.to(value.device, copy=True)
-        with torch.no_grad():
-            if stored.owner(tree):
-                tree.into(value)
-            else:
-                value.copy_(tree)
+            return torch_leaves.copy_of(tree if value is None else tree.to(value.device))
+        if stored.owner(tree):
+            tree.into(value)
+        else:
+            torch_leaves.copy_into(value, tree)
         return value
 
 
@@ -156,7 +156,10 @@ def _plain(part: Any) -> Any:
 
 
 def _spec(value: Any) -> compare.ArraySpec:
-    return compare.ArraySpec(tuple(value.shape), str(value.dtype).removeprefix("torch."))
+    dtype = str(value.dtype).removeprefix("torch.")
+    if getattr(value, "is_quantized", False):
+        dtype += f" {value.qscheme()}".replace("torch.", "")
+    return compare.ArraySpec(tuple(value.shape), dtype)
 
 
 KINDS = [Tensors(), StateDicts(), Streams()]

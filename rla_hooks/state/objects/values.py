@@ -235,7 +235,9 @@ class Records(Kind):
 
     def check(self, value: Any, tree: Any, at: str, walk: Walk) -> None:
         found = type(value) if value is not None else classes.find(tree["class"])
-        if found is None or classes.name_of(found) != tree["class"]:
+        if value is not None and (kind := classes.name_of(type(value))) != tree["class"]:
+            walk.problems.append(f"{at} is a {kind} and in the state a {tree['class']}")
+        elif found is None:
             walk.problems.append(f"{at} is a {tree['class']} in the state, which is not here: import it before")
         elif set(names := classes.field_names(found)) != set(tree["fields"]):
             walk.problems.append(f"{at} has the fields {list(names)} and in the state {list(tree['fields'])}")

@@ -20,8 +20,8 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from rla_hooks.errors import CheckpointError
+from rla_hooks.state.advice import told
 from rla_hooks.state.objects import stored
-from rla_hooks.texts import listed
 
 TAG = "rla"  # the key of a dict in a tree that stands for an object
 DEEPEST = 100
@@ -106,7 +106,7 @@ def capture(value: Any, name: str = "it") -> Captured:
     walk = Walk()
     tree = walk.capture(value, name)
     if walk.problems:
-        raise CheckpointError(f"The state cannot be stored: {listed(walk.problems, 5)}")
+        raise CheckpointError(f"The state cannot be stored: {told(walk.problems, 5)}")
     return Captured(tree, walk.missing)
 
 
@@ -259,7 +259,7 @@ _modules: dict[str, list[Kind]] = {}
 def kinds() -> Iterator[Kind]:
     """Yield the kinds of all frameworks that the program has imported."""
     for needs, module in MODULES:
-        if not needs or needs in sys.modules:
+        if not needs or sys.modules.get(needs) is not None:
             if module not in _modules:
                 _modules[module] = importlib.import_module(module).KINDS
             yield from _modules[module]
