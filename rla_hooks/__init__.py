@@ -77,6 +77,8 @@ _RLA_NAMES = {
     "MatplotlibRecorder": "easy_log.complex_data_recorder",
     "exp_manager": "easy_log.tester",
     "experiment_data_query": "query_tool",
+    "plot_func": "easy_plot.plot_func_v2",
+    "plot_res_func": "easy_plot.plot_func",
     "single_experiment_query": "query_tool",
     "time_step_holder": "easy_log.tester",
     "time_tracker": "easy_log.time_used_recorder",

@@ -79,6 +79,17 @@ def test_kinds_of_images(quiet):
     assert rla.plot_images("t", "moving").data.step.tolist() == [3] and shown["curve"].shape[2] in (3, 4)
 
 
+def test_images_of_rla_have_their_step_in_front(quiet):
+    """``imgs/20-react.png`` is the image imgs/react of step 20; it is found by its whole name, too."""
+    with rla.run(task="t", writers=["csv"], backup="none") as run:
+        (run.results_dir / "imgs").mkdir(parents=True)
+        for step in (3, 20):
+            Image.fromarray(picture(1)).save(run.results_dir / "imgs" / f"{step}-react.png")
+    assert rla.plot_images("t").data[["name", "step"]].values.tolist() == [["imgs/react", 20]]
+    assert rla.plot_images("t", "imgs/react", step=3).data["step"].tolist() == [3]
+    assert rla.plot_images("t", "imgs/3-react").data["step"].tolist() == [3]
+
+
 def test_an_image_that_cannot_be_read(images, warnings_as_text):
     """It says so in its place, and hides no other."""
     (images[1].results_dir / "other.png").write_bytes(b"no picture")

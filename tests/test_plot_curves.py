@@ -233,6 +233,98 @@ def test_labels_colours_markers_and_lines_that_the_user_gives(five):
     assert [handle.get_marker() for handle in figure.figure.legends[0].legend_handles] == ["o", "s"]
 
 
+def test_a_function_tells_curves_apart(make):
+    """Curves stand in the order in which their labels come; ``legend`` may rename them."""
+    for number, lr in enumerate((0.3, 0.01, 0.2)):
+        runs = make([0, 1], {"lr": lr}, loss=[number, number + 1.0])
+    with pytest.warns(RLAWarning, match="runs of one curve also differ in lr"):
+        figure = rla.plot_curves(
+            runs, "loss", by=lambda run: run.hparams["lr"] > 0.1, legend={"True": "fast"}, band=None
+        )
+    assert figure.data.groupby("label", sort=False)["y"].first().to_dict() == {"True": 1.0, "False": 1.0}
+    assert [text.split(" (")[0] for text in texts(figure)] == ["fast", "False"]
+
+
+def test_points_are_transformed_before_all_else(make):
+    """By one function, or by one of some metrics; the figure says so. What it makes infinite is a gap."""
+    runs = make([1, 2, 3], loss=[0.0, 1.0, 10.0], perf__return=[1.0, 2.0, 3.0])
+    mapped = {"loss": lambda x, y: (x * 10, numpy.log10(y))}
+    figure = rla.plot_curves(runs, ["loss", "perf/return"], transform=mapped, smooth=None, scale=2.0)
+    of_loss, other = (figure.data[figure.data["metric"] == name] for name in ("loss", "perf/return"))
+    assert of_loss["x"].tolist() == [10, 20, 30] and of_loss["y"].tolist()[1:] == [0.0, 2.0]
+    assert math.isnan(of_loss["y"].tolist()[0]) and "Gaps: 1 value is NaN" in note(figure)
+    assert other["y"].tolist() == [2.0, 4.0, 6.0] and "Transformed by a function" in note(figure)
+
+    def later_half(x, y):
+        return x[x >= 2], y[x >= 2]
+
+    figure = rla.plot_curves(runs, "loss", transform=later_half)
+    assert figure.data["x"].tolist() == [2, 3] and "Transformed: later_half." in note(figure)
+
+
+@pytest.mark.parametrize(
+    ("transform", "message"),
+    [
+        ("log", r"transform is 'log'\. Allowed: a function of x and y"),
+        ({"los": numpy.log}, r"transform has 'los', which is none of the metrics\. Known: loss\. Did you mean 'loss'"),
+        ({"loss": 3}, r"transform\['loss'\] is 3"),
+        (lambda x, y: y, r"transform returns .* for 'loss'\. Allowed: x and y, two arrays"),
+        (lambda x, y: (x, y[1:]), r"transform returns"),
+        (lambda x, y: (x, ["a", "b"]), r"transform returns"),
+        (lambda x, y: (x[:0], y[:0]), r"resample is 'auto' \(with transform\), and no run has rows there"),
+    ],
+)
+def test_what_transforms_nothing(make, transform, message):
+    """Each message says what it has to return."""
+    with pytest.raises(ConfigError, match=message):
+        rla.plot_curves(make([0, 1], loss=[1.0, 2.0]), "loss", transform=transform)
+
+
+def test_curves_may_end_where_their_first_run_does(five):
+    """Then all points of a curve have as many seeds."""
+    figure = rla.plot_curves(five, "perf/return", by="algo", overlap=True)
+    ends = figure.data.groupby("algo")["x"].max().to_dict()
+    assert ends == {"ppo": 50.0, "sac": 100.0} and set(figure.data["n"]) == {5, 3}
+    assert rla.plot_curves(five, "perf/return", by="algo", overlap=True, resample=[0, 40, 90]).data["x"].max() == 90
+
+
+def test_metrics_may_stand_in_one_panel(make):
+    """Each curve names its metric, and a legend gets it, too."""
+    for seed in range(2):
+        runs = make([0, 1], {"lr": 0.1, "seed": seed}, train=[1.0, 2.0 + seed], valid=[5.0, 6.0])
+    figure = rla.plot_curves(runs, ["train", "valid"], by="lr", together=True, baselines={"best": 7})
+    assert len(figure.axes) == 1 and texts(figure) == ["lr=0.1, train", "lr=0.1, valid", "best"]
+    assert figure.data.groupby("metric")["y"].max().to_dict() == {"train": 2.5, "valid": 6.0}
+    assert len(lines(figure.axes[0])) == 2 and figure.axes[0].get_ylabel() == ""
+    named = rla.plot_curves(runs, ["train", "valid"], together=True, legend=lambda values: values["metric"].upper())
+    assert texts(named) == ["TRAIN", "VALID"]
+
+
+def test_columns_and_no_legend(make):
+    """So many panels in a row; legend=False leaves the legend out."""
+    for lr in (0.1, 0.2):
+        runs = make([0, 1], {"lr": lr}, **{name: [1.0, 2.0] for name in "abcd"})
+    figure = rla.plot_curves(runs, [*"abcd"], columns=2, legend=False)
+    assert {axes.get_subplotspec().get_gridspec().ncols for axes in figure.axes} == {2} and texts(figure) == []
+    assert {axes.get_subplotspec().get_gridspec().ncols for axes in rla.plot_curves(runs, [*"ab"], columns=9).axes} == {
+        2
+    }
+
+
+def test_several_bands(five):
+    """The first is low and high in the data, the others have columns of their own, and are fainter."""
+    figure = rla.plot_curves(five, "perf/return", by="algo", band=["stderr", "minmax"])
+    assert "Mean, ± 1 standard error, lowest to highest seed" in note(figure)
+    ppo = figure.data[(figure.data["algo"] == "ppo") & (figure.data["x"] == 0)].iloc[0]
+    values = by_hand([run for run in five if run.hparams["algo"] == "ppo"])[0]
+    assert ppo["high"] - ppo["y"] == pytest.approx(numpy.std(values, ddof=1) / 5**0.5)
+    assert (ppo["low.minmax"], ppo["high.minmax"]) == (min(values), max(values))
+    faint = {band.get_alpha() for band in figure.axes[0].collections}
+    assert len(faint) == 2
+    with pytest.raises(ConfigError, match="band is 'ci'"):
+        rla.plot_curves(five, "perf/return", band=["std", "ci"])
+
+
 def test_baselines(make):
     """A number is in all panels, a mapping in those of a metric or a split; the scale holds for them, too."""
     for env in ("a", "b"):
@@ -381,10 +473,10 @@ def test_all_mistakes_are_told_at_once(five):
         rla.plot_curves(
             [], [], x=5, band="ci", estimator="avg", smooth=2.5, resample=0, split=3, share="z", x_range=(2, 1),
             y_range=5, scale=0, log="z", colors=["nocolor"], markers={"a": "no"}, baselines={"a": "b"},
-            individual=1, title=2, size="nips", save="fig.jpg",
+            individual=1, title=2, size="nips", save="fig.jpg", transform=4, overlap="all", together=1, columns=0,
         )  # fmt: skip
-    words = "metrics x_range y_range x estimator band smooth resample size colors markers baselines log share".split()
-    words += "individual scale title split save".split()
+    words = "metrics x_range y_range x estimator band transform smooth resample size colors markers baselines".split()
+    words += "log share individual overlap together columns scale title split save".split()
     assert caught.value.where == "plot_curves"
     assert [problem.split()[0] for problem in caught.value.problems] == words
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy
@@ -35,12 +36,14 @@ class Band(NamedTuple):
 
 
 def check_band(mistakes: Mistakes, estimator: Any, band: Any) -> None:
-    """Note names that are not known, and bands that are no spread of this estimator."""
+    """Note names that are not known, and bands that are no spread of this estimator. band: one, or a list of them."""
     before = len(mistakes.found)
     mistakes.choice("estimator", estimator, ESTIMATORS)
-    mistakes.choice("band", band, BANDS)
-    if len(mistakes.found) == before and band in _OF_MEANS and estimator != "mean":
-        mistakes.wrong("band", band, f'with estimator="{estimator}": ci95, minmax, iqr, None. It is a spread of means.')
+    for each in band if isinstance(band, (list, tuple)) else [band]:
+        mistakes.choice("band", each, BANDS)
+        if len(mistakes.found) == before and each in _OF_MEANS and estimator != "mean":
+            allowed = f'with estimator="{estimator}": ci95, minmax, iqr, None. It is a spread of means.'
+            mistakes.wrong("band", each, allowed)
 
 
 def banded(rows: Array, estimator: str, band: str | None) -> Band:
@@ -90,11 +93,13 @@ def _estimate(rows: Array, estimator: str) -> Any:
     return rows.mean(axis=0) if estimator == "mean" else numpy.median(rows, axis=0)
 
 
-def words_of(estimator: str, band: str | None, fewest: int, most: int) -> str:
+def words_of(estimator: str, band: str | Sequence[str | None] | None, fewest: int, most: int) -> str:
     """Return what a figure says of its curves. fewest, most: seeds of a point that has a band; 0 where none has.
 
     >>> words_of("mean", "ci95", 5, 5)
     'Mean, 95 % t interval'
+    >>> words_of("mean", ["stderr", "minmax"], 5, 5)
+    'Mean, ± 1 standard error, lowest to highest seed'
     >>> words_of("iqm", "minmax", 3, 3)
     'Interquartile mean (IQM; with 3 seeds or fewer the mean), lowest to highest seed'
     """
@@ -102,14 +107,17 @@ def words_of(estimator: str, band: str | None, fewest: int, most: int) -> str:
     if estimator == "iqm" and fewest <= 3:
         name = name.replace("(IQM)", "(IQM; with 3 seeds or fewer the mean)")
     name = name[0].upper() + name[1:]
-    if band is None or not most:
-        return name
+    bands = [band] if isinstance(band, str) or band is None else band
+    return ", ".join([name, *(_band_words(estimator, each, fewest) for each in bands if each is not None and most)])
+
+
+def _band_words(estimator: str, band: str, fewest: int) -> str:
     if band != "ci95":
-        return f"{name}, {_WORDS[band]}"
+        return _WORDS[band]
     if estimator == "mean":
-        return f"{name}, 95 % t interval"
+        return "95 % t interval"
     few = ""
     if fewest < FEW_SEEDS:
         real = coverage(estimator, max(2, fewest))
         few = f" (with {max(2, fewest)} seeds it holds the true value in {100 * real:.0f} %, not 95 %, of experiments)"
-    return f"{name}, 95 % percentile bootstrap{few}"
+    return f"95 % percentile bootstrap{few}"

@@ -31,12 +31,15 @@ class Grid(NamedTuple):
     share: str
 
 
-def lay_out(panels: Sequence[Panel], size: Any, share: str) -> Grid:
-    """Return a new figure with these panels: a row for each metric where that fits, else as many in a row as fit."""
+def lay_out(panels: Sequence[Panel], size: Any, share: str, columns: int | None) -> Grid:
+    """Return a new figure with these panels: a row for each metric where that fits, else as many in a row as fit.
+
+    columns: so many panels in a row.
+    """
     width = SIZES[size].width if isinstance(size, str) else size if is_number(size) else size[0]
     most = max(1, int(width / _NARROWEST))
     splits = len(panels) // len({panel.metric for panel in panels})
-    columns = splits if 1 < splits <= most else min(len(panels), most)
+    columns = min(columns or (splits if 1 < splits <= most else most), len(panels))
     rows = -(-len(panels) // columns)
     figure, axes = paper_figure(rows, columns, size)
     for extra in axes[len(panels) :]:

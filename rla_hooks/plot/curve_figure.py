@@ -22,9 +22,10 @@ from rla_hooks.plot.mathtext import set_name
 from rla_hooks.plot.output import PaperFigure
 from rla_hooks.plot.paper import paper_style
 from rla_hooks.plot.seed_counts import are_equal, count_of, seeds_by_panel
+from rla_hooks.plot.transforms import transform_note
 
 _WIDTH, _THIN, _RUN = 1.2, 0.6, 0.4  # points: lines of all seeds, of fewer, and of single runs
-_BAND, _OF_RUN = 0.18, 0.45  # opacity
+_BAND, _FURTHER_BAND, _OF_RUN = 0.18, 0.09, 0.45  # opacity
 _MARKERS = 8  # of a curve
 _BASELINE_STYLES: tuple[Any, ...] = ("--", ":", "-.")
 _GREY = "#666666"
@@ -60,6 +61,8 @@ class Look(NamedTuple):
     title: str | None
     size: Any
     share: str
+    columns: int | None
+    with_legend: bool
     is_math: bool
     remarks: Sequence[str] = ()
 
@@ -69,7 +72,7 @@ def drawn(
     curves: Sequence[Curve], groups: Sequence[Group], panels: Sequence[Panel], options: Options, look: Look
 ) -> tuple[Figure, list[Axes]]:
     """Return the figure of these curves, and its panels."""
-    grid = lay_out(panels, look.size, look.share)
+    grid = lay_out(panels, look.size, look.share, look.columns)
     figure, axes = grid.figure, grid.axes
     unit = unit_of(options.x, max(curve.x[-1] for curve in curves))
     for curve in curves:
@@ -78,20 +81,21 @@ def drawn(
     finish(grid, panels, curves, options, unit)
     if look.title:
         set_name(axes[0].title if len(axes) == 1 else figure.suptitle(""), look.title, is_math=True)
-    handles, labels = _legend(curves, groups, panels, look, baselines)
+    handles, labels = _legend(curves, groups, panels, look, baselines) if look.with_legend else ([], [])
     add_foot(figure, handles, labels, _note(curves, options, look.remarks), look.is_math)
     return figure, axes
 
 
 def _draw(axes: Axes, curve: Curve, x: Array, line: Mapping[str, Any], individual: bool, log: str) -> None:
-    y, low, high, n = curve.band
+    y, _, _, n = curve.band
     color = line["color"]
     if individual:
         for row in curve.rows:
             axes.plot(x, row, color=color, linewidth=_RUN, alpha=_OF_RUN)
-    if "y" in log:  # what lies below the axis ends at its edge
-        low = numpy.maximum(low, numpy.finfo(float).tiny)
-    draw_band(axes, x, low, high, color, _BAND)
+    for place, (_, low, high, _) in enumerate(curve.bands):
+        if "y" in log:  # what lies below the axis ends at its edge
+            low = numpy.maximum(low, numpy.finfo(float).tiny)
+        draw_band(axes, x, low, high, color, _BAND if place == 0 else _FURTHER_BAND)
     for part, is_full in parts_of(n == n.max()):
         width = _WIDTH if is_full else _THIN
         axes.plot(x[part], y[part], color=color, linestyle=line["linestyle"], linewidth=width)
@@ -128,7 +132,9 @@ def _draw_baselines(
     styles = {label: _BASELINE_STYLES[number % len(_BASELINE_STYLES)] for number, label in enumerate(baselines)}
     for each, panel in zip(axes, panels):
         for label, value in baselines_in(panel, baselines, scale):
-            handles[label] = each.axhline(value, color=_GREY, linestyle=styles[label], linewidth=0.9, zorder=1.5)
+            handles[label] = each.axhline(
+                value, color=_GREY, linestyle=styles[label], linewidth=0.9, zorder=1.5, label=label
+            )
     return handles
 
 
@@ -159,12 +165,14 @@ def _note(curves: Sequence[Curve], options: Options, remarks: Sequence[str]) -> 
     least, _ = count_of(curves)
     with_band = [n for curve in curves for n in curve.band.n[numpy.isfinite(curve.band.low)].tolist()]
     fewest = min(with_band, default=0)
-    parts = [words_of(options.estimator, options.band, fewest or least, max(with_band, default=0))]
+    parts = [words_of(options.estimator, options.bands, fewest or least, max(with_band, default=0))]
     if are_equal(curves):
         parts[0] += f", {count_of(curves)}"
-    if options.band is not None and least == 1:
+    if options.bands and least == 1:
         parts.append("One seed has no band")
     parts += [f"{remark[0].upper()}{remark[1:]}" for remark in remarks if remark]
+    if text := transform_note(options.transform):
+        parts.append(text)
     if isinstance(options.smooth, int):
         parts.append(f"Smoothed: mean of {options.smooth} rows")
     elif options.smooth is not None:

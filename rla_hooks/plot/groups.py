@@ -16,6 +16,7 @@ from rla_hooks.query.tables import all_parameters, differing, metric_names
 from rla_hooks.texts import cut, listed, printable, shown
 
 SEEDS = frozenset({"seed", "seeds", "random_seed", "rng_seed", "seed_id", "random_state"})
+LABEL = "label"  # the name of what a function says of a run
 _LONGEST = 60  # characters of a value in a legend
 _MOST_LISTED = 20  # names in an error
 _LONGEST_QUERY = 2000  # characters
@@ -133,6 +134,36 @@ def grouped(
     labels = _distinct([label_of(names, values) for values, _ in found])
     labels = _with_legend(labels, names, [values for values, _ in found], legend)
     return [Group(label, values, some) for label, (values, some) in zip(labels, found)]
+
+
+def labelled(runs: Sequence[SavedRun], label_of_run: Callable[[SavedRun], Any], legend: Legend = None) -> list[Group]:
+    """Return the groups of runs for which a function returns the same text, in the order in which these come.
+
+    >>> import rla_hooks as rla
+    >>> for lr in (0.1, 0.01, 0.3):
+    ...     with rla.run(task="demo", writers=["csv"], backup="none", lr=lr):
+    ...         rla.log({"return": 1.0}, step=0)
+    >>> found = labelled(rla.runs(task="demo"), lambda run: "slow" if run.hparams["lr"] < 0.05 else "fast")
+    >>> [(group.label, len(group.runs)) for group in found]
+    [('fast', 2), ('slow', 1)]
+    """
+    members: dict[str, list[SavedRun]] = {}
+    for run in runs:
+        members.setdefault(str(label_of_run(run)), []).append(run)
+    labels = _with_legend([*members], [LABEL], [(label,) for label in members], legend)
+    return [Group(text, (label,), some) for text, (label, some) in zip(labels, members.items())]
+
+
+def with_metrics(groups: Sequence[Group], names: Sequence[str], metrics: Sequence[str], legend: Legend) -> list[Group]:
+    """Return each group once for each metric, which its label names, too: ``ppo, train/loss``.
+
+    legend: as of :func:`grouped`; the function gets the name as ``"metric"``.
+    """
+    pairs = [(group, metric) for group in groups for metric in metrics]
+    labels = [f"{group.label}, {metric}" if group.label else metric for group, metric in pairs]
+    values = [(*group.values, metric) for group, metric in pairs]
+    labels = _with_legend(labels, [*names, "metric"], values, legend)
+    return [group._replace(label=label) for label, (group, _) in zip(labels, pairs)]
 
 
 def joined(parts: Iterable[Sequence[SavedRun]], apart: Iterable[str | None]) -> list[str]:

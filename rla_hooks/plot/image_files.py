@@ -12,17 +12,19 @@ from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.texts import listed, printable, shown
 
 READABLE = frozenset((".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff"))
-_STEPPED = re.compile(r"(.+)-(\d+)")
+_STEPPED = re.compile(r"(?P<name>.+)-(?P<step>\d+)")
+_OF_RLA = re.compile(r"(?P<folder>(?:.*/)?)(?P<step>\d+)-(?P<name>[^/]+)")
 _LISTED = 10
 
 
 class ImageFile(NamedTuple):
-    """A file below results/. step: None for one that was saved without."""
+    """A file below results/. step: None for one that was saved without; stem: the whole path without its ending."""
 
     run: SavedRun
     path: Path
     name: str
     step: int | None
+    stem: str
 
 
 def chosen_images(runs: Sequence[SavedRun], name: str | None, step: int | None) -> list[ImageFile]:
@@ -36,7 +38,7 @@ def chosen_images(runs: Sequence[SavedRun], name: str | None, step: int | None) 
     without: list[str] = []
     for run, those in zip(runs, files):
         named = [each for each in those if each.name == name and (step is None or each.step == step)]
-        named += [each for each in those if step is None and f"{each.name}-{each.step}" == name]
+        named += [each for each in those if step is None and each.step is not None and each.stem == name]
         if named:
             found.append(max(named, key=lambda each: -1 if each.step is None else each.step))
         else:
@@ -55,16 +57,25 @@ def chosen_images(runs: Sequence[SavedRun], name: str | None, step: int | None) 
 def images_of(run: SavedRun) -> list[ImageFile]:
     """Return the images of a run that can be put in a grid, with the names and steps that they were saved with.
 
-    ``eval/frame-100.png`` is the image ``eval/frame`` of step 100.
+    ``eval/frame-100.png`` is the image ``eval/frame`` of step 100; so is ``eval/100-frame.png``, which RLA's recorders
+    write.
     """
     found = []
     for path in run.figures():
         if path.suffix.lower() not in READABLE:
             continue
         stem = path.relative_to(run.results_dir).with_suffix("").as_posix()
-        match = _STEPPED.fullmatch(stem)
-        found.append(ImageFile(run, path, match[1], int(match[2])) if match else ImageFile(run, path, stem, None))
+        name, step = _name_and_step(stem)
+        found.append(ImageFile(run, path, name, step, stem))
     return found
+
+
+def _name_and_step(stem: str) -> tuple[str, int | None]:
+    match = _STEPPED.fullmatch(stem)
+    if match:
+        return match["name"], int(match["step"])
+    match = _OF_RLA.fullmatch(stem)
+    return (match["folder"] + match["name"], int(match["step"])) if match else (stem, None)
 
 
 def _the_name(files: Sequence[Sequence[ImageFile]]) -> str:

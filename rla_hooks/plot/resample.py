@@ -77,16 +77,20 @@ def _mean_of(values: Array, rows: int) -> Array:
     return numpy.concatenate([head, windows.mean(axis=1)])
 
 
-def grid_of(curves: Sequence[Points], resample: Any, x_range: tuple[float | None, float | None]) -> Array:
+def grid_of(
+    curves: Sequence[Points], resample: Any, x_range: tuple[float | None, float | None], overlap: bool = False
+) -> Array:
     """Return the x at which runs are compared, of the range that they have.
 
     ``"auto"``: the steps of the runs; of more than 1,000 every second, third and so on. A number: so many, evenly
     spaced. An array: these. x_range cuts the others; where it ends between two steps, there is a point at its end.
+    overlap: only where all runs are.
     """
-    low, high = range_of(curves)
+    firsts, lasts = [points.x[0] for points in curves], [points.x[-1] for points in curves]
+    low, high = (max(firsts), min(lasts)) if overlap else range_of(curves)
     if not isinstance(resample, (str, int)):
         grid = numpy.asarray(resample, float)
-        first, last = (min(points.x[0] for points in curves), max(points.x[-1] for points in curves))
+        first, last = (low, high) if overlap else (min(firsts), max(lasts))
         return _within(grid, first, last, x_range)
     begin, end = _cut(low, high, x_range)
     if begin > end:
