@@ -125,7 +125,7 @@ class Tester(TesterWords):
         config = self.settings.config
         if config is not None:
             config.ignore_files += tuple(tester_arguments.ignore_files_of(given["ignore_file_path"], config))
-        self.settings.run_files = tester_arguments.run_files_of(given["run_file"])
+            self.settings.run_files = tester_arguments.run_files_of(given["run_file"], config)
         self.settings.log_callback = given["log_callback_fn"]
         self.settings.independent, self.settings.pruned_by = independent, pruned_by
         self.is_master_node = given["is_master_node"]

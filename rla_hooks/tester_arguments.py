@@ -14,7 +14,7 @@ from typing import Any
 from rla_hooks import config as configs
 from rla_hooks.errors import did_you_mean, warn
 from rla_hooks.old_words import tell_once
-from rla_hooks.places import working_directory
+from rla_hooks.places import main_script, working_directory
 from rla_hooks.texts import shown
 
 _NOW = ("log_root", "ignore_file_path", "run_file", "is_master_node", "code_root", "log_callback_fn")
@@ -26,21 +26,18 @@ def put_places(given: dict[str, Any], places: Sequence[Any]) -> list[str]:
     """Put the arguments that follow the config by position into ``given``. Return a line for each mistake.
 
     The first of them is the log root, or ``run_file`` if a file has its name, and a line on stderr says so. So is one
-    that looks like a program, where the log root is given besides: RLA did not look whether the file was there.
+    that looks like a program, where the log root is given besides.
     """
     problems = []
     if len(places) > len(_NOW):
         problems.append(f"configure got {len(places) + 2} arguments by position. Allowed: {len(_NOW) + 2}. Name them.")
     order: tuple[str, ...] = _NOW
     if places and isinstance(places[0], (str, os.PathLike)):
-        is_file = os.path.isfile(working_directory() / places[0])
+        is_file = _program_file(places[0]) is not None
         is_program = os.fspath(places[0]).endswith(".py") and (len(places) == 2 or given["log_root"] is not None)
         order = _OF_2020 if is_file or is_program else _NOW
         meant = f"{order[0]}={shown(places[0], 200)}"
         tell_once("configure", f"the third argument of tester.configure is taken as {meant}. Name it, to be sure.")
-        if is_program and not is_file:
-            warn(f"run_file is {shown(places[0], 200)}, which is no file: the code backup does without it.")
-            places = [None, *places[1:]]
     if len(places) > len(order) and order == _OF_2020:
         problems.append(f"configure got {len(places) + 2} arguments, and the third is a file. Name them.")
     for name, value in zip(order, places):
@@ -67,9 +64,29 @@ def put_later_names(given: dict[str, Any], later: Mapping[str, Any], options: Se
     return problems
 
 
-def run_files_of(given: Any) -> list[Path]:
-    """Return the absolute paths of ``run_file``: None, a path, or a list of them."""
-    return [Path(os.path.abspath(working_directory() / file)) for file in _listed(given)]
+def run_files_of(given: Any, config: configs.Config) -> list[Path]:
+    """Return the absolute paths of ``run_file``: None, a path, or a list of them.
+
+    A relative one begins at the working directory, or at the program's folder, if there is such a file. What is missing
+    is left out with a warning, since RLA looks for it only where a library is backed up: there it is a mistake.
+    """
+    files = []
+    for name in _listed(given):
+        found = _program_file(name)
+        if found is None and config.backup != "lib":
+            warn(f"run_file is {shown(os.fspath(name), 200)}, which is no file: the code backup does without it.")
+        else:
+            files.append(found or Path(os.path.abspath(working_directory() / name)))
+    return files
+
+
+def _program_file(name: str | os.PathLike[str]) -> Path | None:
+    """Return the absolute path of a file that begins at the working directory, or beside the program; or None."""
+    script = main_script()
+    for place in [working_directory(), *([script.parent] if script else [])]:
+        if os.path.isfile(place / name):
+            return Path(os.path.abspath(place / name))
+    return None
 
 
 def ignore_files_of(given: Any, config: configs.Config) -> list[str]:

@@ -75,6 +75,20 @@ class TesterWords(TesterFolders):
                 raise KeyError(f"there is none. Known: {', '.join(known) or 'none'}.{did_you_mean(key, known)}")
             self._run.logger.record(f"{prefix}{key}", float(np.mean(self._run.custom_data[key])))
 
+    @_word("what the start of a run does")
+    def feed_hyper_params_to_tb(self) -> None:
+        """Write parameter.json, and the tables of hyper-parameters in TensorBoard, once more."""
+        self._run.ownership.need_started("feed_hyper_params_to_tb")
+        self._run.files.save_parameters()
+
+    def print_large_memory_variable(self) -> None:
+        """Warn once that this is gone: RLA showed the sizes of its own variables, not of the program's."""
+        self._run.guard.warn(
+            "print_large_memory_variable",
+            "print_large_memory_variable has no effect. Python's tracemalloc shows what takes memory, and "
+            "SYSTEM_METRICS: 10 in the config logs how much the program takes.",
+        )
+
     # --- names and settings ---------------------------------------------------------------------------------------
 
     @_word('"-".join(parts)')

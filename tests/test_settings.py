@@ -57,16 +57,23 @@ def test_record_and_backup_mistakes_come_together(tmp_path):
     tester = Tester(script=tmp_path / "main.py")
     tester.configure(
         "t",
-        {"BACKUP_CONFIG": {"backup_code_dir": ["nowhere"]}, "PROJECT_ROOT": str(tmp_path)},
+        {"BACKUP_CONFIG": {"lib_dir": "nowhere"}, "PROJECT_ROOT": str(tmp_path)},
         log_root="root",
         run_file=Path("gone.py"),
+        backup="lib",
     )
     tester.set_hyper_param(lr=1)
     tester.add_record_param(["lrr", "seed"])
     with pytest.raises(ConfigError) as caught:
         tester.log_files_gen()
     problems = "\n".join(caught.value.problems)
-    for part in ("'lrr' is no hyper-parameter", "Did you mean 'lr'", "'seed' is no", "nowhere", "gone.py"):
+    for part in (
+        "'lrr' is no hyper-parameter",
+        "Did you mean 'lr'",
+        "'seed' is no",
+        "nowhere",
+        "gone.py', which is no file",
+    ):
         assert part in problems, part
     assert list(tmp_path.iterdir()) == []
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -60,6 +62,20 @@ def test_what_the_third_argument_was_taken_for_is_said_once(third, meant, capfd)
     _configured(third)
     line = f"rla: the third argument of tester.configure is taken as {meant}. Name it, to be sure.\n"
     assert capfd.readouterr().err == line
+
+
+def test_the_program_is_found_beside_itself(tmp_path):
+    """It may have been started in another folder: RLA does not look for run_file where the source is backed up."""
+    (tmp_path / "exp").mkdir()
+    (tmp_path / "exp" / "train.py").write_text(
+        "from rla_hooks import tester\n"
+        "for log_root in ({}, {'log_root': 'logs'}):\n"
+        "    tester.configure('t', {'LOG_USED': 'csv'}, 'train.py', **log_root)\n"
+        "    print(tester.run_file, tester.config.log_root.name)\n"
+    )
+    said = subprocess.run([sys.executable, "exp/train.py"], capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    file = tmp_path / "exp" / "train.py"
+    assert said.stdout.splitlines() == [f"{file} rla_data", f"{file} logs"], said.stderr
 
 
 def test_a_program_that_is_not_there_is_no_log_root():
