@@ -1,0 +1,223 @@
+"""Programs in rla_programs/ with the calls of public RLA programs, run with their import lines changed only.
+
+Each test names the repository whose calls, in their order, its program makes; the programs are our own.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import numpy
+import pandas
+import pytest
+
+import rla_hooks as rla
+
+PROGRAMS = Path(__file__).parent / "rla_programs"
+CONFIG = """
+PROJECT_TYPE:
+  backup_code_by: 'source'
+BACKUP_CONFIG:
+  lib_dir: './build/lib/'
+  backup_code_dir:
+    - 'algo'
+    - './run_scripts'
+LOG_USED:
+  - 'stdout'
+  - 'log'
+  - 'csv'
+  - 'tensorboard'
+DL_FRAMEWORK: '{framework}'
+SEND_LOG_FILE: False
+REMOTE_SETTING:
+  ftp_server: ''
+  username: ''
+  password: ''
+  remote_log_root: ''
+"""
+
+
+class Project:
+    """A user's project with programs, a package, and RLA's config; it plays programs in a warm Python."""
+
+    def __init__(self, folder, python, framework):
+        self.folder, self.python = folder, python
+        for name in ("algo", "run_scripts"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        (folder / "algo" / "net.py").write_text("SIZE = 4\n")
+        (folder / ".gitignore").write_text("log/\n")
+        (folder / "rla_config.yaml").write_text(CONFIG.format(framework=framework))
+
+    def play(self, name, *arguments, cwd="."):
+        """Run a program with its import lines changed; return the finished process."""
+        text, count = re.subn(r"^( *from )RLA\b", r"\1rla_hooks", (PROGRAMS / name).read_text(), flags=re.M)
+        text, plain = re.subn("^import RLA$", "import rla_hooks as RLA", text, flags=re.M)
+        assert count + plain and "RLA." not in re.sub("rla_hooks as RLA|RLA.(logger|exp_manager)", "", text)
+        (self.folder / "run_scripts" / name).write_text(text)
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("RLA_")}
+        environment = {**kept, "MPLBACKEND": "agg", "PYTHONPATH": ""}
+        program = self.folder / "run_scripts" / name
+        done = self.python.run(program, *arguments, cwd=self.folder / cwd, env=environment)
+        assert done.returncode == 0, done.stderr[-3000:]
+        return done
+
+    def runs(self, root="."):
+        """All runs of a data root, the oldest first; each has ended well, and has the project's code."""
+        found = sorted(rla.runs(self.folder / root), key=lambda run: run.started)
+        for run in found:
+            assert (run.status, run.problems) == ("finished", ())
+            assert (run.code_dir / "algo" / "net.py").read_text() == "SIZE = 4\n"
+        return found
+
+
+@pytest.fixture
+def project(tmp_path):
+    """Makes a Project: ``project(python, "torch")``."""
+    return lambda python, framework="tensorflow": Project(tmp_path / "project", python, framework)
+
+
+@pytest.fixture
+def columns(read_rows):
+    """The steps and values of each column of a run's rows: ``{"loss": [(0, 1.5), ...]}``."""
+
+    def read(run):
+        found = {}
+        for row in read_rows(run.log_dir / "progress.csv"):
+            for key in row.keys() - {"time-step", "timestamp"}:
+                found.setdefault(key, []).append((int(row["time-step"]), float(row[key])))
+        return found
+
+    return read
+
+
+def printed(done, start):
+    """The words after the start of the line that a program has printed."""
+    return re.search(f"^{start} (.*)$", done.stdout, re.M)[1].split()
+
+
+def test_mopo(project, torch_python, columns):
+    """xionghuichen/mopo: the words of 2020, with moving averages, and hyper-parameters that are functions."""
+    it = project(torch_python)
+    done = it.play("mopo.py", "--env", "walker2d")
+    (run,) = it.runs()
+    assert run.record == {"info": "", "seed": 88, "env": "walker2d"} and run.hparams["hidden_sizes"] == [200, 200]
+    found = columns(run)
+    assert {f"{kind}/{i}" for kind in "MV" for i in range(3)} | {"loss", "best"} <= found.keys()
+    losses = [value for _, value in found["loss"]]
+    means = numpy.mean([[value for _, value in found[f"M/{i}"]] for i in range(3)], axis=0)
+    assert [step for step, _ in found["M/0"]] == [2, 3, 4, 5]  # where it has three values
+    assert means == pytest.approx([numpy.mean(losses[n : n + 3]) for n in range(4)], rel=1e-5)
+    assert numpy.load(run.log_dir / "walker2d-mixed_3.npy").shape == (40, 3)
+    log = (run.log_dir / "log.txt").read_text()
+    assert "the model is saved as walker2d-mixed_3.npy" in log and str(run.results_dir) in log
+    assert (run.code_dir / "run_scripts" / "mopo.py").exists() and "SEND_LOG_FILE" in done.stderr + done.stdout
+
+
+def test_codas(project, keras_python, columns):
+    """xionghuichen/CODAS: a TF1 graph, lines on the log, curves and histograms, and folders as strings."""
+    it = project(keras_python)
+    it.play("codas.py", "--gan_loss", "wgan", cwd="run_scripts")
+    (run,) = it.runs()
+    assert run.task == "codas-InvertedDoublePendulum-v5v2" and run.hparams["gan_loss"] == "wgan"
+    found = columns(run)
+    assert found["loss/dis"] == found["loss/list"] and len(found["loss/dis"]) == 20
+    best = min(found["loss/dis"], key=lambda each: abs(each[1]))[0]
+    assert [each.step for each in run.checkpoints()] == [best]
+    assert {"losses.png", "samples.png"} <= {path.name for path in run.results_dir.rglob("*.png")}
+    assert numpy.load(run.results_dir / "imgs" / "samples.npy").shape == (32, 2)
+    assert "norm min [" in (run.log_dir / "log.txt").read_text()
+
+
+def test_ddt(project, torch_python, columns):
+    """xionghuichen/Deep-Demonstration-Tracing: configured before its parameters, times, values that no csv has."""
+    it = project(torch_python, "torch")
+    it.play("ddt.py")
+    (run,) = it.runs("data")
+    assert run.record["multi_map"] is False and run.record["obstacle_prob"] is None
+    assert (run.results_dir / "configs.yml").read_text() == "batch_size: 8\nenv_name: maze\nseed: 7\n"
+    found = columns(run)
+    assert [step for step, _ in found["mt_train_train_return"]] == [9, 19, 29, 39]
+    assert [step for step, _ in found["mean_reward"]] == [*range(9, 40, 5)]
+    assert "mt_train_loss" in found and not [key for key in found if "train_task_0" in key or "scene_" in key]
+    assert numpy.load(run.results_dir / "imgs" / "buffer.npy").shape == (40, 3)
+    tags = {tag for tag, *_ in _scalars(run)}
+    assert {"mt_train_loss/train_task_0", "mt_train_train_return/scene_", "mean_reward"} <= tags
+    assert "time_used/total calls/policy learning" in tags  # which no csv has either
+
+
+def _scalars(run):
+    loader = pytest.importorskip("tensorboard.backend.event_processing.event_file_loader")
+    for path in sorted(run.tensorboard_dir.glob("*tfevents*")):
+        for event in loader.LegacyEventFileLoader(str(path)).Load():
+            for value in event.summary.value:
+                yield value.tag, event.step
+
+
+def test_dagger(project, torch_python, columns):
+    """sorceryyy/nju_rl_hw1: curves with clocks of their own, and checkpoints with related variables."""
+    it = project(torch_python, "pytorch")
+    done = it.play("dagger.py")
+    (run,) = it.runs("rslts")
+    found = columns(run)
+    assert [step for step, _ in found["train_loss"]] == [*range(1, 13)]
+    assert [step for step, _ in found["train_epoch_loss"]] == [0, 1, 2, 3]
+    assert [step for step, _ in found["eval/reward"]] == [-1, 1, 3, 4]
+    assert [each.step for each in run.checkpoints()] == [1, 3]
+    assert printed(done, "last checkpoint") == ["3", "2", "4"]
+    assert sorted(path.name for path in run.results_dir.glob("values-*.png")) == ["values-1.png", "values-3.png"]
+    assert rla.load_checkpoint(run=run)[1]["model"]["weight"].shape == (2, 4)
+
+
+def test_ilkit(project, torch_python, columns):
+    """BepfCp/ilkit: RLA's objects in a class of the project, nested parameters, and checkpoints by torch itself."""
+    it = project(torch_python, "torch")
+    it.play("ilkit.py")
+    (run,) = it.runs("logs")
+    assert run.record == {"env.name": "HalfCheetah-v3", "agent.algo": "bc", "seed": 5} and run.task == "ilkit/bc"
+    found = columns(run)
+    assert found.keys() >= {"loss/actor", "loss/entropy"} and run.info["rows"] == 11
+    assert found["loss/actor"][-1][1] < found["loss/actor"][0][1]
+    assert sorted(path.name for path in run.checkpoint_dir.glob("*.pt")) == [
+        "policy_0.pt",
+        "policy_10.pt",
+        "policy_5.pt",
+    ]
+
+
+def test_quadrotor(project, keras_python, columns):
+    """Projects with Crazyflie quadrotors in Stable-Baselines3, as in RLA's sb3_ppo_example: its logger is RLA's."""
+    pytest.importorskip("stable_baselines3")
+    it = project(keras_python, "torch")  # where TensorFlow is imported already, which SB3 does for TensorBoard
+    done = it.play("quadrotor.py", "--info", "sb3")
+    (run,) = it.runs()
+    assert run.record == {"info": "sb3", "seed": 18, "env": "CartPole-v1"}
+    found = columns(run)
+    assert [step for step, _ in found["time/iterations"]] == [64, 128, 192]
+    assert {"rollout/ep_rew_mean", "train/loss", "train/explained_variance"} <= found.keys()
+    assert (run.log_dir / "ppo_quadrotor.zip").exists() and (run.checkpoint_dir / "ppo_vec_normalize.pkl").exists()
+    assert float(printed(done, "mean reward")[0]) > 0
+
+
+def test_lightning(project, lightning_python, columns):
+    """A Lightning logger of the project's own around RLA's, as on GitHub; and RLA's constants by a star import."""
+    it = project(lightning_python(), "torch")
+    it.play("lightning_logger.py")
+    (run,) = it.runs()
+    assert [step for step, _ in columns(run)["train/loss"]] == [1, 3, 5, 7, 9, 11]
+    assert (it.folder / "log" / "last.txt").read_text().rstrip("/") == str(run.log_dir)
+    assert rla.load_checkpoint(run=run)[1]["model"]["layer.weight"].shape == (1, 3)
+
+
+def test_citylearn(project, torch_python):
+    """A CityLearn evaluation on GitHub: the logger alone, in a folder of its own; a dict and a frame stop nothing."""
+    it = project(torch_python)
+    done = it.play("citylearn.py")
+    folder = it.folder / "rla_logs"
+    assert printed(done, "folder")[0].endswith("rla_logs") and not (it.folder / "log").exists()
+    frame = pandas.read_csv(folder / "progress.csv")
+    loads = numpy.random.RandomState(0).normal(5, 1, [24, 2])
+    assert frame["load"].dropna().tolist() == pytest.approx(loads.sum(1).tolist(), rel=1e-6)
+    assert frame["load_mean"].dropna().tolist() == pytest.approx(loads.mean(1).tolist(), rel=1e-6)
+    assert "the result:" in (folder / "log.txt").read_text()
