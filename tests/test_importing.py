@@ -16,6 +16,7 @@ import rla_hooks as rla
 from rla_hooks import upkeep
 from rla_hooks.errors import ConfigError, RLAError
 from rla_hooks.tester import Tester
+from rla_hooks.upkeep.importing import carry_out_import, plan_import
 
 pytestmark = pytest.mark.usefixtures("quiet")
 SHIPPED = Path(__file__).parent / "data" / "root_of_rla"
@@ -331,6 +332,14 @@ def test_an_import_that_was_killed_goes_on(one, tmp_path, number, event):
     assert os.listdir(tmp_path / "new" / ".trash") == ["lock"]
     paths = [run.paths for run in rla.runs(tmp_path / "new")]
     assert all((each.log_root / "tmp_data" / each.name / "a.txt").is_file() for each in paths)
+
+
+def test_two_imports_at_once_copy_each_run_once(old, tmp_path):
+    """The one that waits for the other finds its runs there, though they were not when it made its plan."""
+    first, second = (plan_import(old, log_root=tmp_path / "new") for _ in range(2))
+    assert (len(carry_out_import(first).runs), carry_out_import(first).there) == (4, 4)
+    late = carry_out_import(second)
+    assert (late.runs, late.there, late.problems) == ((), 4, ()) and len(rla.runs(tmp_path / "new")) == 4
 
 
 def test_other_files_in_the_way_stay(one, tmp_path):

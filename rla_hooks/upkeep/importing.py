@@ -129,7 +129,7 @@ def plan_import(
 
 def carry_out_import(plan: ImportPlan, *, progress: Progress | None = None) -> Imported:
     """Do what a plan says. Raises RLAError where the disk is full; the runs that were imported stay."""
-    root, done = plan.log_root, list[DoneRun]()
+    root, there, done = plan.log_root, plan.there, list[DoneRun]()
     problems = [f"{each.id or each.name} {each.reason}" for each in plan.refused]
     if not plan.items:
         return Imported(root, (), plan.there, tuple(problems))
@@ -139,6 +139,9 @@ def carry_out_import(plan: ImportPlan, *, progress: Progress | None = None) -> I
         finish_begun(root)
         for number, item in enumerate(plan.items, 1):
             run = item.run
+            if os.path.lexists(root / LOG / item.to):  # another import has done it since the plan
+                there += 1
+                continue
             origin = Origin(as_noted(str(plan.old_root)), as_noted(run.name), item.files, item.bytes)
             try:
                 left = import_run(run, RunPaths(root, item.to), origin)
@@ -154,7 +157,7 @@ def carry_out_import(plan: ImportPlan, *, progress: Progress | None = None) -> I
                 problems.append(f"{run.id} ({run.name}) was not imported: {error.strerror or error}{where}")
             if progress:
                 progress(number, len(plan.items))
-    return Imported(root, tuple(done), plan.there, tuple(problems))
+    return Imported(root, tuple(done), there, tuple(problems))
 
 
 def _check_places(old: Path, new: Path) -> None:
