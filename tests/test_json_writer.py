@@ -73,15 +73,31 @@ def test_a_torn_end_is_kept_aside(tmp_path):
 
 def test_a_file_that_another_logger_has_open_is_left_to_it(tmp_path):
     """Their rows stay theirs; ours go to a file beside it."""
-    path = tmp_path / "progress.json"
+    path, line = tmp_path / "progress.json", '{"time-step": 0, "timestamp": 1.0}\n'
     with open(path, "w") as theirs:
-        theirs.write("{}\n")
+        theirs.write(line)
         theirs.flush()
         with pytest.warns(RLAWarning, match="another program"):
             JsonWriter(path).write(Row(1, 2.0, {"a": 1}))
-    assert path.read_text() == "{}\n"
+    assert path.read_text() == line
     (ours,) = set(json_writer.files(tmp_path)) - {path}
     assert rows_of(ours)[0]["a"] == 1
+
+
+def test_a_file_of_that_name_that_is_none_of_rows_is_let_alone():
+    """A program's own state in the run's folder: it is neither continued, nor cut, nor checked."""
+    with rla.run(**OPTIONS) as run:
+        path = run.log_dir / "progress.json"
+        path.write_text('{\n  "epoch": 1\n}\n')
+        with pytest.warns(RLAWarning, match="is another program's"):
+            train(run, 0, 2, save=[0])
+        path.write_text('{\n  "epoch": 123456789\n}\n')
+    (entry,) = Manifest(run.checkpoint_dir).complete()
+    (ours,) = json_writer.files(run.log_dir)
+    assert {name for name in entry.written if name.endswith(".json")} == {ours.name}
+    assert [finding.problem for finding in verify()] == []
+    cut_to(run.paths, entry)
+    assert json.loads(path.read_text()) == {"epoch": 123456789} and [row["time-step"] for row in rows_of(ours)] == [0]
 
 
 def test_a_resume_cuts_it_as_progress_csv():

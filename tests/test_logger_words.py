@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -73,6 +74,53 @@ def test_a_forked_worker_prints_too():
         pytest.skip("there is no fork")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "parent\nchild\n" and done.stderr == ""
+
+
+def test_a_forked_worker_leaves_the_folder_to_its_parent(tmp_path, forked, capfd):
+    """What it logs is printed."""
+    logger.configure(tmp_path / "d", ["json"])
+    logger.logkv("a", 1)
+    logger.dumpkvs()
+
+    def work():
+        logger.info("child")
+        assert logger.get_dir() is None
+
+    assert forked(work).ended() == 0
+    assert len(rows_of(tmp_path / "d")) == 1 and capfd.readouterr().out == "child\n"
+
+
+def test_a_thread_beside_two_runs_must_name_its_run(tmp_path):
+    """Also where a folder was configured before: the rows would be neither run's."""
+    logger.configure(tmp_path / "d", ["json"])
+    said = []
+
+    def log():
+        with pytest.raises(RunError) as caught:
+            logger.info("x")
+        said.append(str(caught.value))
+
+    started = threading.Event(), threading.Event()
+
+    def train(number):
+        with rla.run(task=f"t{number}", writers=["csv"], backup="none"):
+            started[number].set()
+            started[1 - number].wait(30)
+            done.wait(30)
+
+    done = threading.Event()
+    threads = [threading.Thread(target=train, args=(number,)) for number in (0, 1)]
+    for thread in threads:
+        thread.start()
+    assert all(event.wait(30) for event in started)
+    log()
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert "which of the 2 open runs" in said[0]
+    logger.logkv("a", 1)
+    logger.dumpkvs()
+    assert len(rows_of(tmp_path / "d")) == 1
 
 
 def test_clocks_before_a_run_are_of_the_run_that_comes():

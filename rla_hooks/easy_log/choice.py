@@ -38,7 +38,8 @@ _GONE = object()
 def current() -> Logger:
     """Return the logger that is meant here. Raises RunError where it is unclear which of several runs is."""
     run = registry.current()
-    if _chosen is not None and _chosen.within() is run:
+    is_clear = run is not None or not registry.open_count()
+    if _chosen is not None and is_clear and _chosen.within() is run:
         return _chosen.logger
     if run is not None:
         return run.logger  # type: ignore[no-any-return]
@@ -114,6 +115,7 @@ def forget_state() -> None:
 def _begin_process() -> None:
     global _default
     _default = None  # a child of multiprocessing prints, too
+    restore(None)  # the files are the parent's
 
 
 in_forked_child(_begin_process)

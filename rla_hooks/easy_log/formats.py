@@ -168,7 +168,7 @@ class TensorBoardOutputFormat(_Format):
     @property
     def writer(self) -> Any:
         """The current run, which has the words of torch's and tensorboardX's SummaryWriter. Raises RunError."""
-        return needed_run("a format's writer").writer
+        return needed_run("fmt.writer").writer
 
     tb_writer = tbx_writer = writer
 

@@ -21,8 +21,8 @@ class _Words(type):
         return over(choice.current())
 
     @CURRENT.setter
-    def CURRENT(cls, logger: Logger | None) -> None:
-        choice.choose(None if logger is None or logger == cls.DEFAULT else logger.rla_logger)
+    def CURRENT(cls, logger: Any) -> None:
+        choice.choose(None if logger in (None, cls.DEFAULT) else getattr(logger, "rla_logger", logger))
 
     @property
     def DEFAULT(cls) -> Logger:
@@ -84,6 +84,18 @@ class Logger(metaclass=_Words):
 
     def set_comm(self, comm: Any) -> None:
         """Without effect: the rows are those of the process that writes, and no means over ranks."""
+
+    def set_level(self, level: int) -> None:
+        """Set the least level that is written."""
+        self.rla_logger.set_level(level)
+
+    def get_dir(self) -> str | None:
+        """Return the folder of the files."""
+        return self.rla_logger.get_dir()
+
+    def close(self) -> None:
+        """Close the files; a later row opens them again."""
+        self.rla_logger.close()
 
     @property
     def output_formats(self) -> Formats:

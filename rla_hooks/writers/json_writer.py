@@ -13,16 +13,19 @@ import json
 import math
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from rla_hooks.patterns import pattern
+from rla_hooks.smallfiles import open_regular
 from rla_hooks.writers.appendfile import AppendFile
 from rla_hooks.writers.base import STEP, TIME, MediaEvent, Row
 from rla_hooks.writers.destination import Destination, destination_of, process_token, set_aside
 
 _NAME = pattern(r"progress(\..+-\d+(-\d+)?)?\.json", re.DOTALL)
 _MOST_TORN = 16 << 20  # bytes: a longer line is no row
+_BEGIN = b'{"time-step": '  # of each row
 
 
 def is_name(name: str) -> bool:
@@ -35,11 +38,21 @@ def is_name(name: str) -> bool:
 
 
 def files(log_dir: str | os.PathLike[str]) -> list[Path]:
-    """Return the files of rows as JSON in a log folder, in order; none where it is not there."""
+    """Return the files of rows as JSON in a log folder, in order; none where it is not there.
+
+    A file of that name which another program keeps in the folder, a state of its own say, is none of them.
+    """
     try:
-        return sorted(Path(log_dir, name) for name in os.listdir(log_dir) if is_name(name))
+        paths = sorted(Path(log_dir, name) for name in os.listdir(log_dir) if is_name(name))
     except OSError:
         return []
+    return [path for path in paths if _begins_with_row(path)]
+
+
+def _begins_with_row(path: str | os.PathLike[str]) -> bool:
+    with suppress(OSError), open_regular(path) as file:
+        return file.read(len(_BEGIN)) == _BEGIN
+    return False
 
 
 class JsonWriter:
@@ -69,14 +82,14 @@ class JsonWriter:
         return True
 
     def _goes_on(self, file: AppendFile) -> bool:
-        """Prepare a file that has just been opened; return False if another logger of this program has it open."""
+        """Prepare a file that has just been opened; return False if it is another program's."""
         if not file.end:
             return True
-        if file.is_written_elsewhere():
+        if file.is_written_elsewhere() or not _begins_with_row(file.path):
             self._place.warn(
                 "another",
-                f"{file.path} is written by another program: the rows of this run go to a file beside it. Give other "
-                "loggers a folder of their own.",
+                f"{file.path} is another program's: the rows of this run go to a file beside it. Give other loggers a "
+                "folder of their own.",
             )
             return False
         torn = file.last_bytes(_MOST_TORN).rpartition(b"\n")[2]
