@@ -24,7 +24,10 @@ from rla_hooks.texts import shown
 STALE_AFTER = 600.0  #: seconds; a run elsewhere that has written nothing for longer is shown as silent
 _SILENT = " (silent since "
 # Files that only the training writes: labels are given to runs that have long ended, too.
-_WRITTEN = pattern(r"run\.json|(progress|system).*\.csv|log.*\.txt|events\.out\.tfevents.*|manifest\.json", re.DOTALL)
+_WRITTEN = pattern(
+    r"run\.json|(progress|system).*\.(csv|json)|(log|warn|backup).*\.txt|events\.out\.tfevents.*|manifest\.json",
+    re.DOTALL,
+)
 _MAX_FILES = 10_000  # of a folder that are looked at
 
 

@@ -13,6 +13,7 @@ from rla_hooks import layout
 from rla_hooks.core.handover import State
 from rla_hooks.core.settings import RunSettings
 from rla_hooks.errors import RunError, did_you_mean
+from rla_hooks.machine.variables import large_variables
 from rla_hooks.old_words import Settable, old_word
 from rla_hooks.tester_folders import TesterFolders
 from rla_hooks.texts import shown
@@ -81,13 +82,13 @@ class TesterWords(TesterFolders):
         self._run.ownership.need_started("feed_hyper_params_to_tb")
         self._run.files.save_parameters()
 
-    def print_large_memory_variable(self) -> None:
-        """Warn once that this is gone: RLA showed the sizes of its own variables, not of the program's."""
-        self._run.guard.warn(
-            "print_large_memory_variable",
-            "print_large_memory_variable has no effect. Python's tracemalloc shows what takes memory, and "
-            "SYSTEM_METRICS: 10 in the config logs how much the program takes.",
-        )
+    @_word("rla.run(system_metrics=10), which keeps the use of memory,")
+    def print_large_memory_variable(self, least: int = 1 << 30) -> dict[str, str]:
+        """Log the variables of the function that calls this, and of its module, that take at least so many bytes."""
+        found = large_variables(least)
+        for name, size in found.items():
+            self._run.logger.message(f"{name}: {size}")
+        return found
 
     # --- names and settings ---------------------------------------------------------------------------------------
 

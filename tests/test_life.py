@@ -102,8 +102,10 @@ def test_only_what_the_training_writes_breaks_the_silence(dead, folder):
     place = folder(86400)
     (place / "labels.json").write_text("{}")
     assert "silent" in read_status(content, [place])
-    (place / "progress.other-7.csv").write_text("")
-    assert read_status(content, [place / "missing", place]) == "running"
+    for name in ("progress.other-7.csv", "progress.json", "warn.txt"):
+        (place / name).write_text("")
+        assert read_status(content, [place / "missing", place]) == "running"
+        (place / name).unlink()
 
 
 @needs_proc

@@ -204,10 +204,12 @@ def test_a_scope_has_a_folder_of_its_own(tmp_path):
     logger.dumpkvs()
     found = [[row["a"] for row in rows_of(tmp_path / name)] for name in ("outer", "inner", "eval")]
     assert found == [[2], [1], [3]] and run.logger.last_values["a"] == 5 and run.logger.rows == 1
+    start()
     tester.finish()
+    time_step_holder.set_time(77)
     logger.logkv("a", 6)
     logger.dumpkvs()
-    assert rows_of(tmp_path / "outer")[-1]["a"] == 6
+    assert rows_of(tmp_path / "outer")[-1]["a"] == 6 and rows_of(tmp_path / "outer")[-1]["time-step"] == 77
 
 
 def test_configure_in_a_run(tmp_path):
@@ -351,6 +353,36 @@ def test_a_subclass_of_a_format_keeps_its_own_words(tmp_path):
         logger.KVWriter().writekvs({})
     with pytest.raises(NotImplementedError, match="writeseq"):
         logger.SeqWriter().message("x")
+
+
+def test_formats_of_other_loggers_are_taken_and_others_refused(tmp_path):
+    """A class of openai/baselines has the same words, but not our base; what is no format changes nothing."""
+
+    class Theirs:
+        rows, is_closed = [], False
+
+        def writekvs(self, kvs):
+            self.rows.append(kvs["a"])
+
+        def close(self):
+            self.is_closed = True
+
+    theirs = Theirs()
+    logger.configure(tmp_path / "d", ["json"])
+    formats = logger.Logger.CURRENT.output_formats
+    with pytest.raises(ConfigError, match=r"object at .* is no output format\. Allowed: a logger\.KVWriter"):
+        formats.append(object())
+    assert len(formats) == len(logger.Logger.CURRENT.output_formats) == 1
+    formats.extend([theirs])
+    for value in (1, 2):
+        logger.logkv("a", value)
+        logger.dumpkvs()
+        logger.info("x")
+    logger.get_current().close()
+    formats.remove(theirs)
+    logger.logkv("a", 3)
+    logger.dumpkvs()
+    assert Theirs.rows == [1, 2] and theirs.is_closed and len(rows_of(tmp_path / "d")) == 3
 
 
 def test_words_of_all_loggers(capsys):

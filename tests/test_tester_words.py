@@ -62,18 +62,14 @@ def test_fph_is_a_row_from_the_second_call_on(tester):
         tester.update_fph("ten")
 
 
-def test_words_that_have_no_sense_any_more(tester):
-    """Hyper-parameters are in TensorBoard without a call; the memory of RLA's own variables is nobody's question."""
+def test_hyper_parameters_are_written_once_more(tester):
+    """They are in TensorBoard without a call; this one has those that came since."""
     with pytest.raises(RunError, match=r"tester\.log_files_gen\(\) first"):
         tester.feed_hyper_params_to_tb()
     tester.log_files_gen()
     tester.run.hyper_param["late"] = 1
     tester.feed_hyper_params_to_tb()
     assert '"late": 1' in (tester.log_dir / "parameter.json").read_text()
-    with pytest.warns(RLAWarning, match="has no effect. Python's tracemalloc shows") as caught:
-        tester.print_large_memory_variable()
-        tester.print_large_memory_variable()
-    assert len(caught) == 1
 
 
 def test_custom_data_has_a_mean(tester):

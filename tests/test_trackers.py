@@ -94,3 +94,4 @@ def test_large_variables_are_named(run):
     assert found == {"larger": "5.0 MiB", "large": "3.0 MiB"}, (odd, len(larger) + len(large))
     assert "larger:" in (run.log_dir / "log.txt").read_text()
     assert memory_used_recorder.print_large_memory_variable() == {}
+    assert rla.Tester.over(run).print_large_memory_variable(2 << 20) == found

@@ -40,10 +40,16 @@ def current() -> Logger:
     run = registry.current()
     is_clear = run is not None or not registry.open_count()
     if _chosen is not None and is_clear and _chosen.within() is run:
-        return _chosen.logger
+        return _with_time_step(_chosen.logger)
     if run is not None:
         return run.logger  # type: ignore[no-any-return]
     return run_logger() or default()
+
+
+def _with_time_step(logger: Logger) -> Logger:
+    """Let a logger have the time step of ``time_step_holder``: that of the run, or of the one that comes next."""
+    logger.time_step = current_tester().logger.time_step
+    return logger
 
 
 def run_logger() -> Logger | None:
@@ -62,8 +68,7 @@ def default() -> Logger:
     if _default is None:
         _default = Logger([StdoutWriter(math.inf)])
         _default.before_row = _tell
-    _default.time_step = current_tester().logger.time_step  # that of the run which comes next
-    return _default
+    return _with_time_step(_default)
 
 
 def timers() -> TimeTracker:
@@ -82,8 +87,6 @@ def choose(logger: Logger | None) -> None:
     """Use a logger from now on, as long as the same run is open as now, or none; None: the run's, or the default."""
     global _chosen
     run = registry.current()
-    if logger is not None:
-        logger.time_step = current_tester().logger.time_step
     _chosen = None if logger is None else Chosen(logger, (lambda: None) if run is None else _reference(run))
 
 

@@ -17,7 +17,7 @@ from rla_hooks.core import registry
 from rla_hooks.core.logger import Logger
 from rla_hooks.errors import ConfigError, did_you_mean
 from rla_hooks.tester import needed_run
-from rla_hooks.texts import text_of
+from rla_hooks.texts import shown, text_of
 from rla_hooks.writers.base import STEP, TIME, MediaEvent, Row, Writer
 from rla_hooks.writers.csv_writer import CsvWriter
 from rla_hooks.writers.human_writer import LogWriter, MessageWriter, StdoutWriter
@@ -187,10 +187,8 @@ class TensorBoardOutputFormat(_Format):
             self.writekvs({**metric_dict, STEP: self.step})
 
 
-_OF_WRITER = {"stdout": HumanOutputFormat, "log": HumanOutputFormat, "warn": HumanOutputFormat}
-_OF_WRITER |= {"backup": HumanOutputFormat}
 _OF_NAME: dict[str, type[_Format]] = {
-    **_OF_WRITER,
+    **dict.fromkeys(("stdout", "log", "warn", "backup"), HumanOutputFormat),
     "json": JSONOutputFormat,
     "csv": CSVOutputFormat,
     "tensorboard": TensorBoardOutputFormat,
@@ -244,9 +242,40 @@ def _of(writer: Any, logger: Logger | None = None) -> Any:
     return made
 
 
+class _Theirs(KVWriter, SeqWriter):
+    """A format of another logger's classes, such as those of openai/baselines."""
+
+    def __init__(self, format: Any):
+        self.theirs = format
+        self.format_name = getattr(format, "format_name", None) or type(format).__name__
+
+    def writekvs(self, kvs: Mapping[str, Any]) -> None:
+        self.theirs.writekvs(kvs)
+
+    def writeseq(self, seq: Iterable[str]) -> None:
+        if callable(write := getattr(self.theirs, "writeseq", None)):
+            write(seq)
+
+    def close(self) -> None:
+        if callable(close := getattr(self.theirs, "close", None)):
+            close()
+
+
 def writer_of(format: Any) -> Writer:
-    """Return what a logger of rla_hooks gives rows to: the writer itself, unless a subclass has words of its own."""
-    return format.rla_writer if type(format) in _OF_NAME.values() else format  # type: ignore[no-any-return]
+    """Return what a logger of rla_hooks gives rows to: the writer itself, unless a subclass has words of its own.
+
+    Raises ConfigError for what is no output format.
+    """
+    if type(format) in _OF_NAME.values():
+        return format.rla_writer  # type: ignore[no-any-return]
+    if isinstance(getattr(format, "name", None), str) and callable(getattr(format, "write", None)):
+        return format  # type: ignore[no-any-return]
+    if callable(getattr(format, "writekvs", None)):
+        return _Theirs(format)  # type: ignore[return-value]
+    raise ConfigError(
+        f"{shown(format, 100)} is no output format. Allowed: a logger.KVWriter with writekvs(kvs), or a writer with "
+        "name, write and close."
+    )
 
 
 class Formats(list[Any]):
@@ -257,8 +286,8 @@ class Formats(list[Any]):
         self._logger = logger
 
     def append(self, format: Any) -> None:
-        super().append(format)
         self._logger.output_formats = [*self._logger.output_formats, writer_of(format)]
+        super().append(format)
 
     def extend(self, formats: Iterable[Any]) -> None:
         for format in formats:
@@ -266,5 +295,6 @@ class Formats(list[Any]):
 
     def remove(self, format: Any) -> None:
         super().remove(format)
-        gone = writer_of(format)
-        self._logger.output_formats = [each for each in self._logger.output_formats if each is not gone]
+        gone = getattr(format, "rla_writer", format)
+        kept = [each for each in self._logger.output_formats if gone not in (each, getattr(each, "theirs", None))]
+        self._logger.output_formats = kept

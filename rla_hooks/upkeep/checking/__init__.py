@@ -1,6 +1,7 @@
 """Checks the files of runs, and mends what can be rebuilt without loss.
 
 tables            files of rows: progress.csv, system.csv
+json_lines        files of rows as JSON lines: progress.json
 events            TensorBoard's event files
 saved             checkpoints, against their manifest
 records           run.json, parameter.json, labels.json, tester.pkl, and cuts that were not finished
