@@ -12,6 +12,7 @@ import pytest
 
 import rla_hooks as rla
 from rla_hooks import upkeep
+from rla_hooks.query.rla_runs import is_of_rla
 
 pytestmark = pytest.mark.usefixtures("quiet")
 SHIPPED = Path(__file__).parent / "data" / "root_of_rla"
@@ -172,6 +173,17 @@ def test_hyper_parameters_that_rla_printed(root, file, start):
     (run.log_dir / "parameter.new").touch()  # so that the index reads it again
     (again,) = [each for each in rla.runs(root) if each.name == run.name]
     assert again.hparams == {"width": 64, "name": "a, value: b", "none": None, "empty": ""}
+
+
+def test_a_run_of_ours_with_a_backup_txt_is_none_of_rla(tmp_path):
+    """LOG_USED may have the writer backup; without its run.json the run is a damaged one of ours."""
+    with rla.run(task="t", log_root=tmp_path, writers=["csv", "log", "backup"], backup="none", lr=0.1) as run:
+        run.print_args()
+    assert (run.log_dir / "backup.txt").read_text() == "lr: 0.1\n"
+    (run.log_dir / "run.json").unlink()
+    assert not is_of_rla(run.paths)
+    shutil.rmtree(tmp_path / "archive_tester")
+    assert is_of_rla(run.paths)
 
 
 def test_hyper_parameters_from_their_own_tree(root):

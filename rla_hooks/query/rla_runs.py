@@ -36,14 +36,15 @@ _WORDS = {"True": True, "False": False, "None": None}
 def is_of_rla(paths: RunPaths) -> bool:
     """Whether a run without a run.json is one that RLA wrote, and none of ours that has lost it.
 
-    Its name has blanks, or it has a file that only RLA writes, or a log.txt and not the folder that each of ours has.
+    Its name has blanks, or it has a file that only RLA writes, or RLA's texts and not the folder that each of ours has.
     """
     clock, blank, _ = paths.name.rpartition("/")[2].partition("&")[0].partition(" ")
     if blank and "_" not in clock:
         return True
-    if any(map(os.path.isfile, (_archive(paths), _yaml(paths), paths.log_dir / "backup.txt"))):
+    if any(map(os.path.isfile, (_archive(paths), _yaml(paths)))):
         return True
-    return os.path.isfile(paths.log_txt) and not os.path.isdir(paths.archive_dir)
+    texts = paths.log_txt, paths.log_dir / "backup.txt"
+    return any(map(os.path.isfile, texts)) and not os.path.isdir(paths.archive_dir)
 
 
 def read_hparams(paths: RunPaths) -> tuple[dict[str, Any], str | None]:
