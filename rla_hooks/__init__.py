@@ -73,6 +73,9 @@ _HOME = {
 
 #: RLA's names at the top, and the module that has them. They are not in __all__: a star import gives the names above.
 _RLA_NAMES = {
+    **dict.fromkeys(
+        ("ExperimentLoader", "exp_loader", "fork_log_file_fn", "update_hyper_parameters_fn"), "easy_log.exp_loader"
+    ),
     "ImgRecorder": "easy_log.complex_data_recorder",
     "MatplotlibRecorder": "easy_log.complex_data_recorder",
     "exp_manager": "easy_log.tester",

@@ -56,9 +56,20 @@ def source(run: Any, log_root: Path | None) -> SavedRun:
     return saved_run(run, log_root, "fork")
 
 
-def _fork(request: ForkRequest, settings: RunSettings) -> Fork:
-    config = settings.config
-    saved = source(request.run, config.log_root if config else None)
+def whole(saved: SavedRun, settings: RunSettings) -> Fork:
+    """Return a fork of all rows and checkpoints of a run, also of one without checkpoints. Raises ConfigError."""
+    what = _checked(saved)
+    manifest = Manifest(saved.checkpoint_dir)
+    has_any = any(entry.cut is None for entry in manifest.complete())
+    entry = _chosen(manifest, None, what) if has_any else None
+    before = [] if entry is None else _before(manifest, entry)
+    if settings.config is not None:
+        _check_room(before, manifest.folder, settings.config.log_root, what)
+    return Fork(saved.id, saved.name, saved.paths, manifest.folder, entry, before, changes(saved, settings))
+
+
+def _checked(saved: SavedRun) -> str:
+    """Return how messages call a run that can be forked. Raises ConfigError for one that cannot."""
     what = f"the run {saved.id} ({printable(saved.name)})"
     if saved.problems or not saved.run_json:
         wrong = "; ".join(saved.problems) or "it has no run.json"
@@ -68,6 +79,13 @@ def _fork(request: ForkRequest, settings: RunSettings) -> Fork:
             f"{what} cannot be forked: a resume of it was ended while it cut its files. Resume it first: that "
             f"completes the cut (see {shell_path(saved.log_dir / 'cut')})."
         )
+    return what
+
+
+def _fork(request: ForkRequest, settings: RunSettings) -> Fork:
+    config = settings.config
+    saved = source(request.run, config.log_root if config else None)
+    what = _checked(saved)
     if request.step is not None and (type(request.step) is not int or request.step < 0):
         raise ConfigError(
             f"step is {shown(request.step, 100)}. Allowed: the step of a checkpoint, or None for the newest."
@@ -77,7 +95,7 @@ def _fork(request: ForkRequest, settings: RunSettings) -> Fork:
     before = _before(manifest, entry)
     if config is not None:
         _check_room(before, manifest.folder, config.log_root, what)
-    return Fork(saved.id, saved.name, saved.paths, manifest.folder, entry, before, _changes(saved, settings))
+    return Fork(saved.id, saved.name, saved.paths, manifest.folder, entry, before, changes(saved, settings))
 
 
 def _chosen(manifest: Manifest, step: int | None, what: str) -> Entry:
@@ -144,7 +162,7 @@ def _check_room(entries: list[Entry], folder: Path, log_root: Path, what: str) -
         )
 
 
-def _changes(saved: SavedRun, settings: RunSettings) -> list[str]:
+def changes(saved: SavedRun, settings: RunSettings) -> list[str]:
     """Return a text of each hyper-parameter that the fork has another value of."""
     now, found = settings.parameters(), []
     for key in dict.fromkeys([*saved.hparams, *now]):

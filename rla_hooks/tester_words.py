@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
+from typing import Any
 
 from rla_hooks import layout
 from rla_hooks.core.handover import State
@@ -39,6 +40,20 @@ class TesterWords(TesterFolders):
 
     is_master_node: bool = False  # whether other machines send their logs to this one; nothing is sent yet
     last_record_fph_time: float | None = None  # when update_fph was called first: seconds, as of time.time()
+
+    # --- former runs ----------------------------------------------------------------------------------------------
+
+    @_word("main.fork(run), or `rla fork`,")
+    def log_file_copy(self, source_tester: Any) -> None:
+        """Give the run, which has logged nothing yet, the rows, checkpoints, figures and custom data of another one.
+
+        source_tester: what ``load_tester`` returns. See ``rla_hooks.late_fork``. Raises RunError if no run has started.
+        """
+        from rla_hooks.late_fork import take_over  # late: it reads saved runs
+
+        self._run.ownership.need_started("log_file_copy")
+        if take_over(self._run, source_tester.paths):
+            self._run.custom_data.update(source_tester.custom_data)
 
     # --- steps and metrics ----------------------------------------------------------------------------------------
 

@@ -385,7 +385,7 @@ def test_what_fails_leaves_nothing(main, monkeypatch, error, at):
     if at == "history":
         monkeypatch.setattr("rla_hooks.cutting.history._write", fail)
     elif at == "checkpoints":
-        monkeypatch.setattr(links, "_take_file", fail)
+        monkeypatch.setattr(links, "take_file", fail)
     else:
         monkeypatch.setattr(Manifest, "take_over", fail)
     expected = RunError if isinstance(error, OSError) else KeyboardInterrupt

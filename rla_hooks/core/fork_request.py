@@ -45,18 +45,20 @@ class ForkRequest(Fields):
 class Fork(Fields):
     """A run that is to be forked: its name and id, where it is, and the checkpoint that the fork begins with.
 
-    checkpoints: those that the fork takes over, oldest first; that one is the last of them. changes: a text of each
-    hyper-parameter that the fork has another value of.
+    entry: None for a run without checkpoints, of which only the rows are taken. checkpoints: those that the fork takes
+    over, oldest first; that one is the last of them. changes: a text of each hyper-parameter that the fork has another
+    value of.
     """
 
     id: str
     name: str
     paths: RunPaths
     checkpoint_dir: Path
-    entry: Entry
+    entry: Entry | None
     checkpoints: list[Entry]
     changes: list[str] = made_by(list)
 
-    def note(self) -> dict[str, Any]:
-        """Return what run.json of the fork says."""
-        return {"run": self.name, "id": self.id, "step": self.entry.step, "file": self.entry.file}
+    def note(self, last_step: int | None = None) -> dict[str, Any]:
+        """Return what run.json of the fork says. last_step: of its rows, for a fork without a checkpoint."""
+        step, file = (last_step, None) if self.entry is None else (self.entry.step, self.entry.file)
+        return {"run": self.name, "id": self.id, "step": step, "file": file}

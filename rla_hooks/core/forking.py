@@ -16,6 +16,7 @@ from typing import Any
 
 from rla_hooks import atomic, rowfiles
 from rla_hooks.checkpoints import links
+from rla_hooks.checkpoints.entry import Positions
 from rla_hooks.checkpoints.manifest import Entry, Manifest
 from rla_hooks.core.fork_request import Fork
 from rla_hooks.core.positions import positions
@@ -32,19 +33,9 @@ _WORDS = {"link": "linked", "clone": "shared with the original's by the file sys
 
 def take_over(fork: Fork, paths: RunPaths) -> ForkedFiles:
     """Fill the folders of a new run. Raises RunError, and removes them, where that cannot be done."""
+    assert fork.entry is not None
     try:
-        entries = history.take(fork.paths, fork.entry, paths, fork.checkpoints)
-        counts, taken = Counter[str](), list[Entry]()
-        for entry in reversed(entries):  # the one that is needed first
-            try:
-                counts += links.take(entry, fork.checkpoint_dir, paths.checkpoint_dir)
-                taken.insert(0, entry)
-            except FileNotFoundError:
-                if entry.file == fork.entry.file:
-                    raise
-                # the original is running, and keeps only its newest ones
-        Manifest(paths.checkpoint_dir).take_over(taken)
-        found = rowfiles.progress(rowfiles.files(paths.log_dir))
+        return take_files(fork, paths, fork.entry)
     except BaseException as error:
         remove(paths)
         if isinstance(error, OSError):
@@ -54,7 +45,23 @@ def take_over(fork: Fork, paths: RunPaths) -> ForkedFiles:
                 f"{shell_path(paths.log_root)}, and a checkpoint that stays."
             ) from error
         raise
-    return ForkedFiles(fork, paths, taken, found, counts)
+
+
+def take_files(fork: Fork, paths: RunPaths, upto: Entry) -> ForkedFiles:
+    """Write what stood at a checkpoint of the original, and its checkpoints, into a new run. Raises OSError."""
+    entries = history.take(fork.paths, upto, paths, fork.checkpoints)
+    counts, taken = Counter[str](), list[Entry]()
+    for entry in reversed(entries):  # the one that is needed first
+        try:
+            counts += links.take(entry, fork.checkpoint_dir, paths.checkpoint_dir)
+            taken.insert(0, entry)
+        except FileNotFoundError:
+            if fork.entry is not None and entry.file == fork.entry.file:
+                raise
+            # the original is running, and keeps only its newest ones
+    if taken:
+        Manifest(paths.checkpoint_dir).take_over(taken)
+    return ForkedFiles(fork, paths, taken, rowfiles.progress(rowfiles.files(paths.log_dir)), counts)
 
 
 def remove(paths: RunPaths) -> None:
@@ -69,20 +76,22 @@ class ForkedFiles:
 
     def __init__(self, fork: Fork, paths: RunPaths, taken: list[Entry], progress: Progress, counts: Counter[str]):
         self.fork, self.taken, self.counts = fork, taken, counts
-        self.beginning = Resumable(paths, taken[-1])
+        self.beginning = Resumable(paths, taken[-1] if taken else fork.entry)
         self.progress = progress._replace(rows=progress.rows or 0)
 
     @property
     def content(self) -> dict[str, Any]:
         """What run.json says from the start on."""
-        return {"forked_from": self.fork.note(), **self.progress._asdict()}
+        return {"forked_from": self.fork.note(self.progress.last_step), **self.progress._asdict()}
 
     def lines(self) -> list[str]:
         """Return what the log says."""
         fork, rows = self.fork, self.progress.rows
-        begin = f"forked from {fork.id} ({printable(fork.name)}) at step {fork.entry.step}"
+        step = fork.note(self.progress.last_step)["step"]
+        begin = f"forked from {fork.id} ({printable(fork.name)}) at step {step}"
         bytes_ = ", ".join(f"{count:,} bytes {_WORDS[kind]}" for kind, count in sorted(self.counts.items()))
-        told = [f"{begin}: {rows} row{'s' * (rows != 1)}; checkpoints: {bytes_}"]
+        none = "none" if fork.entry is None else f"left in {shell_path(fork.checkpoint_dir)}"
+        told = [f"{begin}: {rows} row{'s' * (rows != 1)}; checkpoints: {bytes_ or none}"]
         return told + ([f"other hyper-parameters: {'; '.join(fork.changes)}"] if fork.changes else [])
 
 
@@ -103,10 +112,14 @@ class ForkedLife(NewLife):
 
     def started(self) -> None:
         """All is written with which a run begins, such as the tables of hyper-parameters: no cut is to take it away."""
-        run, paths, taken = self._run, self._paths, self._files.taken
-        with run.guard.warn_on_error("the list of checkpoints"):
-            there = positions(run.logger.output_formats, paths.log_dir)
-            own = {name: there[name] for name in there.keys() - (taken[-1].written or {}).keys()}
+        taken = self._files.taken
+        with self._run.guard.warn_on_error("the list of checkpoints"):
+            own = self._own_positions()
             known = [replace(each, written=each.written | own) for each in taken if each.written is not None]
             if own and known:
-                Manifest(paths.checkpoint_dir).take_over(known)
+                Manifest(self._paths.checkpoint_dir).take_over(known)
+
+    def _own_positions(self) -> Positions:
+        """How far the files of metrics are now that are the fork's own."""
+        there = positions(self._run.logger.output_formats, self._paths.log_dir)
+        return {name: there[name] for name in there.keys() - (self._files.taken[-1].written or {}).keys()}

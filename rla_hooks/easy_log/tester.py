@@ -10,9 +10,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from rla_hooks.easy_log.exp_loader import (
+    fork_tester_log_files,
+    import_hyper_parameters,
+    load_from_record_date,
+    load_tester_from_record_date,
+)
 from rla_hooks.tester import Tester, current_tester, stand_for_tester
 
-__all__ = ["Tester", "exp_manager", "tester", "time_step_holder"]
+__all__ = [
+    "Tester",
+    "exp_manager",
+    "fork_tester_log_files",
+    "import_hyper_parameters",
+    "load_from_record_date",
+    "load_tester_from_record_date",
+    "tester",
+    "time_step_holder",
+]
 
 
 class _Current:
