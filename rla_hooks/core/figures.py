@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from rla_hooks.core.guard import Guard
-from rla_hooks.core.handover import Ownership
+from rla_hooks.core.handover import Ownership, State, writing_disabled
 from rla_hooks.core.logger import Logger
+from rla_hooks.layout import RunPaths
 from rla_hooks.texts import shown, text_of
 from rla_hooks.writers.base import Image
 
@@ -243,6 +244,16 @@ def _simple(kind: str, given: dict[str, Any]) -> Any:
     from rla_hooks.figures import simple
 
     return getattr(simple, kind)(**given)
+
+
+def without_run() -> RunFigures:
+    """Return what draws figures where no run is open: into files that have a place of their own.
+
+    >>> without_run().simple_plot("returns", [[1, 2, 3]], save_path="figures/returns.png").name
+    'returns.png'
+    """
+    state = State.FOLLOWER if writing_disabled() else State.GUEST
+    return RunFigures(Ownership(RunPaths(Path(), ""), state), Logger(), Guard())
 
 
 def without_ending(file: str, pretty: bool) -> tuple[str, bool]:

@@ -17,6 +17,8 @@ from rla_hooks.query.run_list import Runs
 from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.texts import listed, printable, shell_path, shown
 
+__all__ = ["Drawn"]
+
 ALL = "ALL"  # what RLA calls the panel that has all metrics
 _KINDS = {"stderr": ("se", "err"), "std": ("ss", "std"), "minmax": ("sr", "range")}
 Label = Callable[[SavedRun, str], str]  # of a run and a metric
