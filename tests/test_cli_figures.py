@@ -57,7 +57,7 @@ def test_every_option_of_python_is_one_of_the_command():
     """A parameter that a figure gets must come to the command line, too; and no option is without a figure."""
     parameters = {name for function in KINDS.values() for name in inspect.signature(getattr(plot, function)).parameters}
     of_options = {figure_options._PYTHON.get(name, (name,))[0] for name in OPTIONS if name != "kind"}
-    assert parameters - OF_TERMINAL - {"aggregate"} == of_options
+    assert parameters - OF_TERMINAL - {"aggregate", "transform"} == of_options  # nobody types a function
 
 
 def test_all_options_of_curves(log_root, command, tmp_path):
@@ -65,14 +65,14 @@ def test_all_options_of_curves(log_root, command, tmp_path):
     words = (
         "--by lr --split algo --band minmax --estimator median --smooth 0.5 --resample 3 --x-range ,3 --y-range 1,9 "
         "--scale 2 --log y --share x --baseline random=1 --legend lr=0.1=small --individual --colors red,blue "
-        "--markers none --title T --size 3,2"
+        "--markers none --title T --size 3,2 --overlap --columns 1"
     )
     done = command("plot", "perf/return", *words.split(), "--save", tmp_path / "a", "--json", "--log-root", log_root)
     figure = rla.plot_curves(
         rla.runs(log_root), "perf/return", "lr", split="algo", band="minmax", estimator="median", smooth=0.5,
         resample=3, x_range=(None, 3), y_range=(1, 9), scale=2, log="y", share="x", baselines={"random": 1},
         legend={"lr=0.1": "small"}, individual=True, colors=["red", "blue"], markers=False, title="T", size=(3, 2),
-        save=tmp_path / "b",
+        overlap=True, columns=1, save=tmp_path / "b",
     )  # fmt: skip
     assert done.code == 0 and _numbers(tmp_path / "a.csv") == _numbers(tmp_path / "b.csv")
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
@@ -98,6 +98,7 @@ def test_all_options_of_curves(log_root, command, tmp_path):
         ("--kind sweep --by lr,algo --colors magma", {"by": ["lr", "algo"], "colors": "magma"}),
         ("--kind bars --no-individual --band none", {"individual": False, "band": None}),
         ("--kind curves --size 3 --smooth 2", {"size": 3.0, "smooth": 2}),
+        ("--kind curves --band std,minmax --together", {"band": ["std", "minmax"], "together": True}),
     ],
 )  # fmt: skip
 def test_options_of_other_kinds(words, options, log_root, command, tmp_path):

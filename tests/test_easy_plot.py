@@ -206,6 +206,7 @@ def test_the_file_stands_where_rla_put_it(root, tmp_path):
             {"resample": 1.5, "bound_line": [[1]], "xlim": 3},
             r"(?s)3 mistakes.*xlim is 3.*resample is 1.5.*bound_line is \[1\]",
         ),
+        ({"hp_filter_dict": [3]}, r"hp_filter_dict is \[3\]\. Allowed: a mapping, such as {'lr': \[0\.1, 0\.2\]}"),
         ({"tiling": "round"}, r"tiling is 'round'\. Known: symmetric"),
         ({"scale_dict": {"loss": "log"}}, r"scale_dict has 'loss': 'log'"),
         ({"scale_dict": {"loss": lambda y: y[1:]}}, r"scale_dict has a function"),

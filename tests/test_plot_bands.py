@@ -84,6 +84,7 @@ def test_one_run_has_a_line_and_no_band():
         ("avg", "ci95", r"estimator is 'avg'\. Known: mean, median, iqm\."),
         ("mean", "ci", r"band is 'ci'\. Known: ci95, stderr, std, minmax, iqr, None\. Did you mean 'ci95'\?"),
         ("mean", False, "band is False"),
+        ("mean", ["std", "minmax"], r"band is \['std', 'minmax'\]\. Known"),
         ("median", "std", r'band is \'std\'\. Allowed: with estimator="median": ci95, minmax, iqr, None'),
         ("iqm", "stderr", "It is a spread of means"),
     ],

@@ -26,7 +26,7 @@ KINDS = {
 OPTIONS = (
     *("kind", "by", "tasks", "split", "score", "window", "band", "estimator", "aggregate", "thresholds", "gamma"),
     *("normalize", "level", "reps", "seed", "resample", "x_range", "y_range", "scale", "log", "share", "baseline"),
-    *("legend", "individual", "colors", "markers", "step", "columns", "title", "size"),
+    *("legend", "individual", "overlap", "together", "colors", "markers", "step", "columns", "title", "size"),
 )
 
 
@@ -51,7 +51,9 @@ Tasks = Annotated[str | None, _option("--tasks", help="a parameter whose values 
 Split = Annotated[str | None, _option("--split", help="a parameter, a panel for each of its values.")]
 Score = Annotated[str | None, _option("--score", metavar="SCORE", help="of a run: last, mean, max, min or area.")]
 Window = Annotated[str | None, _option("--window", metavar="N", help="how many rows mean, max, min take together.")]
-Band = Annotated[str | None, _option("--band", metavar="BAND", help="ci95, stderr, std, minmax, iqr or none.")]
+Band = Annotated[
+    str | None, _option("--band", metavar="BAND", help="ci95, stderr, std, minmax, iqr, none; of curves several.")
+]
 Estimator = Annotated[str | None, _option("--estimator", help="mean, median or iqm of the seeds.")]
 Aggregate = Annotated[str | None, _option("--aggregate", metavar="NAMES", help="mean, median, iqm, optimality_gap.")]
 Thresholds = Annotated[str | None, _option("--thresholds", metavar="NUMBERS", help="of a profile, with commas.")]
@@ -78,10 +80,20 @@ Legend = Annotated[
 Individual = Annotated[
     bool | None, typer.Option("--individual/--no-individual", show_default=False, help="Figure: draw each run, too.")
 ]
+Overlap = Annotated[
+    bool | None,
+    typer.Option(
+        "--overlap/--no-overlap", show_default=False, help="Figure: curves only where all of their runs have rows."
+    ),
+]
+Together = Annotated[
+    bool | None,
+    typer.Option("--together/--no-together", show_default=False, help="Figure: all metrics of curves in one panel."),
+]
 Colors = Annotated[str | None, _option("--colors", metavar="NAMES", help="with commas; of a sweep a colour map.")]
 Markers = Annotated[str | None, _option("--markers", metavar="MARKERS", help="with commas; none for none.")]
 Step = Annotated[str | None, _option("--step", metavar="N", help="of images; by default the newest.")]
-Columns = Annotated[str | None, _option("--columns", metavar="N", help="of a grid of images.")]
+Columns = Annotated[str | None, _option("--columns", metavar="N", help="panels, or images, in a row.")]
 Title = Annotated[str | None, _option("--title", metavar="TEXT", help="what stands above it.")]
 Size = Annotated[
     str | None, _option("--size", metavar="SIZE", help="neurips, iclr, icml, icml-wide, jmlr, or inches: 3.25,2.")
@@ -152,6 +164,10 @@ def _range(text: str) -> tuple[float | None, float | None]:
     return ends
 
 
+def _band(text: str) -> str | list[str] | None:
+    return _names(text) if "," in text else _or_none(text)
+
+
 def _or_none(text: str) -> str | None:
     return None if text == "none" else text
 
@@ -192,7 +208,7 @@ def _size(text: str) -> Any:
 _PYTHON: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "by": ("by", _names),
     "window": ("window", _whole),
-    "band": ("band", _or_none),
+    "band": ("band", _band),
     "aggregate": ("aggregates", _names),
     "thresholds": ("thresholds", _numbers),
     "gamma": ("gamma", _number),

@@ -66,6 +66,8 @@ def plot(
     baseline: options.Baseline = None,
     legend: options.Legend = None,
     individual: options.Individual = None,
+    overlap: options.Overlap = None,
+    together: options.Together = None,
     colors: options.Colors = None,
     markers: options.Markers = None,
     step: options.Step = None,

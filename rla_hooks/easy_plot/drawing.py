@@ -43,6 +43,10 @@ def chosen(data_root: Any, task: Any, regs: Any, hp_filter: Mapping[str, Any] | 
             f"regs is {shown(regs, 100)}, of the task {shown(task, 60)}. Allowed: a list of patterns below the task, "
             "such as ['2026/01/31/*lr=0.1*']."
         )
+    if hp_filter is not None and not isinstance(hp_filter, Mapping):
+        raise ConfigError(
+            f"hp_filter_dict is {shown(hp_filter, 100)}. Allowed: a mapping, such as {{'lr': [0.1, 0.2]}}."
+        )
     allowed = {key: {str(value) for value in _several(values)} for key, values in (hp_filter or {}).items()}
     found = {}
     for pattern in patterns:

@@ -35,11 +35,11 @@ class Band(NamedTuple):
     n: Array
 
 
-def check_band(mistakes: Mistakes, estimator: Any, band: Any) -> None:
-    """Note names that are not known, and bands that are no spread of this estimator. band: one, or a list of them."""
+def check_band(mistakes: Mistakes, estimator: Any, band: Any, several: bool = False) -> None:
+    """Note names that are not known, and bands that are no spread of this estimator. several: of a list, too."""
     before = len(mistakes.found)
     mistakes.choice("estimator", estimator, ESTIMATORS)
-    for each in band if isinstance(band, (list, tuple)) else [band]:
+    for each in band if several and isinstance(band, (list, tuple)) else [band]:
         mistakes.choice("band", each, BANDS)
         if len(mistakes.found) == before and each in _OF_MEANS and estimator != "mean":
             allowed = f'with estimator="{estimator}": ci95, minmax, iqr, None. It is a spread of means.'

@@ -115,7 +115,7 @@ def plot_curves(
     mistakes.range("x_range", x_range)
     mistakes.range("y_range", y_range)
     mistakes.text("x", x)
-    check_band(mistakes, estimator, band)
+    check_band(mistakes, estimator, band, several=True)
     check_transform(mistakes, transform, names)
     check_smooth(mistakes, smooth)
     check_resample(mistakes, resample)
