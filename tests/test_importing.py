@@ -66,7 +66,7 @@ def test_the_copies_are_runs_of_ours_with_all_that_the_old_ones_have(old, tmp_pa
     for one, other in zip(olds, news, strict=True):
         assert (one.id, one.hparams, one.record, one.task) == (other.id, other.hparams, other.record, other.task)
         assert (one.started, other.status, other.problems, other.hints) == (other.started, "unknown", (), ())
-        assert one.info.get("last", {}) == other.last and one.info.get("rows", 0) == other.info["rows"]
+        assert one.info.get("last", {}) == other.last and one.info.get("rows") == other.info["rows"]
         rows, copied = one.metrics(), other.metrics()
         assert copied[list(rows)].equals(rows)
         assert other.run_json["imported"]["name"] == one.name and " " not in other.name
@@ -220,6 +220,15 @@ def test_checkpoints_get_a_manifest(one, tmp_path):
     assert upkeep.verify(log_root=tmp_path / "new") == []
 
 
+def test_an_empty_file_takes_no_checkpoint_the_name(one, tmp_path):
+    """The whole one gets it, and the other is told."""
+    files = [("checkpoint", "checkpoint-80.pt", b""), ("checkpoint", "checkpoint_80.pt", b"12")]
+    done = upkeep.import_runs(one(files=files), log_root=tmp_path / "new")
+    (run,) = rla.runs(tmp_path / "new")
+    assert [(each.path.name, each.path.read_bytes()) for each in run.checkpoints()] == [("checkpoint-80.pt", b"12")]
+    assert done.problems[0].endswith("checkpoint-80.pt' has no place: the copy has another file checkpoint-80.pt")
+
+
 def test_a_checkpoint_of_torch_is_loaded_from_the_copy(one, tmp_path):
     """As one that we have saved."""
     torch = pytest.importorskip("torch")
@@ -277,7 +286,7 @@ def test_links_and_special_files_are_left_and_told(one, tmp_path):
         *("folder' is a link, which is not followed", "link.txt' is a link, which is not followed"),
         "progress.csv' is no regular file",
     ]
-    assert sorted(path.name for path in run.log_dir.iterdir()) == ["log.txt", "parameter.json", "run.json"]
+    assert sorted(path.name for path in run.log_dir.iterdir()) == ["log.txt", "parameter.json", "run.json", "tb"]
     assert [path.name for path in run.figures()] == ["0-y.png"] and len(run.run_json["notes"]) == 3
     assert "secret" not in "".join(path.read_text() for path in (tmp_path / "new").rglob("*.txt"))
 
@@ -342,6 +351,17 @@ def test_two_imports_at_once_copy_each_run_once(old, tmp_path):
     assert (late.runs, late.there, late.problems) == ((), 4, ()) and len(rla.runs(tmp_path / "new")) == 4
 
 
+def test_a_run_without_rows_is_no_run_of_no_rows(one, tmp_path):
+    """RLA had begun nothing: how many rows there are is not known, before as after; it can be opened all the same."""
+    upkeep.import_runs(one(csv=None), log_root=tmp_path / "new")
+    (run,) = rla.runs(tmp_path / "new")
+    assert run.info["rows"] is None and upkeep.verify(log_root=tmp_path / "new") == []
+    with rla.open(run) as opened:
+        opened.log({"eval/return": 1.0}, step=3)
+    (again,) = rla.runs(tmp_path / "new")
+    assert (again.status, again.info["rows"], again.last) == ("unknown", 1, {"eval/return": 1.0})
+
+
 def test_other_files_in_the_way_stay(one, tmp_path):
     """The run is not imported, and no part of it is left."""
     root = one(files=[("results", "a.png", b"1")])
@@ -356,6 +376,7 @@ def test_other_files_in_the_way_stay(one, tmp_path):
 def test_roots_that_cannot_be_imported(one, tmp_path, make_run):
     """No folder, no log root, a part of one, one of ours, or the same one: before anything is changed."""
     root = one()
+    before = state_of(root)
     with pytest.raises(ConfigError, match="is no folder"):
         upkeep.import_runs(tmp_path / "gone", log_root=tmp_path / "new")
     with pytest.raises(ConfigError, match=r"has no folder log/, .* Did you mean .*one"):
@@ -369,7 +390,10 @@ def test_roots_that_cannot_be_imported(one, tmp_path, make_run):
     ours = rla.runs()[-1].paths.log_root
     with pytest.raises(ConfigError, match="It has 1 run of rla_hooks, or of another tool, which need no import"):
         upkeep.import_runs(ours, log_root=tmp_path / "new")
-    assert not (tmp_path / "new").exists() and state_of(root) == state_of(root)
+    rla.runs()[-1].paths.run_json.write_text("{")  # damaged, and ours still
+    with pytest.raises(ConfigError, match="It has 1 run of rla_hooks"):
+        upkeep.import_runs(ours, log_root=tmp_path / "new")
+    assert not (tmp_path / "new").exists() and state_of(root) == before
 
 
 def test_a_disk_that_is_too_small_is_told_first(one, tmp_path):

@@ -187,6 +187,8 @@ def _take(source: Path, target: Path) -> None:
 
 def _tried(source: Path, target: Path, copy: Callable[[Path, Path], None] = _take) -> list[Left]:
     """Copy a file; return it where it cannot be read. Raises OSError where the new one cannot be written."""
+    if os.path.lexists(target):  # an empty checkpoint-80.pt beside a whole checkpoint_80.pt, say
+        return [Left(source, f"has no place: the copy has another file {target.name}")]
     try:
         open_regular(source).close()
     except OSError as error:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from rla_hooks import atomic, plaindata
 from rla_hooks.checkpoints.entry import MANIFEST
 from rla_hooks.endings import UNKNOWN
-from rla_hooks.layout import ARCHIVE, CHECKPOINT, LOG, RUN_JSON, TRASH, RunPaths
+from rla_hooks.layout import ARCHIVE, CHECKPOINT, KINDS, LOG, RUN_JSON, TRASH, RunPaths
 from rla_hooks.life import last_write
 from rla_hooks.query.moved import parsed
 from rla_hooks.query.rla_runs import read_attribute, read_nested
@@ -63,7 +63,7 @@ def import_run(run: SavedRun, new: RunPaths, origin: Origin) -> list[str]:
     """
     sources = [part for part in parts_of(run) if not part.startswith(f"{LOG}/")]
     old_root, left = run.paths.log_root, list[Left]()
-    with _staging(new.log_root, [*(part.partition("/")[0] for part in sources), LOG, ARCHIVE]) as staged:
+    with _staging(new.log_root, [*KINDS, *(part.partition("/")[0] for part in sources)]) as staged:
         for part in sources:
             tree = part.partition("/")[0]
             if tree == CHECKPOINT:
@@ -91,13 +91,12 @@ def _staging(root: Path, trees: Sequence[str]) -> Iterator[dict[str, Path]]:
             make_trash(trash)
             atomic.sweep(trash)
             places[tree] = stack.enter_context(atomic.temporary_in(trash))
+            places[tree].mkdir()  # each run of ours has all of them: who adds to it writes there
         yield places
 
 
 def _put(staged: Path, target: Path) -> None:
-    """Move a folder to its place, if anything was copied. Raises OSError where another one is there."""
-    if not staged.exists():
-        return
+    """Move a folder to its place. Raises OSError where another one is there."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with suppress(OSError):
         target.rmdir()  # it is empty
@@ -110,14 +109,13 @@ def _put(staged: Path, target: Path) -> None:
 def _write_records(run: SavedRun, new: RunPaths, origin: Origin, staged: dict[str, Path], lines: Sequence[str]) -> None:
     """Write parameter.json, tester.pkl and run.json into the folders that were copied."""
     log, archive = staged[LOG], staged[ARCHIVE]
-    for folder in (log, archive):
-        folder.mkdir(parents=True, exist_ok=True)
+    (log / new.tensorboard_dir.name).mkdir(exist_ok=True)
     atomic.write_json(log / "parameter.json", run.hparams)
     task = _task_of(run)
     atomic.write_bytes(archive / "tester.pkl", plaindata.pack(plaindata.encode(_tester(run, new, task), [])))
     atomic.write_json(log / RUN_JSON, _record(run, new, origin, task, lines), sync=True)
     written = last_write((run.log_dir, run.tensorboard_dir, run.checkpoint_dir))
-    for path in (log / RUN_JSON, staged.get(CHECKPOINT, log) / MANIFEST):
+    for path in (log / RUN_JSON, staged[CHECKPOINT] / MANIFEST):
         if written is not None and path.exists():  # so that they do not seem to be the last that the run has written
             os.utime(path, (written, written))
 
@@ -134,7 +132,7 @@ def _record(run: SavedRun, new: RunPaths, origin: Origin, task: str, lines: Sequ
         "started": iso_time(run.started.timestamp()),
         "ended": _last_time(run),
         "seconds": None,
-        "rows": info.get("rows", 0),
+        "rows": info.get("rows"),
         "last_step": info.get("last_step"),
         "last": info.get("last", {}),
         "gaps": [],

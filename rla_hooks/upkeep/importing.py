@@ -101,7 +101,7 @@ def plan_import(
     old, new = Path(os.path.abspath(old_root)), Path(os.path.abspath(log_root_of(log_root)))
     _check_places(old, new)
     runs = [*select(old, task=task).runs()]
-    of_rla = [run for run in runs if not run.run_json and type(run.paths) is RunPaths]
+    of_rla = [run for run in runs if type(run.paths) is RunPaths and not os.path.lexists(run.paths.run_json)]
     if not of_rla:
         raise ConfigError(_nothing(old, runs, task))
     before = {origin.name: (run, origin) for run in _runs_in(new) if (origin := Origin.of(run))}
