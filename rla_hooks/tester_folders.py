@@ -103,11 +103,13 @@ class TesterFolders:
         return PathText.of_folder(folder)
 
     def _write_parameters(self, file: Path) -> None:
-        if not self._run.is_writing or file.exists():
+        if not self._run.is_writing:
             return
         import yaml  # late: most runs do without
 
         with self._run.guard.warn_on_error(f"{HYPARAMETER}/{file.name}"):
+            if file.exists():
+                return
             values = {key: mask_value(key, safe(value)) for key, value in self._run.hyper_param.items()}
             text = yaml.safe_dump({text_of(key): value for key, value in values.items()}, sort_keys=False)
             atomic.write_bytes(file, text.encode())
