@@ -7,6 +7,7 @@ of its weights, optimizer, buffer and environment, and the next random numbers. 
 from __future__ import annotations
 
 import os
+import re
 import runpy
 import signal
 from pathlib import Path
@@ -25,10 +26,10 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 def train(tmp_path):
     """Runs a script in a folder, up to a point at which it dies or to its end; returns what it has printed."""
 
-    def run(python, script, name, point, *arguments):
+    def run(python, script, name, point, *arguments, env=()):
         folder = tmp_path / name
         folder.mkdir(exist_ok=True)
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("RLA_")}
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("RLA_")} | dict(env)
         done = python.run(SCRIPTS / "killed.py", point, script, *arguments, cwd=folder, env=environment)
         assert done.returncode == (0 if point == "never" else -signal.SIGKILL), done.stderr
         return done.stdout
@@ -40,11 +41,11 @@ def train(tmp_path):
 def survives(train, tmp_path):
     """Asserts that a script which dies at each of the points in turn comes to what one comes to that never dies."""
 
-    def check(python, script, points, *arguments):
-        expected = train(python, script, "whole", "never", *arguments)
+    def check(python, script, points, *arguments, **more):
+        expected = train(python, script, "whole", "never", *arguments, **more)
         for point in points:
-            train(python, script, "killed", point, *arguments)
-        assert train(python, script, "killed", "never", *arguments) == expected
+            train(python, script, "killed", point, *arguments, **more)
+        assert train(python, script, "killed", "never", *arguments, **more) == expected
         (rows, state, _), (others_rows, others_state, run) = (
             OUTCOME(tmp_path / name / "rla_data") for name in ("whole", "killed")
         )
@@ -61,6 +62,24 @@ def test_dqn_in_torch(survives, torch_python):
     short = ["--steps", 241, "--save-every", 40, "--batch", 8]
     run = survives(torch_python, EXAMPLES / "exact_resume.py", ["before:75", "while:120", "after:160"], *short)
     assert [each["step"] for each in run.run_json["restarts"]] == [40, 80, 160]
+
+
+def test_a_plain_script_and_two_lines(survives, torch_python, tmp_path):
+    """The lines are those that docs/state.md shows; RLA_RESUME asks for the resume."""
+    page = (EXAMPLES.parent / "docs/state.md").read_text("utf-8")
+    (change,) = re.findall("```diff\n(.*?)```", page, re.S)
+    text = (SCRIPTS / "plain_dqn.py").read_text("utf-8")
+    for hunk in re.split("^@@.*\n", change, flags=re.M)[1:]:
+        before, after = (
+            "".join(line[1:] for line in hunk.splitlines(True) if line[0] in side) for side in (" -", " +")
+        )
+        assert text.count(before) == 1
+        text = text.replace(before, after)
+    assert re.findall("^[+-]", change, re.M) == ["-", "+", "+", "+"]
+    (tmp_path / "plain_dqn.py").write_text(text, "utf-8")
+    points = ["before:13", "while:20", "after:30"]
+    run = survives(torch_python, tmp_path / "plain_dqn.py", points, env={"RLA_RESUME": "auto"})
+    assert [each["step"] for each in run.run_json["restarts"]] == [10, 15, 30]
 
 
 def test_ppo_in_torch(survives, torch_python):

@@ -17,5 +17,5 @@ def outcome(root):
     folder = run.checkpoint_dir / newest.file  # state-40.1 where a kill has left a state-40 that is not listed
     files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     head = json.loads(files.pop("state.json"))
-    head.pop("time")
+    head.pop("time"), head.pop("run")
     return rows, (newest.step, head, files), run
