@@ -45,6 +45,7 @@ class StateFolder:
             )
         self._places: dict[str, dict[str, safetensors_file.Place]] = {}
         self._uses = Counter(_uses(self.content))
+        self._folders: set[str] = set()  # that are no links
         self._read: dict[Any, Any] = {}  # arrays that are referred to more than once
 
     @property
@@ -97,12 +98,12 @@ class StateFolder:
                 yield stream, size - begin
 
     def _open(self, name: str) -> BinaryIO:
-        path = self.folder
-        for part in name.split("/"):
-            path = path / part
-            if path.is_symlink():
+        above, _, _ = name.rpartition("/")
+        for place in (name,) if above in self._folders else (*_places_above(name), name):
+            if os.path.islink(self.folder / place):
                 raise ValueError(f"{name[:200]!r} is a link, which no version writes")
-        return open_regular(path)
+        self._folders.add(above)
+        return open_regular(self.folder / name)
 
 
 def _uses(content: Any) -> Iterator[tuple[str, Any]]:
@@ -117,6 +118,12 @@ def _uses(content: Any) -> Iterator[tuple[str, Any]]:
             waiting.extend(each.values())
         elif isinstance(each, list):
             waiting.extend(each)
+
+
+def _places_above(name: str) -> Iterator[str]:
+    for index, mark in enumerate(name):
+        if mark == "/":
+            yield name[:index]
 
 
 def _inside(name: Any) -> str:

@@ -28,7 +28,7 @@ from rla_hooks.filenames import cap, safe_part
 from rla_hooks.state import checksums, safetensors_file, sharing
 from rla_hooks.state.checksums import Digest
 from rla_hooks.state.leaf import BLOCK, Leaf
-from rla_hooks.state.syncing import Syncing
+from rla_hooks.state.syncing import STEP, Syncing
 from rla_hooks.state.tree import TreeEncoder
 
 FILE = "state.json"
@@ -219,12 +219,15 @@ class Writing:
     def _write(self, name: str, chunks: Iterable[memoryview]) -> None:
         path = self._folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        size = crc = 0
+        size = crc = begun = 0
         with open(path, "xb", buffering=0) as stream:
             for chunk in chunks:
+                _put(stream, chunk)
                 crc = checksums.crc_of([chunk], crc)
                 size += len(chunk)
-                _put(stream, chunk)
+                if size - begun >= STEP:
+                    self._syncing.begin(path)
+                    begun = size
         self._files[name] = Digest(size, crc)
         self._syncing.begin(path)
 
