@@ -224,7 +224,7 @@ def test_a_run_is_used_like_a_writer(run):
     with run.run as writer:
         writer.add_scalar("a", 1.0, 0)
         assert writer is run.run and writer.file_writer is writer
-        assert writer.get_logdir() == writer.logdir == str(run.log_dir)
+        assert writer.get_logdir() == writer.logdir == str(run.run.log_dir)
     writer.add_scalar("a", 2.0, 1)
     writer.close()
     assert [event.value for event in read(run).Scalars("a")] == [1.0, 2.0]
