@@ -102,6 +102,18 @@ def test_rows_of_folders(tmp_path, capsys):
         plot_util.load_results(tmp_path / "gone", ["loss"])
 
 
+def test_results_have_the_fields_of_rla():
+    """Also where nothing was read; Result is what it was until 2022."""
+    result = plot_util.Result(progress=[1], dirname="a")
+    assert (result.monitor, result.progress, result.dirname, result.metadata, result.hyper_param) == (
+        None,
+        [1],
+        "a",
+        None,
+        None,
+    )
+
+
 def test_what_is_gone_says_what_to_use():
     """Figures are made of runs."""
     with pytest.raises(RLAError, match=r"plot_results is gone\. Give the runs to rla\.plot_curves"):

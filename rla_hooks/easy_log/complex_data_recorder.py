@@ -16,7 +16,7 @@ from rla_hooks.core.figures import Place, without_ending
 from rla_hooks.old_words import tell_modern_name
 from rla_hooks.tester import needed_run
 
-__all__ = ["ImgRecorder", "MatplotlibRecorder"]
+__all__ = ["ImgRecorder", "MatplotlibRecorder", "format_name"]
 
 _PRINTED = {"bbox_inches", "dpi", "edgecolor", "facecolor", "orientation", "pad_inches"}  # options of savefig
 _TEXT, _TICKS, _TITLE, _LEGEND = 18, 14, 13, 15  # points
@@ -121,6 +121,27 @@ class ImgRecorder:
         return _record("ImgRecorder.save", name, lambda: _red_first(img), cover, add_timestamp, results_dir, options)
 
 
+def format_name(name: str, add_timestamp: bool = True, cover: bool = False, results_dir: Any = None) -> str:
+    """Return the path that RLA gives a file of this name in a folder, by default that of the run's results.
+
+    cover changes nothing: a folder is made when a file is written.
+
+    >>> import rla_hooks as rla
+    >>> with rla.run(task="demo", writers=[], backup="none") as run:
+    ...     run.time_step_holder.set_time(100)
+    ...     format_name("imgs/frame.png", results_dir="figures")
+    'figures/imgs/100-frame.png'
+    """
+    run = needed_run("format_name")
+    folder = run.results_dir if results_dir is None else results_dir
+    return f"{Path(str(folder), _file(run, str(name), add_timestamp))}"
+
+
+def _file(run: Any, name: str, add_timestamp: bool) -> str:
+    folder, slash, last = name.rpartition("/")
+    return f"{folder}{slash}{run.time_step_holder.get_time()}-{last}" if add_timestamp else name
+
+
 def _record(
     what: str,
     name: Any,
@@ -135,11 +156,7 @@ def _record(
     if run.figures.folder is None:
         return None
     text, pretty = without_ending("figure" if name is None else str(name), options.pop("format", None) == "pdf")
-    step = run.time_step_holder.get_time()
-    folder, _, last = text.rpartition("/")
-    if add_timestamp:
-        last = f"{step}-{last}"
-    place: Place = run.figures.folder, f"{folder}/{last}"
+    place: Place = run.figures.folder, _file(run, text, add_timestamp)
     if results_dir is not None:
         place = Path(str(results_dir)), place[1]
     unknown = sorted(options.keys() - _PRINTED)
@@ -148,7 +165,7 @@ def _record(
             (what, *unknown), f"{what} leaves out {', '.join(unknown)}. It knows {', '.join(sorted(_PRINTED))}."
         )
     how = {key: value for key, value in options.items() if key in _PRINTED}
-    return run.figures.draw(text, make, step, pretty, cover, place, **how)
+    return run.figures.draw(text, make, run.time_step_holder.get_time(), pretty, cover, place, **how)
 
 
 def _current(figure: Any) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 from rla_hooks.easy_plot.drawing import Drawn, by_pattern, chosen, draw, parameter_texts, saved, told
 from rla_hooks.easy_plot.looks import DEFAULTS, check_lengths, options_of
 from rla_hooks.easy_plot.plot_func_v2 import plot_func
+from rla_hooks.easy_plot.plot_util import word_replace, word_replace_back
 from rla_hooks.easy_plot.points import transforms
 from rla_hooks.errors import ConfigError, did_you_mean
 from rla_hooks.layout import LOG, RESULTS
@@ -18,7 +19,10 @@ from rla_hooks.plot.checks import Mistakes
 from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.texts import listed, shown
 
-__all__ = ["default_key_to_legend", "plot_func", "plot_res_func", "scale_index_to_dict", "show_plt"]
+__all__ = [
+    "default_key_to_legend", "plot_func", "plot_res_func", "scale_index_to_dict", "show_plt", "word_replace",
+    "word_replace_back",
+]  # fmt: skip
 
 _LATER = (
     "scale_dict", "replace_legend_keys", "save_name", "resample", "smooth_step", "ylabel", "x_bound", "y_bound",

@@ -10,7 +10,7 @@ from typing import Any
 
 from rla_hooks import rowfiles
 from rla_hooks.easy_log.reading import read_json
-from rla_hooks.easy_plot.result_cls import CsvResult, Result
+from rla_hooks.easy_plot.result_cls import CsvResult
 from rla_hooks.easy_plot.smoothing import one_sided_ema, smooth, symmetric_ema
 from rla_hooks.errors import ConfigError, RLAError
 from rla_hooks.old_words import tell_modern_name
@@ -24,6 +24,7 @@ __all__ = [
     "smooth", "symmetric_ema", "word_replace", "word_replace_back",
 ]  # fmt: skip
 PRETTY_COLORS, PRETTY_MARKERS = COLORS, MARKERS
+Result = CsvResult  # its name until 2022
 _JSON = "progress.json"  # of a run that writes no csv
 
 

@@ -12,6 +12,9 @@ class Result:
     'log/demo/2026'
     """
 
+    hyper_param: Any = None
+    dirname: Any = None
+
     def __init__(self, hyper_param: Any = None, dirname: Any = None):
         self.hyper_param, self.dirname = hyper_param, dirname
 
@@ -22,6 +25,10 @@ class CsvResult(Result):
     >>> CsvResult(progress=[1, 2]).progress
     [1, 2]
     """
+
+    monitor: Any = None
+    progress: Any = None
+    metadata: Any = None
 
     def __init__(
         self,
@@ -41,6 +48,8 @@ class ImgResult(Result):
     >>> ImgResult(img_path_dict={"*.png": ["a.png"]}).img_path_dict
     {'*.png': ['a.png']}
     """
+
+    img_path_dict: Any = None
 
     def __init__(self, hyper_param: Any = None, dirname: Any = None, img_path_dict: Any = None):
         super().__init__(hyper_param, dirname)
