@@ -177,12 +177,14 @@ def test_rows_are_copied_cell_by_cell(one, tmp_path, before, after):
     assert (run.log_dir / "progress.csv").read_bytes() == (before if after is None else after)
 
 
-def test_half_a_row_at_the_end_goes_beside(one, tmp_path):
+@pytest.mark.parametrize("csv", [b"a,time-step\n1,0\n0,1", b"time-step,a\n0,1\n0,1"])
+def test_half_a_row_at_the_end_goes_beside(one, tmp_path, csv):
     """So that nobody takes it for a row."""
-    upkeep.import_runs(one(csv=b"a,time-step\n1,0\n2,1"), log_root=tmp_path / "new")
+    upkeep.import_runs(one(csv=csv), log_root=tmp_path / "new")
     (run,) = rla.runs(tmp_path / "new")
     assert (run.log_dir / "progress.csv").read_bytes() == b"time-step,a\n0,1\n"
-    assert (run.log_dir / "progress.torn-1.txt").read_bytes() == b"2,1"
+    assert (run.log_dir / "progress.torn-1.txt").read_bytes() == b"0,1"
+    assert run.info["rows"] == 1 and upkeep.verify(log_root=tmp_path / "new") == []
 
 
 def test_columns_that_came_late_stay_where_rla_has_put_them(one, tmp_path):

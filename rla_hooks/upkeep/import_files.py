@@ -108,8 +108,10 @@ def copy_rows(source: Path, target: Path) -> None:
     with open_regular(source) as file:
         header = read_header(file)
         columns = [cell.strip() for cell in cells_of(header)] if header else []
+        file.seek(-1 if header else 0, os.SEEK_END)
+        is_whole = file.read() == b"\n" or not header
     first = [name for name in (STEP, TIME) if name in columns]
-    if columns[: len(first)] == first or len({*columns}) < len(columns):
+    if (is_whole and columns[: len(first)] == first) or len({*columns}) < len(columns):
         _take(source, target)
         return
     order = [*map(columns.index, first), *(number for number, name in enumerate(columns) if name not in first)]
