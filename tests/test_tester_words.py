@@ -223,6 +223,12 @@ assert {name}.get_timestep() == 3 and {name}.results_dir.endswith("/")
     assert [run.status for run in rla.runs(tmp_path / "root")] == ["finished"]
 
 
+def test_the_loader_is_where_some_programs_look_for_it():
+    """A version of RLA between those of 2020 and 2024 had it in the Tester's module."""
+    found = importlib.import_module("rla_hooks.easy_log.tester").ExperimentLoader
+    assert found is importlib.import_module("rla_hooks.easy_log.exp_loader").ExperimentLoader
+
+
 def test_rlas_attributes_may_be_set_and_reach_no_file(tester):
     """As in RLA, a value of one's own stands until it is deleted; what a run decides is refused."""
     tester.info = "mine"

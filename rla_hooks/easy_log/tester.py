@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rla_hooks.easy_log.exp_loader import (
+    ExperimentLoader,
     fork_tester_log_files,
     import_hyper_parameters,
     load_from_record_date,
@@ -19,6 +20,7 @@ from rla_hooks.easy_log.exp_loader import (
 from rla_hooks.tester import Tester, current_tester, stand_for_tester
 
 __all__ = [
+    "ExperimentLoader",
     "Tester",
     "exp_manager",
     "fork_tester_log_files",
