@@ -170,14 +170,15 @@ def test_a_torch_checkpoint_of_the_original_rla_is_loaded(tmp_path):
     folder.mkdir(parents=True)
     torch.save({"policy": {"w": torch.ones(2)}}, folder / "checkpoint_0.pt")
     torch.save({"model": torch.nn.ReLU()}, folder / "whole_0.pt")
-    _start(loaded_date=old, loaded_task_name=task)
-    exp_loader.data_root = tmp_path / "old"
-    exp_loader.fork_log_files()
+    exp_loader.config(task, old, tmp_path / "old")
     with pytest.raises(CheckpointError, match="weights_only=False"):
         exp_loader.load_from_record_date(checkpoint_name="whole")
+    assert "ReLU" in str(exp_loader.load_from_record_date(checkpoint_name="whole", weights_only=False)[1])
+    _start()
+    exp_loader.fork_log_files()
     step, content, _ = exp_loader.load_from_record_date()
     assert step == 0 and content["policy"]["w"].tolist() == [1.0, 1.0]
-    assert "ReLU" in str(exp_loader.load_from_record_date(checkpoint_name="whole", weights_only=False)[1])
+    assert tester.load_checkpoint()[1]["policy"]["w"].tolist() == [1.0, 1.0]
     tester.finish()
     assert _rows() == [0] and (rla.runs("root")[-1].log_dir / "cut" / "1").is_dir()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -11,10 +12,10 @@ import pytest
 import rla_hooks as rla
 from rla_hooks.checkpoints import Manifest
 from rla_hooks.errors import ConfigError, RLAWarning, RunError
-from rla_hooks.late_fork import old_entry, take_over
+from rla_hooks.late_fork import take_over
 from rla_hooks.layout import RunPaths
 from rla_hooks.tester import Tester
-from rla_hooks.upkeep import verify
+from rla_hooks.upkeep import import_runs, verify
 
 pytestmark = pytest.mark.usefixtures("quiet")
 ROOT_OF_RLA = Path(__file__).parent / "data" / "root_of_rla"
@@ -208,22 +209,45 @@ def test_the_rows_of_the_original_rla_come_in_our_form(start, tmp_path):
     assert _saved(tester).forked_from["run"] == OLD.name and _is_whole()
 
 
-def test_a_checkpoint_of_rla_cuts_by_its_step(start, tmp_path):
-    """All rows of that step stay, since RLA's files do not tell which were before it. Its files stay where they are."""
+def test_checkpoints_of_rla_come_too_and_cut_by_time_and_step(start, tmp_path):
+    """A row of the checkpoint's step that is later than its file is cut; rows without times of that step all stay."""
     shutil.copytree(ROOT_OF_RLA, tmp_path / "old")
     old = RunPaths(tmp_path / "old", OLD.name)
-    old.progress_csv.write_text("loss,time-step\n" + "".join(f"0.5,{step}\n0.7,{step}\n" for step in range(9)))
     old.checkpoint_dir.mkdir(parents=True)
-    file = old.checkpoint_dir / "checkpoint-5.pt"
+    file = old.checkpoint_dir / "checkpoint_5.pt"
     file.write_bytes(b"of torch")
+    os.utime(file, (1_700_000_000, 1_700_000_000))
     (old.results_dir / "imgs").mkdir(parents=True)
     (old.results_dir / "imgs" / "a.txt").write_bytes(b"text")
+    for header, times, kept in (("", ("", ""), 2), (",timestamp", (",1699999999", ",1700000001"), 1)):
+        rows = "".join(f"0.5,{step}{times[0]}\n0.7,{step}{times[1]}\n" for step in range(9))
+        old.progress_csv.write_text(f"loss,time-step{header}\n{rows}")
+        tester = start()
+        take_over(tester.run, old)
+        (entry,) = Manifest(tester.checkpoint_dir).complete()
+        assert (entry.file, entry.step) == ("checkpoint-5.pt", 5) and _saved(tester).info["rows"] == 18
+        tester.run.checkpoints.loaded(entry)
+        tester.log({"loss": 1.0}, step=6)
+        tester.finish()
+        assert _steps(tester) == [step for step in range(5) for _ in range(2)] + [5] * kept + [6]
+        assert _saved(tester).forked_from["file"] == "checkpoint-5.pt" and _saved(tester).info["rows"] == 11 + kept
+        assert (tester.results_dir / "imgs" / "a.txt").read_bytes() == b"text"
+
+
+def test_an_imported_run_is_forked_in_our_form(start, tmp_path):
+    """Its csv file has no times, so that no writer of ours would append to it as it is."""
+    shutil.copytree(ROOT_OF_RLA, tmp_path / "old")
+    (first,) = (tmp_path / "old" / "log" / "demo_task" / "2022" / "03" / "01").glob("21-13-*")
+    folder = tmp_path / "old" / "checkpoint" / "demo_task" / "2022" / "03" / "01" / first.name
+    folder.mkdir(parents=True)
+    (folder / "checkpoint_0.pt").write_bytes(b"of torch")
+    import_runs(tmp_path / "old", log_root="root")
+    (former,) = [run for run in rla.runs("root") if run.checkpoints()]
     tester = start()
-    take_over(tester.run, old)
-    tester.run.checkpoints.loaded(old_entry(5, file))
-    tester.log({"loss": 1.0}, step=6)
+    take_over(tester.run, former.paths)
+    (entry,) = Manifest(tester.checkpoint_dir).complete()
+    tester.run.checkpoints.loaded(entry)
+    tester.log({"loss": 1.0}, step=1)
     tester.finish()
-    assert _steps(tester) == [step for step in range(6) for _ in range(2)] + [6]
-    assert _saved(tester).forked_from["file"] == "checkpoint-5.pt" and _saved(tester).info["rows"] == 13
-    assert not list(tester.checkpoint_dir.iterdir()) and (tester.results_dir / "imgs" / "a.txt").is_file()
-    assert f"checkpoints: left in '{old.checkpoint_dir}'" in (tester.log_dir / "log.txt").read_text() and _is_whole()
+    assert _steps(tester) == [0, 1] and [path.name for path in tester.log_dir.glob("*.csv")] == ["progress.csv"]
+    assert _saved(tester).forked_from["id"] == former.id

@@ -49,7 +49,11 @@ def take_over(fork: Fork, paths: RunPaths) -> ForkedFiles:
 
 def take_files(fork: Fork, paths: RunPaths, upto: Entry) -> ForkedFiles:
     """Write what stood at a checkpoint of the original, and its checkpoints, into a new run. Raises OSError."""
-    entries = history.take(fork.paths, upto, paths, fork.checkpoints)
+    return take_checkpoints(fork, paths, history.take(fork.paths, upto, paths, fork.checkpoints))
+
+
+def take_checkpoints(fork: Fork, paths: RunPaths, entries: list[Entry]) -> ForkedFiles:
+    """Give a new run, which has its rows, these checkpoints of the original. Raises OSError."""
     counts, taken = Counter[str](), list[Entry]()
     for entry in reversed(entries):  # the one that is needed first
         try:
@@ -76,7 +80,7 @@ class ForkedFiles:
 
     def __init__(self, fork: Fork, paths: RunPaths, taken: list[Entry], progress: Progress, counts: Counter[str]):
         self.fork, self.taken, self.counts = fork, taken, counts
-        self.beginning = Resumable(paths, taken[-1] if taken else fork.entry)
+        self.beginning = Resumable(paths, taken[-1] if taken else None)
         self.progress = progress._replace(rows=progress.rows or 0)
 
     @property
@@ -88,10 +92,9 @@ class ForkedFiles:
         """Return what the log says."""
         fork, rows = self.fork, self.progress.rows
         step = fork.note(self.progress.last_step)["step"]
-        begin = f"forked from {fork.id} ({printable(fork.name)}) at step {step}"
-        bytes_ = ", ".join(f"{count:,} bytes {_WORDS[kind]}" for kind, count in sorted(self.counts.items()))
-        none = "none" if fork.entry is None else f"left in {shell_path(fork.checkpoint_dir)}"
-        told = [f"{begin}: {rows} row{'s' * (rows != 1)}; checkpoints: {bytes_ or none}"]
+        begin = f"forked from {fork.id} ({printable(fork.name)})" + (f" at step {step}" if step is not None else "")
+        bytes_ = ", ".join(f"{count:,} bytes {_WORDS[kind]}" for kind, count in sorted(self.counts.items())) or "none"
+        told = [f"{begin}: {rows} row{'s' * (rows != 1)}; checkpoints: {bytes_}"]
         return told + ([f"other hyper-parameters: {'; '.join(fork.changes)}"] if fork.changes else [])
 
 

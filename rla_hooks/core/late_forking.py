@@ -68,7 +68,7 @@ def begin(run: BegunRun, fork: Fork, fill: Fill) -> None:
     record.take_over(files.content)
     with run.guard.warn_on_error("run.json"):
         record.save(**files.content)
-    run.settings.forked = fork
+    run.settings.forked = files.fork
     run.starting.new_life = life = LateForkedLife(run, files, own)
     life.begin()
     life.started()

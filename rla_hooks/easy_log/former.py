@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
-from rla_hooks.checkpoints import Saver, old_files
+from rla_hooks.checkpoints import Entry, Manifest, Saver, old_files
 from rla_hooks.core import archive, loading, registry
 from rla_hooks.core.run import Run
 from rla_hooks.errors import ConfigError, RunError, did_you_mean, warn
 from rla_hooks.former_parameters import FormerParameters
-from rla_hooks.late_fork import old_entry
 from rla_hooks.masking import MASK
 from rla_hooks.parameters import config_fields
 from rla_hooks.query import rla_runs
@@ -80,9 +80,10 @@ def custom_data(saved: SavedRun) -> dict[str, Any]:
 def last_step(saved: SavedRun) -> int:
     """Return the time step of the last checkpoint; without one that of the last row, or 0."""
     noted = custom_data(saved).get(STEP)
-    if type(noted) is not int and is_of_rla(saved):
-        noted = OldTester(saved.paths).get_timestep() or None
-    found = saved.info.get("last_step") if noted is None else noted
+    if type(noted) is int:
+        return noted
+    checkpoints = saved.checkpoints()
+    found = checkpoints[-1].step if checkpoints else saved.info.get("last_step")
     return found if type(found) is int else 0
 
 
@@ -95,21 +96,26 @@ def load(
     checkpoint are cut; else run.json and the log of the present run say what was loaded.
     """
     run: Run | None = registry.current()
-    forked = None if run is None else run.settings.forked
-    is_fork = run is not None and forked is not None and forked.id == saved.id and run.checkpoint_dir is not None
+    forked = None if run is None or not run.is_writing else run.settings.forked
+    own = run.checkpoint_dir if run is not None and forked is not None and forked.id == saved.id else None
     if is_of_rla(saved):
         folder = saved.checkpoint_dir
         step, content = old_files.load(folder, step, name, var_prefix, weights_only)
-        entry = old_entry(step, old_files.steps_in(folder, name)[step], name)
+        entry = _listed(own, step, name) or Entry(old_files.steps_in(folder, name)[step].name, name, step, 0.0, 0, "")
     else:
-        folder = run.checkpoint_dir if run is not None and is_fork and run.checkpoint_dir else saved.checkpoint_dir
+        folder = own or saved.checkpoint_dir
         entry, content = Saver(folder, None, var_prefix or "").load_entry(step, name, None, weights_only)
-    if run is not None and run.is_writing:
-        if is_fork:
-            run.checkpoints.loaded(entry)
-        else:
-            run.checkpoints.loaded_of(loading.Source(folder, saved), entry)
+    if run is not None and own is not None:
+        run.checkpoints.loaded(entry)
+    elif run is not None and run.is_writing:
+        run.checkpoints.loaded_of(loading.Source(folder, saved), entry)
     return entry.step, content
+
+
+def _listed(folder: Path | None, step: int, name: str) -> Entry | None:
+    """Return the checkpoint of a step and a name in a folder of ours."""
+    entries = [] if folder is None else Manifest(folder).complete()
+    return next((each for each in entries if (each.step, each.name) == (step, name)), None)
 
 
 # --- names with dots --------------------------------------------------------------------------------------------------
@@ -128,7 +134,7 @@ def checked_names(names: str | Iterable[str] | None, own: Mapping[str, Any]) -> 
 
 
 def at(values: Any, name: str) -> Any:
-    """Return the value of a name with dots.
+    """Return the value of a name with dots; a mark of this module's where there is none.
 
     >>> at({"net": {"width": 64}, "a.b": 1}, "net.width"), at({"a.b": 1}, "a.b")
     (64, 1)
