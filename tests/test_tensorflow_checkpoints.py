@@ -331,6 +331,29 @@ def test_var_prefix_selects_in_a_session(tf, tmp_path, prefix):
         assert session.run(other) == before != 5.0
 
 
+def test_var_prefix_needs_no_optimizer_in_a_session(tf, tmp_path):
+    """As with tf.train.Saver, what only the file has is passed over; where that is all of it, it is told."""
+    v1 = tf.compat.v1
+    with tf.Graph().as_default(), v1.Session().as_default() as session:
+        weight = v1.get_variable("policy/weight", [2])
+        step = v1.train.AdamOptimizer(0.1).minimize(v1.reduce_sum(weight))
+        session.run(v1.global_variables_initializer())
+        session.run(step)
+        trained = session.run(weight).tolist()
+        Saver(tmp_path).save(None, step=0)
+    with tf.Graph().as_default(), v1.Session().as_default() as session:
+        weight = v1.get_variable("policy/weight", [2])
+        session.run(weight.initializer)
+        with pytest.raises(CheckpointError, match="policy/weight/Adam' is only in the file"):
+            Saver(tmp_path).load()
+        Saver(tmp_path, var_prefix="policy").load()
+        assert session.run(weight).tolist() == trained
+    with tf.Graph().as_default(), v1.Session().as_default() as session:
+        session.run(v1.get_variable("critic/weight", [2]).initializer)
+        with pytest.raises(CheckpointError, match="policy/weight' is only in the file"):
+            Saver(tmp_path, var_prefix="policy").load()
+
+
 def test_a_session_of_another_graph(tf, saver):
     """Which variables differ is told, and nothing is changed."""
     v1 = tf.compat.v1

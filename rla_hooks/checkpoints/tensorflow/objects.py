@@ -82,6 +82,9 @@ class Inventory:
                 self._add(path, node)
         if is_model or sessions.is_session(value):
             self.variables, self.stored = self._selected(self.variables), self._selected(stored)
+        if sessions.is_session(value) and prefix_filter.var_prefix and self.variables:
+            # As of tf.train.Saver: a graph of the policy alone takes no variables of the optimizer that has trained it.
+            self.stored = {path: array for path, array in self.stored.items() if path in self.variables}
         self.session = sessions.session_of(value, self.graph_variables(), keys)
 
     def _selected(self, by_path: Mapping[str, Any]) -> dict[str, Any]:
