@@ -122,6 +122,18 @@ def test_several_metrics(root):
     assert len(one.figure.axes) == 1 and curve(one, "lr=0.1", "perf/return")["y"].tolist()[-1] == pytest.approx(4.9)
 
 
+def test_a_metric_that_no_run_has_is_left_out(root, monkeypatch, capsys):
+    """With its label and its factor, as RLA did, and one line says so; where that is all, it is an error."""
+    drawn = plot(root, metrics=["losses", "loss", "perf/return"], ylabel=["A", "B", "C"])
+    assert [axes.get_ylabel() for axes in drawn.figure.axes] == ["B", "C"]
+    assert "no run has 'losses': it is left out\n" in capsys.readouterr().out
+    monkeypatch.chdir(root)
+    old = plot_res_func("log/demo", ["2022/*/*/*"], ["lr"], ["losses", "perf/return"], [10], [1], resample=0)
+    assert curve(old, "lr=0.1", "perf/return")["y"].iloc[-1] == pytest.approx(49)
+    with pytest.raises(ConfigError, match="no run has the metric 'losses'"):
+        plot(root, metrics=["losses"])
+
+
 def test_rows_may_be_cut_and_scaled(root):
     """x_bound is not reached, or a pair that x lies between; a function gets a Series; filters take texts."""
     drawn = plot(root, x_bound=100, scale_dict={"loss": lambda y: y.rolling(2, min_periods=1).max() + 1})

@@ -186,9 +186,10 @@ def test_a_torch_checkpoint_of_the_original_rla_is_loaded(tmp_path):
 # --- what is not there ------------------------------------------------------------------------------------------------
 
 
-def test_without_a_former_run_a_new_experiment_begins(recwarn):
-    """As with RLA's default arguments, which are empty texts: nothing is loaded, and nobody is warned."""
-    _start(lr=0.5, loaded_date="", loaded_task_name="")
+@pytest.mark.parametrize("default", ["", True])
+def test_without_a_former_run_a_new_experiment_begins(recwarn, default):
+    """As with RLA's default arguments, in which a date may be True: nothing is loaded, and nobody is warned."""
+    _start(lr=0.5, loaded_date=default, loaded_task_name="")
     assert not exp_loader.is_valid_config and not recwarn.list
     exp_loader.fork_log_files()
     assert exp_loader.load_from_record_date(variable_list=["a"]) == (0, {}, {})

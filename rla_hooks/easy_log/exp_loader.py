@@ -74,7 +74,8 @@ class ExperimentLoader:
     @property
     def load_date(self) -> str | None:
         """When the former run started, as its name has it."""
-        return self._date or current_tester().hyper_param.get("loaded_date")
+        date = self._date or current_tester().hyper_param.get("loaded_date")
+        return None if date is True else date  # of arg_parser_postprocess: not given
 
     @load_date.setter
     def load_date(self, value: str | None) -> None:

@@ -15,6 +15,7 @@ from rla_hooks.plot.mathtext import set_name
 from rla_hooks.query.folder_patterns import runs_in_folders
 from rla_hooks.query.run_list import Runs
 from rla_hooks.query.saved_run import SavedRun
+from rla_hooks.query.tables import metric_names
 from rla_hooks.texts import listed, printable, shell_path, shown
 
 __all__ = ["Drawn"]
@@ -85,6 +86,19 @@ def told(found: Mapping[str, Runs], label: Callable[[SavedRun], object], is_long
         print(f"{printable(pattern)}: {len(runs)} run{'' if len(runs) == 1 else 's'}")
         for run in runs if is_long else ():
             print(f"  {printable(run.name)} [{printable(str(label(run)))}]")
+
+
+def present(found: Mapping[str, Runs], metrics: Sequence[str]) -> list[int]:
+    """Return the places of the metrics that a run has, and print the others, which RLA left out.
+
+    All of them where no run has any: ``rla.plot_curves`` then says which there are.
+    """
+    known = metric_names([run for runs in found.values() for run in runs])
+    there = [place for place, metric in enumerate(metrics) if metric in known]
+    for metric in metrics if there else ():
+        if metric not in known:
+            print(f"no run has {printable(repr(metric))}: it is left out")
+    return there or [*range(len(metrics))]
 
 
 def by_pattern(found: Mapping[str, Runs], texts: Any) -> Label:

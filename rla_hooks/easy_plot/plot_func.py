@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rla_hooks.easy_plot.drawing import Drawn, by_pattern, chosen, draw, parameter_texts, saved, told
+from rla_hooks.easy_plot.drawing import Drawn, by_pattern, chosen, draw, parameter_texts, present, saved, told
 from rla_hooks.easy_plot.looks import DEFAULTS, check_lengths, options_of
 from rla_hooks.easy_plot.plot_func_v2 import plot_func
 from rla_hooks.easy_plot.plot_util import word_replace, word_replace_back
@@ -113,6 +113,8 @@ def plot_res_func(
     with mistakes.raised():
         root, task = _root_and_task(prefix_dir)
         found = chosen(root, task, regs, None)
+        scales = _scales(names, own)
+        names = [names[place] for place in present(found, names)]
         to_legend = own["key_to_legend_fn"] or default_key_to_legend
 
         def by_keys(run: SavedRun, metric: str) -> str:
@@ -122,7 +124,7 @@ def plot_res_func(
         is_by_pattern = texts is not None and len(names) == 1 and len(texts) == len(found)
         label = by_pattern(found, texts) if is_by_pattern else by_keys
         told(found, lambda run: label(run, names[0]), bool(own["verbose"]))
-        transform = transforms(names, _scales(names, own), _points(own, looks))
+        transform = transforms(names, scales, _points(own, looks))
         ylabel = own["ylabel"] if isinstance(own["ylabel"], str) else None
         rename = None
         if texts is not None and not is_by_pattern:

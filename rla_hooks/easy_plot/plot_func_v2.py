@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rla_hooks.easy_plot.drawing import Drawn, by_pattern, chosen, draw, parameter_texts, saved, told
+from rla_hooks.easy_plot.drawing import Drawn, by_pattern, chosen, draw, parameter_texts, present, saved, told
 from rla_hooks.easy_plot.looks import check_lengths, options_of
 from rla_hooks.easy_plot.points import transforms
 from rla_hooks.layout import RESULTS
@@ -88,6 +88,10 @@ def plot_func(
         ylabel = check_lengths("ylabel", ylabel, 1 if together else len(names), "panel")
     with mistakes.raised():
         found = chosen(data_root, task_table_name, regs, hp_filter_dict)
+        places = present(found, names)
+        names = [names[place] for place in places]
+        if ylabel is not None and not isinstance(ylabel, str) and not together:
+            ylabel = [ylabel[place] for place in places]
 
         def by_keys(run: SavedRun, metric: str) -> str:
             return str(key_to_legend_fn(parameter_texts(run, keys), keys, metric, not split_by_metrics))
