@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -172,6 +172,19 @@ class TesterWords(TesterFolders):
     def dl_framework(self) -> str | None:
         """``torch``, ``tensorflow``, or None where the config names no DL_FRAMEWORK."""
         return self.settings.framework
+
+    @property
+    @_word("the argument log_callback_fn of tester.configure")
+    def log_callback_fn(self) -> Callable[[dict[str, Any]], None] | None:
+        """What is called with the values of each row."""
+        return self._run_settings.log_callback
+
+    @Settable
+    @_word("the argument max_to_keep of tester.new_saver")
+    def max_to_keep(self) -> int | None:
+        """The number of checkpoints of each name that are kept; None: all. Before the start, the default."""
+        checkpoints = self._run.checkpoints
+        return checkpoints.saver.max_to_keep if self._run.is_writing else checkpoints.max_to_keep
 
     @Settable
     @_word("os.sep")

@@ -225,6 +225,8 @@ def test_an_empty_listing_says_what_is_near(rla_command, log_root):
     """A folder in the log root or around it, tags and groups that no run has."""
     for folder in (log_root / "log", log_root / "log" / "cartpole"):
         assert rla_command("runs", "--log-root", folder)[2].endswith(f"A log root is near: --log-root {log_root}\n")
+    missing = rla_command("runs", "--log-root", log_root / "rla_data")[2]  # beside log/, where RLA's users have runs
+    assert missing.endswith(f"rla_data (from --log-root). A log root is near: --log-root {log_root}\n")
     _, _, err = rla_command("runs", "--log-root", log_root, "--tags", "good,papr")
     assert err.endswith("is one with --tags good,papr. No run has the tag 'papr'. Did you mean 'paper'?\n")
     assert "No run has the group 'x'." in rla_command("runs", "--log-root", log_root, "--group", "x")[2]

@@ -454,3 +454,16 @@ def test_without_a_run_there_is_no_writer():
     """What needs a run says how to get one."""
     with pytest.raises(RunError, match=r"tester\.log_files_gen"):
         logger.get_tbx_writer()
+
+
+def test_rows_go_to_the_function_of_a_logger():
+    """It may be exchanged; there is no communicator."""
+    first, second = [], []
+    mine = logger.Logger(None, [], log_callback_fn=first.append)
+    mine.logkv("loss", 1)
+    mine.dumpkvs()
+    mine.log_callback_fn = second.append
+    mine.logkv("loss", 2)
+    mine.dumpkvs()
+    assert ([row["loss"] for row in first], [row["loss"] for row in second]) == ([1], [2])
+    assert mine.log_callback_fn == second.append and mine.comm is None

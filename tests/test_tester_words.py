@@ -72,6 +72,16 @@ def test_hyper_parameters_are_written_once_more(tester):
     assert '"late": 1' in (tester.log_dir / "parameter.json").read_text()
 
 
+def test_arguments_of_calls_are_attributes(tester, tmp_path):
+    """What rows are given to, and how many checkpoints are kept."""
+    seen = []
+    tester.configure("t", log_root=tmp_path / "root", writers=["csv"], backup="none", log_callback_fn=seen.append)
+    default = tester.max_to_keep
+    tester.log_files_gen()
+    tester.new_saver(7)
+    assert (tester.log_callback_fn, tester.max_to_keep, default) == (seen.append, 7, 5)
+
+
 def test_custom_data_has_a_mean(tester):
     """Recorded under the prefix for the next dump; a key that is not there is one warning with those that are."""
     tester.log_files_gen()

@@ -40,9 +40,7 @@ def no_runs(log_root: Path | None, task: str | None = None, where: str | None = 
             return f"all runs of {shell_path(root)} are archived. See them: rla runs --archived"
         if _acts_in(root):
             return f"no runs in {shell_path(root)} any more. See what was done: rla trash"
-        place = near_root(root)
-        other = f"A log root is near: --log-root {shell_path(place)}" if place else "Another log root: --log-root"
-        return f"no runs in {shell_path(root)} ({origin_of_root(log_root)}). {other}"
+        return f"no runs in {shell_path(root)} ({origin_of_root(log_root)}). {_another_root(root)}"
     if task is not None and not runs(root, task):
         tasks = sorted({run.task for run in there})
         near = did_you_mean(task, tasks) or f" Tasks there: {', '.join(map(repr, tasks[:10]))}."
@@ -75,7 +73,12 @@ def no_root(log_root: Path | None) -> str | None:
         return None
     if root.name == ARCHIVED and os.path.isdir(root.parent):
         return _none_archived(root)
-    return f"there is no folder {shell_path(root)} ({origin_of_root(log_root)}). Another log root: --log-root"
+    return f"there is no folder {shell_path(root)} ({origin_of_root(log_root)}). {_another_root(root)}"
+
+
+def _another_root(root: Path) -> str:
+    place = near_root(root)
+    return f"A log root is near: --log-root {shell_path(place)}" if place else "Another log root: --log-root"
 
 
 def no_such_run(text: str, among: Runs, log_root: Path | None) -> str:

@@ -47,6 +47,7 @@ class Logger(metaclass=_Words):
     """
 
     rla_logger: RunLogger
+    comm: Any = None  # no means over ranks
 
     def __init__(
         self,
@@ -110,6 +111,15 @@ class Logger(metaclass=_Words):
     def name2val(self) -> dict[str, Any]:
         """What is recorded and not yet dumped."""
         return self.rla_logger.name_to_value
+
+    @property
+    def log_callback_fn(self) -> Callable[[dict[str, Any]], None] | None:
+        """What is called with the values of each row."""
+        return self.rla_logger.on_row
+
+    @log_callback_fn.setter
+    def log_callback_fn(self, function: Callable[[dict[str, Any]], None] | None) -> None:
+        self.rla_logger.on_row = function
 
     def __getattr__(self, name: str) -> Any:
         if name == "rla_logger":  # of a copy that is being made

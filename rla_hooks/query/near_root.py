@@ -16,6 +16,7 @@ _MOST = 1000  # files and folders that are looked at
 def near_root(folder: Path) -> Path | None:
     """Return the log root that a folder without runs is a part of, or that lies in it; None if there is none.
 
+    Of a folder that is not there, also the folder that it would be in: with RLA, runs often lie beside rla_config.yaml.
     What was archived out of a log root, or deleted, is not meant.
 
     >>> from pathlib import Path
@@ -27,7 +28,7 @@ def near_root(folder: Path) -> Path | None:
     for each in (place, *place.parents):
         if each.name in TREES and _has_runs(each.parent):
             return each.parent
-    inside = [place / _USUAL]
+    inside = [place / _USUAL if place.is_dir() else place.parent]
     with suppress(OSError), os.scandir(place) as entries:
         folders = [each.name for each in islice(entries, _MOST) if each.is_dir() and each.name[0] != "."]
         inside += sorted(place / name for name in folders if name != ARCHIVED)
