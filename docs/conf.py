@@ -79,7 +79,7 @@ nitpick_ignore_regex = [
         r"(dict|list|tuple)\[.*|(.*\.)?(datetime|ErrorTypes|F|Figures|Hint|Media|P|Path_|Positions|R|Resume|Scalar|Writers)",
     ),
     ("py:class", r"Found|PathUsage|RunUsage|Size"),
-    ("py:class", r"rla_hooks\.(paper_tables\.grid|progress|upkeep\.usage_parts)\..*"),
+    ("py:class", r"rla_hooks\.(easy_log\.formats|paper_tables\.grid|progress|upkeep\.usage_parts)\..*"),
 ]
 
 autodoc_member_order = "bysource"
