@@ -11,12 +11,13 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from rla_hooks.checkpoints import staging
+from rla_hooks.checkpoints import staging, two_threads
 from rla_hooks.smallfiles import open_regular
 
 LARGE = 16 << 20  # bytes; of smaller checkpoints the checksum costs less than what a thread may have to wait for
 _PATIENCE = 2.0  # seconds to wait for a thread that has been stopped: a disk may have stopped, too
 _LOOK = 0.1  # seconds after which it is looked whether a signal has come
+_MANY = 8  # files of a large folder
 _BLOCK = 1 << 20  # bytes; google-crc32c lets other threads run while it works on so many
 
 
@@ -40,19 +41,44 @@ def size_of(path: Path) -> int:
 
 
 def _measure(path: Path, stopped: threading.Event) -> tuple[int, str]:
+    files = staging.files_of(path)
+    if len(files) > _MANY and size_of(path) >= LARGE:
+        return _measure_in_two_threads(path, files, stopped)
     import google_crc32c  # late: whoever only asks for the newest checkpoint needs no native library
 
-    block = (ctypes.c_ubyte * _BLOCK)()  # one for all: new memory for each block takes longer than the checksum
-    view = memoryview(block).cast("B")
-    size, crc = 0, 0
-    for file in staging.files_of(path):
+    reading, size, crc = _Reading(stopped), 0, 0
+    for file in files:
         if file != path:
             crc = google_crc32c.extend(crc, file.relative_to(path).as_posix().encode("utf-8", "surrogateescape"))
-        with open_regular(file) as stream:
-            while not stopped.is_set() and (count := stream.readinto(view)):  # type: ignore[attr-defined]
-                size += count
-                crc = google_crc32c.extend(crc, block if count == _BLOCK else bytes(view[:count]))
+        read, crc = reading.crc_of(file, crc)
+        size += read
     return size, f"{crc:08x}"
+
+
+def _measure_in_two_threads(path: Path, files: list[Path], stopped: threading.Event) -> tuple[int, str]:
+    from rla_hooks.state.checksums import Digest, of_folder
+
+    names, reading = [file.relative_to(path).as_posix() for file in files], _Reading(stopped)
+    digests = (Digest(*found) for found in two_threads.each_of(files, reading.crc_of))
+    return of_folder(zip(names, digests, strict=True))
+
+
+class _Reading(threading.local):
+    """Reads files, each thread into a block of its own: new memory for each block takes longer than the checksum."""
+
+    def __init__(self, stopped: threading.Event):
+        self._stopped, self._block = stopped, (ctypes.c_ubyte * _BLOCK)()
+
+    def crc_of(self, file: Path, crc: int = 0) -> tuple[int, int]:
+        """Return the size of a file, and the CRC-32C of it after what ``crc`` is of."""
+        import google_crc32c
+
+        size, view = 0, memoryview(self._block).cast("B")
+        with open_regular(file) as stream:
+            while not self._stopped.is_set() and (count := stream.readinto(view)):  # type: ignore[attr-defined]
+                size += count
+                crc = google_crc32c.extend(crc, self._block if count == _BLOCK else bytes(view[:count]))
+        return size, crc
 
 
 def _measure_beside(path: Path, meanwhile: Callable[[], object]) -> tuple[int, str]:

@@ -108,7 +108,7 @@ class RunCheckpoints:
         checkpoint_name: str = "checkpoint",
         step: int | None = None,
     ) -> Path | None:
-        """Save models, optimizers, tensors and plain data, completely or not at all; return the path.
+        """Save models, optimizers, tensors, pytrees of JAX and plain data, completely or not at all; return the path.
 
         model_dict: by name; by default the objects of :func:`new_saver`. related_variable: plain data that a loaded run
         gets back by ``get_custom_data``. checkpoint_name: the beginning of the file's name. step: by default that of
@@ -159,8 +159,8 @@ class RunCheckpoints:
         """Return (step, content) of the newest complete checkpoint of the run, or of the one of ``step``.
 
         The content has the state of each object by its name. objects: models, optimizers and tensors by name, which are
-        restored in place. ckp_index: RLA's later name for ``step``. No code of the file is run unless ``weights_only``
-        is False.
+        restored in place; arrays of JAX, which cannot be changed, are new in the dict that holds them. ckp_index: RLA's
+        later name for ``step``. No code of the file is run unless ``weights_only`` is False.
 
         run: another run, from which the checkpoint is taken: one of ``rla.runs()``, an id, a name, ``latest``, the
         path of a folder of it; or the path of a checkpoint, or of a folder with checkpoints, wherever it is. Nothing of

@@ -11,7 +11,7 @@
     whole.py, restoring.py     all objects of a training at once, and the random state
     objects/          what objects are captured into, and how they get it back: random streams, environments, buffers
     stored.py         a large array in the files, before it is read
-    syncing.py        a thread that syncs files while the next ones are written
+    syncing.py        lets the disk begin with files while the next ones are made, and syncs all of them at the end
     safetensors_file.py, writing.py, reading.py     the folder state-<step>/; parts that have not changed are hard links
 
 Nothing here knows a run: see core/states.py. Nothing is pickled, and nothing of a file is run.

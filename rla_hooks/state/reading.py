@@ -76,26 +76,27 @@ class StateFolder:
         return self._read[key]
 
     def pieces(self, reference: dict[str, Any]) -> Iterator[tuple[BinaryIO, int]]:
-        """Yield the files of an array, each open at its first byte, and how many bytes are in it."""
+        """Yield the files of an array, each open at its first byte, and its bytes. The caller closes them."""
         name = _inside(reference["in"])
         if "parts" not in reference:
             if name not in self._places:
                 with self._open(name) as stream:
                     self._places[name] = safetensors_file.places(stream, os.fstat(stream.fileno()).st_size)
             place = self._places[name][reference["key"]]
-            with self._open(name) as stream:
-                stream.seek(place.begin)
-                yield stream, place.size
+            stream = self._open(name)
+            stream.seek(place.begin)
+            yield stream, place.size
             return
         for number in range(reference["parts"]):
-            with self._open(f"{name}.{part_number(number, reference['parts'])}.npy") as stream:
-                size = os.fstat(stream.fileno()).st_size
-                head = stream.read(10)
-                begin = 10 + int.from_bytes(head[8:], "little")
-                if head[:7] != b"\x93NUMPY\x01" or begin > size:
-                    raise ValueError("a part is no npy file of ours")
-                stream.seek(begin)
-                yield stream, size - begin
+            stream = self._open(f"{name}.{part_number(number, reference['parts'])}.npy")
+            size = os.fstat(stream.fileno()).st_size
+            head = stream.read(10)
+            begin = 10 + int.from_bytes(head[8:], "little")
+            if head[:7] != b"\x93NUMPY\x01" or begin > size:
+                stream.close()
+                raise ValueError("a part is no npy file of ours")
+            stream.seek(begin)
+            yield stream, size - begin
 
     def _open(self, name: str) -> BinaryIO:
         above, _, _ = name.rpartition("/")

@@ -7,6 +7,7 @@ from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 
+from rla_hooks.checkpoints import two_threads
 from rla_hooks.errors import CheckpointError
 from rla_hooks.state import dtypes
 from rla_hooks.state.leaf import BLOCK, bytes_of
@@ -111,7 +112,11 @@ class StoredArray:
         return self._made(data)
 
     def _stored_size(self) -> int:
-        return sum(size for _, size in self._folder.pieces(self._reference))
+        found = 0
+        for stream, size in self._folder.pieces(self._reference):
+            stream.close()
+            found += size
+        return found
 
     def _made(self, data: np.ndarray[Any, Any]) -> Any:
         if self._kind is None:
@@ -151,18 +156,29 @@ class StoredArray:
         return np.ndarray(self.shape, self._kind, memory.data, offset, strides)  # checks the bounds
 
     def _fill(self, memory: np.ndarray[Any, Any], mapped: Any = None) -> None:
+        def read(piece: tuple[BinaryIO, int, int]) -> None:
+            stream, at, size = piece
+            with stream:
+                for begin in range(at, at + size, BLOCK):
+                    end = min(begin + BLOCK, at + size)
+                    _read_into(stream, memory[begin:end].data)
+                    if mapped is not None:
+                        mapped.drop(begin, end)
+
+        for _ in two_threads.each_of(self._placed(len(memory)), read):
+            pass
+
+    def _placed(self, room: int) -> Iterator[tuple[BinaryIO, int, int]]:
+        """Yield the files of the array, where the bytes of each belong, and how many there are."""
         at = 0
         for stream, size in self._folder.pieces(self._reference):
-            if at + size > len(memory):
+            if at + size > room:
+                stream.close()
                 raise ValueError("an array has more bytes than its shape says")
-            for begin in range(at, at + size, BLOCK):
-                end = min(begin + BLOCK, at + size)
-                _read_into(stream, memory[begin:end].data)
-                if mapped is not None:
-                    mapped.drop(begin, end)
+            yield stream, at, size
             at += size
-        if at != len(memory):
-            raise ValueError(f"an array has {at:,} bytes instead of {len(memory):,}")
+        if at != room:
+            raise ValueError(f"an array has {at:,} bytes instead of {room:,}")
 
 
 def loaded(tree: Any) -> Any:
