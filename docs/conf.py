@@ -39,6 +39,7 @@ docs/query
 docs/plots
 docs/cli
 docs/tidy
+docs/sweep
 docs/clusters
 docs/statistics
 docs/settings

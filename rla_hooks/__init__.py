@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         simple_plot,
         simple_scatter,
     )
+    from rla_hooks.launch import report, sweep
     from rla_hooks.paper_tables import score_table
     from rla_hooks.plot import (
         plot_bars,
@@ -56,14 +57,15 @@ __all__ = [
     "CheckpointError", "ConfigError", "RLAError", "RLAWarning", "Run", "RunError", "Runs", "SavedRun",
     "State", "Tester", "__version__", "current_run", "is_resumed", "latest_checkpoint", "load_checkpoint",
     "load_state", "log", "new_saver", "plot_bars", "plot_curves", "plot_images", "plot_intervals",
-    "plot_profiles", "plot_sample_efficiency", "plot_sweep", "run", "runs", "save_checkpoint", "save_figure",
-    "save_state", "score_table", "should_stop", "simple_hist", "simple_plot", "simple_scatter", "sql",
-    "start", "track",
+    "plot_profiles", "plot_sample_efficiency", "plot_sweep", "report", "run", "runs", "save_checkpoint",
+    "save_figure", "save_state", "score_table", "should_stop", "simple_hist", "simple_plot", "simple_scatter",
+    "sql", "start", "sweep", "track",
 ]
 _HOME = {
     "core.preemption": ["should_stop"],
     "core.run": ["Run"],
     "errors": ["CheckpointError", "ConfigError", "RLAError", "RLAWarning", "RunError"],
+    "launch": ["report", "sweep"],
     "paper_tables": ["score_table"],
     "query": ["Runs", "SavedRun", "latest_checkpoint", "runs", "sql"],
     "tester": ["Tester"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, Protocol, TypeVar, overload
 
 from rla_hooks.calls import Parameters
 from rla_hooks.core.fork_request import ForkRequest
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import os
 
     from rla_hooks.query import SavedRun
+    from rla_hooks.run_block import RunBlock
 
     #: A run that is to go on: its id or the first letters of it, its name, a folder of it, a saved one, or ``auto``.
     Resume = str | os.PathLike[str] | SavedRun
@@ -60,6 +61,18 @@ class Tracks(Protocol):
     """What ``rla.track(...)`` with options returns."""
 
     def __call__(self, function: Callable[P, R], /) -> Tracked[P, R]: ...
+
+
+class SweptFunction(NamedTuple):
+    """What ``rla.sweep`` needs of a tracked function.
+
+    hyper_parameters: those of a call. block: a call as a run that has not been entered yet.
+    """
+
+    function: Callable[..., Any]
+    parameters: Parameters
+    hyper_parameters: Callable[[tuple[Any, ...], dict[str, Any]], dict[str, Any]]
+    block: Callable[[tuple[Any, ...], dict[str, Any], Any], RunBlock]
 
 
 def resume_of(

@@ -20,6 +20,7 @@ from rla_hooks.core.rerun_request import Rerun
 from rla_hooks.core.rerun_request import asked as asked_rerun
 from rla_hooks.core.resume_request import AUTO, request_of
 from rla_hooks.core.settings import Config, Path_, RunSettings, Writers
+from rla_hooks.core.sweep_request import SweepMember
 from rla_hooks.endings import ErrorTypes
 from rla_hooks.errors import ConfigError
 from rla_hooks.former_run import find_former_run
@@ -27,7 +28,7 @@ from rla_hooks.labels import Labels
 from rla_hooks.parameters import config_fields
 from rla_hooks.places import main_script
 from rla_hooks.run_block import RunBlock
-from rla_hooks.tracked import Tracked, Tracks, fork_of, resume_of
+from rla_hooks.tracked import SweptFunction, Tracked, Tracks, fork_of, resume_of
 
 if TYPE_CHECKING:
     from rla_hooks.core.run import Run
@@ -37,7 +38,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 Resumes = tuple["Resume | None", "str | Sequence[str]", bool, bool]  # resume, allow, same_code, from_start
-Asked = Resumes | ForkRequest | Rerun
+Asked = Resumes | ForkRequest | Rerun | SweepMember
 
 
 @overload
@@ -134,6 +135,9 @@ def track(
     parameters = Parameters(function)
     task_name = task if task is not None else _default_task(function, source)
 
+    def given(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        return _hyper_parameters(parameters.bind(args, kwargs))[0]
+
     def tracking(args: tuple[Any, ...], kwargs: dict[str, Any], asked: Asked) -> RunBlock:
         hyper_param, config_argument = _hyper_parameters(parameters.bind(args, kwargs))
         settings = RunSettings(
@@ -194,6 +198,7 @@ def track(
 
     tracked.resume = resume_of(function, parameters, call, (config, log_root))  # type: ignore[attr-defined]
     tracked.fork = fork_of(function, parameters, call, (config, log_root))  # type: ignore[attr-defined]
+    tracked.swept = SweptFunction(function, parameters, given, tracking)  # type: ignore[attr-defined]
     return tracked
 
 
@@ -307,6 +312,12 @@ def _configure(
         settings.fork = asked
     elif isinstance(asked, Rerun):
         settings.rerun = asked
+    elif isinstance(asked, SweepMember):
+        settings.sweep = asked
+        settings.labels = settings.labels.replaced(group=asked.group)
+        where = where[0], asked.config if where[1] is None else where[1], asked.log_root or where[2]
+        if asked.resume is not None:
+            settings.resume = request_of(asked.resume, (), False, asked.from_start, found)
     else:
         settings.resume = request_of(*asked, found)
     settings.add_record_param(record)
@@ -323,7 +334,7 @@ def _configure(
             raise ConfigError([*error.problems, *more]) from None
         raise
     around = registry.enclosing()
-    settings.parent = around.name if around else None
+    settings.parent = around.name if around else settings.sweep.parent if settings.sweep else None
     return settings
 
 

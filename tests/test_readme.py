@@ -29,7 +29,7 @@ def _promised(page: Path) -> list[str]:
     return re.findall(r"^ *print\(.*\)  # (.+)$", _code(page), re.MULTILINE)
 
 
-FRAMEWORKS = ("pytorch_lightning", "keras", "tensorflow", "torch", "gymnasium")
+FRAMEWORKS = ("pytorch_lightning", "keras", "tensorflow", "torch", "gymnasium", "optuna")
 
 
 @pytest.fixture(scope="module")

@@ -94,6 +94,8 @@ class RunFiles:
             writers=[writer.name for writer in self._logger.output_formats],
         )
         self.record.content |= ownership.ending_process()
+        if settings.sweep is not None:
+            self.record.content |= settings.sweep.note()
         self.record.take_over(taken)
         with self._guard.warn_on_error("run.json"):
             self.record.save()

@@ -14,6 +14,7 @@ from rla_hooks.core.fork_request import Fork, ForkRequest
 from rla_hooks.core.hyper_parameters import HyperParameters
 from rla_hooks.core.rerun_request import Rerun
 from rla_hooks.core.resume_request import Resumable, ResumeRequest
+from rla_hooks.core.sweep_request import SweepMember
 from rla_hooks.endings import ErrorTypes, is_error_types
 from rla_hooks.errors import ConfigError, RunError, did_you_mean, warn
 from rla_hooks.fields import Fields, made_by
@@ -57,6 +58,7 @@ class RunSettings(Fields):
     fork: ForkRequest | None = None  # what was asked for
     forked: Fork | None = None  # the run and the checkpoint that this one, which is new, begins with
     rerun: Rerun | None = None  # the run that this one, which is new, repeats
+    sweep: SweepMember | None = None  # the setting of a sweep that this run is
 
     def configure(
         self,
@@ -237,6 +239,7 @@ class RunSettings(Fields):
             "config": config,
             "fork": None,
             "rerun": None,
+            "sweep": None,
         }
 
 

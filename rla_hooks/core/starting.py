@@ -161,7 +161,7 @@ class RunStart:
 
     def _watch_signals(self) -> None:
         """A run that can be resumed has signals that ask it to stop, even if it does not ask itself."""
-        if self._run.settings.resume is not None:
+        if self._run.settings.resume is not None and self._run.settings.sweep is None:
             self._run.should_stop()
 
     def _take_over(self, forked: Fork, paths: layout.RunPaths) -> dict[str, Any]:

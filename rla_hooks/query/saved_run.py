@@ -157,6 +157,12 @@ class SavedRun:
         return noted if isinstance(noted, dict) and isinstance(noted.get("id"), str) else None
 
     @property
+    def sweep(self) -> dict[str, Any] | None:
+        """The sweep that it is of, and its number there: ``id``, ``index``; None for other runs. See ``rla.sweep``."""
+        noted = self.run_json.get("sweep")
+        return noted if isinstance(noted, dict) and isinstance(noted.get("id"), str) else None
+
+    @property
     def tags(self) -> list[str]:
         """The tags in labels.json: of the run's start, and those that somebody has added since."""
         tags = self.entry.labels.get("tags")

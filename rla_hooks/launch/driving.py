@@ -1,0 +1,110 @@
+"""Drives a sweep: submits settings while there is room, waits for them, tries again what failed, stops in order."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from rla_hooks.endings import FAILED, KILLED, PREEMPTED
+from rla_hooks.launch.engines import Engine
+from rla_hooks.launch.jobs import Job, Source
+from rla_hooks.launch.task import Outcome, Task
+
+_AGAIN = (FAILED, KILLED, PREEMPTED)  # what a further try may mend
+_BATCH = 1000  # settings that are submitted at once
+
+
+class Listener(Protocol):
+    """Who is told what happens."""
+
+    def started(self, job: Job) -> None: ...
+    def again(self, job: Job, outcome: Outcome) -> None: ...
+    def ended(self, job: Job) -> None: ...
+    def stopping(self, running: int) -> None: ...
+
+
+class Drive:
+    """Runs the jobs of a source. task_of: makes the task of a job. died: the outcome of one whose process is gone."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        source: Source,
+        task_of: Callable[[Job], Task],
+        died: Callable[[Job], Outcome],
+        retries: int,
+        listener: Listener,
+    ):
+        self._engine, self._source, self._listener = engine, source, listener
+        self._task_of, self._died, self._retries = task_of, died, retries
+        self._again: deque[Job] = deque()
+        self._running: dict[Any, Job] = {}
+
+    def run(self) -> None:
+        """Return when all have ended. Ctrl-C and SIGTERM end those that run in order, and are raised then."""
+        try:
+            with _sigterm_raised():
+                while self._submit():
+                    self._collect(self._retries)
+        except (KeyboardInterrupt, SystemExit):
+            self._stop()
+            raise
+        finally:
+            self._engine.close(kill=bool(self._running))
+
+    def _submit(self) -> bool:
+        """Fill the free slots; return whether anything runs."""
+        slots = _BATCH + len(self._running) if self._engine.slots is None else self._engine.slots
+        chosen: list[Job] = []
+        while len(self._running) + len(chosen) < slots:
+            job = self._again.popleft() if self._again else self._source.next()
+            if job is None:
+                break
+            chosen.append(job)
+        if chosen:
+            handles = self._engine.submit([*map(self._task_of, chosen)])
+            self._running.update(zip(handles, chosen))
+            for job in chosen:
+                self._listener.started(job)
+        return bool(self._running)
+
+    def _collect(self, retries: int) -> None:
+        for handle in self._engine.wait(self._running):
+            job = self._running.pop(handle)
+            outcome = self._engine.outcome(handle) or self._died(job)
+            job.tries, job.outcome = job.tries + 1, outcome
+            if outcome.status in _AGAIN and job.tries <= retries:
+                self._again.append(job)
+                self._listener.again(job, outcome)
+            else:
+                self._source.ended(job)
+                self._listener.ended(job)
+
+    def _stop(self) -> None:
+        """End what runs, and wait for that; a second Ctrl-C does not."""
+        self._listener.stopping(len(self._running))
+        self._engine.interrupt([*self._running])
+        while self._running:
+            self._collect(retries=-1)
+
+
+@contextmanager
+def _sigterm_raised() -> Iterator[None]:
+    """While a sweep runs, SIGTERM ends it in order, unless the program has a handler of its own."""
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, _raise_exit)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _raise_exit(number: int, frame: object) -> None:
+    raise SystemExit(128 + number)
