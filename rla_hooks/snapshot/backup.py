@@ -67,7 +67,7 @@ class BackupReport(Fields):
         if bulk.DATA in self.left_out or bulk.OUTPUT in self.left_out:
             text += f"; {bulk.KEY}: true copies data and output folders"
         if self.no_rules:
-            text += f"; no file of ignore rules {', '.join(map(printable, self.no_rules))}"
+            text += f"; no file of ignore rules {', '.join(map(printable, dict.fromkeys(self.no_rules)))}"
         if self.unmarked is not None:
             text += (
                 f"; only source files and imported modules: {printable(self.unmarked)} has no project marker "

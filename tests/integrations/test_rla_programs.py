@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy
@@ -15,7 +17,9 @@ import pytest
 
 import rla_hooks as rla
 
+ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = Path(__file__).parent / "rla_programs"
+CHANGE_LINES = re.search("```bash\n(.*?)```", (ROOT / "docs" / "rla.md").read_text(), re.S)[1]  # what the page says
 CONFIG = """
 PROJECT_TYPE:
   backup_code_by: 'source'
@@ -52,14 +56,12 @@ class Project:
 
     def play(self, name, *arguments, cwd="."):
         """Run a program with its import lines changed; return the finished process."""
-        text, count = re.subn(r"^( *from )RLA\b", r"\1rla_hooks", (PROGRAMS / name).read_text(), flags=re.M)
-        text, plain = re.subn("^import RLA$", "import rla_hooks as RLA", text, flags=re.M)
-        assert count + plain >= 1
-        (self.folder / "run_scripts" / name).write_text(text)
+        folder = self.folder / "run_scripts"
+        shutil.copy(PROGRAMS / name, folder)
+        subprocess.run(["bash", "-ec", CHANGE_LINES], cwd=folder, check=True, timeout=60)
         kept = {key: value for key, value in os.environ.items() if not key.startswith("RLA_")}
         environment = {**kept, "MPLBACKEND": "agg", "PYTHONPATH": ""}  # as in a user's shell
-        program = self.folder / "run_scripts" / name
-        done = self.python.run(program, *arguments, cwd=self.folder / cwd, env=environment)
+        done = self.python.run(folder / name, *arguments, cwd=self.folder / cwd, env=environment)
         assert done.returncode == 0, done.stderr[-3000:]
         return done
 
@@ -279,6 +281,25 @@ def test_lightning(project, lightning_python, columns):
     assert [step for step, _ in columns(run)["train/loss"]] == [1, 3, 5, 7, 9, 11]
     assert (it.folder / "log" / "last.txt").read_text().rstrip("/") == str(run.log_dir)
     assert rla.load_checkpoint(run=run)[1]["model"]["layer.weight"].shape == (1, 3)
+
+
+def test_import_lines_of_every_form(tmp_path):
+    """The page's command changes them, and nothing else; another package whose name begins so stays."""
+    lines = {
+        "from RLA import logger  # the logger": "from rla_hooks import logger  # the logger",
+        "\tfrom RLA.easy_log import *": "\tfrom rla_hooks.easy_log import *",
+        "import RLA": "import rla_hooks as RLA",
+        "import RLA.easy_log.logger": "import rla_hooks.easy_log.logger, rla_hooks as RLA",
+        "    import RLA.easy_log.logger as log": "    import rla_hooks.easy_log.logger as log",
+        "import RLAlgorithm": "import RLAlgorithm",
+        "from RLA2.x import y": "from RLA2.x import y",
+        "print('from RLA')": "print('from RLA')",
+    }
+    (tmp_path / "a b.py").write_text("\n".join(lines) + "\n")
+    (tmp_path / "c.py").write_text("\n".join(lines) + "\n")
+    subprocess.run(["bash", "-ec", CHANGE_LINES], cwd=tmp_path, check=True, timeout=60)
+    for name in ("a b.py", "c.py"):
+        assert (tmp_path / name).read_text().splitlines() == [*lines.values()]
 
 
 def test_citylearn(project, torch_python):
