@@ -23,10 +23,11 @@ import pytest
 import rla_hooks as rla
 from rla_hooks import devices, errors, layout, ranks, rowfiles, testing
 from rla_hooks.checkpoints import Entry, Manifest
-from rla_hooks.writers import csv_row
+from rla_hooks.writers import csv_row, json_writer
 from rla_hooks.writers.base import Row
 from rla_hooks.writers.csv_format import cells_of, count_rows, read_header, row_starts
 from rla_hooks.writers.csv_writer import CsvWriter
+from rla_hooks.writers.json_writer import JsonWriter
 from rla_hooks.writers.tensorboard_writer import TensorBoardWriter
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
@@ -270,11 +271,13 @@ class Training:
     def start(self) -> None:
         """Begin a life: a process that opens progress.csv again, and another event file."""
         self.csv, self.events = CsvWriter(self.paths.progress_csv), TensorBoardWriter(self.paths.tensorboard_dir)
+        self.json = JsonWriter(self.paths.log_dir / "progress.json")
 
     def steps(self, *steps: int, **values: float | str) -> None:
         for step in steps:
             row = Row(step, 1000.0 + step, {"loss": step + 0.5, **values})
             self.csv.write(row)
+            self.json.write(row)
             self.events.write(row)
 
     def position(self, *others: str) -> dict[str, tuple[int | None, int]]:
@@ -284,6 +287,8 @@ class Training:
             with open(path, "rb") as file:
                 rows = count_rows(file, row_starts(cells_of(read_header(file))))
             found[path.name] = None if path.name in others else rows, path.stat().st_size
+        for path in json_writer.files(self.paths.log_dir):
+            found[path.name] = None, path.stat().st_size
         for path in self.paths.tensorboard_dir.glob("*tfevents*"):
             found[f"tb/{path.name}"] = None, path.stat().st_size
         return found
@@ -297,6 +302,7 @@ class Training:
 
     def stop(self) -> None:
         self.csv.close()
+        self.json.close()
         self.events.close()
 
 

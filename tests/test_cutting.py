@@ -193,7 +193,7 @@ def test_a_torn_end_is_cut_with_the_rows(training, run_paths):
     entry = training.save(0)
     training.steps(1)
     training.stop()
-    for path in (run_paths.progress_csv, *run_paths.tensorboard_dir.iterdir()):
+    for path in (run_paths.progress_csv, run_paths.log_dir / "progress.json", *run_paths.tensorboard_dir.iterdir()):
         with open(path, "ab") as file:
             file.write(b"2,3")
     assert cut_to(run_paths, entry).rows == 1
@@ -207,7 +207,7 @@ def test_what_is_torn_alone_is_no_reason_to_cut(training, run_paths):
     entry = training.save(0)
     training.stop()
     (run_paths.log_dir / "progress.torn-1.txt").write_text("1,2")
-    for path in (run_paths.progress_csv, *run_paths.tensorboard_dir.iterdir()):
+    for path in (run_paths.progress_csv, run_paths.log_dir / "progress.json", *run_paths.tensorboard_dir.iterdir()):
         with open(path, "ab") as file:
             file.write(b"2,3")
     assert cut_to(run_paths, entry) is None

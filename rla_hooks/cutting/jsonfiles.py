@@ -20,7 +20,9 @@ def parts(
     log_dir: Path, written: Mapping[str, tuple[int | None, int]] | None, step: int, time: float
 ) -> Iterator[Part]:
     """Yield what is to be done with the files of which something is cut: see :func:`every_part`."""
-    return (part for part in every_part(log_dir, written, step, time) if part.lost)
+    for part in every_part(log_dir, written, step, time):
+        if part.rows or (part.action == "move" and part.lost):
+            yield part
 
 
 def every_part(
@@ -40,7 +42,7 @@ def every_part(
                 end = min(size, written.get(path.name, (None, 0))[1])
                 part.action = "replace" if path.name in written else "move"
                 part.kept, part.lost = joined([(0, end)]), joined([(end, size)])
-                part.rows = sum(1 for _ in _lines(file, end))
+                part.rows = sum(line.endswith(b"\n") for _, line in _lines(file, end))
         yield part
 
 
