@@ -257,7 +257,7 @@ def test_the_tester_can_be_loaded_and_the_old_pickle_never_runs(one, tmp_path):
     content = {
         "hyper_param": {"lr": 0.1, "net": {"width": 64}, "bad": Attack(tmp_path / "harm")},
         "custom_data": {"time-step": 900, "best": [1.5], "bad": Attack(tmp_path / "harm")},
-        "private_config": {"DL_FRAMEWORK": "torch", "REMOTE_SETTING": {"password": "geheim"}},
+        "private_config": {"DL_FRAMEWORK": "torch", "REMOTE_SETTING": {"password": ""}},
     }
     path = root / "archive_tester" / PLACE / f"{LEAF}.pkl"
     path.parent.mkdir(parents=True)
@@ -268,7 +268,51 @@ def test_the_tester_can_be_loaded_and_the_old_pickle_never_runs(one, tmp_path):
     tester = Tester.load(run.paths.tester_pkl)
     assert tester.hyper_param["net"] == {"width": 64} and tester.get_custom_data("best") == [1.5]
     assert (run.paths.archive_dir / "of_rla.pkl").read_bytes() == path.read_bytes()
-    assert b"geheim" not in run.paths.tester_pkl.read_bytes() and not (tmp_path / "harm").exists()
+    assert not (tmp_path / "harm").exists()
+
+
+def test_no_password_gets_into_the_new_root(one, tmp_path):
+    """Of the config that RLA pickles, prints and backs up, and of hyper-parameters: lists show none, either."""
+    config = {"REMOTE_SETTING": {"username": "me", "password": "geheim99"}}
+    rows = b"| sigma | 0.5 |\n" * 40_000  # more than is looked into at once
+    log = b"k: REMOTE_SETTING, v: " + str(config["REMOTE_SETTING"]).encode() + b"\n"
+    printed = b"key: password, value: geheim99\nkey: lr, value: 0.1\n"
+    files = [
+        ("log", "backup.txt", printed + rows + log),
+        ("log", "parameter.yaml", b"lr: 0.1\nftp: {user: me, password: geheim99}\n"),
+        ("hyperparameter", "parameter.json", b'{"password": "geheim99"}'),
+        ("code", "rla_config.yaml", b"REMOTE_SETTING:\n  username: me\n  password: geheim99\n"),
+        ("code", "main.py", b"print(1)\n"),
+        ("code", ".env", b"X=geheim99"),
+    ]
+    root = one(files=files)
+    path = root / "archive_tester" / PLACE / f"{LEAF}.pkl"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(pickle.dumps({"private_config": config, "hyper_param": {"lr": 0.1}}))
+    assert rla.runs(root)[-1].hparams == {"lr": 0.1, "ftp.user": "me", "ftp.password": "***"}
+    done = upkeep.import_runs(root, log_root=tmp_path / "new")
+    (run,) = rla.runs(tmp_path / "new")
+    copies = [each for each in (tmp_path / "new").rglob("*") if each.is_file()]
+    assert [each for each in copies if b"geheim99" in each.read_bytes()] == []
+    assert (run.log_dir / "backup.txt").read_bytes() == (printed + rows + log).replace(b"geheim99", b"***", 1).replace(
+        b"'geheim99'", b"'***'"
+    )
+    assert {each.name for each in run.code_dir.iterdir()} == {"rla_config.yaml", "main.py"}
+    left = sorted(line.rpartition("/")[2] for line in done.problems)
+    assert left == [".env' may hold a secret", f"{LEAF}.pkl' may hold a password: tester.pkl has the plain data of it"]
+    assert [*upkeep.verify(log_root=tmp_path / "new")] == []
+
+
+@pytest.mark.parametrize(("data", "kept"), [(b"no pickle", True), (b"no pickle, password", False)])
+def test_a_pickle_that_cannot_be_read_is_kept_unless_it_names_a_password(one, tmp_path, data, kept):
+    """Nobody can say what is in it."""
+    root = one()
+    path = root / "archive_tester" / PLACE / f"{LEAF}.pkl"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(data)
+    upkeep.import_runs(root, log_root=tmp_path / "new")
+    (run,) = rla.runs(tmp_path / "new")
+    assert (run.paths.archive_dir / "of_rla.pkl").exists() == kept
 
 
 # Trouble
@@ -386,6 +430,12 @@ def test_roots_that_cannot_be_imported(one, tmp_path, make_run):
     for inside in (root, root / "new"):
         with pytest.raises(ConfigError, match=r"the old one, which stays as it is\. Give another folder: --log-root"):
             upkeep.import_runs(root, log_root=inside)
+    for number, tree in enumerate(("log", "checkpoint", "checkpoint/sub", ".trash")):  # its folder is in the old root
+        linked = tmp_path / f"linked{number}"
+        linked.mkdir()
+        (linked / tree.partition("/")[0]).symlink_to(root / tree)
+        with pytest.raises(ConfigError, match=r"of the new log root .* the old one, which stays"):
+            upkeep.import_runs(root, log_root=linked)
     with pytest.raises(ConfigError, match="has no runs of the original RLA of the task 'other'"):
         upkeep.import_runs(root, log_root=tmp_path / "new", task="other")
     make_run(1.0)

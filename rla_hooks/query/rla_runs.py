@@ -21,12 +21,13 @@ from pathlib import Path
 from typing import Any
 
 from rla_hooks.layout import ARCHIVE, HYPARAMETER, RunPaths
+from rla_hooks.masking import mask_value
 from rla_hooks.parameters import MAX_PARAMETERS, flatten, safe
 from rla_hooks.patterns import pattern
 from rla_hooks.query.moved import parsed
 from rla_hooks.smallfiles import open_regular, parse_object, read_bytes
 
-_PICKLE_LIMIT = 32 << 20  # bytes
+PICKLE_LIMIT = 32 << 20  # bytes
 _PRINTED_LIMIT = 1 << 20  # bytes from the start of a log: the hyper-parameters are its first lines
 # As of 2020 in log.txt, and of later versions in backup.txt, behind the step.
 _PRINTED = pattern(r"(?:\[BACKUP\] [^ ]+ : )?key: (.+?), value: (.*)")
@@ -48,9 +49,12 @@ def is_of_rla(paths: RunPaths) -> bool:
 
 
 def read_hparams(paths: RunPaths) -> tuple[dict[str, Any], str | None]:
-    """Return the hyper-parameters of a run of RLA, those of nested mappings with dots; and what is damaged."""
+    """Return the hyper-parameters of a run of RLA, those of nested mappings with dots; and what is damaged.
+
+    Secrets are masked, as in the parameter.json of runs of ours: they are shown, and imported.
+    """
     found, problem = read_nested(paths)
-    return flat_hparams(found), problem
+    return {key: mask_value(key, value) for key, value in flat_hparams(found).items()}, problem
 
 
 def read_nested(paths: RunPaths) -> tuple[Mapping[str, Any], str | None]:
@@ -62,7 +66,7 @@ def read_nested(paths: RunPaths) -> tuple[Mapping[str, Any], str | None]:
     problem = None
     for path, read in _readers(paths):
         try:
-            if os.path.lexists(path) and (hparams := _mapping(read(read_bytes(path, _PICKLE_LIMIT)))):
+            if os.path.lexists(path) and (hparams := _mapping(read(read_bytes(path, PICKLE_LIMIT)))):
                 return hparams, problem
         except (OSError, ValueError) as error:
             what = "the archived Tester" if path.suffix == ".pkl" else path.name
@@ -106,7 +110,7 @@ def read_attribute(paths: RunPaths, name: str) -> Any:
     """
     from rla_hooks.query.inert_pickle import read_pickle
 
-    return read_pickle(read_bytes(_archive(paths), _PICKLE_LIMIT), name, arrays=True)
+    return read_pickle(read_bytes(_archive(paths), PICKLE_LIMIT), name, arrays=True)
 
 
 def _mapping(content: object) -> Mapping[str, Any]:

@@ -9,7 +9,8 @@
     archive_tester/<run>.pkl                          archive_tester/<run>/of_rla.pkl: only kept, never unpickled
     all else                                          under the same names
 
-Only regular files are copied. A link may lead anywhere, and a FIFO may never end: they are left, and told.
+Passwords in texts are masked; a pickle that has one is left. Only regular files are copied. A link may lead anywhere,
+and a FIFO may never end: they are left, and told.
 """
 
 from __future__ import annotations
@@ -29,14 +30,17 @@ from rla_hooks.checkpoints.links import take_file
 from rla_hooks.checkpoints.manifest import Manifest
 from rla_hooks.checkpoints.old_listing import TORCH, OldCheckpoint, old_checkpoints
 from rla_hooks.filenames import portable
+from rla_hooks.masking.files import is_secret_file
 from rla_hooks.smallfiles import open_regular
 from rla_hooks.texts import shell_path
+from rla_hooks.upkeep.masked_copies import holds_secret, take_masked
 from rla_hooks.writers.base import STEP, TIME
 from rla_hooks.writers.csv_format import cells_of, read_header
 
 PICKLE = "of_rla.pkl"
 _PROGRESS, _PARAMETERS, _EVENTS = "progress.csv", "parameter.json", "tb/events/"
 _DEEPEST = 64  # folders in folders
+_TEXTS = (".txt", ".log", ".json", ".yaml", ".yml")
 _TORN = "progress.torn-1.txt"  # as a run of ours puts half of a row aside when it goes on
 _WRITER = "rla import"  # noted for checkpoints, so that no saver deletes them
 
@@ -58,21 +62,36 @@ def copy_log(source: Path, target: Path) -> list[Left]:
         if name == _PROGRESS:
             left += _tried(path, target / name, copy_rows)
         elif name == _PARAMETERS:
-            left += _tried(path, target / "parameter.of_rla.json")
+            left += _tried(path, target / "parameter.of_rla.json", take_masked)
         else:
             moved = f"tb/{name[len(_EVENTS) :]}" if name.startswith(_EVENTS) else name
-            left += _tried(path, target / (name if os.path.lexists(target / moved) else moved))
+            copy = take_masked if path.suffix in _TEXTS else _take
+            left += _tried(path, target / (name if os.path.lexists(target / moved) else moved), copy)
     return left
 
 
-def copy_tree(source: Path, target: Path) -> list[Left]:
-    """Copy a file, or a folder with all that is in it, as it is; return what is left."""
+def copy_tree(source: Path, target: Path, masked: bool = False) -> list[Left]:
+    """Copy a file, or a folder with all that is in it, as it is; return what is left.
+
+    masked: without the passwords in it, and without files that are secrets by their names.
+    """
     if source.is_file() and not source.is_symlink():
         return _tried(source, target)
     left = list[Left]()
     for path, name in _files(source, left):
-        left += _tried(path, target / name)
+        if masked and is_secret_file(name):
+            left.append(Left(path, "may hold a secret"))
+        else:
+            left += _tried(path, target / name, take_masked if masked else _take)
     return left
+
+
+def copy_pickle(source: Path, target: Path) -> list[Left]:
+    """Copy the pickle of a Tester, unless there is a password in it; return what is left."""
+    with suppress(OSError):  # what cannot be read is told below
+        if source.is_file() and not source.is_symlink() and holds_secret(source):
+            return [Left(source, "may hold a password: tester.pkl has the plain data of it")]
+    return copy_tree(source, target)
 
 
 def copy_checkpoints(source: Path, target: Path) -> list[Left]:

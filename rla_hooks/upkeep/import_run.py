@@ -16,14 +16,15 @@ from typing import Any, NamedTuple
 from rla_hooks import atomic, plaindata
 from rla_hooks.checkpoints.entry import MANIFEST
 from rla_hooks.endings import UNKNOWN
-from rla_hooks.layout import ARCHIVE, CHECKPOINT, KINDS, LOG, RUN_JSON, TRASH, RunPaths
+from rla_hooks.layout import ARCHIVE, CHECKPOINT, CODE, HYPARAMETER, KINDS, LOG, RUN_JSON, TRASH, RunPaths
 from rla_hooks.life import last_write
+from rla_hooks.masking import mask_value
 from rla_hooks.query.moved import parsed
 from rla_hooks.query.rla_runs import read_attribute, read_nested
 from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.record import FORMAT
 from rla_hooks.texts import iso_time
-from rla_hooks.upkeep.import_files import PICKLE, Left, copy_checkpoints, copy_log, copy_tree, same_files
+from rla_hooks.upkeep.import_files import PICKLE, Left, copy_checkpoints, copy_log, copy_pickle, copy_tree, same_files
 from rla_hooks.upkeep.journal import make_trash
 from rla_hooks.upkeep.part_checks import Checks
 from rla_hooks.upkeep.run_parts import parts_of
@@ -31,6 +32,7 @@ from rla_hooks.writers.base import TIME
 
 IMPORTED = "imported"  # the key in run.json
 _MOST_NOTES = 100
+_TEXTS = (CODE, HYPARAMETER)  # trees in whose files passwords may stand
 
 
 def as_noted(text: str) -> str:
@@ -69,9 +71,9 @@ def import_run(run: SavedRun, new: RunPaths, origin: Origin) -> list[str]:
             if tree == CHECKPOINT:
                 left += copy_checkpoints(old_root / part, staged[tree])
             elif tree == ARCHIVE and part.endswith(".pkl"):
-                left += copy_tree(old_root / part, staged[tree] / PICKLE)
+                left += copy_pickle(old_root / part, staged[tree] / PICKLE)
             else:
-                left += copy_tree(old_root / part, staged[tree])
+                left += copy_tree(old_root / part, staged[tree], masked=tree in _TEXTS)
         left += copy_log(run.log_dir, staged[LOG])
         lines = [*run.problems, *map(str, left)]
         _write_records(run, new, origin, staged, lines)
@@ -164,7 +166,7 @@ def _tester(run: SavedRun, new: RunPaths, task: str) -> dict[str, Any]:
         "name": new.name,
         "task": task,
         "parent": None,
-        "hyper_param": dict(read_nested(run.paths)[0]),
+        "hyper_param": {key: mask_value(str(key), value) for key, value in read_nested(run.paths)[0].items()},
         "hyper_param_record": [f"{key}={value}" for key, value in (named.record if named else {}).items()],
         "private_config": {"DL_FRAMEWORK": framework} if isinstance(framework, str) else {},
         "writers": ["csv"],

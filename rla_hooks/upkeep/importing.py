@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from rla_hooks.config.reading import log_root_of
 from rla_hooks.errors import ConfigError, RLAError
-from rla_hooks.layout import ARCHIVED, LOG, RunPaths, check_task, run_leaf
+from rla_hooks.layout import ARCHIVED, LOG, TRASH, TREES, RunPaths, check_task, run_leaf
 from rla_hooks.query.moved import parsed
 from rla_hooks.query.near_root import near_root
 from rla_hooks.query.saved_run import SavedRun
@@ -166,12 +166,15 @@ def _check_places(old: Path, new: Path) -> None:
         hint = f" Did you mean {shell_path(near)}?" if near and near != old else ""
         what = "has no folder log/, so it is no log root" if old.is_dir() else "is no folder"
         raise ConfigError(f"{shell_path(old)} {what}.{hint} Allowed: the data root that RLA wrote, with log/<task>/...")
-    real_old, real_new = os.path.realpath(old), os.path.realpath(new)
-    if os.path.commonpath([real_old, real_new]) == real_old:
-        raise ConfigError(
-            f"the new log root {shell_path(new)} is {'' if real_old == real_new else 'in '}the old one, which stays as "
-            "it is. Give another folder: --log-root FOLDER, or log_root= in Python."
-        )
+    olds = {os.path.realpath(place) for place in (old, *(old / tree for tree in TREES))}  # a tree may be a link
+    for place in (new, *(new / tree for tree in TREES), new / TRASH):
+        real = os.path.realpath(place)
+        if any(os.path.commonpath([each, real]) == each for each in olds):
+            what = "the new log root" if place == new else "of the new log root"
+            raise ConfigError(
+                f"{what} {shell_path(place)} is {'' if real in olds else 'in '}the old one, which stays as it is. "
+                "Give another folder: --log-root FOLDER, or log_root= in Python."
+            )
 
 
 def _nothing(old: Path, runs: Iterable[SavedRun], task: str | None) -> str:
