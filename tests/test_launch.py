@@ -354,6 +354,17 @@ def test_what_cannot_be_pickled_is_said(module, tmp_path):
     assert not (tmp_path / "root").exists()
 
 
+def test_why_a_process_has_died_before_its_run_is_said(module, monkeypatch, tmp_path, capfd):
+    """Such as a module that it cannot import: one that has been deleted since, say."""
+    pytest.importorskip("joblib")
+    main = module()
+    (tmp_path / "user_training.py").unlink()
+    assert rla.sweep(main, {"lr": [1.0]}) == []
+    said = capfd.readouterr().err
+    assert "lr=1.0 killed: its process died before the run began: BrokenProcessPool: " in said
+    assert "user_training" in said
+
+
 def test_options_of_a_cluster_are_checked_by_submitit(module):
     """And taken with on='slurm' only."""
     pytest.importorskip("submitit")

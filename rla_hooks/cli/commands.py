@@ -27,6 +27,7 @@ COMMANDS = {
     "resume": ("resume", "Start a run's program again, to go on with that run: the same command in the same folder"),
     "fork": ("fork", "Start a run's program again, as a new run that begins with what that run was at a checkpoint"),
     "rerun": ("rerun", "Run a run again on the code that it has kept, with the same hyper-parameters or others"),
+    "sweep": ("sweep", "Call a tracked function for each of many settings, each call a run: here or on Slurm"),
     "tag": ("labels", "Add tags to a run, or to many, and remove them; print the tags"),
     "note": ("labels", "Set the note of a run, a text of any number of lines; without a text print it"),
     "title": ("labels", "Set the title of a run, a line for people and plots; without a text print it"),

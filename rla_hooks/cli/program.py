@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 import typer
@@ -34,15 +35,18 @@ def print_or_start(command: KeptCommand, run: SavedRun, call: str, show: bool, a
 
 def start(command: KeptCommand) -> NoReturn:
     """Run it in place of this process, so that signals and the exit code are its own."""
+    os.chdir(command.folder)
+    start_words(command.words, command.variables)
+
+
+def start_words(words: Sequence[str], variables: Mapping[str, str] | None = None) -> NoReturn:
+    """Run the program that these words name, in the present folder, as :func:`start` does."""
     sys.stdout.flush()
     sys.stderr.flush()
-    environment = os.environ | command.variables
-    os.chdir(command.folder)
+    environment = {**os.environ, **(variables or {})}
     if os.name == "nt":  # whose exec does not wait for the program
-        raise typer.Exit(subprocess.call(command.words, env=environment))
+        raise typer.Exit(subprocess.call(words, env=environment))
     try:
-        os.execvpe(command.words[0], command.words, environment)
+        os.execvpe(words[0], [*words], environment)
     except OSError as error:
-        raise RLAError(
-            f"{shell_path(command.words[0])} cannot be run: {error.strerror}. Print the command: --print"
-        ) from None
+        raise RLAError(f"{shell_path(words[0])} cannot be run: {error.strerror}. Print the command: --print") from None

@@ -1,12 +1,16 @@
 """Sweeps: a tracked function is called for each of many settings, here, on a cluster, or in somebody's executor.
 
-sweeps.py     rla.sweep: checks everything, shows the plan, runs it, returns the runs
-space.py      the settings of a grid, or random ones of it; studies.py: those that an Optuna study suggests
-existing.py   which of them have a run already: what has finished is skipped, what has not goes on
-driving.py    submits, waits, tries again, stops
-engines.py    where settings run: processes of joblib, any executor, submitit
-task.py       one setting, in the process that runs it
-showing.py    the plan, the progress bar, the table at the end
+The parts:
+
+    sweeps.py     rla.sweep: shows the plan, runs it, returns the runs; checks.py: what is wrong with its arguments
+    space.py      the settings of a grid, or random ones of it; studies.py: those that an Optuna study suggests
+    existing.py   which of them have a run already: what has finished is skipped, what has not goes on
+    jobs.py       a setting, and what becomes of it
+    driving.py    submits, waits, tries again, stops
+    engines.py    where settings run: processes of joblib, any executor, submitit
+    task.py       one setting, in the process that runs it; reporting.py: rla.report
+    showing.py    the plan, the progress bar, the table at the end
+    words.py      what the words of rla sweep mean; __main__.py: the program that it starts
 """
 
 from rla_hooks.launch.reporting import report

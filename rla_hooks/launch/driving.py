@@ -28,14 +28,14 @@ class Listener(Protocol):
 
 
 class Drive:
-    """Runs the jobs of a source. task_of: makes the task of a job. died: the outcome of one whose process is gone."""
+    """Runs the jobs of a source. task_of: makes the task of a job. died: what became of one whose process is gone."""
 
     def __init__(
         self,
         engine: Engine,
         source: Source,
         task_of: Callable[[Job], Task],
-        died: Callable[[Job], Outcome],
+        died: Callable[[Job, Outcome], Outcome],
         retries: int,
         listener: Listener,
     ):
@@ -75,7 +75,9 @@ class Drive:
     def _collect(self, retries: int) -> None:
         for handle in self._engine.wait(self._running):
             job = self._running.pop(handle)
-            outcome = self._engine.outcome(handle) or self._died(job)
+            outcome = self._engine.outcome(handle)
+            if outcome.status == KILLED:
+                outcome = self._died(job, outcome)
             job.tries, job.outcome = job.tries + 1, outcome
             if outcome.status in _AGAIN and job.tries <= retries:
                 self._again.append(job)

@@ -1,7 +1,7 @@
 """Where the settings of a sweep run: processes of this machine, somebody's executor, or a cluster.
 
 An engine has slots: so many tasks it takes at once, None for all. What ``submit`` returns is in ``wait`` again when it
-has ended, and ``outcome`` tells how; where the process has died, or never came to the task, that is None.
+has ended, and ``outcome`` tells how: ``killed`` where the process has died, or never came to the task.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from rla_hooks import machine
-from rla_hooks.endings import FAILED, INTERRUPTED
+from rla_hooks.endings import FAILED, INTERRUPTED, KILLED
 from rla_hooks.errors import ConfigError, did_you_mean
 from rla_hooks.launch.task import Outcome, Task, prepare_worker
 from rla_hooks.texts import shown
@@ -43,7 +43,7 @@ class Engine(Protocol):
     def wait(self, handles: Iterable[Any]) -> list[Any]:
         """Return those that have ended, after a moment at most."""
 
-    def outcome(self, handle: Any) -> Outcome | None: ...
+    def outcome(self, handle: Any) -> Outcome: ...
     def interrupt(self, handles: Iterable[Any]) -> None:
         """End these tasks in order: those that run end as interrupted."""
 
@@ -70,13 +70,14 @@ class FutureEngine:
             return [*done]
         return _polled(futures)
 
-    def outcome(self, handle: Any) -> Outcome | None:
+    def outcome(self, handle: Any) -> Outcome:
         try:
             outcome: Outcome = handle.result()
         except concurrent.futures.CancelledError:
             return Outcome(INTERRUPTED, None, None, "it was stopped before it began")
         except Exception as error:  # not the task's, which raises nothing
-            return None if _is_death(error) else Outcome(FAILED, None, None, f"{type(error).__name__}: {error}")
+            status = KILLED if _is_death(error) else FAILED
+            return Outcome(status, None, None, _why(error))
         return outcome
 
     def interrupt(self, handles: Iterable[Any]) -> None:
@@ -116,9 +117,9 @@ class LocalEngine(FutureEngine):
         self._busy[future] = slot
         return future
 
-    def outcome(self, handle: Any) -> Outcome | None:
+    def outcome(self, handle: Any) -> Outcome:
         outcome, slot = super().outcome(handle), self._busy.pop(handle)
-        if outcome is None:  # its process is gone
+        if outcome.status == KILLED:  # its process is gone
             self._pools[slot].shutdown(wait=False, kill_workers=True)
             self._pools[slot] = None
         return outcome
@@ -166,6 +167,12 @@ def _polled(handles: list[Any]) -> list[Any]:
     if not done:
         time.sleep(_WAIT)
     return done
+
+
+def _why(error: BaseException) -> str:
+    """What an executor says, with the last line of the traceback of the other process, if there is one."""
+    lines = str(error.__cause__ or "").replace('"""', "").strip().splitlines()
+    return f"{type(error).__name__}: {error}{f' ({lines[-1].strip()})' if lines else ''}"
 
 
 def _is_death(error: BaseException) -> bool:

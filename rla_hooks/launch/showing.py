@@ -89,6 +89,14 @@ def say(line: str, is_quiet: bool = False) -> None:
         print(f"rla: {printable(line)}", file=sys.stderr)
 
 
+def is_wanted() -> bool:
+    """Ask on a terminal whether the sweep is to begin; elsewhere it is."""
+    if sys.stdin is None or sys.stderr is None or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return True
+    print("rla: begin? [Y/n] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("", "y", "yes")
+
+
 def words(setting: dict[str, Any]) -> str:
     """Return a setting on one line.
 

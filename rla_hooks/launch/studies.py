@@ -8,6 +8,7 @@ from typing import Any
 
 from rla_hooks.endings import FINISHED, PRUNED
 from rla_hooks.errors import WarnOnce, warn
+from rla_hooks.launch.existing import is_alive
 from rla_hooks.launch.jobs import Job
 from rla_hooks.launch.space import space_of
 
@@ -116,7 +117,10 @@ class StudySource:
         self.jobs: list[Job] = []
         if resume:
             self._take_up()
-        self.total = self._left = max(0, limit - self._done())
+        done = self._done()
+        if resume:
+            self.jobs += [job_of(each.number, self._setting_of_former(each), None) for each in done]
+        self.total = self._left = max(0, limit - len(done))
 
     def next(self) -> Job | None:
         while self._left > 0:
@@ -150,9 +154,14 @@ class StudySource:
         except Exception as error:  # of the study's storage
             _warn("tell", f"the study was not told how a run has ended: {type(error).__name__}: {error}")
 
-    def _done(self) -> int:
-        states = {"COMPLETE", "PRUNED"}
-        return sum(each.state.name in states and self._is_ours(each) for each in self._study.get_trials(deepcopy=False))
+    def _done(self) -> list[Any]:
+        trials = self._study.get_trials(deepcopy=False)
+        return [each for each in trials if each.state.name in ("COMPLETE", "PRUNED") and self._is_ours(each)]
+
+    def _setting_of_former(self, trial: Any) -> dict[str, Any]:
+        import optuna
+
+        return _setting_of(optuna.trial.FixedTrial(trial.params) if callable(self._settings) else trial, self._settings)
 
     def _is_ours(self, trial: Any) -> bool:
         return bool(trial.user_attrs.get(_GROUP) == self._group)
@@ -161,6 +170,9 @@ class StudySource:
         import optuna
 
         for each in self._study.get_trials(deepcopy=False):
-            if each.state.name == "RUNNING" and self._is_ours(each):
+            if each.state.name != "RUNNING" or not self._is_ours(each):
+                continue
+            former = self._job_of(each.number, self._setting_of_former(each), None).former
+            if former is None or not is_alive(former):  # else another sweep of this study has it
                 self._study.tell(each.number, state=optuna.trial.TrialState.FAIL)
                 self._study.enqueue_trial(each.params, user_attrs={_GROUP: self._group})

@@ -22,7 +22,7 @@ from rla_hooks.launch.driving import Drive
 from rla_hooks.launch.existing import Existing, has_checkpoint, is_alive, is_done
 from rla_hooks.launch.jobs import Job, Listed, Source
 from rla_hooks.launch.reporting import OBJECTIVE
-from rla_hooks.launch.showing import Telling, plan_of, print_table, say
+from rla_hooks.launch.showing import Telling, is_wanted, plan_of, print_table, say
 from rla_hooks.launch.task import Outcome, Task
 from rla_hooks.query import Runs, SavedRun
 from rla_hooks.query.given import saved_run
@@ -48,7 +48,9 @@ def sweep(
     mode: str = "max",
     divide: bool = True,
     cluster: Mapping[str, Any] | None = None,
+    log_root: str | os.PathLike[str] | None = None,
     dry_run: bool = False,
+    confirm: bool = False,
     quiet: bool = False,
 ) -> Runs:
     """Call a tracked function for each of many settings, each call a run, and return these runs.
@@ -66,7 +68,8 @@ def sweep(
     group has a run already are skipped if that has finished, and go on if it has not: from its newest checkpoint, or
     from the start. A failure stops no other setting. Ctrl-C ends the runs in order. The plan, a progress bar and a
     table go to stderr, unless ``quiet``; metric: the one that says how good a run is, by default what the function
-    returns, or what ``rla.report`` was given; mode: ``max`` or ``min``. dry_run: only show the plan.
+    returns, or what ``rla.report`` was given; mode: ``max`` or ``min``. dry_run: only show the plan; confirm: on a
+    terminal, ask before anything begins. log_root: in place of that of the decorator or the config.
 
     Raises :class:`~rla_hooks.errors.ConfigError`, with all mistakes, before anything is started.
 
@@ -84,12 +87,12 @@ def sweep(
     4
     """
     options = {"retries": retries, "limit": limit, "seed": seed}
-    flags = {"resume": resume, "divide": divide, "dry_run": dry_run, "quiet": quiet}
+    flags = {"resume": resume, "divide": divide, "dry_run": dry_run, "confirm": confirm, "quiet": quiet}
     problems = problems_of(main, settings, search, {**options, **flags}, mode, metric, group)
     problems += engines.problems_of(on, jobs, cluster or {})
     if problems:
         raise ConfigError(problems)
-    planned = _Sweep(main, settings, search, group, resume)
+    planned = _Sweep(main, settings, search, group, resume, log_root)
     if rerun_request.asked() is not None:  # of the sweep one run is wanted: the call gets its arguments by itself
         main(**planned.first)
         return Runs([], planned.query)
@@ -101,7 +104,7 @@ def sweep(
     )
     if not quiet:
         say(planned.told(source, on, jobs))
-    if dry_run or (not study and not source.total):
+    if dry_run or not source.total or (confirm and not is_wanted()):
         return planned.runs(source)
     engine = engines.engine_of(on, jobs, divide, planned.log_root / _FOLDER / planned.member.id, cluster or {})
     planned.is_quiet_worker = isinstance(engine, engines.LocalEngine)
@@ -122,7 +125,7 @@ def sweep(
 class _Sweep:
     """What a sweep knows of its function, of its group, and of its runs."""
 
-    def __init__(self, main: Any, settings: Any, search: Any, group: str | None, resume: bool):
+    def __init__(self, main: Any, settings: Any, search: Any, group: str | None, resume: bool, log_root: Any):
         self._main, self._swept = main, main.swept
         names = [*settings] if isinstance(settings, Mapping) else []
         self.first = studies.example(settings) if studies.is_study(search) else _first(settings)
@@ -133,7 +136,7 @@ class _Sweep:
             secrets.token_hex(4),
             0,
             self.group,
-            None,
+            log_root,
             parent=around.name if around else None,
             command=command_line(),
             folder=os.getcwd(),
@@ -190,8 +193,9 @@ class _Sweep:
         """Return the plan in words."""
         where = f"on {on if isinstance(on, str) else type(on).__name__}"
         at_once = f", {jobs} at once" if jobs is not None and jobs > 0 else ""
-        plan = plan_of(source.jobs) if source.jobs else f"{source.total} of a study"
-        count = max(len(source.jobs), source.total)
+        suggested = [f"{source.total} that the study suggests"] if isinstance(source, studies.StudySource) else []
+        plan = ", ".join(filter(None, [plan_of(source.jobs), *suggested]))
+        count = sum(job.skipped for job in source.jobs) + source.total
         return f"sweep {self.group!r}: {count} settings of {self.name} {where}{at_once}: {plan}"
 
     # --- the runs ---------------------------------------------------------------------------------------------------
@@ -206,11 +210,11 @@ class _Sweep:
             member = member.replaced(report=self.reports(job.trial))
         return Task(self._main, job.setting, member, self.is_quiet_worker)
 
-    def died(self, job: Job) -> Outcome:
+    def died(self, job: Job, outcome: Outcome) -> Outcome:
         """Return the outcome of a job whose process is gone, with the run that it had begun."""
         found = None if handover.is_off() else self._look().find(self._parameters(job.setting))
         if found is None:
-            return Outcome(KILLED, None, None, "its process died before the run began")
+            return Outcome(KILLED, None, None, f"its process died before the run began: {outcome.error}")
         return Outcome(found.status if is_done(found) else KILLED, str(found.log_dir), None, "its process died")
 
     def run_of(self, job: Job) -> SavedRun | None:

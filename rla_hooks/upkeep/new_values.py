@@ -22,8 +22,8 @@ _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")  # YAML wants a p
 _NO_NUMBER = re.compile(r"[-+]?(nan|inf|infinity)", re.IGNORECASE)  # and .inf for inf
 
 
-def pairs_of(texts: Iterable[str]) -> dict[str, str]:
-    """Return the names and the values of texts such as ``lr=1e-4``. Raises ConfigError.
+def pairs_of(texts: Iterable[str], option: str = "--set") -> dict[str, str]:
+    """Return the names and the values of texts such as ``lr=1e-4``. Raises ConfigError. option: whose texts they are.
 
     >>> pairs_of(["lr=1e-4", "name=a=b"])
     {'lr': '1e-4', 'name': 'a=b'}
@@ -33,9 +33,9 @@ def pairs_of(texts: Iterable[str]) -> dict[str, str]:
     for text in texts:
         name, sign, value = text.partition("=")
         if not sign or not name.strip():
-            problems.append(f"--set has {shown(text, _LONGEST)}. Allowed: a name and a value: --set lr=1e-4.")
+            problems.append(f"{option} has {shown(text, _LONGEST)}. Allowed: a name and a value: {option} lr=1e-4.")
         elif name.strip() in found:
-            problems.append(f"--set has {name.strip()} twice. Give it once.")
+            problems.append(f"{option} has {name.strip()} twice. Give it once.")
         found[name.strip()] = value.strip()
     if problems:
         raise ConfigError(problems)
@@ -90,6 +90,16 @@ def _checked(former: FormerParameters, name: str, value: Any, is_text: bool) -> 
         inner = next(key for key in former.flat if key.startswith(f"{name}."))
         raise ValueError(f"Allowed: its single values, such as {inner}.")
     return _in_type_of(old, new)
+
+
+def typed(text: str, old: Any) -> Any:
+    """Return a value that somebody types: in the type of ``old``; as YAML has it where that is None. Raises ValueError.
+
+    >>> typed("1e-4", None), typed("1", 0.5), typed("1", "a"), typed("[64, 64]", None)
+    (0.0001, 1.0, '1', [64, 64])
+    """
+    new = _parsed(text, old)
+    return new if new is None or old is None or text.startswith("!!") else _in_type_of(old, new)
 
 
 def _parsed(text: str, old: Any) -> Any:

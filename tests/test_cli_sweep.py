@@ -1,0 +1,84 @@
+"""``rla sweep``, as somebody types it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import rla_hooks as rla
+
+TRAIN = """
+import rla_hooks as rla
+
+@rla.track(record=["lr"], writers=["csv"], backup="none")
+def main(lr=1e-3, seed=0, layers=(8,)):
+    if seed == 3:
+        raise ValueError("boom")
+    return lr * seed
+"""
+
+
+@pytest.fixture
+def typed(tmp_path, own_home):
+    """Types a command line in a folder with train.py; returns the exit code, stdout and stderr."""
+    pytest.importorskip("joblib")
+    (tmp_path / "train.py").write_text(TRAIN)
+
+    def run(*words):
+        code = "import sys; sys.argv[0] = 'rla'; from rla_hooks.cli import main; main()"
+        command = [sys.executable, "-c", code, "sweep", *words]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        return done.returncode, done.stdout, done.stderr
+
+    return run
+
+
+def test_it_sweeps_and_goes_on(typed, tmp_path):
+    """The exit code says whether all have ended well; the same command again does what is left."""
+    words = ("train.py:main", "lr=1e-4,3e-4", "seed=2..3", "layers=[64, 64]", "--group", "g", "--jobs", "2")
+    code, _, said = typed(*words)
+    assert code == 1 and said.count("failed: ValueError: boom") == 2
+    runs = rla.runs(tmp_path / "rla_data", group="g", sort="lr,seed")
+    assert [(run.hparams["lr"], run.hparams["seed"]) for run in runs] == [(1e-4, 2), (1e-4, 3), (3e-4, 2), (3e-4, 3)]
+    assert runs[0].hparams["layers"] == [64, 64] and runs[0].task == "train"
+    assert runs[0].run_json["command"][1:3] == ["-m", "rla_hooks.launch"]
+    (tmp_path / "train.py").write_text(TRAIN.replace("raise ValueError", "print"))
+    code, _, said = typed(*words)
+    assert code == 0 and "2 to begin again, 2 finished" in said
+    after = rla.runs(tmp_path / "rla_data", sort="lr,seed")
+    assert [run.id for run in after] == [run.id for run in runs] and {run.status for run in after} == {"finished"}
+
+
+def test_a_dry_run_and_json_begin_nothing(typed, tmp_path):
+    """The one imports the function and shows the plan, the other only says what would be started."""
+    code, _, said = typed("train.py:main", "seed=0..4", "--dry-run")
+    assert code == 0 and "5 settings of main on local: 5 new" in said
+    code, printed, _ = typed("none.py:main", "seed=0..4", "--on", "slurm", "--gpus", "1", "--time", "1d 2h", "--json")
+    options = json.loads(printed)["options"]
+    assert code == 0 and options["cluster"] == {"gpus_per_node": 1, "timeout_min": 26 * 60}
+    assert json.loads(json.loads(printed)["command"][-1]) == options and options["settings"] == ["seed=0..4"]
+    assert [Path(each).name for each in tmp_path.iterdir() if each.name != "__pycache__"] == ["train.py"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["train.py:mian", "lr=1"], "train.py has no 'mian'. Its tracked functions: main. Did you mean 'main'?"),
+        (["nothing.py:main", "lr=1"], "there is no file nothing.py"),
+        (["no.such:main", "lr=1"], "there is no module 'no.such' here"),
+        (["train.py", "lr=1"], "'train.py' names no function"),
+        (["train.py:main", "lr"], "'lr' is no setting"),
+        (["train.py:main", "lr=high", "seed=1.5"], "lr has 'high'. Allowed: a float, as 0.001 was."),
+        (["train.py:main", "learning=1"], "main has no parameter 'learning'"),
+        (["train.py:main", "lr=1", "--time", "soon"], "--time is 'soon'"),
+        (["train.py:main", "lr=1", "--gpus", "1"], "gpus_per_node: options of a cluster"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, str) else " ".join(value),
+)
+def test_a_mistake_is_one_clear_line(words, said, typed, tmp_path):
+    """And the exit code is 2; no run begins."""
+    code, _, stderr = typed(*words)
+    assert code == 2 and said in stderr and "Traceback" not in stderr
+    assert not (tmp_path / "rla_data").exists()
