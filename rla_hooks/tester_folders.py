@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import functools
 import os
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from rla_hooks import atomic
-from rla_hooks.core.handover import State
+from rla_hooks.core.handover import State, writing_disabled
 from rla_hooks.core.run import Run
 from rla_hooks.core.settings import RunSettings
-from rla_hooks.errors import ConfigError, RunError, did_you_mean
+from rla_hooks.errors import ConfigError, RunError, did_you_mean, warn
 from rla_hooks.layout import HYPARAMETER, TMP_DATA, RunPaths
 from rla_hooks.masking import mask_value
 from rla_hooks.old_words import Settable, old_word, tell_modern_name
 from rla_hooks.parameters import safe
 from rla_hooks.path_text import PathText
-from rla_hooks.texts import printable, shown, text_of
+from rla_hooks.texts import printable, shell_path, shown, text_of
 
 _word = functools.partial(old_word, "tester")
 
@@ -27,14 +28,35 @@ def _folder(name: str) -> Any:
     """Return a property: the run's folder ``name`` as a text; None before the run has a name."""
 
     def find(tester: TesterFolders) -> PathText | None:
-        path = getattr(tester._run, name)
+        path = getattr(tester._run, name) or _untracked(tester._run, name)
         return None if path is None else PathText.of_folder(path)
 
     return property(find, doc=f"The run's {name} as a text with a slash at the end; None before it has a name.")
 
 
+def _untracked(run: Run, name: str) -> Path | None:
+    """Return a temporary folder for a run that is recorded nowhere; None for one that only has not started yet.
+
+    RLA's scripts add names to these texts wherever they run, with RLA_MODE=off and on each rank.
+    """
+    if run.state is not State.FOLLOWER and not (run.state is State.CONFIGURED and writing_disabled()):
+        return None
+    folder = Path(_temporary_root(), name)
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@functools.cache
+def _temporary_root() -> str:
+    root = tempfile.mkdtemp(prefix="rla-untracked-")
+    warn(f"this process records no run: the folders of tester are in {shell_path(root)}, which is yours to delete.")
+    return root
+
+
 class TesterFolders:
     """What a Tester says of paths. Each is a text, with a slash at the end if it is a folder, and pathlib's ways work.
+
+    In a process that records no run, since RLA_MODE is off or another rank does, they are temporary folders.
 
     >>> import rla_hooks as rla
     >>> tester = rla.Tester()
@@ -95,7 +117,8 @@ class TesterFolders:
         """Return the folder of the run in a tree of the log root; it is made if this process writes the run."""
         paths = self._run.paths
         if paths is None:
-            return None
+            untracked = _untracked(self._run, tree)
+            return None if untracked is None else PathText.of_folder(untracked)
         folder = paths.log_root / tree / paths.name
         if self._run.is_writing:
             with self._run.guard.warn_on_error(f"the folder {tree}", "could not be made"):

@@ -10,6 +10,8 @@ import pytest
 import yaml
 
 import rla_hooks as rla
+from rla_hooks import tester_folders
+from rla_hooks.easy_log.complex_data_recorder import format_name
 from rla_hooks.errors import ConfigError, RLAWarning, RunError
 from rla_hooks.tester import Tester
 
@@ -82,14 +84,26 @@ def test_a_folder_that_cannot_be_made_is_one_warning(started, tmp_path):
     assert len(caught) == 1
 
 
-def test_where_another_process_writes_nothing_is_made(tmp_path, monkeypatch):
-    """A rank that does not write knows no folder; with tracking off there is none."""
-    monkeypatch.setenv("RLA_MODE", "off")
+@pytest.mark.parametrize(("variable", "value"), [("RLA_MODE", "off"), ("RANK", "1")])
+def test_where_no_run_is_recorded_the_folders_are_temporary_ones(variable, value, tmp_path, monkeypatch):
+    """A script adds names to them and writes there, on each rank and with tracking off; the log root gets nothing."""
+    monkeypatch.setenv(variable, value)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(tester_folders.tempfile, "tempdir", str(tmp_path))
+    tester_folders._temporary_root.cache_clear()
     tester = Tester()
     tester.configure("t", log_root=tmp_path / "root")
-    tester.log_files_gen()
-    assert tester.tmp_data_dir is None and tester.hyparameter_dir is None and tester.log_dir is None
-    assert list(tmp_path.iterdir()) == []
+    with pytest.warns(RLAWarning) as caught:
+        tester.log_files_gen()
+        names = "log_dir results_dir checkpoint_dir code_dir tmp_data_dir hyparameter_dir".split()
+        for name in names:
+            (getattr(tester, name) / "x.txt").write_text("")
+            assert os.path.isfile(getattr(tester, name) + "x.txt")
+        assert format_name("a/b.png").startswith(str(tester.results_dir))  # by the process's own Tester
+    told = [text for text in (str(each.message) for each in caught) if "yours to delete" in text]
+    assert len(told) == 1 and "this process records no run: the folders of tester are in " in told[0]
+    assert [path.name.startswith("rla-untracked-") for path in tmp_path.iterdir()] == [True]
+    tester_folders._temporary_root.cache_clear()
 
 
 def test_roots_are_texts(tmp_path):

@@ -14,7 +14,7 @@ from typing import Any
 
 from rla_hooks.core.figures import Place, without_ending
 from rla_hooks.old_words import tell_modern_name
-from rla_hooks.tester import needed_run
+from rla_hooks.tester import Tester, needed_run
 
 __all__ = ["ImgRecorder", "MatplotlibRecorder", "format_name"]
 
@@ -133,7 +133,7 @@ def format_name(name: str, add_timestamp: bool = True, cover: bool = False, resu
     'figures/imgs/100-frame.png'
     """
     run = needed_run("format_name")
-    folder = run.results_dir if results_dir is None else results_dir
+    folder = Tester.over(run).results_dir if results_dir is None else results_dir
     return f"{Path(str(folder), _file(run, str(name), add_timestamp))}"
 
 
