@@ -275,7 +275,7 @@ def test_no_password_gets_into_the_new_root(one, tmp_path):
     """Of the config that RLA pickles, prints and backs up, and of hyper-parameters: lists show none, either."""
     config = {"REMOTE_SETTING": {"username": "me", "password": "geheim99"}}
     rows = b"| sigma | 0.5 |\n" * 40_000  # more than is looked into at once
-    log = b"k: REMOTE_SETTING, v: " + str(config["REMOTE_SETTING"]).encode() + b"\n"
+    log = b"\0\0k: REMOTE_SETTING, v: " + str(config["REMOTE_SETTING"]).encode() + b"\n"
     printed = b"key: password, value: geheim99\nkey: lr, value: 0.1\n"
     files = [
         ("log", "backup.txt", printed + rows + log),
@@ -324,16 +324,20 @@ def test_links_and_special_files_are_left_and_told(one, tmp_path):
     root = one(csv=None, files=[("results", "0-y.png", b"")])
     log, results = root / "log" / PLACE / LEAF, root / "results" / PLACE / LEAF
     os.mkfifo(log / "progress.csv")
+    pickled = root / "archive_tester" / PLACE / f"{LEAF}.pkl"
+    pickled.parent.mkdir(parents=True)
+    os.mkfifo(pickled)
     (log / "link.txt").symlink_to(tmp_path / "secret.txt")
     (results / "folder").symlink_to(tmp_path)
     done = upkeep.import_runs(root, log_root=tmp_path / "new")
     (run,) = rla.runs(tmp_path / "new")
-    assert sorted(line.rpartition("/")[2] for line in done.problems) == [
+    assert sorted(line.rpartition("/")[2] for line in done.problems if "the archived Tester" not in line) == [
+        f"{LEAF}.pkl' is no regular file",
         *("folder' is a link, which is not followed", "link.txt' is a link, which is not followed"),
         "progress.csv' is no regular file",
     ]
     assert sorted(path.name for path in run.log_dir.iterdir()) == ["log.txt", "parameter.json", "run.json", "tb"]
-    assert [path.name for path in run.figures()] == ["0-y.png"] and len(run.run_json["notes"]) == 3
+    assert [path.name for path in run.figures()] == ["0-y.png"] and len(run.run_json["notes"]) == 5
     assert "secret" not in "".join(path.read_text() for path in (tmp_path / "new").rglob("*.txt"))
 
 

@@ -77,6 +77,8 @@ def copy_tree(source: Path, target: Path, masked: bool = False) -> list[Left]:
     """
     if source.is_file() and not source.is_symlink():
         return _tried(source, target)
+    if not source.is_dir():
+        return [Left(source, "is no regular file")]
     left = list[Left]()
     for path, name in _files(source, left):
         if masked and is_secret_file(name):

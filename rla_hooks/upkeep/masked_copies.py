@@ -23,6 +23,7 @@ from rla_hooks.smallfiles import open_regular, read_bytes
 _BLOCK = MAX_TEXT // 2  # bytes, and a line
 _LOGS = (".txt", ".log")
 _PRINTED = pattern(rb"(key: ([^\n]{1,200}?), value: )([^\n]+)")  # as RLA prints hyper-parameters
+_NULS = pattern(rb"(\0+)")
 _WITH_CONFIG = ("private_config", "hyper_param")  # attributes of the pickled Tester
 
 
@@ -53,10 +54,15 @@ def _blocks(path: Path) -> Iterator[tuple[bytes, bytes]]:
             return
         while data := file.read(_BLOCK if is_log else MAX_TEXT):
             data += file.readline(_BLOCK)
-            kept = masked_file(path.name, data)
+            kept = _masked_log(data) if is_log else masked_file(path.name, data)
             kept = MASK.encode() + b"\n" if kept is None else kept
-            shown = _PRINTED.sub(_masked_value, kept) if is_log else kept
-            yield data, data if shown == data else shown
+            yield data, data if kept == data else kept
+
+
+def _masked_log(data: bytes) -> bytes:
+    """Mask what stands between the NULs that a power cut has left."""
+    parts = [part if part[:1] in (b"", b"\0") else masked_file(".txt", part) for part in _NULS.split(data)]
+    return _PRINTED.sub(_masked_value, b"".join(MASK.encode() if part is None else part for part in parts))
 
 
 def _masked_value(found: re.Match[bytes]) -> bytes:
