@@ -40,6 +40,7 @@ docs/plots
 docs/cli
 docs/tidy
 docs/sweep
+docs/remote
 docs/clusters
 docs/statistics
 docs/settings

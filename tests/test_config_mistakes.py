@@ -54,7 +54,7 @@ def test_one_error_for_values_that_are_fine_otherwise(tmp_path):
 
 KNOWN = {
     "{TOP}": "LOG_ROOT, LOG_USED, PROJECT_TYPE, PROJECT_ROOT, BACKUP_CONFIG, IGNORE_RULE, DL_FRAMEWORK, "
-    "TABLES_PER_SECOND, LOG_WAIT, SYSTEM_METRICS, SEND_LOG_FILE, REMOTE_SETTING",
+    "TABLES_PER_SECOND, LOG_WAIT, SYSTEM_METRICS, SEND_LOG_FILE, SEND_EVERY, SEND, REMOTE_SETTING",
     "{BACKUP}": "backup_code_dir, lib_dir, ignore_code_paths, max_file_mb, data_files",
     "{PATH}": "a path; put it in quotes where it looks like a number",
     "{TYPE}": "backup_code_by",
@@ -139,6 +139,12 @@ SEND_LOG_FILE: 0
     SEND_LOG_FILE is 0 (int). Allowed: true, false.
 REMOTE_SETTING: {file_transfer_protocol: sftps}
     REMOTE_SETTING.file_transfer_protocol is 'sftps'. Known: ftp, sftp. Did you mean 'sftp'?
+SEND: [log, figures]
+    SEND has 'figures'. Known: checkpoint, code, log, results.
+SEND: {log: 1}
+    SEND is {'log': 1} (dict). Allowed: a list of log, code, results, checkpoint.
+REMOTE_SETTING: {options: geheim}
+    REMOTE_SETTING.options is *** (str). Allowed: a mapping of names, such as {client_keys: [...]}.
 REMOTE_SETTING: {username: 12}
     REMOTE_SETTING.username is 12 (int). Allowed: a text; put it in quotes.
 """.splitlines()

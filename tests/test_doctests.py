@@ -66,6 +66,8 @@ def test_the_example_runs(module, text, line, quiet):
             pytest.importorskip(framework)
     if re.search(r"\.(metrics|series)\(", text):
         pytest.importorskip("pandas")
+    if "open_remote(" in text:
+        pytest.importorskip("fsspec")
     content = vars(importlib.import_module(module)).copy()
     example = doctest.DocTestParser().get_doctest(text, content, module, str(file), line)
     said = []

@@ -23,7 +23,7 @@ FLOORS = [
     """writers rowfiles rows""",
     """config figures checkpoints snapshot cutting state statistics summaries""",
     """query core""",
-    """plot paper_tables upkeep""",
+    """plot paper_tables upkeep remote""",
     """tester tester_arguments tester_folders tester_words tracked tracking run_block face hooks appending former_run
     resumable resume_checks resume_ranks resume_search same_code forkable late_fork rerunnable testing
     launch __init__""",
@@ -36,6 +36,7 @@ NEVER = {
     "plot": f"core {ENTRANCES}",
     "paper_tables": f"core {ENTRANCES}",
     "upkeep": f"core {ENTRANCES}",
+    "remote": f"core {ENTRANCES}",
     "cli": f"core {ENTRANCES}",
     "core": "query",
 }

@@ -49,6 +49,16 @@ COMMANDS = {
         "verify",
         "Find what is damaged in runs: rows, event files, checkpoints, records, code, figures; by default of all runs",
     ),
+    "push": (
+        "transfer",
+        "Send runs to a log root on another machine; by default all runs, to the remote of the config",
+    ),
+    "pull": ("transfer", "Fetch runs from a log root on another machine; by default all of its runs"),
+    "sync": (
+        "transfer",
+        "Send the runs that the other machine lacks, and fetch those that lack here; of each file the newer one counts",
+    ),
+    "remote": ("remotes", "List the log roots on other machines, name one, or test whether it can be used"),
     "import": ("importing", "Copy the runs of a log root that the original RLA wrote into another one, in our form"),
     "doctor": (
         "doctor",

@@ -9,6 +9,7 @@ shown as they are.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
@@ -18,7 +19,7 @@ import typer
 from rla_hooks._version import __version__
 from rla_hooks.cli import completion
 from rla_hooks.cli.commands import Commands
-from rla_hooks.errors import RLAError
+from rla_hooks.errors import ConfigError, RLAError
 from rla_hooks.texts import shell_path
 
 # Plain help: it takes half of the time of rich's, and reads as well in a pipe and on a terminal of ASCII. And plain
@@ -33,6 +34,8 @@ app = typer.Typer(
 Commands.registered = app.registered_commands
 
 
+_REMOTE = r"(ssh|sftp|ftps?|s3|gs|file):/"  # a URL, of which a path keeps one slash
+_OF_REMOTES = ("runs", "ls")
 _ARCHIVED = "rla_hooks.archived"  # in the context of a command: whether it is asked for archived runs
 
 
@@ -72,8 +75,25 @@ def _rla(
 
 def _log_root(context: typer.Context, folder: Path | None) -> Path | None:
     """Expand ~, which shells do not do in --log-root=~/logs; with --archived return the log root of archived runs."""
+    if folder is not None and re.match(_REMOTE, str(folder)):
+        return _mirror(context, str(folder))
     folder = folder.expanduser() if folder and folder.parts[:1] == ("~",) else folder
     return completion.archived_root(folder) if context.meta.get(_ARCHIVED) else folder
+
+
+def _mirror(context: typer.Context, text: str) -> Path:
+    """Return a log root with the small files of a remote's runs; only lists of runs need no more."""
+    from rla_hooks.remote.address import Address
+    from rla_hooks.remote.listing import mirror
+    from rla_hooks.remote.opening import open_remote
+
+    address = Address.parse(text)
+    if context.info_name not in _OF_REMOTES:
+        raise ConfigError(
+            f"--log-root is {address}, and rla {context.info_name} needs the files of runs here. Fetch them: "
+            f"rla pull {address}. Lists of runs there: rla runs --log-root {address}"
+        )
+    return mirror(open_remote(address))
 
 
 def _note_archived(context: typer.Context, wanted: bool) -> bool:

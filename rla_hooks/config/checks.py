@@ -79,6 +79,17 @@ def path(value: Any) -> str:
     return _encodable(expanded)
 
 
+def with_variables(text: str) -> str:
+    """A text with the values of its ``${NAME}``, as they are now. Nothing of a value is in a mistake."""
+
+    def value_of(match: re.Match[str]) -> str:
+        if match[1] not in os.environ:
+            raise Mistake(f"needs the environment variable {match[1]}, which is not set: export {match[1]}=...")
+        return os.environ[match[1]]
+
+    return re.sub(r"\$\{(\w+)\}", value_of, text)
+
+
 def _encodable(path: str) -> str:
     """A path whose letters the locale cannot write, as the one that other processes see: in UTF-8."""
     try:
@@ -179,6 +190,30 @@ def _attribute(value: Any, name: str) -> Any:
         return getattr(value, name, None)
     except Exception:
         return None
+
+
+def some_of(known: Sequence[str]) -> Callable[[Any], tuple[str, ...]]:
+    """Some of the known words: a list, or one of them. Repetitions are dropped."""
+
+    def check(value: Any) -> tuple[str, ...]:
+        entries = [value] if isinstance(value, str) else value
+        if not _is_list(entries):
+            raise _wrong(value, f"a list of {', '.join(known)}")
+        mistakes = [_unknown("has", entry, known) for entry in entries if entry not in known]
+        if mistakes:
+            raise Mistake(*mistakes)
+        return tuple(dict.fromkeys(entries))
+
+    return check
+
+
+def mapping(value: Any) -> dict[str, Any]:
+    """A mapping of names; a mistake does not show the value, which may hold secrets."""
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise Mistake(
+            f"is {MASK} ({type(value).__name__}). Allowed: a mapping of names, such as {{client_keys: [...]}}."
+        )
+    return dict(value)
 
 
 def list_of(check: Callable[[Any], str], allowed: str) -> Callable[[Any], tuple[str, ...]]:

@@ -17,7 +17,10 @@ The keys have RLA's names. All are optional; null and the empty string mean "not
     TABLES_PER_SECOND: 2                 # the most tables on stdout and in log.txt
     LOG_WAIT: true                       # whether log waits for values that an accelerator has not computed yet
     SYSTEM_METRICS: 10                   # seconds between two rows of system.csv; false: there is none
-    SEND_LOG_FILE: false
+    SEND_LOG_FILE: false                 # whether the run sends itself to the remote while it goes on
+    SEND_EVERY: 60                       # seconds; and at checkpoints, at flush and at the end
+    SEND: [log, code, results]           # and checkpoint
+    REMOTE_SETTING: {url: 'ssh://me@host/data/rla_data', options: {}}     # or, as RLA has it:
     REMOTE_SETTING: {ftp_server: '', username: '', password: '', port: '', remote_log_root: '',
                      remote_data_root: '', file_transfer_protocol: sftp}
 
@@ -49,6 +52,7 @@ from rla_hooks.writers.base import Writer
 BACKUPS = ("source", "lib", "none")
 DEFAULT_WRITERS = ("csv", "tensorboard", "stdout", "log")
 FRAMEWORKS = {"torch": "torch", "pytorch": "torch", "tensorflow": "tensorflow", "tf": "tensorflow"}
+SENT = ("log", "code", "results", "checkpoint")
 ENVIRONMENT = "RLA_CONFIG"
 
 
@@ -79,6 +83,10 @@ _KEYS = {
     "LOG_WAIT": _Key("log_wait", checks.flag),
     "SYSTEM_METRICS": _Key("system_metrics", checks.interval),
     "SEND_LOG_FILE": _Key("send_log_file", checks.flag),
+    "SEND_EVERY": _Key("send_every", checks.positive),
+    "SEND": _Key("send", checks.some_of(SENT)),
+    "REMOTE_SETTING.url": _Key("remote.url", checks.secret),
+    "REMOTE_SETTING.options": _Key("remote.options", checks.mapping),
     "REMOTE_SETTING.ftp_server": _Key("remote.ftp_server", checks.text),
     "REMOTE_SETTING.username": _Key("remote.username", checks.text),
     "REMOTE_SETTING.password": _Key("remote.password", checks.secret),
@@ -111,6 +119,8 @@ class Config(Fields):
     log_wait: bool = True
     system_metrics: float = 0.0  # seconds between two rows of system.csv; 0: there is none
     send_log_file: bool = False
+    send_every: float = 60.0  # seconds
+    send: tuple[str, ...] = SENT[:3]  # which trees of the run are sent
     remote: dict[str, Any] = made_by(dict)  # the entries of REMOTE_SETTING; port is a number
     source: Path | None = None  # the file it came from
     raw: dict[str, Any] = made_by(dict)  # the mapping as given: RLA's private_config

@@ -49,12 +49,18 @@ IGNORE_RULE: []         # such as ["*.mp4", "data/"]
 # The framework of checkpoints that hold no object of it: torch or tensorflow.
 DL_FRAMEWORK:
 
-# RLA's keys for copying runs to a server; they are checked, but not used yet.
+# Whether runs send themselves to another machine while they go on; see docs/remote.md.
 SEND_LOG_FILE: false
+# How often: seconds. They do it at checkpoints, at flush and at the end, too.
+SEND_EVERY: 60
+# What is sent: some of [log, code, results, checkpoint].
+SEND: [log, code, results]
 REMOTE_SETTING:
+  url:                      # such as ssh://me@host/data/rla_data; or the keys of RLA below
+  options:                  # of the connection, such as {client_keys: [~/.ssh/lab]}
   ftp_server:
   username:
-  password:
+  password:                 # better as ${NAME}: a variable of the environment
   port:
   remote_log_root:
   remote_data_root:

@@ -1,0 +1,81 @@
+"""Carries out a push or a pull: by rsync where both ends of ssh have it, else file by file through fsspec."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from rla_hooks.layout import LOG
+from rla_hooks.remote import by_file, rsync
+from rla_hooks.remote.errors import RemoteError
+from rla_hooks.remote.place import INCOMING
+from rla_hooks.remote.planning import Plan, RunPlan
+
+Progress = Callable[[int, int], None]
+
+
+class Moved(NamedTuple):
+    """What was moved. runs: the names of those that are whole on the other side. problems: what is left, by lines."""
+
+    runs: tuple[str, ...]
+    problems: tuple[str, ...] = ()
+
+
+def carry_out(plan: Plan, *, progress: Progress | None = None) -> Moved:
+    """Do what a plan says. After a kill, make a new plan: it goes on.
+
+    A new run appears on the other side when all of it has come. What cannot be moved of a run is told in ``problems``,
+    and the others go on. Raises :class:`~rla_hooks.remote.RemoteError` where the remote cannot be reached any more.
+    """
+    if not plan.runs:
+        return Moved(())
+    done = 0
+
+    def tick(files: int = 1) -> None:
+        nonlocal done
+        done += files
+        if progress:
+            progress(min(done, plan.files), plan.files)
+
+    mover = rsync if rsync.can_be_used(plan.place) else by_file
+    problems: dict[str, str] = mover.move(plan, tick)
+    whole = []
+    for run in plan.runs:
+        if run.name in problems:
+            continue
+        if run.is_new:
+            try:
+                _put_in_place(plan, run)
+            except RemoteError as error:
+                problems[run.name] = str(error)
+                continue
+            except OSError as error:
+                problems[run.name] = f"{error.filename}: {error.strerror or error}"
+                continue
+        whole.append(run.name)
+    if not plan.is_push:
+        _tidy(plan.root)
+    elif plan.place.has_rename:
+        plan.place.tidy(run.name for run in plan.runs if run.is_new)
+    return Moved(tuple(whole), tuple(f"{name}: {text}" for name, text in problems.items()))
+
+
+def _put_in_place(plan: Plan, run: RunPlan) -> None:
+    """Put the log folder of a new run where lists find it: the last act. Another sender may have done it before."""
+    if plan.is_push:
+        if plan.place.has_rename:
+            plan.place.place_run(run.name)
+        return
+    new = plan.root / LOG / run.name
+    new.parent.mkdir(parents=True, exist_ok=True)
+    os.rename(plan.root / INCOMING / LOG / run.name, new)
+
+
+def _tidy(root: Path) -> None:
+    """Remove the empty folders that new runs have passed through."""
+    for folder, _, _ in [*os.walk(root / INCOMING, topdown=False)]:
+        with suppress(OSError):
+            os.rmdir(folder)
