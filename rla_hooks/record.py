@@ -16,6 +16,7 @@ that add rows to the run since it ended (``rla.open``): if one was killed, only 
 ``loaded_from``, where it is there, lists the checkpoints of other runs that were loaded: ``{"run": "cartpole/2026/...",
 "id": "x5n2wq7k", "step": 3000, "file": "checkpoint-3000.pt"}``; ``resumed_from`` is such a checkpoint, from which a
 framework has gone on in this run.
+``unsent``, where it is there and not null, says what of a run that sends itself is not at the remote, and why.
 What a resumed run has besides, and the entries of ``restarts``, are in :mod:`rla_hooks.restarts`.
 """
 
@@ -342,6 +343,7 @@ class RunRecord:
             "loaded_from",
             "resumed_from",
             "machine",
+            "unsent",
         ]
         known += ["owner", *_PROCESS]
         known += outcome.news(self.content, noted, self._revoked)

@@ -105,8 +105,8 @@ class Tester(TesterWords):
 
         run_file: further files to back up. ignore_file_path: files of Git's ignore rules, from the project's folder or
         the working directory. code_root: the project's folder. log_callback_fn: called with every row. is_master_node:
-        :meth:`sync_log_file` says so. independent, pruned_by, system_metrics: as in ``rla.track``. Raises
-        :class:`~rla_hooks.errors.ConfigError` with all mistakes.
+        other machines send their runs to this one, so SEND_LOG_FILE does not count. independent, pruned_by,
+        system_metrics: as in ``rla.track``. Raises :class:`~rla_hooks.errors.ConfigError` with all mistakes.
 
         >>> import rla_hooks as rla
         >>> tester = rla.Tester()
@@ -126,6 +126,7 @@ class Tester(TesterWords):
         if config is not None:
             config.ignore_files += tuple(tester_arguments.ignore_files_of(given["ignore_file_path"], config))
             self.settings.run_files = tester_arguments.run_files_of(given["run_file"], config)
+            config.send_log_file &= not given["is_master_node"]
         self.settings.log_callback = given["log_callback_fn"]
         self.settings.independent, self.settings.pruned_by = independent, pruned_by
         self.is_master_node = given["is_master_node"]

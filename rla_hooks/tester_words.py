@@ -38,7 +38,7 @@ class TesterWords(TesterFolders):
     >>> tester.finish()
     """
 
-    is_master_node: bool = False  # whether other machines send their logs to this one; nothing is sent yet
+    is_master_node: bool = False  # whether other machines send their logs to this one: then it sends none
     last_record_fph_time: float | None = None  # when update_fph was called first: seconds, as of time.time()
 
     # --- former runs ----------------------------------------------------------------------------------------------
@@ -200,22 +200,22 @@ class TesterWords(TesterFolders):
         self._run.ownership.need_started("serialize_object_and_save")
         self._run.files.archive()
 
-    @_word("'rsync -a LOG_ROOT host:'")
+    @_word("run.flush(), with SEND_LOG_FILE: true,")
     def sync_log_file(self, skip_error: bool = False) -> None:
-        """Say once whether the run's files would be sent to another machine. Nothing is sent yet.
+        """Let the run's files be sent to the remote of REMOTE_SETTING now, if SEND_LOG_FILE is true.
 
-        skip_error: ignored; nothing raises here.
+        A process of its own sends them, and nobody waits for it. skip_error: give no warning where the last attempt has
+        failed. It is tried again, whatever this says, and run.json has what is not sent.
         """
         config = self.settings.config
         if config is None or not config.send_log_file or self.is_master_node:
             why = "this is the master node" if self.is_master_node else "SEND_LOG_FILE is false"
             self._run.files.tell_once(f"sync_log_file sends nothing: {why}")
-        else:
-            self._run.guard.warn(
-                "sync_log_file",
-                "sync_log_file has sent nothing: SEND_LOG_FILE is true, but this version sends no files. Copy the log "
-                "root with rsync, say. The training goes on.",
-            )
+            return
+        self._run.flush()
+        unsent = None if skip_error else self._run.files.unsent()
+        if unsent:
+            self._run.guard.warn("sync_log_file", f"the run could not be sent so far: {unsent}. It is tried again.")
 
     def print_args(self) -> None:
         """Show the hyper-parameters: of a run on the console and in log.txt, before its start on the console."""

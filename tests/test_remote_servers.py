@@ -1,8 +1,10 @@
 """Pushes and pulls through real servers of this machine: OpenSSH, FTP with and without TLS, S3."""
 
 import getpass
+import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -66,12 +68,13 @@ class Sshd:
         self.process = subprocess.Popen(
             [shutil.which("sshd") or "/usr/sbin/sshd", "-D", "-e", "-f", self.folder / "config"],
             stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
         wait_for(self.port)
 
     def stop(self):
         if self.process is not None:
-            self.process.terminate()
+            os.killpg(self.process.pid, signal.SIGKILL)  # with the connections that it has
             self.process.wait()
 
     def address(self, path, known="known", key="user"):
@@ -162,6 +165,45 @@ def test_a_wrong_key_and_a_server_that_is_gone_are_told(sshd, tmp_path):
         open_remote(Address.parse(f"ssh://127.0.0.1:{free_port()}/x"))
     with pytest.raises(RemoteError, match="there is no host"):
         open_remote(Address.parse("ssh://no-such-host.invalid/x"))
+
+
+def test_a_run_that_trains_is_sent_over_ssh_while_the_server_comes_and_goes(sshd, tmp_path):
+    """The server is stopped and started again: the training goes on, and the remote equals the log root at the end."""
+    (tmp_path / "server").mkdir()
+    server = Sshd(tmp_path / "server")
+    server.start()
+    address = server.address(f"{tmp_path}/far")
+    config = {"LOG_ROOT": str(tmp_path / "near"), "LOG_USED": ["csv", "log"], "SEND_LOG_FILE": True, "SEND_EVERY": 0.2}
+    config |= {"REMOTE_SETTING": {"url": str(address), "options": address.options, "password": ""}}
+    config |= {"SEND": ["log", "results", "checkpoint"], "PROJECT_TYPE": {"backup_code_by": "none"}}
+    try:
+        with rla.run(task="demo", config=config) as run:
+            rla.log({"loss": 1.0}, step=0)
+            wait_until(lambda: [*(tmp_path / "far").glob("log/**/run.json")])
+            server.stop()
+            rla.log({"loss": 0.5}, step=1)
+            rla.save_checkpoint({"w": [1.0]}, step=1)
+            wait_until(lambda: json.loads((run.log_dir / "run.json").read_text()).get("unsent"))
+            server.start()
+            rla.log({"loss": 0.25}, step=2)
+        wait_until(lambda: is_same(tmp_path / "near", tmp_path / "far"))
+    finally:
+        server.stop()
+    assert rla.runs(tmp_path / "far")[0].status == "finished"
+
+
+def is_same(near, far):
+    try:
+        return files_of(near) == files_of(far)
+    except OSError:  # a file was there when the folder was listed
+        return False
+
+
+def wait_until(condition):
+    end = time.monotonic() + 240
+    while not condition():
+        assert time.monotonic() < end, "it does not come"
+        time.sleep(0.05)
 
 
 class Ftpd:
@@ -268,8 +310,6 @@ def test_a_push_that_is_killed_goes_on(sshd, near, tmp_path):
         "place = open_remote(Address.of_setting(json.loads(sys.argv[1])))\n"
         "plan = plan_push(place, Path(sys.argv[2]))\nprint('begins', flush=True)\nprint(carry_out(plan).problems)\n"
     )
-    import json
-
     child = subprocess.Popen([sys.executable, "-I", "-c", program, json.dumps(far), near], stdout=subprocess.PIPE)
     assert child.stdout.readline() == b"begins\n"
     for _ in range(2000):

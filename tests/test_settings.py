@@ -149,11 +149,14 @@ def test_a_key_that_looks_misspelt_is_told_when_a_run_starts(tmp_path):
     assert Tester.load(tester.pkl_file).private_config["LOG_USD"] == ["csv"]
 
 
-def test_a_setting_that_does_nothing_yet_says_so(tmp_path):
-    """SEND_LOG_FILE of an RLA config warns instead of being silently ignored."""
+def test_the_master_node_sends_nothing(tmp_path):
+    """SEND_LOG_FILE without a remote is a mistake that is told at the start; on RLA's master node it does not count."""
     tester = Tester()
     tester.configure("t", {"SEND_LOG_FILE": True}, "root", writers=["csv"], backup="none")
-    with pytest.warns(RLAWarning, match="SEND_LOG_FILE"):
+    with pytest.raises(rla.ConfigError, match="REMOTE_SETTING names no remote"):
         tester.log_files_gen()
+    options = {"writers": ["csv"], "backup": "none"}
+    tester.configure("t", {"SEND_LOG_FILE": True}, log_root="root", is_master_node=True, **options)
+    tester.log_files_gen()
     tester.finish()
     assert len(rla.runs("root")) == 1

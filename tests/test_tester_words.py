@@ -154,21 +154,16 @@ def test_arguments_are_printed_before_and_after_the_start(tester, capsys):
 
 
 def test_nothing_is_sent_and_that_is_said_once(tester, tmp_path):
-    """A line in the log where SEND_LOG_FILE is false, or on the master node; else one warning. The training goes on."""
+    """A line in the log where SEND_LOG_FILE is false, or on the master node; tests/test_remote_live.py has the rest."""
     tester.log_files_gen()
     for _ in range(3):
         tester.sync_log_file()
     tester.finish()
     assert (tester.log_dir / "log.txt").read_text().count("sync_log_file sends nothing: SEND_LOG_FILE is false") == 1
-    tester.configure("t", {"SEND_LOG_FILE": True}, log_root=tmp_path / "root", writers=["log"], backup="none")
-    with pytest.warns(RLAWarning, match="this version sends nothing"):
-        tester.log_files_gen()
-    with pytest.warns(RLAWarning, match="sync_log_file has sent nothing: SEND_LOG_FILE is true") as caught:
-        tester.sync_log_file(skip_error=True)
-        tester.sync_log_file(True)
-    assert len(caught) == 1
-    tester.is_master_node = True
-    tester.sync_log_file()
+    given = {"log_root": tmp_path / "root", "writers": ["log"], "backup": "none"}
+    tester.configure("t", {"SEND_LOG_FILE": True}, is_master_node=True, **given)
+    tester.log_files_gen()
+    tester.sync_log_file(skip_error=True)
     assert "sync_log_file sends nothing: this is the master node" in (tester.log_dir / "log.txt").read_text()
     Tester().sync_log_file()
 

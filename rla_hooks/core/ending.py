@@ -244,6 +244,7 @@ class RunEnd:
             run.files.save_session,
             run.files.archive,
             functools.partial(record.keep_room, False),
+            run.files.end_sending,
             functools.partial(registry.forget, run),
         ):
             late = _surely(step) or late

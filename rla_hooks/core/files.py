@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rla_hooks import handles, labels, machine
 from rla_hooks._version import __version__
@@ -33,6 +33,9 @@ from rla_hooks.texts import cut, duration, shell_path, text_of
 from rla_hooks.writers import parameter_tables
 from rla_hooks.writers.human_writer import print_text
 
+if TYPE_CHECKING:
+    from rla_hooks.core.sender import Sender
+
 _MAX_TEXT = 1000  # characters of one that is a text
 _MAX_RESULT = 10_000  # bytes of what a function returned; lists of runs read it of each run
 
@@ -57,6 +60,7 @@ class RunFiles:
         self._hyper_parameters, self._custom_data = hyper_parameters, custom_data
         self.record = record
         self._told: set[str] = set()
+        self.sender: Sender | None = None  # of a run that sends itself to a remote
         self._lacks_parameters = False  # whether parameter.json could not be written
 
     @property
@@ -275,6 +279,23 @@ class RunFiles:
                 last = {key: cut(value, _MAX_TEXT) if type(value) is str else value for key, value in values}
                 self.record.save_progress(logger.rows, logger.last_step, last, **lists)
                 logger.missing.unsaved = False
+
+    def send_now(self) -> None:
+        """Let the process that sends the run, if there is one, send what there is. Nobody waits for it."""
+        if self.sender is not None:
+            self.sender.ask()
+
+    def unsent(self) -> str | None:
+        """Return why the run could not be sent, as run.json has it; None where it was."""
+        with suppress(OSError, ValueError):
+            noted = read_json(self._paths.run_json).get("unsent")
+            return str(noted.get("problem")) if isinstance(noted, Mapping) else None
+        return None
+
+    def end_sending(self) -> None:
+        """The run has ended: let that process send the rest, and end."""
+        if self.sender is not None:
+            self.sender.end()
 
     def save_appending(self, is_appending: bool) -> None:
         """Note in run.json that this process adds rows to a run that has its own end, or that it does so no longer."""

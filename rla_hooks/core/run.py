@@ -249,6 +249,7 @@ class Run(SummaryWords):
 
     def _save_archive(self) -> None:
         self.files.archive()
+        self.files.send_now()
 
     def _note_loaded(self, note: dict[str, Any], line: str) -> None:
         self.files.note_loaded(note, line)
@@ -382,6 +383,7 @@ class Run(SummaryWords):
         self.logger.flush()
         if self.is_writing:
             self.files.save_progress()
+            self.files.send_now()
 
     # --- copies ---------------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from typing import Any
 from rla_hooks import config as configs
 from rla_hooks import layout
 from rla_hooks.config.checks import show, show_word
+from rla_hooks.config.remote_setting import remote_problems
 from rla_hooks.core.fork_request import Fork, ForkRequest
 from rla_hooks.core.hyper_parameters import HyperParameters
 from rla_hooks.core.rerun_request import Rerun
@@ -132,7 +133,7 @@ class RunSettings(Fields):
     def check(self) -> dict[str, Any]:
         """Return the values of the record parameters, or raise one ConfigError with everything that is wrong."""
         config = self._config()
-        problems = self.own_problems()
+        problems = self.own_problems() + remote_problems(config)
         if config.backup != "none":
             from rla_hooks.snapshot import backup
 
@@ -142,8 +143,6 @@ class RunSettings(Fields):
                 problems += error.problems
         if problems:
             raise ConfigError(problems, str(config.source) if config.source else None)
-        if config.send_log_file:
-            warn("SEND_LOG_FILE is set, but this version sends nothing. Copy LOG_ROOT with rsync, say.")
         for note in config.notes:
             warn(f"{config.source or 'the config'}: {note} As it is, it is a key of your own.")
         return self.record_values()

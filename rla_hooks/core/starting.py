@@ -113,6 +113,7 @@ class RunStart:
             if self.new_life is not None:
                 self.new_life.started()
             self._measure_machine()
+            self._begin_sending()
         except BaseException as error:  # Ctrl-C: run.json must not go on saying that it runs
             run.ending.end_block(error)
             raise
@@ -153,6 +154,16 @@ class RunStart:
             options = run.logger, run.guard, run._is_over
             self._system_metrics = SystemMetrics(run.paths.system_csv, config.system_metrics, *options)
             self._system_metrics.start()
+
+    def _begin_sending(self) -> None:
+        """Start the process that sends the run, if the config asks for it."""
+        run, config = self._run, self._run.settings.config
+        if config is not None and config.send_log_file and run.paths is not None:
+            from rla_hooks.core.sender import Sender  # late: few runs do
+
+            options = config.remote, config.send_every, config.send
+            run.files.sender = Sender(run.paths.log_root, run.paths.name, *options)
+            run.files.sender.start(run.guard)
 
     def stop_measuring(self) -> None:
         """The run ends in this process: system.csv gets no more rows."""
