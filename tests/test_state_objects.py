@@ -364,3 +364,14 @@ def test_objects_that_can_be_called():
     assert list(tree["attributes"]) == ["mean"]
     assert objects.restore(other, tree) == [] and other.mean.tolist() == [1, 1]
     assert other.code == (len, abs) and other.longest is not normalizer.longest
+
+
+def test_kinds_of_one_name_are_told_apart():
+    """As are a Sequential of torch and one of Keras."""
+
+    class Deque(Ring):
+        pass
+
+    Deque.__name__ = "deque"
+    tree = objects.capture(deque([1])).tree
+    assert objects.restore(Deque(), tree, "it") == ["it is a deque (object) and in the state a deque (deque)"]

@@ -274,6 +274,56 @@ def test_a_buffer_that_another_thread_fills_is_an_error(wait, monkeypatch):
     assert sorted(path.name for path in run.checkpoint_dir.iterdir()) == ["manifest.json", "state-0", "state-2"]
 
 
+@pytest.mark.parametrize("wait", [True, False], ids=["waits", "beside"])
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda ring: ring["at"].append(1), r"ring\.at had 1 items and has 2"),
+        (lambda ring: ring.update(more=0), r"ring had 2 items and has 3"),
+        (lambda ring: ring["at"].__setitem__(0, 7), r"ring\.at\[0\] was 0 and is 7"),
+    ],
+    ids=["longer", "new", "other"],
+)
+def test_a_small_buffer_that_another_thread_fills_is_an_error(change, told, wait, monkeypatch):
+    """It is written in one piece, before the models, and compared with what it was then."""
+    ring = {"data": np.zeros(10), "at": [0]}
+    with rla.run(**OPTIONS) as run:
+        rla.save_state(0, models=np.zeros(3), buffers={"ring": ring})
+        begin = writing.Writing.begin
+
+        def filled(self):
+            begin(self)
+            change(ring)
+
+        monkeypatch.setattr(writing.Writing, "begin", filled)
+        with pytest.warns(RLAWarning, match=rf"buffers\.{told}.*another thread fills it"):
+            assert rla.save_state(1, models=np.zeros(3), buffers={"ring": ring}, wait=wait) is None
+    assert [step for step, _ in states_of(run)] == [0]
+
+
+def test_a_part_that_is_damaged_is_written_again():
+    """A resume goes back behind it, and comes to the same bytes: it must not link the file that is damaged."""
+    ring = np.zeros((3, 8 << 20), np.uint8)
+
+    def go_on(steps):
+        state = rla.load_state(buffers=ring)
+        for step in range(state.step + 1 if state else 0, steps):
+            ring[step] = step + 1
+            rla.save_state(step, buffers=ring)
+
+    with pytest.raises(KeyboardInterrupt), rla.run(**OPTIONS) as run:
+        go_on(2)
+        raise KeyboardInterrupt
+    file = next(each for each in run.checkpoint_dir.glob("state-1/**/*.npy") if each.stat().st_nlink == 1)
+    with open(file, "r+b") as stream:
+        stream.seek(-1, os.SEEK_END)
+        stream.write(b"x")
+    with pytest.warns(RLAWarning, match="state-1 has changed"), rla.run(resume=saved_run(), **OPTIONS):
+        go_on(3)
+    manifest = Manifest(run.checkpoint_dir)
+    assert [(each.step, manifest.trouble(each)) for each in manifest.complete()] == [(0, None), (1, None), (2, None)]
+
+
 class Stubborn:
     """Says that it takes a state, and then refuses it."""
 

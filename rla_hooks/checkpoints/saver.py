@@ -71,6 +71,7 @@ class Saver:
         self._warn = warn or WarnOnce()
         self._saves = 0
         self._left_out: set[str] = set()  # the lines that a warning has shown
+        self.trusted: set[str] = set()  # the files of whole states that it has written and nobody has loaded from since
 
     def reading(self, folder: str | os.PathLike[str]) -> Saver:
         """Return one that reads another folder, into the same objects and with the same ``var_prefix``."""

@@ -15,7 +15,7 @@ from rla_hooks.state import writing
 from rla_hooks.state.reading import StateFolder
 
 if TYPE_CHECKING:
-    from rla_hooks.checkpoints.entry import Positions
+    from rla_hooks.checkpoints.entry import Entry, Positions
     from rla_hooks.checkpoints.keeping import Keep
     from rla_hooks.checkpoints.saver import Saver
     from rla_hooks.state.whole import Snapshot
@@ -56,10 +56,11 @@ class StateJob:
 
     def run(self) -> Path:
         """Write the state, and return its folder. Raises OSError."""
-        folder = self._saver.folder
-        return self._saver.write(
+        path = self._saver.write(
             self._write, "", self.step, STATE, self._info, self._written, self._keep, lambda: self._writing.finish()
-        ) or Path(folder)
+        )
+        self._saver.trusted.add(path.name)
+        return path
 
     def start(self) -> Path:
         """Begin to write in a thread, and return the folder once nothing more of the objects is needed."""
@@ -97,14 +98,21 @@ class StateJob:
         self._captured.set()
 
     def _former(self) -> Any:
-        """The newest state, whose unchanged parts are linked; None where there is none that can be read."""
+        """The newest state, whose unchanged parts are linked; None where there is none that is whole.
+
+        A link to a damaged part would damage each state from then on. What a resume has gone back from may be damaged.
+        """
         if not self._snapshot.plan.parted:
             return None
         for entry in reversed(self._saver.manifest.entries()):
-            if is_state(entry):
+            if is_state(entry) and entry.cut is None and self._is_whole(entry):
                 try:
                     state = StateFolder(self._saver.folder / entry.file)
                     return writing.Former(state.folder, state.digests)
                 except (CheckpointError, OSError):
-                    continue  # damaged, or just being deleted
+                    continue  # just being deleted
         return None
+
+    def _is_whole(self, entry: Entry) -> bool:
+        """Whether nothing is wrong with a state: those that were written here are not read again."""
+        return entry.file in self._saver.trusted or self._saver.manifest.trouble_once(entry) is None

@@ -240,6 +240,7 @@ class RunStates:
             return None
         entry, restored = found
         if is_own:
+            self._checkpoints.saver.trusted.clear()
             self._checkpoints.loaded(entry)
         elif self._ownership.is_writing:
             self._checkpoints.loaded_of(source, entry)

@@ -65,9 +65,12 @@ class Snapshot(NamedTuple):
 
 def _difference(before: Any, now: Any, at: str) -> str:
     """Return the first number or text, such as a buffer's position, that is another one; "" where there is none."""
+    both = (isinstance(before, kind) and isinstance(now, kind) for kind in (dict, (list, tuple)))
+    if any(both) and len(before) != len(now):
+        return f"{at} had {len(before):,} items and has {len(now):,}"
     if isinstance(before, dict) and isinstance(now, dict):
         pairs: Any = ((before[key], now.get(key), f"{at}.{key}") for key in before)
-    elif isinstance(before, (list, tuple)) and isinstance(now, (list, tuple)) and len(before) == len(now):
+    elif isinstance(before, (list, tuple)) and isinstance(now, (list, tuple)):
         pairs = zip(before, now, (f"{at}[{index}]" for index in range(len(before))), strict=True)
     elif isinstance(before, (int, str, list, tuple)) and (type(before) is not type(now) or before != now):
         return f"{at} was {shown(before, 40)} and is {shown(now, 40)}"
@@ -106,7 +109,7 @@ def capture(objects: Named, extra: Any, head: Mapping[str, Any]) -> Snapshot:
     buffers = [
         _Buffer(label("buffers", name), value, trees["buffers"][name])
         for name, value in objects.get("buffers", {}).items()
-        if plan.parted and not _has_columns(trees["buffers"][name])
+        if not _has_columns(trees["buffers"][name])
     ]
     return Snapshot(plan, content, buffers)
 

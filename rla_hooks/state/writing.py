@@ -53,6 +53,7 @@ class StatePlan:
         self._found: list[sharing.Placed] = []
         self._origins: dict[int, _Origin] = {}  # by the id of the reference
         self._names: set[str] = set()  # of files, without regard to case
+        self.first: set[str] = set()  # files of what may change meanwhile: those of objects with parts
         self.tensors: dict[str, dict[str, Leaf]] = {}  # by file and key
         self.parted: dict[str, Leaf] = {}  # by the beginning of the parts' names
 
@@ -78,6 +79,7 @@ class StatePlan:
 
     def freeze(self) -> None:
         """Copy what is small: the training may go on before it is written."""
+        self.first.clear()
         for leaves in self.tensors.values():
             for leaf in leaves.values():
                 leaf.freeze()
@@ -105,6 +107,8 @@ class StatePlan:
             rows = _rows_of(leaf)
             return {"in": name, "parts": -(-leaf.count // rows), "rows": rows}
         file = origin.stem + safetensors_file.SUFFIX
+        if origin.in_parts:
+            self.first.add(file)
         leaves = self.tensors.setdefault(file, {})
         key = first = cap(text.encode("utf-8", "backslashreplace").decode(), text, 1000)
         number = 0
@@ -150,7 +154,7 @@ class Former:
 
 
 def write(folder: Path, plan: StatePlan, content: Mapping[str, Any], former: Former | None = None) -> Writing:
-    """Write large arrays into a new folder; ``finish()`` of what is returned writes the rest.
+    """Write what must not change meanwhile into a new folder; ``finish()`` of what is returned writes the rest.
 
     Raises OSError, before a byte is written where the disk has no room for all of it.
     """
@@ -173,7 +177,7 @@ class Writing:
         self.linked = 0  # bytes of the files that are links
 
     def begin(self) -> None:
-        """Write the large arrays: what must not change meanwhile."""
+        """Write the large arrays, and the objects that have such: what must not change meanwhile."""
         self._check_room()
         self._folder.mkdir()
         for name, leaf in self._plan.parted.items():
@@ -181,6 +185,7 @@ class Writing:
             path.parent.mkdir(parents=True, exist_ok=True)
             for number, (head, data) in enumerate(_parts(leaf)):
                 self._write_part(f"{name}.{_numbered(number, leaf)}.npy", head, data)
+        self._write_tensors(file for file in self._plan.tensors if file in self._plan.first)
 
     def finish(self) -> tuple[int, str]:
         """Write all else, sync it, and return the size and the checksum of the folder, as a manifest has them."""
@@ -194,8 +199,7 @@ class Writing:
         self._syncing.close()
 
     def _finish(self) -> tuple[int, str]:
-        for file, leaves in self._plan.tensors.items():
-            self._write(file, safetensors_file.chunks(leaves))
+        self._write_tensors(file for file in self._plan.tensors if file not in self._plan.first)
         files = {name: list(digest) for name, digest in self._files.items()}
         text = _json({"format": FORMAT, **self._content, "files": files}, 3)
         self._write(FILE, [memoryview(f"{text}\n".encode("utf-8", "backslashreplace"))])
@@ -215,6 +219,10 @@ class Writing:
             _put(stream, memoryview(head))
             _put(stream, data.data)
         self._syncing.begin(path)
+
+    def _write_tensors(self, files: Iterable[str]) -> None:
+        for file in files:
+            self._write(file, safetensors_file.chunks(self._plan.tensors[file]))
 
     def _write(self, name: str, chunks: Iterable[memoryview]) -> None:
         path = self._folder / name

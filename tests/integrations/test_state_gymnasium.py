@@ -293,6 +293,11 @@ def test_environments_that_do_not_fit(gym, tree_of):
     }
     for problem, other in others.items():
         assert objects.restore(other, tree, "env")[0].startswith(problem)
+    unnamed = gym.envs.classic_control.PendulumEnv()  # made without gym.make, which gives the id
+    problem = "env is gymnasium.PendulumEnv and in the state CartPole-v1"
+    assert objects.restore(unnamed, tree, "env") == [problem]
+    problem = "env is CartPole-v1 and in the state gymnasium.PendulumEnv"
+    assert objects.restore(env, tree_of(unnamed), "env") == [problem]
     tree["spaces"][1] = "Discrete(3)"
     assert "Discrete(2) and in the state" in objects.restore(env, tree, "env")[0]
 

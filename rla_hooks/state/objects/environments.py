@@ -40,7 +40,7 @@ class Environments(Kind):
         names = [name_of(type(layer)) for layer in found]
         stored = [layer["class"] for layer in tree["layers"]]
         if own_id != tree["id"]:
-            walk.problems.append(f"{at} is {own_id} and in the state {tree['id']}")
+            walk.problems.append(f"{at} is {own_id or names[-1]} and in the state {tree['id'] or stored[-1]}")
         elif names != stored:
             walk.problems.append(f"{at} is made of {_chain(names)} and in the state of {_chain(stored)}")
         elif own_spaces != tree["spaces"]:

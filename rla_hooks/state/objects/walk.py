@@ -190,7 +190,10 @@ class Walk:
         elif self._takes(own, stored, value, tree):
             stored.check(None, tree, at, self)
         else:
-            self.problems.append(f"{at} is {described(value)} and in the state {described(tree)}")
+            found, there = described(value), described(tree)
+            if found == there and own is not None:  # a Sequential of torch and one of Keras
+                found, there = (f"{found} ({kind.tag.replace('_', ' ')})" for kind in (own, stored))
+            self.problems.append(f"{at} is {found} and in the state {there}")
 
     def has_class(self, value: Any, name: str, at: str) -> bool:
         """Return whether a value is of the class of this name; if not, say so in ``problems``."""
