@@ -30,6 +30,7 @@ from rla_hooks.writers.csv_writer import CsvWriter
 from rla_hooks.writers.json_writer import JsonWriter
 from rla_hooks.writers.tensorboard_writer import TensorBoardWriter
 
+os.environ["MPLBACKEND"] = "agg"  # no window opens while somebody runs the tests
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -301,3 +306,49 @@ def test_figures_show_themselves_in_a_notebook(root, monkeypatch, capsys):
     monkeypatch.setitem(__import__("sys").modules, "IPython", Notebook())
     drawn = plot(root, summarize_res=False)
     assert seen == [drawn.figure] and capsys.readouterr().out == ""
+
+
+def test_a_script_goes_on_with_pyplot(root, tmp_path):
+    """``plt.title`` and ``plt.savefig`` after plot_func are of its figure, and figures of the program's stay open."""
+    own = plt.figure()
+    first = plot(root)
+    drawn = plot(root, metrics=["perf/return"])
+    assert plt.gcf() is drawn.figure.figure and plt.fignum_exists(own.number)
+    assert not [number for number in plt.get_fignums() if plt.figure(number) is first.figure.figure]
+    plot(root)
+    plt.title("all seeds")
+    plt.savefig(tmp_path / "after.png")
+    assert plt.gca().get_title() == "all seeds" and plt.gca().get_ylabel() == "loss"
+    image = plt.imread(tmp_path / "after.png")
+    assert len(np.unique(image.reshape(-1, image.shape[-1]), axis=0)) > 50  # no empty page
+    plt.close("all")
+
+
+def test_a_window_shows_what_rlas_functions_draw(root, tmp_path):
+    """If pyplot has windows here, also where the program does not know pyplot; a broken backend is a warning."""
+    (tmp_path / "windows.py").write_text(BACKEND)
+    program = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        "from rla_hooks.easy_plot.plot_func_v2 import plot_func\n"
+        f"plot_func({str(root)!r}, 'demo', ['*'], ['lr'], ['loss'])\n"
+    )
+    for backend, told in (("module://windows", "shown loss"), ("module://gone", "result.figure.save")):
+        environment = {**os.environ, "MPLBACKEND": backend}
+        done = subprocess.run(
+            [sys.executable, "-I", "-c", program], capture_output=True, text=True, env=environment, timeout=120
+        )
+        assert done.returncode == 0 and told in done.stdout, done.stderr
+    assert "the figure cannot be shown" in done.stderr
+
+
+BACKEND = """
+from matplotlib.backend_bases import FigureManagerBase
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+class FigureManager(FigureManagerBase):
+    def show(self):
+        print("shown", self.canvas.figure.axes[0].get_ylabel())
+
+class FigureCanvas(FigureCanvasAgg):
+    manager_class = FigureManager
+"""

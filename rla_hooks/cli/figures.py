@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from rla_hooks.plot import PaperFigure
 
 _WAY_OUT = "Write a file: --save figure.pdf"
-_WINDOWLESS = {"agg", "cairo", "pdf", "pgf", "ps", "svg", "template"}  # backends of matplotlib
 
 
 def check_terminal(options: dict[str, Any]) -> None:
@@ -73,15 +72,14 @@ def _has(kind: str, option: str) -> bool:
 
 def show(figure: PaperFigure) -> None:
     """Show a figure in a window, until it is closed. Raises RLAError where there is no display."""
-    import matplotlib
     from matplotlib import pyplot
 
+    from rla_hooks.plot.windows import give_to_pyplot
+
     try:
-        manager = pyplot.figure().canvas.manager  # chooses a backend that works here
+        has_windows = give_to_pyplot(figure.figure)
     except Exception as error:  # of MPLBACKEND: its library is not installed, or finds no display
         raise RLAError(f"no window can be opened here: {printable(text_of(error))}. {_WAY_OUT}") from error
-    if matplotlib.get_backend().casefold() in _WINDOWLESS or manager is None:
+    if not has_windows:
         raise RLAError(f"no window can be opened here: matplotlib finds no display. {_WAY_OUT}")
-    manager.canvas.figure = figure.figure
-    figure.figure.set_canvas(manager.canvas)
     pyplot.show()

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from rla_hooks.easy_plot.looks import arguments_of, check_lengths
-from rla_hooks.errors import ConfigError
+from rla_hooks.errors import ConfigError, warn
 from rla_hooks.plot import CurveFigure, PaperFigure, plot_curves
 from rla_hooks.plot.mathtext import set_name
+from rla_hooks.plot.windows import give_to_pyplot
 from rla_hooks.query.folder_patterns import runs_in_folders
 from rla_hooks.query.run_list import Runs
 from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.query.tables import metric_names
-from rla_hooks.texts import listed, printable, shell_path, shown
+from rla_hooks.texts import listed, printable, shell_path, shown, text_of
 
 __all__ = ["Drawn"]
 
@@ -200,7 +201,7 @@ def _returned(
 
 
 def saved(drawn: Drawn, folder: Path, name: Any, path: Any = None) -> None:
-    """Write the figure to a file in the folder, or to the path, and say where; in a notebook show it.
+    """Write the figure to a file in the folder, or to the path, and say where; show it, too.
 
     Where it is neither written nor shown, say how to.
     """
@@ -213,10 +214,20 @@ def saved(drawn: Drawn, folder: Path, name: Any, path: Any = None) -> None:
 
 
 def show(figure: PaperFigure) -> bool:
-    """Show a figure below the cell of a notebook, if this is one."""
+    """Show a figure below the cell of a notebook, elsewhere in a window, if pyplot has windows.
+
+    Elsewhere it is pyplot's current figure: programs of RLA go on with ``plt.savefig``. Return whether it was shown.
+    """
     ipython: Any = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
-    if shell is None or not hasattr(shell, "kernel"):
+    if shell is not None and hasattr(shell, "kernel"):
+        ipython.display.display(figure)
+        return True
+    try:
+        has_windows = give_to_pyplot(figure.figure)
+    except Exception as error:  # of MPLBACKEND
+        warn(f"the figure cannot be shown: pyplot says {printable(text_of(error))}. It is in the result: .figure.save")
         return False
-    ipython.display.display(figure)
-    return True
+    if has_windows:
+        sys.modules["matplotlib.pyplot"].show()
+    return has_windows
