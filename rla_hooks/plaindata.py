@@ -6,7 +6,8 @@ not one class to be read, and reading refuses every class:
     {"custom": {"returns": ("__rla__", "deque", [1.0, 2.0], 100)}}
 
 Allowed: None, bool, int, float, complex, str, bytes, bytearray, list, tuple, dict, set, frozenset,
-OrderedDict, deque, date, time, datetime, timedelta, paths, numpy arrays and scalars of numbers, text and dates.
+OrderedDict, deque, date, time, datetime, timedelta, paths, numpy arrays and scalars of numbers, text and dates, and
+dense tensors of torch, which come back on the CPU.
 """
 
 from __future__ import annotations
@@ -87,6 +88,9 @@ class PlainEncoder(Encoder):
             return TAG, "path", str(value)
         if kind.__module__.partition(".")[0] == "numpy" and "numpy" in sys.modules:
             return _encode_numpy(value, keys)
+        torch = sys.modules.get("torch")
+        if torch is not None and isinstance(value, getattr(torch, "Tensor", ())):
+            return _encode_tensor(value, keys)
         return NotImplemented
 
     def encode_container(self, value: Any, keys: KeyPath) -> Any:
@@ -127,6 +131,16 @@ def _encode_numpy(value: Any, keys: KeyPath) -> Any:
             "convert it with astype, or store its fields one by one.",
         )
     return TAG, name, value.dtype.str, tuple(value.shape), value.tobytes()
+
+
+def _encode_tensor(value: Any, keys: KeyPath) -> Any:
+    """The tagged form of a tensor."""
+    from rla_hooks.torch_tensors import to_bytes
+
+    try:
+        return TAG, "tensor", *to_bytes(value)
+    except Exception as error:  # sparse, quantized, on the meta device
+        raise NotStorable(keys, f"a {type(value)} without plain numbers cannot be stored here.") from error
 
 
 # The steps of a pickle that :func:`pack` makes, with the number of bytes that follow each; and those that are followed
@@ -219,6 +233,8 @@ class _Decoder:
         if name in ("ndarray", "scalar"):
             array = self._array(*content)
             return array if name == "ndarray" else array[()]
+        if name == "tensor":
+            return self._tensor(*content)
         if name not in _UNTAG:
             raise PlainDataError(
                 f"The data holds a {shown(name, 100)}, which this version of rla_hooks does not know. Update it."
@@ -242,6 +258,11 @@ class _Decoder:
             )
         self._spend(number)
         return np.zeros(shape, kind)
+
+    def _tensor(self, dtype: str, shape: tuple[int, ...], data: bytes) -> Any:
+        from rla_hooks.torch_tensors import from_bytes
+
+        return from_bytes(dtype, shape, self._array("|u1", (len(data),), data))
 
     def _spend(self, number: int) -> None:
         self._left -= number

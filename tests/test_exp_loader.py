@@ -258,3 +258,25 @@ def test_the_names_are_rlas():
     assert (loader.task_name, loader.load_date, loader.data_root) == (None, None, None)
     loader.task_name, loader.data_root = "demo", "root"
     assert (loader.task_name, loader.data_root) == ("demo", "root")
+
+
+def test_the_state_of_an_optimizer_among_related_variables_comes_back():
+    """Programs of RLA pass the optimizer itself; what they get back is for ``load_state_dict``, tensors and all."""
+    torch = pytest.importorskip("torch")
+    net = torch.nn.Linear(2, 1)
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.5)
+    net(torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+    _start(lr=0.5)
+    related = {"optimizer": optimizer, "seen": torch.tensor([3, 4]), "update_num": 5}
+    tester.save_checkpoint({"net": net}, related_variable=related)
+    date = _date()
+    _start(lr=0.5)
+    exp_loader.config("demo", date, "root")
+    _, _, back = exp_loader.load_from_record_date(variable_list=[*related, "gone"])
+    fresh = torch.optim.Adam(net.parameters())
+    fresh.load_state_dict(back["optimizer"])
+    assert fresh.param_groups[0]["lr"] == 0.5 and back["update_num"] == 5 and back["gone"] is None
+    for parameter in net.parameters():
+        assert torch.equal(fresh.state[parameter]["exp_avg"], optimizer.state[parameter]["exp_avg"])
+    assert torch.equal(back["seen"], torch.tensor([3, 4]))

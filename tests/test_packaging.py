@@ -19,7 +19,7 @@ FLOORS = [
     """errors _version atomic delegation locks ranks texts values devices columns parameters encoding plaindata layout
     filenames endings outcome progress record restarts places reserve handles command masking life smallfiles labels
     new_names results patterns fields calls parameter_forms former_parameters rerun_arguments machine every
-    old_words path_text""",
+    old_words path_text torch_tensors""",
     """writers rowfiles rows""",
     """config figures checkpoints snapshot cutting state statistics summaries""",
     """query core""",

@@ -366,3 +366,23 @@ def test_neither_numpy_nor_torch_is_imported():
     )
     place = {"PYTHONPATH": str(Path(plaindata.__file__).parents[1])}
     subprocess.run([sys.executable, "-c", code], check=True, cwd=sys.prefix, env=os.environ | place)
+
+
+def test_tensors_of_torch_come_back():
+    """Of every type, also those that numpy lacks; what has no plain numbers is named."""
+    torch = pytest.importorskip("torch")
+    tensors = [
+        torch.arange(6, dtype=torch.float64).reshape(2, 3).T,
+        torch.ones(3, dtype=torch.bfloat16, requires_grad=True),
+        torch.tensor([1 + 2j]).conj(),
+        torch.nn.Parameter(torch.tensor(3.5)),
+        torch.zeros(0, 4, dtype=torch.int64),
+        torch.tensor([True, False]),
+    ]
+    for tensor, back in zip(tensors, loads(dumps(tensors)), strict=True):
+        assert back.dtype == tensor.dtype and back.shape == tensor.shape and torch.equal(back, tensor.detach())
+    with pytest.raises(TypeError, match=r"a\['x'\]: a <class 'torch.Tensor'> without plain numbers"):
+        dumps({"a": {"x": torch.ones(3).to_sparse()}})
+    for damaged in (("Tensor", (2,), b"12"), ("float32", (3,), b"12345678"), ("float32", (3,), b"")):
+        with pytest.raises(PlainDataError):
+            loads(pack((plaindata.TAG, "tensor", *damaged)))

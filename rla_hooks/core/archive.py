@@ -15,6 +15,7 @@ from rla_hooks import plaindata
 from rla_hooks.atomic import write_bytes
 from rla_hooks.core.settings import RunSettings
 from rla_hooks.core.time_step import TimeStepHolder
+from rla_hooks.encoding import KeyPath
 from rla_hooks.errors import ConfigError, RunError
 from rla_hooks.layout import ARCHIVE, RunPaths
 from rla_hooks.smallfiles import read_bytes, read_json
@@ -38,13 +39,29 @@ _FIELDS: dict[str, type | tuple[type, ...]] = {
 def save(path: Path, content: Mapping[str, Any], custom_data: Mapping[str, Any]) -> list[str]:
     """Write tester.pkl. Returns a line for each part of the custom data that is no plain data and is left out."""
     left_out: list[str] = []
-    encoded = plaindata.encode({"format": FORMAT, **content, "custom_data": dict(custom_data)}, left_out)
+    encoder = _WithStates(left_out)
+    encoded = encoder.encode_or_omit({"format": FORMAT, **content, "custom_data": dict(custom_data)})
     data = plaindata.pack(encoded)
     if len(data) > _LIMIT:
         left_out.append(f"the custom data, which has {len(data):,} bytes; at most {_LIMIT:,} are stored")
         data = plaindata.pack({**encoded, "custom_data": {}})
     write_bytes(path, data, sync=False)
     return left_out
+
+
+class _WithStates(plaindata.PlainEncoder):
+    """Takes the state of an object that has one: RLA's programs keep optimizers in their custom data."""
+
+    def encode_leaf(self, value: Any, keys: KeyPath) -> Any:
+        leaf = super().encode_leaf(value, keys)
+        if leaf is not NotImplemented or type(value) in self.containers:
+            return leaf
+        from rla_hooks.checkpoints.state_dicts import has_state, state_of  # late: a plain run does without
+
+        if has_state(value):
+            with self.entered(value, keys):
+                return self.encode(state_of(value, keys), keys)
+        return leaf
 
 
 def content_of(

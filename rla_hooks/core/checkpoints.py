@@ -110,10 +110,10 @@ class RunCheckpoints:
     ) -> Path | None:
         """Save models, optimizers, tensors, pytrees of JAX and plain data, completely or not at all; return the path.
 
-        model_dict: by name; by default the objects of :func:`new_saver`. related_variable: plain data that a loaded run
-        gets back by ``get_custom_data``. checkpoint_name: the beginning of the file's name. step: by default that of
-        the last row. If the disk fails, or nothing can be saved, this gives one warning and returns None. Raises
-        RunError if no run has started.
+        model_dict: by name; by default the objects of :func:`new_saver`. related_variable: plain data, tensors and
+        the states of optimizers, that a loaded run gets back by ``get_custom_data``. checkpoint_name: the beginning of
+        the file's name. step: by default that of the last row. If the disk fails, or nothing can be saved, this gives
+        one warning and returns None. Raises RunError if no run has started.
 
         >>> import rla_hooks as rla
         >>> with rla.run(task="demo", writers=[], backup="none"):
