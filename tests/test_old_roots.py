@@ -168,11 +168,15 @@ def test_hyper_parameters_that_rla_printed(root, file, start):
     """Where no parameter file and no pickle is left: of later versions in backup.txt, of the first in log.txt."""
     run = next(run for run in rla.runs(root) if "seed=888" in run.name)
     lines = ["key: width, value: 64", "key: name, value: a, value: b", "key: none, value: None", "key: empty, value: "]
+    lines += ["key: net, value: {'layers': (64, 32), 'seed': 8}", "key: act, value: <function relu at 0x7f1e369de560>"]
+    lines += ["key: odd, value: {'act': <class 'a.B'>}", "key: deep, value: " + "[" * 5000]
     text = "\n".join(["Logging to /tmp/x", *(start + line for line in lines), "y_out 3", f"{start}key: broken"])
     (run.log_dir / file).write_text(text)
     (run.log_dir / "parameter.new").touch()  # so that the index reads it again
     (again,) = [each for each in rla.runs(root) if each.name == run.name]
-    assert again.hparams == {"width": 64, "name": "a, value: b", "none": None, "empty": ""}
+    plain = {"width": 64, "name": "a, value: b", "none": None, "empty": "", "net.layers": [64, 32], "net.seed": 8}
+    texts = {"act": "<function relu>", "odd": "{'act': <class 'a.B'>}"}
+    assert again.hparams.pop("deep").startswith("[[[") and again.hparams == plain | texts
 
 
 def test_a_run_of_ours_with_a_backup_txt_is_none_of_rla(tmp_path):

@@ -14,8 +14,10 @@ in place of all classes, see :mod:`rla_hooks.query.inert_pickle`.
 
 from __future__ import annotations
 
+import ast
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,7 @@ from rla_hooks.smallfiles import open_regular, parse_object, read_bytes
 
 PICKLE_LIMIT = 32 << 20  # bytes
 _PRINTED_LIMIT = 1 << 20  # bytes from the start of a log: the hyper-parameters are its first lines
+_ADDRESS = pattern(r" at 0x[0-9a-fA-F]+(?=>)")  # which tells runs apart that do not differ
 # As of 2020 in log.txt, and of later versions in backup.txt, behind the step.
 _PRINTED = pattern(r"(?:\[BACKUP\] [^ ]+ : )?key: (.+?), value: (.*)")
 _WORDS = {"True": True, "False": False, "None": None}
@@ -151,7 +154,19 @@ def _printed(path: Path) -> dict[str, Any]:
     except OSError:
         return {}
     matches = filter(None, map(_PRINTED.fullmatch, lines))
-    return dict(islice(((match[1], typed(match[2])) for match in matches), MAX_PARAMETERS))
+    return dict(islice(((match[1], _of_print(match[2])) for match in matches), MAX_PARAMETERS))
+
+
+def _of_print(text: str) -> Any:
+    """Return the value that a text shows: a nested one, too. An object is a text, without where it was in memory.
+
+    >>> _of_print("{'seed': 8, 'layers': (64, 64)}"), _of_print("[<function relu at 0x7f1e369de560>]")
+    ({'seed': 8, 'layers': (64, 64)}, '[<function relu>]')
+    """
+    if text[:1] in ("{", "[", "("):
+        with suppress(ValueError, SyntaxError, MemoryError, RecursionError):
+            return ast.literal_eval(text)
+    return typed(_ADDRESS.sub("", text))
 
 
 def _archive(paths: RunPaths) -> Path:
