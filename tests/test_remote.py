@@ -4,6 +4,8 @@ import filecmp
 import os
 import pickle
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -206,8 +208,36 @@ def test_what_only_the_other_side_has_changed_stays(tmp_path, place):
     os.utime(far, (2_000_000_000, 2_000_000_000))
     assert push(place, root).runs == ()
     os.utime(labels, (1_900_000_000, 1_900_000_000))
-    assert push(place, root, newer=True).runs == () and "there" in far.read_text()
+    assert push(place, root).runs == () and push(place, root, newer=True).runs == () and "there" in far.read_text()
+    os.utime(labels, (2_100_000_000, 2_100_000_000))
     assert push(place, root).files == 1 and filecmp.cmp(far, labels, shallow=False)
+
+
+def test_a_pull_takes_no_rows_from_a_run_that_trains_here(tmp_path, place):
+    """A run was pushed, and has gone on: what is older there does not replace the rows here."""
+    root = tmp_path / "near"
+    csv = layout.RunPaths(root, train(root)).progress_csv
+    push(place, root)
+    longer = csv.read_bytes() + b"9,1.0,0.1\n"
+    csv.write_bytes(longer)
+    os.utime(csv, (2_000_000_000, 2_000_000_000))
+    pull(place, root)
+    assert csv.read_bytes() == longer
+
+
+def test_two_senders_take_turns(tmp_path):
+    """While one process moves runs between two places, another one waits, and then says so."""
+    from rla_hooks.remote.marks import alone
+
+    address = Address.parse("ssh://lab/x")
+    with alone(tmp_path, address, 0.0):
+        program = (
+            "import sys\nfrom pathlib import Path\nfrom rla_hooks.remote import Address\n"
+            "from rla_hooks.remote.marks import alone\n"
+            "with alone(Path(sys.argv[1]), Address.parse('ssh://lab/x'), 0.0): pass\n"
+        )
+        done = subprocess.run([sys.executable, "-I", "-c", program, tmp_path], capture_output=True, text=True)
+    assert done.returncode == 1 and "another process moves runs" in done.stderr
 
 
 def test_code_is_stored_once_there(tmp_path, place):

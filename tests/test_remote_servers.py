@@ -148,11 +148,16 @@ def test_runs_go_over_ssh_and_come_back(mover, sshd, near, tmp_path, monkeypatch
 
 
 @pytest.mark.parametrize("known", ["foreign", "unknown"])
-def test_a_host_with_a_foreign_key_is_refused(known, sshd, near, tmp_path):
+def test_a_host_with_a_foreign_key_is_refused(known, sshd, near, tmp_path, monkeypatch):
     """A server whose key is another one, or is not known, gets nothing; the error has the line that accepts it."""
     with pytest.raises(RemoteError, match="ssh-keyscan -p") as raised:
         open_remote(sshd.address(f"{tmp_path}/far", known))
     assert "\n" not in str(raised.value) and not (tmp_path / "far").exists()
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh" / "config").write_text("Host *\n  UserKnownHostsFile none\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(RemoteError, match="UserKnownHostsFile none"):
+        open_remote(Address.parse(f"ssh://127.0.0.1:{sshd.port}/x"))
     with pytest.raises(rla.ConfigError, match="pose as"):
         open_remote(Address.parse("ssh://127.0.0.1/x", {"known_hosts": None}))
 

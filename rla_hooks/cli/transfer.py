@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rla_hooks.remote.planning import Plan
 
 _INTERRUPTED = 130
+_TURN = 600.0  # seconds to wait for a run that sends itself, or another command
 _MOST = 20  # runs that are shown of a plan
 _SIGNS = ("==", "!=", "<", ">", " in ", " and ", " or ")
 
@@ -58,6 +59,7 @@ def push(
         rla push "status == 'finished'" lab
         rla push latest ssh://me@lab/data/rla_data --without checkpoint
     """
+    from rla_hooks.remote.marks import alone
     from rla_hooks.remote.named import is_remote, resolve
     from rla_hooks.remote.opening import open_remote
     from rla_hooks.remote.planning import plan_push
@@ -66,8 +68,9 @@ def push(
     remote = given.pop() if given and is_remote(given[-1], root) else None
     address = resolve(remote, root)
     names = _chosen(given, root, where, task)
-    plan = plan_push(open_remote(address), root, names, newer, _kinds(without))
-    _carry_out(plan, dry_run, as_json)
+    with alone(root, address, _TURN):
+        plan = plan_push(open_remote(address), root, names, newer, _kinds(without))
+        _carry_out(plan, dry_run, as_json)
 
 
 @app.command("pull")
@@ -97,12 +100,15 @@ def pull(
         rla pull lab "lr < 1e-3" --without checkpoint
         rla pull ssh://me@lab/data/rla_data latest
     """
+    from rla_hooks.remote.marks import alone
     from rla_hooks.remote.named import resolve
     from rla_hooks.remote.opening import open_remote
 
     root = _root(log_root)
-    place = open_remote(resolve(remote, root))
-    _carry_out(_pull_plan(place, root, [*(words or [])], where, task, newer, without), dry_run, as_json)
+    address = resolve(remote, root)
+    with alone(root, address, _TURN):
+        place = open_remote(address)
+        _carry_out(_pull_plan(place, root, [*(words or [])], where, task, newer, without), dry_run, as_json)
 
 
 @app.command("sync")
@@ -123,16 +129,19 @@ def sync(
 
         rla sync lab
     """
+    from rla_hooks.remote.marks import alone
     from rla_hooks.remote.named import resolve
     from rla_hooks.remote.opening import open_remote
     from rla_hooks.remote.planning import plan_push
 
     root = _root(log_root)
-    place = open_remote(resolve(remote, root))
-    there_is_one = (root / "log").is_dir()
-    names = _chosen([], root, where, task) if there_is_one and (where or task) else None
-    _carry_out(plan_push(place, root, names, True, _kinds(without)), dry_run, as_json)
-    _carry_out(_pull_plan(place, root, [], where, task, True, without), dry_run, as_json)
+    address = resolve(remote, root)
+    with alone(root, address, _TURN):
+        place = open_remote(address)
+        is_there = (root / "log").is_dir()
+        names = _chosen([], root, where, task) if is_there and (where or task) else None
+        _carry_out(plan_push(place, root, names, True, _kinds(without)), dry_run, as_json)
+        _carry_out(_pull_plan(place, root, [], where, task, True, without), dry_run, as_json)
 
 
 def _root(log_root: Path | None) -> Path:

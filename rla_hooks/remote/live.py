@@ -24,6 +24,7 @@ from rla_hooks.errors import RLAError
 from rla_hooks.layout import RunPaths
 from rla_hooks.record import RunRecord
 from rla_hooks.remote.address import Address
+from rla_hooks.remote.marks import alone
 from rla_hooks.remote.moving import carry_out
 from rla_hooks.remote.opening import open_remote
 from rla_hooks.remote.place import Place
@@ -35,6 +36,7 @@ UNSENT = "unsent"  # the key in run.json
 PATIENCE = 600.0  # seconds after the end of the run for which it is tried again
 _LOOK = 1.0  # seconds between two looks whether the training is there
 _LONGEST_WAIT = 60.0  # seconds between two attempts
+_TURN = 60.0  # seconds to wait for other runs of this log root that are sent
 _LAST = 64  # bytes of a pipe that are read at once
 
 
@@ -67,7 +69,8 @@ class Live:
         try:
             if self._place is None:
                 self._place = open_remote(self.address)
-            done = carry_out(plan_push(self._place, self.root, [self.name], kinds=self.kinds))
+            with alone(self.root, self.address, _TURN):
+                done = carry_out(plan_push(self._place, self.root, [self.name], kinds=self.kinds))
         except RLAError as error:
             return str(error)
         except Exception as error:  # a library's own mistake must not end the process

@@ -5,13 +5,19 @@ Where it was deleted, files of such a remote are sent once more, or fetched.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from rla_hooks.query.cache import Kind, open_cache
+from rla_hooks.locks import is_held, locked
+from rla_hooks.query.cache import Kind, cache_folder, open_cache
+from rla_hooks.remote.address import Address
+from rla_hooks.remote.errors import RemoteError
 from rla_hooks.remote.place import Stat
+from rla_hooks.texts import shell_path
 
 _SCHEMA = """
     CREATE TABLE marks (remote BLOB NOT NULL, path BLOB NOT NULL, here_size INTEGER, here_time REAL,
@@ -20,6 +26,27 @@ _SCHEMA = """
 _KIND = Kind("remote", 1, _SCHEMA)
 
 Mark = tuple[Stat, Stat]  # here, there
+
+
+@contextmanager
+def alone(root: Path, address: Address, wait: float) -> Iterator[None]:
+    """Let no other process of this machine move files between this log root and this remote during the block.
+
+    Two would append the same rows twice. Raises RemoteError if another one does it for more than ``wait`` seconds.
+    """
+    folder = cache_folder()
+    if folder is None:
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    text = f"{os.path.realpath(root)}\n{address.url}".encode("utf-8", "surrogateescape")
+    file = folder / f"remote-{hashlib.sha256(text).hexdigest()[:32]}.lock"
+    with locked(file, create=True, timeout=wait) as has_lock:
+        if not has_lock and is_held(file):
+            raise RemoteError(
+                f"{address}: another process moves runs between it and {shell_path(root)}. Wait for its end"
+            )
+        yield
 
 
 class Marks:

@@ -32,7 +32,7 @@ def open_remote(address: Address) -> Place:
     given = {key: value for key, value in address.with_secrets().items() if value is not None}
     try:
         fs, root = _OPENERS[address.protocol](address, given)
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         package = _PACKAGES.get(address.protocol, "fsspec")
         raise ConfigError(
             f"{address} needs the package {package} ({error}). Install it: pip install 'rla-hooks[remote]' {package}"
@@ -52,6 +52,7 @@ def _check(address: Address) -> None:
 
 
 def _ssh(address: Address, given: dict[str, Any]) -> tuple[Any, str]:
+    import asyncssh
     from sshfs import SSHFileSystem
 
     # sshfs turns the check of the host's key off unless it is told of one; () are the files of OpenSSH.
@@ -59,6 +60,13 @@ def _ssh(address: Address, given: dict[str, Any]) -> tuple[Any, str]:
     options |= {"skip_instance_cache": True} | given
     if address.port:
         options["port"] = address.port
+    given_files, config = options["known_hosts"], options.get("config", ())
+    found = asyncssh.SSHClientConnectionOptions(host=address.host, config=config, known_hosts=given_files)
+    if found.known_hosts is None:  # asyncssh would let any machine pose as it
+        raise RemoteError(
+            f"{address}: ~/.ssh/config turns the check of its key off (UserKnownHostsFile none). Name a file there, or "
+            "give the option known_hosts"
+        )
     return SSHFileSystem(address.host, **options), address.path
 
 

@@ -131,7 +131,7 @@ def _plan(
             other = target.get(path) or (target.get(f"{INCOMING}/{path}") if is_new else None)
             mark = marks.get(path)
             mark = mark if mark is None or is_push else (mark[1], mark[0])
-            if not _is_same(source[path], other, mark, newer):
+            if not _is_same(path, source[path], other, mark, newer):
                 offset = _offset(path, source[path], other)
                 stored = stores.get(source[path].inode, "") if path.startswith(f"{CODE}/") else ""
                 steps.append(Step(path, source[path].size, offset, stored if stored.startswith(store) else ""))
@@ -145,26 +145,34 @@ def _store_of(files: Mapping[str, Stat]) -> dict[int, str]:
     return {stat.inode: path for path, stat in files.items() if stat.inode and path.startswith(start)}
 
 
-def _is_same(source: Stat, target: Stat | None, mark: Mark | None, newer: bool) -> bool:
-    """Whether the other side has the file as it is here, or one that is to stay."""
+def _is_same(path: str, source: Stat, target: Stat | None, mark: Mark | None, newer: bool) -> bool:
+    """Whether the other side has the file as it is here, or one that is to stay.
+
+    One that is newer there is another one's: of a run that trains there, say, and that was pushed from there before. It
+    stays, unless we have put it there. What is shorter, of a file that grows, a transfer that broke off has left.
+    """
     if target is None:
         return False
-    if mark is not None and source[:2] == mark[0][:2]:
-        if target[:2] == mark[1][:2]:
-            return True
-        if None not in (target.time, mark[1].time) and (target.time or 0) > (mark[1].time or 0) and target.size:
-            return True  # only the other side has changed it
+    is_ours = mark is not None and target[:2] == mark[1][:2]
+    if mark is not None and is_ours and source[:2] == mark[0][:2]:
+        return True
+    is_begun = _is_growing(path) and target.size < source.size
     if source.time is None or target.time is None:
-        return False
-    if newer and target.time > source.time - _SAME_TIME:
+        return _is_growing(path) and target.size > source.size and not is_ours
+    if newer and target.time > source.time - _SAME_TIME and not is_begun:
+        return True
+    if not is_ours and not is_begun and target.size and target.time > source.time + _SAME_TIME:
         return True
     return source.size == target.size and abs(source.time - target.time) < _SAME_TIME
 
 
+def _is_growing(path: str) -> bool:
+    return path.startswith(f"{LOG}/") and _GROWING.fullmatch(os.path.basename(path)) is not None
+
+
 def _offset(path: str, source: Stat, target: Stat | None) -> int:
     """The byte from which on a file is to be moved; that what is there is its beginning, is looked at later."""
-    is_growing = path.startswith(f"{LOG}/") and _GROWING.fullmatch(os.path.basename(path)) is not None
-    return target.size if is_growing and target is not None and 0 < target.size < source.size else 0
+    return target.size if _is_growing(path) and target is not None and 0 < target.size < source.size else 0
 
 
 def _order(step: Step) -> tuple[bool, bool, bool, str]:

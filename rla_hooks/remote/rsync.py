@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 
 from rla_hooks.layout import LOG, RUN_JSON
 from rla_hooks.remote.errors import RemoteError, said
@@ -44,8 +45,10 @@ def move(plan: Plan, tick: Callable[[], None]) -> dict[str, str]:
             else:
                 others.append(step.path)
                 stored |= {step.stored} - {""}
-    lines = _call(plan, [*sorted(stored), *others], "", tick)
-    lines += _call(plan, new_logs, f"{INCOMING}/", tick)
+    with ThreadPoolExecutor(2) as pool:  # one waits for the disk while the other one does for the network
+        parts = [([*sorted(stored), *others], ""), (new_logs, f"{INCOMING}/")]
+        found = pool.map(lambda part: _call(plan, part[0], part[1], tick), parts)
+    lines = [line for part in found for line in part]
     lines += _call(plan, records, "", tick)
     return _of_runs(plan, lines)
 
