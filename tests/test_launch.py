@@ -203,6 +203,8 @@ def test_the_best_is_by_the_metric(module, capfd):
 
 SWEEP = """
 if __name__ == "__main__":
+    import signal
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background has it ignored
     done = rla.sweep(main, {"lr": [1.0], "seed": range(4)}, jobs=2, group="g", retries=1)
     print(*(run.status for run in done))
 """
@@ -263,7 +265,7 @@ def test_a_stopped_sweep_goes_on_where_it_was(how, program, tmp_path):
         os.kill(stopped.pid, getattr(signal, how))
     _, said = stopped.communicate(timeout=120)
     _wait_until(lambda: _statuses(root)[2] == "interrupted")
-    assert "its process died" not in said and (how == "SIGKILL" or "of the runs end now" in said)
+    assert "its process died" not in said and (how != "SIGTERM" or "of the runs end now" in said)
     assert stopped.returncode == {"Ctrl-C": -signal.SIGINT, "SIGTERM": 143, "SIGKILL": -9}[how]
     before = {run.id for run in rla.runs(root)}
     (tmp_path / "go").touch()
@@ -300,6 +302,15 @@ def test_all_mistakes_are_said_at_once(module, tmp_path):
     assert [line[: len(start)] for line, start in zip(lines, starts)] == starts and len(lines) == len(starts)
     assert lines[4].endswith("Known: seed, lr, steps. Did you mean 'lr'?") and "'slurm'" in lines[6]
     assert not (tmp_path / "root").exists()
+
+
+def test_a_value_stands_in_a_grid_once(module):
+    """Else two settings would be one run; NaN is itself, also in what exists."""
+    with pytest.raises(rla.ConfigError, match=r"seed has the value 1 more than once\. Give it once"):
+        rla.sweep(module(), {"lr": [1.0], "seed": [1, 2, 1]}, on=_threads())
+    main = module()
+    runs = rla.sweep(main, {"lr": [float("nan")], "seed": [0]}, on=_threads(), quiet=True)
+    assert rla.sweep(main, {"lr": [float("nan")], "seed": [0]}, on=_threads(), quiet=True) == runs
 
 
 @pytest.mark.parametrize("settings", [{}, None, [], {"seed": [1]}, {3: [1]}])

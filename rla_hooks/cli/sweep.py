@@ -25,7 +25,7 @@ def sweep(
     settings: Annotated[
         list[str], typer.Argument(metavar="NAME=VALUES...", help="Values with commas, or a range: seed=0..4.")
     ],
-    on: Annotated[str, typer.Option("--on", metavar="ENGINE", help="local or slurm.")] = "local",
+    on: Annotated[str, typer.Option("--on", metavar="ENGINE", help="local, slurm or ray.")] = "local",
     jobs: Annotated[
         int | None, typer.Option("-j", "--jobs", metavar="N", help="How many run at once; -1 is one for each core.")
     ] = None,
@@ -51,7 +51,9 @@ def sweep(
     ] = None,
     cluster: Annotated[
         list[str] | None,
-        typer.Option("--cluster", metavar="NAME=VALUE", help="Another option of submitit; may be repeated."),
+        typer.Option(
+            "--cluster", metavar="NAME=VALUE", help="An option of submitit or of ray.remote; may be repeated."
+        ),
     ] = None,
     no_divide: Annotated[
         bool, typer.Option("--no-divide", help="Leave the cores and the GPUs of this machine to all jobs.")
@@ -79,7 +81,7 @@ def sweep(
 
     options: dict[str, Any] = {"function": function, "settings": settings, "on": on, "jobs": jobs, "retries": retries}
     options |= {"group": group, "resume": not anew, "search": search, "limit": limit, "seed": seed, "metric": metric}
-    options |= {"mode": mode, "divide": not no_divide, "cluster": _cluster(gpus, time, cluster or [])}
+    options |= {"mode": mode, "divide": not no_divide, "cluster": _cluster(on, gpus, time, cluster or [])}
     options |= {"confirm": not yes, "dry_run": dry_run, "log_root": None if log_root is None else str(log_root)}
     options = {key: value for key, value in options.items() if value is not None and value != {}}
     command = [sys.executable, "-m", _PROGRAM, json.dumps(options)]
@@ -89,12 +91,12 @@ def sweep(
         start_words(command)
 
 
-def _cluster(gpus: int | None, time: str | None, texts: list[str]) -> dict[str, Any]:
-    """Return submitit's options. Raises ConfigError."""
+def _cluster(on: str, gpus: int | None, time: str | None, texts: list[str]) -> dict[str, Any]:
+    """Return the options of submitit, or of Ray. Raises ConfigError."""
     from rla_hooks.query.times import duration_of
     from rla_hooks.upkeep.new_values import pairs_of, typed
 
-    found: dict[str, Any] = {} if gpus is None else {"gpus_per_node": gpus}
+    found: dict[str, Any] = {} if gpus is None else {"num_gpus" if on == "ray" else "gpus_per_node": gpus}
     if time is not None:
         span = duration_of(time)
         if span is None or span.is_ago or span.seconds < 60:

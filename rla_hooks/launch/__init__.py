@@ -7,7 +7,7 @@ The parts:
     existing.py   which of them have a run already: what has finished is skipped, what has not goes on
     jobs.py       a setting, and what becomes of it
     driving.py    submits, waits, tries again, stops
-    engines.py    where settings run: processes of joblib, any executor, submitit
+    engines.py    where settings run: processes of joblib, any executor, submitit; ray_engine.py: Ray
     task.py       one setting, in the process that runs it; reporting.py: rla.report
     showing.py    the plan, the progress bar, the table at the end
     words.py      what the words of rla sweep mean; __main__.py: the program that it starts

@@ -20,11 +20,12 @@ from typing import Any, Protocol
 from rla_hooks import machine
 from rla_hooks.endings import FAILED, INTERRUPTED, KILLED
 from rla_hooks.errors import ConfigError, did_you_mean
+from rla_hooks.launch.sending import can_be_sent
 from rla_hooks.launch.task import Outcome, Task, prepare_worker
 from rla_hooks.texts import shown
 
-LOCAL, SLURM = "local", "slurm"
-ENGINES = (LOCAL, SLURM)
+LOCAL, SLURM, RAY = "local", "slurm", "ray"
+ENGINES = {LOCAL: ("joblib", "sweep"), SLURM: ("submitit", "sweep"), RAY: ("ray", "ray")}  # package and extra
 _THREADS = ("OMP", "OPENBLAS", "MKL", "BLIS", "NUMBA", "NUMEXPR")  # what libraries read: OMP_NUM_THREADS
 _WAIT = 0.25  # seconds between two looks at what has no futures to wait for
 _GPUS = "CUDA_VISIBLE_DEVICES"
@@ -181,19 +182,6 @@ def _is_death(error: BaseException) -> bool:
     return not names.isdisjoint({"BrokenExecutor", "BrokenProcessPool", "UncompletedJobError"})
 
 
-def can_be_sent(task: Task, dumps: Any) -> None:
-    """Raise ConfigError, which says how to mend it, for a function or a value that cannot be pickled."""
-    for what, thing in (("the values of a setting", task.setting), ("the function", task.main)):
-        try:
-            dumps(thing)
-        except Exception as error:
-            raise ConfigError(
-                f"{what} cannot be sent to another process: {type(error).__name__}: {error}. Define the function at "
-                "the top of a module, and make files, locks, environments and models inside of it; pass names and "
-                "numbers. Or use threads: on=concurrent.futures.ThreadPoolExecutor(2)."
-            ) from None
-
-
 def _share(slot: int, jobs: int) -> dict[str, str]:
     """The environment of the processes of a slot: its part of the cores and of the GPUs; what is set there, stays."""
     facts = machine.facts()
@@ -216,6 +204,10 @@ def engine_of(on: Any, jobs: int | None, divide: bool, folder: Path, cluster: Ma
     if on == SLURM:
         options = {key: value for key, value in cluster.items() if key != "cluster"}
         return SubmititEngine(str(cluster.get("cluster", SLURM)), folder, jobs, options)
+    if on == RAY:
+        from rla_hooks.launch.ray_engine import RayEngine
+
+        return RayEngine(jobs, cluster)
     if jobs is None:
         jobs = getattr(on, "_max_workers", None)  # as many at once as it runs: others wait here, and can be stopped
     return FutureEngine(on, jobs)
@@ -225,7 +217,7 @@ def problems_of(on: Any, jobs: Any, cluster: Mapping[str, Any]) -> list[str]:
     """Return a line for each mistake in what a sweep is told of where it is to run.
 
     >>> problems_of("lokal", 0, {})[0]
-    "on is 'lokal'. Known: local, slurm, or an executor of concurrent.futures: ... Did you mean 'local'?"
+    "on is 'lokal'. Known: local, slurm, ray, or an executor of concurrent.futures: ... Did you mean 'local'?"
     """
     problems = []
     is_known = on in ENGINES if isinstance(on, str) else callable(getattr(on, "submit", None))
@@ -238,12 +230,12 @@ def problems_of(on: Any, jobs: Any, cluster: Mapping[str, Any]) -> list[str]:
         problems.append(
             f"jobs is {shown(jobs, 100)}. Allowed: how many settings run at once, from 1 on; -1: one for each core."
         )
-    if is_known and cluster and on != SLURM:
+    if is_known and cluster and on not in (SLURM, RAY):
         problems.append(f"{', '.join(cluster)}: options of a cluster. Leave them out, or say on='slurm'.")
-    package = {LOCAL: "joblib", SLURM: "submitit"}.get(on) if isinstance(on, str) else None
-    if package is not None and find_spec(package) is None:
+    package, extra = ENGINES.get(on, ("", "")) if isinstance(on, str) else ("", "")
+    if package and find_spec(package) is None:
         problems.append(
-            f"on={on!r} needs {package}, which is not installed. Install it: pip install 'rla-hooks[sweep]'; or pass "
+            f"on={on!r} needs {package}, which is not installed. Install it: pip install 'rla-hooks[{extra}]'; or pass "
             "an executor of concurrent.futures."
         )
     return problems

@@ -47,7 +47,7 @@ class Existing:
     def _key(self, flat: Mapping[str, Any]) -> tuple[Any, ...]:
         """What is equal for equal hyper-parameters, and quickly found; more is compared where it is."""
         values = (flat.get(name) for name in self._names)
-        return tuple(value if isinstance(value, _SCALARS) else None for value in values)
+        return tuple(value if isinstance(value, _SCALARS) and value == value else None for value in values)  # no NaN
 
 
 def _is_of(run: SavedRun, function: str | None) -> bool:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import math
 import random
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rla_hooks.calls import Parameters
 from rla_hooks.errors import did_you_mean
-from rla_hooks.texts import listed, shown
+from rla_hooks.texts import cut, listed, shown
 
 Space = dict[str, Any]  # of each parameter: a list of values, or a distribution
 Setting = dict[str, Any]
@@ -62,11 +63,16 @@ def problems_of(given: object, name: str, parameters: Parameters) -> list[str]:
     found += [
         f"{name} needs {key!r}, which has no default. Give its values, or one: {{{key!r}: ...}}." for key in needed
     ]
-    return found + [
-        f"{key} has no values. Give some, or leave it out."
-        for key, value in space_of(given).items()
-        if not is_drawn(value) and not value
-    ]
+    lists = {key: value for key, value in space_of(given).items() if not is_drawn(value)}
+    found += [f"{key} has no values. Give some, or leave it out." for key, value in lists.items() if not value]
+    for key, values in lists.items():
+        most_common = Counter(map(repr, values)).most_common(1)
+        found += [
+            f"{key} has the value {cut(text, 100)} more than once. Give it once."
+            for text, count in most_common
+            if count > 1
+        ]
+    return found
 
 
 def grid(space: Space, limit: int | None = None) -> list[Setting]:

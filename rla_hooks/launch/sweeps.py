@@ -60,9 +60,9 @@ def sweep(
     ``loguniform(1e-5, 1e-2)``; an Optuna study suggests them: see docs/sweep.md. limit: the most settings.
 
     on: ``local``, processes of this machine (joblib), whose cores and GPUs are divided among the ``jobs`` that run at
-    once, by default 1, unless ``divide`` is False; ``slurm`` (submitit), with submitit's options in ``cluster``; or any
-    executor of ``concurrent.futures``. retries: how often a setting whose run has failed, or whose process has died,
-    is tried again, in the same run.
+    once, by default 1, unless ``divide`` is False; ``slurm`` (submitit) or ``ray``, with their options in ``cluster``;
+    any executor of ``concurrent.futures``. retries: how often a setting whose run has failed, or whose process has
+    died, is tried again, in the same run.
 
     group: the label of all runs, by default one of the function and the parameters. resume: settings of which this
     group has a run already are skipped if that has finished, and go on if it has not: from its newest checkpoint, or
@@ -215,7 +215,8 @@ class _Sweep:
         found = None if handover.is_off() else self._look().find(self._parameters(job.setting))
         if found is None:
             return Outcome(KILLED, None, None, f"its process died before the run began: {outcome.error}")
-        return Outcome(found.status if is_done(found) else KILLED, str(found.log_dir), None, "its process died")
+        status = KILLED if is_alive(found) else found.status
+        return Outcome(status, str(found.log_dir), None, "its process died")
 
     def run_of(self, job: Job) -> SavedRun | None:
         """Return the run of a job as it is now; None without one."""
