@@ -203,7 +203,9 @@ def test_an_error_beside_the_training_is_a_warning(monkeypatch):
             with pytest.warns(RLAWarning, match=r"step 1 was not saved: .*No space left.*The training goes on"):
                 rla.save_state(1, models=[1], wait=False)  # says it by itself if the thread was quick
                 run.states.finish_saving()
-            assert rla.save_state(2, models=[1]) is None  # said once
+            for wait in (False, True):
+                rla.save_state(2, models=[1], wait=wait)  # said once
+                run.states.finish_saving()
         assert rla.save_state(3, models=[1]) and [step for step, _ in states_of(run)] == [0, 3]
     assert sorted(path.name for path in run.checkpoint_dir.iterdir()) == ["manifest.json", "state-0", "state-3"]
 

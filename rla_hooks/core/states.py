@@ -140,9 +140,9 @@ class RunStates:
             self._saved()  # now, while the disk is not busy with the state
             path = job.start()
             self._job = job
-        self._guard.warn.rearm("state")
         self._has_saved = True
         if wait:
+            self._guard.warn.rearm("state")
             self._saved()
         return path
 
@@ -154,6 +154,8 @@ class RunStates:
         error = job.wait()
         if error is not None:
             self._warn(job.step, error)
+        else:
+            self._guard.warn.rearm("state")
 
     def _warn(self, step: int, error: BaseException) -> None:
         what = text_of(error).removeprefix(f"the state of step {step} was not saved: ").rstrip(".")
