@@ -191,6 +191,8 @@ def test_a_run_that_trains_is_sent_over_ssh_while_the_server_comes_and_goes(sshd
             wait_until(lambda: json.loads((run.log_dir / "run.json").read_text()).get("unsent"))
             server.start()
             rla.log({"loss": 0.25}, step=2)
+            sender = run.files.sender._process
+        wait_until(lambda: sender.poll() is not None)
         wait_until(lambda: is_same(tmp_path / "near", tmp_path / "far"))
     finally:
         server.stop()

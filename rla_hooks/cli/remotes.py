@@ -12,7 +12,7 @@ from rla_hooks.cli.common import Json, LogRoot, NotWritten, app
 from rla_hooks.cli.objects import print_json
 from rla_hooks.config.reading import log_root_of
 from rla_hooks.errors import ConfigError, RLAError, did_you_mean
-from rla_hooks.texts import printable, shown
+from rla_hooks.texts import counted, printable, shown
 
 _ACTIONS = ("list", "add", "test")
 
@@ -97,4 +97,4 @@ def _test(address: object) -> None:
         raise
     except RLAError as error:
         raise NotWritten(str(error)) from None
-    print(f"{address}: can be read and written, has {number:,} runs")
+    print(f"{address}: can be read and written, has {counted(number, 'run')}")

@@ -13,14 +13,16 @@ import tempfile
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
-from rla_hooks.layout import LOG, RUN_JSON
+from rla_hooks.layout import CODE, LOG, RUN_JSON
 from rla_hooks.remote.errors import RemoteError, said
 from rla_hooks.remote.opening import TIMEOUT
 from rla_hooks.remote.place import INCOMING, PART, Place
 from rla_hooks.remote.planning import Plan, log_steps
+from rla_hooks.snapshot.filestore import STORE
 
 _SILENCE = 60  # seconds after which the other end counts as gone
 _UNDERSTOOD = {"client_keys", "known_hosts"}  # options of a remote that ssh(1) can be told of
+_STORE = f"{CODE}/{STORE}/"
 _PARTLY = (23, 24)  # codes of rsync: some files could not be moved; some were gone
 
 
@@ -77,11 +79,12 @@ def _call(plan: Plan, paths: list[str], folder: str, tick: Callable[[], None]) -
             plan.place.fs.makedirs(f"{root}{folder}", exist_ok=True)
     else:
         os.makedirs(f"{here}{folder}", exist_ok=True)
+    links = ["-H"] if any(path.startswith(_STORE) for path in paths) else []  # it takes a tenth of the time
     with tempfile.NamedTemporaryFile(prefix="rla-") as wanted:
         wanted.write(b"\0".join(map(os.fsencode, paths)))
         wanted.flush()
         command = [
-            *("rsync", "-tpHs", "--from0", f"--files-from={wanted.name}", f"--partial-dir={PART}"),
+            *("rsync", "-tps", *links, "--from0", f"--files-from={wanted.name}", f"--partial-dir={PART}"),
             *(f"--timeout={_SILENCE}", "--out-format=%n", "-e", _shell(plan.place), "--", *ends),
         ]
         return _run(plan, command, tick)
