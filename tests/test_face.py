@@ -27,9 +27,10 @@ def test_the_public_names_are_those_of_the_design():
         "current_run", "is_resumed",
         "latest_checkpoint", "load_checkpoint", "load_state", "log", "new_saver", "plot_bars", "plot_curves",
         "plot_images",
-        "plot_intervals", "plot_profiles", "plot_sample_efficiency", "plot_sweep", "run", "runs", "save_checkpoint",
+        "plot_intervals", "plot_profiles", "plot_sample_efficiency", "plot_sweep", "report", "run", "runs",
+        "save_checkpoint",
         "save_figure", "save_state", "score_table", "should_stop", "simple_hist", "simple_plot", "simple_scatter",
-        "sql", "start",
+        "sql", "start", "sweep",
         "track",
     ]  # fmt: skip
     assert isinstance(rla.__version__, str)

@@ -48,6 +48,7 @@ class Survey:
                 )
         self.root, self.tally = root, Tally()
         self._runs, self._progress, self._done = runs, progress, 0
+        self._folders = len(runs) * sum((root / kind).is_dir() for kind in TREES)  # about so many, those of all runs
         self._tasks = tasks
         self._number = {run.name: number for number, run in enumerate(runs)}
         self._owned: list[tuple[int, str]] = []  # of each owner the run and the tree; -1 for what is no run's, its kind
@@ -173,7 +174,7 @@ class Survey:
             self._add(path, state, owner)
         self._done += 1
         if self._progress is not None:
-            self._progress(self._done, max(self._done, len(self._runs) * len(TREES)))
+            self._progress(self._done, max(self._done, self._folders))
 
     def _add(self, path: str, state: os.stat_result, owner: int) -> int:
         if stat.S_ISDIR(state.st_mode):
