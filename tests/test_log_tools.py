@@ -224,7 +224,7 @@ def test_mistakes_are_told(data, warnings_as_text):
 
 def test_what_is_gone_says_what_instead(data, capfd):
     """Downloads; and a page of plots finds the parameter.json that each run has."""
-    with pytest.raises(RLAError, match="rsync -a HOST:LOG_ROOT/ LOG_ROOT/"):
+    with pytest.raises(RLAError, match="rla pull ssh://HOST/LOG_ROOT"):
         DownloadLogTool("config.yaml", data, "t", "*")
     PrettyPlotterTool(proj_root=data, task_table_name="t", regex="1999*").gen_json("*")
     assert capfd.readouterr().out == "with a parameter.json: 3 of 3 runs\n"

@@ -297,6 +297,6 @@ class DownloadLogTool(BasicLogTool):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         raise RLAError(
-            "DownloadLogTool is not in rla_hooks: it downloads nothing. Copy the log root, with rsync for example: "
-            "rsync -a HOST:LOG_ROOT/ LOG_ROOT/"
+            "DownloadLogTool is not in rla_hooks. Fetch runs of another machine by the command: "
+            "rla pull ssh://HOST/LOG_ROOT"
         )
