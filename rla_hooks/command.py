@@ -25,8 +25,12 @@ def command_line() -> list[str]:
 
 
 def _program() -> list[str]:
-    """The script or module of the parent, and its arguments."""
+    """The script or module of the parent, and its arguments.
+
+    loky does not load the parent's module as ``__main__`` where it needs not: then that is its own helper, and of a
+    module only the file is known.
+    """
     spec = getattr(sys.modules.get("__main__"), "__spec__", None)
-    if spec is None:
+    if spec is None or spec.name.startswith(_HELPERS):
         return list(sys.argv)
     return ["-m", spec.name.removesuffix(".__main__"), *sys.argv[1:]]

@@ -64,6 +64,20 @@ def test_a_spawned_child_names_the_program_of_its_parent(project, command):
         assert found[1:] == [*command, "added by the program"]
 
 
+def test_a_worker_of_joblib_names_the_program(tmp_path):
+    """It has the program's arguments, and a module of loky's as its own program."""
+    pytest.importorskip("joblib")
+    (tmp_path / "train.py").write_text(
+        "import json, joblib\n"
+        "from rla_hooks.command import command_line\n"
+        "if __name__ == '__main__':\n"
+        "    print(json.dumps(joblib.Parallel(n_jobs=2)(joblib.delayed(command_line)() for _ in range(2))))\n"
+    )
+    command = [sys.executable, "train.py", "--lr", "0.1"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == [command, command]
+
+
 def test_it_stands_in_run_json(tmp_path):
     """With the code of ``python -c``, too; secrets are masked there as elsewhere."""
     code = "import rla_hooks as rla\nwith rla.run(task='t', log_root='logs', backup='none', writers=[]): pass\n"
