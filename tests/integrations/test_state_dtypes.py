@@ -96,6 +96,13 @@ def numpy_kinds():
     return [*plain, *map(np.dtype, others), *fields, *map(np.dtype, extra)]
 
 
+def bits_that_count(number, kind):
+    """The bytes of a single number. A long double of 80 bits has six more, which numpy leaves as they happen to be."""
+    raw = np.array([number], kind).tobytes()
+    is_of_80_bits = kind in (np.longdouble, np.clongdouble) and np.finfo(kind).nmant == 63
+    return [raw[at : at + 10] for at in range(0, len(raw), 16)] if is_of_80_bits else raw
+
+
 def test_numpy(there_and_back):
     """All types, of the other order of bytes, dates, texts, fields, bfloat16 and its kin; arrays and single numbers."""
     for kind in numpy_kinds():
@@ -108,7 +115,7 @@ def test_numpy(there_and_back):
             assert (found.dtype, found.tobytes()) == (kind, value.tobytes())
         number = there_and_back(value[1, 1])
         assert type(number) is type(np.zeros((), number.dtype)[()])
-        assert np.array([number], kind).tobytes() == np.array([value[1, 1]], kind).tobytes()
+        assert bits_that_count(number, kind) == bits_that_count(value[1, 1], kind)
     for empty in (np.str_(""), np.bytes_(b"")):
         assert type(there_and_back(empty)) is type(empty)
 
