@@ -30,6 +30,7 @@ def _promised(page: Path) -> list[str]:
 
 
 FRAMEWORKS = ("pytorch_lightning", "keras", "tensorflow", "torch", "gymnasium", "optuna")
+OF_EXTRAS = {"rla_hooks.remote": "fsspec", "scipy": "scipy"}  # what a part needs that its extra brings
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,8 @@ def run_page(tmp_path_factory, warm):
     def run(page: Path) -> tuple[Path, str]:
         if page not in done:
             frameworks = [name for name in FRAMEWORKS if re.search(rf"^import {name}\b", _code(page), re.MULTILINE)]
-            for needed in ("pandas", "duckdb", *frameworks):
+            extras = [needed for part, needed in OF_EXTRAS.items() if f"from {part}" in _code(page)]
+            for needed in ("pandas", "duckdb", *frameworks, *extras):
                 if importlib.util.find_spec(needed) is None:
                     pytest.skip(f"there is no {needed}")
             folder = tmp_path_factory.mktemp("page")
