@@ -89,16 +89,19 @@ def test_what_cannot_be_given_back_is_told(date):
 
 
 def test_those_of_the_original_rla_are_read(tmp_path):
-    """From its pickle, of which nothing is run, nested; a text in the place of an object is none."""
+    """From its pickle, of which nothing is run, nested; a text in the place of an object, and a secret, are none."""
     shutil.copytree(ROOT_OF_RLA, tmp_path / "old")
     name = "demo_task/2022/03/02/10-00-00-000000 10.0.0.7 &lr=0.1"
     content = {"hyper_param": {"lr": 0.1, "net": {"width": 64}, "act": _Harmful()}, "custom_data": {"time-step": 40}}
+    content["hyper_param"] |= {"api_key": "a1B2c3", "db": {"url": "ftp://me:hunter2@host"}}
     path = tmp_path / "old" / "archive_tester" / f"{name}.pkl"
     path.parent.mkdir(parents=True)
     path.write_bytes(pickle.dumps(content))
     tester.set_hyper_param(lr=0.5, act=len)
     exp_loader.config("demo_task", "2022/03/02/10-00-00-000000", tmp_path / "old")
-    args = exp_loader.import_hyper_parameters(["lr"], sync_timestep=True)
+    with pytest.warns(RLAWarning, match="has only texts of api_key, db: set them yourself"):
+        args = exp_loader.import_hyper_parameters(["lr"], sync_timestep=True)
+    assert not hasattr(args, "api_key") and not hasattr(args, "db")
     assert (args.lr, args.net, args.act) == (0.5, {"width": 64}, len) and not (tmp_path / "harmed").exists()
     assert tester.time_step_holder.get_time() == 40
 

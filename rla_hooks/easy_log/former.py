@@ -15,7 +15,7 @@ from rla_hooks.core import archive, loading, registry
 from rla_hooks.core.run import Run
 from rla_hooks.errors import ConfigError, RunError, did_you_mean, warn
 from rla_hooks.former_parameters import FormerParameters
-from rla_hooks.masking import MASK
+from rla_hooks.masking import MASK, mask_value
 from rla_hooks.parameters import config_fields
 from rla_hooks.query import rla_runs
 from rla_hooks.query.moved import paths_of
@@ -46,7 +46,7 @@ def hyper_parameters(saved: SavedRun) -> tuple[dict[str, Any], list[str]]:
     """
     if is_of_rla(saved):
         found = OldTester(saved.paths).hyper_param
-        lacking = [name for name, value in found.items() if _has_object(value)]
+        lacking = [name for name, value in found.items() if _is_incomplete(mask_value(name, value))]
         return {name: value for name, value in found.items() if name not in lacking}, lacking
     former = FormerParameters(saved.run_json, saved.hparams)
     values = {name: former.value(name) for name in former.names if former.can_restore(name)}
@@ -56,12 +56,13 @@ def hyper_parameters(saved: SavedRun) -> tuple[dict[str, Any], list[str]]:
     return values, [name for name in former.names if name not in values]
 
 
-def _has_object(value: Any) -> bool:
+def _is_incomplete(value: Any) -> bool:
+    """Whether a text in it stands for an object, or was masked as a secret."""
     if isinstance(value, Mapping):
-        return any(map(_has_object, value.values()))
+        return any(map(_is_incomplete, value.values()))
     if isinstance(value, list):
-        return any(map(_has_object, value))
-    return isinstance(value, str) and _OBJECT.fullmatch(value) is not None
+        return any(map(_is_incomplete, value))
+    return isinstance(value, str) and (_OBJECT.fullmatch(value) is not None or MASK in value)
 
 
 def custom_data(saved: SavedRun) -> dict[str, Any]:
