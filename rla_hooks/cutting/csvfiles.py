@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from rla_hooks import rowfiles
-from rla_hooks.cutting.parts import Part, Range, is_regular, joined
+from rla_hooks.cutting.parts import Part, Range, is_cut, is_regular, joined
 from rla_hooks.smallfiles import open_regular
 from rla_hooks.texts import printable
 from rla_hooks.writers.base import STEP, TIME
@@ -35,9 +35,7 @@ def parts(
     if odd:
         more = f" and {len(odd) - 1} more are no files" if len(odd) > 1 else " is no file"
         notes.append(f"{odd[0]}{more} that can be read: nothing of that is cut")
-    for part in every_part(log_dir, written, step, time):
-        if part.rows or (part.action == "move" and part.lost):
-            yield part
+    yield from filter(is_cut, every_part(log_dir, written, step, time))
 
 
 def every_part(

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-from rla_hooks.cutting.parts import Part, Range, is_regular, joined
+from rla_hooks.cutting.parts import Part, Range, is_cut, is_regular, joined
 from rla_hooks.smallfiles import open_regular
 from rla_hooks.writers import json_writer
 from rla_hooks.writers.base import STEP, TIME
@@ -20,9 +20,7 @@ def parts(
     log_dir: Path, written: Mapping[str, tuple[int | None, int]] | None, step: int, time: float
 ) -> Iterator[Part]:
     """Yield what is to be done with the files of which something is cut: see :func:`every_part`."""
-    for part in every_part(log_dir, written, step, time):
-        if part.rows or (part.action == "move" and part.lost):
-            yield part
+    return filter(is_cut, every_part(log_dir, written, step, time))
 
 
 def every_part(

@@ -43,6 +43,11 @@ class Part(Fields):
         return content | ({"stub": True} if self.stub else {})
 
 
+def is_cut(part: Part) -> bool:
+    """Whether rows of a file are cut, or it is moved away with something in it."""
+    return bool(part.rows or (part.action == "move" and part.lost))
+
+
 def joined(ranges: Iterable[Range]) -> list[Range]:
     """Return the ranges in their order; those that touch become one, and empty ones are left out.
 
