@@ -47,6 +47,11 @@ def code_of(child) -> int | None:
     return os.waitstatus_to_exitcode(status) if pid else None
 
 
+def seen(root: Path) -> dict[str, str]:
+    """The status of each run of the task demo, by its id."""
+    return {run.id: run.status for run in rla.runs(root, task="demo")}
+
+
 def seeds(root: Path) -> list[int]:
     return [run.hparams["seed"] for run in rla.runs(root)]
 
@@ -165,6 +170,25 @@ def test_a_run_that_starts_or_grows_after_the_plan_stays(root):
     assert [run.name in act.problems[0], len(act.problems), len(act.runs), seeds(root)] == [True, 3, 1, [0, 1, 3]]
     assert [line.endswith("has grown meanwhile") for line in act.problems] == [True, True, False]
     assert "is being added to (process" in act.problems[2]
+
+
+def _killed(root: Path, how: str) -> None:
+    """kill -9 of a process that trains in this root, or that adds to its first run."""
+    run = rla.open(rla.runs(root)[0]) if how == "adds" else rla.start(task="demo", log_root=root, backup="none", seed=4)
+    run.log({"loss": 1.0}, step=0)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("how", ["trains", "adds"])
+def test_a_run_whose_process_was_killed_goes_as_any_other(root, forked, how):
+    """Its run.json says for ever that it is running, or that somebody adds to it; so it says when it is back."""
+    assert forked(lambda: _killed(root, how)).ended() == -signal.SIGKILL
+    run = rla.runs(root)[0 if how == "adds" else -1]
+    for act in (upkeep.delete, upkeep.archive, lambda run: upkeep.move(run, "other")):
+        done = act(run)
+        assert [each.id for each in done.runs] == [run.id] and not done.problems and run.id not in seen(root)
+        upkeep.undo(root)
+    assert len(upkeep.rename(run, {"seed": 7}).runs) == 1 and seen(root)[run.id] == run.status
 
 
 def test_a_run_that_has_started_or_ended_since_it_was_listed(root):

@@ -140,13 +140,17 @@ def _why_changed(root: Path, item: Item, running: bool) -> str | None:
     if running or (not item.run_json and not place.startswith(f"{LOG}/")):
         return None  # the latter is no run
     paths = RunPaths(root if place == source else root / ARCHIVED, item.name)
-    if item.seen and seen_at(paths) == item.seen and not _may_run(paths):
+    has_grown = bool(item.seen) and seen_at(paths) != item.seen
+    if item.seen and not has_grown and not _may_run(paths):
         return None  # nobody has written anything since
-    return why_running(SavedRun(paths, read_entry(paths))) or ("has grown meanwhile" if item.seen else None)
+    return why_running(SavedRun(paths, read_entry(paths))) or ("has grown meanwhile" if has_grown else None)
 
 
 def _may_run(paths: RunPaths) -> bool:
-    """Whether run.json says so: the run may have been resumed between the list that it is from and the plan."""
+    """Whether run.json says so: the run may have been resumed between the list that it is from and the plan.
+
+    That of a run which was killed says so for ever.
+    """
     try:
         noted = read_json(paths.run_json)
     except (OSError, ValueError):
