@@ -27,16 +27,21 @@ def draw(folder: Path) -> None:
     subprocess.run([sys.executable, "-c", code()], cwd=folder, check=True, stdout=subprocess.DEVNULL)
 
 
-def main() -> None:
-    """Write the pictures, made small: pages load quickly, and the repository stays light."""
+def make_small(source: Path, target: Path) -> None:
+    """Write a picture of a width that pages load quickly, and that keeps the repository light."""
     from PIL import Image
 
+    picture = Image.open(source).convert("RGB")
+    picture = picture.resize((_WIDTH, round(picture.height * _WIDTH / picture.width)), Image.Resampling.LANCZOS)
+    picture.quantize(128).save(target, optimize=True)
+
+
+def main() -> None:
+    """Write the pictures of the page."""
     with tempfile.TemporaryDirectory() as folder:
         draw(Path(folder))
         for name in pictures():
-            picture = Image.open(Path(folder, name)).convert("RGB")
-            picture = picture.resize((_WIDTH, round(picture.height * _WIDTH / picture.width)), Image.Resampling.LANCZOS)
-            picture.quantize(128).save(PAGE.parent / "plots" / name, optimize=True)
+            make_small(Path(folder, name), PAGE.parent / "plots" / name)
             print(f"docs/plots/{name}")
 
 
