@@ -9,7 +9,8 @@ from typing import Any
 
 from rla_hooks.checkpoints import links
 from rla_hooks.checkpoints.entry import DEFAULT_NAME, Positions, is_state
-from rla_hooks.checkpoints.manifest import MISSING, Entry, Manifest
+from rla_hooks.checkpoints.manifest import Entry, Manifest
+from rla_hooks.checkpoints.whole_files import MISSING
 from rla_hooks.core.fork_request import Fork, ForkRequest, asked, forget_asked
 from rla_hooks.core.settings import RunSettings
 from rla_hooks.cutting import history

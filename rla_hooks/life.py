@@ -21,6 +21,7 @@ from rla_hooks.endings import KILLED, RUNNING, SEVERITY
 from rla_hooks.patterns import pattern
 from rla_hooks.texts import shown
 
+PROCESS = ("host", "pid", "process", "pid_namespace")  #: what identifies a process
 STALE_AFTER = 600.0  #: seconds; a run elsewhere that has written nothing for longer is shown as silent
 _SILENT = " (silent since "
 # Files that only the training writes: labels are given to runs that have long ended, too.
@@ -133,6 +134,12 @@ def last_write(folders: Iterable[Path]) -> float | None:
         except OSError:
             continue
     return max(times, default=None)
+
+
+def this_process() -> dict[str, Any]:
+    """Return what identifies this process: ``host``, ``pid``, ``process`` (boot and start time), ``pid_namespace``."""
+    pid = os.getpid()
+    return dict(zip(PROCESS, (socket.gethostname(), pid, process_identity(pid), namespace())))
 
 
 def namespace() -> str | None:

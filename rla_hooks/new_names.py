@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from rla_hooks.errors import ConfigError
 from rla_hooks.filenames import PART_LIMIT, cap, part_of_pair
-from rla_hooks.layout import check_task, is_run_name
+from rla_hooks.run_name import check_task, is_run_name
 from rla_hooks.texts import printable, shown
 
 

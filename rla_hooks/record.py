@@ -24,21 +24,20 @@ from __future__ import annotations
 
 import copy
 import os
-import socket
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from rla_hooks import life, machine, outcome, restarts
+from rla_hooks.claims import Claim, claimed
 from rla_hooks.command import command_line
 from rla_hooks.endings import INTERRUPTED, KILLED, RUNNING
 from rla_hooks.errors import RunError
-from rla_hooks.life import namespace, process_identity, read_status
+from rla_hooks.life import PROCESS, read_status, this_process
 from rla_hooks.locks import locked
 from rla_hooks.masking import masked_command
 from rla_hooks.progress import AddedProgress, Progress, number
@@ -48,7 +47,6 @@ from rla_hooks.texts import iso_time
 
 FORMAT = 2
 _MAX_LOADED = 100  # checkpoints of other runs; self-play loads opponents for ever
-_PROCESS = restarts.PROCESS
 load = read_json  # of a run.json; raises OSError, or ValueError where it holds something else
 
 
@@ -98,7 +96,7 @@ class RunRecord:
         """
         record, content = cls(path), read_json(path)
         read_status(content)
-        owner = {key: content.get(key) for key in _PROCESS}  # of format 1
+        owner = {key: content.get(key) for key in PROCESS}  # of format 1
         new = record.content | {"owner": owner} | content
         record.content = new | {"format": max(FORMAT, number(content.get("format")))}
         started = datetime.fromisoformat(str(content.get("resumed") or content["started"])).timestamp()
@@ -241,28 +239,11 @@ class RunRecord:
         """
         with locked(self.path):
             self._catch_up()
-            folders, me = tuple(folders), this_process()
-            owner = self.content["owner"]
-            if owner == me:
-                return Claim.OWNER
-            if not isinstance(owner, Mapping):  # somebody has damaged it
-                owner = {}
-            is_gone = life.is_gone(owner, folders)
-            if self.status != RUNNING or not (is_gone or life.silent_since(owner, folders) is not None):
-                return Claim.GUEST
-            killed = life.is_gone(self.content, folders) or life.silent_since(self.content, folders) is not None
-            if not (is_gone or killed):
-                return Claim.GUEST
-            change: dict[str, Any] = {"owner": me} if is_gone else {}
-            if killed:
-                found, here = count().noted(self.content["rows"]), {"machine": machine.facts()}
-                last_life = restarts.former_life(self.content | found, KILLED, "Tester.load", **here)
-                change |= me | here | found | {"restarts": [*self.content["restarts"], last_life]}
-            self._reserve.write_json(self.content | change)
-            self.content |= change
-            if not killed:
-                return Claim.OWNER
-            return Claim.NEW_LIFE if is_gone else Claim.NEW_LIFE_BESIDE
+            claim, change = claimed(self.content, tuple(folders), count)
+            if change:
+                self._reserve.write_json(self.content | change)
+                self.content |= change
+            return claim
 
     def resume(
         self,
@@ -345,7 +326,7 @@ class RunRecord:
             "machine",
             "unsent",
         ]
-        known += ["owner", *_PROCESS]
+        known += ["owner", *PROCESS]
         known += outcome.news(self.content, noted, self._revoked)
         if self.content["ended"] is None:
             known += ["ended", "seconds"]
@@ -356,21 +337,6 @@ class RunRecord:
 
 
 Ended = tuple[str, BaseException | str | None, str | None]  # status, error or its traceback, name of a signal
-
-
-class Claim(Enum):
-    """What this process is for a run: see :meth:`RunRecord.claim`."""
-
-    GUEST = "another process, which lives or has ended the run, owns the files"
-    OWNER = "this process owns the files; the run ends with whoever started it"
-    NEW_LIFE = "the run was killed, and goes on in this process"
-    NEW_LIFE_BESIDE = "the run has been silent for long, and goes on in this process, in files of its own"
-
-
-def this_process() -> dict[str, Any]:
-    """Return what identifies this process: ``host``, ``pid``, ``process`` (boot and start time), ``pid_namespace``."""
-    pid = os.getpid()
-    return dict(zip(_PROCESS, (socket.gethostname(), pid, process_identity(pid), namespace())))
 
 
 def report_in_file(path: Path, end: Ended, revocable: bool = False) -> None:

@@ -20,9 +20,9 @@ from typing import Any
 
 from rla_hooks import life
 from rla_hooks.endings import KILLED, RUNNING
+from rla_hooks.life import PROCESS
 from rla_hooks.texts import iso_time, shown
 
-PROCESS = ("host", "pid", "process", "pid_namespace")  # what identifies a process
 _MAX_ERROR = 2000  # characters of the traceback of the life before
 _MAX_OLDER_ERROR = 200  # of those before that one: a run may be resumed a hundred times
 _ENDING = ("ended", "seconds", "error", "signal", "rows", "last_step", "job")

@@ -16,13 +16,14 @@ from rla_hooks.core.settings import RunSettings
 from rla_hooks.endings import FINISHED, RUNNING
 from rla_hooks.errors import ConfigError, RunError, did_you_mean
 from rla_hooks.former_parameters import MISSING, Difference, FormerParameters
-from rla_hooks.layout import RunPaths, check_task, task_folders
+from rla_hooks.layout import RunPaths
 from rla_hooks.places import restored
 from rla_hooks.query import SavedRun
 from rla_hooks.query.entry import UNKNOWN
 from rla_hooks.query.moved import former_names, paths_of
 from rla_hooks.query.rla_runs import is_of_rla
 from rla_hooks.record import FORMAT
+from rla_hooks.run_name import check_task, task_folders
 from rla_hooks.texts import beginnings, listed, shell_path, shown
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from rla_hooks import layout
+from rla_hooks import layout, run_name
 from rla_hooks.core.handover import State
 from rla_hooks.core.settings import RunSettings
 from rla_hooks.errors import RunError, did_you_mean
@@ -134,13 +134,13 @@ class TesterWords(TesterFolders):
     @_word("the end of tester.name")
     def auto_parse_info(self) -> str:
         """Return the record parameters with their values, as a run's name has them: ``lr=0.1&seed=3``."""
-        return layout.record_info(self._run_settings.record_values()).removeprefix("&")
+        return run_name.record_info(self._run_settings.record_values()).removeprefix("&")
 
     @Settable
     @_word("the end of tester.name")
     def info(self) -> str:
         """The record parameters with their values, with ``&`` in front: ``&lr=0.1&seed=3``."""
-        return layout.record_info(self._run_settings.record_values()) or "&"
+        return run_name.record_info(self._run_settings.record_values()) or "&"
 
     @Settable
     @_word("the date in tester.name")
@@ -164,7 +164,7 @@ class TesterWords(TesterFolders):
     @_word("tester.name")
     def log_name_formatter(self, prefix: str, record_date: datetime) -> str:
         """Return the path below ``prefix`` of a run of these settings that starts at ``record_date``."""
-        leaf = layout.run_leaf(record_date, self.ipaddr, self._run_settings.record_values())
+        leaf = run_name.run_leaf(record_date, self.ipaddr, self._run_settings.record_values())
         return os.path.join(prefix, f"{record_date:%Y/%m/%d}", leaf)
 
     @Settable
@@ -233,8 +233,8 @@ class TesterWords(TesterFolders):
         return self.settings if self._run.state is State.CONFIGURED else self._run.settings
 
     @property
-    def _parsed(self) -> layout.RunName | None:
+    def _parsed(self) -> run_name.RunName | None:
         """The run's name in parts; None before it has one, and for a folder that somebody has renamed."""
         with suppress(ValueError):
-            return layout.parse(self._run.name) if self._run.name else None
+            return run_name.parse(self._run.name) if self._run.name else None
         return None

@@ -73,12 +73,12 @@ def patience():
     And programs that tests start write a line by one write, also where the developer's Python does not buffer: what
     others write cannot come in between.
     """
-    from rla_hooks.query import cache
+    from rla_hooks.query import database
     from rla_hooks.snapshot import git
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(git, "TIMEOUT", 120.0)
-        patch.setattr(cache, "_BUSY", 120.0)
+        patch.setattr(database, "BUSY", 120.0)
         patch.delenv("PYTHONUNBUFFERED", raising=False)
         yield
 

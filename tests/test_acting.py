@@ -17,9 +17,10 @@ import rla_hooks as rla
 from rla_hooks import layout, upkeep
 from rla_hooks.errors import RLAError
 from rla_hooks.labels import Labels, change
-from rla_hooks.layout import RunPaths, run_names
+from rla_hooks.layout import RunPaths
 from rla_hooks.query import SavedRun
 from rla_hooks.query.entry import read_entry
+from rla_hooks.run_folders import run_names
 from rla_hooks.upkeep.act_lock import acting
 from rla_hooks.upkeep.acting import carry_out
 from rla_hooks.upkeep.deleting import plan_delete

@@ -13,9 +13,10 @@ import pytest
 import rla_hooks as rla
 from rla_hooks import upkeep
 from rla_hooks.checkpoints import Manifest
-from rla_hooks.layout import KINDS, RunPaths, run_names
+from rla_hooks.layout import KINDS, RunPaths
 from rla_hooks.query import SavedRun
 from rla_hooks.query.entry import read_entry
+from rla_hooks.run_folders import run_names
 from rla_hooks.upkeep.acting import carry_out
 from rla_hooks.upkeep.archiving import plan_archive
 from rla_hooks.upkeep.deleting import plan_delete

@@ -14,7 +14,9 @@ import time
 import pytest
 
 from rla_hooks.query import cache as caches
-from rla_hooks.query.cache import Kind, open_cache
+from rla_hooks.query import database
+from rla_hooks.query.cache import open_cache
+from rla_hooks.query.database import Kind
 
 pytestmark = pytest.mark.usefixtures("quiet")
 needs_posix = pytest.mark.skipif(os.name != "posix", reason="needs links, rights and signals")
@@ -199,7 +201,7 @@ def test_a_full_disk_and_a_read_only_one(mounted, tmp_path, monkeypatch, warning
 
 def test_a_cache_that_is_busy_stops_nobody(tmp_path, folder, monkeypatch):
     """Another process that holds it for too long: reading goes on as if it were empty, writing says that it did not."""
-    monkeypatch.setattr(caches, "_BUSY", 0.1)
+    monkeypatch.setattr(database, "BUSY", 0.1)
     cache = open_cache(tmp_path, KIND)
     cache.write(add(b"a"))
     other = sqlite3.connect(file_in(folder), isolation_level=None)
@@ -246,8 +248,10 @@ def test_a_forked_child_opens_its_own(tmp_path, folder, forked):
 WRITING = """
 import sys
 from rla_hooks.query import cache as caches
-from rla_hooks.query.cache import Kind, open_cache
-caches._BUSY = 120.0
+from rla_hooks.query import database
+from rla_hooks.query.cache import open_cache
+from rla_hooks.query.database import Kind
+database.BUSY = 120.0
 kind = Kind("demo", 1, "CREATE TABLE seen (name BLOB PRIMARY KEY); CREATE INDEX by_name ON seen (name)")
 cache, who = open_cache(sys.argv[1], kind), sys.argv[2]
 for step in range(int(sys.argv[3])):

@@ -12,9 +12,10 @@ import pytest
 
 from rla_hooks import rowfiles
 from rla_hooks.layout import RunPaths
-from rla_hooks.query import column_cache
+from rla_hooks.query import column_cache, column_tables
 from rla_hooks.query.cache import open_cache
-from rla_hooks.query.column_cache import COLUMNS, columns_in, read_rows
+from rla_hooks.query.column_cache import columns_in, read_rows
+from rla_hooks.query.column_tables import COLUMNS
 from rla_hooks.query.entry import Entry
 from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.query.summary_cache import summaries_of
@@ -260,7 +261,7 @@ def test_a_damaged_cache_is_made_anew(folder):
 
 def test_the_cache_has_a_bound(folder, monkeypatch):
     """What was not used for the longest time goes first."""
-    monkeypatch.setattr(column_cache, "_LARGEST", 300_000)
+    monkeypatch.setattr(column_tables, "_LARGEST", 300_000)
     root = folder.parents[1]
     for number in range(20):
         one = folder.parent / str(number)
@@ -275,7 +276,7 @@ def test_the_cache_has_a_bound(folder, monkeypatch):
 
 def test_summaries_count_for_the_bound(folder, monkeypatch):
     """Those of the runs that came first go first; what is asked for is right all the same."""
-    monkeypatch.setattr(column_cache, "_LARGEST", 300_000)
+    monkeypatch.setattr(column_tables, "_LARGEST", 300_000)
     root = folder.parents[1]
     for number in range(40):
         one = folder.parent / str(number)
@@ -313,7 +314,7 @@ def test_a_cache_that_cannot_be_written_costs_nothing_but_time(folder, monkeypat
     """Another process may hold it for long."""
     write(folder, 0, 100)
     age(folder)
-    monkeypatch.setattr("rla_hooks.query.cache._BUSY", 0.05)
+    monkeypatch.setattr("rla_hooks.query.database.BUSY", 0.05)
     cache = open_cache(folder.parents[1], COLUMNS)
     cache.read(lambda db: None)
     other = sqlite3.connect(cache.path, isolation_level=None)

@@ -19,15 +19,16 @@ import pytest
 
 import rla_hooks as rla
 from rla_hooks import rowfiles
-from rla_hooks.layout import RunPaths, run_names
+from rla_hooks.layout import RunPaths
+from rla_hooks.life import this_process
 from rla_hooks.query import cache as caches
+from rla_hooks.query import database, index_columns, live_rows, signatures
 from rla_hooks.query import entry as entries
 from rla_hooks.query import index as indexes
-from rla_hooks.query import index_columns, live_rows, signatures
 from rla_hooks.query.candidates import GivenCandidates, IndexCandidates, candidates_of
 from rla_hooks.query.index import Index
 from rla_hooks.query.names import BUILT_IN, getter
-from rla_hooks.record import this_process
+from rla_hooks.run_folders import run_names
 
 pytestmark = pytest.mark.usefixtures("quiet")
 needs_posix = pytest.mark.skipif(os.name != "posix", reason="needs links, rights and signals")
@@ -353,7 +354,7 @@ def test_an_index_that_is_lost_within_a_question(trouble, ask, root, folder, mon
     expected = read_candidates(root)
     index = candidates_of(root)
     (file,) = folder.glob("index-*.sqlite")
-    monkeypatch.setattr(caches, "_BUSY", 0.01)
+    monkeypatch.setattr(database, "BUSY", 0.01)
     caches.forget_state()
     other = sqlite3.connect(file, isolation_level=None)
     made = index_columns.Blocks._made
@@ -405,7 +406,7 @@ def test_a_busy_index_stops_nobody(root, folder, monkeypatch, trusting):
     for number in range(10):
         make(root, number)
     candidates_of(root)
-    monkeypatch.setattr(caches, "_BUSY", 0.01)
+    monkeypatch.setattr(database, "BUSY", 0.01)
     caches.forget_state()
     make(root, 11)
     (file,) = folder.glob("index-*.sqlite")

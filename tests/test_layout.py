@@ -1,4 +1,4 @@
-"""Names are safe, readable, unique and can be taken apart again; nothing is made outside the log root."""
+"""A new run has a name and folders of its own; nothing is made outside the log root."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ import pytest
 from rla_hooks import layout
 from rla_hooks.errors import ConfigError
 from rla_hooks.filenames import safe_part
-from rla_hooks.layout import RunPaths, check_task, create, parse, run_leaf, run_names
+from rla_hooks.layout import RunPaths, create
+from rla_hooks.run_folders import run_names
+from rla_hooks.run_name import check_task, parse, run_leaf
 
 NOW = datetime(2026, 1, 31, 12, 30, 45, 123456)
 
@@ -36,17 +38,6 @@ def test_windows_takes_every_name(task, record):
         assert part.split(".")[0].lower() not in ("con", "prn", "aux", "nul", "com1", "lpt9")
     found = parse(name)
     assert (unquote(found.task), found.record) == (task, record)
-
-
-def test_names_of_the_first_version_are_read_too(tmp_path):
-    """It kept colons, words of Windows and dots at the end: such runs are read, and found by their task."""
-    old = "gym:cartpole v1/2026/01/31/12-30-45-123456_10.0.0.1_&device=cuda:0&v=1."
-    (tmp_path / "log" / old).mkdir(parents=True)
-    (tmp_path / "log" / "aux/2026/01/31/12-30-45-123456_10.0.0.1").mkdir(parents=True)
-    new = create(tmp_path, "gym:cartpole v1", {"device": "cuda:0"}, NOW + timedelta(days=1)).name
-    assert list(run_names(tmp_path, "gym:cartpole v1")) == [old, new]
-    assert [parse(name).record["device"] for name in (old, new)] == ["cuda:0", "cuda:0"]
-    assert len(list(run_names(tmp_path, "aux"))) == 1
 
 
 def test_a_locale_without_utf8_makes_names_that_everybody_reads(tmp_path):
@@ -70,106 +61,11 @@ def test_a_locale_without_utf8_makes_names_that_everybody_reads(tmp_path):
     assert {unquote(run.task) for run in runs} == {"prüfung/训练"}
 
 
-@pytest.mark.parametrize(
-    ("task", "path"),
-    [
-        ("cartpole", "cartpole"),
-        ("a/b", "a/b"),
-        ("a//b/./c/", "a/b/c"),
-        ("my task", "my%20task"),
-        ("a\\..\\b", "a%5C..%5Cb"),
-        (".store", "%2Estore"),
-        ("...", "%2E%2E%2E"),
-        ("a/.b", "a/%2Eb"),
-        ("诗", "诗"),
-        ("a\nb\0", "a%0Ab%00"),
-    ],
-)
-def test_a_task_is_a_safe_relative_path(task, path):
-    """Groups stay groups; hidden folders, among them the store of code, cannot be meant."""
-    assert check_task(task) == path
-
-
-@pytest.mark.parametrize(
-    "task",
-    ["", " ", "\n", "/abs", "//a", "../x", "a/../b", "a/..", "..", ".", "./", "C:\\x", "c:x", "\\\\h\\x", "~", "~/a"],
-)
-def test_a_task_that_is_empty_absolute_or_climbs_out_is_refused(task):
-    """The error shows the name and what is allowed."""
-    with pytest.raises(ConfigError) as caught:
-        check_task(task)
-    assert repr(task) in str(caught.value) and "Give a relative name such as" in str(caught.value)
-
-
-@pytest.mark.parametrize("task", [None, 5, b"a", Path("a"), ["a"]])
-def test_a_task_that_is_no_string_is_refused(task):
-    """The error names its type."""
-    with pytest.raises(ConfigError, match=rf"\({type(task).__name__}\)\. Allowed: a string"):
-        check_task(task)
-
-
 def test_a_long_task_fits_the_file_system(tmp_path):
     """Each part is capped by itself, a hidden one too."""
     task = check_task("x" * 300 + "/." + "诗" * 300)
     assert [len(part.encode()) <= 255 for part in task.split("/")] == [True, True]
     assert create(tmp_path, "." + "y" * 253, {}).log_dir.is_dir()
-
-
-def test_a_run_name_says_when_where_and_what():
-    """It reads as RLA's do."""
-    record = {"env/id": "ALE/Pong v5", "lr": 1e-3, "info": "", "诗": None}
-    leaf = run_leaf(NOW, "10.0.0.1", record)
-    assert leaf == "12-30-45-123456_10.0.0.1_&env%2Fid=ALE%2FPong%20v5&lr=0.001&info=&诗=None"
-    name = parse(f"a/b/2026/01/31/{leaf}")
-    assert (name.task, name.time, name.ip) == ("a/b", NOW, "10.0.0.1")
-    assert name.record == {"env/id": "ALE/Pong v5", "lr": "0.001", "info": "", "诗": "None"}
-    assert run_leaf(NOW, "noip", {}) == "12-30-45-123456_noip"
-
-
-def test_a_run_name_of_many_and_long_values_is_capped_and_still_told_apart():
-    """255 bytes at most, with a digest of what was cut; the time can still be read."""
-    records = [{f"key{n}": "诗" * 40 for n in range(20)} | {"last": last} for last in (1, 2)]
-    leaves = [run_leaf(NOW, "10.0.0.1", record) for record in records]
-    assert len(set(leaves)) == 2 and all(len(leaf.encode()) <= 255 for leaf in leaves)
-    assert parse(f"t/2026/01/31/{leaves[0]}").time == NOW
-    long = [run_leaf(NOW, "ip", {"a": "x" * 1000 + end}) for end in "12"]
-    assert long[0] != long[1] and len(long[0]) == len("12-30-45-123456_ip_&a=") + 64
-
-
-@pytest.mark.parametrize(
-    ("leaf", "ip", "record"),
-    [
-        (
-            "21-13-03-230208 11.0.91.89 &env_id=Test-v1&learning_rate=0.0001",
-            "11.0.91.89",
-            {"env_id": "Test-v1", "learning_rate": "0.0001"},
-        ),
-        ("18-46-30-917022_172.16.0.147_&env_id=Test-v1&seed=88", "172.16.0.147", {"env_id": "Test-v1", "seed": "88"}),
-        ("21-13-03-230208 11.0.91.89 ", "11.0.91.89", {}),
-        ("21-13-03-230208_11.0.91.89", "11.0.91.89", {}),
-        ("21-13-03-230208 1.2.3.4 &info=two words&a=b=c&f", "1.2.3.4", {"info": "two words", "a": "b=c", "f": ""}),
-        ("21-13-03-230208_1.2.3.4_&p=100%&q=%FF", "1.2.3.4", {"p": "100%", "q": "\ufffd"}),
-    ],
-)
-def test_names_of_the_original_rla_are_read(leaf, ip, record):
-    """With blanks or with underscores, escaped or not."""
-    name = parse(f"my task/2021/12/05/{leaf}")
-    assert (name.task, name.ip, name.record) == ("my task", ip, record)
-    assert name.time.strftime("%Y/%m/%d") == "2021/12/05"
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        *["", "a", "a/b", "t/2026/01/31", "t/2026/01/31/notes", "t/2026/01/31/tb", "t/2026/13/31/12-30-45-123456_ip"],
-        *["t/2026/01/31/12-30-45-123456", "t/2026/01/31/12-30-45-123456_a_b", "t/2026/01/31/12-30-45_ip_"],
-        "t/2026/01/31/&a=b",
-    ],
-)
-def test_what_is_no_run_name_raises_valueerror(name):
-    """Other folders that lie about are not taken for runs."""
-    with pytest.raises(ValueError):
-        parse(name)
 
 
 def test_a_created_run_has_its_folders_under_one_name(weird_tmp_path, monkeypatch):
@@ -263,24 +159,6 @@ def test_hostile_tasks_and_records_stay_within_the_log_root(tmp_path, odd_texts)
         assert len(inside.parts) == 5 and parse(paths.name).time == NOW
     assert [path.name for path in tmp_path.iterdir()] == ["logs"]
     assert len(list(run_names(tmp_path / "logs"))) == len(odd_texts)
-
-
-def test_run_names_are_found_oldest_first(tmp_path):
-    """Grouped tasks, RLA's own runs and odd folders beside them."""
-    newest = create(tmp_path, "b", {}, NOW + timedelta(days=1)).name
-    oldest = create(tmp_path, "b/inner", {}, NOW - timedelta(days=400)).name
-    middle = create(tmp_path, "a task", {}, NOW).name
-    rla = "a task/2026/02/01/21-13-03-230208 11.0.91.89 &env_id=Test-v1"
-    for odd in (rla, "b/2026/01/31/notes", "2026/01/31", "junk"):
-        (tmp_path / "log" / odd).mkdir(parents=True)
-    (tmp_path / "log" / newest / "2026/01/01/12-30-45-123456_ip").mkdir(parents=True)  # in a run there are no runs
-    assert list(run_names(tmp_path)) == [oldest, middle, newest, rla]
-    assert list(run_names(tmp_path, "b")) == [oldest, newest]
-    assert list(run_names(tmp_path, "b/inner")) == [oldest]
-    assert list(run_names(tmp_path, "a task")) == [middle, rla], "RLA's task is not escaped"
-    assert list(run_names(tmp_path, "none")) == list(run_names(tmp_path / "none")) == []
-    with pytest.raises(ConfigError):
-        list(run_names(tmp_path, "../log"))
 
 
 def test_a_path_is_within_a_folder_behind_a_link(tmp_path):

@@ -9,7 +9,7 @@ import signal
 import pytest
 
 import rla_hooks as rla
-from rla_hooks import layout, upkeep
+from rla_hooks import run_folders, upkeep
 from rla_hooks.errors import ConfigError, RLAError
 from rla_hooks.query import index, moves
 from rla_hooks.query.family import family_of
@@ -242,7 +242,10 @@ def test_a_list_that_is_read_while_runs_move_has_each_once(root, monkeypatch):
     """A run that goes from a folder that was not read yet to one that was; and the other way round."""
     for task in ("b", "a", "c"):
         train(root, task=task)
-    folders, acts = layout.run_folders, [lambda: upkeep.move(rla.runs(root, task="c"), "a"), lambda: upkeep.undo(root)]
+    folders, acts = (
+        run_folders.run_folders,
+        [lambda: upkeep.move(rla.runs(root, task="c"), "a"), lambda: upkeep.undo(root)],
+    )
 
     def walk(log_root, task=None):
         found = [*folders(log_root, task)]

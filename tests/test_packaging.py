@@ -17,9 +17,9 @@ HEAVY = {"numpy", "pandas", "matplotlib", "torch", "tensorflow", "keras", "light
 # The layers, from the bottom up: a file imports from its own layer or from those below.
 FLOORS = [
     """errors _version atomic delegation locks ranks texts values devices columns parameters encoding plaindata layout
-    filenames endings outcome progress record restarts places reserve handles command masking life smallfiles labels
-    new_names results patterns fields calls parameter_forms former_parameters rerun_arguments machine every
-    old_words path_text torch_tensors""",
+    run_name run_folders filenames endings outcome progress record restarts claims places reserve handles command
+    masking life smallfiles labels new_names results patterns fields calls parameter_forms former_parameters
+    rerun_arguments machine every old_words path_text torch_tensors""",
     """writers rowfiles rows""",
     """config figures checkpoints snapshot cutting state statistics summaries""",
     """query core""",
@@ -114,7 +114,8 @@ def test_imports_only_go_down(module):
 
 # What a framework's hook may import of rla_hooks: what every author of a hook may.
 PUBLIC = set(
-    "__init__ hooks endings errors record layout atomic checkpoints figures summaries writers.base integrations".split()
+    "__init__ hooks endings errors record layout run_name atomic checkpoints figures summaries writers.base "
+    "integrations".split()
 )
 
 

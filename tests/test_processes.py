@@ -62,7 +62,7 @@ def row_files(run):
 
 
 def own_file(pid):
-    return f"progress.{layout.safe_part(os.uname().nodename)}-{pid}.csv"
+    return f"progress.{safe_part(os.uname().nodename)}-{pid}.csv"
 
 
 def _worker(tester, name, rows):

@@ -12,8 +12,9 @@ from datetime import datetime
 import pytest
 
 from rla_hooks import record
+from rla_hooks.claims import Claim
 from rla_hooks.life import read_status
-from rla_hooks.record import Claim, RunRecord
+from rla_hooks.record import RunRecord
 
 
 def test_run_json_holds_what_a_person_asks(tmp_path, monkeypatch):
@@ -153,7 +154,8 @@ ANOTHER_PROCESS = """
 import sys, time
 from pathlib import Path
 from rla_hooks.life import read_status
-from rla_hooks.record import Claim, RunRecord
+from rla_hooks.claims import Claim
+from rla_hooks.record import RunRecord
 record = RunRecord(Path(sys.argv[1]), name="t/1")
 record.save()
 print("started", flush=True)

@@ -16,7 +16,7 @@ from rla_hooks.layout import RunPaths
 from rla_hooks.query import summary_cache
 from rla_hooks.query.bulk import columns_of_runs, summaries_of_runs
 from rla_hooks.query.cache import open_cache
-from rla_hooks.query.column_cache import COLUMNS
+from rla_hooks.query.column_tables import COLUMNS
 from rla_hooks.query.entry import Entry
 from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.query.summaries import Summary

@@ -12,7 +12,7 @@ from rla_hooks.integrations._keras.arguments import SAME
 from rla_hooks.integrations._keras.saving import WEIGHTS, WHOLE
 
 import rla_hooks as rla
-from rla_hooks import Run, layout
+from rla_hooks import Run, run_name
 from rla_hooks.checkpoints import Entry, Manifest
 from rla_hooks.errors import CheckpointError, warn
 
@@ -132,7 +132,7 @@ def _folders(run: Run) -> Iterator[Path]:
     if run.checkpoint_dir is not None:
         yield run.checkpoint_dir
     if run.config is not None and run.settings.resumed is None and run.settings.forked is None:
-        record = layout.parse(run.name).record if run.name else {}
+        record = run_name.parse(run.name).record if run.name else {}
         for earlier in reversed(rla.runs(run.config.log_root, run.task_name)):
             if earlier.name != run.name and earlier.record == record:
                 yield earlier.checkpoint_dir

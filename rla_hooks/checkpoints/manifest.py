@@ -23,10 +23,11 @@ from pathlib import Path
 from typing import Any
 
 from rla_hooks import atomic
-from rla_hooks.checkpoints import staging
+from rla_hooks.checkpoints import whole_files
 from rla_hooks.checkpoints.checksum import measure
 from rla_hooks.checkpoints.entry import MANIFEST, Positions, entry_of, is_state
 from rla_hooks.checkpoints.entry import Entry as Entry
+from rla_hooks.checkpoints.whole_files import MISSING
 from rla_hooks.errors import warn
 from rla_hooks.locks import locked
 from rla_hooks.smallfiles import parse_object, read_bytes
@@ -34,12 +35,8 @@ from rla_hooks.texts import printable, shown
 
 FILE = MANIFEST
 FORMAT = 2  # as format 1; but its run may have been written by several processes
-MISSING = "is missing"
-_SPARSE = 1 << 30  # bytes; reading larger files that hold nothing would take minutes
 _LOOKS = 50  # entries of which a save looks whether their files are gone
 _ATTEMPTS = 100  # to find a checkpoint while a saver deletes them
-_MAX_KNOWN = 1000
-_known_whole: dict[Any, None] = {}  # files that were whole when this process last read them
 
 
 class Manifest:
@@ -207,10 +204,7 @@ class Manifest:
 
     def has_size(self, entry: Entry) -> bool:
         """Return whether the entry's file is there and as large as it was written."""
-        try:
-            return sum(file.stat().st_size for file in staging.files_of(self.folder / entry.file)) == entry.size
-        except (OSError, RecursionError):
-            return False
+        return whole_files.has_size(self.folder, entry)
 
     def trouble(self, entry: Entry, meanwhile: Callable[[], object] | None = None) -> str | None:
         """Return what is wrong with the entry's file, as the end of a sentence; None when nothing is.
@@ -218,41 +212,11 @@ class Manifest:
         meanwhile: what reads the file, of a large one while its checksum is computed. It is called if the size is
         right, raises nothing but Ctrl-C and its kin, and what it has read must not be used if something is wrong.
         """
-        path = self.folder / entry.file
-        try:
-            found = [file.stat() for file in staging.files_of(path)]
-            size = sum(each.st_size for each in found)
-            if size != entry.size:
-                return f"has {size} bytes instead of the {entry.size} that were written"
-            if size > _SPARSE and sum(getattr(each, "st_blocks", size) for each in found) * 512 < size // 100:
-                return f"is a sparse file: next to none of its {size} bytes were written"
-            crc = measure(path, meanwhile)[1]
-            now = [file.stat() for file in staging.files_of(path)]
-            if meanwhile and _identity(found) != _identity(now):
-                if [each.st_ino for each in found] != [each.st_ino for each in now]:
-                    return MISSING  # another saver has deleted it and used its name again: two files have been read
-                crc = measure(path)[1]  # somebody has touched or changed it: one after the other, then
-                if crc == entry.crc32c:
-                    meanwhile()
-        except FileNotFoundError:
-            return MISSING
-        except (OSError, RecursionError) as error:  # folders in folders, thousands of levels deep
-            return f"cannot be read ({printable(error)})"
-        return None if crc == entry.crc32c else f"has changed since it was written (crc32c {crc}, not {entry.crc32c})"
+        return whole_files.trouble(self.folder, entry, meanwhile)
 
     def trouble_once(self, entry: Entry) -> str | None:
         """As :meth:`trouble`; a file that was whole is not read again as long as nobody has changed it."""
-        try:
-            found = [file.stat() for file in staging.files_of(self.folder / entry.file)]
-        except (OSError, RecursionError):
-            return self.trouble(entry)
-        key = str(self.folder), entry, _identity(found)
-        problem = None if key in _known_whole else self.trouble(entry)
-        if problem is None:
-            _known_whole[key] = None
-            while len(_known_whole) > _MAX_KNOWN:
-                _known_whole.pop(next(iter(_known_whole)), None)
-        return problem
+        return whole_files.trouble_once(self.folder, entry, self.trouble)
 
     def _read(self) -> tuple[list[Entry], str | None]:
         """Return the entries, and what is wrong with the manifest. Raises OSError if it cannot be read now."""
@@ -328,8 +292,3 @@ def latest(folder: str | os.PathLike[str], name: str | None = None) -> Path | No
     manifest = Manifest(folder)
     entry = manifest.newest(name, states=name is not None)
     return manifest.folder / entry.file if entry else None
-
-
-def _identity(found: Iterable[os.stat_result]) -> tuple[tuple[int, ...], ...]:
-    """Return what is another one for other files, and for files that somebody has written to."""
-    return tuple((each.st_ino, each.st_size, each.st_mtime_ns) for each in found)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rla_hooks import handles, labels, machine
 from rla_hooks._version import __version__
 from rla_hooks.atomic import json_bytes, sweep, write_json
+from rla_hooks.claims import Claim
 from rla_hooks.core import archive
 from rla_hooks.core.custom_data import CustomData
 from rla_hooks.core.guard import Guard
@@ -21,13 +22,13 @@ from rla_hooks.core.job import job_identity, launch_identity
 from rla_hooks.core.logger import BACKUP, Logger
 from rla_hooks.core.settings import RunSettings
 from rla_hooks.layout import RunPaths
-from rla_hooks.life import read_status
+from rla_hooks.life import read_status, this_process
 from rla_hooks.locks import locked
 from rla_hooks.masking import mask_value
 from rla_hooks.parameter_forms import forms_of
 from rla_hooks.places import in_project
 from rla_hooks.progress import MAX_LAST, Progress
-from rla_hooks.record import Claim, Ended, RunRecord, report_in_file, this_process
+from rla_hooks.record import Ended, RunRecord, report_in_file
 from rla_hooks.smallfiles import read_json
 from rla_hooks.texts import cut, duration, shell_path, text_of
 from rla_hooks.writers import parameter_tables

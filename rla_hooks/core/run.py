@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rla_hooks import layout
+from rla_hooks.claims import Claim
 from rla_hooks.config import Config
 from rla_hooks.core import archive, registry
 from rla_hooks.core.checkpoints import RunCheckpoints
@@ -45,7 +46,7 @@ from rla_hooks.core.time_step import TimeStepHolder
 from rla_hooks.core.timers import TimeTracker
 from rla_hooks.delegation import of_part, value_of
 from rla_hooks.parameters import safe
-from rla_hooks.record import Claim, RunRecord
+from rla_hooks.record import RunRecord
 from rla_hooks.writers import make_writers
 from rla_hooks.writers.base import Writer
 

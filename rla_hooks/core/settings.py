@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rla_hooks import config as configs
-from rla_hooks import layout
+from rla_hooks import run_name
 from rla_hooks.config.checks import show, show_word
 from rla_hooks.config.remote_setting import remote_problems
 from rla_hooks.core.fork_request import Fork, ForkRequest
@@ -81,7 +81,7 @@ class RunSettings(Fields):
         found = list(problems)
         checked: configs.Config | None = None
         try:
-            layout.check_task(task)
+            run_name.check_task(task)
         except ConfigError as error:
             found += error.problems
         try:

@@ -75,7 +75,7 @@ def state_of(entry: Entry, restored: Restored) -> State:
 def _chosen(manifest: Manifest, step: int | None) -> Entry | None:
     """Return the newest whole state, or that of a step. Raises CheckpointError where all are damaged, or none fits."""
     from rla_hooks.checkpoints.entry import is_state
-    from rla_hooks.checkpoints.manifest import MISSING
+    from rla_hooks.checkpoints.whole_files import MISSING
     from rla_hooks.errors import warn
 
     def wanted(entries: list[Entry]) -> list[Entry]:

@@ -22,34 +22,19 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from rla_hooks.errors import WarnOnce
 from rla_hooks.locks import in_forked_child, locked
+from rla_hooks.query import database
+from rla_hooks.query.database import Kind, connect, is_busy, is_damage, transaction
 from rla_hooks.texts import shell_path
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
 
-_BUSY = 2.0  # seconds to wait for another process
 _KEPT = 90 * 86400.0  # seconds a file is kept that nobody uses
 _FILE = re.compile(r"[a-z]+-[0-9a-f]{32}\.sqlite(-journal)?")
-_SETTINGS = """
-    PRAGMA synchronous = off; PRAGMA journal_mode = delete; PRAGMA cache_spill = off; PRAGMA temp_store = memory;
-    PRAGMA trusted_schema = off; PRAGMA cell_size_check = on;
-"""
-_MADE = "CREATE TABLE made (token BLOB NOT NULL)", "INSERT INTO made VALUES (randomblob(16))"
-
-
-class Kind(NamedTuple):
-    """A kind of cache. schema: the SQL script that makes its tables. version: another one for other tables or content.
-
-    Texts that come from files or their names are stored as bytes: SQLite's texts take no surrogates.
-    """
-
-    name: str
-    version: int
-    schema: str
 
 
 class Cache:
@@ -75,9 +60,9 @@ class Cache:
         try:
             return self._use(work, "BEGIN")
         except sqlite3.OperationalError as error:
-            if not _is_busy(error):
+            if not is_busy(error):
                 raise
-        with closing(_connect(":memory:", self.kind)) as empty:
+        with closing(connect(":memory:", self.kind)) as empty:
             return work(empty)
 
     def write(self, work: Work[object]) -> bool:
@@ -88,7 +73,7 @@ class Cache:
         try:
             self._use(work, "BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:
-            if _is_busy(error):
+            if is_busy(error):
                 return False
             raise
         return True
@@ -113,14 +98,14 @@ class Cache:
         with self._lock:
             for last in (False, False, True):
                 try:
-                    with _transaction(self._opened(), begin) as connection:
+                    with transaction(self._opened(), begin) as connection:
                         return work(connection)
                 except sqlite3.Error as error:
-                    if _is_busy(error) or (last and self.in_memory):
+                    if is_busy(error) or (last and self.in_memory):
                         raise
                     self._mend(error, last)
             self.close()  # in memory now, and empty
-            with _transaction(self._opened(), begin) as connection:
+            with transaction(self._opened(), begin) as connection:
                 return work(connection)
 
     def _mend(self, error: sqlite3.Error, last: bool) -> None:
@@ -128,7 +113,7 @@ class Cache:
         self.close()
         if self.in_memory or self.path is None:
             return
-        if _is_damage(error):
+        if is_damage(error):
             with suppress(OSError), _alone(self.path.parent):
                 _remove(self.path)
         if last:
@@ -149,7 +134,7 @@ class Cache:
             except OSError as error:
                 self._give_up(error)
         if self._connection is None:
-            self._connection = _connect(":memory:", self.kind)
+            self._connection = connect(":memory:", self.kind)
         return self._connection
 
     def _open(self, path: Path) -> sqlite3.Connection:
@@ -163,7 +148,7 @@ class Cache:
                 path.parent.chmod(0o700)
         with _alone(path.parent):
             is_new = not path.exists()
-            connection = _connect(str(path), self.kind)
+            connection = connect(str(path), self.kind)
             self._inode = _inode_of(path)
             with suppress(OSError):
                 os.utime(path)
@@ -225,71 +210,13 @@ def _tell(trouble: str) -> None:
     )
 
 
-def _connect(path: str, kind: Kind) -> sqlite3.Connection:
-    """Open a database that has the tables of its kind. Raises sqlite3.Error."""
-    connection = sqlite3.connect(path, timeout=_BUSY, isolation_level=None, check_same_thread=False)
-    try:
-        connection.executescript(_SETTINGS)
-        if _version(connection) == 0:
-            with _transaction(connection, "BEGIN IMMEDIATE"):
-                if _version(connection) == 0:  # another process may have been faster
-                    for statement in (*_MADE, *filter(str.strip, kind.schema.split(";"))):
-                        connection.execute(statement)
-                    connection.execute(f"PRAGMA user_version = {kind.version}")
-        if _version(connection) != kind.version:
-            raise sqlite3.DatabaseError(f"it is of version {_version(connection)}, not {kind.version}")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def token_of(connection: sqlite3.Connection) -> bytes:
-    """Return what tells this cache from any other, also from the one that takes its place when it is made anew."""
-    found = connection.execute("SELECT token FROM made").fetchone()
-    if found is None:
-        raise sqlite3.DatabaseError("it has no token")
-    return bytes(found[0])
-
-
-def _version(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("PRAGMA user_version").fetchone()[0])
-
-
-@contextmanager
-def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[sqlite3.Connection]:
-    if connection.in_transaction:  # work in work of the same thread
-        yield connection
-        return
-    try:
-        connection.execute(begin)
-        yield connection
-        connection.execute("COMMIT")
-    finally:
-        if connection.in_transaction:
-            with suppress(sqlite3.Error):
-                connection.execute("ROLLBACK")
-
-
-def _is_busy(error: sqlite3.Error) -> bool:
-    return isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
-
-
-def _is_damage(error: sqlite3.Error) -> bool:
-    """Whether the file, not the disk or its rights, is what is wrong."""
-    return not isinstance(error, sqlite3.OperationalError) or any(word in str(error) for word in _WRONG)
-
-
-_WRONG = "no such table", "no such column", "has no column", "decode"
-
-
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Open and remove no file in the folder while another process does."""
     file = folder / "lock"
     with suppress(OSError):  # a disk that can only be read
         file.touch(mode=0o600)
-    with locked(file, timeout=_BUSY):
+    with locked(file, timeout=database.BUSY):
         yield
 
 

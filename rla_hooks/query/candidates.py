@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from rla_hooks.layout import RunPaths, run_names
+from rla_hooks.layout import RunPaths
 from rla_hooks.query import live_rows
 from rla_hooks.query.entry import read_entry, status_of
 from rla_hooks.query.index import Index, Row
@@ -17,6 +17,7 @@ from rla_hooks.query.names import BUILT_IN, getter, values_of
 from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.query.stored import StoredEntry
 from rla_hooks.query.times import seconds_of
+from rla_hooks.run_folders import run_names
 
 
 class Candidates(Protocol):

@@ -12,19 +12,17 @@ Several files of a run are joined each time (:func:`rla_hooks.rows.pieces.join_f
 from __future__ import annotations
 
 import os
-import sqlite3
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 from rla_hooks import rowfiles
-from rla_hooks._version import __version__
 from rla_hooks.columns import Column, Columns
-from rla_hooks.query import stored_pieces
-from rla_hooks.query.cache import Cache, Kind, open_cache
+from rla_hooks.query.cache import Cache, open_cache
+from rla_hooks.query.column_tables import COLUMNS, New, Part, Stored, load, make_room, store
 from rla_hooks.query.signatures import TICK
 from rla_hooks.rows.pieces import FileRows, JoinedRows, Piece, join_files, joined
 from rla_hooks.rows.reader import names_of, read_file
@@ -34,59 +32,12 @@ from rla_hooks.writers.csv_format import MORE
 
 SMALL = 16 << 10  # bytes; a smaller file is read as fast as it would be found here
 _AGAIN = 1 << 20  # bytes; where more was read, it is not read again because the file is young or has grown
-_LARGEST = 1 << 30  # bytes of the cache; then what was not used for the longest time is deleted
 _MOST_COLUMNS = 200  # of one call; more would be found more slowly than read
 _AT_ONCE = 500  # files in one statement
 _TAIL = 4096  # bytes before the end that are compared before a file is read on
 _SAMPLES = 32  # more blocks of so many bytes that are compared of a large file
 _MERGED = 4096  # rows; the next rows are added to a piece that has fewer
 _DAY = 86400
-
-_SCHEMA = """
-    CREATE TABLE files (id INTEGER PRIMARY KEY AUTOINCREMENT, path BLOB UNIQUE NOT NULL, mark BLOB NOT NULL,
-        rows INTEGER NOT NULL, end INTEGER NOT NULL, ends BLOB NOT NULL, used INTEGER NOT NULL);
-    CREATE INDEX used ON files (used);
-    CREATE TABLE pieces (file INTEGER NOT NULL, name BLOB NOT NULL, first INTEGER NOT NULL, rows INTEGER NOT NULL,
-        end INTEGER NOT NULL, form TEXT NOT NULL, present BLOB, data BLOB NOT NULL);
-    CREATE UNIQUE INDEX place ON pieces (file, name, first);
-    CREATE TABLE runs (id INTEGER PRIMARY KEY AUTOINCREMENT, folder BLOB UNIQUE NOT NULL, marks BLOB NOT NULL,
-        is_complete INTEGER NOT NULL);
-    CREATE TABLE summaries (metric BLOB NOT NULL, run INTEGER NOT NULL, summary TEXT NOT NULL,
-        PRIMARY KEY (metric, run)) WITHOUT ROWID;
-    CREATE INDEX of_run ON summaries (run);
-"""
-COLUMNS = Kind("columns", zlib.crc32(f"3 {__version__}".encode()) & 0x7FFFFFFF, _SCHEMA)
-
-
-class _Stored(NamedTuple):
-    """What the cache has of a file. columns: of each name its pieces, with their first rows, lengths and ends."""
-
-    id: int
-    mark: bytes
-    length: int
-    end: int
-    ends: bytes
-    used: int
-    columns: dict[str, list[_Part]]
-
-
-class _Part(NamedTuple):
-    first: int
-    length: int
-    end: int
-    piece: Piece | None  # None: the file has no such column
-
-
-class _New(NamedTuple):
-    """What is to be stored of a file. whole: in place of all that is there."""
-
-    path: bytes
-    mark: bytes
-    length: int
-    end: int
-    ends: bytes
-    whole: bool
-    columns: dict[str, list[_Part]]
 
 
 def columns_in(root: Path, folder: Path, keys: Iterable[str] | None = None) -> Columns:
@@ -133,8 +84,8 @@ def _read_some(
     names = wanted if TIME in wanted or all(len(files) < 2 for files in runs) else [*wanted, TIME]
     is_kept = len(names) <= _MOST_COLUMNS
     large = {_key(root, file.path) for files in runs for file in files if is_kept and file.size >= SMALL}
-    known = cache.read(lambda db: _load(db, large, names)) if large else {}
-    new: list[_New] = []
+    known = cache.read(lambda db: load(db, large, names)) if large else {}
+    new: list[New] = []
     found: list[JoinedRows | OSError] = []
     for files in runs:
         try:
@@ -144,7 +95,7 @@ def _read_some(
     today = int(time.time() // _DAY)
     old = [each.id for each in known.values() if each.used < today]
     if new or old:
-        cache.write(lambda db: _store(db, new, old, today))
+        cache.write(lambda db: store(db, new, old, today))
         if new:
             make_room(cache)
     yield from found
@@ -155,8 +106,8 @@ def _rows_of(
     files: Sequence[rowfiles.MarkedFile],
     names: list[str],
     kept: set[bytes],
-    known: Mapping[bytes, _Stored],
-    new: list[_New],
+    known: Mapping[bytes, Stored],
+    new: list[New],
 ) -> Iterator[FileRows]:
     for file in files:
         key = _key(root, file.path)
@@ -178,7 +129,7 @@ def _rows_of(
                 new += [fresh] if fresh else []
 
 
-def _has_all(stored: _Stored, names: Iterable[str]) -> bool:
+def _has_all(stored: Stored, names: Iterable[str]) -> bool:
     """Whether all these columns have been read as far as the file has."""
     for name in names:
         parts = stored.columns.get(name)
@@ -198,7 +149,7 @@ def _file_rows(length: int, columns: Mapping[str, list[tuple[int, Piece | None]]
     return FileRows([*blocks], length, blocks, None)
 
 
-def _refreshed(file: BinaryIO, key: bytes, stored: _Stored | None, names: list[str]) -> tuple[FileRows, _New | None]:
+def _refreshed(file: BinaryIO, key: bytes, stored: Stored | None, names: list[str]) -> tuple[FileRows, New | None]:
     """Read what is not known of a file yet. Return its rows, and what is to be stored."""
     status = os.fstat(file.fileno())
     mark = rowfiles.mark_of(status)
@@ -223,20 +174,20 @@ def _refreshed(file: BinaryIO, key: bytes, stored: _Stored | None, names: list[s
             first = before[-1].first + before[-1].length if before else 0
             length = first + read.length
             if read.length or not before:
-                parts[name] = [*before, _Part(first, read.length, end, read.pieces.get(name))]
+                parts[name] = [*before, Part(first, read.length, end, read.pieces.get(name))]
     columns = {name: [(part.length, part.piece) for part in each] for name, each in parts.items()}
     rows = _file_rows(length, columns)
     lost = [name for name in names if name not in rows.pieces and any(piece for _, piece in columns[name])]
     if lost:  # numbers at first, then texts
         read = read_file(file, lost, 0, end)
         rows.pieces.update(read.pieces)
-        parts |= {name: [_Part(0, length, end, read.pieces.get(name))] for name in lost}
+        parts |= {name: [Part(0, length, end, read.pieces.get(name))] for name in lost}
     parts = {name: _merged(each) for name, each in parts.items()}
-    new = _New(key, mark if is_old else b"", length, end, _ends_of(file, end), stored is None, parts)
+    new = New(key, mark if is_old else b"", length, end, _ends_of(file, end), stored is None, parts)
     return rows._replace(names=[*rows.pieces]), new
 
 
-def _goes_on(file: BinaryIO, stored: _Stored, status: os.stat_result) -> bool:
+def _goes_on(file: BinaryIO, stored: Stored, status: os.stat_result) -> bool:
     """Whether a file is the one that was read before, with further rows or none."""
     if stored.mark != rowfiles.mark_of(status):  # or it was young
         if stored.end <= _AGAIN:  # in which somebody may have changed a value, too
@@ -263,76 +214,15 @@ def _ends_of(file: BinaryIO, end: int) -> bytes:
     return b"%d %d" % (os.fstat(file.fileno()).st_ino, checked)
 
 
-def _merged(parts: list[_Part]) -> list[_Part]:
+def _merged(parts: list[Part]) -> list[Part]:
     """Join the last two parts where the first of them is small, so that a file that grows does not have too many."""
     while len(parts) > 1 and parts[-2].length < _MERGED:
         one, two = parts[-2:]
         pieces = [(part.length, {} if part.piece is None else {"": part.piece}) for part in (one, two)]
         length, found, _ = joined(pieces)
-        parts = [*parts[:-2], _Part(one.first, length, two.end, found.get(""))]
+        parts = [*parts[:-2], Part(one.first, length, two.end, found.get(""))]
     return parts
 
 
 def _key(root: Path, path: str) -> bytes:
     return os.fsencode(path.removeprefix(os.fspath(root)))
-
-
-def _load(db: sqlite3.Connection, keys: Iterable[bytes], names: Sequence[str]) -> dict[bytes, _Stored]:
-    keys = [*keys]
-    marks = ",".join("?" * len(keys))
-    query = f"SELECT path, id, mark, rows, end, ends, used FROM files WHERE path IN ({marks})"
-    found = {
-        path: _Stored(id, mark, length, end, ends, used, {})
-        for path, id, mark, length, end, ends, used in db.execute(query, keys)
-    }
-    by_id = {each.id: each.columns for each in found.values()}
-    coded = {name.encode("utf-8", "surrogatepass"): name for name in names}
-    ids, marks = ",".join(map(str, by_id)), ",".join("?" * len(coded))
-    query = f"""SELECT file, name, first, rows, end, form, present, data FROM pieces
-        WHERE file IN ({ids}) AND name IN ({marks}) ORDER BY file, name, first"""
-    for file, name, first, length, end, *content in db.execute(query, [*coded]):
-        part = _Part(first, length, end, stored_pieces.decoded(length, *content))
-        by_id[file].setdefault(coded[name], []).append(part)
-    return found
-
-
-def _store(db: sqlite3.Connection, new: Iterable[_New], old: Iterable[int], today: int) -> None:
-    db.executemany("UPDATE files SET used = ? WHERE id = ?", [(today, id) for id in old])
-    for each in new:
-        row = db.execute("SELECT id FROM files WHERE path = ?", [each.path]).fetchone()
-        is_new = row is None
-        if row is not None and each.whole:
-            db.execute("DELETE FROM pieces WHERE file = ?", row)
-        values = (each.mark, each.length, each.end, each.ends, today)
-        if row is None:
-            added = db.execute("INSERT INTO files VALUES (NULL, ?, ?, ?, ?, ?, ?)", (each.path, *values))
-            row = (added.lastrowid,)
-        else:
-            db.execute("UPDATE files SET mark = ?, rows = ?, end = ?, ends = ?, used = ? WHERE id = ?", (*values, *row))
-        coded = {name.encode("utf-8", "surrogatepass"): parts for name, parts in each.columns.items()}
-        if not is_new:
-            db.executemany("DELETE FROM pieces WHERE file = ? AND name = ?", [(*row, name) for name in coded])
-        pieces = (
-            (*row, name, part.first, part.length, part.end, *stored_pieces.encoded(part.length, part.piece))
-            for name, parts in coded.items()
-            for part in parts
-        )
-        db.executemany("INSERT INTO pieces VALUES (?, ?, ?, ?, ?, ?, ?, ?)", pieces)
-
-
-def make_room(cache: Cache) -> None:
-    """Where the cache has become too large, delete what was not used for the longest time."""
-    if cache.size() > _LARGEST:
-        cache.write(_delete_half)
-
-
-def _delete_half(db: sqlite3.Connection) -> None:
-    """Delete the half of the files that was not used for the longest time, and the summaries that are older."""
-    half = db.execute("SELECT count(*) FROM files").fetchone()[0] // 2 + 1
-    ids = [row[0] for row in db.execute("SELECT id FROM files ORDER BY used, id LIMIT ?", [half])]
-    db.executemany("DELETE FROM pieces WHERE file = ?", [[id] for id in ids])
-    db.executemany("DELETE FROM files WHERE id = ?", [[id] for id in ids])
-    half = db.execute("SELECT count(*) FROM runs").fetchone()[0] // 2
-    ids = [row[0] for row in db.execute("SELECT id FROM runs ORDER BY id LIMIT ?", [half])]
-    db.executemany("DELETE FROM summaries WHERE run = ?", [[id] for id in ids])
-    db.executemany("DELETE FROM runs WHERE id = ?", [[id] for id in ids])

@@ -8,9 +8,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from rla_hooks.errors import RunError, did_you_mean
-from rla_hooks.layout import ARCHIVE, LOG, RunPaths, check_task, is_run_name, run_names, task_starts
+from rla_hooks.layout import ARCHIVE, LOG, RunPaths
 from rla_hooks.patterns import pattern
 from rla_hooks.query.moved import parsed
+from rla_hooks.run_folders import run_names, task_starts
+from rla_hooks.run_name import check_task, is_run_name
 from rla_hooks.texts import shell_path, shown
 
 _DATE = pattern(r"([0-9]{4}/[0-9]{2}/[0-9]{2})/([0-9]{2}.*)")

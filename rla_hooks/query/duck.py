@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import datetime
-import functools
 import itertools
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from rla_hooks.columns import Column
 from rla_hooks.errors import ConfigError, nearest
-from rla_hooks.query.frames import AnyColumn, Objects, check_frame, column_of, library, to_frame, writable
-from rla_hooks.query.names import BUILT_IN, getter
-from rla_hooks.query.selection import Selection, select
-from rla_hooks.query.tables import built_in_column, metric_column, stacked
+from rla_hooks.query.frames import check_frame, library, to_frame, writable
+from rla_hooks.query.selection import select
+from rla_hooks.query.sql_results import columns_of
+from rla_hooks.query.sql_views import Asked, MetricsView, RunsView, View
 from rla_hooks.texts import listed, printable, shown
-from rla_hooks.writers.base import STEP, TIME
 
 if TYPE_CHECKING:
     import pandas
@@ -32,10 +29,8 @@ _SETTINGS = {
     "temp_directory": "",  # or it would make one in the current folder when memory is short
 }
 _DTYPES = {"O": "VARCHAR", "i": "BIGINT", "f": "DOUBLE", "b": "BOOLEAN", "M": "TIMESTAMP"}
-_FEW_COLUMNS = 100  # which the index has sooner than the runs have
 _MOST_LISTED = 30  # names in an error
 _UNKNOWN = re.compile(r'Referenced (?:column|table) "(.*?)" not found')
-_FIRST = "id", "task", "status", "name", "started", "ended", "seconds"  # of the columns of runs
 
 
 def sql(
@@ -74,161 +69,21 @@ def sql(
         raise ConfigError(f"The query is {shown(query, 100)}. Allowed: SQL, such as 'select id, task from runs'.")
     duckdb = library("duckdb", "sql")
     chosen = select(log_root, task, where)
-    views: dict[str, _View] = {"runs": _RunsView(chosen), "metrics": _MetricsView(chosen)}
+    views: dict[str, View] = {"runs": RunsView(chosen), "metrics": MetricsView(chosen)}
     with closing(duckdb.connect(":memory:", config=_SETTINGS)) as connection:
         connection.execute("set TimeZone = 'UTC'")
-        asked = _Asked(connection, query)
+        asked = Asked(connection, query)
         for name, view in views.items():
-            _make_view(connection, name, view.columns(asked) if asked.table(name) else view.columns(_Asked()))
+            _make_view(connection, name, view.columns(asked) if asked.table(name) else view.columns(Asked()))
         connection.execute("set lock_configuration = true")
         try:
             result = connection.execute(query)
-            columns = _columns(result.description, result.fetchnumpy()) if result.description else {}
+            columns = columns_of(result.description, result.fetchnumpy()) if result.description else {}
         except duckdb.Error as error:
             raise ConfigError(_explained(str(error), query, views)) from None
         except AttributeError:  # nothing but a comment
             raise ConfigError("The query is empty. Allowed: SQL, such as 'select id, task from runs'.") from None
     return to_frame(columns, frame)
-
-
-class _Asked:
-    """Which columns a query can mean: those whose names stand in it, or all."""
-
-    def __init__(self, connection: Any = None, query: str = ""):
-        self.all = False
-        self._texts: set[str] = set()  # all that stands in the query, in small letters
-        self._tables: set[str] = set()
-        self._alone: set[str] = set()
-        if connection is None:
-            return
-        ((tree,),) = connection.execute("select json_serialize_sql(?::varchar)", [query]).fetchall()
-        parsed = json.loads(tree)
-        if parsed.get("error"):  # a mistake, which the query itself will tell; or no select, such as PIVOT
-            self.all = parsed.get("error_type") != "parser"
-            return
-        self._walk(parsed)
-        self.all |= not self._alone.isdisjoint(self._tables)  # the row as a whole: select r from runs as r
-
-    def _walk(self, tree: Any) -> None:
-        nodes = [tree]
-        for node in nodes:  # which grows
-            if isinstance(node, str):
-                self._texts.add(node.lower())
-            elif isinstance(node, list):
-                nodes += node
-            elif isinstance(node, dict):
-                nodes += node.values()
-                kind = node.get("class")
-                self.all |= bool(node.get("column_name_alias"))  # from runs as r(a, b)
-                self.all |= kind == "STAR" or node.get("ref_type") == "NATURAL" or node.get("function_name") == "query"
-                if kind == "COLUMN_REF" and len(node.get("column_names", ())) == 1:
-                    self._alone.add(node["column_names"][0].lower())
-                if kind is None:
-                    self._tables |= {str(node.get(key, "")).lower() for key in ("table_name", "alias")}
-
-    def table(self, name: str) -> bool:
-        return self.all or name in self._texts
-
-    def column(self, name: str) -> bool:
-        return self.all or self.named(name)
-
-    def named(self, name: str) -> bool:
-        return name.lower() in self._texts
-
-    def any_begins(self, prefix: str) -> bool:
-        return self.all or any(text.startswith(prefix) for text in self._texts)
-
-
-class _RunsView:
-    """One row a run."""
-
-    def __init__(self, chosen: Selection):
-        self._chosen = chosen
-
-    @functools.cached_property
-    def _names(self) -> dict[str, str]:
-        known = {*self._chosen.candidates.names()}.difference(BUILT_IN)
-        hparams = {name for name in known if not name.startswith("last.")}
-        return _in_sql([*_FIRST, *BUILT_IN, *_sorted(hparams), *_sorted(known - hparams)])
-
-    def names(self) -> dict[str, str]:
-        """Return the columns' names in SQL, and what each has."""
-        return self._names | {name: name for name in self._hidden}
-
-    @functools.cached_property
-    def _hidden(self) -> list[str]:
-        """The hyper-parameters that a built-in name hides."""
-        names = [f"hparams.{name}" for name in BUILT_IN]
-        return [name for name in names if any(value is not None for value in self._chosen.column(name))]
-
-    def columns(self, asked: _Asked) -> dict[str, Column]:
-        names = {sql: name for sql, name in self._names.items() if asked.column(sql)}
-        names |= {name: name for name in self._hidden} if asked.any_begins("hparams.") else {}
-        for last, kind in itertools.product(self._names, ("min.", "max.")):
-            if last.startswith("last.") and asked.named(sql := kind + last.removeprefix("last.")):
-                names.setdefault(sql, kind + self._names[last].removeprefix("last."))
-        values = self._values(len(names))
-        found = {sql: (name, values(name)) for sql, name in (names or {"id": "id"}).items()}
-        return {
-            sql: built_in_column(name, each) if name in BUILT_IN else column_of(each)
-            for sql, (name, each) in found.items()
-        }
-
-    def _values(self, count: int) -> Callable[[str], Iterable[Any]]:
-        """Return what gives the values of a name: where there are many names, the runs themselves, each read once."""
-        if count <= _FEW_COLUMNS:
-            return self._chosen.column
-        runs = self._chosen.runs()
-        return lambda name: map(getter(name), runs)
-
-
-class _MetricsView:
-    """One row a dump of each run."""
-
-    def __init__(self, chosen: Selection):
-        self._chosen = chosen
-
-    @functools.cached_property
-    def _metrics(self) -> dict[str, str]:
-        """The metrics by their columns."""
-        known = self._chosen.candidates.names()
-        metrics = _sorted(name.removeprefix("last.") for name in known if name.startswith("last."))
-        return {metric_column(name): name for name in metrics}
-
-    def names(self) -> dict[str, str]:
-        """Return the columns' names in SQL, and what each has."""
-        return _in_sql(["id", STEP, TIME, *self._metrics])
-
-    def columns(self, asked: _Asked) -> dict[str, Column]:
-        if not asked.table("metrics"):
-            return {"id": column_of([], "object"), STEP: column_of([], "int64"), TIME: column_of([])}
-        names = {name: sql for sql, name in self.names().items()}
-        asked_for = [metric for column, metric in self._metrics.items() if asked.named(names[column])]
-        wanted = None if asked.all else asked_for
-        table = stacked(self._chosen.runs(), wanted)
-        known = dict.fromkeys([*names, *table])  # a metric may stand in the rows only
-        return {sql: table[name] for sql, name in _in_sql(known).items() if name in table}
-
-
-def _sorted(names: Iterable[str]) -> list[str]:
-    return sorted(names, key=lambda name: (name.lower(), name.swapcase()))
-
-
-def _in_sql(names: Iterable[str]) -> dict[str, str]:
-    """Return these names by what they are called in SQL, which takes small letters for capital ones."""
-    given: dict[str, int] = {}
-    found: dict[str, str] = {}
-    for name in filter(None, dict.fromkeys(names)):
-        text = free = writable(name).replace("\0", "\\0")
-        while free.lower() in given:
-            given[text.lower()] += 1
-            free = f"{text}#{given[text.lower()]}"
-        given[free.lower()] = 1
-        found[free] = name
-    return found
-
-
-_View = _RunsView | _MetricsView
 
 
 def _make_view(connection: Any, name: str, columns: Mapping[str, Column]) -> None:
@@ -261,52 +116,7 @@ def _escaped(tags: str) -> str:
     return json.dumps([*map(writable, json.loads(tags))]) if "\\u" in tags else tags
 
 
-def _columns(description: Sequence[Sequence[Any]], arrays: Mapping[str, Any]) -> dict[str, AnyColumn]:
-    return {name: _column(values, str(about[1])) for (name, values), about in zip(arrays.items(), description)}
-
-
-def _column(values: Any, kind: str) -> AnyColumn:
-    """Return a column of a result as one of ours."""
-    import numpy
-
-    present = None
-    if isinstance(values, numpy.ma.MaskedArray):
-        present, values = ~numpy.ma.getmaskarray(values), values.data
-    if "HUGEINT" in kind and numpy.all(numpy.abs(values[slice(None) if present is None else present]) < 2**53):
-        values = numpy.where(numpy.isfinite(values), values, 0).astype("int64")  # the sum of integers
-    if values.dtype.kind == "f":
-        return Column(values.astype("float64", copy=False), present)
-    if values.dtype.kind in "iu" and values.dtype != "uint64":
-        return Column(values.astype("int64", copy=False), present)
-    if values.dtype.kind != "O" and kind != "DATE":
-        return Column(values, present)
-    there = present if present is not None else numpy.ones(len(values), dtype=bool)
-    if kind == "DATE":  # which comes as a time
-        values = values.astype("datetime64[D]")
-    if kind in ("VARCHAR", "UUID", "JSON", '"NULL"') or kind.startswith("ENUM"):
-        values[:] = [str(value) if is_there else "" for value, is_there in zip(values, there)]
-        return Column(values, present)
-    return Objects([_plain(value, kind) if is_there else None for value, is_there in zip(values.tolist(), there)])
-
-
-def _plain(value: Any, kind: str) -> Any:
-    """Return a value of a list, or of a struct, as plain Python. kind: the type that DuckDB says, of the whole."""
-    if getattr(value, "dtype", None) is not None and value.dtype.kind == "M":  # days, and times without a zone
-        times = value.tolist()
-        if kind.startswith("DATE"):
-            return [time and time.date() for time in times]
-        zone = datetime.timezone.utc if "WITH TIME ZONE" in kind else None
-        return [time and time.replace(tzinfo=zone) for time in times]
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    if isinstance(value, list):
-        return [_plain(each, kind) for each in value]
-    if isinstance(value, dict):
-        return {key: _plain(each, kind) for key, each in value.items()}
-    return bytes(value) if isinstance(value, bytearray) else value
-
-
-def _explained(message: str, query: str, views: Mapping[str, _View]) -> str:
+def _explained(message: str, query: str, views: Mapping[str, View]) -> str:
     """Return DuckDB's message, which has the place; about a name with the nearest, and those that exist."""
     message = re.sub(r"\n+Candidate [^\n]*", "", message)
     message = f"DuckDB refuses the query: {message}"

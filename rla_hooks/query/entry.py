@@ -15,11 +15,12 @@ from urllib.parse import unquote
 from rla_hooks.endings import KILLED, RUNNING, SEVERITY
 from rla_hooks.endings import UNKNOWN as UNKNOWN
 from rla_hooks.errors import ConfigError
-from rla_hooks.layout import LOG, RUN_JSON, RunPaths, check_task, task_folders
+from rla_hooks.layout import LOG, RUN_JSON, RunPaths
 from rla_hooks.life import STALE_AFTER, is_running, read_status
 from rla_hooks.query.moved import noted_name, parsed
 from rla_hooks.query.rla_runs import is_of_rla, read_hparams
 from rla_hooks.record import FORMAT
+from rla_hooks.run_name import check_task, task_folders
 from rla_hooks.smallfiles import parse_object, read_bytes
 from rla_hooks.texts import shown
 

@@ -9,10 +9,10 @@ import re
 from collections.abc import Callable, Sequence
 
 from rla_hooks.errors import ConfigError
-from rla_hooks.layout import task_starts
 from rla_hooks.patterns import pattern as pattern_of
 from rla_hooks.query.run_list import Runs
 from rla_hooks.query.selection import select
+from rla_hooks.run_folders import task_starts
 from rla_hooks.texts import shown
 
 _START = pattern_of(r"[0-9]{4}(?:/[0-9]{2}){3}(?:-[0-9]{2}){2}-[0-9]{6}")

@@ -24,13 +24,15 @@ from typing import NamedTuple
 
 from rla_hooks._version import __version__
 from rla_hooks.endings import RUNNING
-from rla_hooks.layout import LOG, RunPaths, run_folders, task_starts
+from rla_hooks.layout import LOG, RunPaths
 from rla_hooks.query import index_columns, live_rows, moves
-from rla_hooks.query.cache import Kind, open_cache, token_of
+from rla_hooks.query.cache import open_cache
+from rla_hooks.query.database import Kind, token_of
 from rla_hooks.query.entry import Entry, is_complete, read_entry
 from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.query.signatures import Folder, trusted
 from rla_hooks.query.stored import content_of
+from rla_hooks.run_folders import run_folders, task_starts
 
 _AT_ONCE = index_columns.BLOCK  # runs that are stored in one transaction
 _LARGEST = 8 << 20  # bytes of a run that are stored; a larger one is read each time

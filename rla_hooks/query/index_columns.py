@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from rla_hooks.layout import RunPaths
-from rla_hooks.query.cache import Cache, token_of
+from rla_hooks.query.cache import Cache
+from rla_hooks.query.database import token_of
 from rla_hooks.query.names import BUILT_IN
 from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.query.stored import StoredEntry, to_json

@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from rla_hooks import rowfiles
 from rla_hooks.layout import RunPaths
 from rla_hooks.progress import Progress
-from rla_hooks.query.cache import Cache, token_of
+from rla_hooks.query.cache import Cache
+from rla_hooks.query.database import token_of
 from rla_hooks.query.entry import is_complete
 from rla_hooks.query.saved_run import SavedRun, set_progress
 from rla_hooks.query.signatures import TICK

@@ -13,7 +13,8 @@ from typing import Any, Protocol
 from urllib.parse import unquote
 
 from rla_hooks.filenames import part_of_pair
-from rla_hooks.layout import ARCHIVE, CHECKPOINT, CODE, RESULTS, RUN_JSON, RunName, RunPaths, parse
+from rla_hooks.layout import ARCHIVE, CHECKPOINT, CODE, RESULTS, RUN_JSON, RunPaths
+from rla_hooks.run_name import RunName, parse
 from rla_hooks.texts import printable
 
 _LONGEST = 4096  # bytes of a path

@@ -7,7 +7,8 @@ from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
-from rla_hooks.layout import ARCHIVED, LOG, TREES, run_folders
+from rla_hooks.layout import ARCHIVED, LOG, TREES
+from rla_hooks.run_folders import run_folders
 
 _USUAL = "rla_data"
 _MOST = 1000  # files and folders that are looked at

@@ -13,11 +13,12 @@ from typing import Any
 
 from rla_hooks.checkpoints import old_files
 from rla_hooks.errors import warn
-from rla_hooks.layout import ARCHIVE, HYPARAMETER, TMP_DATA, RunPaths, parse
+from rla_hooks.layout import ARCHIVE, HYPARAMETER, TMP_DATA, RunPaths
 from rla_hooks.masking import mask_value
 from rla_hooks.path_text import PathText
 from rla_hooks.query.inert_pickle import NoAttributeError
 from rla_hooks.query.rla_runs import read_attribute, read_nested
+from rla_hooks.run_name import parse
 from rla_hooks.texts import shell_path, text_of
 from rla_hooks.writers.base import STEP
 

@@ -15,7 +15,8 @@ from rla_hooks import rowfiles
 from rla_hooks.layout import LOG, RunPaths
 from rla_hooks.progress import Progress
 from rla_hooks.query.cache import open_cache
-from rla_hooks.query.column_cache import COLUMNS, make_room, read_rows
+from rla_hooks.query.column_cache import read_rows
+from rla_hooks.query.column_tables import COLUMNS, make_room
 from rla_hooks.query.signatures import TICK
 from rla_hooks.query.summaries import HasRows, Summary, summarize
 from rla_hooks.rowfiles import Recent

@@ -14,7 +14,9 @@ from typing import Any
 
 from rla_hooks.endings import FINISHED, PRUNED
 from rla_hooks.filenames import part_of_pair
-from rla_hooks.layout import LOG, RUN_JSON, RunPaths, run_folders, task_folders, task_starts
+from rla_hooks.layout import LOG, RUN_JSON, RunPaths
+from rla_hooks.run_folders import run_folders, task_starts
+from rla_hooks.run_name import task_folders
 from rla_hooks.smallfiles import parse_object, read_bytes
 
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)

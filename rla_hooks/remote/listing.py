@@ -10,12 +10,13 @@ from pathlib import Path
 
 from rla_hooks import atomic
 from rla_hooks.errors import RLAError
-from rla_hooks.layout import LOG, RUN_JSON, run_names
+from rla_hooks.layout import LOG, RUN_JSON
 from rla_hooks.query.cache import cache_folder
 from rla_hooks.remote.errors import RemoteError
 from rla_hooks.remote.moving import carry_out
 from rla_hooks.remote.place import Place
 from rla_hooks.remote.planning import plan_pull
+from rla_hooks.run_folders import run_names
 
 _SMALL = (RUN_JSON, "parameter.json", "labels.json")
 

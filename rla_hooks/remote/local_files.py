@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from rla_hooks.layout import CODE, LOG, TREES, run_names
+from rla_hooks.layout import CODE, LOG, TREES
 from rla_hooks.remote.place import INCOMING, Stat, is_safe
+from rla_hooks.run_folders import run_names
 from rla_hooks.snapshot.filestore import STORE
 
 

@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rla_hooks.locks import is_held, locked
-from rla_hooks.query.cache import Kind, cache_folder, open_cache
+from rla_hooks.query.cache import cache_folder, open_cache
+from rla_hooks.query.database import Kind
 from rla_hooks.remote.address import Address
 from rla_hooks.remote.errors import RemoteError
 from rla_hooks.remote.place import Stat

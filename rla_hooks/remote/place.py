@@ -12,9 +12,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rla_hooks.layout import CODE, LOG, RUN_JSON, TREES, is_run_name
+from rla_hooks.layout import CODE, LOG, RUN_JSON, TREES
 from rla_hooks.remote.address import Address
 from rla_hooks.remote.errors import remote_error
+from rla_hooks.run_name import is_run_name
 from rla_hooks.snapshot.filestore import STORE
 
 INCOMING = ".incoming"  # of new runs, until they are whole: LOG_ROOT/.incoming/log/<run name>

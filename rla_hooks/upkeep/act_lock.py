@@ -15,9 +15,8 @@ from typing import Any
 
 from rla_hooks.errors import RLAError
 from rla_hooks.layout import TRASH
-from rla_hooks.life import is_gone
+from rla_hooks.life import is_gone, this_process
 from rla_hooks.locks import is_held, locked
-from rla_hooks.record import this_process
 from rla_hooks.smallfiles import read_json
 from rla_hooks.texts import iso_time, printable, shell_path
 from rla_hooks.upkeep.journal import NO_LINK, make_trash

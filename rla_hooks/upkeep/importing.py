@@ -12,11 +12,12 @@ from typing import NamedTuple
 
 from rla_hooks.config.reading import log_root_of
 from rla_hooks.errors import ConfigError, RLAError
-from rla_hooks.layout import ARCHIVED, LOG, TRASH, TREES, RunPaths, check_task, run_leaf
+from rla_hooks.layout import ARCHIVED, LOG, TRASH, TREES, RunPaths
 from rla_hooks.query.moved import parsed
 from rla_hooks.query.near_root import near_root
 from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.query.selection import select
+from rla_hooks.run_name import check_task, run_leaf
 from rla_hooks.texts import counted, shell_path, size_text
 from rla_hooks.upkeep.act_lock import acting
 from rla_hooks.upkeep.acting import DoneRun, Progress, finish_begun

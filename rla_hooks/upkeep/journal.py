@@ -26,8 +26,8 @@ from typing import Any, NamedTuple
 from rla_hooks import atomic
 from rla_hooks.errors import RLAError
 from rla_hooks.layout import ARCHIVED, TRASH, TREES
+from rla_hooks.life import this_process
 from rla_hooks.patterns import pattern
-from rla_hooks.record import this_process
 from rla_hooks.smallfiles import open_regular, read_bytes
 from rla_hooks.texts import iso_time, printable, shell_path, shown
 from rla_hooks.upkeep.part_checks import is_inside

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from rla_hooks.errors import ConfigError
-from rla_hooks.layout import check_task, is_listable, is_run_name
 from rla_hooks.new_names import with_pairs, with_task
 from rla_hooks.query.moved import noted_name
 from rla_hooks.query.saved_run import SavedRun
+from rla_hooks.run_folders import is_listable
+from rla_hooks.run_name import check_task, is_run_name
 from rla_hooks.texts import printable, shell_path
 from rla_hooks.upkeep.acting import Act, Progress, carry_out, check_refused
 from rla_hooks.upkeep.deleting import item_of, why_not

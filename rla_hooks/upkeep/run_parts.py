@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from rla_hooks.errors import ConfigError
-from rla_hooks.layout import ARCHIVE, LOG, TRASH, TREES, RunPaths, is_run_name, run_names
+from rla_hooks.layout import ARCHIVE, LOG, TRASH, TREES, RunPaths
 from rla_hooks.life import STALE_AFTER, is_gone, is_running, last_write, silent_since
 from rla_hooks.query.entry import read_entry
 from rla_hooks.query.given import saved_run
 from rla_hooks.query.moved import noted_name
 from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.query.selection import select
+from rla_hooks.run_folders import run_names
+from rla_hooks.run_name import is_run_name
 from rla_hooks.texts import printable, shell_path, shown
 
 OTHERS = TREES[1:]  # the trees beside log/

@@ -14,10 +14,11 @@ from typing import TypeVar
 from rla_hooks.checkpoints.entry import MANIFEST
 from rla_hooks.endings import KILLED
 from rla_hooks.errors import ConfigError
-from rla_hooks.layout import ARCHIVE, ARCHIVED, CHECKPOINT, CODE, LOG, OUT_OF_LISTS, TRASH, TREES, RunPaths, is_run_name
+from rla_hooks.layout import ARCHIVE, ARCHIVED, CHECKPOINT, CODE, LOG, OUT_OF_LISTS, TRASH, TREES, RunPaths
 from rla_hooks.life import is_running
 from rla_hooks.query.moved import folder_of, noted_name
 from rla_hooks.query.saved_run import SavedRun
+from rla_hooks.run_name import is_run_name
 from rla_hooks.snapshot.filestore import STORE
 from rla_hooks.texts import shell_path
 from rla_hooks.upkeep.tally import Leftover, Size, Tally

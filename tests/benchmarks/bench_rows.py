@@ -24,7 +24,7 @@ def _columns(root):
     from rla_hooks.query import Runs
     from rla_hooks.query.bulk import columns_of_runs, summaries_of_runs
     from rla_hooks.query.cache import open_cache
-    from rla_hooks.query.column_cache import COLUMNS
+    from rla_hooks.query.column_tables import COLUMNS
     from rla_hooks.query.summaries import MEAN_OF
 
     paths = _write(root)

@@ -9,9 +9,10 @@ import time
 from pathlib import Path
 
 from rla_hooks import upkeep
-from rla_hooks.layout import KINDS, RunPaths, run_names
+from rla_hooks.layout import KINDS, RunPaths
 from rla_hooks.query import SavedRun
 from rla_hooks.query.entry import read_entry
+from rla_hooks.run_folders import run_names
 
 RUNS, FILES = 1000, 30
 BOUND = 2.0  # seconds, each way

@@ -16,8 +16,9 @@ from rla_hooks import plaindata
 from rla_hooks.checkpoints import staging
 from rla_hooks.checkpoints.checksum import measure
 from rla_hooks.checkpoints.entry import DEFAULT_NAME, Entry, entry_of
-from rla_hooks.checkpoints.manifest import FILE, FORMAT, MISSING, Manifest, manifest_bytes
+from rla_hooks.checkpoints.manifest import FILE, FORMAT, Manifest, manifest_bytes
 from rla_hooks.checkpoints.old_listing import old_checkpoints
+from rla_hooks.checkpoints.whole_files import MISSING
 from rla_hooks.filenames import portable
 from rla_hooks.patterns import pattern
 from rla_hooks.smallfiles import LIMIT, parse_object, read_bytes, read_json
