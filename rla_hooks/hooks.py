@@ -2,8 +2,7 @@
 
 A hook joins the run that the user has open, or creates one; it logs rows, draws figures at intervals, saves
 checkpoints, and reports how the training really ended. docs/hooks.md has a complete example. The names and signatures
-are stable: later versions may add to them, but change none. This file is longer than others since it is mostly the
-docstrings and examples of a public interface that is imported as one module.
+are stable: later versions may add to them, but change none. :mod:`rla_hooks.hook_arguments` has what a hook is given.
 
     class Hook:
         def __init__(self, **options):
@@ -18,25 +17,22 @@ docstrings and examples of a public interface that is imported as one module.
 
 from __future__ import annotations
 
-import inspect
-import operator
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from rla_hooks import tracking
 from rla_hooks.core import handover, registry, result_files
 from rla_hooks.core.handover import State
-from rla_hooks.core.resume_request import request_of
 from rla_hooks.core.run import Run
-from rla_hooks.core.settings import RunSettings
 from rla_hooks.endings import ending_of
-from rla_hooks.errors import ConfigError, WarnOnce, did_you_mean
+from rla_hooks.errors import WarnOnce
 from rla_hooks.every import Every
 from rla_hooks.former_run import find_former_run
-from rla_hooks.labels import Labels
+from rla_hooks.hook_arguments import OPTIONS as OPTIONS
+from rla_hooks.hook_arguments import Argument, OwnRun, check_arguments, is_count
 from rla_hooks.parameters import config_fields, flat
 from rla_hooks.texts import text_of
+from rla_hooks.tracked_calls import default_task
 from rla_hooks.values import to_scalar
 
 __all__ = [
@@ -62,74 +58,7 @@ __all__ = [
     "watch_preemption",
 ]
 
-#: The options of a run: those of rla.run without hyper-parameters, which a hook gets from its framework.
-OPTIONS = tuple(name for name in inspect.signature(tracking.run).parameters if name not in ("hyper_parameters", "more"))
 _ONGOING = (State.OWNER, State.GUEST)
-
-
-class OwnRun:
-    """The options of a run that a hook creates if the user has none open.
-
-    hook: its name, for error messages. default_task: the task if the user gives none; by default the hook's name.
-    options: those of ``rla.run``, None for an option that the user did not give; but ``record`` is a mapping of names
-    and values, since the run's name is needed before the framework knows the hyper-parameters. A hook that passes its
-    ``**options`` on unchanged accepts options that later versions add to ``rla.run``, too.
-
-    >>> OwnRun("MyHook", task="pendulum", backup="sauce").problems()
-    ["the argument backup is 'sauce'. Known: lib, none, source. Did you mean 'source'?"]
-    """
-
-    def __init__(self, hook: str, default_task: str | None = None, /, **options: Any):
-        self.hook = hook
-        self.default_task = default_task or hook
-        self.options = options
-
-    @property
-    def given(self) -> list[str]:
-        """The names of the options that the user gave."""
-        return [
-            name
-            for name, value in self.options.items()
-            if not (value is None or (isinstance(value, tuple) and value == ()))
-            and not (name == "task" and value == self.default_task)
-        ]
-
-    def problems(self, known: Iterable[str] = (), hints: Mapping[str, str] | None = None) -> list[str]:
-        """Return a line for each mistake in the options and in the config file; none if the user gave no option.
-
-        known: further names to suggest for an unknown option. hints: as in :func:`check_arguments`.
-        """
-        if not self.given:
-            return []
-        try:
-            self.settings(known, hints)
-        except ConfigError as error:
-            return error.problems
-        return []
-
-    def settings(self, known: Iterable[str] = (), hints: Mapping[str, str] | None = None) -> RunSettings:
-        """Return the settings of the run; nothing is created. Raises ConfigError with all mistakes."""
-        options = {name: self.options.get(name) for name in OPTIONS}
-        problems = _unknown([name for name in self.options if name not in OPTIONS], [*known, *OPTIONS], hints)
-        record = options["record"]
-        if record is not None and not (isinstance(record, Mapping) and all(isinstance(key, str) for key in record)):
-            problems.append(
-                f"record is {record!r}. Allowed: a mapping of names and values such as {{'info': 'baseline'}}, since "
-                "the run's name is needed before the module's hyper-parameters are known. Or use "
-                "@rla.track(record=[...])."
-            )
-            record = None
-        tags = () if options["tags"] is None else options["tags"]
-        labels = Labels(tags, options["note"], options["title"], options["group"])
-        settings = RunSettings(hyper_param=dict(record or {}), hyper_param_record=list(record or ()), labels=labels)
-        settings.independent, settings.pruned_by = options["independent"] or False, options["pruned_by"] or ()
-        problems += settings.own_problems()
-        asked = options["allow"] or (), options["same_code"] or False, options["from_start"] or False
-        settings.resume = request_of(options["resume"], *asked, problems)
-        task = self.default_task if options["task"] is None else options["task"]
-        overrides = {name: options[name] for name in ("writers", "backup", "system_metrics")}
-        settings.configure(task, options["config"], options["log_root"], **overrides, problems=problems)
-        return settings
 
 
 class Handle:
@@ -251,7 +180,7 @@ def script_task() -> str:
     >>> script_task()
     'run'
     """
-    return tracking.default_task()
+    return default_task()
 
 
 def watch_preemption(
@@ -302,65 +231,6 @@ def save_results(run: Run, name: str, content: str | Mapping[str, Any]) -> Path 
     """
     folder = run.results_dir
     return result_files.save(folder, run.guard, name, content) if folder is not None and run.is_writing else None
-
-
-class Argument(NamedTuple):
-    """An argument of a hook: its value, a function that says whether a value is allowed, the allowed values in words.
-
-    >>> every = Argument(0, lambda value: value > 0, "a number over 0")
-    >>> every.fits(every.value)
-    False
-    """
-
-    value: Any
-    fits: Callable[[Any], bool] = lambda value: True
-    allowed: str = ""
-
-
-def is_count(value: Any) -> bool:
-    """Whether a value is a whole number above 0 (a numpy integer, too); a bool is not.
-
-    >>> is_count(3), is_count(0), is_count(True), is_count(1.5)
-    (True, False, False, False)
-    """
-    try:
-        return not isinstance(value, bool) and operator.index(value) > 0
-    except TypeError:
-        return False
-
-
-def check_arguments(
-    hook: str,
-    unknown: Iterable[str],
-    table: Mapping[str, Argument],
-    own: OwnRun | None = None,
-    hints: Mapping[str, str] | None = None,
-) -> None:
-    """Raise one ConfigError for all bad arguments of a hook, those in ``own`` included.
-
-    hook: its name, for the message. unknown: names of arguments that the hook does not have and does not pass on to
-    ``own``. table: the hook's arguments by name. hints: what to say about certain unknown names, with a leading blank.
-
-    >>> table = {"mode": Argument("mix", ("min", "max").__contains__, "'min', 'max'")}
-    >>> check_arguments("MyHook", ["moed"], table)
-    Traceback (most recent call last):
-    rla_hooks.errors.ConfigError: MyHook: 2 mistakes:
-      - unknown argument 'moed'. Known: mode. Did you mean 'mode'?
-      - mode is 'mix'. Allowed: 'min', 'max'.
-    """
-    options = [name for name in own.options if name in OPTIONS] if own else []
-    problems = _unknown(unknown, [*table, *options], hints)
-    for name, argument in table.items():
-        if not argument.fits(argument.value):
-            problems.append(f"{name} is {argument.value!r}. Allowed: {argument.allowed}.")
-    problems += own.problems(table, hints) if own else []
-    if problems:
-        raise ConfigError(problems, hook)
-
-
-def _unknown(names: Iterable[str], known: list[str], hints: Mapping[str, str] | None) -> list[str]:
-    ending = {name: (hints or {}).get(name) or did_you_mean(name, known) for name in names}
-    return [f"unknown argument {name!r}. Known: {', '.join(known)}.{end}" for name, end in ending.items()]
 
 
 class FigureCalls:

@@ -1,7 +1,6 @@
 """``@rla.track``, ``with rla.run()`` and ``rla.start()``: record a call, a block, or any stretch of code as a run.
 
-This file is longer than others, since each of the three functions spells out the same options for editors and
-type checkers, and has the docstring of a public function.
+Each of the three functions spells out the same options, for editors and type checkers.
 """
 
 from __future__ import annotations
@@ -9,26 +8,15 @@ from __future__ import annotations
 import functools
 import reprlib
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from types import FunctionType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
-from rla_hooks.calls import Parameters, is_coroutine, is_generator, source_file
 from rla_hooks.core import handover, registry
-from rla_hooks.core.fork_request import ForkRequest
-from rla_hooks.core.rerun_request import Rerun
-from rla_hooks.core.rerun_request import asked as asked_rerun
-from rla_hooks.core.resume_request import AUTO, request_of
 from rla_hooks.core.settings import Config, Path_, RunSettings, Writers
-from rla_hooks.core.sweep_request import SweepMember
 from rla_hooks.endings import ErrorTypes
-from rla_hooks.errors import ConfigError
-from rla_hooks.former_run import find_former_run
 from rla_hooks.labels import Labels
-from rla_hooks.parameters import config_fields
-from rla_hooks.places import main_script
 from rla_hooks.run_block import RunBlock
-from rla_hooks.tracked import SweptFunction, Tracked, Tracks, fork_of, resume_of
+from rla_hooks.tracked import Tracked, Tracks
+from rla_hooks.tracked_calls import TrackedCalls, configure, default_task
 
 if TYPE_CHECKING:
     from rla_hooks.core.run import Run
@@ -36,9 +24,6 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-Resumes = tuple["Resume | None", "str | Sequence[str]", bool, bool]  # resume, allow, same_code, from_start
-Asked = Resumes | ForkRequest | Rerun | SweepMember
 
 
 @overload
@@ -128,78 +113,10 @@ def track(
         options |= {"resume": resume, "allow": allow, "same_code": same_code, "from_start": from_start}
         options |= {"system_metrics": system_metrics}
         return functools.partial(track, **options, independent=independent, pruned_by=pruned_by)
-    _check_trackable(function)
-    source = source_file(function)
-    text = None if source else _text_of(function)
-    name = f"{Path(source).name}:{function.__qualname__}" if source else function.__qualname__
-    parameters = Parameters(function)
-    task_name = task if task is not None else _default_task(function, source)
-
-    def given(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-        return _hyper_parameters(parameters.bind(args, kwargs))[0]
-
-    def tracking(args: tuple[Any, ...], kwargs: dict[str, Any], asked: Asked) -> RunBlock:
-        hyper_param, config_argument = _hyper_parameters(parameters.bind(args, kwargs))
-        settings = RunSettings(
-            script=source,
-            function=name,
-            config_argument=config_argument,
-            function_source=text,
-            hyper_param=hyper_param,
-            labels=Labels(tags, note, title, group),
-            independent=independent,
-            pruned_by=pruned_by,
-        )
-        where = task_name, config, log_root
-        options = {"writers": writers, "backup": backup, "system_metrics": system_metrics}
-        return RunBlock(lambda: _configure(settings, record, where, options, asked))
-
-    def tracked_call(
-        args: tuple[Any, ...], kwargs: dict[str, Any], asked: Asked
-    ) -> tuple[tuple[Any, ...], dict[str, Any], RunBlock]:
-        """The arguments are the program's, but where the call repeats a former run."""
-        if asked_rerun() is not None and isinstance(asked, tuple) and (asked[0] is None or asked[0] == AUTO):
-            from rla_hooks import rerunnable  # late: it reads saved runs
-
-            found = rerunnable.call_of(task_name, name, parameters, args, kwargs)
-            if found is not None:
-                args, kwargs, asked = found.args, found.kwargs, found.rerun or asked
-        return args, kwargs, tracking(args, kwargs, asked)
-
-    call: Callable[[tuple[Any, ...], dict[str, Any], Asked], Any]
-    if is_coroutine(function):
-
-        async def calling(args: tuple[Any, ...], kwargs: dict[str, Any], asked: Asked) -> Any:
-            if handover.is_off():
-                return await function(*args, **kwargs)
-            args, kwargs, block = tracked_call(args, kwargs, asked)
-            with block:
-                return block.keep_result(await function(*args, **kwargs))
-
-        call = calling
-
-        @functools.wraps(function)
-        async def tracked(*args: Any, **kwargs: Any) -> Any:
-            return await calling(args, kwargs, (resume, allow, same_code, from_start))
-    else:
-
-        def called(args: tuple[Any, ...], kwargs: dict[str, Any], asked: Asked) -> Any:
-            if handover.is_off():
-                return function(*args, **kwargs)
-            args, kwargs, block = tracked_call(args, kwargs, asked)
-            with block:
-                return block.keep_result(function(*args, **kwargs))
-
-        call = called
-
-        @functools.wraps(function)
-        def tracked(*args: Any, **kwargs: Any) -> Any:
-            return called(args, kwargs, (resume, allow, same_code, from_start))
-
-    tracked.resume = resume_of(function, parameters, call, (config, log_root))  # type: ignore[attr-defined]
-    tracked.fork = fork_of(function, parameters, call, (config, log_root))  # type: ignore[attr-defined]
-    tracked.swept = SweptFunction(function, parameters, given, tracking)  # type: ignore[attr-defined]
-    return tracked
+    options = {"writers": writers, "backup": backup, "system_metrics": system_metrics}
+    labels = Labels(tags, note, title, group)
+    calls = TrackedCalls(function, record, task, (config, log_root), options, labels, independent, pruned_by)
+    return calls.tracked((resume, allow, same_code, from_start))
 
 
 def run(
@@ -246,7 +163,7 @@ def run(
         settings.independent, settings.pruned_by = independent, pruned_by
         where = default_task() if task is None else task, config, log_root
         options = {"writers": writers, "backup": backup, "system_metrics": system_metrics}
-        return _configure(settings, record, where, options, (resume, allow, same_code, from_start), problems)
+        return configure(settings, record, where, options, (resume, allow, same_code, from_start), problems)
 
     return RunBlock(configured)
 
@@ -298,46 +215,6 @@ def start(
     return started
 
 
-def _configure(
-    settings: RunSettings,
-    record: str | Sequence[str],
-    where: tuple[str | None, Config | None, Path_ | None],
-    options: Mapping[str, Any],
-    asked: Asked,
-    problems: Sequence[str] = (),
-) -> RunSettings:
-    """Check all settings, or raise one ConfigError; set the parent, and the run that goes on if that is asked."""
-    found = [*problems]
-    if isinstance(asked, ForkRequest):
-        settings.fork = asked
-    elif isinstance(asked, Rerun):
-        settings.rerun = asked
-    elif isinstance(asked, SweepMember):
-        settings.sweep = asked
-        settings.labels = settings.labels.replaced(group=asked.group)
-        where = where[0], asked.config if where[1] is None else where[1], asked.log_root or where[2]
-        if asked.resume is not None:
-            settings.resume = request_of(asked.resume, (), False, asked.from_start, found)
-    else:
-        settings.resume = request_of(*asked, found)
-    settings.add_record_param(record)
-    try:
-        settings.configure(*where, **options, problems=found)
-        if asked_rerun() is not None and settings.fork is None and settings.rerun is None:
-            from rla_hooks import rerunnable
-
-            rerunnable.leave_out(settings.task_name, settings.function_name)
-        find_former_run(settings)
-    except ConfigError as error:
-        more = settings.own_problems()
-        if more:
-            raise ConfigError([*error.problems, *more]) from None
-        raise
-    around = registry.enclosing()
-    settings.parent = around.name if around else settings.sweep.parent if settings.sweep else None
-    return settings
-
-
 def _settings_of(
     hyper_parameters: Mapping[str, Any] | None, more: dict[str, Any], labels: Labels
 ) -> tuple[RunSettings, list[str]]:
@@ -350,54 +227,3 @@ def _settings_of(
         )
     problems += [f"the hyper-parameter {name!r} is given twice. Give it once." for name in more if name in given]
     return RunSettings(hyper_param={**given, **more}, labels=labels), problems
-
-
-def default_task() -> str:
-    """The task of a block that is given none: the script's name."""
-    script = main_script()
-    return _task_of_script(script) if script else "run"
-
-
-def _check_trackable(function: object) -> None:
-    """Raise ConfigError for what cannot be tracked."""
-    if isinstance(function, (classmethod, staticmethod)):
-        raise ConfigError(f"@rla.track stands above @{type(function).__name__}. Write it below, next to the def.")
-    if not isinstance(function, FunctionType):
-        raise ConfigError(f"@rla.track got {function!r}. Allowed: a function or a method; did you mean record=[...]?")
-    if is_generator(function):
-        raise ConfigError(
-            f"@rla.track got the generator function {function.__qualname__}, whose call returns before its body runs. "
-            "Track the function that consumes it."
-        )
-
-
-def _text_of(function: Callable[..., Any]) -> str | None:
-    """Return the source of a function in a notebook; None where it is not known."""
-    if handover.is_off():
-        return None
-    from rla_hooks.snapshot.session import function_source
-
-    return function_source(function)
-
-
-def _default_task(function: Callable[..., Any], source: str | None) -> str:
-    name = function.__name__
-    if name not in ("main", "<lambda>") or not source:
-        return name
-    return _task_of_script(Path(source).absolute())
-
-
-def _task_of_script(script: Path) -> str:
-    return script.parent.name if script.stem == "__main__" else script.stem
-
-
-def _hyper_parameters(arguments: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, str] | None]:
-    """Return the arguments of a call as hyper-parameters; of a single config object its fields, its name and type."""
-    if len(arguments) == 1:
-        ((name, config),) = arguments.items()
-        fields = config_fields(config)
-        if fields:
-            from rla_hooks.parameter_forms import kind_of_config  # late
-
-            return dict(fields), (name, kind_of_config(config))
-    return arguments, None

@@ -24,9 +24,9 @@ FLOORS = [
     """config figures checkpoints snapshot cutting state statistics summaries""",
     """query core""",
     """plot paper_tables upkeep remote""",
-    """tester tester_arguments tester_folders tester_words tracked tracking run_block face hooks appending former_run
-    resumable resume_checks resume_ranks resume_search same_code forkable late_fork rerunnable testing
-    launch __init__""",
+    """tester tester_arguments tester_folders tester_words tracked tracked_calls tracking run_block face hooks
+    hook_arguments appending former_run resumable resume_checks resume_ranks resume_search same_code forkable
+    late_fork rerunnable testing launch __init__""",
     """easy_log easy_plot easy_torch query_tool rla_argparser trackers const utils emb_test cli integrations""",
 ]
 # What reads runs, and what a run's snapshot is made by, never knows the run that is open.

@@ -14,7 +14,8 @@ from contextlib import nullcontext
 import pytest
 
 import rla_hooks as rla
-from rla_hooks import errors, layout
+from rla_hooks import errors
+from rla_hooks.filenames import safe_part
 from rla_hooks.tester import Tester
 
 pytestmark = [pytest.mark.norerun, pytest.mark.filterwarnings("error::rla_hooks.errors.RLAWarning")]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from itertools import islice
@@ -13,7 +12,7 @@ from rla_hooks import handles, labels, machine
 from rla_hooks._version import __version__
 from rla_hooks.atomic import json_bytes, sweep, write_json
 from rla_hooks.claims import Claim
-from rla_hooks.core import archive
+from rla_hooks.core import archive, code_backup
 from rla_hooks.core.custom_data import CustomData
 from rla_hooks.core.guard import Guard
 from rla_hooks.core.handover import Ownership, State
@@ -26,7 +25,6 @@ from rla_hooks.life import read_status, this_process
 from rla_hooks.locks import locked
 from rla_hooks.masking import mask_value
 from rla_hooks.parameter_forms import forms_of
-from rla_hooks.places import in_project
 from rla_hooks.progress import MAX_LAST, Progress
 from rla_hooks.record import Ended, RunRecord, report_in_file
 from rla_hooks.smallfiles import read_json
@@ -119,7 +117,8 @@ class RunFiles:
         self.save_parameters()
         self._save_labels()
         with self._guard.warn_on_error("the code backup"):
-            self._back_up_code()
+            assert self.record is not None
+            code_backup.back_up(self._settings, self._paths, self.record, self._logger)
         self.archive()
 
     def _save_labels(self) -> None:
@@ -134,35 +133,10 @@ class RunFiles:
         if not os.path.lexists(self._paths.labels_json):
             self._save_labels()
 
-    def _back_up_code(self) -> None:
-        """Copy the project's code, and note the state of git, Python and packages in run.json."""
-        assert self._settings.config is not None and self.record is not None
-        if self._settings.config.backup == "none":
-            return
-        from rla_hooks.snapshot import backup, provenance, request
-
-        paths, options = self._paths, self._settings.backup_options()
-        project = options["project_root"] or request.project_of(options["script"])
-        look = provenance.Look(project, paths.log_root)  # git answers while the files are copied
-        report = backup.back_up(paths.code_dir, paths.log_root, look.listing, **options)
-        origin = look.facts(paths.code_dir / backup.NOTES)
-        if self._settings.rerun is not None and (
-            git := self._settings.rerun.take_over_git(paths.code_dir / backup.NOTES)
-        ):
-            origin["git"] = git
-        left_out = {reason: len(names) for reason, names in report.left_out.items()}
-        code = {"files": report.files, "bytes": report.bytes, "left_out": left_out}
-        self.record.save(**origin, code=code | {"project": str(in_project(request.BackupRequest(**options).root))})
-        self._logger.message(report.line())
-        if problem := (origin["git"] or {}).get("problem"):
-            self._logger.message(f"git: {problem}")
-
     def save_session(self) -> None:
         """Keep what has run in this notebook, or was typed at the prompt, since the start of the run."""
-        session: Any = sys.modules.get("rla_hooks.snapshot.session")  # the code backup of the start has imported it
-        if session is not None and (self._paths.code_dir / session.NOTES / session.SESSION).exists():
-            with self._guard.warn_on_error("the code backup"):
-                session.save(self._paths.code_dir / session.NOTES)
+        with self._guard.warn_on_error("the code backup"):
+            code_backup.save_session(self._paths)
 
     # --- a run that another object or process has started -----------------------------------------------------------
 
