@@ -1,4 +1,4 @@
-"""Kills a forked child as it begins one of its system calls: the fixture ``run_until`` of conftest.py."""
+"""Kills a forked child as it begins one of its system calls: the fixture ``run_until``."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A Python that has imported frameworks, and forks for each program that a test runs: their import takes longest.
 
-The fixture ``warm`` of conftest.py starts it. The program has a main module, arguments, environment, folder and signals
-as if it had been started by itself, and imports rla_hooks anew. Whom it starts itself are ordinary processes.
+The fixture ``warm`` starts it. The program has a main module, arguments, environment, folder and signals as if it had
+been started by itself, and imports rla_hooks anew. Whom it starts itself are ordinary processes.
 """
 
 from __future__ import annotations
