@@ -145,6 +145,8 @@ def configure(
         where = where[0], asked.config if where[1] is None else where[1], asked.log_root or where[2]
         if asked.resume is not None:
             settings.resume = request_of(asked.resume, (), False, asked.from_start, found)
+            if settings.resume is not None:
+                settings.resume.keeps_rows = asked.keeps_rows
     else:
         settings.resume = request_of(*asked, found)
     settings.add_record_param(record)

@@ -58,6 +58,8 @@ RUNS = {
     ],
     "ended": [None, None, utc(2026, 1, 31, 12), None, None, utc(2026, 2, 3)],
     "git.commit": ["abc123", None, None, None, None, None],
+    "sweep": ["7a85bf16", "7a85bf16", None, "70000000", None, None],
+    "sweep.index": [0, 11, None, 2, None, None],
 }
 
 CHOSEN = {
@@ -138,6 +140,9 @@ CHOSEN = {
     "hparams.task == 'x'": [0],
     "task == 'a'": [0, 1],
     "git.commit like 'abc*'": [0],
+    "sweep == '7a85bf16' and sweep.index > 0": [1],
+    "sweep == '70000000' or sweep.index == 0": [0, 3],
+    "sweep == none": [2, 4, 5],
     "last.perf/return == max.perf/return": [0, 2, 3],
     "last.perf/return < max.perf/return": [1, 4],
     "last.perf/return != max.perf/return": [1, 4],

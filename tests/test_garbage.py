@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import rla_hooks as rla
-from rla_hooks import atomic, upkeep
+from rla_hooks import atomic, locks, upkeep
 from rla_hooks.checkpoints import Manifest
 from rla_hooks.errors import ConfigError, RLAWarning
 from rla_hooks.snapshot.filestore import FileStore
@@ -303,6 +303,25 @@ def test_copies_of_code_for_runs_that_are_over(root, tmp_path, monkeypatch):
         os.utime(started, (time.time() - age * 86_400,) * 2)
     assert kinds(collect_garbage()) == {"copies of code": 1}
     assert sorted(path.name for path in top.iterdir()) == ["alive", "young"]
+
+
+def test_files_of_sweeps(root):
+    """Claims that nobody holds, and pickles of jobs that have ended, a day later; not what the jobs have printed."""
+    make()
+    old, young = (root / ".sweeps" / name for name in ("claims/old", "claims/young"))
+    jobs = root / ".sweeps/jobs/7a85bf16"
+    ended = [jobs / f"81_0_{name}" for name in ("submitted.pkl", "0_result.pkl", "0_log.out")]
+    waiting = jobs / "81_1_submitted.pkl"
+    for path in (old, young, waiting, *ended):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x")
+        os.utime(path, (time.time() - 2 * 86_400 * (path != young),) * 2)
+    assert upkeep.disk_usage().rest[".sweeps"].files == 6
+    with locks.locked(old):
+        assert kinds(collect_garbage()) == {"files of sweeps": 2} and old.exists()
+    assert kinds(collect_garbage()) == {"files of sweeps": 1}
+    assert {path.name for path in (root / ".sweeps").rglob("*.*")} == {waiting.name, ended[2].name}
+    assert young.exists() and not old.exists()
 
 
 def test_the_rest_of_an_emptied_trash(root):

@@ -85,6 +85,8 @@ def test_every_engine_gives_the_same_runs(engine, module, quiet):
     assert [run.result for run in runs] == [lr * (seed + 1) for lr, seed, _ in ROWS]
     assert {tuple(run.run_json["command"][1:]) for run in runs} == {tuple(sys.orig_argv[1:])}
     assert rla.runs("root", where="group == 'lr sweep'", sort="lr,seed") == [*runs]
+    of_sweep = f"sweep == '{runs[0].sweep['id']}' and sweep.index >= 4"
+    assert rla.runs("root", where=of_sweep, sort="sweep.index") == [*runs[4:]]
     if hasattr(options["on"], "shutdown"):
         options["on"].shutdown()
 

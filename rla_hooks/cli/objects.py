@@ -36,6 +36,7 @@ def object_of(run: SavedRun) -> dict[str, Any]:
         "parent": run.parent,
         "forked_from": run.forked_from,
         "rerun_of": run.rerun_of,
+        "sweep": run.sweep,
         "rows": info.get("rows"),
         "step": info.get("last_step"),
         "record": run.record,

@@ -133,6 +133,7 @@ def _head_lines(facts: Mapping[str, Any]) -> Iterator[Line]:
     yield "in run", str(facts["parent"] or "")
     yield "forked from", _place(facts["forked_from"])
     yield "rerun of", _named(facts["rerun_of"])
+    yield "sweep", _number_in(facts["sweep"])
     yield "went on from", _place(facts["resumed_from"])
     loaded = [_place(each) for each in facts["loaded_from"] if isinstance(each, dict)]
     yield (
@@ -152,6 +153,11 @@ def _place(noted: Any) -> str:
     if noted.get("id") is None:
         return f"{noted.get('file')} (step {noted.get('step')})"
     return f"{noted['id']} at step {noted.get('step')}"
+
+
+def _number_in(sweep: Any) -> str:
+    """Say which setting of which sweep it is."""
+    return f"{sweep['id']}, setting {sweep.get('index')}" if isinstance(sweep, dict) else ""
 
 
 def _git_line(git: Any) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from rla_hooks import life
 from rla_hooks.checkpoints.manifest import Manifest
+from rla_hooks.core.sweep_request import SweepMember
 from rla_hooks.endings import FINISHED, PRUNED
 from rla_hooks.former_parameters import FormerParameters
 from rla_hooks.layout import LOG
@@ -48,6 +49,16 @@ class Existing:
         """What is equal for equal hyper-parameters, and quickly found; more is compared where it is."""
         values = (flat.get(name) for name in self._names)
         return tuple(value if isinstance(value, _SCALARS) and value == value else None for value in values)  # no NaN
+
+
+def going_on(member: SweepMember) -> SweepMember:
+    """Return a setting as it is to begin once more, where nobody kept which run it had: that run goes on."""
+    mine = {"id": member.id, "index": member.index}
+    found = [run for run in Existing(member.log_root, None, None, member.group, ()).runs if run.sweep == mine]
+    if not found:
+        return member
+    run = found[-1]
+    return member.replaced(resume=str(run.log_dir), from_start=not has_checkpoint(run), is_again=True)
 
 
 def _is_of(run: SavedRun, function: str | None) -> bool:

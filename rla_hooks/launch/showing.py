@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from rla_hooks.endings import FAILED, FINISHED, KILLED
+from rla_hooks.endings import FAILED, FINISHED, KILLED, RUNNING
 from rla_hooks.launch.existing import has_checkpoint, is_alive
 from rla_hooks.launch.jobs import Job
 from rla_hooks.launch.task import Outcome
@@ -56,7 +56,7 @@ class Telling:
     def ended(self, job: Job) -> None:
         assert job.outcome is not None
         self._running -= 1
-        self._counts[job.outcome.status] += 1
+        self._counts[_ELSEWHERE if job.outcome.status == RUNNING else job.outcome.status] += 1
         if job.outcome.status in (FAILED, KILLED):
             self._say(f"{words(job.setting)} {job.outcome.status}: {first_line(job.outcome.error)}")
         value = self._value_of(job)
@@ -122,14 +122,15 @@ def plan_of(jobs: Sequence[Job]) -> str:
     return ", ".join(f"{counts[state]} {state}" for state in _STATES if counts[state])
 
 
-_STATES = ("new", "to go on", "to begin again", "finished", "running elsewhere")
+_ELSEWHERE = "running elsewhere"
+_STATES = ("new", "to go on", "to begin again", "finished", _ELSEWHERE)
 
 
 def _state(job: Job) -> str:
     if job.former is None:
         return "new"
     if job.skipped:
-        return "running elsewhere" if is_alive(job.former) else "finished"
+        return _ELSEWHERE if is_alive(job.former) else "finished"
     return "to go on" if has_checkpoint(job.former) else "to begin again"
 
 

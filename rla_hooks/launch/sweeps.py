@@ -16,20 +16,22 @@ from rla_hooks.core.settings import RunSettings
 from rla_hooks.core.sweep_request import SweepMember
 from rla_hooks.endings import KILLED
 from rla_hooks.errors import ConfigError, RLAError
-from rla_hooks.launch import engines, space, studies
+from rla_hooks.launch import engines, one_run, space, studies
 from rla_hooks.launch.checks import GRID, RANDOM, problems_of
+from rla_hooks.launch.claims import claim_of
 from rla_hooks.launch.driving import Drive
 from rla_hooks.launch.existing import Existing, has_checkpoint, is_alive, is_done
 from rla_hooks.launch.jobs import Job, Listed, Source
 from rla_hooks.launch.reporting import OBJECTIVE
 from rla_hooks.launch.showing import Telling, is_wanted, plan_of, print_table, say
-from rla_hooks.launch.task import Outcome, Task
+from rla_hooks.launch.task import Outcome, Task, called
+from rla_hooks.layout import SWEEPS
 from rla_hooks.query import Runs, SavedRun
 from rla_hooks.query.given import saved_run
 from rla_hooks.query.names import getter
 from rla_hooks.texts import listed
 
-_FOLDER = ".submitit"  # in the log root, which all nodes of a cluster see
+_JOBS = "jobs"  # in the log root, which all nodes of a cluster see: the files of submitit
 
 
 def sweep(
@@ -94,9 +96,15 @@ def sweep(
         raise ConfigError(problems)
     planned = _Sweep(main, settings, search, group, resume, log_root)
     if rerun_request.asked() is not None:  # of the sweep one run is wanted: the call gets its arguments by itself
-        main(**planned.first)
+        planned.call(planned.first)
         return Runs([], planned.query)
     study = studies.is_study(search)
+    one = None if dry_run else one_run.wanted(planned.existing.runs)
+    if one is not None:
+        say(f"sweep {planned.group!r}: only the run {one.id} goes on, which RLA_RESUME names", quiet)
+        known = () if study else (job.setting for job in planned.listed(settings, search, limit, seed).jobs)
+        planned.call(one_run.setting_of(one, main, known, planned.parameters))
+        return Runs([saved_run(one.log_dir)], planned.query)
     source: Source = (
         planned.study_source(search, settings, limit, resume)
         if study
@@ -106,7 +114,7 @@ def sweep(
         say(planned.told(source, on, jobs))
     if dry_run or not source.total or (confirm and not is_wanted()):
         return planned.runs(source)
-    engine = engines.engine_of(on, jobs, divide, planned.log_root / _FOLDER / planned.member.id, cluster or {})
+    engine = engines.engine_of(on, jobs, divide, planned.log_root / SWEEPS / _JOBS / planned.member.id, cluster or {})
     planned.is_quiet_worker = isinstance(engine, engines.LocalEngine)
     if study:
         planned.reports = studies.can_report(search, on)
@@ -151,6 +159,7 @@ class _Sweep:
             id=former_id or self.member.id, log_root=self.log_root, config=str(source) if source else None
         )
         self._resume, self._runs = resume, dict[int, SavedRun | None]()
+        self._claims = dict[Path, int]()  # whose setting each is
         self.metric: str | None = None
         self.reports: Callable[[Any], Any] | None = None  # what a job's run reports to, by its trial
         self.is_quiet_worker = False
@@ -168,7 +177,12 @@ class _Sweep:
     def _look(self) -> Existing:
         return Existing(self.log_root, self.task, self.settings.function_name, self.group, self._names)
 
-    def _parameters(self, setting: dict[str, Any]) -> dict[str, Any]:
+    def call(self, setting: dict[str, Any]) -> None:
+        """Call the function here, as a program without a sweep does."""
+        args, kwargs = self._swept.parameters.as_call(setting)
+        called(self._main, args, kwargs)
+
+    def parameters(self, setting: dict[str, Any]) -> dict[str, Any]:
         args, kwargs = self._swept.parameters.as_call(setting)
         found: dict[str, Any] = self._swept.hyper_parameters(tuple(args), kwargs)
         return found
@@ -177,7 +191,7 @@ class _Sweep:
 
     def job(self, index: int, setting: dict[str, Any], trial: Any = None) -> Job:
         """Return a setting with the run that it has already."""
-        former = self.existing.find(self._parameters(setting)) if self._resume else None
+        former = self.existing.find(self.parameters(setting)) if self._resume else None
         skipped = former is not None and (is_done(former) or is_alive(former))
         return Job(index, setting, former, skipped, trial=trial)
 
@@ -203,7 +217,12 @@ class _Sweep:
     def task_of(self, job: Job) -> Task:
         former = self.run_of(job) if job.tries else job.former
         self._runs.pop(job.index, None)
-        member = self.member.replaced(index=job.index)
+        member = self.member.replaced(index=job.index, is_again=job.tries > 0)
+        if self._resume:
+            kind, parameters = (self.task, self.settings.function_name, self.group), self.parameters(job.setting)
+            file = claim_of(self.log_root, kind, parameters)
+            if self._claims.setdefault(file, job.index) == job.index:  # two may differ in what is not compared
+                member = member.replaced(claim=str(file))
         if former is not None and not is_done(former):
             member = member.replaced(resume=str(former.log_dir), from_start=not has_checkpoint(former))
         if job.trial is not None and self.reports is not None:
@@ -212,7 +231,7 @@ class _Sweep:
 
     def died(self, job: Job, outcome: Outcome) -> Outcome:
         """Return the outcome of a job whose process is gone, with the run that it had begun."""
-        found = None if handover.is_off() else self._look().find(self._parameters(job.setting))
+        found = None if handover.is_off() else self._look().find(self.parameters(job.setting))
         if found is None:
             return Outcome(KILLED, None, None, f"its process died before the run began: {outcome.error}")
         status = KILLED if is_alive(found) else found.status

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rla_hooks.calls import is_coroutine
@@ -46,17 +47,24 @@ class Task:
             _is_running = False
 
     def _outcome(self) -> Outcome:
+        from rla_hooks.launch import claims  # late: it reads saved runs
+
         swept: SweptFunction = self.main.swept
         args, kwargs = swept.parameters.as_call(self.setting)
         run = None
         try:
             if handover.is_off():
-                return Outcome(FINISHED, None, _number(_called(self.main, args, kwargs)))
-            block = swept.block(tuple(args), kwargs, self.member)
-            with block as run:
+                return Outcome(FINISHED, None, _number(called(self.main, args, kwargs)))
+            with ExitStack() as stack:
+                with claims.held(self.member) as claim:
+                    if claim.is_taken:
+                        return Outcome(claims.status_of(claim), str(claim.run.log_dir) if claim.run else None)
+                    block = swept.block(tuple(args), kwargs, claim.member)
+                    run = stack.enter_context(block)
+                    claim.begun(run.paths)
                 if self.quiet:
                     run.quiet_stdout()
-                value = block.keep_result(_called(swept.function, args, kwargs))
+                value = block.keep_result(called(swept.function, args, kwargs))
             return Outcome(str(run.status), _folder(run), _number(value))
         except BaseException as error:  # the sweep goes on, and is told
             status = None if run is None else run.status
@@ -76,21 +84,17 @@ class Again:
         self._task = task
 
     def __call__(self) -> Outcome:
-        from rla_hooks.launch.existing import Existing, has_checkpoint
+        from rla_hooks.launch.existing import going_on
 
-        task, member = self._task, self._task.member
-        mine = [run for run in Existing(member.log_root, None, None, member.group, ()).runs if run.sweep]
-        mine = [run for run in mine if run.sweep == {"id": member.id, "index": member.index}]
-        if mine:
-            last = mine[-1]
-            member = member.replaced(resume=str(last.log_dir), from_start=not has_checkpoint(last))
-        return Task(task.main, task.setting, member, task.quiet)()
+        task = self._task
+        return Task(task.main, task.setting, going_on(task.member), task.quiet)()
 
     def checkpoint(self) -> Any:
         return self._task.checkpoint()
 
 
-def _called(function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
+def called(function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
+    """Call a function, also one that is a coroutine."""
     if not is_coroutine(function):
         return function(*args, **kwargs)
     import asyncio

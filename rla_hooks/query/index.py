@@ -44,7 +44,7 @@ _SCHEMA = f"""
     {live_rows.SCHEMA}
 """
 # What rla_hooks reads out of the files may change with each of its versions.
-INDEX = Kind("index", zlib.crc32(f"5 {__version__}".encode()) & 0x7FFFFFFF, _SCHEMA)
+INDEX = Kind("index", zlib.crc32(f"6 {__version__}".encode()) & 0x7FFFFFFF, _SCHEMA)
 
 _Known = dict[str, tuple[int, bytes, float, int]]  # id, signature, started, has_ended
 

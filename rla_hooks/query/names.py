@@ -33,13 +33,15 @@ BUILT_IN: dict[str, Getter] = {
     "restarts": lambda run: len(run.restarts),
     "forked_from": lambda run: (run.forked_from or {}).get("id"),
     "rerun_of": lambda run: (run.rerun_of or {}).get("id"),
+    "sweep": lambda run: (run.sweep or {}).get("id"),
+    "sweep.index": lambda run: _number((run.sweep or {}).get("index")),
     "git.commit": lambda run: _inner(run.run_json, "git", "commit"),
 }
 
 # What Candidates.column gives of the built-in names: plain Python objects (a numpy array is taken, too, where it has no
 # gaps), None where a run lacks the value.
 TIMES = frozenset({"started", "ended"})  # aware datetimes, or seconds since 1970 as floats: an index gives these
-NUMBERS = frozenset({"seconds", "rows", "step", "restarts"})  # int or float
+NUMBERS = frozenset({"seconds", "rows", "step", "restarts", "sweep.index"})  # int or float
 LISTS = frozenset({"tags"})  # list or tuple of texts; empty, or None, where it has none
 TEXTS = frozenset(BUILT_IN) - TIMES - NUMBERS - LISTS  # "status" as SavedRun has it: "running (silent since ...)"
 # All other names have what JSON knows: bool, int, float, str, list, and rarely dict.
@@ -101,6 +103,10 @@ def _first(value: Any, others: Mapping[str, Any], name: str) -> Any:
 def _extreme(run: SavedRun, metric: str, kind: str) -> Any:
     found = run.summary(metric)
     return None if found is None else getattr(found, kind)
+
+
+def _number(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _inner(mapping: dict[str, Any], *keys: str) -> Any:

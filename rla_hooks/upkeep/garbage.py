@@ -1,10 +1,9 @@
 """Deletes what no run needs, and puts old checkpoints and trees without a run into the trash.
 
 What has nothing of a run in it is deleted: code in the store that no run has any more, temporary files of dead
-processes, states that such have not listed, copies of code in the cache, the rest of a trash that was half emptied,
-empty folders. What somebody may want
-back goes to the trash, as an act that can be undone, and only where it is asked for: old checkpoints, and trees whose
-run has no log folder.
+processes, states that such have not listed, copies of code in the cache, what sweeps have left, the rest of a trash
+that was half emptied, empty folders. What somebody may want back goes to the trash, as an act that can be undone, and
+only where it is asked for: old checkpoints, and trees whose run has no log folder.
 """
 
 from __future__ import annotations
@@ -93,15 +92,15 @@ def collect_garbage(
     """Delete what no run needs, and return what it was.
 
     That is code that no run has any more, temporary files of dead processes, whole states that such have not listed,
-    copies of code for runs that are over, the rest of an emptied trash, and empty folders. What may be wanted back is
-    put into the trash, where it is asked for:
+    copies of code for runs that are over, claims and jobs of sweeps, the rest of an emptied trash, and empty folders.
+    What may be wanted back is put into the trash, where it is asked for:
 
     checkpoints: old ones, all but the newest of each name, ``keep_checkpoints`` of them, and the best. Those that
     rla_hooks has not written itself stay, and all of runs that are running. runs: only those of these runs; then
     nothing else is collected. orphans: trees of runs that have no log folder.
 
-    age: of trees without a run, unlisted states and empty folders, in seconds; younger ones stay, for a run may be
-    starting in them. dry_run: change nothing. progress: called as ``progress(done, total)``. Raises
+    age: of trees without a run, unlisted states, files of sweeps and empty folders, in seconds; younger ones stay, for
+    a run may be starting in them. dry_run: change nothing. progress: called as ``progress(done, total)``. Raises
     :class:`~rla_hooks.errors.ConfigError` for mistakes, :class:`~rla_hooks.errors.RLAError` if another process tidies
     this log root.
 

@@ -20,6 +20,7 @@ from rla_hooks.layout import TRASH
 from rla_hooks.query.cache import cache_folder
 from rla_hooks.snapshot import restoring
 from rla_hooks.texts import printable, shell_path
+from rla_hooks.upkeep import sweep_files
 from rla_hooks.upkeep.orphaned import is_without_files
 from rla_hooks.upkeep.survey import Survey
 from rla_hooks.upkeep.tally import Size, Tally
@@ -28,6 +29,7 @@ from rla_hooks.upkeep.unlisted import remove_unlisted, unlisted_states
 
 CODE_FILES, TEMPORARY, COPIES = "unused code", "temporary files", "copies of code"
 EMPTIED, FOLDERS, STATES = "rest of emptied trash", "empty folders", "unlisted states"
+SWEPT = "files of sweeps"
 
 
 class Leftover(NamedTuple):
@@ -47,6 +49,8 @@ def leftovers_of(survey: Survey, age: float) -> Iterator[Leftover]:
         yield Leftover(TEMPORARY, Path(left.path), left.size)
     for path in unlisted_states(survey.checkpoints(), age):
         yield Leftover(STATES, path, _size_of(path))
+    for path in sweep_files.needless(root, age):
+        yield Leftover(SWEPT, path, _size_of(path))
     for path in _emptied(root):
         yield Leftover(EMPTIED, path, _size_of(path))
     cache = cache_folder()
@@ -139,6 +143,13 @@ def _remove_copy(path: Path) -> bool:
     return True
 
 
+def _remove_swept(path: Path) -> bool:
+    if not sweep_files.is_needless(path):
+        return False
+    path.unlink()
+    return True
+
+
 def _remove_folder(path: Path) -> bool:
     try:
         os.rmdir(path)
@@ -162,6 +173,7 @@ _REMOVE: dict[str, Callable[[Path], bool]] = {
     TEMPORARY: _remove_temporary,
     COPIES: _remove_copy,
     STATES: remove_unlisted,
+    SWEPT: _remove_swept,
     EMPTIED: _finish_emptying,
     FOLDERS: _remove_folder,
 }

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from rla_hooks.config.reading import log_root_of
 from rla_hooks.errors import ConfigError
-from rla_hooks.layout import ARCHIVED, TRASH, TREES
+from rla_hooks.layout import ARCHIVED, SWEEPS, TRASH, TREES
 from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.query.selection import select
 from rla_hooks.upkeep.survey import Progress, Survey
@@ -48,6 +48,7 @@ def disk_usage(
             survey.add_tree(kind)
         survey.add_rest(root / TRASH, TRASH)
         survey.add_rest(root / ARCHIVED, ARCHIVED)
+        survey.add_rest(root / SWEEPS, SWEEPS)
         return survey.usage()
     chosen = list(runs)
     roots = {run.paths.log_root for run in chosen} or {log_root_of(log_root)}

@@ -35,9 +35,9 @@ class Usage(NamedTuple):
     total: of all together. runs: of each run. tasks, users: of their runs; trees: of the five trees of all runs. A file
     that several share by hard links counts for each of them, and once in the total. checkpoints: the largest files and
     folders in the runs' checkpoint folders. rest: what is no run's: ``code store``, ``unused code`` (what is in the
-    store for no run), ``.trash``, ``archived``, ``orphans`` (trees of runs that have no log folder) and ``of no run``
-    (folders of dates, stray files). temporary: what dead processes have left; it is counted with its run, too. orphans:
-    one by one. problems: what could not be read. links: how many were not followed.
+    store for no run), ``.trash``, ``archived``, ``.sweeps``, ``orphans`` (trees of runs that have no log folder) and
+    ``of no run`` (folders of dates, stray files). temporary: what dead processes have left; it is counted with its run,
+    too. orphans: one by one. problems: what could not be read. links: how many were not followed.
     """
 
     log_root: Path
