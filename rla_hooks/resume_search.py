@@ -1,5 +1,6 @@
 """``resume="auto"``: the newest run of a task, function and hyper-parameters that is over and did not finish.
 
+One of the same job comes before newer ones of others: the tasks of an array may differ in nothing but their numbers.
 Where there is none, the request's notes say why: what is against the run that fits, or how the nearest run differs.
 """
 
@@ -76,16 +77,22 @@ class Search:
         self._request.notes.append(f"resume='auto': {why}: this run is new")
 
     def _newest_that_fits(self) -> SavedRun | None:
-        """By the start in run.json; names have local times, so that runs of the hours before are looked at, too."""
+        """By the start in run.json; names have local times, so that runs of the hours before are looked at, too.
+
+        A run of this job may be older than many of others, so that in a job all are looked at until it is found.
+        """
         found: SavedRun | None = None
+        first = False, ""  # whether it is of this job, and its start
         for paths, content in self._unfinished():
             named = parsed(paths.name)
-            if found is not None and named is not None and named.time < self._time_of(found) - _ZONES:
+            is_older = found is not None and named is not None and named.time < self._time_of(found) - _ZONES
+            if is_older and (first[0] or self._job is None):
                 break
-            if self._may_go_on(content) and (found is None or str(content.get("started")) > found.run_json["started"]):
+            order = self._is_same_job(content.get("job")), str(content.get("started"))
+            if self._may_go_on(content) and (found is None or order > first):
                 saved = SavedRun(paths, read_entry(paths))
                 if self._fits(saved):
-                    found = saved
+                    found, first = saved, order
         return found
 
     def _unfinished(self) -> Iterator[tuple[RunPaths, dict[str, Any]]]:

@@ -368,6 +368,28 @@ def test_auto_takes_a_failed_run_only_in_the_same_job(monkeypatch):
     assert started(resume="auto", lr=0.1)[0].name != run.name
 
 
+@pytest.mark.parametrize("how", ["killed", "preempted", "failed"])
+def test_each_task_of_an_array_goes_on_with_its_own_run(monkeypatch, how):
+    """The tasks differ in nothing but their numbers, and all come back at once, in whatever order."""
+
+    def become(task: int) -> None:
+        monkeypatch.setenv("SLURM_ARRAY_TASK_ID", str(task))
+        monkeypatch.setenv("SLURM_JOB_ID", str(100 + task))
+
+    monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "100")
+    runs = []
+    for task in range(3):
+        become(task)
+        runs.append(ended("interrupted" if how == "killed" else how, lr=0.1))
+        if how == "killed":
+            elsewhere(runs[-1])
+    change(runs[0], started=(datetime.now(timezone.utc) - timedelta(days=3)).isoformat())
+    for task in (0, 2, 1):
+        become(task)
+        on, _ = started(resume="auto", lr=0.1)
+        assert on.name == runs[task].name
+
+
 def test_one_job_calls_main_five_times(monkeypatch):
     """Each call has its own run, and the job that is started again goes on with each of them."""
     monkeypatch.setenv("SLURM_JOB_ID", "7")
