@@ -1,6 +1,10 @@
 """labels.json: what people note about a run, at its start or at any time later. It changes nothing else of the run.
 
-    {"format": 1, "tags": ["baseline", "paper"], "title": "PPO, small nets", "note": "seed 3 diverged", "group": "nets"}
+    {"format": 1, "tags": ["baseline", "paper"], "title": "PPO, small nets", "note": "seed 3 diverged", "group": "nets",
+     "given": {"tags": ["baseline"], "note": "a first try"}}
+
+``given`` is what the program gave at the last start of the run. What it gives again when the run goes on is nothing
+new: a note, or tags, that people have changed since stay theirs.
 
 Processes that change the file hold its lock, so none of them loses what another one has noted. Keys that this version
 does not know stay as they are.
@@ -69,12 +73,15 @@ def _is_tag(tag: str) -> bool:
     return is_short and tag.isprintable() and tag == tag.strip() and not tag.startswith("-")
 
 
-def change(path: Path, new: Labels, remove: Iterable[str] = (), append: bool = False) -> dict[str, Any]:
+def change(
+    path: Path, new: Labels, remove: Iterable[str] = (), append: bool = False, at_start: bool = False
+) -> dict[str, Any]:
     """Change the labels.json at ``path``, and return what stands there then.
 
     new: tags to add; note, title and group, where None leaves what is there and the empty text removes it. remove:
-    tags. append: the note becomes a further line of the present one. Secrets are masked. A file of which nothing
-    changes is not written.
+    tags. append: the note becomes a further line of the present one. at_start: they are what a program gives at a start
+    of the run; those that it gave at an earlier one change nothing. Secrets are masked. A file of which nothing changes
+    is not written.
 
     Raises ConfigError with all mistakes in ``new``; RLAError if the file cannot be read or written.
 
@@ -92,7 +99,7 @@ def change(path: Path, new: Labels, remove: Iterable[str] = (), append: bool = F
     try:
         with locked(path, create=True):
             try:
-                return _change(path, new, set(remove), append)
+                return _change(path, new, set(remove), append, at_start)
             finally:
                 with suppress(OSError):  # the empty file that was made for the lock
                     if not os.stat(path).st_size:
@@ -105,14 +112,17 @@ def change(path: Path, new: Labels, remove: Iterable[str] = (), append: bool = F
         ) from error
 
 
-def _change(path: Path, new: Labels, remove: set[str], append: bool) -> dict[str, Any]:
+def _change(path: Path, new: Labels, remove: set[str], append: bool, at_start: bool) -> dict[str, Any]:
     """What :func:`change` does while it holds the lock."""
     before = _read(path)
+    given = {name: _masked(value) for name, value in vars(new).items() if value and at_start}
+    if at_start:
+        new = _unlike(new, before.get("given"))
     tags = [tag for tag in before.get("tags") or () if not (isinstance(tag, str) and tag in remove)]
     tags += [tag for tag in dict.fromkeys(_masked(new.tags)) if tag not in tags]
     if len(tags) > MAX_TAGS:
         raise ConfigError(f"{_place(path)} would have {len(tags):,} tags. Allowed: {MAX_TAGS:,}. Remove some.")
-    after = {"format": FORMAT, **before}
+    after = {"format": FORMAT, **before} | ({"given": given} if given else {})
     if tags or "tags" in before:
         after["tags"] = tags
     for name in ("note", "title", "group"):
@@ -128,6 +138,15 @@ def _change(path: Path, new: Labels, remove: set[str], append: bool) -> dict[str
     if after != before and after != {"format": FORMAT}:
         write_json(path, after)
     return after
+
+
+def _unlike(new: Labels, given: object) -> Labels:
+    """What a program gives now, without what it gave before."""
+    if not isinstance(given, dict):
+        return new
+    known = given.get("tags") or ()  # what json has read: a list
+    changes = {name: None for name in ("note", "title", "group") if _masked(getattr(new, name)) == given.get(name)}
+    return new.replaced(tags=[tag for tag in new.tags if _masked(tag) not in known], **changes)
 
 
 def _masked(value: Any) -> Any:

@@ -19,6 +19,7 @@ import rla_hooks as rla
 from rla_hooks import hooks, testing
 from rla_hooks.core import archive
 from rla_hooks.errors import ConfigError, RunError
+from rla_hooks.labels import Labels, change
 from rla_hooks.query.entry import seconds_of
 from rla_hooks.record import report_in_file
 
@@ -134,6 +135,32 @@ def test_what_the_run_had_is_there_again():
         assert run.record.content["id"] == old.record.content["id"]
     saved = rla.runs()[-1]
     assert (saved.tags, saved.hparams) == (["a", "b"], {"lr": 0.1, "net.width": 8})
+
+
+def test_labels_that_people_have_changed_since_stay_theirs():
+    """The program gives the same ones at each start; what it gives anew counts."""
+
+    def life(**options):
+        with rla.run(**QUICK, title="PPO", group="nets", **options) as run:
+            if run.is_resumed:
+                rla.load_checkpoint()
+            rla.save_checkpoint({"weights": [1.0]}, step=1)
+            raise KeyboardInterrupt
+
+    def labels_after(**options):
+        with pytest.raises(KeyboardInterrupt):
+            life(**options)
+        saved = rla.runs()[-1]
+        return saved.tags, saved.note, saved.title, saved.group
+
+    assert labels_after(tags=("a", "b"), note="first") == (["a", "b"], "first", "PPO", "nets")
+    saved = rla.runs()[-1]
+    change(saved.paths.labels_json, Labels(["good"], note="seed 3 is odd", title=""), remove=["b"])
+    mine = ["a", "good"], "seed 3 is odd", None, "nets"
+    for _ in range(2):
+        assert labels_after(tags=("a", "b"), note="first", resume=saved.id) == mine
+    anew = labels_after(tags=["a", "two GPUs"], note="second", resume=saved.id)
+    assert anew == (["a", "good", "two GPUs"], "second", None, "nets")
 
 
 def test_a_row_before_any_load_cuts_nothing_and_warns_once():

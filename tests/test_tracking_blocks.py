@@ -383,6 +383,7 @@ def test_labels_are_kept_in_labels_json(saved):
     with rla.run("none", **QUICK):
         pass
     expected = {"format": 1, "tags": ["paper", "seed study"], "note": "with a new loss", "group": "ablation"}
+    expected["given"] = labels
     for made in saved():
         path = made.log_dir / "labels.json"
         assert not path.exists() if made.task == "none" else json.loads(path.read_text()) == expected

@@ -124,7 +124,7 @@ class RunFiles:
     def _save_labels(self) -> None:
         with self._guard.warn_on_error("labels.json"):
             if self._settings.labels:
-                labels.change(self._paths.labels_json, self._settings.labels)
+                labels.change(self._paths.labels_json, self._settings.labels, at_start=True)
 
     def save_missing(self) -> None:
         """Write the small files that could not be written, if there is room now."""

@@ -67,10 +67,10 @@ class FormerState:
                 write_json(path, self._tables)
 
     def change_labels(self) -> None:
-        """Add the labels that are given now to those of the run."""
+        """Add the labels that are given now, and were not at an earlier start, to those of the run."""
         with self._run.guard.warn_on_error("labels.json"):
             if self._run.settings.labels:
-                labels.change(self._paths.labels_json, self._run.settings.labels)
+                labels.change(self._paths.labels_json, self._run.settings.labels, at_start=True)
 
     def keep_diff(self, diff: str, life: int) -> None:
         """Keep how the code differs from that of the run's first life; ``life``: the number of the present resume."""
