@@ -92,7 +92,7 @@ def test_runs_without_the_metric_are_named(make):
             r"(?s)2 mistakes.*'los'\. Known: a, loss, name\. .*'retur'",
         ),
         (["a"], "epok", r"no run has the column 'epok'\. Known: .*time-step"),
-        (["a"], "loss", r"no row of these runs has both 'a' and 'loss'\. Log them in one call"),
+        (["a"], "loss", r"no step of these runs has both 'a' and 'loss'\. Log them at the same steps"),
         (["name"], "time-step", r"'name' of run \w+ has the text 'x'\. Allowed: columns of numbers"),
         (["a"], "name", r"'name' of run \w+ has the text 'x'\."),
     ],

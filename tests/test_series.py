@@ -10,6 +10,7 @@ import pytest
 import rla_hooks as rla
 from rla_hooks.checkpoints import Saver
 from rla_hooks.errors import ConfigError, RLAError
+from rla_hooks.plot.gather import points_of
 from rla_hooks.query.curves import _window_means
 
 pandas = pytest.importorskip("pandas")
@@ -42,6 +43,30 @@ def test_rows_of_one_step_are_merged_on_request(run):
     assert frame["t"].tolist()[0] == "x" and frame["t"].isna().tolist() == [False, True, True]
     times = saved.metrics()["timestamp"].tolist()
     assert frame["timestamp"].tolist() == [times[4], times[3], times[5]]
+
+
+def test_a_metric_stands_over_what_another_call_has_logged_at_its_step(run, warnings_as_text):
+    """Each row has the x of its own, else that of the nearest row of its step; series, tables and figures agree."""
+    both = {"frames": 9, "loss": 9.0}
+    first = [(0, {"loss": 1.0}), (0, {"frames": 100}), (1, {"frames": 200}), (1, {"loss": 2.0}), (2, {"loss": 3.0})]
+    again = [(0, {"frames": 500}), (0, {"loss": 4.0}), (1, {"loss": 5.0}), (1, {"frames": 600}), (1, both)]
+    saved = run(*first, *again)
+    expected = [(100, 1.0), (200, 2.0), (500, 4.0), (600, 5.0), (9, 9.0)]
+    assert [*saved.series("loss", x="frames").items()] == expected
+    table = rla.runs().metrics(["loss"], x="frames")
+    assert [*zip(table["frames"], table["value"])] == expected
+    x, y = points_of(saved, "loss", "frames")
+    assert [*zip(x, y)] == [(9, 9.0)] and "'frames' goes back" in warnings_as_text.pop()
+    assert saved.series("loss", x="loss").tolist() == saved.series("loss").tolist() and len(saved.metrics()) == 10
+
+
+def test_metrics_that_have_no_step_in_common_are_an_error(run):
+    """An empty table would look as if the run had none of it."""
+    saved = run((0, {"a": 1}), (1, {"b": 2}), (None, {"a": 3}))
+    for call in (lambda: rla.runs().metrics(["a"], x="b"), lambda: points_of(saved, "a", "b")):
+        with pytest.raises(ConfigError, match=r"no step of these runs has both 'a' and 'b'\. Log them at"):
+            call()
+    assert len(rla.runs().metrics(["a"], x="timestamp")) == 2 and rla.runs()[:0].metrics(["a"], x="b").empty
 
 
 @pytest.fixture

@@ -177,10 +177,12 @@ def _curve(run: SavedRun, label: str, metric: str, x: str) -> Curve | None:
     """Return the points of a run; None where it has none."""
     import numpy
 
+    from rla_hooks.query.curves import x_of_rows
+
     columns = rows_of(run, [metric, x])
-    ys, xs = columns.get(metric), columns.get(x)
-    if ys is None or xs is None or ys.values.dtype == object or xs.values.dtype == object:
+    if any(name not in columns or columns[name].values.dtype == object for name in (metric, x)):
         return None
+    ys, xs = columns[metric], x_of_rows(columns, x)
     there: Any = numpy.ones(len(ys.values), bool)
     for column in (ys, xs):
         there &= True if column.present is None else column.present

@@ -10,6 +10,7 @@ import numpy
 from rla_hooks.columns import Column, Columns
 from rla_hooks.errors import ConfigError, did_you_mean, warn
 from rla_hooks.query.bulk import columns_of_runs
+from rla_hooks.query.curves import with_step, x_of_rows
 from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.query.tables import metric_names
 from rla_hooks.texts import cut, listed, printable, shell_path
@@ -48,17 +49,17 @@ def points_of(run: SavedRun, metric: str, x: str = STEP) -> tuple[Array, Array]:
 def points_of_runs(runs: Sequence[SavedRun], metrics: Sequence[str], x: str = STEP) -> list[dict[str, Points]]:
     """Return the points of these metrics of each run; a run without such a metric lacks it in its dict.
 
-    x: any column of numbers; of ``timestamp`` the seconds since the first row of the run. Rows without the
-    metric or without a finite x are no points. Where x goes back, as after a resume of a run whose rows nobody has cut,
-    the later rows replace those before them that stand at the same x or behind it. A warning names the runs that lack a
-    metric, and says how many points were replaced.
+    x: any column of numbers; of ``timestamp`` the seconds since the first row of the run. A row that lacks it takes
+    that of the nearest row of its step. Rows without the metric or without a finite x are no points. Where x goes back,
+    as after a resume of a run whose rows nobody has cut, the later rows replace those before them that stand at the
+    same x or behind it. A warning names the runs that lack a metric, and says how many points were replaced.
 
     Raises :class:`~rla_hooks.errors.ConfigError` for a metric that no run has, and for texts.
     """
     found: list[dict[str, Points]] = []
     problems: dict[str, None] = {}
     with_x = False
-    for run, columns in zip(runs, columns_of_runs(runs, [x, *metrics])):
+    for run, columns in zip(runs, columns_of_runs(runs, with_step(metrics, x))):
         if isinstance(columns, OSError):
             where = shell_path(run.log_dir)
             warn(f"run {printable(run.id)} is left out: its rows in {where} cannot be read: {columns}")
@@ -76,9 +77,10 @@ def points_of_runs(runs: Sequence[SavedRun], metrics: Sequence[str], x: str = ST
 def _points_in(columns: Columns, metrics: Iterable[str], x: str) -> Iterable[tuple[str, Points]]:
     if x not in columns:
         return
+    of_rows = x_of_rows(columns, x)
     for metric in metrics:
         if metric in columns:
-            xs, ys = _both(columns[x], columns[metric])
+            xs, ys = _both(of_rows, columns[metric])
             if len(xs):
                 yield metric, in_order(xs - _first(columns[x]) if x == TIME else xs, ys)
 
@@ -173,8 +175,8 @@ def _without(metric: str, x: str, runs: Sequence[SavedRun]) -> str:
     if metric not in known:
         return _unknown("metric", metric, known)
     return (
-        f"no row of these runs has both {printable(repr(metric))} and {printable(repr(x))}. Log them in one call, or "
-        f"give another x, such as {STEP!r}."
+        f"no step of these runs has both {printable(repr(metric))} and {printable(repr(x))}. Log them at the same "
+        f"steps, or give another x, such as {STEP!r}."
     )
 
 

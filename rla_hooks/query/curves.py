@@ -1,4 +1,4 @@
-"""What is made of the rows of a run: those of one step merged, the best mean over a window, checks of names."""
+"""What is made of the rows of a run: those of one step joined, the best mean over a window, checks of names."""
 
 from __future__ import annotations
 
@@ -87,6 +87,40 @@ def _places(steps: Column) -> tuple[int, Array]:
     return count, places
 
 
+def with_step(names: Iterable[str], x: str) -> list[str]:
+    """Return the columns to read for these metrics over ``x``: the steps, too, by which a row may be given its x."""
+    return list(dict.fromkeys([*names, x, *([] if x in (STEP, TIME) else [STEP])]))
+
+
+def x_of_rows(columns: Columns, x: str) -> Column:
+    """Return the column ``x``, where a row that lacks it has that of the nearest row of its step.
+
+    So metrics that were logged by one call stand over what another call has logged at the same step. The nearest one,
+    since a step may come again after others: in a second training of the same run, say.
+    """
+    import numpy
+
+    values, present = columns[x]
+    steps = columns.get(STEP)
+    if x in (STEP, TIME) or present is None or steps is None or steps.values.dtype.kind == "O":
+        return columns[x]
+    places = _places(steps)[1]
+    order = numpy.argsort(places, kind="stable")  # the rows of one step side by side, as they were logged
+    begins = numpy.flatnonzero(numpy.diff(places[order], prepend=-1))
+    first, last = (numpy.repeat(at, numpy.diff([*begins, len(order)])) for at in (begins, [*begins[1:], len(order)]))
+    at, has_x = numpy.arange(len(order)), present[order]
+    before = numpy.maximum.accumulate(numpy.where(has_x, at, -1))
+    behind = numpy.minimum.accumulate(numpy.where(has_x, at, len(order))[::-1])[::-1]
+    there, ahead = before >= first, behind < last
+    rows_before, rows_behind = order[numpy.maximum(before, 0)], order[numpy.minimum(behind, len(order) - 1)]
+    is_before = there & (~ahead | (order - rows_before <= rows_behind - order))
+    nearest = numpy.empty_like(order)
+    nearest[order] = numpy.where(is_before, rows_before, rows_behind)
+    found = numpy.empty(len(order), bool)
+    found[order] = there | ahead
+    return Column(values[nearest], None if found.all() else found)
+
+
 def rows_with(columns: Columns, x: str) -> Columns:
     """Return the rows in which all columns have a value. Raises RLAError where none is left, and for texts as ``x``."""
     import numpy
@@ -99,7 +133,7 @@ def rows_with(columns: Columns, x: str) -> Columns:
     kept = numpy.logical_and.reduce(masks)
     if not kept.any():
         names = " and ".join(printable(repr(name)) for name in columns)
-        raise RLAError(f"No row has both {names}. Log them in one call, or join them by metrics(merge=True).")
+        raise RLAError(f"No row has both {names}, and no step either. Log them at the same steps.")
     return {name: Column(values[kept]) for name, (values, _) in columns.items()}
 
 

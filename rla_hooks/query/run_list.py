@@ -137,13 +137,14 @@ class Runs(Sequence[SavedRun]):
         """Return a long DataFrame with one row for each value of each of these metrics, of all runs.
 
         Its columns: id, the parameters, x, metric, value (float64). The rows come run by run, and in a run metric by
-        metric. Rows that lack the metric or x are left out; a NaN that was logged stays.
+        metric. A row that lacks x takes that of the nearest row of its step; rows that lack the metric or x are left
+        out; a NaN that was logged stays.
 
         metrics: names; by default all that are numbers. x: any numeric column, such as ``"timestamp"`` or a metric (one
         that is called id, metric or value stands in the column ``last.<name>``).
         params and frame: as in :meth:`table`, but of the parameters that differ at most 100.
-        Raises :class:`~rla_hooks.errors.ConfigError` for a metric that no run has, or that is a text in one, and
-        :class:`~rla_hooks.errors.RLAError` if pandas or polars is not installed.
+        Raises :class:`~rla_hooks.errors.ConfigError` for a metric that no run has, that is a text in one, or that
+        has no step in common with x, and :class:`~rla_hooks.errors.RLAError` if pandas or polars is not installed.
 
         >>> import rla_hooks as rla
         >>> for lr in (0.1, 0.2):

@@ -12,7 +12,7 @@ from rla_hooks.columns import Columns
 from rla_hooks.delegation import value_of
 from rla_hooks.layout import CHECKPOINT, CODE, RESULTS, RunPaths
 from rla_hooks.progress import Progress
-from rla_hooks.query.curves import Best, best_of, check_keys, merged, rows_with
+from rla_hooks.query.curves import Best, best_of, check_keys, merged, rows_with, x_of_rows
 from rla_hooks.query.entry import Entry, is_complete
 from rla_hooks.query.frames import check_frame, to_frame
 from rla_hooks.query.moved import folder_of
@@ -187,8 +187,8 @@ class SavedRun(RunFacts):
     def series(self, metric: str, x: str = STEP) -> pandas.Series[Any]:
         """Return a metric as a pandas Series over ``x``, any numeric column; rows without one of both are left out.
 
-        A NaN that was logged stays. Raises :class:`~rla_hooks.errors.RLAError` for a metric that no row has, and if
-        no row has both.
+        A row that lacks ``x`` takes that of the nearest row of its step. A NaN that was logged stays. Raises
+        :class:`~rla_hooks.errors.RLAError` for a metric that no row has, and if no step has both.
 
         >>> import rla_hooks as rla
         >>> with rla.run(task="demo", writers=["csv"], backup="none"):
@@ -201,7 +201,7 @@ class SavedRun(RunFacts):
         """
         check_frame("pandas")
         columns = self._checked_columns([metric, x], f"series({metric!r}, x={x!r})")
-        pair = rows_with({name: columns[name] for name in (x, metric)}, x)
+        pair = rows_with({x: x_of_rows(columns, x), metric: columns[metric]}, x)
         frame = to_frame(pair, "pandas")
         found: pandas.Series[Any] = frame.set_index(x, drop=x != metric)[metric]
         return found

@@ -7,6 +7,7 @@ from typing import Any
 
 from rla_hooks.columns import Column, Columns
 from rla_hooks.errors import ConfigError, did_you_mean, warn
+from rla_hooks.query.curves import with_step, x_of_rows
 from rla_hooks.query.filter_columns import are_equal
 from rla_hooks.query.frames import AnyColumn, Repeated, column_of, joined, taken, times_column
 from rla_hooks.query.names import BUILT_IN, LISTS, TEXTS, TIMES, values_of
@@ -48,17 +49,18 @@ def long_table(runs: Sequence[SavedRun], metrics: Names, x: str, params: Names) 
     pieces: list[tuple[int, int, int]] = []  # the run, the metric and the rows of each part
     names: dict[str, int] = {} if wanted is None else {name: number for number, name in enumerate(wanted)}
     found = {x: False} | dict.fromkeys(names, False)
-    read = _rows_of(runs, None if wanted is None else [*wanted, x])
+    read = _rows_of(runs, None if wanted is None else with_step(wanted, x))
     for number, (run, columns) in enumerate(zip(runs, read)):
         found |= dict.fromkeys(found.keys() & columns.keys(), True)
         if x not in columns:
             continue
         _check_numbers(columns[x], x, run)
+        of_rows = x_of_rows(columns, x)
         for name in _numeric(columns) if wanted is None else wanted:
             if name not in columns:
                 continue
             _check_numbers(columns[name], name, run)
-            step, value = _both(columns[x], columns[name])
+            step, value = _both(of_rows, columns[name])
             steps.append(Column(step))
             values.append(value)
             pieces.append((number, names.setdefault(name, len(names)), len(value)))
@@ -66,6 +68,7 @@ def long_table(runs: Sequence[SavedRun], metrics: Names, x: str, params: Names) 
     for name in missing:
         _check_known("column" if name == x else "metric", name, metric_names(runs) | {STEP, TIME})
     parts = numpy.array(pieces, dtype="int64").reshape(-1, 3)
+    _check_any(wanted or (), {number for _, number, rows in pieces if rows}, x, runs)
     of_run, of_metric = (numpy.repeat(parts[:, part], parts[:, 2]) for part in (0, 1))
     about: dict[str, Column] = {"id": column_of([run.id for run in runs])}
     label = _label(x, _LONG)
@@ -75,6 +78,16 @@ def long_table(runs: Sequence[SavedRun], metrics: Names, x: str, params: Names) 
     table["metric"] = Repeated(column_of(names), of_metric)
     table["value"] = Column(numpy.concatenate(values) if values else numpy.empty(0))
     return table
+
+
+def _check_any(wanted: Sequence[str], with_rows: Collection[int], x: str, runs: Sequence[SavedRun]) -> None:
+    """Raise ConfigError for a metric that the runs have, but at no step that has x, too."""
+    for number, name in enumerate(wanted if runs and x not in (STEP, TIME) else ()):
+        if number not in with_rows:
+            raise ConfigError(
+                f"no step of these runs has both {printable(repr(name))} and {printable(repr(x))}. Log them at the "
+                f"same steps, or give another x, such as {STEP!r}."
+            )
 
 
 def stacked(runs: Sequence[SavedRun], metrics: Names) -> dict[str, Column]:
