@@ -1,7 +1,8 @@
 """The metrics of one run: ``record`` collects values, ``dump`` makes a row of them and gives it to the writers.
 
-The names are those of openai/baselines and of RLA; ``log`` does both at once. This file is longer than others, since
-a split would put further calls between a value and the disk, on the path that every row takes.
+The names are those of openai/baselines and of RLA; ``log`` does both at once. :mod:`rla_hooks.core.recording` has the
+first half. This file is longer than others, since a further split would put further calls between a value and the
+disk, on the path that every row takes.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from rla_hooks import ranks
 from rla_hooks.core import not_writing
 from rla_hooks.core.gaps import Gaps
+from rla_hooks.core.recording import Recording
 from rla_hooks.core.row_shape import PLAIN, RowShape
-from rla_hooks.core.row_values import EXACT_STEP, OnDevice, RowValues, record_each
+from rla_hooks.core.row_values import EXACT_STEP, OnDevice, RowValues
 from rla_hooks.core.scalar_row import ScalarRow, wall_time
-from rla_hooks.core.time_step import TimeStepHolder
 from rla_hooks.core.waiting_row import MOST_WAITING, WaitingRow, taken
 from rla_hooks.devices import Transfer
 from rla_hooks.errors import WarnOnce
@@ -43,7 +44,7 @@ _MAX_SHAPES = 256  # sets of keys and types that are remembered
 DEBUG, INFO, WARN, ERROR, DISABLED, BACKUP = 10, 20, 30, 40, 50, 60
 
 
-class Logger:
+class Logger(Recording):
     """Collects values and gives rows to the writers. Several threads may use it; a forked child writes nothing.
 
     A writer that raises (on a full disk, say) does not stop the training: it gives one warning, the missing rows are
@@ -54,112 +55,20 @@ class Logger:
     """
 
     def __init__(self, writers: Iterable[Writer] = (), dir: str | Path | None = None):
+        super().__init__()
         self.output_formats = list(writers)
         self.dir = None if dir is None else str(dir)
         self.level = INFO
         self.wait = True
-        self.time_step = TimeStepHolder()
         self.rows = 0
-        self.last_step: int | None = None
         self.last_values: dict[str, Scalar] = {}
         self.before_row: Callable[[], None] | None = None  # called once; before media, too, unless it is ``rows_only``
         self.on_row: Callable[[dict[str, Scalar]], None] | None = None
         self.on_recovery: Callable[[], None] | None = None
         self.missing = Gaps()
-        self._values: dict[str, Any] = {}
-        self._counts: dict[str, int] = {}
-        self._excluded: dict[str, frozenset[str]] = {}
-        self._recorded_at: dict[str, int] = {}
-        self._windows: dict[str, deque[float]] = {}
-        self._warn = WarnOnce()
-        self._odd = RowValues(self._warn)
         self._shapes: dict[tuple[Any, ...], RowShape | None] = {}  # of rows before, by their keys and types
         self._scalar_rows: list[ScalarRow] = []  # one, or more where a signal handler logs; the last may take values
         self._waiting: deque[WaitingRow] = deque()
-        self._lock = threading.RLock()
-        self._process = ranks.process_id
-
-    # --- record ---------------------------------------------------------------------------------------------------
-
-    def record(self, key: str, value: Any, exclude: str | Iterable[str] | None = None, freq: int | None = None) -> None:
-        """Keep ``value`` for the next dump; the last value of a key wins.
-
-        exclude: names of writers that do not get the value. freq: ignore the value unless so many time steps have
-        passed since the last one of this key that was kept.
-        """
-        if self._process != ranks.process_id:  # before the lock, which a thread of the parent may have held at the fork
-            return
-        key = text_of(key)
-        if isinstance(value, Mapping):
-            return record_each(self.record, key, value, exclude, freq)
-        with self._lock:
-            if freq is not None:
-                now, before = self.next_step(), self._recorded_at.get(key)
-                if before is not None and 0 <= now - before < freq:  # steps may go back, in a second fit say
-                    return
-                self._recorded_at[key] = now
-            self._values[key] = value
-            self._counts.pop(key, None)  # a later record_mean starts from no values
-            self._exclude(key, exclude)
-
-    def record_mean(self, key: str, value: Any, exclude: str | Iterable[str] | None = None) -> None:
-        """Keep the mean of all values of ``key`` since the last dump. None is ignored."""
-        key = text_of(key)
-        if isinstance(value, Mapping):
-            return record_each(self.record_mean, key, value, exclude)
-        number = self._odd.number(key, value)
-        if number is None or self._process != ranks.process_id:
-            return
-        with self._lock:
-            count = self._counts.get(key, 0)
-            mean = self._values[key] if count else 0.0
-            self._values[key] = mean + (number - mean) / (count + 1)
-            self._counts[key] = count + 1
-            self._exclude(key, exclude)
-
-    def record_moving_average(
-        self,
-        key: str,
-        value: Any,
-        record_len: int,
-        ignore_nan: bool = False,
-        exclude: str | Iterable[str] | None = None,
-        freq: int | None = None,
-    ) -> None:
-        """Keep the mean of the last ``record_len`` values of ``key``, once there are so many. None is ignored."""
-        key = text_of(key)
-        if isinstance(value, Mapping):
-            return record_each(self.record_moving_average, key, value, record_len, ignore_nan, exclude, freq)
-        number = self._odd.number(key, value)
-        if number is None or (ignore_nan and number != number) or self._process != ranks.process_id:
-            return
-        if not self._odd.is_length(key, record_len):
-            return
-        with self._lock:
-            window = self._windows.get(key)
-            if window is None or window.maxlen != record_len:
-                window = self._windows[key] = deque(window or (), maxlen=record_len)
-            window.append(number)
-            if len(window) == record_len:
-                self.record(key, sum(window) / record_len, exclude, freq)
-
-    def record_all(
-        self, values: Mapping[str, Any], prefix: str = "", exclude: str | Iterable[str] | None = None
-    ) -> None:
-        """Record every value of a mapping."""
-        for key, value in values.items():
-            self.record(f"{prefix}{text_of(key)}", value, exclude)
-
-    def _exclude(self, key: str, exclude: str | Iterable[str] | None) -> None:
-        if exclude:
-            self._excluded[key] = frozenset((exclude,) if isinstance(exclude, str) else exclude)
-        else:
-            self._excluded.pop(key, None)
-
-    @property
-    def name_to_value(self) -> dict[str, Any]:
-        """The values that are recorded and not yet dumped, by key."""
-        return self._values
 
     # --- dump -----------------------------------------------------------------------------------------------------
 
@@ -334,12 +243,6 @@ class Logger:
         if names and waiting.given == given:  # no signal handler has written it meanwhile
             waiting.excluded = {key: frozenset(excluded.get(key, ())) | names for key in row.values}
         return bool(names)
-
-    def next_step(self) -> int:
-        """Return the step of a dump that is given none: the time step if set, else the last row's plus 1, or 0."""
-        if self.time_step.is_set:
-            return self.time_step.get_time()
-        return 0 if self.last_step is None else self.last_step + 1
 
     def _dump(
         self,
