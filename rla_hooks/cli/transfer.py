@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -59,18 +61,14 @@ def push(
         rla push "status == 'finished'" lab
         rla push latest ssh://me@lab/data/rla_data --without checkpoint
     """
-    from rla_hooks.remote.marks import alone
-    from rla_hooks.remote.named import is_remote, resolve
-    from rla_hooks.remote.opening import open_remote
+    from rla_hooks.remote.named import is_remote
     from rla_hooks.remote.planning import plan_push
 
     root, given = _root(log_root), [*(words or [])]
     remote = given.pop() if given and is_remote(given[-1], root) else None
-    address = resolve(remote, root)
     names = _chosen(given, root, where, task)
-    with alone(root, address, _TURN):
-        plan = plan_push(open_remote(address), root, names, newer, _kinds(without))
-        _carry_out(plan, dry_run, as_json)
+    with _opened(remote, root) as place:
+        _carry_out(plan_push(place, root, names, newer, _kinds(without)), dry_run, as_json)
 
 
 @app.command("pull")
@@ -100,14 +98,8 @@ def pull(
         rla pull lab "lr < 1e-3" --without checkpoint
         rla pull ssh://me@lab/data/rla_data latest
     """
-    from rla_hooks.remote.marks import alone
-    from rla_hooks.remote.named import resolve
-    from rla_hooks.remote.opening import open_remote
-
     root = _root(log_root)
-    address = resolve(remote, root)
-    with alone(root, address, _TURN):
-        place = open_remote(address)
+    with _opened(remote, root) as place:
         _carry_out(_pull_plan(place, root, [*(words or [])], where, task, newer, without), dry_run, as_json)
 
 
@@ -129,15 +121,10 @@ def sync(
 
         rla sync lab
     """
-    from rla_hooks.remote.marks import alone
-    from rla_hooks.remote.named import resolve
-    from rla_hooks.remote.opening import open_remote
     from rla_hooks.remote.planning import plan_push
 
     root = _root(log_root)
-    address = resolve(remote, root)
-    with alone(root, address, _TURN):
-        place = open_remote(address)
+    with _opened(remote, root) as place:
         is_there = (root / "log").is_dir()
         names = _chosen([], root, where, task) if is_there and (where or task) else None
         _carry_out(plan_push(place, root, names, True, _kinds(without)), dry_run, as_json)
@@ -146,6 +133,18 @@ def sync(
 
 def _root(log_root: Path | None) -> Path:
     return Path(log_root_of(log_root))
+
+
+@contextmanager
+def _opened(remote: str | None, root: Path) -> Iterator[Place]:
+    """Open the remote of this name or URL, or that of the config, while no other command moves runs from or to it."""
+    from rla_hooks.remote.marks import alone
+    from rla_hooks.remote.named import resolve
+    from rla_hooks.remote.opening import open_remote
+
+    address = resolve(remote, root)
+    with alone(root, address, _TURN):
+        yield open_remote(address)
 
 
 def _kinds(without: list[str] | None) -> list[str]:

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from rla_hooks.layout import ARCHIVED
+from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.texts import shell_path
 from rla_hooks.upkeep.acting import Act, Progress, carry_out, check_refused
-from rla_hooks.upkeep.deleting import item_of, why_not
 from rla_hooks.upkeep.part_checks import Checks
-from rla_hooks.upkeep.planning import ARCHIVE, Item, Part, Plan, Refused, plan_items
+from rla_hooks.upkeep.planning import ARCHIVE, Item, Part, Plan
 from rla_hooks.upkeep.run_parts import parts_of, runs_given
+from rla_hooks.upkeep.run_plans import item_of, plan_runs, why_not
 
 
 def archive(
@@ -45,15 +46,14 @@ def archive(
 def plan_archive(runs: Any, *, log_root: str | os.PathLike[str] | None = None, running: bool = False) -> Plan:
     """Return what :func:`archive` would do. Nothing is changed."""
     root, saved = runs_given(runs, log_root, "archive")
-    checks, refused, items = Checks(root), list[Refused](), list[Item]()
-    for run in saved:
+    checks = Checks(root)
+
+    def item(run: SavedRun) -> Item | str:
         parts = [(source, checks.anchor(source)) for source in parts_of(run)]
         reason = why_not(run, running) or next(filter(None, (_no_link(root, anchor) for _, anchor in parts)), None)
-        if reason:
-            refused.append(Refused(run.id, run.name, reason))
-        else:
-            items.append(item_of(run, tuple(Part(source, place_of(source, at), at) for source, at in parts)))
-    return plan_items(root, ARCHIVE, items, refused, running)
+        return reason or item_of(run, tuple(Part(source, place_of(source, at), at) for source, at in parts))
+
+    return plan_runs(root, ARCHIVE, saved, item, running)
 
 
 def _no_link(root: Path, anchor: str) -> str | None:

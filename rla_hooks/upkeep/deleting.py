@@ -8,8 +8,9 @@ from typing import Any
 from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.upkeep.acting import Act, Progress, carry_out, check_refused
 from rla_hooks.upkeep.part_checks import Checks
-from rla_hooks.upkeep.planning import DELETE, Item, Part, Plan, Refused, plan_items
-from rla_hooks.upkeep.run_parts import fresh, parts_of, runs_given, runs_inside, seen_of, why_running
+from rla_hooks.upkeep.planning import DELETE, Item, Part, Plan
+from rla_hooks.upkeep.run_parts import parts_of, runs_given
+from rla_hooks.upkeep.run_plans import item_of, plan_runs, why_not
 
 
 def delete(
@@ -50,28 +51,10 @@ def delete(
 def plan_delete(runs: Any, *, log_root: str | os.PathLike[str] | None = None, running: bool = False) -> Plan:
     """Return what :func:`delete` would do. Nothing is changed."""
     root, saved = runs_given(runs, log_root, "delete")
-    checks, refused, items = Checks(root), list[Refused](), list[Item]()
-    for run in saved:
-        reason = why_not(run, running)
-        if reason:
-            refused.append(Refused(run.id, run.name, reason))
-        else:
-            parts = (Part(source, None, checks.anchor(source)) for source in parts_of(run))
-            items.append(item_of(run, tuple(parts)))
-    return plan_items(root, DELETE, items, refused, running)
+    checks = Checks(root)
 
+    def item(run: SavedRun) -> Item | str:
+        parts = (Part(source, None, checks.anchor(source)) for source in parts_of(run))
+        return why_not(run, running) or item_of(run, tuple(parts))
 
-def why_not(run: SavedRun, running: bool) -> str | None:
-    """Return why an act leaves a run alone, as the end of a sentence: it is running, or holds other runs."""
-    inside = runs_inside(run)
-    if inside:
-        return f"holds {len(inside)} other runs, such as {inside[0]}"
-    if running or not why_running(run):
-        return None
-    return why_running(fresh(run))  # it may have ended since it was listed
-
-
-def item_of(run: SavedRun, parts: tuple[Part, ...], **more: Any) -> Item:
-    """Return a run as an act has it."""
-    run_json = f"log/{run.name}/run.json" if run.run_json else ""
-    return Item(run.id, run.name, parts, status=run.status, run_json=run_json, seen=seen_of(run), **more)
+    return plan_runs(root, DELETE, saved, item, running)

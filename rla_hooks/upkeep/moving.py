@@ -14,9 +14,9 @@ from rla_hooks.run_folders import is_listable
 from rla_hooks.run_name import check_task, is_run_name
 from rla_hooks.texts import printable, shell_path
 from rla_hooks.upkeep.acting import Act, Progress, carry_out, check_refused
-from rla_hooks.upkeep.deleting import item_of, why_not
-from rla_hooks.upkeep.planning import MOVE, RENAME, Item, Part, Plan, Refused, plan_items
+from rla_hooks.upkeep.planning import MOVE, RENAME, Item, Part, Plan
 from rla_hooks.upkeep.run_parts import parts_of, runs_given
+from rla_hooks.upkeep.run_plans import item_of, plan_runs, why_not
 
 
 def move(
@@ -102,8 +102,8 @@ def _plan(
     running: bool,
 ) -> Plan:
     root, saved = runs_given(runs, log_root, kind)
-    refused, items = list[Refused](), list[Item]()
-    for run in saved:
+
+    def item(run: SavedRun) -> Item | str:
         noted = noted_name(run.run_json)
         new = new_name(noted if noted and not is_run_name(run.name) else run.name)
         reason = "has this name already" if new == run.name else why_not(run, running)
@@ -114,11 +114,9 @@ def _plan(
             reason = f"is a link to {shell_path(os.path.realpath(run.log_dir))}: move what it leads to"
         if not reason and len({part.target for part in parts}) < len(parts):
             reason = f"has folders under two names, {run.name} and {noted}. Join them by hand first"
-        if reason:
-            refused.append(Refused(run.id, run.name, reason))
-        else:
-            items.append(item_of(run, parts, to=new, **_notes(run, new, news)))
-    return plan_items(root, kind, items, refused, running)
+        return reason or item_of(run, parts, to=new, **_notes(run, new, news))
+
+    return plan_runs(root, kind, saved, item, running)
 
 
 def _place_of(source: str, name: str, noted: str | None, new: str) -> str:

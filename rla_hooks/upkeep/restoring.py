@@ -12,10 +12,10 @@ from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.texts import shell_path
 from rla_hooks.upkeep.acting import Act, Progress, carry_out, check_refused
 from rla_hooks.upkeep.archiving import place_of
-from rla_hooks.upkeep.deleting import why_not
 from rla_hooks.upkeep.part_checks import Checks
-from rla_hooks.upkeep.planning import RESTORE, Item, Part, Plan, Refused, plan_items
+from rla_hooks.upkeep.planning import RESTORE, Item, Part, Plan
 from rla_hooks.upkeep.run_parts import parts_of, runs_given, seen_of
+from rla_hooks.upkeep.run_plans import plan_runs, why_not
 
 
 def restore(
@@ -53,14 +53,8 @@ def plan_restore(runs: Any, *, log_root: str | os.PathLike[str] | None = None, r
             f"restore got runs of {shell_path(archived)}. Allowed: archived ones: rla.runs('rla_data/{ARCHIVED}')."
         )
     root = archived.parent
-    checks, refused, items = Checks(root), list[Refused](), list[Item]()
-    for run in saved:
-        reason = why_not(run, running)
-        if reason:
-            refused.append(Refused(run.id, run.name, reason))
-        else:
-            items.append(_item(run, root, checks))
-    return plan_items(root, RESTORE, items, refused, running)
+    checks = Checks(root)
+    return plan_runs(root, RESTORE, saved, lambda run: why_not(run, running) or _item(run, root, checks), running)
 
 
 def _item(run: SavedRun, root: Path, checks: Checks) -> Item:
