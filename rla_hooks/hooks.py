@@ -145,13 +145,19 @@ def attach_or_plan(own: OwnRun, tell: bool = True) -> Handle:
     return Handle(run)
 
 
-def start_run(own: OwnRun, hyper_parameters: Mapping[str, Any] | None = None, keeps_rows: bool = False) -> Run:
+def start_run(
+    own: OwnRun,
+    hyper_parameters: Mapping[str, Any] | None = None,
+    keeps_rows: bool = False,
+    beside: bool = False,
+) -> Run:
     """Start the run of ``own`` now, as ``rla.start`` does, for a hook whose user says when a run begins and ends.
 
     It is the current run until ``run.finish(status)``, and counts as one that the user has opened. hyper_parameters:
     those that the hook knows already, beside ``record``. keeps_rows: where ``own`` resumes a run, the program restores
     by itself what it trains: no checkpoint is needed, no row is cut, and the run may have finished, or have had other
-    hyper-parameters. Raises ConfigError with all mistakes of ``own``.
+    hyper-parameters. beside: the run is one of several that are open side by side, such as trials: it is current
+    nowhere, and its parent is the run that the user has open. Raises ConfigError with all mistakes of ``own``.
 
     >>> run = start_run(OwnRun("MyHook", writers=["csv"], backup="none"), {"lr": 0.1})
     >>> open_run() is run, run.parameters()
@@ -167,8 +173,13 @@ def start_run(own: OwnRun, hyper_parameters: Mapping[str, Any] | None = None, ke
     if settings.resume is not None:
         settings.resume.keeps_rows = keeps_rows and not settings.resume.by_variable  # that of rla resume, say
     find_former_run(settings)
-    around = registry.enclosing()
+    around = open_run() if beside else registry.enclosing()
     settings.parent = None if around is None else around.name
+    if beside:
+        run = Run(settings)
+        run.plan(tell=False)
+        run.adopt()
+        return run
     run = Run.start(settings)
     registry.enter_until_finish(run)
     return run

@@ -352,6 +352,14 @@ def report_in_file(path: Path, end: Ended, revocable: bool = False) -> None:
             record.save(error=record.content["error"])
 
 
+def worsen(path: Path, status: str) -> None:
+    """Set the status in the run.json of a run that has ended, if it is worse; its times stay. Raises as the above."""
+    with locked(path):
+        record = RunRecord.existing(path)
+        if outcome.note(record.content, status):
+            record.save()
+
+
 def _working_directory() -> str | None:
     try:
         return os.getcwd()

@@ -66,13 +66,15 @@ class Tracks(Protocol):
 class SweptFunction(NamedTuple):
     """What ``rla.sweep`` needs of a tracked function.
 
-    hyper_parameters: those of a call. block: a call as a run that has not been entered yet.
+    hyper_parameters: those of a call. block: a call as a run that has not been entered yet. where: what the decorator
+    says of config and log root.
     """
 
     function: Callable[..., Any]
     parameters: Parameters
     hyper_parameters: Callable[[tuple[Any, ...], dict[str, Any]], dict[str, Any]]
     block: Callable[[tuple[Any, ...], dict[str, Any], Any], RunBlock]
+    where: tuple[Any, Any]
 
 
 def resume_of(

@@ -76,7 +76,8 @@ class TrackedCalls:
 
         tracked.resume = resume_of(function, self._parameters, call, self._where)  # type: ignore[attr-defined]
         tracked.fork = fork_of(function, self._parameters, call, self._where)  # type: ignore[attr-defined]
-        tracked.swept = SweptFunction(function, self._parameters, self._given, self._block)  # type: ignore[attr-defined]
+        swept = SweptFunction(function, self._parameters, self._given, self._block, self._where)
+        tracked.swept = swept  # type: ignore[attr-defined]
         return tracked
 
     def _called(self, args: tuple[Any, ...], kwargs: dict[str, Any], asked: Asked) -> Any:
@@ -141,7 +142,8 @@ def configure(
         settings.rerun = asked
     elif isinstance(asked, SweepMember):
         settings.sweep = asked
-        settings.labels = settings.labels.replaced(group=asked.group)
+        title = settings.labels.title if asked.title is None else asked.title
+        settings.labels = settings.labels.replaced(group=asked.group, title=title)
         where = where[0], asked.config if where[1] is None else where[1], asked.log_root or where[2]
         if asked.resume is not None:
             settings.resume = request_of(asked.resume, (), False, asked.from_start, found)

@@ -19,7 +19,7 @@ import rla_hooks as rla
 from rla_hooks import hooks
 from rla_hooks.core import registry
 from rla_hooks.errors import ConfigError, RLAWarning
-from rla_hooks.hooks import Argument, Every, FigureCalls, OwnRun, attach_or_plan, check_arguments, open_run
+from rla_hooks.hooks import Argument, Every, FigureCalls, OwnRun, attach_or_plan, check_arguments, open_run, start_run
 
 pytestmark = pytest.mark.usefixtures("quiet")
 
@@ -296,3 +296,19 @@ def test_a_cadence_counts_steps_or_seconds(monkeypatch):
         Every()
     with pytest.raises(ConfigError, match="steps is 0"):
         Every(steps=0)
+
+
+def test_runs_that_are_open_side_by_side(own_home, tmp_path, monkeypatch):
+    """None is current, or the parent of another one; the run that the user has open is the parent of all."""
+    monkeypatch.chdir(tmp_path)
+    with rla.run(task="around", writers=["csv"], backup="none") as around:
+        trials = [start_run(OwnRun("Hook", writers=["csv"], backup="none"), {"lr": lr}, beside=True) for lr in (1, 2)]
+        assert open_run() is around and [trial.parent for trial in trials] == [around.name] * 2
+        for trial in trials[::-1]:
+            trial.log({"loss": 0.5}, step=0)
+            trial.finish()
+    alone = [start_run(OwnRun("Hook", writers=["csv"], backup="none"), beside=True) for _ in range(2)]
+    assert open_run() is None and [trial.parent for trial in alone] == [None, None]
+    for trial in alone:
+        trial.finish()
+    assert sorted(run.status for run in rla.runs()) == ["finished"] * 5

@@ -4,10 +4,12 @@ The parts:
 
     sweeps.py     rla.sweep: shows the plan, runs it, returns the runs; checks.py: what is wrong with its arguments
     space.py      the settings of a grid, or random ones of it; studies.py: those that an Optuna study suggests
+    claims.py     who of several sweeps begins a setting; one_run.py: rla resume of one run
     existing.py   which of them have a run already: what has finished is skipped, what has not goes on
     jobs.py       a setting, and what becomes of it
     driving.py    submits, waits, tries again, stops
     engines.py    where settings run: processes of joblib, any executor, submitit; ray_engine.py: Ray
+    ray_trainable.py  a tracked function for a Tuner of Ray: rla_hooks.integrations.ray_tune
     task.py       one setting, in the process that runs it; reporting.py: rla.report
     showing.py    the plan, the progress bar, the table at the end
     words.py      what the words of rla sweep mean; __main__.py: the program that it starts

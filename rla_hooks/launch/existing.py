@@ -53,8 +53,9 @@ class Existing:
 
 def going_on(member: SweepMember) -> SweepMember:
     """Return a setting as it is to begin once more, where nobody kept which run it had: that run goes on."""
-    mine = {"id": member.id, "index": member.index}
-    found = [run for run in Existing(member.log_root, None, None, member.group, ()).runs if run.sweep == mine]
+    mine = {"id": member.id, "index": member.index}, member.title
+    runs = Existing(member.log_root, None, None, member.group, ()).runs
+    found = [run for run in runs if (run.sweep, member.title and run.title) == mine]
     if not found:
         return member
     run = found[-1]
