@@ -170,14 +170,14 @@ def test_half_of_a_transfer_goes_on_and_a_run_appears_whole(tmp_path, place, mon
     root = tmp_path / "near"
     train(root, seed=1)
     plan = plan_push(place, root)
-    send = type(place).send
+    rename = type(place).rename
 
-    def breaks(self, file, name):
+    def breaks(self, part, name):
         if name.endswith("log.txt"):
             raise RemoteError("the network is gone")
-        send(self, file, name)
+        rename(self, part, name)
 
-    monkeypatch.setattr(type(place), "send", breaks)
+    monkeypatch.setattr(type(place), "rename", breaks)
     done = carry_out(plan)
     assert done.runs == () and "the network is gone" in done.problems[0]
     assert len(rla.runs(tmp_path / "far", task="demo")) == 0
@@ -259,7 +259,7 @@ def test_code_is_stored_once_there(tmp_path, place):
 
 def test_names_that_leave_the_log_root_are_not_fetched():
     """A server that names files outside of the log root, or temporary ones, is not believed."""
-    from rla_hooks.remote.place import is_safe, names_in
+    from rla_hooks.remote.files import is_safe, names_in
 
     bad = [
         "../x",

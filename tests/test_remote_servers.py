@@ -1,14 +1,10 @@
 """Pushes and pulls through real servers of this machine: OpenSSH, FTP with and without TLS, S3."""
 
-import getpass
 import json
 import os
 import shutil
-import signal
-import socket
 import subprocess
 import sys
-import threading
 import time
 import warnings
 from pathlib import Path
@@ -27,73 +23,6 @@ from rla_hooks.remote.opening import open_remote  # noqa: E402
 from rla_hooks.remote.planning import plan_pull, plan_push  # noqa: E402
 
 SECRET = "Hunter2xK9"
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_for(port):
-    """Wait until somebody answers."""
-    for _ in range(600):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    raise AssertionError("the server does not start")
-
-
-class Sshd:
-    """OpenSSH's server on a port and with keys of its own."""
-
-    def __init__(self, folder, *more):
-        self.folder, self.port, self.process = folder, free_port(), None
-        for name in ("host", "user", "other"):
-            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
-        shutil.copy(folder / "user.pub", folder / "authorized")
-        self.know("known", "host")
-        self.know("foreign", "other")
-        (folder / "unknown").write_text("")
-        lines = [f"Port {self.port}", "ListenAddress 127.0.0.1", f"HostKey {folder}/host", f"PidFile {folder}/pid"]
-        lines += [f"AuthorizedKeysFile {folder}/authorized", "StrictModes no", "PasswordAuthentication no", *more]
-        (folder / "config").write_text("\n".join([*lines, "Subsystem sftp internal-sftp", ""]))
-
-    def know(self, name, key):
-        kind, public, *_ = (self.folder / f"{key}.pub").read_text().split()
-        (self.folder / name).write_text(f"[127.0.0.1]:{self.port} {kind} {public}\n")
-
-    def start(self):
-        self.process = subprocess.Popen(
-            [shutil.which("sshd") or "/usr/sbin/sshd", "-D", "-e", "-f", self.folder / "config"],
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        wait_for(self.port)
-
-    def stop(self):
-        if self.process is not None:
-            os.killpg(self.process.pid, signal.SIGKILL)  # with the connections that it has
-            self.process.wait()
-
-    def address(self, path, known="known", key="user"):
-        options = {"client_keys": [str(self.folder / key)], "known_hosts": str(self.folder / known)}
-        return Address.parse(f"ssh://{getpass.getuser()}@127.0.0.1:{self.port}{path}", options)
-
-
-@pytest.fixture(scope="module")
-def sshd(tmp_path_factory):
-    """A server of ssh, as this user."""
-    pytest.importorskip("sshfs")
-    if not (shutil.which("sshd") or os.path.exists("/usr/sbin/sshd")) or not shutil.which("ssh-keygen"):
-        pytest.skip("OpenSSH's server is not here: apt-get install openssh-server")
-    if os.geteuid() == 0:
-        os.makedirs("/run/sshd", exist_ok=True)  # it wants this folder when root starts it
-    server = Sshd(tmp_path_factory.mktemp("sshd"))
-    server.start()
-    yield server
-    server.stop()
 
 
 def train(root, **parameters):
@@ -162,147 +91,89 @@ def test_a_host_with_a_foreign_key_is_refused(known, sshd, near, tmp_path, monke
         open_remote(Address.parse("ssh://127.0.0.1/x", {"known_hosts": None}))
 
 
-def test_a_wrong_key_and_a_server_that_is_gone_are_told(sshd, tmp_path):
+def test_a_wrong_key_and_a_server_that_is_gone_are_told(sshd, unused_port, tmp_path):
     """A key that the server does not take, a port where nobody answers, a host that there is not: one line each."""
     with pytest.raises(RemoteError, match="refuses the key or the password"):
         open_remote(sshd.address(f"{tmp_path}/far", key="other"))
     with pytest.raises(RemoteError, match="nobody answers"):
-        open_remote(Address.parse(f"ssh://127.0.0.1:{free_port()}/x"))
+        open_remote(Address.parse(f"ssh://127.0.0.1:{unused_port()}/x"))
     with pytest.raises(RemoteError, match="there is no host"):
         open_remote(Address.parse("ssh://no-such-host.invalid/x"))
 
 
-def test_a_run_that_trains_is_sent_over_ssh_while_the_server_comes_and_goes(sshd, tmp_path):
-    """The server is stopped and started again: the training goes on, and the remote equals the log root at the end."""
-    (tmp_path / "server").mkdir()
-    server = Sshd(tmp_path / "server")
-    server.start()
-    address = server.address(f"{tmp_path}/far")
-    config = {"LOG_ROOT": str(tmp_path / "near"), "LOG_USED": ["csv", "log"], "SEND_LOG_FILE": True, "SEND_EVERY": 0.2}
-    config |= {"REMOTE_SETTING": {"url": str(address), "options": address.options, "password": ""}}
-    config |= {"SEND": ["log", "results", "checkpoint"], "PROJECT_TYPE": {"backup_code_by": "none"}}
-    try:
-        with rla.run(task="demo", config=config) as run:
-            rla.log({"loss": 1.0}, step=0)
-            wait_until(lambda: [*(tmp_path / "far").glob("log/**/run.json")])
-            server.stop()
-            rla.log({"loss": 0.5}, step=1)
-            rla.save_checkpoint({"w": [1.0]}, step=1)
-            wait_until(lambda: json.loads((run.log_dir / "run.json").read_text()).get("unsent"))
-            server.start()
-            rla.log({"loss": 0.25}, step=2)
-            sender = run.files.sender._process
-        wait_until(lambda: sender.poll() is not None)
-        wait_until(lambda: is_same(tmp_path / "near", tmp_path / "far"))
-    finally:
+@pytest.mark.parametrize("mover", ["rsync", "fsspec"])
+def test_a_run_that_trains_is_sent_over_ssh_while_the_server_comes_and_goes(mover, another_sshd, tmp_path):
+    """The server is stopped and started again: the training goes on, and the remote equals the log root at the end.
+
+    All of it: rows, events, code, results, checkpoints and the store, byte by byte. The password, which a server that
+    takes the key never asks for, keeps rsync away, and stands in no file of either side.
+    """
+    server, near, far = another_sshd, tmp_path / "near", tmp_path / "far"
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "train.py").write_text("x = 1\n")
+    address = server.address(str(far))
+    config = {
+        "LOG_ROOT": str(near),
+        "PROJECT_ROOT": str(tmp_path / "project"),
+        "SEND_LOG_FILE": True,
+        "SEND_EVERY": 0.2,
+    }
+    config |= {"SEND": ["log", "code", "results", "checkpoint"]}
+    config["REMOTE_SETTING"] = {"url": str(address), "options": address.options}
+    config["REMOTE_SETTING"]["password"] = SECRET if mover == "fsspec" else ""
+    with rla.run(task="demo", config=config, lr=0.1) as run:
+        rla.log({"loss": 1.0}, step=0)
+        wait_until(lambda: [*far.glob("log/**/run.json")])
         server.stop()
-    assert rla.runs(tmp_path / "far")[0].status == "finished"
-
-
-def is_same(near, far):
-    try:
-        return files_of(near) == files_of(far)
-    except OSError:  # a file was there when the folder was listed
-        return False
+        rla.log({"loss": 0.5}, step=1)
+        rla.save_checkpoint({"w": [1.0]}, step=1)
+        (run.results_dir / "table.txt").write_text("0.5")
+        wait_until(lambda: json.loads((run.log_dir / "run.json").read_text()).get("unsent"))
+        server.start()
+        rla.log({"loss": 0.25}, step=2)
+        sender = run.files.sender._process
+    wait_until(lambda: sender.poll() is not None)
+    assert files_of(far) == files_of(near)
+    assert {name.partition("/")[0] for name in files_of(far)} == {
+        "log",
+        "code",
+        "results",
+        "checkpoint",
+        "archive_tester",
+    }
+    (there,) = rla.runs(far)
+    assert there.status == "finished" and [*there.metrics()["loss"]] == [1.0, 0.5, 0.25]
+    assert there.run_json["unsent"] is None
+    for name, content in (files_of(near) | files_of(far)).items():
+        assert SECRET.encode() not in content, name
 
 
 def wait_until(condition):
-    end = time.monotonic() + 240
+    end = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < end, "it does not come"
         time.sleep(0.05)
 
 
-class Ftpd:
-    """pyftpdlib's server in a thread, with a user and a password."""
-
-    def __init__(self, folder, tls):
-        from pyftpdlib.authorizers import DummyAuthorizer
-        from pyftpdlib.handlers import FTPHandler, TLS_FTPHandler
-        from pyftpdlib.ioloop import IOLoop
-        from pyftpdlib.servers import FTPServer
-
-        handler = type("Handler", (TLS_FTPHandler if tls else FTPHandler,), {})
-        handler.authorizer = DummyAuthorizer()
-        handler.authorizer.add_user("me", SECRET, str(folder), perm="elradfmwMT")
-        if tls:
-            handler.certfile, handler.tls_control_required, handler.tls_data_required = tls, True, True
-        # A loop of its own: else the thread of an earlier server serves this one, too.
-        self.server = FTPServer(("127.0.0.1", 0), handler, ioloop=IOLoop())
-        self.port = self.server.address[1]
-        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
-        self.thread.start()
-
-    def stop(self):
-        self.server.close_all()
-
-
-def certificate(folder):
-    """A key and a certificate of this machine, which nobody has signed."""
-    if not shutil.which("openssl"):
-        pytest.skip("openssl is not here")
-    key, cert, both = folder / "key.pem", folder / "cert.pem", folder / "both.pem"
-    words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-    words += ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", key, "-out", cert]
-    subprocess.run(words, check=True, capture_output=True)
-    both.write_bytes(key.read_bytes() + cert.read_bytes())
-    return both, cert
-
-
 @pytest.mark.parametrize("protocol", ["ftp", "ftps"])
-def test_runs_go_over_ftp_and_come_back(protocol, near, tmp_path, monkeypatch):
+def test_runs_go_over_ftp_and_come_back(protocol, ftpd, near, tmp_path, monkeypatch):
     """With TLS the certificate is checked; without, a warning says it. The password is read from the environment."""
-    pytest.importorskip("pyftpdlib")
+    address = ftpd(protocol, tmp_path / "far")
+    secret = os.environ["NAS_PW"]
+    with warnings.catch_warnings(record=True) as given:
+        warnings.simplefilter("always")
+        there_and_back(address, near, tmp_path / "back")
+    assert any("FTP without TLS" in str(each.message) for each in given) == (protocol == "ftp")
+    assert files_of(tmp_path / "far" / "runs") == files_of(near)
+    monkeypatch.setenv("NAS_PW", "wrong-password")
+    with pytest.raises(RemoteError, match="refuses the key or the password") as raised:
+        open_remote(address)
+    assert "wrong-password" not in str(raised.value)
     if protocol == "ftps":
-        pytest.importorskip("OpenSSL")
-    monkeypatch.setenv("NAS_PW", SECRET)
-    (tmp_path / "far").mkdir()
-    both, cert = certificate(tmp_path) if protocol == "ftps" else (None, None)
-    server = Ftpd(tmp_path / "far", both)
-    try:
-        options = {"ca_file": str(cert)} if cert else {}
-        address = Address.parse(f"{protocol}://me:${{NAS_PW}}@127.0.0.1:{server.port}/runs", options)
-        with warnings.catch_warnings(record=True) as given:
-            warnings.simplefilter("always")
-            there_and_back(address, near, tmp_path / "back")
-        assert any("FTP without TLS" in str(each.message) for each in given) == (protocol == "ftp")
-        assert files_of(tmp_path / "far" / "runs") == files_of(near)
-        monkeypatch.setenv("NAS_PW", "wrong-password")
-        with pytest.raises(RemoteError, match="refuses the key or the password") as raised:
-            open_remote(address)
-        assert "wrong-password" not in str(raised.value)
-        if cert:
-            with pytest.raises(RemoteError, match="certificate verify failed"):
-                open_remote(Address.parse(f"ftps://me:${{NAS_PW}}@127.0.0.1:{server.port}/runs"))
-    finally:
-        server.stop()
+        with pytest.raises(RemoteError, match="certificate verify failed"):
+            open_remote(Address.parse(f"ftps://me:${{NAS_PW}}@127.0.0.1:{address.port}/runs"))
     for path in [*near.rglob("*"), *(tmp_path / "back").rglob("*")]:
-        assert not path.is_file() or SECRET.encode() not in path.read_bytes()
-
-
-def test_runs_go_to_a_bucket_and_come_back(near, tmp_path, monkeypatch):
-    """S3 cannot append or rename: files are sent whole, run.json last."""
-    pytest.importorskip("s3fs")
-    moto = pytest.importorskip("moto.server")
-    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=free_port())
-    server.start()
-    try:
-        monkeypatch.setenv("S3_SECRET", SECRET)
-        options = {"username": "testing", "endpoint_url": f"http://127.0.0.1:{server._port}"}
-        options["password"] = "${S3_SECRET}"
-        address = Address.parse("s3://bucket/runs", options)
-        with pytest.raises(RemoteError, match="there is no bucket"):
-            open_remote(address)
-        keys = {"key": "testing", "secret": SECRET, "endpoint_url": options["endpoint_url"]}
-        fsspec.filesystem("s3", **keys).mkdir("bucket")
-        plan = plan_push(open_remote(address), near)
-        assert carry_out(plan).problems == () and plan_push(open_remote(address), near).same == 2
-        assert len(rla.runs(mirror(open_remote(address)))) == 2
-        assert carry_out(plan_pull(open_remote(address), tmp_path / "back")).problems == ()
-        assert files_of(tmp_path / "back") == files_of(near)
-        assert plan_pull(open_remote(address), tmp_path / "back").same == 2
-    finally:
-        server.stop()
+        assert not path.is_file() or secret.encode() not in path.read_bytes()
 
 
 def test_a_push_that_is_killed_goes_on(sshd, near, tmp_path):

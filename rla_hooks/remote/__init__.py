@@ -3,10 +3,12 @@
     address.py     where it is: a URL, or REMOTE_SETTING
     named.py       the remotes that ``rla remote add`` has named, and that of the config
     opening.py     a connection to it, as a file system of fsspec
-    place.py       the log root there: its files, and what may be done to them
+    place.py       the log root there: its files, and what may be done to them (ftp.py: by FTP)
+    files.py       what is known of a file, which files count, and whose they are
     local_files.py the files of runs in a log root here
     planning.py    what is to be sent, or fetched
-    moving.py      sends or fetches it, by rsync (rsync.py) or fsspec (by_file.py)
+    moving.py      sends or fetches it, by rsync (rsync.py) or fsspec (by_file.py, together.py several at once)
+    parts.py       large files, whose transfer goes on where it broke off
     marks.py       what both sides had after the last transfer: a cache
     listing.py     the small files of a remote's runs, kept in a cache, so that they can be listed
     live.py        the process that sends a run while it goes on

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import filecmp
 import os
-import tempfile
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from rla_hooks import atomic
 from rla_hooks.layout import LOG
+from rla_hooks.remote import parts
 from rla_hooks.remote.errors import RemoteError
+from rla_hooks.remote.files import INCOMING, Stat
 from rla_hooks.remote.marks import Mark, Marks
-from rla_hooks.remote.place import INCOMING, Place, Stat
+from rla_hooks.remote.place import PIECE, Place
 from rla_hooks.remote.planning import Plan, RunPlan, Step
-
-_PIECE = 1 << 22  # bytes that are read at once
-_EDGE = 4096  # bytes at both ends of what is there that are compared before more is appended
+from rla_hooks.remote.together import together
 
 Tick = Callable[[], None]
-
-
-class Changed(Exception):
-    """What is on the other side is not the beginning of the file."""
 
 
 def move(plan: Plan, tick: Tick) -> dict[str, str]:
@@ -44,12 +37,7 @@ def move(plan: Plan, tick: Tick) -> dict[str, str]:
         marks.store(found)
 
     _bring_store(plan)
-    if plan.place.at_once == 1 or len(plan.runs) == 1:
-        for run in plan.runs:
-            work(run)
-    else:
-        with ThreadPoolExecutor(plan.place.at_once) as pool:
-            list(pool.map(work, plan.runs))
+    together(work, plan.runs, plan.place.at_once, plan.place.stopped)
     return problems
 
 
@@ -68,12 +56,12 @@ def _bring_store(plan: Plan) -> None:
             file = plan.root / stored
             if not file.exists():
                 file.parent.mkdir(parents=True, exist_ok=True)
-                _fetch(place, stored, file, place.stat(stored))
-    elif wanted and not place.is_ftp:
+                _fetch(plan, stored, file, place.stat(stored))
+    elif wanted and place.has_links:
         there = place.files([])
         for stored in wanted:
             if stored not in there:
-                place.send(plan.root / stored, stored)
+                parts.send(place, plan.root / stored, stored, plan.root)
 
 
 def _move(plan: Plan, run: RunPlan, step: Step) -> Mark | None:
@@ -93,52 +81,28 @@ def _push(plan: Plan, step: Step, name: str) -> Mark | None:
     if step.offset and place.can_append:
         appended = _append(place, step, name, file)
     if not appended:
-        place.send(file, name)
+        parts.send(place, file, name, plan.root)
     here, there = _local(file), place.stat(name)
     if here != before:
         return None  # a run that goes on: the rest is sent the next time
     if there.size != here.size:
         raise RemoteError(f"{name} has {there.size} bytes there, and {here.size} here. Give the command again.")
-    if place.reads_back and not appended:
-        _compare(place, name, file, 0)
     return here, there
 
 
 def _append(place: Place, step: Step, name: str, file: Path) -> bool:
     """Append what is missing there; False where what is there is not the beginning of the file."""
     with open(file, "rb") as source:
-        for start, end in _edges(step.offset):
-            source.seek(start)
-            if source.read(end - start) != place.read(name, start, end):
-                return False
+        state = os.fstat(source.fileno())
+        if not parts.is_beginning(place, name, source, step.offset):
+            return False
         source.seek(step.offset)
-        left = step.size - step.offset
-        while left > 0 and (data := source.read(min(left, _PIECE))):
-            place.append(name, data)
-            left -= len(data)
-    if place.reads_back:
-        _compare(place, name, file, step.offset, step.size)
+        for at in range(step.offset, step.size, PIECE):
+            place.append(name, source.read(min(PIECE, step.size - at)), at)
+    if place.reads_back and not parts.is_same(place, name, file, step.offset, step.size):
+        return False
+    place.date(name, state.st_mtime)
     return True
-
-
-def _edges(offset: int) -> list[tuple[int, int]]:
-    head = (0, min(offset, _EDGE))
-    return [head, (max(head[1], offset - _EDGE), offset)] if offset > _EDGE else [head]
-
-
-def _compare(place: Place, name: str, file: Path, start: int, end: int | None = None) -> None:
-    """Raise RemoteError if the bytes there are not those here: FTP checks nothing by itself. end: None for all."""
-    if end is None:
-        with tempfile.TemporaryDirectory(prefix="rla-") as folder:
-            copy = Path(folder, "copy")
-            place.fetch(name, copy)
-            is_same = filecmp.cmp(copy, file, shallow=False)
-    else:
-        with open(file, "rb") as source:
-            source.seek(start)
-            is_same = source.read(end - start) == place.read(name, start, end)
-    if not is_same:
-        raise RemoteError(f"{name} has other bytes there than here. Give the command again.")
 
 
 def _pull(plan: Plan, step: Step, target: Path) -> Mark | None:
@@ -148,7 +112,7 @@ def _pull(plan: Plan, step: Step, target: Path) -> Mark | None:
         return None
     there = place.stat(step.path)
     if not (step.offset and _append_here(place, step, target)):
-        _fetch(place, step.path, target, there)
+        _fetch(plan, step.path, target, there)
     size = target.stat().st_size
     if place.stat(step.path) != there:
         return None
@@ -159,24 +123,34 @@ def _pull(plan: Plan, step: Step, target: Path) -> Mark | None:
     return _local(target), there
 
 
-def _fetch(place: Place, name: str, target: Path, there: Stat) -> None:
+def _fetch(plan: Plan, name: str, target: Path, there: Stat) -> None:
+    place = plan.place
+    if there.size > parts.LARGE:
+        part = parts.fetch(place, name, target, there, plan.root)
+        _finish(place, name, part, there)
+        os.replace(part, target)
+        return
     with atomic.replacing(target, sync=False) as temporary:
         place.fetch(name, temporary)
-        if place.reads_back:
-            _compare(place, name, temporary, 0)
-        if there.time is not None:
-            os.utime(temporary, (there.time, there.time))
+        _finish(place, name, temporary, there)
+
+
+def _finish(place: Place, name: str, file: Path, there: Stat) -> None:
+    """Check a file that has come, and give it its time."""
+    if place.reads_back and not parts.is_same(place, name, file, 0, file.stat().st_size):
+        file.unlink()
+        raise RemoteError(f"{name} has other bytes here than there. Give the command again.")
+    if there.time is not None:
+        os.utime(file, (there.time, there.time))
 
 
 def _append_here(place: Place, step: Step, target: Path) -> bool:
     with open(target, "r+b") as file:
-        for start, end in _edges(step.offset):
-            file.seek(start)
-            if file.read(end - start) != place.read(step.path, start, end):
-                return False
+        if not parts.is_beginning(place, step.path, file, step.offset):
+            return False
         file.seek(step.offset)
-        for at in range(step.offset, step.size, _PIECE):
-            file.write(place.read(step.path, at, min(at + _PIECE, step.size)))
+        for data in place.pieces(step.path, step.offset, step.size):
+            file.write(data)
     return True
 
 

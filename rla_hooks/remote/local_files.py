@@ -8,17 +8,16 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from rla_hooks.layout import CODE, LOG, TREES
-from rla_hooks.remote.place import INCOMING, Stat, is_safe
+from rla_hooks.layout import LOG, TREES
+from rla_hooks.remote.files import INCOMING, STORED, Stat, is_safe
 from rla_hooks.run_folders import run_names
-from rla_hooks.snapshot.filestore import STORE
 
 
 def local_files(root: Path, runs: Iterable[str] | None = None) -> dict[str, Stat]:
     """Return the regular files of all runs of a log root, or of these, and of its store, by their paths in it."""
     names = [*run_names(root)] if runs is None else [*runs]
     places = [f"{tree}/{name}" for name in names for tree in (*TREES, f"{INCOMING}/{LOG}")]
-    return {name: each for place in [*places, f"{CODE}/{STORE}"] for name, each in _below(root, place) if is_safe(name)}
+    return {name: each for place in [*places, STORED] for name, each in _below(root, place) if is_safe(name)}
 
 
 def _below(root: Path, place: str) -> Iterator[tuple[str, Stat]]:

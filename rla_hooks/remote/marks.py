@@ -17,7 +17,7 @@ from rla_hooks.query.cache import cache_folder, open_cache
 from rla_hooks.query.database import Kind
 from rla_hooks.remote.address import Address
 from rla_hooks.remote.errors import RemoteError
-from rla_hooks.remote.place import Stat
+from rla_hooks.remote.files import Stat
 from rla_hooks.texts import shell_path
 
 _SCHEMA = """

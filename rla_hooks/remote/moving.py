@@ -11,7 +11,7 @@ from typing import NamedTuple
 from rla_hooks.layout import LOG
 from rla_hooks.remote import by_file, rsync
 from rla_hooks.remote.errors import RemoteError
-from rla_hooks.remote.place import INCOMING
+from rla_hooks.remote.files import INCOMING
 from rla_hooks.remote.planning import Plan, RunPlan
 
 Progress = Callable[[int, int], None]
@@ -33,6 +33,7 @@ def carry_out(plan: Plan, *, progress: Progress | None = None) -> Moved:
     if not plan.runs:
         return Moved(())
     done = 0
+    plan.place.stopped.clear()
 
     def tick(files: int = 1) -> None:
         nonlocal done

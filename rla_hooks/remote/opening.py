@@ -39,6 +39,10 @@ def open_remote(address: Address) -> Place:
         ) from None
     except Exception as error:
         raise remote_error(address, error) from None
+    if address.protocol in ("ftp", "ftps"):
+        from rla_hooks.remote.ftp import FtpPlace
+
+        return FtpPlace(address, fs, root)
     return Place(address, fs, root)
 
 

@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-import io
 import os
 import posixpath
 import shlex
-import zlib
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO
 
-from rla_hooks.layout import CODE, LOG, RUN_JSON, TREES
+from rla_hooks.layout import LOG, TREES
 from rla_hooks.remote.address import Address
-from rla_hooks.remote.errors import remote_error
-from rla_hooks.run_name import is_run_name
-from rla_hooks.snapshot.filestore import STORE
+from rla_hooks.remote.errors import RemoteError, remote_error
+from rla_hooks.remote.files import INCOMING, PART, STORED, Stat, and_above, is_safe, names_in, stamp_of, stat_of
 
-INCOMING = ".incoming"  # of new runs, until they are whole: LOG_ROOT/.incoming/log/<run name>
-PART = ".rla-part"  # files, and rsync's folders, of what is not whole yet
-_STORE = f"{CODE}/{STORE}"
-
-
-class Stat(NamedTuple):
-    """What is known of a file: bytes, seconds since 1970 of its last change (None: not told), inode (0: none)."""
-
-    size: int
-    time: float | None = None
-    inode: int = 0
+PIECE = 1 << 23  # bytes that are moved at once: what is lost where a transfer breaks off
+_REQUEST = 1 << 17  # bytes that one request of SFTP writes
 
 
 class Place:
@@ -40,9 +29,11 @@ class Place:
         self.can_append = self.has_rename
         # ssh and TLS check each byte on the way.
         self.reads_back = address.protocol in ("ftp", "file")
-        self.at_once = {"ftp": 1, "ftps": 1, "file": 4}.get(address.protocol, 8)  # one connection of FTP does one thing
-        self.is_ftp = address.protocol in ("ftp", "ftps")
+        self.at_once = 4 if address.protocol == "file" else 8
+        self.has_links = True  # whether a file there can be made of one that is there
+        self.stopped = threading.Event()  # set when nobody waits for what is moved any more
         self._made = set[str]()  # folders
+        self._sftp: Any = None
         self._shell: bool | None = None if address.protocol == "ssh" else False
 
     def path(self, name: str) -> str:
@@ -68,7 +59,7 @@ class Place:
         if runs is not None:
             wanted = [*runs]
             if len(wanted) <= 50:  # else one look at everything is quicker
-                starts = [f"{tree}/{name}" for name in wanted for tree in starts] + [_STORE]
+                starts = [f"{tree}/{name}" for name in wanted for tree in starts] + [STORED]
         with self.telling():
             found = self._found_by_shell(starts)
             if found is None:
@@ -128,44 +119,97 @@ class Place:
             self.fs.get_file(self.path(name), str(file))
 
     def read(self, name: str, start: int, end: int) -> bytes:
-        if start >= end:
-            return b""
-        with self.telling():
-            if self.is_ftp:  # fsspec breaks a transfer off to end it, which servers resent
-                pieces: list[bytes] = []
-                self.fs.ftp.retrbinary(f"RETR {self.path(name)}", pieces.append, rest=start)
-                return b"".join(pieces)[: end - start]
-            return bytes(self.fs.cat_file(self.path(name), start=start, end=end))
+        return b"".join(self.pieces(name, start, end))
 
-    def send(self, file: Path, name: str) -> None:
-        """Make a file there: whole, or not at all."""
+    def pieces(self, name: str, start: int, end: int) -> Iterator[bytes]:
+        """Yield what a file there has from one byte up to another one, in pieces."""
         with self.telling():
             if not self.has_rename:
-                self.fs.put_file(str(file), self.path(name))
-                return
-            folder, leaf = posixpath.split(self.path(name))
-            part = posixpath.join(folder, f".{zlib.crc32(os.fsencode(leaf)):08x}{PART}")
-            if self.address.protocol != "ssh":  # sshfs makes it by itself
-                self._make(folder)
-            if self.is_ftp:  # fsspec's own way leaves the end of a longer file that is there
-                with open(file, "rb") as data:
-                    self.fs.ftp.storbinary(f"STOR {part}", data)
-            else:
-                self.fs.put_file(str(file), part)
-            self._rename(part, self.path(name))
+                for at in range(start, end, PIECE):
+                    self.go_on()
+                    yield self.fs.cat_file(self.path(name), start=at, end=min(at + PIECE, end))
+            elif start < end:
+                with self.fs.open(self.path(name), "rb") as file:  # the cat_file of sshfs reads all of it
+                    file.seek(start)
+                    while start < end and (data := file.read(min(PIECE, end - start))):
+                        self.go_on()
+                        yield data
+                        start += len(data)
+
+    def go_on(self) -> None:
+        """Raise RemoteError where the transfer is to stop."""
+        if self.stopped.is_set():
+            raise RemoteError(f"{self.address}: interrupted")
+
+    def put(self, file: Path, name: str) -> None:
+        """Copy a small file there."""
+        with self.telling():
+            self.go_on()
+            if self.address.protocol == "file":  # the others make it by themselves
+                self._make(posixpath.dirname(self.path(name)))
+            self.fs.put_file(str(file), self.path(name))
+
+    def date(self, name: str, seconds: float) -> None:
+        """Give a file there the time that it has here, where that can be: the clock there may say another one."""
+        with suppress(Exception):
+            if self.address.protocol == "file":
+                os.utime(self.path(name), (seconds, seconds))
+            elif self.address.protocol == "ssh":
+                from fsspec.asyn import sync
+
+                self._sftp = self._sftp or sync(self.fs.loop, self.fs.client.start_sftp_client)
+                sync(self.fs.loop, self._sftp.utime, self.path(name), times=(seconds, seconds))
+
+    def write(self, name: str, source: BinaryIO, start: int) -> None:
+        """Write what is left of an open file into one that is there, from a byte on."""
+        with self.telling():
+            self._make(posixpath.dirname(self.path(name)))
+            with self.fs.open(self.path(name), "r+b" if start else "wb") as file:
+                file.seek(start)
+                while data := source.read(PIECE):
+                    self.go_on()
+                    file.write(data)
+
+    def good_until(self, size: int) -> int:
+        """Return up to which byte a file surely is what was written, where a transfer broke off at ``size`` bytes.
+
+        The requests of a piece are under way together.
+        """
+        return max(size - 1, 0) // PIECE * PIECE
 
     def _make(self, folder: str) -> None:
         if folder not in self._made:
             self.fs.makedirs(folder, exist_ok=True)
             self._made.add(folder)
 
-    def append(self, name: str, data: bytes) -> None:
+    def append(self, name: str, data: bytes, start: int) -> None:
+        """Write bytes into a file, whose length is ``start``; where that breaks off, the first of them have come."""
+        with self.telling(), self.fs.open(self.path(name), "r+b") as file:
+            file.seek(start)
+            for at in range(0, len(data), _REQUEST):
+                file.write(data[at : at + _REQUEST])
+
+    def parts(self, folder: str) -> dict[str, int]:
+        """Return the sizes of what is not whole yet in a folder, by names."""
         with self.telling():
-            if self.is_ftp:
-                self.fs.ftp.storbinary(f"APPE {self.path(name)}", io.BytesIO(data))
-            else:
-                with self.fs.open(self.path(name), "ab") as file:
-                    file.write(data)
+            try:
+                self._forget(f"{folder}/x")
+                found = self.fs.ls(self.path(folder), detail=True)
+            except FileNotFoundError:
+                return {}
+        leaves = ((posixpath.basename(each["name"]), each) for each in found)
+        return {leaf: int(each["size"]) for leaf, each in leaves if leaf.endswith(PART) and each["type"] == "file"}
+
+    def remove_part(self, name: str) -> None:
+        """Remove what a transfer has left of a file; whether that goes well does not matter."""
+        with suppress(Exception):
+            self.fs.rm_file(self.path(name))
+
+    def stamp(self, name: str) -> str | None:
+        """Return what changes when the content of a file does; None where that is not known."""
+        with self.telling():
+            self._forget(name)
+            return stamp_of(self.fs.info(self.path(name)))
 
     def link(self, stored: str, name: str) -> bool:
         """Make a file there of one that is there, by a hard link or a copy on that side; False where that cannot be."""
@@ -198,23 +242,21 @@ class Place:
     def tidy(self, names: Iterable[str]) -> None:
         """Remove the empty folders that new runs have passed through."""
         folders = {posixpath.dirname(f"{INCOMING}/{LOG}/{name}") for name in names}
-        for folder in {parent for each in folders for parent in _and_above(each)}:
+        for folder in {parent for each in folders for parent in and_above(each)}:
             self._made.discard(self.path(folder))
-        for folder in sorted({parent for each in folders for parent in _and_above(each)}, key=len, reverse=True):
+        for folder in sorted({parent for each in folders for parent in and_above(each)}, key=len, reverse=True):
             with suppress(Exception):  # another sender uses it
                 # sshfs has no rmdir that can be called like this; its rm takes an empty folder
                 (self.fs.rm if self.address.protocol == "ssh" else self.fs.rmdir)(self.path(folder))
 
+    def rename(self, old: str, new: str) -> None:
+        with self.telling():
+            self._rename(self.path(old), self.path(new))
+
     def _rename(self, old: str, new: str) -> None:
         if self.address.protocol == "file":
             os.replace(old, new)
-            return
-        try:
-            self.fs.mv(old, new)
-        except Exception:
-            if not self.is_ftp:
-                raise
-            self.fs.rm_file(new)  # some servers of FTP rename onto no file
+        else:
             self.fs.mv(old, new)
 
     def has_rsync(self) -> bool:
@@ -232,62 +274,3 @@ class Place:
             self.fs.rm_file(self.path(name))
             if not same:
                 raise OSError("a file that was written there reads otherwise")
-
-
-def _and_above(folder: str) -> list[str]:
-    parts = folder.split("/")
-    return ["/".join(parts[:end]) for end in range(1, len(parts) + 1)]
-
-
-def stat_of(info: dict[str, Any]) -> Stat:
-    """Return what fsspec tells of a file, whose words differ from one file system to the next."""
-    time: Any = info.get("mtime") or info.get("LastModified") or info.get("updated")
-    seconds = time.timestamp() if hasattr(time, "timestamp") else time
-    return Stat(
-        int(info["size"]), float(seconds) if isinstance(seconds, (int, float)) else None, int(info.get("ino", 0))
-    )
-
-
-def is_safe(name: str) -> bool:
-    """Whether a path of another machine stays in the log root, and is no temporary file."""
-    parts = name.split("/")
-    return (
-        not name.startswith("/") and not {"", ".", ".."} & set(parts) and PART not in name and not _is_temporary(parts)
-    )
-
-
-def _is_temporary(parts: list[str]) -> bool:
-    return parts[-1].startswith(".saving-") or any("\0" in part or (os.name == "nt" and "\\" in part) for part in parts)
-
-
-def names_in(files: Iterable[str]) -> set[str]:
-    """Return the names of the runs that have these files: folders with a run.json, or with a run's name, in log/."""
-    found, folders = set[str](), set[str]()
-    for path in files:
-        if path.startswith(f"{LOG}/"):
-            folder, _, leaf = path[len(LOG) + 1 :].rpartition("/")
-            if leaf == RUN_JSON and folder:
-                found.add(folder)
-            folders.add(folder)
-    for folder in folders - found:
-        parts = folder.split("/")
-        found.update(name for end in range(5, len(parts) + 1) if is_run_name(name := "/".join(parts[:end])))
-    return {name for name in found if not _is_in_another(name, found)}
-
-
-def _is_in_another(name: str, names: set[str]) -> bool:
-    parts = name.split("/")
-    return any("/".join(parts[:end]) in names for end in range(1, len(parts)))
-
-
-def by_run(files: Iterable[str], names: set[str]) -> dict[str, list[str]]:
-    """Return the files of each run; those of new runs that are not whole yet are under the path that they will have."""
-    found: dict[str, list[str]] = {name: [] for name in names}
-    for path in files:
-        parts = path.split("/")
-        for end in range(2, len(parts)):
-            name = "/".join(parts[1:end])
-            if parts[0] in TREES and name in found:
-                found[name].append(path)
-                break
-    return found

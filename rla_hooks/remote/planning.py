@@ -6,14 +6,15 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from rla_hooks.checkpoints.entry import MANIFEST
 from rla_hooks.layout import CHECKPOINT, CODE, LOG, RESULTS, RUN_JSON
+from rla_hooks.remote.files import INCOMING, STORED, Stat, by_run, names_in
 from rla_hooks.remote.local_files import local_files
 from rla_hooks.remote.marks import Mark, Marks
-from rla_hooks.remote.place import INCOMING, Place, Stat, by_run, names_in
-from rla_hooks.snapshot.filestore import STORE
+from rla_hooks.remote.place import Place
 
 _SAME_TIME = 2.0  # seconds: the times of some file systems are no finer
 # Files that only get longer, but for a header that is written anew.
@@ -45,13 +46,20 @@ class RunPlan(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What a push or a pull will do. same: how many runs are the same on both sides."""
+    """What a push or a pull will do. same: how many runs are the same on both sides.
+
+    source: all files that are known of the side from which they come; is_full: and that is all of its trees. only: the
+    names that the files have, where no others are wanted.
+    """
 
     place: Place
     root: Path
     is_push: bool
     runs: tuple[RunPlan, ...]
     same: int = 0
+    source: Mapping[str, Stat] = MappingProxyType({})
+    is_full: bool = False
+    only: tuple[str, ...] = ()
 
     @property
     def files(self) -> int:
@@ -104,7 +112,8 @@ def plan_pull(
     if only:
         wanted = {f"{LOG}/{name}/{leaf}" for name in names for leaf in only}
         there = {path: stat for path, stat in there.items() if path in wanted}
-    return _plan(place, root, False, (there, local_files(root, names)), names, newer, kinds)
+    plan = _plan(place, root, False, (there, local_files(root, names)), names, newer, kinds)
+    return plan._replace(is_full=True, only=tuple(only))
 
 
 def _plan(
@@ -120,7 +129,6 @@ def _plan(
     left_out = {tree for tree, kind in _KINDS.items() if kind not in kinds}
     marks = Marks(root, place.address.url).load()
     there, stores = names_in(target), _store_of(source)
-    store = f"{CODE}/{STORE}/"
     runs = list[RunPlan]()
     for name, paths in sorted(by_run(source, names).items()):
         is_new = name not in there
@@ -134,15 +142,14 @@ def _plan(
             if not _is_same(path, source[path], other, mark, newer):
                 offset = _offset(path, source[path], other)
                 stored = stores.get(source[path].inode, "") if path.startswith(f"{CODE}/") else ""
-                steps.append(Step(path, source[path].size, offset, stored if stored.startswith(store) else ""))
+                steps.append(Step(path, source[path].size, offset, stored))
         if steps or (is_new and any(path.startswith(f"{LOG}/") for path in paths)):
             runs.append(RunPlan(name, tuple(sorted(steps, key=_order)), is_new))
-    return Plan(place, root, is_push, tuple(runs), len(names) - len(runs))
+    return Plan(place, root, is_push, tuple(runs), len(names) - len(runs), source)
 
 
 def _store_of(files: Mapping[str, Stat]) -> dict[int, str]:
-    start = f"{CODE}/{STORE}/"
-    return {stat.inode: path for path, stat in files.items() if stat.inode and path.startswith(start)}
+    return {stat.inode: path for path, stat in files.items() if stat.inode and path.startswith(f"{STORED}/")}
 
 
 def _is_same(path: str, source: Stat, target: Stat | None, mark: Mark | None, newer: bool) -> bool:

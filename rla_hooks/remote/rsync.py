@@ -7,22 +7,23 @@ is new. Files of code that the other store has become hard links to it (``-H``).
 from __future__ import annotations
 
 import os
+import posixpath
 import shutil
 import subprocess
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 
-from rla_hooks.layout import CODE, LOG, RUN_JSON
+from rla_hooks.layout import LOG, RUN_JSON, TREES
 from rla_hooks.remote.errors import RemoteError, said
+from rla_hooks.remote.files import INCOMING, PART, STORED, TEMPORARY, and_above
 from rla_hooks.remote.opening import TIMEOUT
-from rla_hooks.remote.place import INCOMING, PART, Place
+from rla_hooks.remote.place import Place
 from rla_hooks.remote.planning import Plan, log_steps
-from rla_hooks.snapshot.filestore import STORE
+from rla_hooks.remote.together import together
 
 _SILENCE = 60  # seconds after which the other end counts as gone
 _UNDERSTOOD = {"client_keys", "known_hosts"}  # options of a remote that ssh(1) can be told of
-_STORE = f"{CODE}/{STORE}/"
 _PARTLY = (23, 24)  # codes of rsync: some files could not be moved; some were gone
 
 
@@ -47,11 +48,15 @@ def move(plan: Plan, tick: Callable[[], None]) -> dict[str, str]:
             else:
                 others.append(step.path)
                 stored |= {step.stored} - {""}
-    with ThreadPoolExecutor(2) as pool:  # one waits for the disk while the other one does for the network
-        parts = [([*sorted(stored), *others], ""), (new_logs, f"{INCOMING}/")]
-        found = pool.map(lambda part: _call(plan, part[0], part[1], tick), parts)
-    lines = [line for part in found for line in part]
-    lines += _call(plan, records, "", tick)
+    calls, lines = _Calls(plan, tick), list[str]()
+    parts = [each for each in (([*sorted(stored), *others], ""), (new_logs, f"{INCOMING}/")) if each[0]]
+    try:
+        # One waits for the disk while the other one does for the network.
+        together(lambda part: lines.extend(calls.move(*part)), parts, 2, plan.place.stopped)
+        lines += calls.move(records, "")
+    except BaseException:
+        calls.stop()
+        raise
     return _of_runs(plan, lines)
 
 
@@ -65,57 +70,120 @@ def _of_runs(plan: Plan, lines: Iterable[str]) -> dict[str, str]:
     return problems
 
 
-def _call(plan: Plan, paths: list[str], folder: str, tick: Callable[[], None]) -> list[str]:
-    """Move files below a folder of the other side; return what rsync complains of. Raises RemoteError."""
-    if not paths:
-        return []
-    address = plan.place.address
-    host = f"[{address.host}]" if ":" in (address.host or "") else address.host
-    there = f"{address.username}@{host}" if address.username else str(host)
-    here, root = f"{plan.root}/", f"{plan.place.root}/"
-    ends = [here, f"{there}:{root}{folder}"] if plan.is_push else [f"{there}:{root}", f"{here}{folder}"]
-    if plan.is_push:
-        with plan.place.telling():
-            plan.place.fs.makedirs(f"{root}{folder}", exist_ok=True)
-    else:
-        os.makedirs(f"{here}{folder}", exist_ok=True)
-    links = ["-H"] if any(path.startswith(_STORE) for path in paths) else []  # it takes a tenth of the time
-    with tempfile.NamedTemporaryFile(prefix="rla-") as wanted:
-        wanted.write(b"\0".join(map(os.fsencode, paths)))
-        wanted.flush()
-        command = [
-            *("rsync", "-tps", *links, "--from0", f"--files-from={wanted.name}", f"--partial-dir={PART}"),
-            *(f"--timeout={_SILENCE}", "--out-format=%n", "-e", _shell(plan.place), "--", *ends),
-        ]
-        return _run(plan, command, tick)
+class _Calls:
+    """The calls of rsync for a plan, of which two may go on at once."""
 
+    def __init__(self, plan: Plan, tick: Callable[[], None]):
+        self._plan, self._tick = plan, tick
+        self._going_on = set[subprocess.Popen[bytes]]()
 
-def _run(plan: Plan, command: list[str], tick: Callable[[], None]) -> list[str]:
-    environment = {**os.environ, "LC_ALL": "C"}
-    with (
-        tempfile.TemporaryFile() as errors,
-        subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, env=environment
-        ) as process,
-    ):
-        assert process.stdout is not None
-        try:
-            for line in process.stdout:
-                if not line.endswith(b"/\n"):  # a folder
-                    tick()
-        except BaseException:
+    def move(self, paths: list[str], folder: str) -> list[str]:
+        """Move files below a folder of the other side; return what rsync complains of. Raises RemoteError."""
+        if not paths:
+            return []
+        plan, place = self._plan, self._plan.place
+        here, root = f"{plan.root}/", f"{place.root}/"
+        if plan.is_push:
+            ends = [here, f"{_host(place)}:{root}{folder}"]
+            with place.telling():
+                place.fs.makedirs(f"{root}{folder}", exist_ok=True)
+        else:
+            ends = [f"{_host(place)}:{root}", f"{here}{folder}"]
+            os.makedirs(f"{here}{folder}", exist_ok=True)
+        # -H takes a tenth of the time, and finds all links only where it knows all files before it begins.
+        links = ["-H", "--no-inc-recursive"] if any(path.startswith(f"{STORED}/") for path in paths) else []
+        with tempfile.NamedTemporaryFile(prefix="rla-") as wanted:
+            wanted.write(b"\0".join(map(os.fsencode, _covered(plan, paths))))
+            wanted.flush()
+            command = [
+                *("rsync", "-rtps", *links, *_filters(plan), "--from0", f"--files-from={wanted.name}"),
+                *(
+                    f"--partial-dir={PART}",
+                    f"--timeout={_SILENCE}",
+                    "--out-format=%n",
+                    "-e",
+                    _shell(place),
+                    "--",
+                    *ends,
+                ),
+            ]
+            return self._run(command)
+
+    def stop(self) -> None:
+        """End what goes on: rsync keeps what has come."""
+        for process in [*self._going_on]:
             process.terminate()
-            raise
-        code = process.wait()
-        errors.seek(0)
-        text = errors.read().decode("utf-8", "replace")
-    lines = [line for line in text.splitlines() if line.strip() and "rsync error: some files" not in line]
-    if code in _PARTLY:
-        return [line for line in lines if "vanished" not in line]
-    if code:
+
+    def _run(self, command: list[str]) -> list[str]:
+        with (
+            tempfile.TemporaryFile() as errors,
+            subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env={**os.environ, "LC_ALL": "C"},
+            ) as process,
+        ):
+            assert process.stdout is not None
+            self._going_on.add(process)
+            try:
+                for line in process.stdout:
+                    if not line.endswith(b"/\n"):  # a folder
+                        self._tick()
+                code = process.wait()
+            except BaseException:
+                process.terminate()
+                raise
+            finally:
+                self._going_on.discard(process)
+            errors.seek(0)
+            return self._complaints(code, errors.read().decode("utf-8", "replace"))
+
+    def _complaints(self, code: int, text: str) -> list[str]:
+        """Return what is said of single files; raise RemoteError where nothing could be moved any more."""
+        lines = [line for line in text.splitlines() if line.strip() and "rsync error: some files" not in line]
+        if code in _PARTLY:
+            return [line for line in lines if "vanished" not in line]
+        if not code:
+            return []
+        address = self._plan.place.address
         last = next((line for line in reversed(lines) if not line.startswith("rsync error")), f"rsync ends with {code}")
-        raise RemoteError(f"{plan.place.address}: {said(plan.place.address, OSError(last))}. Give the command again.")
-    return []
+        raise RemoteError(f"{address}: {said(address, OSError(last))}. Give the command again.")
+
+
+def _host(place: Place) -> str:
+    address = place.address
+    host = f"[{address.host}]" if ":" in (address.host or "") else str(address.host)
+    return f"{address.username}@{host}" if address.username else host
+
+
+def _covered(plan: Plan, paths: Iterable[str]) -> list[str]:
+    """Return the paths, with a folder in place of its files where all of these are wanted.
+
+    A long list of files takes rsync several times as long as a walk through their folders. Folders above those of runs
+    have other files than the plan knows, unless it knows all.
+    """
+    paths = [*paths]
+    number = Counter(folder for path in plan.source for folder in and_above(posixpath.dirname(path)))
+    wanted = Counter(folder for path in paths for folder in and_above(posixpath.dirname(path)))
+    of_runs = {f"{tree}/{run.name}" for tree in TREES for run in plan.runs}
+
+    def cover(path: str) -> str:
+        is_known = False
+        for depth, folder in enumerate(and_above(posixpath.dirname(path))):
+            is_known = is_known or folder in of_runs or (plan.is_full and depth > 0)  # log/ itself has strange files
+            if is_known and wanted[folder] == number[folder]:
+                return folder
+        return path
+
+    return [*dict.fromkeys(map(cover, paths))]
+
+
+def _filters(plan: Plan) -> list[str]:
+    """What is left out of folders: what is not whole, and names that are not wanted."""
+    only = [f"--include={name}" for name in ("*/", *plan.only)] + ["--exclude=*", "-m"] if plan.only else []
+    return [f"--exclude=*{PART}*", f"--exclude={TEMPORARY}*", *only]
 
 
 def _shell(place: Place) -> str:
