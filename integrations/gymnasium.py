@@ -142,7 +142,7 @@ class TrackEpisodes(Recorded, gymnasium.Wrapper, gymnasium.utils.RecordConstruct
     def step(self, action: Any) -> Any:
         _, reward, terminated, truncated, info = result = self.env.step(action)
         try:
-            self._rla_return += reward if type(reward) is float else float(reward)
+            self._rla_return += reward if type(reward) is float else _number(reward)
         except Exception as error:
             self._rla_return = float("nan")
             self._rla_tracker.trouble("a reward is no number, so the return is NaN", error)
@@ -188,3 +188,11 @@ class TrackEpisodes(Recorded, gymnasium.Wrapper, gymnasium.utils.RecordConstruct
             self._rla_leave_episode()
         except Exception:  # of an object that was never complete
             pass
+
+
+def _number(reward: Any) -> float:
+    """Also of an array of one element, of which numpy makes no float."""
+    try:
+        return float(reward)
+    except TypeError:
+        return float(reward.item())

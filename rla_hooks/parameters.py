@@ -32,8 +32,8 @@ def flatten(params: Mapping[str, Any], containers: dict[str, Any] | None = None)
     """Return one flat dict with dotted keys for nested configs.
 
     Configs are mappings, dataclasses, namespaces, named tuples, and objects of pydantic, attrs and OmegaConf. A nested
-    mapping of more than 1000 entries is data, such as a vocabulary, and stays one value. containers: is filled with
-    the nested configs, by their keys.
+    mapping of more than 1000 entries is data, such as a vocabulary, and stays one value. Of two values with one name,
+    the second gets a ``_`` at the end of it. containers: is filled with the nested configs, by their keys.
 
     >>> flatten({"lr": 0.1, "net": {"width": 64}})
     {'lr': 0.1, 'net.width': 64}
@@ -50,12 +50,19 @@ def _flatten_into(
     fields = None if is_plain else config_fields(value)
     if not fields:
         if prefix is not None:
-            flat[prefix] = value
+            flat[_free_name(flat, prefix, value)] = value
         return
     if containers is not None and prefix is not None:
         containers[prefix] = value
     for key, child in fields:
         _flatten_into(flat, str(key) if prefix is None else f"{prefix}.{key}", child, (*path, id(value)), containers)
+
+
+def _free_name(flat: Mapping[str, Any], name: str, value: Any) -> str:
+    """The name; with a ``_`` if another value has it: in ``{"net": {"width": 1}, "net.width": 2}``, or of 1 and "1"."""
+    while name in flat and str(safe(flat[name])) != str(safe(value)):
+        name += "_"
+    return name
 
 
 def _is_data(value: Any) -> bool:

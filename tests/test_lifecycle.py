@@ -126,6 +126,22 @@ def test_signals_interrupt(source, number, script):
     assert (run.log_dir / "progress.csv").read_text().count("\n") == 2
 
 
+def test_a_forked_worker_dies_of_sigterm_by_itself(tmp_path, forked):
+    """A handler of Python's may not run in a worker that waits for a lock: Pool.terminate() would wait for ever."""
+    options = {"log_root": tmp_path, "writers": ["csv"], "backup": "none"}
+
+    def child():
+        handlers = [signal.getsignal(signal.SIGTERM)]
+        with rla.run("own", **options):
+            handlers.append(signal.getsignal(signal.SIGTERM))
+        assert handlers[0] is signal.SIG_DFL is not handlers[1]
+
+    with rla.run("parents", **options):
+        ours = signal.getsignal(signal.SIGTERM)
+        assert ours is not signal.SIG_DFL and forked(child).ended() == 0
+        assert signal.getsignal(signal.SIGTERM) is ours
+
+
 @posix
 def test_sigterm_in_the_middle_of_a_write_leaves_no_half_file(script):
     """A preempted job: half a checkpoint may have gigabytes. A child that dies so removes nothing of its parent's."""

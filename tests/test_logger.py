@@ -177,6 +177,24 @@ def test_keys_named_like_our_own_columns(logger, writer):
     assert writer.rows[3:] == [(8, {"a": 1, "timestamp_": 1000.5, "time-step_": 3})] * 2
 
 
+def test_a_metric_keeps_the_name_that_one_of_our_columns_would_get(logger, writer):
+    """A metric ``time-step`` beside one that is called ``time-step_`` gets another name."""
+    with pytest.warns(RLAWarning, match="the metric is logged as 'time-step__'"):
+        logger.log({"time-step": 3, "time-step_": 4}, step=8)
+    assert writer.rows == [(8, {"time-step_": 4, "time-step__": 3})]
+
+
+@pytest.mark.parametrize(
+    "values", [{"a": {"b": 1}, "a/b": 2}, {"a/b": 1, "a": {"b": 2}}, {"a": {"b/c": 1, "b": {"c": 2}}}, {1: 1, "1": 2}]
+)
+def test_two_metrics_of_one_name_are_told(values, logger, writer):
+    """A row has a column once: a nested and a flat name, or the keys 1 and "1", that are the same lose one value."""
+    with pytest.warns(RLAWarning, match="two metrics of a row have the name .* the last one is logged") as caught:
+        logger.log(values, step=1)
+        logger.log(values, step=2)
+    assert len(caught) == 1 and [[*row.values()] for _, row in writer.rows] == [[2]] * 2
+
+
 def test_a_fraction_of_a_step_is_kept_beside_the_whole_step(logger, writer):
     """Once one was given, rows with a float as step have it in the column ``step``; said once. No row is lost."""
     logger.log({"a": 1}, step=1.0)

@@ -59,6 +59,33 @@ def test_workers_pass_over_however_they_are_started(how, tmp_path):
     assert done.stderr.count("rla.log was called outside a run") == 1
 
 
+BEGINS_AT_THE_TOP = """
+import multiprocessing, sys
+import rla_hooks as rla
+run = rla.start("t", log_root="root", writers=["csv"], backup="none", lr=0.1)
+file = run.log_dir / "file of mine"
+def works(number):
+    rla.log({"worker": number})
+if __name__ == "__main__":
+    child = multiprocessing.get_context(sys.argv[1]).Process(target=works, args=(7,))
+    child.start(); child.join()
+    assert child.exitcode == 0
+    rla.log({"a": 1})
+"""
+
+
+@pytest.mark.parametrize("how", ["fork", "spawn", "forkserver"])
+def test_a_worker_that_imports_the_script_anew_starts_no_second_run(how, tmp_path):
+    """Where a run is started at the top of the script, workers that are spawned run that line, too."""
+    if how != "spawn" and not hasattr(os, "fork"):
+        pytest.skip("needs fork")
+    (tmp_path / "train.py").write_text(BEGINS_AT_THE_TOP)
+    done = subprocess.run([sys.executable, "train.py", how], capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+    assert [(run.status, run.metrics()["a"].tolist()) for run in rla.runs("root")] == [("finished", [1])]
+    assert done.stderr.count("RLAWarning: a worker process writes nothing") == 1, done.stderr
+
+
 def test_locks_of_the_parents_threads_hang_no_child(tmp_path):
     """A thread of the parent is in the middle of everything when a child is forked that starts a run of its own."""
     if not hasattr(os, "fork"):

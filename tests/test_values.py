@@ -331,6 +331,17 @@ def test_a_hyper_parameter_without_a_name_is_kept():
     assert flatten({"": 1, "a": {"": 2}}) == {"": 1, "a.": 2}
 
 
+def test_hyper_parameters_of_one_dotted_name_are_both_kept():
+    """A nested config and an override of it, or the keys 1 and "1": the second has a name of its own, if it differs."""
+    assert flatten({"net": {"width": 1}, "net.width": 2, "net.width_": 3}) == {
+        "net.width": 1,
+        "net.width_": 2,
+        "net.width__": 3,
+    }
+    assert flatten({"c": {1: "a", "1": "b"}}) == {"c.1": "a", "c.1_": "b"}
+    assert flatten({"net": {"x": math.nan}, "net.x": math.nan}).keys() == {"net.x"}
+
+
 def test_metrics_of_other_mappings_than_dict_are_flattened():
     """By the kit for hooks, as by rla.log."""
     assert flat({"a": types.MappingProxyType({1: {"x": 2}}), 3: 4}) == {"a/1/x": 2, "3": 4}

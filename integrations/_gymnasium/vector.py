@@ -71,6 +71,8 @@ class TrackVectorEpisodes(Recorded, gymnasium.vector.VectorWrapper):
         if type(rewards) is not numpy.ndarray:
             rewards, terminations, truncations = map(_to_numpy, (rewards, terminations, truncations))
         try:
+            if rewards.ndim > 1:  # (n, 1), of a learned reward say
+                rewards = rewards.reshape(self._rla_returns.shape)
             numpy.add(self._rla_returns, rewards, out=self._rla_returns)
         except Exception as error:
             self._rla_returns[:] = numpy.nan

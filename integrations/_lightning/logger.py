@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Mapping
 from typing import Any
 
+from rla_hooks.integrations._lightning import cli_config
 from rla_hooks.integrations._lightning.listing import Listing
 from rla_hooks.integrations._lightning.resume import Watch, is_restored, tell
 from rla_hooks.integrations._lightning.trainer import add_hyper_params, share
@@ -85,6 +86,7 @@ class LoggerHooks(Logger):
         self._module: weakref.ref[Any] | None = None
         self._warn = WarnOnce()
         self.listing = Listing()
+        self._is_known = False  # whether Lightning has asked for the experiment
         self._goes_on = False  # whether the run is to know yet what the present fit goes on from
         self.handle = hooks.attach_or_plan(own)
         self._experiment = Experiment(self.handle)
@@ -126,7 +128,14 @@ class LoggerHooks(Logger):
         return str(paths.log_root) if paths else None
 
     def get_experiment(self) -> Experiment:
-        """Lightning calls this twice in every fit, test and predict; so nothing is created here."""
+        """Lightning calls this twice in every fit, test and predict; so nothing is created here.
+
+        The first time is before callbacks are set up, of which one saves LightningCLI's config.
+        """
+        folder = None if self._is_known else self.handle.resolve().log_dir
+        if folder is not None:
+            self._is_known = True
+            cli_config.keep_aside(folder)
         return self._experiment
 
     # --- what -----------------------------------------------------------------------------------------------------

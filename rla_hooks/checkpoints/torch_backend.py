@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, cast
 
 import torch
 
-from rla_hooks.checkpoints import compare, plain, state_dicts, torch_arrays, torch_names
+from rla_hooks.checkpoints import compare, plain, state_dicts, torch_arrays, torch_names, torch_views
 from rla_hooks.checkpoints.compare import ArraySpec
 from rla_hooks.checkpoints.state_dicts import PrefixFilter, Target
 from rla_hooks.encoding import Encoder, KeyPath
@@ -39,7 +39,8 @@ def collect(models: Mapping[str, Any], var_prefix: str) -> tuple[Any, list[str]]
     With ``var_prefix``, only parameters of modules whose name or ``<key>.<name>`` begins with it are taken.
     """
     prefix_filter = PrefixFilter(var_prefix)
-    return state_dicts.collect(_Collector(prefix_filter), models, prefix_filter)
+    content, left_out = state_dicts.collect(_Collector(prefix_filter), models, prefix_filter)
+    return torch_views.compact(content), left_out
 
 
 def save(path: Path, content: Any) -> None:

@@ -373,7 +373,7 @@ class Logger(Recording):
             elif value is not None:  # None is a missing value
                 if on_device is None:
                     on_device = {}
-                self._odd.convert(key, value, scalars, on_device)
+                self._odd.convert(key, value, values, scalars, on_device)
         return scalars, self._odd.fetch(scalars, on_device, wait) if on_device else ()
 
     @staticmethod
@@ -476,9 +476,10 @@ class Logger(Recording):
         self._waiting = deque()  # those of a parent, which writes them
         self._lock, self._process = threading.RLock(), ranks.process_id  # a planned run may start in a forked child
 
-    def detach(self) -> None:
-        """Write nothing from now on, since another process does."""
+    def detach(self, to_parent: bool = False) -> None:
+        """Write nothing from now on, since another process does. to_parent: that is told, as in a forked child."""
         self.output_formats, self._shapes = [], {}
+        self._process = 0 if to_parent else self._process
 
     def take_over(self) -> None:
         """Write in this forked process, too: open the files again, and use a new lock, which no thread holds."""

@@ -56,6 +56,17 @@ def run_of_parent() -> RunPaths | None:
     return (_inherited or exported_run()) if _is_child() else None
 
 
+def run_of_importing_parent() -> RunPaths | None:
+    """Return the parent's run while a worker imports the program's main script anew, as it is begun; else None.
+
+    By spawn and a fork server, that is: what starts a run there, outside of ``if __name__ == "__main__"``, has started
+    the parent's before. The mark is multiprocessing's own (3.10-3.14), by which it refuses to start processes there.
+    """
+    multiprocessing = sys.modules.get("multiprocessing.process")
+    is_import = multiprocessing is not None and hasattr(multiprocessing.current_process(), "_inheriting")
+    return (_inherited or exported_run()) if is_import else None
+
+
 def _is_child() -> bool:
     multiprocessing = sys.modules.get("multiprocessing.process")
     return multiprocessing is not None and multiprocessing.parent_process() is not None

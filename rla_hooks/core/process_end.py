@@ -20,6 +20,7 @@ from rla_hooks.core.logger import is_writing_row
 from rla_hooks.core.notebook import Runs
 from rla_hooks.core.program_exit import ProgramEnd
 from rla_hooks.endings import FINISHED, INTERRUPTED, PREEMPTED, traceback_module
+from rla_hooks.locks import in_forked_child
 
 
 class Preemption(Protocol):
@@ -187,3 +188,8 @@ def _send(number: int) -> None:
 
 def in_main_thread() -> bool:
     return threading.current_thread() is threading.main_thread()
+
+
+# A worker of a multiprocessing.Pool that waits for a lock hears a signal with a handler of Python's only by chance, and
+# terminate() waits for its death without end. It has no run to end; one that it starts sets the handler again.
+in_forked_child(release_sigterm)

@@ -25,10 +25,13 @@ class RowValues:
         self._warn = warn
         self._has_fractions = False  # whether a step was no whole number
 
-    def convert(self, key: Any, value: Any, scalars: dict[str, Any], on_device: OnDevice) -> None:
+    def convert(
+        self, key: Any, value: Any, row: Mapping[Any, Any], scalars: dict[str, Any], on_device: OnDevice
+    ) -> None:
         """Add the scalars of a metric to those of its row: a nested mapping has several.
 
-        What lies on a device is added to ``on_device``, and keeps its place in the row, for :meth:`fetch`.
+        row: all metrics as they were given. What lies on a device is added to ``on_device``, and keeps its place in the
+        row, for :meth:`fetch`.
         """
         try:
             family = family_of(value)
@@ -41,6 +44,9 @@ class RowValues:
         for name, leaf in flat_items(text_of(key), value):
             if leaf is None:  # a missing value
                 continue
+            if (type(key) is not str or name != key) and (name in scalars or name in row):
+                message = f"two metrics of a row have the name {name!r}, as {{'a/b': 1, 'a': {{'b': 2}}}} has 'a/b'; "
+                self._warn(("name", name), f"{message}the last one is logged. Rename one.")
             try:
                 family = family_of(leaf)
                 if family is not None and family.holds(leaf):
@@ -136,8 +142,11 @@ class RowValues:
             kept[STEP] = given
         for name, value in kept.items():
             if value is not None:
-                scalars[f"{name}_"] = value
-                self._warn(("column", name), f"every row has a column {name!r}: the metric is logged as '{name}_'.")
+                free = f"{name}_"
+                while free in scalars:
+                    free += "_"
+                scalars[free] = value
+                self._warn(("column", name), f"every row has a column {name!r}: the metric is logged as {free!r}.")
         return given if step is None else step
 
     def step(self, step: Any, counted: int, scalars: dict[str, Scalar] | None = None) -> int:

@@ -71,7 +71,11 @@ class RunStart:
         """Start this run, which is configured or planned. Raises ConfigError before anything is created."""
         run = self._run
         run.by_user = run.ownership.planned_at is None
-        if self._is_disabled():
+        parents = not_writing.run_of_importing_parent()
+        if parents is not None:
+            self.follow(parents)
+            run.logger.detach(to_parent=True)
+        elif self._is_disabled():
             self._follow_rank_zero()
             self._watch_signals()
         elif run.settings.resumed is not None:

@@ -425,6 +425,17 @@ def test_odd_rewards_and_infos(gym, here, rows, warnings_as_text):
     warnings_as_text.clear()
 
 
+def test_rewards_of_one_element_are_numbers(gym, here, rows, warnings_as_text):
+    """An environment that computes them by numpy gives arrays of shape (1,), and a vector of such (n, 1)."""
+    with rla.run(**RUN):
+        play(gym.track(gym.Line((2,), reward=numpy.array([0.5]))))
+        vector = gym.vector.SyncVectorEnv([gym.Line] * 2)
+        step, vector.step = vector.step, lambda actions: (None, numpy.ones((2, 1)), *step(actions)[2:])
+        play_lines(gym.track(vector), 3)
+    assert [row["episode/return"] for row in rows()] == [1.0, 3.0, 3.0]
+    assert not warnings_as_text
+
+
 def test_an_environment_that_changes(gym, here, rows):
     """Another observation, another size of pictures, other keys of infos: nothing of it matters."""
     with rla.run(**RUN) as run:

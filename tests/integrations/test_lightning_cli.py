@@ -22,6 +22,7 @@ namespace, calls = sys.argv[1], json.loads(sys.argv[2])
 sys.argv = ["train.py"]
 warnings.filterwarnings("ignore")
 import torch
+import rla_hooks as rla
 pl = importlib.import_module(namespace)
 LightningCLI = importlib.import_module(namespace + ".cli").LightningCLI
 
@@ -48,10 +49,16 @@ results = {}
 for name, arguments in calls.items():
     out, before = io.StringIO(), files()
     arguments = [argument.format(**results) for argument in arguments]
+    lives = rla.run("lives", log_root="root", backup="none", resume="auto")
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
         try:
-            trainer = LightningCLI(Model, args=arguments).trainer
-            code, logs = 0, trainer.log_dir
+            with lives if name in ("stopped", "resumed") else contextlib.nullcontext():
+                trainer = LightningCLI(Model, args=arguments).trainer
+                code, logs = 0, trainer.log_dir
+                if name == "stopped":
+                    raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            pass
         except SystemExit as error:
             code, logs = error.code, None
         except Exception as error:
@@ -94,6 +101,8 @@ CALLS = {
     "unknown": [*BASE, *LOGGER, "--trainer.logger.tsk=x"],
     "unknown of the callback": [*BASE, *LOGGER, *CALLBACK, "--trainer.callbacks.monitr=loss"],
     "wrong": [*BASE, *LOGGER, '--trainer.logger.writers=["cvs"]'],
+    "stopped": [*BASE, LOGGER[0], *CALLBACK[:1]],
+    "resumed": [*BASE, LOGGER[0], *CALLBACK[:1], "--trainer.max_epochs=2", "--ckpt_path=last"],
 }
 
 
@@ -239,3 +248,13 @@ def test_fabric(tmp_path, namespace, read_rows, lightning_python):
         ]
     assert json.loads((contents["tracked"] / "parameter.json").read_text()) == {"seed": 1, "lr": 0.1}
     assert json.loads((contents["own"] / "parameter.json").read_text()) == {"lr": 0.1}
+
+
+def test_a_run_that_goes_on_keeps_the_config_of_each_life(called):
+    """LightningCLI ends a fit that would write over its config.yaml: that of the life before has another name."""
+    folder, results = called
+    assert results["resumed"]["code"] == 0, results["resumed"]["code"]
+    assert results["resumed"]["logs"] == results["stopped"]["logs"]
+    logs = folder / results["resumed"]["logs"]
+    epochs = [(logs / name).read_text().count("max_epochs: 2") for name in ("config.1.yaml", "config.yaml")]
+    assert epochs == [0, 1] and not (logs / "config.2.yaml").exists()
