@@ -437,6 +437,65 @@ print("good")
     assert code == 0 and "good" in said and run.status == "finished", said
 
 
+WORKERS = """
+import multiprocessing
+context = multiprocessing.get_context("fork")
+def works(pipe):
+    while True: pipe.send(pipe.recv() + 1)
+def begin():
+    here, there = context.Pipe()
+    worker = context.Process(target=works, args=(there,), daemon=True)
+    worker.start()
+    there.close()
+    return worker, here
+def ask(pipe):
+    pipe.send(1)
+    return pipe.recv()
+"""
+
+
+def test_a_daemonic_worker_stays_until_the_training_has_saved(program):
+    """SIGTERM for all processes of a job: an environment in a worker takes steps until the end of the run."""
+    source = f"""{WORKERS}
+os.setpgid(0, 0)
+with rla.run(**OPTIONS):
+    rla.should_stop()
+    worker, pipe = begin()
+    ask(pipe)
+    os.killpg(0, signal.SIGTERM)
+    while not rla.should_stop(): time.sleep(0.01)
+    for step in range(20):
+        rla.log({{"a": ask(pipe)}}, step=step)
+        time.sleep(0.01)
+    assert worker.is_alive()
+print("never")
+"""
+    code, said, [run] = program(source)
+    assert code == 143 and "never" not in said and run.status == "preempted", said
+    assert run.metrics()["a"].tolist() == [2] * 20
+
+
+def test_a_worker_that_is_terminated_dies(program):
+    """By its parent, which was asked for nothing, and after its runs have ended; a Pool's at once."""
+    source = f"""{WORKERS}
+with rla.run(**OPTIONS):
+    rla.should_stop()
+    with context.Pool(1) as pool:
+        assert pool.apply(signal.getsignal, (signal.SIGTERM,)) is signal.SIG_DFL
+    worker, pipe = begin()
+    other, its_pipe = begin()
+    ask(pipe), ask(its_pipe)
+    worker.terminate()
+    worker.join()
+other.terminate()
+other.join()
+assert worker.exitcode == other.exitcode == -signal.SIGTERM
+print("good")
+"""
+    code, said, [run] = program(source)
+    assert code == 0 and "good" in said and run.status == "finished", said
+
+
 @pytest.mark.norerun
 def test_rows_that_are_being_written_when_signals_come(program):
     """A thousand rows and a signal at any moment of them: each row is there, once."""

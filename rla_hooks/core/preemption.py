@@ -30,7 +30,15 @@ from types import FrameType
 from typing import Any
 
 from rla_hooks import ranks
-from rla_hooks.core import handover, preemption_settings, process_end, program_exit, registry, signal_handlers
+from rla_hooks.core import (
+    handover,
+    preemption_settings,
+    process_end,
+    program_exit,
+    registry,
+    signal_handlers,
+    worker_signals,
+)
 from rla_hooks.endings import FAILED, FINISHED, PREEMPTED, ending_of, traceback_module
 from rla_hooks.errors import warn
 from rla_hooks.locks import in_forked_child
@@ -128,6 +136,7 @@ class _State:
                 warn(f"{problem} The default is used.")
             process_end.preemption = self
             _is_asked = True
+            worker_signals.arm()
         process_end.catch_sigterm()
         signal_handlers.set_free(on_signal, self.handled)
         _is_armed = process_end.in_main_thread()
@@ -161,6 +170,7 @@ class _State:
             return None
         if not _number:
             _number, self._since = number, time.monotonic()
+            worker_signals.tell()
             atexit.register(self._at_exit)
             self._registered = atexit._ncallbacks()
             self._begin_grace()
@@ -220,6 +230,7 @@ class _State:
         if self.followers:
             return
         _is_armed = _is_asked = False
+        worker_signals.tell(is_over=True)
         self.listeners.clear()
         self.handled = ()
         waiting, self._waiting = self._waiting, None
@@ -333,4 +344,11 @@ def _say_in_time(text: str) -> None:
         said.acquire(timeout=_STUCK)
 
 
-in_forked_child(forget_state)
+def _after_fork_in_child() -> None:
+    was_asked = _is_asked
+    forget_state()
+    if was_asked:
+        worker_signals.begin_worker()
+
+
+in_forked_child(_after_fork_in_child)

@@ -168,6 +168,12 @@ def die(number: int, frame: FrameType | None, status: str) -> None:
     os.kill(os.getpid(), number)  # so that the process dies of the signal, as its parent expects
 
 
+def die_as_ever(number: int) -> None:
+    """Give the signal its usual handler, and send it again: in a worker that had another one."""
+    signal.signal(number, _on_sigterm)
+    os.kill(os.getpid(), number)
+
+
 def _try_later(number: int) -> bool:
     """Send the signal again in a moment; False if that cannot be, or if the disk seems to hang."""
     global _postponed_since
