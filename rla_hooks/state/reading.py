@@ -44,7 +44,8 @@ class StateFolder:
                 f"has format {str(number)[:40]}, and this version reads format {FORMAT}. Update rla_hooks."
             )
         self._places: dict[str, dict[str, safetensors_file.Place]] = {}
-        self._uses = Counter(_uses(self.content))
+        with damage():
+            self._uses = Counter(_uses(self.content))
         self._folders: set[str] = set()  # that are no links
         self._read: dict[Any, Any] = {}  # arrays that are referred to more than once
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, Protocol
 
@@ -12,8 +13,12 @@ from rla_hooks.errors import CheckpointError
 from rla_hooks.state import dtypes
 from rla_hooks.state.leaf import BLOCK, bytes_of
 from rla_hooks.state.mapped import mapped_of
+from rla_hooks.texts import cut, text_of
 
 _MAX_DIMENSIONS = 64
+_LONGEST = 500  # characters of what an error says: it may repeat what a damaged file has
+# What state.json names is no file there; None: no regular one. Others are the disk's.
+_NO_FILE = (None, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP)
 
 
 class Files(Protocol):
@@ -233,6 +238,6 @@ class damage:
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         if isinstance(error, CheckpointError) or not isinstance(error, Exception) or isinstance(error, MemoryError):
             return
-        if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
+        if isinstance(error, OSError) and error.errno not in _NO_FILE:
             return
-        raise CheckpointError(f"is damaged: {error}") from error
+        raise CheckpointError(f"is damaged: {cut(text_of(error), _LONGEST)}") from error
