@@ -209,6 +209,10 @@ def test_show_tells_the_time_of_the_last_row_and_the_checkpoints(root, command):
 
 @pytest.mark.parametrize("word", ["resume", "fork", "rerun"])
 def test_what_needs_run_json_says_that_the_run_is_of_rla(root, word, command):
-    """Nothing in it is damaged."""
+    """Nothing in it is damaged. One of ours that was killed as it began is not said to be RLA's."""
     said = command(word, "--log-root", root, root / "log" / BLANK)
     assert said.code and "it has no run.json, which tells what started it: it is of the original RLA" in said.err
+    begun = root / "log/demo_task/2026/01/31/12-30-00-123456_10.0.0.7"
+    (begun / "tb").mkdir(parents=True)
+    said = command(word, "--log-root", root, begun)
+    assert said.code and "it begins just now, or was killed as it began" in said.err

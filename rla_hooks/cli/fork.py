@@ -63,7 +63,7 @@ def _check(run: SavedRun, step: int | None) -> None:
 
     what = f"the run {printable(run.id)} ({printable(run.name)})"
     if run.problems or not run.run_json:
-        raise RLAError(f"{what} cannot be forked: {without_record(run.problems)}")
+        raise RLAError(f"{what} cannot be forked: {without_record(run.paths, run.problems)}")
     steps = sorted({each.step for each in run.checkpoints()})
     if not steps:
         raise RLAError(f"{what} cannot be forked: it has no whole checkpoint in {shell_path(run.checkpoint_dir)}")

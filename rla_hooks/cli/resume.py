@@ -115,7 +115,7 @@ def _check(run: SavedRun, allow: list[str], from_start: bool) -> None:
 
     what = f"the run {printable(run.id)} ({printable(run.name)}) cannot be resumed"
     if run.problems or not run.run_json:
-        raise RLAError(f"{what}: {without_record(run.problems)}")
+        raise RLAError(f"{what}: {without_record(run.paths, run.problems)}")
     if run.status == "running" and lives(run.run_json):
         raise RLAError(f"{what}: it is still alive: process {run.run_json.get('pid')}. Wait for its end, or end it")
     if run.status == FINISHED and not allow:

@@ -81,17 +81,19 @@ def read_nested(paths: RunPaths) -> tuple[Mapping[str, Any], str | None]:
     return {key: typed(text) for key, text in found.record.items()} if found else {}, problem
 
 
-def without_record(problems: Sequence[str]) -> str:
+def without_record(paths: RunPaths, problems: Sequence[str]) -> str:
     """Return why what needs the run.json of a run cannot do its work, by the run's problems.
 
-    >>> without_record(["run.json is missing"])
+    >>> run = RunPaths(Path("rla_data"), "demo/2026/01/31/12-30-00-123456_10.0.0.7")
+    >>> without_record(run, ["run.json is missing"])
     'it is damaged: run.json is missing'
-    >>> without_record([])
-    'it has no run.json, which tells what started it: it is of the original RLA'
+    >>> without_record(run, [])
+    'it has no run.json, which tells what started it: it begins just now, or was killed as it began'
     """
     if problems:
         return f"it is damaged: {'; '.join(problems)}"
-    return "it has no run.json, which tells what started it: it is of the original RLA"
+    why = "it is of the original RLA" if is_of_rla(paths) else "it begins just now, or was killed as it began"
+    return f"it has no run.json, which tells what started it: {why}"
 
 
 def events_folder(paths: RunPaths) -> Path:

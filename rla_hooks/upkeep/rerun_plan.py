@@ -55,7 +55,7 @@ class RerunPlan:
         self.run, self._problems = run, list[str]()
         what = f"{name_of(run)} cannot be run again"
         if run.problems or not run.run_json:
-            raise RLAError(f"{what}: {without_record(run.problems)}")
+            raise RLAError(f"{what}: {without_record(run.paths, run.problems)}")
         self.former = FormerParameters(run.run_json, run.hparams)
         place = None if folder is None else os.path.abspath(folder)
         if place is not None and not os.path.isdir(place):
