@@ -316,6 +316,24 @@ def test_the_commands_push_pull_and_list(tmp_path, monkeypatch, rla_command, pla
     assert code != 0 and "Did you mean 'add'" in err
 
 
+def test_where_no_cache_can_be_had_runs_are_moved(tmp_path, monkeypatch, rla_command, place, warnings_as_text):
+    """A home folder that is full, read-only or gone: one warning; only a list needs a folder, and says which."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cache").write_text("no folder")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    far = (tmp_path / "far").as_uri()
+    train(tmp_path / "rla_data")
+    code, out, err = rla_command("push", far)
+    assert code == 0 and "1 run sent to" in out, err
+    assert rla_command("pull", far, "--log-root", "back")[0] == 0
+    assert files_of(tmp_path / "back") == files_of(tmp_path / "far") == files_of(tmp_path / "rla_data")
+    code, _, err = rla_command("runs", "--log-root", far)
+    assert code == 2 and "Set XDG_CACHE_HOME to a folder of yours" in err
+    (text,) = warnings_as_text
+    assert "Set the variable XDG_CACHE_HOME" in text
+    warnings_as_text.clear()
+
+
 def test_the_page_runs(tmp_path, monkeypatch):
     """The Python of docs/remote.md does what the page says."""
     pytest.importorskip("fsspec")

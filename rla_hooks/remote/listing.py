@@ -17,6 +17,7 @@ from rla_hooks.remote.moving import carry_out
 from rla_hooks.remote.place import Place
 from rla_hooks.remote.planning import plan_pull
 from rla_hooks.run_folders import run_names
+from rla_hooks.texts import shell_path
 
 _SMALL = (RUN_JSON, "parameter.json", "labels.json")
 
@@ -37,7 +38,13 @@ def mirror(place: Place) -> Path:
     if folder is None:
         raise RLAError("runs of a remote are listed from a cache, and there is no folder for it. Set XDG_CACHE_HOME.")
     root = folder / "remotes" / hashlib.sha256(place.address.url.encode()).hexdigest()[:32]
-    (root / LOG).mkdir(parents=True, exist_ok=True)
+    try:
+        (root / LOG).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RLAError(
+            f"runs of a remote are listed from a cache, and {shell_path(root)} cannot be made: {error.strerror}. "
+            "Set XDG_CACHE_HOME to a folder of yours."
+        ) from error
     seen = set[str]()
 
     def chosen(names: set[str]) -> set[str]:

@@ -9,7 +9,7 @@ import hashlib
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rla_hooks.locks import is_held, locked
@@ -34,20 +34,32 @@ def alone(root: Path, address: Address, wait: float) -> Iterator[None]:
     """Let no other process of this machine move files between this log root and this remote during the block.
 
     Two would append the same rows twice. Raises RemoteError if another one does it for more than ``wait`` seconds.
+    Where no cache can be had, on a full or read-only home folder say, files are moved all the same.
     """
-    folder = cache_folder()
-    if folder is None:
+    file = _lock_file(root, address)
+    if file is None:
         yield
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    text = f"{os.path.realpath(root)}\n{address.url}".encode("utf-8", "surrogateescape")
-    file = folder / f"remote-{hashlib.sha256(text).hexdigest()[:32]}.lock"
     with locked(file, create=True, timeout=wait) as has_lock:
         if not has_lock and is_held(file):
             raise RemoteError(
                 f"{address}: another process moves runs between it and {shell_path(root)}. Wait for its end"
             )
         yield
+
+
+def _lock_file(root: Path, address: Address) -> Path | None:
+    """Make the file that stands for a log root and a remote, in the folder of the caches; None where that cannot be."""
+    folder = cache_folder()
+    if folder is None:
+        return None
+    text = f"{os.path.realpath(root)}\n{address.url}".encode("utf-8", "surrogateescape")
+    file = folder / f"remote-{hashlib.sha256(text).hexdigest()[:32]}.lock"
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        file.touch()
+        return file
+    return None
 
 
 class Marks:
