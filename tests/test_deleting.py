@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,24 @@ def test_deleted_runs_leave_all_trees_and_come_back_as_they_were(root):
     back = upkeep.undo(root)
     assert back.undone and len(back.runs) == 2 and files_of(root) == before
     assert seeds(root) == [0, 1, 2, 3] and os.listdir(root / ".trash") == ["lock"]
+
+
+def test_what_was_removed_from_the_trash_by_hand_is_told(root):
+    """The rest comes back, and no run is said to be whole that is not."""
+    runs = rla.runs(root)
+    upkeep.delete(runs[:3])
+    in_trash = rla.runs(root / ".trash" / "1")
+    shutil.rmtree(in_trash[0].checkpoint_dir)
+    shutil.rmtree(in_trash[1].log_dir)
+    for tree in ("log", "checkpoint", "results", "code", "archive_tester"):
+        shutil.rmtree(root / ".trash" / "1" / tree / in_trash[2].name)
+    act = upkeep.undo(root)
+    without = [f"checkpoint/{runs[0].name} was", f"log/{runs[1].name} was", "all of it was"]
+    assert act.problems == tuple(
+        f"{run.id} ({run.name}) is not whole: {what} removed from the trash by hand" for run, what in zip(runs, without)
+    )
+    assert [run.id for run in act.runs] == [run.id for run in runs[:2]] and seeds(root) == [0, 3]
+    assert os.listdir(root / ".trash") == ["lock"]
 
 
 def test_folders_of_dates_and_tasks_that_are_empty_go_and_come_back(root):

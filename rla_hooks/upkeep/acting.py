@@ -16,7 +16,7 @@ from rla_hooks.locks import locked
 from rla_hooks.query.entry import read_entry
 from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.smallfiles import read_json
-from rla_hooks.texts import printable
+from rla_hooks.texts import listed, printable
 from rla_hooks.upkeep.act_lock import acting
 from rla_hooks.upkeep.journal import BEGUN, DONE, UNDOING, UNDONE, Journal, Moved, begin, remove_folders, unfinished
 from rla_hooks.upkeep.planning import (
@@ -178,6 +178,7 @@ def carry_all(renames: Renames, look: Callable[[Moved], str | None], progress: P
             problem = _carry(renames, at, lambda _: None)
             problems += [problem] if problem else []
     done = [_done_run(moved) for moved in wanted if renames.is_begun(moved)]
+    problems += _lost(renames) if renames.back else []
     end(renames)
     act = act_of(renames.journal, done)._replace(problems=tuple(problems), undone=renames.back)
     if interrupted is not None:
@@ -199,6 +200,16 @@ def _carry(renames: Renames, moved: Moved, look: Callable[[Moved], str | None]) 
         what = "is half way, and carried on by the next command" if renames.is_stuck else "stays"
         reason = f"{what}: {error.strerror or error}{where}"
     return f"{_called(item)} {reason}"
+
+
+def _lost(renames: Renames) -> list[str]:
+    """Return a line for each run of an act of which something cannot come back."""
+    lines = []
+    for moved in renames.journal.runs if renames.journal.kind not in (COLLECT, REPAIR) else ():
+        if lost := renames.lost(moved):
+            what = "all of it" if len(lost) == len(moved.parts) else listed([*map(printable, lost)], 5)
+            lines.append(f"{_called(moved.item)} is not whole: {what} was removed from the trash by hand")
+    return lines
 
 
 def _called(item: Item) -> str:

@@ -55,6 +55,10 @@ class Renames:
         """Whether any part has not gone."""
         return any(self._is_there(source) for source, _ in self.pairs(moved))
 
+    def lost(self, moved: Moved) -> list[str]:
+        """Return the parts that are neither where they were nor where they go: somebody has removed them by hand."""
+        return [source for source, target in moved.parts if not self._is_there(source) and not self._is_there(target)]
+
     def in_the_way(self, moved: Moved) -> list[str]:
         """Return a line for each place that a part goes to and where something else is."""
         pairs = self.pairs(moved)

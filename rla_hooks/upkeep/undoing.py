@@ -15,7 +15,7 @@ from rla_hooks.texts import listed, printable, shell_path
 from rla_hooks.upkeep.act_lock import acting
 from rla_hooks.upkeep.acting import WORDS, Act, Progress, act_of, carry_all, finish_begun
 from rla_hooks.upkeep.journal import UNDOING, Journal, Moved, numbers_in, read
-from rla_hooks.upkeep.planning import MOVE, RENAME, REPAIR, RESTORE
+from rla_hooks.upkeep.planning import DELETE, MOVE, RENAME, REPAIR, RESTORE
 from rla_hooks.upkeep.run_parts import why_running
 from rla_hooks.upkeep.swaps import renames_of
 
@@ -90,7 +90,7 @@ def _nothing(root: Path, number: int | None) -> RLAError:
 def trouble_of(journal: Journal) -> str | None:
     """Return why an act cannot be undone, a line for each reason; None where it can."""
     back, there = renames_of(journal, back=True), renames_of(journal)
-    lines, here = list[str](), 0
+    lines, gone, here = list[str](), list[str](), 0
     for moved in journal.runs:
         if back.is_left(moved):
             here += 1
@@ -99,7 +99,9 @@ def trouble_of(journal: Journal) -> str | None:
             lines += [f"{printable(moved.item.name)} {reason}"] if reason else []
         elif not there.is_left(moved):
             place = shell_path(journal.root / moved.parts[0][1])
-            lines.append(f"{printable(moved.item.name)} is no longer at {place}: it was moved or deleted since")
+            gone.append(f"{printable(moved.item.name)} is no longer at {place}: it was moved or deleted since")
+    if journal.kind != DELETE or not here:  # what somebody has taken out of the trash keeps no other run there
+        lines += gone
     if not here and not lines:
         return f"none of its runs is {WORDS[journal.kind]} any more"
     shown = lines[:_MOST] + ([f"and {len(lines) - _MOST:,} more"] if len(lines) > _MOST else [])
