@@ -13,7 +13,7 @@ from rla_hooks.errors import ConfigError
 
 _FILE_NAMES = ("rla_config.yaml", "rla_config.yml")
 RESTORED = "RLA_RESTORED_CODE"
-_PACKAGES = {"site-packages", "dist-packages"}
+PACKAGES = {"site-packages", "dist-packages"}
 
 
 def working_directory() -> Path:
@@ -89,7 +89,7 @@ def is_installed(file: str | os.PathLike[str]) -> bool:
     return (
         str(real.parent) in programs
         or real.is_relative_to(library)
-        or not _PACKAGES.isdisjoint({*real.parts, *bare.parts})
+        or not PACKAGES.isdisjoint({*real.parts, *bare.parts})
     )
 
 

@@ -97,3 +97,68 @@ def test_modules_cost_little(scripts):
     assert loaded_files(os.path.realpath(scripts)) == []
     own = loaded_files(os.path.realpath(Path(rla.__file__).parents[1]))
     assert os.path.realpath(rla.__file__) in own and not [path for path in own if "site-packages" in path]
+
+
+LOOP = """
+import importlib, pathlib, sys
+import rla_hooks as rla
+sys.path.insert(0, "lib")
+import nets, other
+
+def one(edit=""):
+    with rla.run(task="t", log_root="logs", writers=["csv", "log"]):
+        pass
+    if edit:
+        pathlib.Path(edit).write_text(f"# edited after run {len(rla.runs('logs'))}\\n")
+
+one()
+one("lib/nets.py")  # loaded: later runs are made of what it was
+one("train.py")
+one("lib/other.py")
+importlib.reload(other)
+one()
+"""
+
+
+def test_a_file_that_was_edited_after_it_was_loaded_is_saved_as_it_was_loaded(scripts):
+    """The script, too; a module that is loaded again, and what is no module, are as they are now. The log says it."""
+    (scripts / "pyproject.toml").touch()
+    (scripts / "lib" / "other.py").write_text("")
+    (scripts / "train.py").write_text(LOOP)
+    subprocess.run([sys.executable, "train.py"], cwd=scripts, check=True)
+    runs = rla.runs(scripts / "logs")
+    saved = [
+        [(run.code_dir / name).read_text() for name in ("lib/nets.py", "train.py", "lib/other.py")] for run in runs
+    ]
+    assert saved == [["import deep.inner\n", LOOP, ""]] * 4 + [["import deep.inner\n", LOOP, "# edited after run 4\n"]]
+    told = [line for run in runs for line in run.paths.log_txt.read_text().splitlines() if line.startswith("code:")]
+    edits = ["", "", "1 later edit (lib/nets.py)", *["2 later edits (lib/nets.py, train.py)"] * 2]
+    assert [line.partition("left out ")[2] for line in told] == edits
+    assert "later edit\ttrain.py" in (runs[-1].code_dir / ".rla" / "left_out.txt").read_text()
+
+
+def test_a_later_edit_is_known_though_the_run_before_was_deleted(scripts):
+    """The copy of the newest run counts, and a touched file is no edit; without any copy the file is as it is now."""
+    (scripts / "pyproject.toml").touch()
+    (scripts / "lib" / "other.py").write_text("")
+    loop = """
+import os, shutil
+
+def code(number):
+    return rla.runs("logs")[number].code_dir
+
+one()
+os.utime("lib/nets.py")
+one("lib/nets.py")
+shutil.rmtree(code(0))
+one()
+assert (code(2) / "lib/nets.py").read_text() == "import deep.inner\\n"
+shutil.rmtree(code(1))
+shutil.rmtree(code(2))
+one()
+assert (code(3) / "lib/nets.py").read_text() == "# edited after run 2\\n"
+told = [run.code_dir for run in rla.runs("logs") if "later edit" in run.paths.log_txt.read_text()]
+assert told == [code(2)]
+"""
+    (scripts / "train.py").write_text(LOOP.partition("one()\n")[0] + loop)
+    subprocess.run([sys.executable, "train.py"], cwd=scripts, check=True)

@@ -24,7 +24,7 @@ from rla_hooks.fields import Fields, made_by
 from rla_hooks.masking.files import is_secret_file, masked_file
 from rla_hooks.snapshot import bulk, session
 from rla_hooks.snapshot.filestore import FileStore, SourceError
-from rla_hooks.snapshot.loaded import loaded_files
+from rla_hooks.snapshot.loaded import edited_since, loaded_files
 from rla_hooks.snapshot.request import MARKERS, BackupRequest
 from rla_hooks.snapshot.sources import LINK, MASKED, SECRET, SPECIAL, UNREADABLE, Search
 from rla_hooks.snapshot.trees import Listing, read_lines
@@ -33,6 +33,7 @@ from rla_hooks.texts import printable
 NOTES = session.NOTES
 _MB = 2**20
 _NAME = "name not possible here"
+_EDITED = "later edit"  # the program has loaded the file before, and the backup has it as it was then
 _PIPED = "program read from a pipe"
 _BAD_NAME = frozenset([errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ])
 
@@ -166,7 +167,10 @@ def _add_run_file(found: dict[str, str], path: Path, search: Search) -> None:
 def _copy(found: dict[str, str], code_dir: str, store: FileStore, report: BackupReport) -> None:
     made: set[str] = set()
     os.makedirs(code_dir, exist_ok=True)
-    for relative, source in found.items():
+    as_loaded = edited_since(found, code_dir)
+    if as_loaded:
+        report.left_out[_EDITED] = list(as_loaded)
+    for relative, source in (found | as_loaded).items():
         target = os.path.join(code_dir, relative)
         folder = os.path.dirname(target)
         try:
@@ -225,6 +229,6 @@ def _write_left_out(code_dir: Path, left_out: dict[str, list[str]]) -> None:
 
 def _few(reason: str, paths: list[str]) -> str:
     """Return a reason with the number of files and the first paths: ``2 secrets (.env, key.pem)``."""
-    plural = "s" * (len(paths) > 1 and reason in (SECRET, MASKED, LINK, SPECIAL, bulk.DATA, bulk.OUTPUT))
+    plural = "s" * (len(paths) > 1 and reason in (SECRET, MASKED, LINK, SPECIAL, _EDITED, bulk.DATA, bulk.OUTPUT))
     names = ", ".join(printable(path) for path in sorted(paths)[:3])
     return f"{len(paths)} {reason}{plural} ({names}{', ...' if len(paths) > 3 else ''})"
