@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import rla_hooks as rla
-from rla_hooks import hooks
+from rla_hooks import hooks, upkeep
 from rla_hooks.errors import ConfigError, RunError
 
 pytestmark = pytest.mark.usefixtures("quiet")
@@ -436,6 +436,12 @@ def test_a_run_is_named_by_id_name_or_a_part(ended, tmp_path):
         rla.open("t/2")
     with pytest.raises(ConfigError, match=r"'nosuch' fits no run among 2 \(see rla.runs\(\)\)"):
         rla.open("nosuch")
+    upkeep.archive(second)
+    with pytest.raises(ConfigError, match=r"among 1 .* It is archived: .* rla archive --restore brings it back"):
+        rla.open(second.id)
+    upkeep.delete(first)
+    with pytest.raises(ConfigError, match=r"fits no run among 0 .* It was deleted: rla undo 2 brings it back\."):
+        rla.open(first.id)
     (tmp_path / "empty").mkdir()
     with pytest.raises(ConfigError, match="fits no run among 0"):
         rla.open(first.id, log_root=tmp_path / "empty")

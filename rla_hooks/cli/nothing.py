@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rla_hooks.config.reading import load, log_root_of
-from rla_hooks.errors import RLAError, did_you_mean
-from rla_hooks.layout import ARCHIVED, TRASH
+from rla_hooks.errors import did_you_mean
+from rla_hooks.layout import ARCHIVED
 from rla_hooks.query import Runs, SavedRun, runs
-from rla_hooks.query.meant import meant
+from rla_hooks.query.given import acts_in, put_away
 from rla_hooks.query.near_root import near_root
 from rla_hooks.texts import shell_path, shown
 
 SEE_ALL = " See them all: rla runs"
 _MAX_SEEN = 1000  # runs whose words are compared, the newest
 _MAX_NEAR = 3
-_MAX_ACTS = 20  # whose runs are looked at, the newest
 
 
 def no_runs(log_root: Path | None, task: str | None = None, where: str | None = None) -> str:
@@ -38,7 +36,7 @@ def no_runs(log_root: Path | None, task: str | None = None, where: str | None = 
             return _none_archived(root)
         if os.path.isdir(root / ARCHIVED) and runs(root / ARCHIVED):
             return f"all runs of {shell_path(root)} are archived. See them: rla runs --archived"
-        if _acts_in(root):
+        if acts_in(root):
             return f"no runs in {shell_path(root)} any more. See what was done: rla trash"
         return f"no runs in {shell_path(root)} ({origin_of_root(log_root)}). {_another_root(root)}"
     if task is not None and not runs(root, task):
@@ -90,25 +88,7 @@ def no_such_run(text: str, among: Runs, log_root: Path | None) -> str:
     near = difflib.get_close_matches(text.casefold(), words, _MAX_NEAR, 0.7)
     nearest = f" Near: {', '.join(shown(words[word], 100) for word in near)}." if near else ""
     said = f"none of the {_count(len(among))} in {shell_path(root)} has the id, the name or the time {shown(text, 100)}"
-    return f"{said}.{_put_away(text, root) or nearest} See them all: rla runs"
-
-
-def _put_away(text: str, root: Path) -> str:
-    """Say that the run was archived, or deleted, and how it comes back."""
-    with contextlib.suppress(RLAError, OSError):
-        if os.path.isdir(root / ARCHIVED) and meant(text, runs(root / ARCHIVED)):
-            return " It is archived: rla show --archived shows it, and rla archive --restore brings it back."
-        for number in reversed(_acts_in(root)[-_MAX_ACTS:]):
-            if meant(text, runs(root / TRASH / str(number))):  # each is a log root by itself
-                return f" It was deleted: rla undo {number} brings it back."
-    return ""
-
-
-def _acts_in(root: Path) -> list[int]:
-    """Return the numbers of the acts in the trash."""
-    with contextlib.suppress(OSError):
-        return sorted(int(name) for name in os.listdir(root / TRASH) if name.isdecimal())
-    return []
+    return f"{said}.{put_away(text, root) or nearest} See them all: rla runs"
 
 
 def _none_archived(archived: Path) -> str:

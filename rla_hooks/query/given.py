@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from rla_hooks.errors import ConfigError
-from rla_hooks.layout import LOG, TREES, RunPaths
+from rla_hooks.config.reading import log_root_of
+from rla_hooks.errors import ConfigError, RLAError
+from rla_hooks.layout import ARCHIVED, LOG, TRASH, TREES, RunPaths
 from rla_hooks.query.entry import read_entry
 from rla_hooks.query.meant import meant
 from rla_hooks.query.moved import parsed
@@ -16,6 +18,7 @@ from rla_hooks.query.selection import runs
 from rla_hooks.texts import shell_path, shown
 
 _MAX_LISTED = 10
+_MAX_ACTS = 20  # of the trash, among which a run is looked for
 _ALLOWED = "Allowed: a run of rla.runs(), its id, its name, or latest."
 
 
@@ -81,4 +84,23 @@ def _meant(text: str, log_root: str | os.PathLike[str] | None, what: str, withou
     listed = ", ".join(f"{run.id} ({run.name})" for run in fit[-_MAX_LISTED:])
     known = f" {'The last of these' if len(fit) > _MAX_LISTED else 'These'}: {listed}." if fit else ""
     fits = f"{shown(text, 100)} fits {len(fit) or 'no'} run{'s' * (len(fit) > 1)} {where}."
+    known = known or put_away(text, log_root_of(log_root))
     raise ConfigError(f"{what}: {fits}{known} Allowed: a run of rla.runs(), the id of one, or its name.")
+
+
+def put_away(text: str, log_root: Path) -> str:
+    """Say that the run which a text means was archived, or deleted, and how it comes back; "" where it was neither."""
+    with suppress(RLAError, OSError):
+        if os.path.isdir(log_root / ARCHIVED) and meant(text, runs(log_root / ARCHIVED)):
+            return " It is archived: rla show --archived shows it, and rla archive --restore brings it back."
+        for number in reversed(acts_in(log_root)[-_MAX_ACTS:]):
+            if meant(text, runs(log_root / TRASH / str(number))):  # each is a log root by itself
+                return f" It was deleted: rla undo {number} brings it back."
+    return ""
+
+
+def acts_in(log_root: Path) -> list[int]:
+    """Return the numbers of the acts in the trash."""
+    with suppress(OSError):
+        return sorted(int(name) for name in os.listdir(log_root / TRASH) if name.isdecimal())
+    return []
