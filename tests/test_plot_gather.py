@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from datetime import datetime, timezone
 
 import numpy
 import pytest
@@ -51,6 +53,34 @@ def test_time_counts_from_the_first_row_whatever_it_has(make):
     stamps = run.columns(["a", "b"])["timestamp"].values
     for points in (points_of_runs([run], ["a", "b"], "timestamp")[0], points_of_runs([run], ["b"], "timestamp")[0]):
         assert points["b"].x.tolist() == (stamps - stamps[0])[2:].tolist()
+
+
+@pytest.fixture
+def dated(make):
+    """A run of these times of rows, in seconds; and with more in run.json."""
+
+    def make_run(times, **more):
+        run = make(*[{"a": 1}] * len(times))[-1]
+        lines = run.paths.progress_csv.read_text().splitlines()
+        rows = [f"{step},{1.8e9 + seconds!r},1" for step, seconds in enumerate(times)]
+        run.paths.progress_csv.write_text("\n".join([lines[0], *rows, ""]))
+        run.paths.run_json.write_text(json.dumps(run.run_json | more))
+        return rla.runs(run.paths.log_root)[-1]
+
+    return make_run
+
+
+def test_the_time_in_which_a_run_waited_to_be_resumed_does_not_count(dated):
+    """From the last row that was kept to the begin of the next life, which may have no rows."""
+    at = [datetime.fromtimestamp(1.8e9 + seconds, timezone.utc).isoformat() for seconds in (5000, 6000, 9000)]
+    restarts = [*({"taken_up": each} for each in at), {"taken_up": "never"}, {}, 3]
+    run = dated([0, 10, 20, 6005, 6015, 9001], restarts=restarts)
+    assert points_of(run, "a", "timestamp")[0].tolist() == [0, 10, 20, 25, 35, 36]
+    origin = {"run": "t/x", "id": "abcdefgh", "step": 1, "file": "x"}
+    fork = dated([0, 10, 7005, 7010], forked_from=origin, started=at[1])
+    assert points_of(fork, "a", "timestamp")[0].tolist() == [0, 10, 1015, 1020]
+    later = dated([0, 10], restarts=[{"taken_up": at[0]}])
+    assert points_of(later, "a", "timestamp")[0].tolist() == [0, 10]
 
 
 def test_rows_behind_which_x_goes_back_are_replaced(make):

@@ -84,7 +84,8 @@ def plot(
     """Draw a metric as curves in the terminal, or a figure for a paper with --save or --show.
 
     In the terminal by default of the newest run; several have a legend of what they differ in. A gap is where the
-    metric is NaN or infinite. The time stamps of a run count from its first row.
+    metric is NaN or infinite. The time stamps of a run count from its first row, without
+    the time in which it waited to be resumed.
 
     A figure is by default of all runs: a curve with a band for those that differ only in their seeds, or another
     --kind. Several metrics have commas between them. Options that begin with "Figure" count only there, and are
@@ -177,7 +178,7 @@ def _curve(run: SavedRun, label: str, metric: str, x: str) -> Curve | None:
     """Return the points of a run; None where it has none."""
     import numpy
 
-    from rla_hooks.query.curves import x_of_rows
+    from rla_hooks.query.curves import seconds_in, x_of_rows
 
     columns = rows_of(run, [metric, x])
     if any(name not in columns or columns[name].values.dtype == object for name in (metric, x)):
@@ -190,7 +191,7 @@ def _curve(run: SavedRun, label: str, metric: str, x: str) -> Curve | None:
     if not len(found):
         return None
     if x == TIME:
-        found = found - columns[TIME].values[0]
+        found = seconds_in(xs, run.resumed_at)[there]
     return Curve(label, found, ys.values[there].astype(float))
 
 

@@ -73,7 +73,8 @@ def plot_curves(
     parameter; each of its values has a panel. columns: so many panels in a row.
     by: the parameters that tell curves apart; without it those that differ among the runs, but for seeds and ``split``;
     or a function of a run that returns the label of its curve.
-    x: any column of numbers; ``"timestamp"`` is the time since a run's first row.
+    x: any column of numbers; ``"timestamp"`` is the time since a run's first row, without that in which it
+    waited to be resumed.
 
     estimator: ``"mean"``, ``"median"`` or ``"iqm"`` of the seeds. band: ``"ci95"`` (the t interval of a mean, else the
     percentile bootstrap), ``"stderr"``, ``"std"``, ``"minmax"``, ``"iqr"``, None, or a list, of which the further ones

@@ -10,7 +10,7 @@ import numpy
 from rla_hooks.columns import Column, Columns
 from rla_hooks.errors import ConfigError, did_you_mean, warn
 from rla_hooks.query.bulk import columns_of_runs
-from rla_hooks.query.curves import with_step, x_of_rows
+from rla_hooks.query.curves import seconds_in, with_step, x_of_rows
 from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.query.tables import metric_names
 from rla_hooks.texts import cut, listed, printable, shell_path
@@ -49,10 +49,11 @@ def points_of(run: SavedRun, metric: str, x: str = STEP) -> tuple[Array, Array]:
 def points_of_runs(runs: Sequence[SavedRun], metrics: Sequence[str], x: str = STEP) -> list[dict[str, Points]]:
     """Return the points of these metrics of each run; a run without such a metric lacks it in its dict.
 
-    x: any column of numbers; of ``timestamp`` the seconds since the first row of the run. A row that lacks it takes
-    that of the nearest row of its step. Rows without the metric or without a finite x are no points. Where x goes back,
-    as after a resume of a run whose rows nobody has cut, the later rows replace those before them that stand at the
-    same x or behind it. A warning names the runs that lack a metric, and says how many points were replaced.
+    x: any column of numbers; of ``timestamp`` the seconds since the first row of the run, without the time in which it
+    waited to be resumed. A row that lacks x takes that of the nearest row of its step. Rows without the metric or
+    without a finite x are no points. Where x goes back, as after a resume of a run whose rows nobody has cut, the later
+    rows replace those before them that stand at the same x or behind it. A warning names the runs that lack a metric,
+    and says how many points were replaced.
 
     Raises :class:`~rla_hooks.errors.ConfigError` for a metric that no run has, and for texts.
     """
@@ -67,29 +68,24 @@ def points_of_runs(runs: Sequence[SavedRun], metrics: Sequence[str], x: str = ST
         texts = [problem for name in (x, *metrics) if (problem := _text_in(columns, name, run))]
         problems |= dict.fromkeys(texts[:1])
         with_x |= x in columns
-        found.append({} if texts else dict(_points_in(columns, metrics, x)))
+        found.append({} if texts else dict(_points_in(run, columns, metrics, x)))
     if problems:
         raise ConfigError([*problems][:_MOST_LISTED])
     _check(runs, metrics, x, with_x, found)
     return found
 
 
-def _points_in(columns: Columns, metrics: Iterable[str], x: str) -> Iterable[tuple[str, Points]]:
+def _points_in(run: SavedRun, columns: Columns, metrics: Iterable[str], x: str) -> Iterable[tuple[str, Points]]:
     if x not in columns:
         return
     of_rows = x_of_rows(columns, x)
+    if x == TIME:
+        of_rows = of_rows._replace(values=seconds_in(of_rows, run.resumed_at))
     for metric in metrics:
         if metric in columns:
             xs, ys = _both(of_rows, columns[metric])
             if len(xs):
-                yield metric, in_order(xs - _first(columns[x]) if x == TIME else xs, ys)
-
-
-def _first(times: Column) -> float:
-    """The time of the first row of a run, whatever metrics it has; of rows without a time there is none."""
-    values, present = times
-    there = numpy.isfinite(values) if present is None else numpy.isfinite(values) & present
-    return float(values[there].min())
+                yield metric, in_order(xs, ys)
 
 
 def _both(x: Column, y: Column) -> tuple[Array, Array]:

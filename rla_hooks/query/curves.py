@@ -121,6 +121,28 @@ def x_of_rows(columns: Columns, x: str) -> Column:
     return Column(values[nearest], None if found.all() else found)
 
 
+def seconds_in(times: Column, resumed: Iterable[float] = ()) -> Array:
+    """Return the seconds since the first row, whatever metrics it has, without the pauses of a run that was resumed.
+
+    resumed: when its further lives began, in seconds since 1970. A pause goes from the last row before that to it.
+    """
+    import numpy
+
+    values, present = times
+    there = numpy.isfinite(values) if present is None else numpy.isfinite(values) & present
+    known, passed = values[there], values.astype("float64")
+    if not known.size:
+        return passed
+    before = known.min()
+    for at in sorted(resumed):
+        if at > before:
+            before = max(before, known[known < at].max())
+            passed[values >= at] -= at - before
+            before = at  # a life may have no rows
+    first: Array = passed - passed[there].min()
+    return first
+
+
 def rows_with(columns: Columns, x: str) -> Columns:
     """Return the rows in which all columns have a value. Raises RLAError where none is left, and for texts as ``x``."""
     import numpy

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import os
 import time
+from contextlib import suppress
 from datetime import datetime, timezone
 from typing import Any, ClassVar
 
@@ -96,6 +97,18 @@ class RunFacts:
         """
         noted = self.run_json.get("restarts")
         return [each for each in noted if isinstance(each, dict)] if isinstance(noted, list) else []
+
+    @property
+    def resumed_at(self) -> list[float]:
+        """When its further lives began, oldest first, in seconds since 1970; of a fork, when it began itself, too.
+
+        Empty for a run that was never resumed, and is no fork.
+        """
+        times = [self.started.timestamp()] if self.forked_from else []
+        for each in self.restarts:
+            with suppress(ValueError):
+                times.append(datetime.fromisoformat(str(each.get("taken_up"))).timestamp())
+        return times
 
     @property
     def forked_from(self) -> dict[str, Any] | None:
