@@ -62,7 +62,7 @@ def track_episodes(env: Any, video: Any = None, every: int | None = None, **opti
     if isinstance(env, gymnasium.Env):
         return TrackEpisodes(env, video, every, **options)
     raise ConfigError(
-        f"env is a {type(env).__module__}.{type(env).__name__}. Allowed: an environment of gymnasium, or a "
+        f"env is {env!r:.100} ({type(env).__name__}). Allowed: an environment of gymnasium, or a "
         "gymnasium.vector environment. For the environments of Stable-Baselines3 give make_vec_env "
         "wrapper_class=track_episodes, or use RLACallback of rla_hooks.integrations.sb3."
     )

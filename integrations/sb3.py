@@ -47,7 +47,8 @@ __all__ = ["RLACallback", "sb3_logger"]
 
 _HOOK, _TASK = "RLACallback", "sb3"
 _OF_OTHERS = ("set_model", "set_params", "setup")  # what Keras and Lightning call on a callback, beside on_...
-_HINTS = {"save_freq": " It is checkpoint_every, in environment steps.", "save_path": " Checkpoints belong to the run."}
+_EVERY = " It is checkpoint_every, in environment steps."
+_HINTS = {"save_freq": _EVERY, "save_every": _EVERY, "save_path": " Checkpoints belong to the run."}
 
 
 def sb3_logger(task: str | None = None, log_root: Any = None, **options: Any) -> RunLogger:

@@ -25,6 +25,7 @@ from rla_hooks.texts import iso_time, shown
 
 _MAX_ERROR = 2000  # characters of the traceback of the life before
 _MAX_OLDER_ERROR = 200  # of those before that one: a run may be resumed a hundred times
+_LENGTHS = ("step", "epoch", "iter", "frame", "episode")  # in names of how long a training is
 _ENDING = ("ended", "seconds", "error", "signal", "rows", "last_step", "job")
 
 
@@ -113,3 +114,14 @@ def with_cut(content: Mapping[str, Any], back: int = 1, **news: Any) -> list[Any
     if len(listed) >= back:
         listed[-back] = {**listed[-back], **news}
     return listed
+
+
+def length_among(hparams: Iterable[str]) -> str:
+    """The hyper-parameter that one would change to let a finished run go on: how long it trains, if one says that.
+
+    >>> length_among(["lr", "max_epochs"]), length_among([])
+    ('max_epochs', 'steps')
+    """
+    names = [*hparams]
+    longer = [name for name in names if any(word in name.lower() for word in _LENGTHS)]
+    return next(iter([*longer, *names]), "steps")

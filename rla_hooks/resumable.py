@@ -24,7 +24,7 @@ from typing import Any
 from rla_hooks.core import handover
 from rla_hooks.core.resume_request import AUTO, Resumable, ResumeRequest
 from rla_hooks.core.settings import RunSettings
-from rla_hooks.errors import ConfigError, RLAError, warn
+from rla_hooks.errors import ConfigError, RLAError, did_you_mean, warn
 from rla_hooks.former_parameters import FormerParameters, listed
 from rla_hooks.layout import RunPaths
 from rla_hooks.query import SavedRun
@@ -60,7 +60,7 @@ def choose(settings: RunSettings, wait: bool = True) -> Resumable | None:
     if request.run == AUTO:
         return _found_by_search(settings, request, is_follower, wait)
     config = settings.config
-    saved = find(request.run, None if config is None else config.log_root)
+    saved = _named(request.run, None if config is None else config.log_root)
     if request.by_variable:
         why = _is_of_another(saved, settings) or _has_other_parameters(saved, settings, request)
         if why is not None:
@@ -83,6 +83,14 @@ def _found_by_search(settings: RunSettings, request: ResumeRequest, is_follower:
     search = Search(settings, request)
     found = wait_for_rank_zero(search.running, wait) if is_follower else None
     return found or search.newest()
+
+
+def _named(run: Any, log_root: Path | None) -> SavedRun:
+    """As :func:`find`, where ``"auto"`` is allowed, too."""
+    try:
+        return find(run, log_root)
+    except ConfigError as error:
+        raise ConfigError(f"{error} Or 'auto', the newest that did not finish.{did_you_mean(run, [AUTO])}") from None
 
 
 def find(run: Any, log_root: Path | None = None) -> SavedRun:

@@ -23,6 +23,7 @@ from rla_hooks.query.entry import UNKNOWN
 from rla_hooks.query.moved import former_names, paths_of
 from rla_hooks.query.rla_runs import is_of_rla
 from rla_hooks.record import FORMAT
+from rla_hooks.restarts import length_among
 from rla_hooks.run_name import check_task, task_folders
 from rla_hooks.texts import beginnings, listed, shell_path, shown
 
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 SILENT = "silent"  # in ``allow``: the process of a run elsewhere that writes nothing is gone
 _MAX_LISTED = 20
-_LENGTHS = ("step", "epoch", "iter", "frame", "episode")  # in names of how long a training is
 
 
 def is_writer(settings: RunSettings) -> bool:
@@ -176,8 +176,7 @@ def why_alive(saved: SavedRun, request: ResumeRequest) -> tuple[list[str], Mappi
 
 def _finished(saved: SavedRun, request: ResumeRequest, changes: list[Difference]) -> Iterator[str]:
     if saved.status == FINISHED and not any(map(request.allow.__contains__, _names_of(changes))):
-        longer = [name for name in saved.hparams if any(word in name.lower() for word in _LENGTHS)]
-        name = next(iter([*longer, *saved.hparams]), "steps")
+        name = length_among(saved.hparams)
         value = "" if request.by_variable else f"{name}=..., "
         yield (
             "it has finished. If it is to go on, change a hyper-parameter (more steps, say) and allow it: "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 
 MAX_REPR = 1000  # characters
@@ -144,6 +145,18 @@ def counted(number: int, noun: str) -> str:
     ('1 run', '1,200 files')
     """
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def is_number(text: str) -> bool:
+    """Whether a text says a number, as Python reads it.
+
+    >>> is_number("1e-3"), is_number("nan"), is_number("1,5")
+    (True, True, False)
+    """
+    with suppress(ValueError):
+        float(text)
+        return True
+    return False
 
 
 def iso_time(seconds: float | None = None) -> str:

@@ -894,7 +894,7 @@ def test_models_must_be_a_dict_with_names(tmp_path, models):
         Saver(tmp_path / "x").save(models, 1)
     with pytest.raises(ConfigError, match=r"objects .*\{'policy': model\}"):
         Saver(tmp_path / "x", objects=models)
-    with pytest.raises(ConfigError, match=r"into .*\{'policy': model\}"):
+    with pytest.raises(ConfigError, match=r"objects .*\{'policy': model\}"):
         Saver(tmp_path / "x").load(into=models)
     assert names(tmp_path) == []
 

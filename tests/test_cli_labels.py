@@ -98,6 +98,7 @@ def test_a_title_is_set_and_removed(saved, command):
         (["tag", "seed", "a"], "fits 3 runs"),
         (["tag", "latest", "a\nb"], r"the tag 'a\nb' cannot be used. Allowed: a text of 1 to 100"),
         (["tag", "latest", "--bad"], "--bad"),
+        (["tag", "--where", "", "a"], "--where is empty, which all runs would fit"),
         (["tag", "latest", "a", "--log-root", "none"], "there is no folder"),
         (["note", "latest", "x" * 100_001], "note is 'xxx"),
         (["note"], "Missing argument 'RUN'"),
@@ -108,6 +109,14 @@ def test_mistakes_have_exit_code_2(arguments, said, saved, command):
     done = command(*arguments)
     assert done.code == 2 and done.out == "" and said in done.err and len(done.err) < 3000
     assert all((run.tags, run.note) == (["old"], None) for run in saved())
+
+
+def test_a_tag_to_be_removed_that_is_not_there_is_told(saved, command):
+    """Whoever writes -r for an option learns what a dash means; a script that makes sure of it gets the exit code 0."""
+    done = command("tag", "latest", "-r", "new")
+    assert (done.code, done.err) == (0, "rla: no tag 'r' is there to be removed. -TAG removes a tag\n")
+    assert saved()[-1].tags == ["old", "new"]
+    assert command("tag", "--task", "t", "-new").err == "", "one of them had it"
 
 
 def test_a_run_that_cannot_be_changed_hinders_no_other(saved, command):

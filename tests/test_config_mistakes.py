@@ -83,6 +83,8 @@ on: 4
     unknown key ''. Known: {TOP}. Take it out.
 BACKUP_CONFIG: [src]
     BACKUP_CONFIG is ['src'] (list). Allowed: a mapping with the keys {BACKUP}.
+LOG_USED: csv tensorboard
+    LOG_USED is 'csv tensorboard'. Commas stand between the words: csv, tensorboard.
 LOG_USED: 3
     LOG_USED is 3 (int). Allowed: a list of {WRITERS}.
 LOG_USED: {csv: 1}
@@ -208,7 +210,7 @@ def test_config_that_is_neither_path_nor_mapping(tmp_path, given):
     """What is given instead of a path or a mapping is one clear mistake."""
     (problem,) = problems(given, cwd=tmp_path)
     assert problem.startswith("the argument config is ")
-    assert "Allowed: a path" in problem
+    assert "Allowed: a path" in problem and ("or a mapping" in problem or isinstance(given, str))
 
 
 def test_missing_file(tmp_path, monkeypatch):

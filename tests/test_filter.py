@@ -620,7 +620,8 @@ def test_names_that_no_run_has():
         "last.perf/retrun > 1": "Near it: last.perf/return.",
         "`time_step` == 1": "Near it: `time-step`",
         "statsu == 'failed'": "Near it: status, ",
-        "xyzzy == 1": "Known: lr, optimizer.width, `time-step`, last.loss, last.perf/return; and the built-in names.",
+        "xyzzy == 1": "Known: lr, optimizer.width, `time-step`, last.loss, last.perf/return; and the built-in names: "
+        "docs/query.md.",
     }
     for text, said in found.items():
         name = Filter(text).names[0]
@@ -633,6 +634,16 @@ def test_names_that_no_run_has():
     assert len(str(Filter(f"{long} > 1").unknown(long, [f"{long}{number}" for number in range(100)]))) < 1000
     message = str(Filter("env == Pong and lr < 1").unknown("Pong", ["env", "lr"]))
     assert "A text stands in quotes: 'Pong'." in message and message.endswith("\n         ^")
+
+
+@pytest.mark.parametrize("text", ["n == '1'", "n < '2'", "'1e-3' == n", "n != 'nan'", "n in ['1']"])
+def test_a_number_in_quotes_is_told_where_there_are_numbers_only(text):
+    """It can never hold, and a list that is empty tells nobody why; among texts it is a text."""
+    with pytest.raises(FilterError, match=r"n has numbers, and this is a text\. Write it without quotes"):
+        Filter(text).mask({"n": [1, 0.5, None]}.__getitem__, 3)
+    for column in ([1, "1", None], ["1", "2", "3"], [None, None, None], [True, 1, 2]):
+        Filter(text).mask({"n": column}.__getitem__, 3)
+    assert Filter("n == 'none'").mask({"n": [1, 2]}.__getitem__, 2) == [False, False]
 
 
 def test_the_filters_of_the_docs_can_be_used():

@@ -94,6 +94,17 @@ def test_what_is_no_mapping_warns_once(run):
 # --- checkpoints ----------------------------------------------------------------------------------------------------
 
 
+def test_a_second_argument_that_is_no_mapping_ends_no_training(run):
+    """A number there is meant as the step; what else it is is left out. One warning, and the models are saved."""
+    with pytest.warns(RLAWarning, match="got 5 as related_variable.* taken as the step: write step="):
+        assert run.save_checkpoint({"a": 1}, 5).name == "checkpoint-5.pkl"
+    assert run.save_checkpoint({"a": 1}, "best", step=6).name == "checkpoint-6.pkl"
+    assert run.save_checkpoint({"a": 1}, 8, step=7).name == "checkpoint-7.pkl"
+    with pytest.warns(RLAWarning, match="add_hyper_params got 5. Allowed: a mapping"):
+        run.add_hyper_params(5)
+    assert run.load_checkpoint(5) == (5, {"a": 1})
+
+
 def test_checkpoints_are_saved_at_the_step_and_loaded(run):
     """The step is the time step, else that of the last row, else 0, or what is given."""
     assert run.save_checkpoint({"a": 0}).name == "checkpoint-0.pkl"

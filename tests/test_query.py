@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -222,6 +223,21 @@ def test_the_latest_checkpoint(run, root):
     with pytest.warns(RLAWarning):
         assert rla.latest_checkpoint(saved) is None
     assert rla.latest_checkpoint(Tester()) is None
+
+
+def test_the_latest_checkpoint_of_a_run_that_is_named(run, root, monkeypatch):
+    """By its id or another word; a word that means none is a mistake, since None would train from the beginning."""
+    path = run("t").save_checkpoint({"step": 1}, step=1)
+    monkeypatch.chdir(root.parent)
+    monkeypatch.setenv("RLA_CONFIG", "rla_config.yaml")
+    (root.parent / "rla_config.yaml").write_text(f"LOG_ROOT: {str(root)!r}\n")
+    (saved,) = rla.runs()
+    assert [rla.latest_checkpoint(word) for word in (saved.id, "latest", saved.name)] == [path] * 3
+    for missing in (Path("not/there"), os.path.abspath("not/there")):
+        assert rla.latest_checkpoint(missing) is None, "a folder that no checkpoint has been saved into"
+    for wrong, said in (("no/such", "'no/such' fits no run"), (5, "got 5"), (None, "got None"), ("", "got ''")):
+        with pytest.raises(ConfigError, match=f"latest_checkpoint.* {said}"):
+            rla.latest_checkpoint(wrong)
 
 
 @needs_posix

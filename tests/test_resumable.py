@@ -240,6 +240,9 @@ def test_no_such_run():
     ended()
     with pytest.raises(ConfigError, match=r"fits no run"):
         rla.start(**QUICK, resume="nothing")
+    for word in ("Auto", "atuo"):
+        with pytest.raises(ConfigError, match=r"Or 'auto', the newest that did not finish. Did you mean 'auto'\?"):
+            rla.start(**QUICK, resume=word)
     with pytest.raises(ConfigError, match=r"fits 2 runs"):
         rla.start(**QUICK, resume="t")
     with pytest.raises(ConfigError, match=r"latest~9 is not there"):

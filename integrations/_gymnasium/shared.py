@@ -18,6 +18,7 @@ class Shared:
         self.members: weakref.WeakSet[Any] = weakref.WeakSet()  # the wrappers of single environments
         self.episodes = 0
         self.is_described = False
+        self._id: str | None = None  # of the first environment
         self.warn = WarnOnce()
         self.shelf = Shelf(name)
         self._name = name
@@ -56,6 +57,11 @@ class Shared:
     def go_on(self, steps: int, episodes: int) -> None:
         """Count on from a whole state that was loaded: so many steps had been made, and episodes begun."""
         self._resumed, self._former = None, (steps - self.steps_here, episodes - self.episodes)
+
+    def other_than(self, id: str | None) -> str | None:
+        """The id of the first environment, if it is known and another one than this."""
+        self._id = self._id or id
+        return self._id if id not in (None, self._id) else None
 
     def number(self, taken: int) -> int:
         """Return the number in the run of an episode that has taken this one."""

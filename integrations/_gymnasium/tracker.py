@@ -32,6 +32,7 @@ class Tracker:
         self.warn = WarnOnce()
         self.run: Run | None = None
         self.shared: Shared | None = None
+        self._described: Shared | None = None  # which knows the kind of this environment
         self.is_copy = False  # made by copy.deepcopy: it looks ahead, and its episodes are none of the training's
         self.films: dict[int, tuple[Film, int, bool]] = {}  # by sub-environment, with its number and whether chosen
         self._own, self._steps = own, steps
@@ -44,6 +45,7 @@ class Tracker:
         return self.__dict__ | {
             "run": None,
             "shared": None,
+            "_described": None,
             "films": {},
             "_handle": None,
             "_waiting": [],
@@ -118,13 +120,18 @@ class Tracker:
         )
 
     def describe(self, make: Callable[[], Mapping[str, Any]]) -> None:
-        """Add the hyper-parameters that ``make`` returns to the run's, once."""
-        if self.run is None or self.shared is None or self.shared.is_described:
+        """Add the hyper-parameters that ``make`` returns to the run's, once; tell an environment of another kind."""
+        if self.run is None or self.shared is None or self._described is self.shared:
             return
-        self.shared.is_described = True
+        self._described, is_first, self.shared.is_described = self.shared, not self.shared.is_described, True
         prefix = "" if self.name == "episode" else f"{self.name}."
         try:
-            self.run.add_hyper_params({f"{prefix}env.{key}": value for key, value in make().items()})
+            found = make()
+            if other := self.shared.other_than(found.get("id")):
+                names = f"{other} and {found['id']} share the columns {self.name}/..., which mixes their episodes"
+                self.warn("mixed", f"{self.hook}: {names}. Give one of them a name of its own: name='eval'.")
+            if is_first:
+                self.run.add_hyper_params({f"{prefix}env.{key}": value for key, value in found.items()})
         except Exception as error:
             self.trouble("the environment's hyper-parameters", error)
 

@@ -55,9 +55,10 @@ class LoggerHooks(Logger):
     It joins the run that is open, such as that of ``@rla.track``; if there is none, it creates one when something is
     first logged, which ends with the process. These arguments are for a run that it creates: ``task``, ``config`` (the
     path of an rla_config.yaml), ``log_root``, ``record`` (hyper-parameters that become part of the run's name, with
-    their values), ``writers`` (of csv, tensorboard, log, stdout), ``backup`` (source, lib or none), and ``options``,
-    which are further options of ``rla.run``, such as ``tags``. ``prefix`` is put before every metric; ``log_graph``
-    writes the module's graph to TensorBoard once, if the module has an ``example_input_array``.
+    their values), ``writers`` (of csv, tensorboard, log, stdout), ``backup`` (source, lib or none), and all further
+    options of ``rla.run``; most of them are written out below, since LightningCLI knows no others. ``prefix`` is put
+    before every metric; ``log_graph`` writes the module's graph to TensorBoard once, if the module has an
+    ``example_input_array``.
     """
 
     _rank_zero_only: Any  # Lightning's decorator, which knows the rank
@@ -74,11 +75,24 @@ class LoggerHooks(Logger):
         backup: str | None = None,
         prefix: str | None = None,
         log_graph: bool = False,
+        tags: list[str] | None = None,
+        note: str | None = None,
+        title: str | None = None,
+        group: str | None = None,
+        independent: bool = False,
+        resume: Any = None,
+        allow: list[str] | None = None,
+        same_code: bool = False,
+        from_start: bool = False,
+        system_metrics: float | None = None,
         **options: Any,
     ):
         super().__init__()
-        of_run = options | {"task": task, "config": config, "log_root": log_root, "record": record}
-        own = OwnRun("RLALogger", "lightning", **of_run, writers=writers, backup=backup)
+        of_run = options | {"task": task, "config": config, "log_root": log_root, "record": record, "writers": writers}
+        of_run |= {"backup": backup, "tags": tags, "note": note, "title": title, "group": group, "resume": resume}
+        of_run |= {"allow": allow, "same_code": same_code or None, "from_start": from_start or None}
+        of_run |= {"independent": independent or None}
+        own = OwnRun("RLALogger", "lightning", **of_run, system_metrics=system_metrics)
         hooks.check_arguments("RLALogger", (), {"prefix": Argument(prefix), "log_graph": Argument(log_graph)}, own)
         self._prefix = f"{prefix}-" if prefix else ""  # with a dash, as in Lightning's own loggers
         self._graph_wanted = log_graph

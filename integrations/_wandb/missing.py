@@ -143,8 +143,8 @@ def sweep_values() -> dict[str, Any]:
 def _tell_sweep() -> None:
     told(
         "sweep",
-        "wandb.sweep: rla_hooks searches no parameters; wandb.agent calls its function once, with the first value of "
-        "each. For more use a loop over wandb.init(config=...), or Optuna: docs/frameworks.md.",
+        "wandb.sweep: wandb.agent calls its function once, with the first value of each parameter. For all of them use "
+        "rla.sweep(function, {'lr': [0.1, 0.2]}), with search='random' or a study of Optuna: docs/sweep.md.",
     )
 
 

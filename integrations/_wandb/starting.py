@@ -94,7 +94,10 @@ def start(given: dict[str, Any], config: dict[str, Any], options: dict[str, Any]
     of_run = {"task": task, "record": record, **labels, **options}
     if given.get("dir") is not None and "log_root" not in options:
         of_run["log_root"] = Path(given["dir"]) / "rla_data"
-    former = _former(OwnRun("wandb.init", hooks.script_task(), **of_run), given)
+    asked = OwnRun("wandb.init", hooks.script_task(), **of_run)
+    if problems := asked.problems((*given, "config", "settings")):
+        raise ConfigError(problems, "wandb.init")
+    former = _former(asked, given)
     own = OwnRun("wandb.init", hooks.script_task(), **of_run, **({} if former is None else {"resume": former}))
     run = hooks.start_run(own, config, keeps_rows=True)
     run.quiet_stdout()  # wandb prints no rows, and the script what it wants to

@@ -190,7 +190,7 @@ class Saver:
         """As :meth:`load`, but returns the entry of the checkpoint that was loaded in place of its step."""
         step = None if step is None else arguments.checked_step(step)
         arguments.checked_name(name, step or 0)
-        models = self.objects if into is None else arguments.checked_models(into, "into")
+        models = self.objects if into is None else arguments.checked_models(into, "objects")
         for attempt in range(_ATTEMPTS):
             reading = Reading(self.manifest, bool(weights_only))
             entry = self._chosen(step, name, reading)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rla_hooks.cli.nothing import no_root, no_runs, no_such_run
 from rla_hooks.config.reading import log_root_of
-from rla_hooks.errors import RLAError
+from rla_hooks.errors import ConfigError, RLAError
 from rla_hooks.layout import RunPaths
 from rla_hooks.query import Runs, SavedRun, runs
 from rla_hooks.query.entry import read_entry
@@ -78,6 +78,15 @@ def choose_all(
             raise RLAError(several(text, found))
         chosen |= {str(run.paths.log_dir): run for run in found}
     return Runs(chosen.values(), f"{asked.runs().query}, chosen by {' '.join(texts)}" if asked.is_read else "")
+
+
+def needs_filter(where: str | None, everything: str) -> None:
+    """Raise ConfigError for a filter that is empty, such as that of a variable which is not set: all runs would fit.
+
+    everything: how one says that all runs are meant.
+    """
+    if where is not None and not where.strip():
+        raise ConfigError(f"--where is empty, which all runs would fit. Give a filter; {everything}")
 
 
 def several(text: str, found: Sequence[SavedRun]) -> str:

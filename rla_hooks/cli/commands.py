@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from typer import main as typer_main
@@ -70,6 +72,19 @@ COMMANDS = {
 }
 
 
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Let the errors of the parser say what was probably meant."""
+    try:
+        yield
+    except Exception as error:
+        if hasattr(error, "format_message"):  # of click, or of typer's copy of it
+            from rla_hooks.cli.usage_errors import explain  # late: only mistakes need it
+
+            explain(error)
+        raise
+
+
 class Commands(TyperGroup):
     """The commands of the table, and what else is registered on the app."""
 
@@ -93,7 +108,12 @@ class Commands(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         convert_plainly(self, ctx)
-        return list(super().parse_args(ctx, args))
+        with _explained():
+            return list(super().parse_args(ctx, args))
+
+    def invoke(self, ctx: Any) -> Any:
+        with _explained():
+            return super().invoke(ctx)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command; for a name that there is not, the nearest of all is named, loaded or not."""

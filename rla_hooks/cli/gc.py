@@ -93,7 +93,7 @@ def _chosen(
     keep: int | None,
 ) -> list[SavedRun] | None:
     """Return the runs whose checkpoints are meant; None for those of all."""
-    from rla_hooks.cli.choose import choose_all
+    from rla_hooks.cli.choose import choose_all, needs_filter
     from rla_hooks.cli.nothing import no_root
     from rla_hooks.errors import ConfigError, RLAError
 
@@ -101,6 +101,7 @@ def _chosen(
     if (is_chosen or keep is not None) and not checkpoints:
         what = "a run, --where and --task choose whose old checkpoints go" if is_chosen else "--keep counts checkpoints"
         raise ConfigError(f"{what}. Give --checkpoints, too.")
+    needs_filter(where, "without a filter the checkpoints of all runs are meant")
     missing = no_root(log_root)
     if missing:
         raise RLAError(missing)

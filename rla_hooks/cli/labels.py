@@ -9,13 +9,13 @@ from typing import Annotated, Any
 import typer
 
 from rla_hooks.cli import completion
-from rla_hooks.cli.choose import choose, choose_all
+from rla_hooks.cli.choose import choose, choose_all, needs_filter
 from rla_hooks.cli.common import Json, LogRoot, Run, Task, Where, app
 from rla_hooks.cli.dash_words import DashWords
 from rla_hooks.errors import ConfigError, RLAError
 from rla_hooks.labels import Labels, change
 from rla_hooks.query import SavedRun
-from rla_hooks.texts import printable
+from rla_hooks.texts import printable, shown
 
 _LONGEST_INPUT = 200_000  # characters of a note from standard input; too many of a note are told by their number
 
@@ -51,11 +51,15 @@ def tag(
             raise ConfigError("rla tag got no run. Allowed: rla tag RUN TAG..., or rla tag --where FILTER TAG...")
         runs, tags = choose_all(words[:1], log_root), words[1:]
     else:
+        needs_filter(where, "all runs are those with the name '*': rla tag '*' TAG...")
         runs, tags = choose_all(None, log_root, where, task), words
     new = Labels([word for word in tags if not word.startswith("-")])
     if problems := new.problems():
         raise ConfigError(problems)  # once, rather than for each run
     remove = [word[1:] for word in tags if word.startswith("-")]
+    absent = [shown(each, 100) for each in remove if not any(each in run.tags for run in runs)]
+    if absent:  # no mistake where a script makes sure of it, but -r is no option
+        print(f"rla: no tag {', '.join(absent)} is there to be removed. -TAG removes a tag", file=sys.stderr)
     told, failed = [], []
     for run in runs:
         try:

@@ -71,7 +71,8 @@ def no_root(log_root: Path | None) -> str | None:
         return None
     if root.name == ARCHIVED and os.path.isdir(root.parent):
         return _none_archived(root)
-    return f"there is no folder {shell_path(root)} ({origin_of_root(log_root)}). {_another_root(root)}"
+    what = f"{shell_path(root)} is a file" if os.path.isfile(root) else f"there is no folder {shell_path(root)}"
+    return f"{what} ({origin_of_root(log_root)}). {_another_root(root)}"
 
 
 def _another_root(root: Path) -> str:

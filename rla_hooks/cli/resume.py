@@ -111,6 +111,7 @@ def _check(run: SavedRun, allow: list[str], from_start: bool) -> None:
     from rla_hooks.endings import FINISHED
     from rla_hooks.errors import RLAError
     from rla_hooks.life import lives
+    from rla_hooks.restarts import length_among
     from rla_hooks.texts import printable, shell_path
 
     what = f"the run {printable(run.id)} ({printable(run.name)}) cannot be resumed"
@@ -119,7 +120,8 @@ def _check(run: SavedRun, allow: list[str], from_start: bool) -> None:
     if run.status == "running" and lives(run.run_json):
         raise RLAError(f"{what}: it is still alive: process {run.run_json.get('pid')}. Wait for its end, or end it")
     if run.status == FINISHED and not allow:
-        raise RLAError(f"{what}: it has finished. To go on, allow a change: --allow steps -- --steps ...")
+        name = length_among(run.hparams)
+        raise RLAError(f"{what}: it has finished. To go on, allow a change: --allow {name} -- --{name} ...")
     if not from_start and not run.checkpoints():
         raise RLAError(
             f"{what}: it has no whole checkpoint in {shell_path(run.checkpoint_dir)}. To begin it anew: --from-start"

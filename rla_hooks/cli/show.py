@@ -127,7 +127,7 @@ def _head_lines(facts: Mapping[str, Any]) -> Iterator[Line]:
     if facts["seconds"] is not None:
         yield "runs for" if is_running(str(facts["status"])) else "took", duration(facts["seconds"])
     rows, step = facts["rows"], facts["step"]
-    yield "rows", "" if rows is None else f"{rows}" + ("" if step is None else f", up to step {step}")
+    yield "rows", "" if rows is None else f"{rows}" + ("" if step is None else f", the last of step {step}")
     yield "host", str(facts["host"] or "")
     yield "machine", in_words(facts["machine"])
     yield "in run", str(facts["parent"] or "")

@@ -10,7 +10,7 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from rla_hooks.cli.choose import choose_all
+from rla_hooks.cli.choose import choose_all, needs_filter
 from rla_hooks.cli.several import several
 from rla_hooks.errors import ConfigError, RLAError
 from rla_hooks.query import Runs, SavedRun, runs
@@ -42,8 +42,7 @@ class Wanted(NamedTuple):
                 f"rla {command} got no run. Allowed: rla {command} RUN..., or a filter: --where, --task, --short. "
                 "See them all: rla runs"
             )
-        if self.where is not None and not self.where.strip():  # such as that of a variable which is not set
-            raise ConfigError("--where is empty, which all runs would fit. Give a filter; all runs are --all")
+        needs_filter(self.where, "all runs are --all")
         if self.short is None:
             return several(self.words, self.log_root, self.task, self.where, self.limit)
         found = choose_all(self.words, self.log_root, self.where, self.task)

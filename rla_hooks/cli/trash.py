@@ -140,7 +140,7 @@ def _chosen(numbers: Sequence[int], older_than: str | None, log_root: Path | Non
     if older_than is not None:
         from rla_hooks.query.times import since_of
 
-        before = since_of(older_than)
+        before = since_of(older_than, "--older-than")
         found = [act for act in found if act.time.timestamp() < before]
     return [act for act in found if not numbers or act.number in numbers]
 

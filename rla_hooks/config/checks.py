@@ -155,6 +155,8 @@ def writers(known: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
     """
 
     def check(value: Any) -> tuple[Any, ...]:
+        if isinstance(value, str) and len(value.split()) > 1 and {*value.split()} <= {*known}:
+            raise Mistake(f"is {value!r}. Commas stand between the words: {', '.join(value.split())}.")
         entries = [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
         if not _is_list(entries):
             raise _wrong(value, f"a list of {', '.join(sorted(known))}")

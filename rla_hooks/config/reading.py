@@ -305,6 +305,10 @@ def _read(given: object, here: Path, try_script: bool) -> tuple[Mapping[str, Any
 
 
 def _locate(given: object, here: Path, who: str) -> Path:
+    if not isinstance(given, (str, os.PathLike)):
+        raise ConfigError(
+            f"{who} is {checks.show(given)}. Allowed: a path, or a mapping such as {{'LOG_ROOT': './x'}}."
+        )
     if isinstance(given, str) and os.path.exists(here / given):  # as written, even with a $ in it
         return Path(os.path.abspath(here / given))
     try:

@@ -15,7 +15,7 @@ from rla_hooks.core.logger import Logger
 from rla_hooks.core.settings import RunSettings
 from rla_hooks.errors import CheckpointError, ConfigError, RunError
 from rla_hooks.layout import path_within
-from rla_hooks.texts import text_of
+from rla_hooks.texts import shown, text_of
 from rla_hooks.writers.base import STEP, Writer
 
 if TYPE_CHECKING:
@@ -124,12 +124,12 @@ class RunCheckpoints:
         if not self.may_save_checkpoint():
             return None
         if model_dict is not None and not isinstance(model_dict, Mapping):
-            self._guard.warn(
-                "save_checkpoint",
-                f"save_checkpoint got a {type(model_dict).__name__}. Allowed: a mapping such as {{'policy': model}}; "
-                "it was saved as 'model'.",
-            )
+            allowed = "Allowed: a mapping such as {'policy': model}; it was saved as 'model'"
+            self._guard.warn("save_checkpoint", f"save_checkpoint got a {type(model_dict).__name__}. {allowed}.")
             model_dict = {"model": model_dict}
+        if related_variable is not None and not isinstance(related_variable, Mapping):
+            step = self._meant_as_step(related_variable, step)
+            related_variable = None
         step = self._logger.current_step(step)
         for key, value in (related_variable or {}).items():
             self._custom_data[key] = value
@@ -145,6 +145,15 @@ class RunCheckpoints:
         self._custom_data[STEP] = step
         self._saved()
         return path
+
+    def _meant_as_step(self, given: Any, step: int | None) -> Any:
+        """Warn of a second argument that is no mapping; return the step: a number there was meant as that."""
+        is_step = step is None and isinstance(given, int)
+        what = "it was taken as the step: write step=" if is_step else "it was left out"
+        allowed = "Allowed: a mapping of plain data"
+        message = f"save_checkpoint got {shown(given, 100)} as related_variable. {allowed}; {what}."
+        self._guard.warn("related_variable", message)
+        return given if is_step else step
 
     def load_checkpoint(
         self,

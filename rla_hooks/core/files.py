@@ -28,7 +28,7 @@ from rla_hooks.parameter_forms import forms_of
 from rla_hooks.progress import MAX_LAST, Progress
 from rla_hooks.record import Ended, RunRecord, report_in_file
 from rla_hooks.smallfiles import read_json
-from rla_hooks.texts import cut, duration, shell_path, text_of
+from rla_hooks.texts import cut, duration, shell_path, shown, text_of
 from rla_hooks.writers import parameter_tables
 from rla_hooks.writers.human_writer import print_text
 
@@ -206,8 +206,12 @@ class RunFiles:
         """Add hyper-parameters to the run's, and update parameter.json.
 
         If the run was started with another value of the same name, that one stays and the new one is ``module.<name>``.
+        What is no mapping gives one warning.
         """
-        if self._hyper_parameters.add(params):
+        if not isinstance(params, Mapping):
+            allowed = "Allowed: a mapping such as {'lr': 0.1}; it was left out"
+            self._guard.warn("add_hyper_params", f"add_hyper_params got {shown(params, 100)}. {allowed}.")
+        elif self._hyper_parameters.add(params):
             self.save_parameters()
 
     def print_args(self) -> None:

@@ -74,7 +74,7 @@ def names_near(name: str, known: Iterable[str]) -> str:
     """Say which of the known names are near one that no run has, in whatever case.
 
     >>> names_near("loss", {"lr", "last.loss"}), names_near("rate", {"adam.rate"}), names_near("x", {"lr"})
-    ('Near it: last.loss.', 'Near it: adam.rate.', 'Known: lr; and the built-in names.')
+    ('Near it: last.loss.', 'Near it: adam.rate.', 'Known: lr; and the built-in names: docs/query.md.')
     """
     found = {*known}
     near = [each for each in (f"last.{name}", f"hparams.{name}") if is_known(each, found)]
@@ -89,7 +89,8 @@ def names_near(name: str, known: Iterable[str]) -> str:
         return f"Near it: {', '.join(map(written, [*dict.fromkeys(near)][:_MOST_SHOWN]))}."
     own = sorted((each for each in short if each not in BUILT_IN), key=lambda each: each.startswith("last."))
     more = ", ..." if len(own) > _MOST_KNOWN else ""
-    return f"Known: {', '.join(map(written, own[:_MOST_KNOWN])) or 'none of their own'}{more}; and the built-in names."
+    listed = ", ".join(map(written, own[:_MOST_KNOWN])) or "none of their own"
+    return f"Known: {listed}{more}; and the built-in names: docs/query.md."
 
 
 def _close_to(folded: str, names: Iterable[str]) -> list[str]:

@@ -16,7 +16,7 @@ from rla_hooks.query.filter_grammar import Comparison, Literal, Name, Negation, 
 from rla_hooks.query.filter_mistakes import FilterError
 from rla_hooks.query.names import LISTS, NUMBERS, TEXTS, TIMES
 from rla_hooks.query.times import DATES, DURATIONS, Span, span_of
-from rla_hooks.texts import shown
+from rla_hooks.texts import is_number, shown
 
 ColumnOf = Callable[[str], Sequence[Any]]  # the values of a name, of all runs; see rla_hooks.query.names
 Condition = Callable[[ColumnOf], Mask]
@@ -105,13 +105,27 @@ class Compiler:
             if name in TIMES:
                 tests = [self._test(name, "==", each, place) for each in value.value]
                 return lambda column: columns.either(([False] * len(column), *(test(column) for test in tests)))
-            return columns.one_of(self._value(name, each) for each in value.value)
+            return self._quoted(name, columns.one_of(self._value(name, each) for each in value.value), value.value)
         if value.kind in _UNORDERED and sign != "==":
             self._fail(f"{_UNORDERED[value.kind]} compare by == and != only.", place)
         if name in TIMES and value.kind != "none":
             return self._time(name, sign, value)
         wanted = self._value(name, value)
-        return columns.equal(wanted) if sign == "==" else columns.ordered(sign, wanted)
+        test = columns.equal(wanted) if sign == "==" else columns.ordered(sign, wanted)
+        return self._quoted(name, test, [value])
+
+    def _quoted(self, name: str, test: Test, values: Sequence[Literal]) -> Test:
+        """The test, which for numbers in quotes can never hold where a name has numbers only: the quotes are wrong."""
+        if not values or not all(each.kind == "text" and is_number(each.value) for each in values):
+            return test
+
+        def tested(column: Column) -> Mask:
+            kinds = {each.__class__ for each in column if each is not None}
+            if kinds and kinds <= columns.NUMBER:
+                self._fail(f"{name} has numbers, and this is a text. Write it without quotes.", values[0].position)
+            return test(column)
+
+        return tested
 
     def _time(self, name: str, sign: str, value: Literal) -> Test:
         allowed = f"Allowed: {DATES}; how long ago: -2d, 2 days ago."

@@ -85,7 +85,7 @@ def _meant(text: str, log_root: str | os.PathLike[str] | None, what: str, withou
     known = f" {'The last of these' if len(fit) > _MAX_LISTED else 'These'}: {listed}." if fit else ""
     fits = f"{shown(text, 100)} fits {len(fit) or 'no'} run{'s' * (len(fit) > 1)} {where}."
     known = known or put_away(text, log_root_of(log_root))
-    raise ConfigError(f"{what}: {fits}{known} Allowed: a run of rla.runs(), the id of one, or its name.")
+    raise ConfigError(f"{what}: {fits}{known} {_ALLOWED}")
 
 
 def put_away(text: str, log_root: Path) -> str:

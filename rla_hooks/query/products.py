@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
 FIGURES = frozenset(
     "apng avif bmp eps gif htm html jpeg jpg mkv mov mp4 mpeg mpg pdf png svg tif tiff webm webp avi".split()
@@ -62,37 +62,3 @@ def checkpoints_in(folder: Path, of_rla: bool = False) -> list[CheckpointFile]:
         CheckpointFile(folder / entry.file, entry.name, entry.step, entry.time, entry.size)
         for entry in manifest.complete()
     ]
-
-
-class HasCheckpoints(Protocol):
-    """A saved run, or one that is open."""
-
-    @property
-    def checkpoint_dir(self) -> Path | None: ...
-
-
-def latest_checkpoint(run: HasCheckpoints | str | os.PathLike[str], name: str | None = None) -> Path | None:
-    """Return the path of the newest complete checkpoint of a run, or None if there is none.
-
-    run: a saved run, an open one, or the path of a checkpoint folder. name: only checkpoints that were saved under this
-    name, such as "best". The checksum is compared, which reads the file, once in a process; a damaged checkpoint is
-    passed over with a warning. Of a run of the original RLA, which noted no checksums, it is the one of the highest
-    step, of TensorFlow its .index file.
-
-    >>> import rla_hooks as rla
-    >>> @rla.track(task="demo", writers=["csv"], backup="none")
-    ... def main():
-    ...     for step in range(3):
-    ...         rla.save_checkpoint({"weights": [0.5, step]}, step=step)
-    >>> main()
-    >>> run = rla.runs()[-1]
-    >>> rla.latest_checkpoint(run).name, rla.latest_checkpoint(run, "best")
-    ('checkpoint-2.pkl', None)
-    """
-    from rla_hooks.checkpoints.manifest import FILE, latest
-
-    folder: Any = getattr(run, "checkpoint_dir", run)
-    if getattr(run, "run_json", None) == {} and not os.path.lexists(folder / FILE):
-        old = [each.path for each in checkpoints_in(folder, of_rla=True) if name in (None, each.name)]
-        return old[-1] if old else None
-    return None if folder is None else latest(folder, name)

@@ -94,8 +94,8 @@ def span_of(text: str) -> Span | None:
     return None
 
 
-def since_of(given: object) -> float:
-    """Return the moment that the argument ``since`` means, in seconds since 1970. Raises ConfigError.
+def since_of(given: object, name: str = "since") -> float:
+    """Return the moment that an argument of this name means, in seconds since 1970. Raises ConfigError.
 
     >>> since_of(datetime.fromisoformat("1970-01-02T00:00:00+00:00")), since_of("1970-01-02 00:00Z")
     (86400.0, 86400.0)
@@ -114,6 +114,6 @@ def since_of(given: object) -> float:
         if span is not None:
             return span.begin
     raise ConfigError(
-        f"since is {shown(given, 100)}. Allowed: how long ago ('2 days', '90 min', '1h30min'), "
+        f"{name} is {shown(given, 100)}. Allowed: how long ago ('2 days', '90 min', '1h30min'), "
         f"a time ({DATES}; local without a zone), a datetime, date or timedelta."
     )

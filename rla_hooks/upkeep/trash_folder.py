@@ -109,7 +109,7 @@ def empty_trash(
     if wrong:
         there = f"There are: {listed([*map(str, known)], 20)}" if known else "The trash is empty"
         raise ConfigError([f"there is no act {shown(number, 40)} in {shell_path(root)}. {there}." for number in wrong])
-    before = None if older_than is None else since_of(older_than)
+    before = None if older_than is None else since_of(older_than, "older_than")
     if not (root / TRASH).is_dir():
         return Emptied((), 0, 0)
     with acting(root, "empty the trash"):

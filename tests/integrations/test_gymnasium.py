@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from types import SimpleNamespace
 
 import numpy
@@ -242,6 +243,22 @@ def test_environments_of_one_name_count_together(gym, here, rows):
     assert (evaluation["time-step"], evaluation["eval/return"], evaluation["eval/number"]) == (4, 4.0, 0)
 
 
+def test_environments_of_two_kinds_in_the_same_columns_are_told(gym, here, rows):
+    """Training and evaluation are mixed then, and only one of them is described; of one kind it is usual."""
+
+    class Other(gym.Line):
+        """Another kind."""
+
+    with rla.run(**RUN), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for env in (gym.Line((2,)), gym.Line((2,)), Other((3,)), Other((3,))):
+            play(gym.track(env))
+        play(gym.track(Other((3,)), name="eval"))
+    (told,) = [str(each.message) for each in caught]
+    assert "Line and Other share the columns episode/..., which mixes their episodes" in told and "name='eval'" in told
+    assert rla.runs("root")[-1].hparams["env.id"] == "Line" and len(rows()) == 5
+
+
 SB3 = """
 import numpy, rla_hooks as rla
 from rla_hooks.integrations.gymnasium import track_episodes
@@ -385,8 +402,8 @@ def test_all_mistakes_at_once(gym, here):
         gym.track(gym.Line(), every=5)
     with pytest.raises(ConfigError, match=r"render_mode is None.*gymnasium.make\('CartPole-v1', render_mode='rgb_arr"):
         gym.track(gym.make("CartPole-v1"), video="first")
-    with pytest.raises(ConfigError, match=r"env is a builtins.object. Allowed: .*wrapper_class=track_episodes"):
-        gym.track(object())
+    with pytest.raises(ConfigError, match=r"env is 'CartPole-v1' \(str\). Allowed: .*wrapper_class=track_episodes"):
+        gym.track("CartPole-v1")
     tracked = gym.track(gym.Line())
     for twice in (
         tracked,

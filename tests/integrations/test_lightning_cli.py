@@ -82,7 +82,8 @@ trainer:
   enable_progress_bar: false
   logger:
     class_path: rla_hooks.integrations.lightning.RLALogger
-    init_args: {task: null, config: null, log_root: root, record: {seed: 1}, writers: [csv], backup: none, prefix: null}
+    init_args: {task: null, config: null, log_root: root, record: {seed: 1}, writers: [csv], backup: none, prefix: null,
+                tags: [from yaml], note: x, group: g, resume: auto, independent: false}
   callbacks:
     - class_path: rla_hooks.integrations.lightning.RLACallback
       init_args: {monitor: loss, mode: max, save_last: null, figures: null}
@@ -157,6 +158,8 @@ def test_further_runs_do_not_collide(called):
         runs.append(_only_run(folder, results[name]))
         assert (runs[-1] / "config.yaml").is_file()
     assert len(set(runs)) == 4
+    labels = json.loads((runs[-1] / "labels.json").read_text())
+    assert (labels["tags"], labels["note"], labels["group"]) == (["from yaml"], "x", "g"), "of the file"
     status = [json.loads((run / "run.json").read_text())["status"] for run in runs]
     assert status == ["finished"] * 4, "they end with the process"
 

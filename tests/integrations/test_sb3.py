@@ -404,7 +404,7 @@ def test_a_monitor(sb3, here, only_run, warnings_as_text):
 def test_wrong_arguments(sb3, here):
     """All mistakes in one error, and nothing is created."""
     with pytest.raises(rla.ConfigError) as error:
-        sb3.RLACallback(checkpoint_every=0, mode="best", save_freq=10, backup="sauce")
+        sb3.RLACallback(checkpoint_every=0, mode="best", save_every=10, backup="sauce")
     assert len(error.value.problems) == 4 and "checkpoint_every, in environment steps" in str(error.value)
     with pytest.raises(rla.ConfigError, match=r"format_strings.* It is writers"):
         sb3.sb3_logger(format_strings=["csv"])

@@ -405,6 +405,8 @@ def test_mistakes_are_told_at_once(wandb):
     with pytest.raises(ConfigError) as raised:
         wandb.init(project="../x", tags=[""], log_rot="here", writers=["cvs"])
     assert len(raised.value.problems) == 4 and "Did you mean 'log_root'?" in str(raised.value)
+    with pytest.raises(ConfigError, match=r"unknown argument 'projct'. Known: entity, project, .* mean 'project'\?"):
+        wandb.init(projct="x")
     with pytest.raises(wandb.UsageError, match="mode is 'of'"):
         wandb.init(mode="of")
     assert os.listdir() == []

@@ -24,6 +24,7 @@ from rla_hooks.query.rla_runs import flat_hparams
 from rla_hooks.rows.pieces import FileRows, Piece, join_files, joined, piece_of
 from rla_hooks.rows.reader import names_of, numbered, read_file
 from rla_hooks.smallfiles import open_regular, parse_object, read_bytes
+from rla_hooks.texts import is_number
 from rla_hooks.writers.base import STEP, TIME
 
 _MAX_LINE = 1 << 20  # bytes
@@ -132,7 +133,7 @@ def keras_separator(header: bytes) -> str | None:
     if not text.startswith("epoch") or separator not in (",", ";", "\t", "|"):
         return None
     cells = text.split(separator)
-    return separator if all(cell and not _is_number(cell) for cell in cells) else None
+    return separator if all(cell and not is_number(cell) for cell in cells) else None
 
 
 def is_monitor(header: bytes) -> bool:
@@ -150,13 +151,6 @@ def _head(line: bytes) -> dict[str, Any]:
     if not isinstance(begin, (int, float)) or isinstance(begin, bool) or not 0 <= begin < 1e11:
         head.pop("t_start", None)
     return head
-
-
-def _is_number(cell: str) -> bool:
-    with suppress(ValueError):
-        float(cell)
-        return True
-    return False
 
 
 def _of_step(rows: FileRows, steps: str | None) -> FileRows:
