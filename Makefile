@@ -7,6 +7,7 @@ BIN = $(VENV)/bin
 READY = $(VENV)/.ready
 DEMO = $(VENV)-demo
 PEERS = $(VENV)-peers
+REMOTE = $(VENV)-remote
 # The oldest and the newest that setup.cfg names.
 PYTHONS = 3.10 3.13
 
@@ -14,13 +15,14 @@ PYTHONS = 3.10 3.13
 PIP = PYTHONWARNINGS=ignore $(BIN)/python -m pip --disable-pip-version-check install --quiet
 DEMO_PIP = $(subst $(BIN)/,$(DEMO)/bin/,$(PIP))
 
-.PHONY: help demo quickstart test core core-tests $(PYTHONS:%=core-%) lint types docs bench bench-peers kills soak wheel check clean
+.PHONY: help demo quickstart test core core-tests remote $(PYTHONS:%=core-%) lint types docs bench bench-peers kills soak wheel check clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo   train an agent on CartPole, tracked, in a small environment, $(DEMO) (two minutes the first time)"
 	@echo "make test   run all tests, in the full environment, $(VENV)"
 	@echo "make core   run the core tests on the oldest and the newest Python, where this machine has them"
+	@echo "make remote run the tests of S3, which does not resolve beside the others, in $(REMOTE)"
 	@echo "make lint   check style and types"
 	@echo "make docs   build the docs site and check its links: build/docs/index.html"
 	@echo "make bench  measure speed against references (ARGS=step: some of it); make bench-peers: other trackers beside it"
@@ -101,6 +103,18 @@ core-tests: $(VENV)/.ready-for-core
 	@$(IN_TEMPORARY_FOLDER); \
 		$(BIN)/python -I -m pytest -n 2 --dist worksteal -q -r fE $(TRIED_AGAIN) tests --ignore=tests/integrations $(ARGS)
 
+# Beside the full environment S3's packages do not resolve: botocore wants python-dateutil below 3.
+$(REMOTE)/.ready: setup.cfg pyproject.toml tests/constraints.txt
+	@echo "==> making $(REMOTE) with $$($(PYTHON) --version), for the tests of S3"
+	@$(PYTHON) -m venv $(REMOTE)
+	@sed '/^python-dateutil==/d' tests/constraints.txt > $(REMOTE)/constraints.txt
+	@$(subst $(BIN)/,$(REMOTE)/bin/,$(PIP)) --constraint $(REMOTE)/constraints.txt --editable '.[remote-tests]'
+	@touch $@
+
+remote: $(REMOTE)/.ready
+	@echo "==> running the tests of S3"
+	@$(IN_TEMPORARY_FOLDER); $(REMOTE)/bin/python -I -m pytest -q -r fE $(TRIED_AGAIN) tests/test_remote_s3.py $(ARGS)
+
 lint: $(READY)
 	@echo "==> checking style"
 	@$(BIN)/ruff check .
@@ -142,8 +156,8 @@ wheel: $(READY)
 	@$(VENV)-wheel/bin/python -I tests/wheel_smoke.py
 	@rm -rf build/lib build/bdist.* $(VENV)-wheel
 
-check: lint types docs test core wheel
+check: lint types docs test core remote wheel
 	@echo "==> all checks passed"
 
 clean:
-	@rm -rf $(VENV) $(VENV)-wheel $(DEMO) $(PEERS) $(PYTHONS:%=$(VENV)-%) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	@rm -rf $(VENV) $(VENV)-wheel $(DEMO) $(PEERS) $(REMOTE) $(PYTHONS:%=$(VENV)-%) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -334,6 +334,51 @@ def test_where_no_cache_can_be_had_runs_are_moved(tmp_path, monkeypatch, rla_com
     warnings_as_text.clear()
 
 
+def test_the_words_of_a_push_and_a_pull_come_in_either_order(tmp_path, monkeypatch, rla_command, place):
+    """Which word is the remote is seen from the word; one that is neither a remote nor a run is an error."""
+    monkeypatch.chdir(tmp_path)
+    for lr in (0.1, 0.2):
+        train(tmp_path / "rla_data", lr=lr)
+    assert rla_command("remote", "add", "lab", (tmp_path / "far").as_uri())[0] == 0
+    assert "1 run sent" in rla_command("push", "lab", "lr > 0.15")[1]
+    assert "1 run sent" in rla_command("push", "lr < 0.15", "lab")[1]
+    assert "1 run fetched" in rla_command("pull", "lr < 0.15", str(tmp_path / "far"), "--log-root", "one")[1]
+    assert "1 run fetched" in rla_command("pull", str(tmp_path / "far"), "lr < 0.15", "--log-root", "two")[1]
+    code, _, err = rla_command("pull", "demo/nope")
+    assert code != 0 and "'demo/nope'" in err and (tmp_path / "far").as_uri() in err
+    code, _, err = rla_command("pull", "lab", "lr > 5")
+    assert code != 0 and f"none of the 2 runs in {(tmp_path / 'far').as_uri()}" in err
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    code, _, err = rla_command("push", (tmp_path / "far").as_uri())
+    assert code != 0 and "the default, since" in err
+
+
+def test_a_remote_has_a_name_until_it_is_taken_away(tmp_path, monkeypatch, rla_command, place):
+    """The runs of a remote are listed by its name, too; a name that is used again, or taken away, is told."""
+    monkeypatch.chdir(tmp_path)
+    train(tmp_path / "rla_data", lr=0.1)
+    far = (tmp_path / "far").as_uri()
+    assert rla_command("remote", "add", "lab", far)[0] == 0
+    assert f"no runs in {far}" in rla_command("runs", "--log-root", "lab")[2]
+    rla_command("push", "lab")
+    assert "0.1" in rla_command("runs", "-c", "lr", "--log-root", "lab")[1]
+    assert f"replaced: it was {far}" in rla_command("remote", "add", "lab", "ssh://host/x")[1]
+    assert rla_command("remote", "rm", "lab")[0] == 0 and rla_command("remote", "--json")[1].strip() == "[]"
+    assert (tmp_path / "far" / "log").is_dir()
+    code, _, err = rla_command("remote", "rm", "lab")
+    assert code != 0 and "no remote 'lab'" in err
+
+
+def test_the_options_of_a_remote_count_for_its_url(tmp_path, monkeypatch):
+    """An address that is given as a URL has the options and the variable of the remote that was named with this URL."""
+    monkeypatch.chdir(tmp_path)
+    add_remote(tmp_path, "lab", Address.parse("ftps://me:${LAB}@lab/r", {"ca_file": "lab.pem"}))
+    found = resolve("ftps://me@lab/r", tmp_path)
+    assert found.options == {"ca_file": "lab.pem"} and found.password == "${LAB}"
+    assert resolve("ftps://me@lab/other", tmp_path).options == {}
+
+
 def test_the_page_runs(tmp_path, monkeypatch):
     """The Python of docs/remote.md does what the page says."""
     pytest.importorskip("fsspec")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -91,9 +92,11 @@ def test_what_cannot_be_sent_is_told_and_sent_later(tmp_path):
         noted = json.loads((run.log_dir / "run.json").read_text())["unsent"]
         assert noted["to"].startswith("file://") and noted["problem"]
         rla.log({"loss": 0.5}, step=1)
+        process = process_of(run)
     assert run.status == "finished"
     (tmp_path / "far").unlink()
-    wait_until(lambda: is_same(tmp_path / "near", tmp_path / "far"))
+    wait_until(lambda: process.poll() is not None)
+    assert is_same(tmp_path / "near", tmp_path / "far")
     assert rla.runs(tmp_path / "far")[0].run_json["unsent"] is None
 
 
@@ -144,6 +147,33 @@ def test_a_remote_that_is_missing_is_told_before_the_training():
     ):
         pass
     assert not Path("rla_data").exists()
+
+
+@pytest.mark.parametrize("url", ["shs://host/x", "http://host/x", "somewhere", "ssh://host"])
+def test_an_address_that_is_none_is_told_before_the_training(url):
+    """A protocol that there is not, or an address without a folder, raises before anything is created."""
+    config = {"SEND_LOG_FILE": True, "REMOTE_SETTING": {"url": url}}
+    with pytest.raises(rla.ConfigError, match=re.escape(repr(url))), rla.run(task="demo", config=config):
+        pass
+    assert not Path("rla_data").exists()
+
+
+def test_a_run_that_goes_on_is_sent_on(tmp_path):
+    """What a resumed run logs comes to the remote, too."""
+    config = settings(tmp_path)
+    with pytest.raises(ZeroDivisionError), rla.run(task="demo", config=config) as run:
+        rla.log({"loss": 1.0}, step=0)
+        rla.save_checkpoint({"w": [1.0]}, step=0)
+        sender = process_of(run)
+        raise ZeroDivisionError
+    wait_until(lambda: sender.poll() is not None)
+    with rla.run(task="demo", config=config, resume=run.log_dir) as again:
+        assert rla.load_checkpoint() == (0, {"w": [1.0]})
+        rla.log({"loss": 0.125}, step=1)
+        sender = process_of(again)
+    wait_until(lambda: sender.poll() is not None)
+    assert is_same(tmp_path / "near", tmp_path / "far")
+    assert [*rla.runs(tmp_path / "far")[0].metrics()["loss"]] == [1.0, 0.125]
 
 
 def test_rlas_sync_log_file_sends(tmp_path):

@@ -101,6 +101,17 @@ def test_a_wrong_key_and_a_server_that_is_gone_are_told(sshd, unused_port, tmp_p
         open_remote(Address.parse("ssh://no-such-host.invalid/x"))
 
 
+def test_what_ssh_says_to_rsync_is_told(sshd, near, tmp_path):
+    """rsync itself only says that the connection was closed; the line before it is of ssh."""
+    if not shutil.which("rsync"):
+        pytest.skip("rsync is not here: apt-get install rsync")
+    place = open_remote(sshd.address(f"{tmp_path}/far"))
+    plan = plan_push(place, near)
+    place.address.options["known_hosts"] = str(sshd.folder / "foreign")
+    with pytest.raises(RemoteError, match=r"Host key verification failed. ssh \S+ must work without a question"):
+        carry_out(plan)
+
+
 @pytest.mark.parametrize("mover", ["rsync", "fsspec"])
 def test_a_run_that_trains_is_sent_over_ssh_while_the_server_comes_and_goes(mover, another_sshd, tmp_path):
     """The server is stopped and started again: the training goes on, and the remote equals the log root at the end.

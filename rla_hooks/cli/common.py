@@ -75,25 +75,37 @@ def _rla(
 
 def _log_root(context: typer.Context, folder: Path | None) -> Path | None:
     """Expand ~, which shells do not do in --log-root=~/logs; with --archived return the log root of archived runs."""
-    if folder is not None and re.match(_REMOTE, str(folder)):
-        return _mirror(context, str(folder))
     folder = folder.expanduser() if folder and folder.parts[:1] == ("~",) else folder
+    if folder is not None and (re.match(_REMOTE, str(folder)) or _is_named(folder)):
+        return _mirror(context, str(folder))
     return completion.archived_root(folder) if context.meta.get(_ARCHIVED) else folder
+
+
+def _is_named(folder: Path) -> bool:
+    """Whether what is given in place of a log root is the name of a remote."""
+    if len(folder.parts) != 1 or folder.exists():
+        return False
+    from rla_hooks.config.reading import log_root_of
+    from rla_hooks.remote.named import is_remote
+
+    return is_remote(str(folder), log_root_of(None))
 
 
 def _mirror(context: typer.Context, text: str) -> Path:
     """Return a log root with the small files of a remote's runs; only lists of runs need no more."""
-    from rla_hooks.remote.address import Address
+    from rla_hooks.cli.nothing import call_it
+    from rla_hooks.config.reading import log_root_of
     from rla_hooks.remote.listing import mirror
+    from rla_hooks.remote.named import resolve
     from rla_hooks.remote.opening import open_remote
 
-    address = Address.parse(text)
+    address = resolve(text, log_root_of(None))
     if context.info_name not in _OF_REMOTES:
         raise ConfigError(
             f"--log-root is {address}, and rla {context.info_name} needs the files of runs here. Fetch them: "
             f"rla pull {address}. Lists of runs there: rla runs --log-root {address}"
         )
-    return mirror(open_remote(address))
+    return call_it(mirror(open_remote(address)), str(address))
 
 
 def _note_archived(context: typer.Context, wanted: bool) -> bool:

@@ -15,9 +15,20 @@ from rla_hooks.query.given import acts_in, put_away
 from rla_hooks.query.near_root import near_root
 from rla_hooks.texts import shell_path, shown
 
+_called: dict[str, str] = {}  # log roots that stand for another place: its address, by their paths
 SEE_ALL = " See them all: rla runs"
 _MAX_SEEN = 1000  # runs whose words are compared, the newest
 _MAX_NEAR = 3
+
+
+def call_it(root: Path, address: str) -> Path:
+    """Let a log root that has the lists of another machine be called by that machine's address; return the root."""
+    _called[str(root)] = address
+    return root
+
+
+def _text_of(root: Path) -> str:
+    return _called.get(str(root)) or shell_path(root)
 
 
 def no_runs(log_root: Path | None, task: str | None = None, where: str | None = None) -> str:
@@ -38,14 +49,14 @@ def no_runs(log_root: Path | None, task: str | None = None, where: str | None = 
             return f"all runs of {shell_path(root)} are archived. See them: rla runs --archived"
         if acts_in(root):
             return f"no runs in {shell_path(root)} any more. See what was done: rla trash"
-        return f"no runs in {shell_path(root)} ({origin_of_root(log_root)}). {_another_root(root)}"
+        return f"no runs in {_text_of(root)} ({origin_of_root(log_root)}). {_another_root(root)}"
     if task is not None and not runs(root, task):
         tasks = sorted({run.task for run in there})
         near = did_you_mean(task, tasks) or f" Tasks there: {', '.join(map(repr, tasks[:10]))}."
-        return f"no runs of the task {shown(task, 100)} in {shell_path(root)} ({origin_of_root(log_root)}).{near}"
+        return f"no runs of the task {shown(task, 100)} in {_text_of(root)} ({origin_of_root(log_root)}).{near}"
     of = "" if task is None else f" of the task {shown(task, 100)}"
     number = len(there if task is None else runs(root, task))
-    return f"none of the {_count(number)}{of} in {shell_path(root)} is one with {where}.{SEE_ALL}"
+    return f"none of the {_count(number)}{of} in {_text_of(root)} is one with {where}.{SEE_ALL}"
 
 
 def labels_near(log_root: Path | None, tags: Sequence[str], group: str | None) -> str:
@@ -88,7 +99,7 @@ def no_such_run(text: str, among: Runs, log_root: Path | None) -> str:
         words |= {word.casefold(): word for word in _words(run)}
     near = difflib.get_close_matches(text.casefold(), words, _MAX_NEAR, 0.7)
     nearest = f" Near: {', '.join(shown(words[word], 100) for word in near)}." if near else ""
-    said = f"none of the {_count(len(among))} in {shell_path(root)} has the id, the name or the time {shown(text, 100)}"
+    said = f"none of the {_count(len(among))} in {_text_of(root)} has the id, the name or the time {shown(text, 100)}"
     return f"{said}.{put_away(text, root) or nearest} See them all: rla runs"
 
 
@@ -106,6 +117,8 @@ def _count(number: int) -> str:
 
 def origin_of_root(log_root: Path | None) -> str:
     """Say where the log root was taken from."""
+    if str(log_root) in _called:
+        return "another machine"
     if log_root is not None:
         return "from --log-root"
     config = load()

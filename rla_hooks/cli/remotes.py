@@ -14,12 +14,12 @@ from rla_hooks.config.reading import log_root_of
 from rla_hooks.errors import ConfigError, RLAError, did_you_mean
 from rla_hooks.texts import counted, printable, shown
 
-_ACTIONS = ("list", "add", "test")
+_ACTIONS = ("list", "add", "rm", "test")
 
 
 @app.command("remote")
 def remote(
-    action: Annotated[str, typer.Argument(metavar="ACTION", help="list, add or test.")] = "list",
+    action: Annotated[str, typer.Argument(metavar="ACTION", help="list, add, rm or test.")] = "list",
     name: Annotated[
         str | None, typer.Argument(metavar="NAME", help="The name of the remote; test takes a URL, too.")
     ] = None,
@@ -36,7 +36,8 @@ def remote(
     """List the log roots on other machines, name one, or test whether it can be used.
 
     Addresses are ssh://, sftp://, ftp://, ftps://, s3://, gs:// and file://. A password is the name of a variable, in
-    quotes. The names are kept in remotes.json of the log root; config is the one of REMOTE_SETTING.
+    quotes. The names are kept in remotes.json of the log root; config is the one of REMOTE_SETTING. rm forgets a name,
+    and deletes nothing there.
 
     Examples:
 
@@ -45,7 +46,7 @@ def remote(
         rla remote test lab
     """
     from rla_hooks.remote.address import Address
-    from rla_hooks.remote.named import add_remote, named_remotes, resolve
+    from rla_hooks.remote.named import add_remote, named_remotes, remove_remote, resolve
 
     root = Path(log_root_of(log_root))
     if action not in _ACTIONS:
@@ -55,13 +56,20 @@ def remote(
         if name is None or url is None:
             raise ConfigError("rla remote add needs a name and a URL: rla remote add lab ssh://me@lab/data/rla_data")
         root.mkdir(parents=True, exist_ok=True)
+        former = named_remotes(root).get(name)
         add_remote(root, name, Address.parse(url, _options(option or [])))
-        print(f"{name} added. Try it: rla remote test {name}")
+        print(f"{name} {f'replaced: it was {former}' if former else 'added'}. Try it: rla remote test {name}")
         return
     if url is not None or option or (action == "list" and name is not None):
         raise ConfigError(
             f"rla remote {action} takes {'no name' if action == 'list' else 'one name'}. To name one: add"
         )
+    if action == "rm":
+        if name is None:
+            raise ConfigError("rla remote rm needs the name of a remote. See them: rla remote")
+        remove_remote(root, name)
+        print(f"{name} has no name any more; nothing was deleted there")
+        return
     if action == "test":
         _test(resolve(name, root))
         return
@@ -69,7 +77,8 @@ def remote(
     if as_json:
         print_json([{"name": name, "url": str(address)} for name, address in known.items()])
     elif known:
-        print("\n".join(printable(f"{name}  {address}") for name, address in known.items()))
+        width = max(map(len, known))
+        print("\n".join(printable(f"{name:{width}}  {address}") for name, address in known.items()))
     else:
         print("no remote is named. Add one: rla remote add NAME URL", file=sys.stderr)
 

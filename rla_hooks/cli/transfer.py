@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +16,7 @@ from rla_hooks.cli.objects import print_json
 from rla_hooks.cli.progress_bar import progress_bar
 from rla_hooks.cli.tidying import DryRun
 from rla_hooks.config.reading import log_root_of
-from rla_hooks.errors import ConfigError
+from rla_hooks.errors import ConfigError, RLAError
 from rla_hooks.texts import counted, printable, size_text
 
 if TYPE_CHECKING:
@@ -30,7 +31,9 @@ _SIGNS = ("==", "!=", "<", ">", " in ", " and ", " or ")
 
 Words = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[RUN...] [REMOTE]", help="Runs, or a filter; last the remote: its name or URL."),
+    typer.Argument(
+        metavar="[REMOTE] [RUN...]", help="The remote, by its name or URL, first or last; and runs, or a filter."
+    ),
 ]
 Newer = Annotated[bool, typer.Option("--newer", help="Leave files alone that are newer on the other side.")]
 Without = Annotated[
@@ -61,24 +64,21 @@ def push(
         rla push "status == 'finished'" lab
         rla push latest ssh://me@lab/data/rla_data --without checkpoint
     """
-    from rla_hooks.remote.named import is_remote
+    from rla_hooks.cli.nothing import no_root
     from rla_hooks.remote.planning import plan_push
 
-    root, given = _root(log_root), [*(words or [])]
-    remote = given.pop() if given and is_remote(given[-1], root) else None
-    names = _chosen(given, root, where, task)
+    root = _root(log_root)
+    remote, given = _split(words, root)
+    if missing := no_root(log_root):
+        raise RLAError(missing)
+    names = _chosen(given, log_root, where, task)
     with _opened(remote, root) as place:
         _carry_out(plan_push(place, root, names, newer, _kinds(without)), dry_run, as_json)
 
 
 @app.command("pull")
 def pull(
-    remote: Annotated[
-        str | None, typer.Argument(metavar="REMOTE", help="Its name or URL; by default that of the config.")
-    ] = None,
-    words: Annotated[
-        list[str] | None, typer.Argument(metavar="[RUN...]", help="Runs there, or a filter; by default all.")
-    ] = None,
+    words: Words = None,
     where: Where = None,
     task: Task = None,
     newer: Newer = False,
@@ -99,8 +99,9 @@ def pull(
         rla pull ssh://me@lab/data/rla_data latest
     """
     root = _root(log_root)
+    remote, given = _split(words, root)
     with _opened(remote, root) as place:
-        _carry_out(_pull_plan(place, root, [*(words or [])], where, task, newer, without), dry_run, as_json)
+        _carry_out(_pull_plan(place, root, given, where, task, newer, without), dry_run, as_json)
 
 
 @app.command("sync")
@@ -126,7 +127,7 @@ def sync(
     root = _root(log_root)
     with _opened(remote, root) as place:
         is_there = (root / "log").is_dir()
-        names = _chosen([], root, where, task) if is_there and (where or task) else None
+        names = _chosen([], log_root, where, task) if is_there and (where or task) else None
         _carry_out(plan_push(place, root, names, True, _kinds(without)), dry_run, as_json)
         _carry_out(_pull_plan(place, root, [], where, task, True, without), dry_run, as_json)
 
@@ -156,7 +157,19 @@ def _kinds(without: list[str] | None) -> list[str]:
     return [kind for kind in KINDS if kind not in (without or [])]
 
 
-def _chosen(words: list[str], root: Path, where: str | None, task: str | None) -> set[str] | None:
+def _split(words: list[str] | None, root: Path) -> tuple[str | None, list[str]]:
+    """Return which word is the remote, the first or the last one, and the others, which are runs."""
+    from rla_hooks.query.given import run_of_path
+    from rla_hooks.remote.named import is_remote
+
+    given = [*(words or [])]
+    for at in (-1, 0):
+        if given and (is_remote(given[at], root) or (os.path.isdir(given[at]) and run_of_path(given[at]) is None)):
+            return given.pop(at), given
+    return None, given
+
+
+def _chosen(words: list[str], root: Path | None, where: str | None, task: str | None) -> set[str] | None:
     """Return the names of the runs of a log root that somebody means; None for all."""
     from rla_hooks.cli.choose import choose_all
 
@@ -178,12 +191,13 @@ def _pull_plan(
     newer: bool,
     without: list[str] | None,
 ) -> Plan:
+    from rla_hooks.cli.nothing import call_it
     from rla_hooks.remote.listing import mirror
     from rla_hooks.remote.planning import plan_pull
 
     wanted = None
     if words or where is not None or task is not None:
-        wanted = _chosen(words, mirror(place), where, task)
+        wanted = _chosen(words, call_it(mirror(place), str(place.address)), where, task)
     chosen = None if wanted is None else lambda names: names & wanted
     return plan_pull(place, root, chosen, newer, _kinds(without))
 
@@ -192,6 +206,9 @@ def _carry_out(plan: Plan, dry_run: bool, as_json: bool) -> None:
     """Show a plan, carry it out, and say what was done. Raises NotWritten where something is left."""
     from rla_hooks.remote.moving import Moved, carry_out
 
+    plan, left = _without_those_elsewhere(plan)
+    for line in left:
+        print(printable(line), file=sys.stderr)
     verb = "sent to" if plan.is_push else "fetched from"
     if not as_json:
         _print_plan(plan, verb)
@@ -213,6 +230,22 @@ def _carry_out(plan: Plan, dry_run: bool, as_json: bool) -> None:
         raise NotWritten(
             "\n".join(["not all could be moved; the same command goes on", *map(printable, done.problems)])
         )
+
+
+def _without_those_elsewhere(plan: Plan) -> tuple[Plan, list[str]]:
+    from rla_hooks.remote import rsync
+    from rla_hooks.remote.listing import mirror
+    from rla_hooks.remote.same_runs import without_those_elsewhere
+
+    new = any(run.is_new for run in plan.runs)
+    # Without rsync the small files of all runs there would come one by one.
+    is_quick = plan.place.address.protocol == "file" or rsync.can_be_used(plan.place)
+    needed = new and is_quick and (plan.is_push or (plan.root / "log").is_dir())
+    all_there = None
+    if needed:
+        with suppress(RLAError):  # no folder can be had for a cache
+            all_there = mirror(plan.place)
+    return without_those_elsewhere(plan, all_there)
 
 
 def _print_plan(plan: Plan, verb: str) -> None:

@@ -5,8 +5,15 @@ from __future__ import annotations
 import importlib.util
 from typing import TYPE_CHECKING
 
+from rla_hooks.masking import mask_text
+from rla_hooks.patterns import pattern
+
 if TYPE_CHECKING:
     from rla_hooks.config.reading import Config
+
+ALLOWED = "ssh://host/path, sftp://, ftp://, ftps://, s3://bucket/path, gs://bucket/path, file:///path"
+LIKE_SCP = pattern(r"([\w.+-]+@)?[\w.-]{2,}:[^/\\]|([\w.+-]+@)?[\w.-]{2,}:/(?!/)")
+_URL = pattern(r"(ssh|sftp|ftps?)://[^/]+/.|(s3|gs)://.|file:/+.")
 
 
 def remote_problems(config: Config) -> list[str]:
@@ -25,7 +32,11 @@ def remote_problems(config: Config) -> list[str]:
         return [
             "SEND_LOG_FILE is true, and REMOTE_SETTING names no remote. Give its url, such as ssh://me@host/data/rla_data."
         ]
-    is_ssh = url.startswith(("ssh:", "sftp:")) or (not url and remote.get("file_transfer_protocol") == "sftp")
+    if url and not _URL.match(url) and (not LIKE_SCP.match(url) or "://" in url):
+        shown = mask_text(url)
+        return [f"SEND_LOG_FILE is true, and the url of REMOTE_SETTING is {shown!r}. Allowed: {ALLOWED}."]
+    of_url = url.startswith(("ssh:", "sftp:")) or "://" not in url
+    is_ssh = of_url if url else remote.get("file_transfer_protocol") == "sftp"
     lacking = [name for name in ("fsspec", "sshfs")[: 1 + is_ssh] if importlib.util.find_spec(name) is None]
     if lacking:
         return [

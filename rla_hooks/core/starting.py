@@ -145,6 +145,7 @@ class RunStart:
             run.files.tell_start(run.is_quiet)
             life.begin()
             self._measure_machine()
+            self._begin_sending()
         except BaseException as error:  # Ctrl-C: run.json must not go on saying that it runs
             run.ending.end_block(error)
             raise

@@ -9,6 +9,7 @@
     planning.py    what is to be sent, or fetched
     moving.py      sends or fetches it, by rsync (rsync.py) or fsspec (by_file.py, together.py several at once)
     parts.py       large files, whose transfer goes on where it broke off
+    same_runs.py   whether runs of one name are one run, and whether a run is there under another name
     marks.py       what both sides had after the last transfer: a cache
     listing.py     the small files of a remote's runs, kept in a cache, so that they can be listed
     live.py        the process that sends a run while it goes on

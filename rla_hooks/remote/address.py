@@ -19,14 +19,13 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from rla_hooks.config import checks
+from rla_hooks.config.remote_setting import ALLOWED, LIKE_SCP
 from rla_hooks.errors import ConfigError, did_you_mean
 from rla_hooks.masking import is_secret_name, mask_text, mask_value
 
 PROTOCOLS = ("ssh", "sftp", "ftp", "ftps", "s3", "gs", "file")
 _HOSTED = ("ssh", "ftp", "ftps")
-_SCP = re.compile(r"([\w.+-]+@)?[\w.-]{2,}:[^/\\]|([\w.+-]+@)?[\w.-]{2,}:/(?!/)")
 _LIKE_URL = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]{1,9}):(/{1,3})(?=[^/]|$)")
-ALLOWED = "ssh://host/path, sftp://, ftp://, ftps://, s3://bucket/path, gs://bucket/path, file:///path"
 
 
 class Address:
@@ -173,7 +172,7 @@ def looks_remote(text: str) -> bool:
     (True, True, False, False)
     """
     match = _LIKE_URL.match(text)
-    return bool(match and match[1] in PROTOCOLS) or bool(_SCP.match(text) and not os.path.exists(text))
+    return bool(match and match[1] in PROTOCOLS) or bool(LIKE_SCP.match(text) and not os.path.exists(text))
 
 
 def _as_url(text: str) -> str:
@@ -182,7 +181,7 @@ def _as_url(text: str) -> str:
     if match and match[1] in PROTOCOLS:
         slashes = "///" if match[1] == "file" else "//"
         return f"{match[1]}:{slashes}{text[match.end() :].lstrip('/')}"
-    if _SCP.match(text) and "://" not in text:
+    if LIKE_SCP.match(text) and "://" not in text:
         host, _, path = text.partition(":")
         return f"ssh://{host}{path if path.startswith('/') else f'/~/{path}'}"
     return text

@@ -11,6 +11,7 @@ from rla_hooks.remote.address import Address
 from rla_hooks.texts import cut, printable
 
 _REFUSALS = ("530", "Permission denied for user")  # of FTP, of asyncssh
+_PORTS = {"ssh": 22, "ftp": 21, "ftps": 21}
 _LONGEST = 300  # characters of what a library says
 
 
@@ -50,7 +51,8 @@ def _cause(address: Address, error: BaseException) -> str:
     if isinstance(error, socket.gaierror):
         return f"there is no host {address.host!r}. Check its name, and the network"
     if isinstance(error, ConnectionRefusedError):
-        return f"nobody answers on port {address.port or 'of ' + address.protocol}. Does the server run there?"
+        at = f"on port {address.port or _PORTS[address.protocol]}" if address.protocol in _PORTS else f"({text})"
+        return f"nobody answers {at}. Does the server run there?"
     if isinstance(error, TimeoutError):
         return "no answer in time. Check the network and the port"
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -13,6 +13,7 @@ from rla_hooks.remote import by_file, rsync
 from rla_hooks.remote.errors import RemoteError
 from rla_hooks.remote.files import INCOMING
 from rla_hooks.remote.planning import Plan, RunPlan
+from rla_hooks.remote.same_runs import strangers
 
 Progress = Callable[[int, int], None]
 
@@ -41,8 +42,10 @@ def carry_out(plan: Plan, *, progress: Progress | None = None) -> Moved:
         if progress:
             progress(min(done, plan.files), plan.files)
 
+    problems = strangers(plan)
+    plan = plan._replace(runs=tuple(run for run in plan.runs if run.name not in problems))
     mover = rsync if rsync.can_be_used(plan.place) else by_file
-    problems: dict[str, str] = mover.move(plan, tick)
+    problems |= mover.move(plan, tick)
     whole = []
     for run in plan.runs:
         if run.name in problems:

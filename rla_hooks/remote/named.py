@@ -14,10 +14,11 @@ from typing import Any
 
 from rla_hooks import atomic
 from rla_hooks.config.reading import load
+from rla_hooks.config.remote_setting import ALLOWED
 from rla_hooks.errors import ConfigError, did_you_mean
 from rla_hooks.locks import locked
 from rla_hooks.patterns import pattern
-from rla_hooks.remote.address import ALLOWED, Address, looks_remote
+from rla_hooks.remote.address import Address, looks_remote
 from rla_hooks.smallfiles import read_json
 from rla_hooks.texts import shell_path, shown
 
@@ -62,13 +63,32 @@ def add_remote(root: Path, name: str, address: Address) -> None:
         atomic.write_json(file, {**_read(root), name: content})
 
 
+def remove_remote(root: Path, name: str) -> None:
+    """Forget the name of a remote; nothing of it is deleted. Raises ConfigError for one that is not there.
+
+    >>> add_remote(Path("."), "lab", Address.parse("ssh://me@lab/data"))
+    >>> remove_remote(Path("."), "lab")
+    >>> named_remotes(Path("."))
+    {}
+    """
+    with locked(root / FILE):
+        named = _read(root)
+        if name not in named:
+            near = did_you_mean(name, named)
+            where = " REMOTE_SETTING in the config names it." if name == CONFIG else ""
+            raise ConfigError(f"{FILE} has no remote {shown(name, 100)}.{where}{near} See them: rla remote")
+        atomic.write_json(root / FILE, {key: value for key, value in named.items() if key != name})
+
+
 def resolve(word: str | None, root: Path) -> Address:
     """Return the remote that a word means: a URL, a name, a folder; None: that of the config, or the only one.
 
     Raises :class:`~rla_hooks.errors.ConfigError`, with what is near.
     """
     if word is not None and looks_remote(word):
-        return Address.parse(word)
+        address = Address.parse(word)
+        alike = [each for each in named_remotes(root).values() if each.url == address.url]
+        return alike[0] if alike and not address.password else address  # with its password and options
     known = named_remotes(root)
     if word is None:
         if CONFIG in known or len(known) == 1:
@@ -77,7 +97,7 @@ def resolve(word: str | None, root: Path) -> Address:
         raise ConfigError(f"no remote is given, and REMOTE_SETTING in the config has none.{names} Give one: {ALLOWED}.")
     if word in known:
         return known[word]
-    if os.sep in word or os.path.isdir(word):
+    if os.path.isdir(os.path.expanduser(word)):
         return Address.parse(Path(os.path.abspath(os.path.expanduser(word))).as_uri())
     near = did_you_mean(word, known) or (f" Named: {', '.join(known)}." if known else "")
     raise ConfigError(f"there is no remote {shown(word, 100)}.{near} Add it: rla remote add NAME URL. URLs: {ALLOWED}.")

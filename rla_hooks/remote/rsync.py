@@ -147,9 +147,12 @@ class _Calls:
             return [line for line in lines if "vanished" not in line]
         if not code:
             return []
-        address = self._plan.place.address
-        last = next((line for line in reversed(lines) if not line.startswith("rsync error")), f"rsync ends with {code}")
-        raise RemoteError(f"{address}: {said(address, OSError(last))}. Give the command again.")
+        place, address = self._plan.place, self._plan.place.address
+        of_ssh = [line for line in lines if not line.startswith(("rsync", "["))]
+        of_rsync = [line for line in lines if not line.startswith("rsync error")] or [f"rsync ends with {code}"]
+        text = said(address, OSError(of_ssh[-1] if of_ssh else of_rsync[-1]))
+        to_do = f"ssh {_host(place)} must work without a question" if of_ssh else "Give the command again"
+        raise RemoteError(f"{address}: {text.rstrip('.')}. {to_do}.")
 
 
 def _host(place: Place) -> str:
