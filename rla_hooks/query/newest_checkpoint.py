@@ -21,9 +21,10 @@ def latest_checkpoint(run: HasCheckpoints | str | os.PathLike[str], name: str | 
     """Return the path of the newest complete checkpoint of a run, or None if there is none.
 
     run: a saved run, an open one, the path of a checkpoint folder, or a text that means a run: its id, a part of its
-    name, ``latest``. name: only checkpoints that were saved under this name, such as "best". The checksum is compared,
-    which reads the file, once in a process; a damaged checkpoint is passed over with a warning. Of a run of the
-    original RLA, which noted no checksums, it is the one of the highest step, of TensorFlow its .index file. Raises
+    name, ``latest``. name: only checkpoints that were saved under this name, such as "best"; whole states
+    (``rla.save_state``) are found only by theirs, "state". The checksum is compared, which reads the file, once in a
+    process; a damaged checkpoint is passed over with a warning. Of a run of the original RLA, which noted no checksums,
+    it is the one of the highest step, of TensorFlow its .index file. Raises
     :class:`~rla_hooks.errors.ConfigError` for what is no run, or means none.
 
     >>> import rla_hooks as rla
