@@ -122,7 +122,7 @@ def _change(path: Path, new: Labels, remove: set[str], append: bool, at_start: b
     tags += [tag for tag in dict.fromkeys(_masked(new.tags)) if tag not in tags]
     if len(tags) > MAX_TAGS:
         raise ConfigError(f"{_place(path)} would have {len(tags):,} tags. Allowed: {MAX_TAGS:,}. Remove some.")
-    after = {"format": FORMAT, **before} | ({"given": given} if given else {})
+    after = {"format": FORMAT, **before}
     if tags or "tags" in before:
         after["tags"] = tags
     for name in ("note", "title", "group"):
@@ -133,6 +133,9 @@ def _change(path: Path, new: Labels, remove: set[str], append: bool, at_start: b
                 text = f"{former}\n{text}"
             if text or name in before:
                 after[name] = _masked(text) or None
+    if given:
+        after.pop("given", None)
+        after["given"] = given  # last: it is not for people
     if problems := Labels(note=after.get("note")).problems() if append else ():
         raise ConfigError(problems)
     if after != before and after != {"format": FORMAT}:
