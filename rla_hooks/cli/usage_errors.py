@@ -12,12 +12,13 @@ _CHOICES = re.compile(r"('.*?') is not one of (.*)\.", re.DOTALL)
 
 
 def explain(error: Any) -> None:
-    """Add to the message of an error, which is one of click's, or of typer's copy of it."""
+    """Add to the message of an error, which is one of click's, or of typer's copy of it. They differ in full stops."""
     message, context = str(error.message), getattr(error, "ctx", None)
     option = getattr(error, "option_name", None)
-    error.message = message.removeprefix(_PREFIX) + (_nearest(message) or _of_words(message, context))
-    if option is not None:
-        error.message += _of_option(option, context)
+    hint = _of_option(option, context) if option else _nearest(message) or _of_words(message, context)
+    error.message = message.removeprefix(_PREFIX)
+    if hint:
+        error.message = f"{error.message.rstrip('.')}. {hint.strip()}"
 
 
 def _nearest(message: str) -> str:
@@ -29,16 +30,16 @@ def _nearest(message: str) -> str:
 def _of_words(message: str, context: Any) -> str:
     """Words with a value, where a command has options for them: rla rerun latest lr=3."""
     found = re.search(r"unexpected extra argument\S* \((\S+=.*)\)", message)
-    return f". New values: --set {found[1].split()[0]}" if found and "--set" in _options(context) else ""
+    return f"New values: --set {found[1].split()[0]}" if found and "--set" in _options(context) else ""
 
 
 def _of_option(option: str, context: Any) -> str:
     """An option that a filter stands for, or that stands behind the command."""
     known = _options(context)
     if not known - {"--help", "-h", "--version", "--install-completion", "--show-completion"}:  # rla itself
-        return f". It stands behind the command: rla runs {option} ..." if option in _OF_ALL else ""
+        return f"It stands behind the command: rla runs {option} ..." if option in _OF_ALL else ""
     example = _FILTERS.get(option)
-    return f'. Write it as a filter: --where "{example}"' if example and "--where" in known else ""
+    return f'Write it as a filter: --where "{example}"' if example and "--where" in known else ""
 
 
 def _options(context: Any) -> set[str]:
