@@ -51,6 +51,16 @@ def test_it_sweeps_and_goes_on(typed, tmp_path):
     assert [run.id for run in after] == [run.id for run in runs] and {run.status for run in after} == {"finished"}
 
 
+def test_a_file_that_reads_arguments_when_it_is_imported_is_told(typed, tmp_path):
+    """Its parser ends the program, and would speak of arguments that nobody has given."""
+    (tmp_path / "train.py").write_text(
+        TRAIN + "import argparse\nmain(**vars(argparse.ArgumentParser().parse_args()))\n"
+    )
+    code, _, said = typed("train.py:main", "lr=1e-4")
+    assert code == 2 and "rla: train.py ends the program when it is imported (2)" in said
+    assert "below if __name__ == '__main__'" in said and not (tmp_path / "rla_data").exists()
+
+
 def test_a_dry_run_and_json_begin_nothing(typed, tmp_path):
     """The one imports the function and shows the plan, the other only says what would be started."""
     code, _, said = typed("train.py:main", "seed=0..4", "--dry-run")

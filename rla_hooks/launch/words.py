@@ -79,12 +79,18 @@ def parts_of(text: str) -> list[str]:
 def function_of(text: str) -> Any:
     """Import the function that is meant, so that other processes of this program can import it, too.
 
-    Raises ConfigError where it is not there; what the user's file raises comes as it is.
+    Raises ConfigError where it is not there, or where the import ends the program, as a parser of arguments does; what
+    else the user's file raises comes as it is.
     """
     place, sign, name = text.rpartition(":")
     if not sign or not place or not name:
         raise ConfigError(f"{shown(text, 100)} names no function. {_FORM}.")
-    module = _of_file(place) if place.endswith(".py") else _of_name(place)
+    try:
+        module = _of_file(place) if place.endswith(".py") else _of_name(place)
+    except SystemExit as end:
+        what = f"{shell_path(place)} ends the program when it is imported ({shown(end.code, 100)})"
+        advice = "Write what reads arguments, or trains, below if __name__ == '__main__'"
+        raise ConfigError(f"{what}. {advice}.") from None
     function: Any = module
     for part in name.split("."):
         function = getattr(function, part, None)
