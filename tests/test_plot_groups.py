@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 import rla_hooks as rla
@@ -20,6 +22,21 @@ def make(tmp_path, quiet):
         return rla.runs(tmp_path)
 
     return make_runs
+
+
+def test_long_floats_are_short_in_labels_and_tables_where_they_stay_apart(make):
+    """0.1 + 0.2 and what float32 makes of 0.1; the numbers themselves stay exact."""
+    rates = 0.1 + 0.2, 0.10000000149011612, 12345678.0, math.nan, 1e-05, "auto"
+    runs = make(*({"lr": rate} for rate in rates))
+    found = grouped(runs, "lr")
+    labels = ["lr=1e-05", "lr=0.1", "lr=0.3", "lr=12345678.0", "lr=nan", "auto"]
+    assert [group.label for group in found] == labels and found[2].values == (0.1 + 0.2,)
+    table = rla.score_table(runs, "loss", by="lr")
+    assert [line.split("|")[1].strip() for line in table.markdown(notes=False).splitlines()[2:]] == [
+        label.removeprefix("lr=") for label in labels
+    ]
+    runs = make({"lr": 0.3})
+    assert [group.label for group in grouped(runs, "lr")][2:4] == ["lr=0.3", "lr=0.30000000000000004"]
 
 
 def test_what_differs_but_for_seeds_tells_groups_apart(make):

@@ -12,7 +12,7 @@ from rla_hooks.paper_tables.grid import Column, Entry, Key, best_only, marked
 from rla_hooks.paper_tables.measures import measured, steps_to
 from rla_hooks.paper_tables.rounding import Measured
 from rla_hooks.plot.data_columns import free_name
-from rla_hooks.plot.groups import label_of
+from rla_hooks.plot.groups import brief, label_of
 from rla_hooks.query.filter_columns import equality_key
 from rla_hooks.query.frames import AnyColumn, column_of
 from rla_hooks.texts import cut, printable
@@ -115,7 +115,7 @@ def keys_of(columns: Mapping[str, Sequence[Any]]) -> list[Key]:
 
 def _texts_of(values: Sequence[Any]) -> list[str]:
     """Values as people write them; texts in quotes where one would look like another value, such as 1 and "1"."""
-    texts = [*map(value_text, values)]
+    texts = [*map(value_text, brief(values))]
     if len({*zip(texts, map(equality_key, values))}) == len({*texts}):
         return texts
     return [repr(text) if isinstance(value, str) else text for text, value in zip(texts, values, strict=True)]

@@ -18,6 +18,7 @@ from rla_hooks.texts import cut, listed, printable, shown
 SEEDS = frozenset({"seed", "seeds", "random_seed", "rng_seed", "seed_id", "random_state"})
 LABEL = "label"  # the name of what a function says of a run
 _LONGEST = 60  # characters of a value in a legend
+_LONG_FLOAT = 10  # characters of a float as it is, as 0.30000000000000004 and float32's 0.10000000149011612 have more
 _MOST_LISTED = 20  # names in an error
 _LONGEST_QUERY = 2000  # characters
 
@@ -109,8 +110,9 @@ def grouped(
     """Return the groups of runs that have the same values of ``by``, in the order of these values.
 
     by: names of parameters, or built-in ones such as ``task``; by default what differs among the runs but for seeds
-    (and ``without``). legend: the text of a group, as a function of its values by their names, or as a mapping from the
-    label, or from the value (of several names: from the tuple), to a text.
+    (and ``without``). Labels have long floats with six digits, where they stay apart so. legend: the text of a group,
+    as a function of its values by their names, or as a mapping from the label, or from the value (of several names:
+    from the tuple), to a text.
     Raises ConfigError for a name that no run has, and for a legend that cannot be used.
 
     >>> import rla_hooks as rla
@@ -131,7 +133,8 @@ def grouped(
         (tuple(column[each[0]] for column in columns), [runs[at] for at in each])
         for each in sorted(members.values(), key=lambda each: [_order(column[each[0]]) for column in columns])
     ]
-    labels = _distinct([label_of(names, values) for values, _ in found])
+    shown_values = zip(*(brief(column) for column in zip(*(values for values, _ in found)))) if names else [()]
+    labels = _distinct([label_of(names, values) for values in shown_values])
     labels = _with_legend(labels, names, [values for values, _ in found], legend)
     return [Group(label, values, some) for label, (values, some) in zip(labels, found)]
 
@@ -190,6 +193,21 @@ def label_of(names: Sequence[str], values: Sequence[Any]) -> str:
     ('ppo, lr=0.1, clip=none', "size='10'")
     """
     return ", ".join(_pair(name, value) for name, value in zip(names, values))
+
+
+def brief(values: Sequence[Any]) -> list[Any]:
+    """Return values for people: long floats with six digits, unless two would be the same then.
+
+    >>> brief([0.1 + 0.2, 0.1, 12345678.0]), brief([0.1 + 0.2, 0.3])
+    ([0.3, 0.1, 12345678.0], [0.30000000000000004, 0.3])
+    """
+    rounded = [float(f"{value:.6g}") if _is_long_float(value) else value for value in values]
+    is_clear = len({*map(equality_key, rounded)}) == len({*map(equality_key, values)})
+    return rounded if is_clear else [*values]
+
+
+def _is_long_float(value: Any) -> bool:
+    return isinstance(value, float) and len(repr(value)) > _LONG_FLOAT
 
 
 def _pair(name: str, value: Any) -> str:

@@ -11,7 +11,7 @@ import numpy
 from rla_hooks.columns import Column
 from rla_hooks.errors import did_you_mean, warn
 from rla_hooks.plot.data_columns import key_columns, with_gaps
-from rla_hooks.plot.groups import chosen_runs, grouped, label_of, names_of
+from rla_hooks.plot.groups import brief, chosen_runs, grouped, label_of, names_of
 from rla_hooks.plot.mathtext import set_name
 from rla_hooks.plot.output import PaperFigure
 from rla_hooks.plot.paper import paper_figure, paper_style
@@ -169,7 +169,7 @@ def _texts(values: Sequence[Any]) -> list[str]:
     >>> _texts([[256, 256, 256, 128], [256, 256, 256, 256]])
     ['[256, 2…56, 128]', '[256, 2…56, 256]']
     """
-    whole = [label_of([""], [value]).removeprefix("=") for value in values]
+    whole = [label_of([""], [value]).removeprefix("=") for value in brief(values)]
     for begin, end in ((15, 0), (7, 8)):
         texts = [text if len(text) <= 16 else f"{text[:begin]}…{text[len(text) - end :]}" for text in whole]
         if len({*texts}) == len({*whole}):
