@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 from collections import deque
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -81,10 +82,17 @@ def test_clocks_record_seconds(run):
         run.time_record_end("rollout")
 
 
-def test_what_is_no_mapping_warns_once(run):
-    """A training that logs a number or None goes on."""
-    with pytest.warns(RLAWarning, match="log got 5. Allowed: a mapping") as caught:
-        run.log(5)
+class Losses(NamedTuple):
+    """Looks like a mapping in a warning that does not say its type."""
+
+    policy: float
+
+
+@pytest.mark.parametrize("given, shown", [(5, "5 .int."), (Losses(0.5), "{'policy': 0.5} .Losses.")])
+def test_what_is_no_mapping_is_told_by_its_type(given, shown, run):
+    """A training that logs a number, a named tuple or None goes on, with one warning."""
+    with pytest.warns(RLAWarning, match=f"log got {shown}. Allowed: a mapping") as caught:
+        run.log(given)
         run.log(None)
     assert len(caught) == 1
     run.log({"a": 1})

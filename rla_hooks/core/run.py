@@ -310,10 +310,8 @@ class Run(SummaryWords):
         [10, 11]
         """
         if type(values) is not dict and not isinstance(values, Mapping):  # the first is quicker to see
-            message = (
-                f"log got {safe(values)!r}. Allowed: a mapping such as {{'perf/return': 12.0}}; nothing was logged."
-            )
-            self.guard.warn("log", message)
+            given = f"log got {safe(values)!r} ({type(values).__name__})"
+            self.guard.warn("log", f"{given}. Allowed: a mapping such as {{'perf/return': 12.0}}; nothing was logged.")
             return
         if self.files.record is None:
             self.ownership.need_started("log")
