@@ -143,6 +143,28 @@ def test_a_forked_worker_dies_of_sigterm_by_itself(tmp_path, forked):
 
 
 @posix
+def test_a_forked_worker_dies_of_a_sigterm_that_comes_as_it_begins(tmp_path):
+    """Before Python's own work after a fork is done it forgets signals; so the signal has to wait until then."""
+    program = """
+import os, signal, time
+def first():  # as the child begins
+    if signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ()):
+        os._exit(3)
+    os.kill(os.getpid(), signal.SIGTERM)
+os.register_at_fork(after_in_child=first)
+import rla_hooks as rla
+with rla.run("t", log_root="root", writers=["csv"], backup="none"):
+    child = os.fork()
+    if not child:
+        time.sleep(60)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGTERM
+    assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+
+
+@posix
 def test_sigterm_in_the_middle_of_a_write_leaves_no_half_file(script):
     """A preempted job: half a checkpoint may have gigabytes. A child that dies so removes nothing of its parent's."""
     body = """from rla_hooks.atomic import temporary_in

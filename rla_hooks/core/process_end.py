@@ -20,7 +20,6 @@ from rla_hooks.core.logger import is_writing_row
 from rla_hooks.core.notebook import Runs
 from rla_hooks.core.program_exit import ProgramEnd
 from rla_hooks.endings import FINISHED, INTERRUPTED, PREEMPTED, traceback_module
-from rla_hooks.locks import in_forked_child
 
 
 class Preemption(Protocol):
@@ -196,6 +195,27 @@ def in_main_thread() -> bool:
     return threading.current_thread() is threading.main_thread()
 
 
-# A worker of a multiprocessing.Pool that waits for a lock hears a signal with a handler of Python's only by chance, and
-# terminate() waits for its death without end. It has no run to end; one that it starts sets the handler again.
-in_forked_child(release_sigterm)
+# A forked child has no run to end, and gets the default of SIGTERM back; a run that it starts sets the handler again.
+# In a worker of a multiprocessing.Pool that waits for a lock, a handler of Python's runs only by chance, and Python
+# forgets signals that come before a child has begun: Pool.terminate() would wait for ever for such a worker to die.
+_masks: dict[int, set[Any]] = {}  # the blocked signals of each thread that forks, as they were before
+
+
+def _before_fork() -> None:
+    if signal.getsignal(signal.SIGTERM) is _on_sigterm:
+        _masks[threading.get_ident()] = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+
+def _after_fork() -> None:
+    mask = _masks.pop(threading.get_ident(), None)
+    if mask is not None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def _after_fork_in_child() -> None:
+    release_sigterm()
+    _after_fork()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork_in_child)
