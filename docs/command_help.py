@@ -6,6 +6,7 @@ without a section gets one at the end; write above its block what it is for.
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import subprocess
@@ -20,6 +21,7 @@ ALIASES = {"ls"}
 _BLOCK = r"```text\nUsage: rla {}(?=\s).*?```\n"
 
 
+@functools.cache
 def help_of(command: str) -> str:
     """Return what ``rla COMMAND --help`` prints."""
     code = "import sys; sys.argv[0] = 'rla'; from rla_hooks.cli import main; main()"

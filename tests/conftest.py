@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,14 @@ def warnings_as_text(monkeypatch):
     monkeypatch.setattr(errors, "_print_as_text", lambda text, file, line: texts.append(text))
     yield texts
     assert texts == []
+
+
+@pytest.fixture(autouse=True)
+def quick_pdfs(request, monkeypatch):
+    """A PDF has TrueType fonts only in tests that look at them: their subsets take longer than the drawing."""
+    saving = sys.modules.get("rla_hooks.figures.saving")
+    if saving is not None and "true_type" not in request.keywords:
+        monkeypatch.setattr(saving, "_FONTS", 3)
 
 
 @pytest.fixture

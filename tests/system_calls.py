@@ -1,4 +1,4 @@
-"""Kills a forked child as it begins one of its system calls: the fixture ``run_until``."""
+"""Stops a forked child as it begins its system calls: ``run_until`` kills it there, ``run_through`` looks around."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import re
 import signal
 import struct
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 # The system calls that change files, by their numbers; opening a file counts where it may be created or emptied.
 _CALLS = {
@@ -35,29 +35,46 @@ def run_until(action: Callable[[], object], number: int | None = None) -> list[s
     The calls are those of ``_CALLS``, from 1 on; without a number it ends by itself. The kill is a SIGKILL from a
     tracer, as a debugger is: before the system does anything of the call. Fails if the action raises.
     """
+    calls = list[str]()
+    for child, name in _calls_of(action):
+        calls.append(name)
+        if len(calls) == number:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            break
+    return calls
+
+
+def run_through(action: Callable[[], object], look: Callable[[str], object]) -> None:
+    """Call ``action`` in a child, and ``look`` with the name of each call that it is about to begin.
+
+    The child stands still meanwhile: the files are what a kill at that call would leave. Fails if the action raises.
+    """
+    for _, name in _calls_of(action):
+        look(name)
+
+
+def _calls_of(action: Callable[[], object]) -> Iterator[tuple[int, str]]:
+    """Yield, of a child that calls ``action``, its number and each call that it is about to begin."""
     child = os.fork()
     if child == 0:
         _run(action)
     os.waitpid(child, 0)
     _ptrace(_SETOPTIONS, child, 0, _SYSGOOD | _EXITKILL)
-    calls, passed_on = list[str](), 0
+    passed_on = 0
     while True:
         _ptrace(_SYSCALL, child, 0, passed_on)
         _, status = os.waitpid(child, 0)
         if os.WIFEXITED(status):
             assert os.WEXITSTATUS(status) == 0, "the action has raised"
-            return calls
+            return
         assert os.WIFSTOPPED(status), f"the child died of signal {os.WTERMSIG(status)}"
         passed_on = os.WSTOPSIG(status)
         if passed_on != signal.SIGTRAP | 0x80:
             continue
         passed_on, name = 0, _begun(child)
         if name is not None:
-            calls.append(name)
-            if len(calls) == number:
-                os.kill(child, signal.SIGKILL)
-                os.waitpid(child, 0)
-                return calls
+            yield child, name
 
 
 def _run(action: Callable[[], object]) -> None:

@@ -105,24 +105,27 @@ def copy(root: Path, to: Path) -> Path:
     return to
 
 
-def killed_everywhere(run_until, folder, before, action, check, all_calls=False):
-    """Call ``check`` on a copy of ``before`` in which ``action`` was killed at its 1st call, its 2nd, and so on.
+def killed_everywhere(run_through, folder, before, action, check, all_calls=False):
+    """Call ``check`` on what a kill of ``action`` at its 1st call would leave of ``before``, at its 2nd, and so on.
 
     Not at each folder of many that are made or removed one after the other, but for ``all_calls``. Return how many.
     """
-    whole = run_until(action(copy(before, folder / "whole")))
-    shutil.rmtree(folder / "whole")
-    for number, call in enumerate([*whole, "the end"], 1):
-        if all_calls or number < 2 or call != whole[number - 2] or call not in ("mkdir", "rmdir"):
-            root = copy(before, folder / str(number))
-            run_until(action(root), number)
-            check(root)
-            shutil.rmtree(root)
-    return len(whole)
+    root, calls, left = copy(before, folder / "whole"), list[str](), list[Path]()
+
+    def keep(call):
+        calls.append(call)
+        if all_calls or len(calls) < 2 or call != calls[-2] or call not in ("mkdir", "rmdir"):
+            left.append(copy(root, folder / str(len(calls))))
+
+    run_through(action(root), keep)
+    for each in [*left, root]:
+        check(each)
+        shutil.rmtree(each)
+    return len(calls)
 
 
 @pytest.mark.parametrize("kind", PLANS)
-def test_an_act_and_its_undo_that_are_killed_at_every_call(kind, run_until, folder, before):
+def test_an_act_and_its_undo_that_are_killed_at_every_call(kind, run_through, folder, before):
     """Readers see each run once at any moment; the next command makes each whole; undo gives back all there was."""
     expected = {id: files for id, where in places(before).items() for files in where.values()}
 
@@ -144,14 +147,14 @@ def test_an_act_and_its_undo_that_are_killed_at_every_call(kind, run_until, fold
         assert not [path for path in (root / ".trash").glob("*") if path.name != "lock"]
 
     everywhere = kind == "delete"
-    assert killed_everywhere(run_until, folder, before, act, check, everywhere) > 20
+    assert killed_everywhere(run_through, folder, before, act, check, everywhere) > 20
     if kind in ("delete", "move"):  # the others come back in the same ways
         after = copy(before, folder / "after")
         act(after)()
-        assert killed_everywhere(run_until, folder, after, lambda root: lambda: upkeep.undo(root), check) > 20
+        assert killed_everywhere(run_through, folder, after, lambda root: lambda: upkeep.undo(root), check) > 20
 
 
-def test_a_restore_that_is_killed_at_every_call(run_until, folder, before):
+def test_a_restore_that_is_killed_at_every_call(run_through, folder, before):
     """Archived runs come back whole, too; what was not begun stays in the archive, and undo puts all of it back."""
     carry_out(plan_archive(runs_in(before)))
     expected = {id: files for id, where in places(before).items() for files in where.values()}
@@ -170,10 +173,10 @@ def test_a_restore_that_is_killed_at_every_call(run_until, folder, before):
         check_whole(root, expected)
         assert not runs_in(root) and len(runs_in(root / "archived")) == 2
 
-    assert killed_everywhere(run_until, folder, before, act, check) > 20
+    assert killed_everywhere(run_through, folder, before, act, check) > 20
 
 
-def test_emptying_the_trash_that_is_killed_at_every_call(run_until, folder, before):
+def test_emptying_the_trash_that_is_killed_at_every_call(run_through, folder, before):
     """The act can still be undone, or nothing of it is left after the next try; what was archived is not touched."""
     first, second = runs_in(before)
     carry_out(plan_archive(first))
@@ -193,10 +196,10 @@ def test_emptying_the_trash_that_is_killed_at_every_call(run_until, folder, befo
         assert len(files_in(root / "archived")) == len(archived)
         assert len(runs_in(root)) == (2 in done)
 
-    assert killed_everywhere(run_until, folder, before, lambda root: lambda: upkeep.empty_trash(root), check) > 10
+    assert killed_everywhere(run_through, folder, before, lambda root: lambda: upkeep.empty_trash(root), check) > 10
 
 
-def test_checkpoints_that_are_collected_are_listed_or_in_the_trash(run_until, folder, before):
+def test_checkpoints_that_are_collected_are_listed_or_in_the_trash(run_through, folder, before):
     """Killed at every call, there and back: their entries leave the manifest with them, and come back with them."""
     run = runs_in(before)[0]
     manifest = Manifest(run.checkpoint_dir)
@@ -223,7 +226,7 @@ def test_checkpoints_that_are_collected_are_listed_or_in_the_trash(run_until, fo
         assert there.entries() == entries and not there.missing()
         assert {path.removeprefix(str(root)) for path in files_in(root)} - all_files <= {"/.trash/lock"}
 
-    assert killed_everywhere(run_until, folder, before, collect, check) > 10
+    assert killed_everywhere(run_through, folder, before, collect, check) > 10
     after = copy(before, folder / "after")
     collect(after)()
-    assert killed_everywhere(run_until, folder, after, lambda root: lambda: upkeep.undo(root), check) > 10
+    assert killed_everywhere(run_through, folder, after, lambda root: lambda: upkeep.undo(root), check) > 10

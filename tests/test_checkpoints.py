@@ -661,32 +661,31 @@ def test_a_raw_hostile_pickle_named_pt_runs_nothing(torch, tmp_path):
 
 # --- death in the middle ------------------------------------------------------------------------------------
 
-CRASH = """
-import os, signal, sys
-from rla_hooks.checkpoints import Saver
-folder, point, again = sys.argv[1], int(sys.argv[2]), sys.argv[3] == "again"
-saver = Saver(folder, max_to_keep=1)
-saver.save({"made": 1, "x": [1] * 1000}, 1)
-count = 0
-def die(event, arguments):
-    global count
-    if event in ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.listdir", "os.truncate"):
-        count += 1
-        if count == point:
-            os.kill(os.getpid(), signal.SIGKILL)
-sys.addaudithook(die)
-saver.save({"made": 2, "x": [2] * 2000}, 1 if again else 2)
-"""
+
+def save_or_die(folder, point, again):
+    """Save two checkpoints, and die before a file operation of the second one."""
+    saver, count = Saver(folder, max_to_keep=1), 0
+    saver.save({"made": 1, "x": [1] * 1000}, 1)
+
+    def die(event, arguments):
+        nonlocal count
+        if event in ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.listdir", "os.truncate"):
+            count += 1
+            if count == point:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(die)
+    saver.save({"made": 2, "x": [2] * 2000}, 1 if again else 2)
 
 
-@pytest.mark.parametrize("again", ["next", "again"])
+@pytest.mark.parametrize("again", [False, True], ids=["next", "again"])
 @pytest.mark.norerun
-def test_killed_before_any_file_operation_a_whole_one_is_left(tmp_path, again):
+def test_killed_before_any_file_operation_a_whole_one_is_left(tmp_path, again, forked):
     """A save is killed before its 1st, 2nd, ... file operation: each time a whole checkpoint is found."""
     found = []
     for point in range(1, 60):
         folder = tmp_path / str(point)
-        process = subprocess.run([sys.executable, "-c", CRASH, str(folder), str(point), again], **ELSEWHERE)
+        ended = forked(lambda folder=folder, point=point: save_or_die(folder, point, again)).ended()
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             _, content = Saver(folder).load()
@@ -697,9 +696,9 @@ def test_killed_before_any_file_operation_a_whole_one_is_left(tmp_path, again):
         leftovers = [name for name in names(folder) if name.endswith(".tmp")]
         assert leftovers == [], f"killed at {point}"
         assert Saver(folder).steps() == [3]
-        if process.returncode == 0:
+        if ended == 0:
             break
-        assert process.returncode == -signal.SIGKILL
+        assert ended == -signal.SIGKILL
     else:
         pytest.fail("the save never ended")
     assert found == sorted(found) and {1, 2} == set(found) and len(found) > 8

@@ -114,49 +114,41 @@ def scenes(training, tmp_path):
         yield Scenes(training, Path(folder))
 
 
-def test_a_kill_at_every_call_of_the_cut_leaves_a_run_that_is_made_whole(run_until, scenes):
+def left_by_kills(run_through, scenes, paths, action):
+    """What a kill of ``action`` would leave of the run at these paths, with the call; last what it leaves itself."""
+    left = []
+    run_through(action, lambda call: left.append((call, scenes.copy(paths))))
+    return [*left, ("the end", paths)]
+
+
+def test_a_kill_at_every_call_of_the_cut_leaves_a_run_that_is_made_whole(run_through, scenes):
     """Before the folder of the cut has its name nothing has changed; from then on the cut is finished."""
-    number, began = 0, 0
-    while True:
-        number += 1
-        paths = scenes.copy()
-        calls = run_until(lambda paths=paths: scenes.cut(paths), number)
+    began, run = 0, scenes.copy()
+    left = left_by_kills(run_through, scenes, run, lambda: scenes.cut(run))
+    for number, (call, paths) in enumerate(left, 1):
         finished = finish_cut(paths)
         if not (paths.log_dir / "cut" / "2").exists():
             assert files_of(paths) == scenes.before
             assert finished is None and scenes.cut(paths) is not None
             began = number
-        assert scenes.view(paths) == scenes.after, f"killed at call {number}, {calls[-1]}"
+        assert scenes.view(paths) == scenes.after, f"killed at call {number}, {call}"
         assert finish_cut(paths) is None
         shutil.rmtree(paths.log_root)
-        if len(calls) < number:
-            break
-    assert 20 < began < number - 10  # there were many calls on both sides
+    assert 20 < began < len(left) - 10  # there were many calls on both sides
 
 
-def test_a_kill_at_every_call_of_finishing_it_does_no_harm(run_until, scenes):
+def test_a_kill_at_every_call_of_finishing_it_does_no_harm(run_through, scenes):
     """Again and again."""
-    half = scenes.copy()
-    calls = run_until(lambda: scenes.cut(half))
-    half, begun = scenes.copy(), len(calls)
-    while True:  # the first call after the folder of the cut has its name
-        begun -= 1
-        attempt = scenes.copy()
-        run_until(lambda attempt=attempt: scenes.cut(attempt), begun)
-        if not (attempt.log_dir / "cut" / "2").exists():
-            break
-        half = attempt
-    number = 0
-    while True:
-        number += 1
-        paths = scenes.copy(half)
-        calls = run_until(lambda paths=paths: finish_cut(paths), number)
+    run = scenes.copy()
+    left = left_by_kills(run_through, scenes, run, lambda: scenes.cut(run))
+    # The first call after the folder of the cut has its name.
+    half = next(paths for _, paths in left if (paths.log_dir / "cut" / "2").exists())
+    left = left_by_kills(run_through, scenes, half, lambda: finish_cut(half))
+    for call, paths in left:
         finish_cut(paths)
-        assert scenes.view(paths) == scenes.after, f"killed at call {number}, {calls[-1]}"
+        assert scenes.view(paths) == scenes.after, f"killed at the call {call}"
         shutil.rmtree(paths.log_root)
-        if len(calls) < number:
-            break
-    assert number > 10
+    assert len(left) > 10
 
 
 def test_a_full_disk_is_told_before_anything_is_changed(small_disk, training):

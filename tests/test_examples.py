@@ -30,7 +30,7 @@ def test_cartpole(run_example, tmp_path, torch_python):
     """A short training leaves rows, figure, checkpoints and the code, from which it runs again, on a terminal."""
     pytest.importorskip("torch")
     pytest.importorskip("gymnasium")
-    short = ["--total-steps", "4096", "--info", "short"]
+    short = ["--total-steps", "2048", "--info", "short"]
     run, done = run_example("cartpole.py", *short, python=torch_python)
     assert (run.task, run.hparams["info"]) == ("cartpole", "short")
     assert "tensorboard --logdir" in done.stdout
@@ -38,7 +38,7 @@ def test_cartpole(run_example, tmp_path, torch_python):
     assert Path(summary["run"].strip()) == run.log_dir and Path(summary["figure"].strip()).parent == run.results_dir
     assert len(done.stdout.splitlines()) < 15 and "time-step" not in done.stdout
     metrics = run.metrics()
-    assert metrics["time-step"].iloc[-1] == 4096
+    assert metrics["time-step"].iloc[-1] == 2048
     assert metrics["perf/return"].notna().any()
     assert rla.latest_checkpoint(run).is_file()
     assert (run.results_dir / "learning_curve.png").is_file()
@@ -116,5 +116,5 @@ def _shows_one_line_of_progress(command, folder):
                 pass
     text = shown.decode()
     assert process.returncode == 0, text
-    assert "4096/4096" in text and "time-step" not in text
+    assert "2048/2048" in text and "time-step" not in text
     assert text.count("\n") < 15 and "tensorboard --logdir" in text

@@ -58,6 +58,7 @@ def test_a_figure_is_a_png_of_its_size_in_pixels(tmp_path):
     assert (picture.height, picture.width) == (100, 150) == read(picture.path).shape[:2]
 
 
+@pytest.mark.true_type
 def test_threads_write_pdfs_with_truetype_fonts_and_leave_the_settings(tmp_path):
     """Type 3 fonts, matplotlib's default, are refused by journals; TensorBoard needs a PNG all the same."""
     before, pictures = matplotlib.rcParams.copy(), []

@@ -72,6 +72,7 @@ def _unescaped(data):
     return data.replace(b"\\(", b"(").replace(b"\\)", b")").replace(b"\\\\", b"\\").replace(b"\\n", b"\n")
 
 
+@pytest.mark.true_type
 def test_fonts_are_true_type_and_the_size_is_that_of_the_paper(drawn, tmp_path):
     """Whatever the user's settings are: type 42, no tight box, 300 dots an inch."""
     with matplotlib.rc_context({"savefig.bbox": "tight", "pdf.fonttype": 3, "savefig.dpi": 50}):

@@ -32,6 +32,7 @@ from rla_hooks.locks import new_in_child
 from rla_hooks.texts import shown, text_of
 
 _CHANNELS = (1, 3, 4)
+_FONTS = 42  # of a PDF: TrueType, since journals refuse matplotlib's default
 _COMPRESSION = 4  # of PNG: half of the time of 6, and 5 % more bytes
 _PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")  # of PIL: what a PNG file holds as it is
 
@@ -187,7 +188,7 @@ def render(figure: Figure, kind: str, dpi: float, metadata: dict[str, Any] | Non
     with drawing, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # one for each character; the boxes tell it
         canvas, fonttype = figure.canvas, matplotlib.rcParams["pdf.fonttype"]
-        matplotlib.rcParams["pdf.fonttype"] = 42  # TrueType: journals refuse the default. There is only the rcParam.
+        matplotlib.rcParams["pdf.fonttype"] = _FONTS  # there is only the rcParam
         try:
             # Not on the figure's own canvas: a window redraws itself afterwards, which only its thread may do.
             if kind == "png":

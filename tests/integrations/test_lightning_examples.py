@@ -43,14 +43,15 @@ def test_dqn(run_example, lightning_python):
     assert steps["newest.ckpt"] == 100 and len(_column(run, "time/seconds_per_epoch")) == 2
 
 
-def test_command_line(run_example):
+def test_command_line(run_example, lightning_python):
     """The YAML file alone makes a run: with config.yaml among its logs, figures, and checkpoints of both kinds."""
     pytest.importorskip("jsonargparse")
     import yaml
 
     arguments = ["--trainer.max_epochs", "5", "--data.number", "128", "--model.lr", "0.02"]
     config = str(Path(__file__).resolve().parents[2] / "examples" / "lightning_cli.yaml")
-    run, _ = run_example("lightning_cli.py", "fit", "--config", config, *arguments)
+    python = lightning_python("pytorch_lightning")
+    run, _ = run_example("lightning_cli.py", "fit", "--config", config, *arguments, python=python)
     assert (run.task, run.record) == ("moons", {"info": "baseline"})
     saved = yaml.safe_load((run.log_dir / "config.yaml").read_text())
     assert (saved["model"]["lr"], run.hparams["lr"], run.hparams["noise"]) == (0.02, 0.02, 0.15)

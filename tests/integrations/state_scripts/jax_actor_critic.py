@@ -1,5 +1,7 @@
 """An actor-critic on CartPole in JAX with Optax: parameters, the optimizer's state and the key are one dict."""
 
+import os
+
 import gymnasium as gym
 import jax
 import jax.numpy as jnp
@@ -10,6 +12,9 @@ from told import tell
 import rla_hooks as rla
 
 LENGTH = 16  # steps between two updates
+jax.config.update("jax_compilation_cache_dir", os.environ.get("COMPILED"))  # compiling takes longest
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 optimizer = optax.adam(0.01)
 
 

@@ -21,7 +21,7 @@ def learn(model, optimizer, observations, actions, returns):
 
 
 @rla.track(task="keras", resume="auto", writers=["csv"], backup="none")
-def main(steps=201, seed=1):
+def main(steps=101, seed=1):
     keras.utils.set_random_seed(seed)
     env = gym.make("CartPole-v1")
     inputs = keras.Input((4,))
