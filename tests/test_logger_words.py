@@ -127,7 +127,7 @@ def test_clocks_before_a_run_are_of_the_run_that_comes():
     """time_tracker, time_record and ProfileKV need no run."""
     with time_used_recorder.time_tracker("import"):
         time_used_recorder.time_record("a")
-    assert time_used_recorder.time_record_end("a") >= 0
+    assert 0 <= time_used_recorder.time_record_end("a") < 3600
     run = start()
     time_used_recorder.time_tracker.log(exclude_lst=())
     logger.dumpkvs()

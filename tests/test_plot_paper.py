@@ -103,6 +103,7 @@ def test_a_size_that_is_none(size):
         ((0, 2000), "linear", {"0", "500", "1k", "1.5k", "2k"}),
         ((1, 1e6), "log", {"1", "100", "10k", "1M"}),
         ((2000, 60_000), "log", {"2k", "5k", "10k", "20k", "50k"}),
+        ((1, 50), "log", {"1", "2", "5", "10", "20", "50"}),
     ],
 )
 def test_axes_of_steps_have_thousands_and_millions(limits, scale, texts):

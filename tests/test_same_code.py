@@ -8,10 +8,12 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 import rla_hooks as rla
+from rla_hooks.snapshot import restoring
 
 pytestmark = pytest.mark.usefixtures("quiet")
 
@@ -248,6 +250,29 @@ def test_a_run_without_code(project):
     assert done.returncode == 2 and "was not kept (backup='none')" in " ".join(done.stderr.split())
     done = started(project, "train.py", RLA_RESUME="latest", RLA_RESUME_SAME_CODE="1")
     assert done.returncode == 1 and "it has no copy of its code (backup='none')" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        ({"code": {"project": "/kept"}, "command": ["python", "/p/train.py"], "folder": "/p"}, "/kept"),
+        ({"command": ["python", "/p/src/train.py"], "folder": "/p/src"}, "/p"),
+        ({"command": ["python", "src/train.py"], "folder": "/p"}, "/p"),
+        ({"command": ["python", "-m", "src.train"], "folder": "/p"}, "/p"),
+        ({"command": ["python", "-c", "print()"], "folder": "/p"}, None),
+        ({"command": "python train.py", "folder": "/p"}, None),
+        ({"command": ["python", 1], "folder": "/p"}, None),
+        ({"command": ["python", "train.py"], "folder": None}, None),
+        ({}, None),
+    ],
+)
+def test_the_project_of_an_older_run_is_that_of_its_script(content, found, tmp_path):
+    """Whose run.json does not tell it; what somebody has written into that is no command."""
+    (tmp_path / "p" / "src").mkdir(parents=True)
+    (tmp_path / "p" / "src" / "train.py").touch()
+    (tmp_path / "p" / ".git").mkdir()
+    here = json.loads(json.dumps(content).replace("/p", f"{tmp_path}/p"))
+    assert restoring.project_of_run(here) == (None if found is None else Path(found.replace("/p", f"{tmp_path}/p")))
 
 
 def test_old_copies_are_removed(project, cache):

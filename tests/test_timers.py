@@ -6,6 +6,7 @@ import pytest
 
 from rla_hooks.core import timers
 from rla_hooks.core.timers import TimeTracker
+from rla_hooks.errors import RunError
 
 
 @pytest.fixture
@@ -33,6 +34,19 @@ def test_calls_and_seconds_add_up(clock):
         "calls/inner/诗": 2, "total/inner/诗": 4.0, "per_call/inner/诗": 2.0, "share/inner/诗": 0.4,
         "calls/outer": 2, "total/outer": 8.0, "per_call/outer": 4.0, "share/outer": 0.8,
     }  # fmt: skip
+
+
+def test_a_clock_is_started_and_stopped_by_its_name(clock):
+    """Several run at once; a second start begins anew, and a stop without a start is an error."""
+    tracker = TimeTracker()
+    tracker.start("outer")
+    clock[0] += 1
+    tracker.start("inner")
+    tracker.start("outer")
+    clock[0] += 2
+    assert tracker.stop("inner") == 2 and tracker.stop("outer") == 2
+    with pytest.raises(RunError, match=r"time_record_end\('outer'\) without time_record\('outer'\)"):
+        tracker.stop("outer")
 
 
 def test_clear_starts_anew(clock):
