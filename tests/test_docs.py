@@ -61,6 +61,8 @@ def _is_environ(node: ast.AST) -> bool:
 
 def _variables(text: str) -> set[str]:
     """The environment variables that a file of code reads, sets or deletes. One that cannot be told is "?"."""
+    if "environ" not in text and "getenv" not in text:
+        return set()
     tree = ast.parse(text)
     constants = _constants(tree)
     named: list[ast.expr] = []
