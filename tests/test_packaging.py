@@ -168,8 +168,9 @@ def test_every_public_name_is_there():
     code = (
         "import importlib, pkgutil, re, types, rla_hooks\n"
         "packages = [rla_hooks]\n"
+        "frameworks = 'integrations|torch|tensorflow|keras|jax|sb3|tianshou|nnx|environments$|ray_trainable'\n"
         "for each in pkgutil.walk_packages(rla_hooks.__path__, 'rla_hooks.'):\n"
-        "    if not re.search('integrations|torch|tensorflow|keras|jax|sb3|tianshou|nnx|environments$', each.name):\n"
+        "    if not re.search(frameworks, each.name):\n"
         "        packages.append(importlib.import_module(each.name))\n"
         "for package in packages:\n"
         "    for name in getattr(package, '__all__', ()):\n"
