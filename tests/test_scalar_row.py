@@ -305,17 +305,23 @@ def _default_sigint():
 
 
 def _interrupted(kind):
-    """A class of writers in which Ctrl-C comes right after the first row was written."""
+    """A class of writers in which Ctrl-C comes right after the row of step 7 was written."""
 
     class Interrupted(kind):
         presses = 1
 
-        def write(self, row):
-            written = super().write(row)
-            if self.presses:
+        def _press(self, step, written):
+            if step == 7 and self.presses:
                 self.presses -= 1
                 raise KeyboardInterrupt
             return written
+
+        def write(self, row):
+            return self._press(row.step, super().write(row))
+
+        def values_writer(self, keys, types):
+            write = super().values_writer(keys, types)
+            return lambda step, *row: self._press(step, write(step, *row))
 
     return Interrupted
 
@@ -347,6 +353,25 @@ def test_ctrl_c_right_after_a_row_was_written(
         "late": [8],
     }
     assert (logger.rows, logger.last_values) == (2, {**values, "late": 2.0})
+
+
+@pytest.mark.parametrize("earlier", [0, 3], ids=["the first row", "a row as those before"])
+@pytest.mark.parametrize("interrupted", ["csv", "tensorboard"])
+def test_ctrl_c_in_log_right_after_a_row_was_written(interrupted, earlier, writer, tmp_path, read_rows, read_scalars):
+    """What is in a file is counted, and the other writers get it, too."""
+    kinds = {"csv": CsvWriter, "tensorboard": TensorBoardWriter}
+    kinds[interrupted] = _interrupted(kinds[interrupted])
+    logger = Logger([kinds["csv"](tmp_path / "progress.csv"), kinds["tensorboard"](tmp_path), writer])
+    for step in range(earlier):
+        logger.log({"a": float(step)}, step)
+    with pytest.raises(KeyboardInterrupt):
+        logger.log({"a": 0.5}, 7)
+    assert logger.rows == earlier + 1 and logger.last_step == 7
+    logger.close()
+    steps = [*range(earlier), 7]
+    assert [step for step, _ in writer.rows] == steps and logger.last_values == {"a": 0.5}
+    assert [int(row["time-step"]) for row in read_rows(tmp_path / "progress.csv")] == steps
+    assert [step for step, _ in read_scalars(tmp_path)["a"]] == steps
 
 
 @pytest.mark.parametrize("kind", [CsvWriter, TensorBoardWriter])

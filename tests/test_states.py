@@ -61,6 +61,27 @@ def states_of(run):
     return [(entry.step, entry.file) for entry in Manifest(run.checkpoint_dir).complete() if entry.name == "state"]
 
 
+@pytest.mark.norerun
+def test_ctrl_c_while_an_old_state_is_deleted_leaves_no_entry_of_it():
+    """Large folders take their time: what is gone is not listed, so that nothing reads as damaged."""
+
+    def press(frame, event, argument):
+        if frame.f_code.co_name == "rmtree":
+            sys.settrace(None)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), rla.run(**OPTIONS):
+        rla.save_state(0, models=np.zeros(3), keep=1)
+        sys.settrace(press)
+        try:
+            rla.save_state(1, models=np.zeros(3), keep=1)
+        finally:
+            sys.settrace(None)
+    run = saved_run()
+    assert run.status == "interrupted" and states_of(run) == [(1, "state-1")]
+    assert not Manifest(run.checkpoint_dir).missing()
+
+
 @pytest.mark.parametrize("wait", [True, False], ids=["waits", "beside"])
 def test_a_continued_run_equals_the_uninterrupted_one(wait):
     """Weights, buffer, rows and random numbers, whether it died at a save or after one; rows after it are cut."""

@@ -227,25 +227,25 @@ class Saver:
         return path
 
     def _delete(self, entries: list[Entry]) -> None:
-        """Delete files, then their entries: killed in between, an entry names a missing file, which is harmless."""
-        gone = []
-        for entry in entries:
-            path = self.folder / entry.file
-            try:
-                if not self.manifest.has_size(entry):
-                    pass  # another file has been put there since, which is not ours
-                elif path.is_dir():
-                    with atomic.temporary_in(self.folder) as temporary:
-                        os.replace(path, temporary)  # a folder disappears as a whole
-                else:
-                    path.unlink(missing_ok=True)
-                gone.append(entry)
-            except OSError as error:
-                self._warn("delete", f"The old checkpoint {path} cannot be deleted: {error}")
+        """Delete files, then their entries, whatever interrupts it: killed, an entry names a missing file, no harm."""
         try:
-            self.manifest.forget(*gone)
-        except OSError as error:  # the new one is saved, which is what the caller asked for
-            self._warn("forget", f"{self.manifest.path} cannot be rewritten: {error}")
+            for entry in entries:
+                path = self.folder / entry.file
+                try:
+                    if not self.manifest.has_size(entry):
+                        pass  # another file has been put there since, which is not ours
+                    elif path.is_dir():
+                        with atomic.temporary_in(self.folder) as temporary:
+                            os.replace(path, temporary)  # a folder disappears as a whole
+                    else:
+                        path.unlink(missing_ok=True)
+                except OSError as error:
+                    self._warn("delete", f"The old checkpoint {path} cannot be deleted: {error}")
+        finally:
+            try:
+                self.manifest.forget(*(entry for entry in entries if not self.manifest.has_size(entry)))
+            except OSError as error:  # the new one is saved, which is what the caller asked for
+                self._warn("forget", f"{self.manifest.path} cannot be rewritten: {error}")
 
     def _warn_left_out(self, left_out: list[str]) -> None:
         news = [line for line in left_out if line not in self._left_out]

@@ -119,15 +119,21 @@ class Logger(Recording):
             return False
         if at is None:
             at = time.time()
-        for writer, write in shape.writes:
-            try:
-                written = write(step, at, numbers)
-            except Exception as error:
-                self._failed(writer, error, step)
-            else:
-                if self.missing.open and written is not False:
-                    self._recovered(writer)
-        self.rows += 1
+        is_counted = False
+        try:
+            for writer, write in shape.writes:
+                try:
+                    written = write(step, at, numbers)
+                except Exception as error:
+                    self._failed(writer, error, step)
+                else:
+                    if self.missing.open and written is not False:
+                        self._recovered(writer)
+            self.rows, is_counted = self.rows + 1, True
+        except BaseException:
+            if not is_counted:
+                self._leave_to_others(Row(step, at, values))
+            raise
         self.last_step = step
         self.last_values.update(values)
         if self.on_row is not None:
@@ -217,15 +223,13 @@ class Logger(Recording):
             if self.rows == rows and row not in self._scalar_rows:
                 row.reopen()
                 self._scalar_rows.insert(0, row)
-                self._leave_to_others(row)
             raise
 
-    def _leave_to_others(self, row: ScalarRow) -> None:
-        """Ctrl-C has come while the row was written: it is for those writers that do not have it yet."""
+    def _leave_to_others(self, row: Row, excluded: _Excluded = None) -> None:
+        """Ctrl-C has come while a row was written: where a file has it, it counts, and other writers get it, too."""
         with suppress(Exception):
-            values, _ = self._scalars(row.values, True)
-            made = WaitingRow(Row(row.step, row.time, values), None, ())
-            if STEP not in values and TIME not in values and self._leave_out(made) and taken(self._scalar_rows, row):
+            made = WaitingRow(row, excluded, ())
+            if self._leave_out(made):
                 self._let_wait(made, False)
 
     def _leave_out(self, waiting: WaitingRow) -> bool:
@@ -274,14 +278,24 @@ class Logger(Recording):
             self._remember(row.keys, values)
         if transfers or self._waiting:
             return self._let_wait(WaitingRow(row, excluded, transfers), wait)
-        for writer in self.output_formats:
-            self._write(writer, self._without(row, writer.name, excluded) if excluded else row)
-        self.rows += 1
+        self._give(row, excluded)
         self.last_step = step
         self.last_values.update(scalars)
         if self.on_row is not None:
             self.on_row(dict(scalars))
         return scalars
+
+    def _give(self, row: Row, excluded: _Excluded) -> None:
+        """Give a row to the writers, and count it."""
+        is_counted = False
+        try:
+            for writer in self.output_formats:
+                self._write(writer, self._without(row, writer.name, excluded) if excluded else row)
+            self.rows, is_counted = self.rows + 1, True
+        except BaseException:
+            if not is_counted:
+                self._leave_to_others(row, excluded)
+            raise
 
     def _let_wait(self, waiting: WaitingRow, wait: bool) -> _Row:
         """Write a row later, after those that wait already; return the values that are known."""
