@@ -162,6 +162,36 @@ def test_the_signal_that_ended_a_run_is_recorded(body, name):
 
 
 @posix
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize("earlier", [0, 3], ids=["the first row", "a row as those before"])
+def test_a_signal_while_a_row_is_written_leaves_no_row_uncounted(earlier, name):
+    """A file has the row already when the signal comes: run.json counts it, whatever becomes of the program."""
+    program = f"""if True:
+        import os, signal, time
+        import rla_hooks as rla
+
+        class Last:
+            name = "last"
+
+            def write(self, row):
+                if row.step == {earlier}:
+                    os.kill(os.getpid(), signal.{name})
+
+            def close(self):
+                pass
+
+        with rla.run("t", log_root="root", writers=["csv"], backup="none") as run:
+            run.logger.output_formats.append(Last())
+            for step in range(10_000):  # the signal may be heard after the row
+                rla.log({{"loss": 1.0}}, step=step)
+                time.sleep(0.002)
+    """
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert done.returncode in (1, -signal.Signals[name]) and last().status == "interrupted", done.stderr
+    assert last().info["rows"] == len(last().metrics()) >= earlier + 1
+
+
+@posix
 @pytest.mark.parametrize("how", ["start", "run"])
 def test_ctrl_c_while_the_run_starts_leaves_no_running_run(how):
     """run.json is there already, and the rest of the start takes its time: the code backup, say."""

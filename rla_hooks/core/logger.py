@@ -555,10 +555,11 @@ class Logger(Recording):
 
 
 def is_writing_row(frame: FrameType | None) -> bool:
-    """Whether a signal has come while a row was being written whose call has returned already: it must not be lost."""
+    """Whether a signal has come while a row was being written: files may have it, and run.json is to count it."""
     while frame is not None and frame.f_code not in _WRITING_ROW:
         frame = frame.f_back
     return frame is not None
 
 
-_WRITING_ROW = (Logger._write_waiting.__code__, Logger._write_scalar_row.__code__)
+_WRITING = (Logger._log_known, Logger._give, Logger._write_waiting, Logger._write_scalar_row)
+_WRITING_ROW = tuple(each.__code__ for each in _WRITING)

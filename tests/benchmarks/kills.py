@@ -20,6 +20,7 @@ from pathlib import Path
 
 import exact
 from attacked import LOADED, Training, only_run, rows_in_csv
+from commanded import commands, copies
 from lives import ForkedLife, Story
 
 import rla_hooks as rla
@@ -67,6 +68,9 @@ def interrupt(folder, draw):
     allowed = {"interrupted"} if mode == "passes" else {"finished"} if times == 1 else {"finished", "interrupted"}
     if run.status not in allowed:
         yield f"Ctrl-C ({times} times, {mode}): the run reads as {run.status}"
+    rows = len(rows_in_csv(run, "")[0])
+    if run.info["rows"] != rows:
+        yield f"Ctrl-C ({times} times, {mode}): run.json counts {run.info['rows']} rows, and {rows} are in the file"
     yield from training.lost(run)
 
 
@@ -211,6 +215,7 @@ def exact_sac(folder, draw):
 ATTACKS = {
     kill: 300, interrupt: 300, writers: 10, disk: 10, zones: 10, resume_cartpole: 20, resume_keras: 20, preempt: 20,
     exact_dqn: 20, exact_ppo: 20, exact_keras: 20, exact_jax: 20, exact_sac: 20,
+    commands: 5, copies: 60,
 }  # fmt: skip
 
 
