@@ -25,7 +25,7 @@ from rla_hooks.integrations._tensorboard import hyperparameters, sharing
 from rla_hooks.integrations._tensorboard.file_writer import FileWriter
 
 from rla_hooks import hooks
-from rla_hooks.hooks import OwnRun, Run, WarnOnce
+from rla_hooks.hooks import Argument, OwnRun, Run, WarnOnce
 from rla_hooks.summaries import as_torch
 from rla_hooks.writers.base import Graph
 
@@ -91,12 +91,17 @@ class SummaryWriter:
         **options: Any,
     ):
         self._given = log_dir or logdir or None
+        is_path = self._given is None or isinstance(self._given, (str, os.PathLike))
         self.purge_step, self.max_queue, self.flush_secs = purge_step, max_queue, flush_secs
         self.filename_suffix = filename_suffix
-        if options.get("title") is None:
+        if options.get("title") is None and is_path:
             options["title"] = _title(sharing.folder_of(self._given), comment)
         self._own = OwnRun("SummaryWriter", hooks.script_task(), **options)
-        hooks.check_arguments("SummaryWriter", (), {}, self._own)
+        table = {"log_dir": Argument(self._given, lambda given: is_path, "the path of a folder")}
+        table |= {
+            name: Argument(None) for name in ("comment", "purge_step", "max_queue", "flush_secs", "write_to_disk")
+        }
+        hooks.check_arguments("SummaryWriter", (), table, self._own)
         self._warn = WarnOnce()
         self._defaults: dict[str, Any] = {}  # of use_metadata
         self._is_closed = False

@@ -138,4 +138,5 @@ def check_arguments(
 
 def _unknown(names: Iterable[str], known: list[str], hints: Mapping[str, str] | None) -> list[str]:
     ending = {name: (hints or {}).get(name) or did_you_mean(name, known) for name in names}
-    return [f"unknown argument {name!r}. Known: {', '.join(known)}.{end}" for name, end in ending.items()]
+    listed = ", ".join(dict.fromkeys(known))  # a hook may have an option of a run as its own, too
+    return [f"unknown argument {name!r}. Known: {listed}.{end}" for name, end in ending.items()]

@@ -325,8 +325,8 @@ def needed_run(what: str) -> Run:
             "inside none of them. Keep the run (run = rla.current_run() before the thread starts) and call its methods."
         )
     raise RunError(
-        f"{what} was called outside a run. Decorate your function with @rla.track, write it into a block of "
-        "with rla.run(...):, or call rla.start(...) first; in a script of RLA's, tester.configure(...) and "
+        f"{what} was called outside a run. Decorate your function with @rla.track, or open a run: "
+        "with rla.run(...): around it, or rla.start(...) before; in a script of RLA's, tester.configure(...) and "
         "tester.log_files_gen(). The run of Tester.load(...) has calls of its own: tester.log({...})."
     )
 

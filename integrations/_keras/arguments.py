@@ -11,7 +11,9 @@ _FILES = " Files belong to the run's folders; Keras' own ModelCheckpoint beside 
 EPOCHS = "a whole number of epochs above 0"
 SAME = "same"  # run: the one that was interrupted goes on
 CHECKPOINT = f"True, False, None, {SAME!r}, a path that is there, or a run of rla.runs()"
+_EVERY = " It is save_every, in epochs."
 HINTS = dict.fromkeys(("filepath", "log_dir", "filename"), _FILES)  # for arguments of other callbacks
+HINTS |= dict.fromkeys(("save_freq", "checkpoint_every"), _EVERY)
 
 
 def is_text(value: Any) -> bool:

@@ -545,6 +545,14 @@ def test_a_metric_that_looks_like_mathematics(keras, here, only_run):
 # --- mistakes ---------------------------------------------------------------------------------------------------------
 
 
+def test_the_words_of_other_callbacks_are_told(keras, here):
+    """Of Keras' own and of Stable-Baselines3's; each known word is listed once."""
+    for word in ("save_freq", "checkpoint_every"):
+        with pytest.raises(ConfigError, match=f"unknown argument '{word}'.* It is save_every, in epochs") as caught:
+            keras.RLACallback(**{word: 5})
+        assert str(caught.value).count(" resume,") == 1
+
+
 def test_all_mistakes_at_once(keras, here):
     """One error names every argument, before anything is created."""
     with pytest.raises(ConfigError) as caught:

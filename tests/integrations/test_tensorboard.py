@@ -478,6 +478,10 @@ def test_mistakes_in_options_are_told_before_anything_is_made(here):
     """With the nearest known one."""
     with pytest.raises(ConfigError, match="Did you mean 'log_root'"):
         SummaryWriter("runs/a", log_rot="x")
+    with pytest.raises(ConfigError, match=r"unknown argument 'lgdir'. Known: log_dir, comment, .* mean 'log_dir'"):
+        SummaryWriter(lgdir="runs/a")
+    with pytest.raises(ConfigError, match=r"log_dir is 5. Allowed: the path of a folder"):
+        SummaryWriter(5)
     assert not os.path.exists("rla_data")
 
 
