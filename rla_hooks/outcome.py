@@ -56,7 +56,7 @@ def revoke(content: dict[str, Any], error: BaseException | str | None) -> tuple[
     if not content.get("reported") or status not in (FAILED, PRUNED):
         return None
     is_same = error is not None and _last_line(traceback_of(error)) == _last_line(str(text))
-    told = f"{status}, as a hook reported: {text or 'no error given'}"
+    told = f"{status}, as was reported: {text or 'no error given'}"
     kept = None if is_same else {"time": iso_time(), "text": told}
     content.update({"status": RUNNING, "error": None, "ended": None, "seconds": None, "reported": False})
     return (status, text), kept

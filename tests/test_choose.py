@@ -130,7 +130,7 @@ def test_latest_is_the_latest_of_those_that_are_asked_for(log_root, numbers):
     assert numbers("latest~1", where="algo == 'ppo'") == [0]
     assert numbers("latest", task="cart pole", where="seed == 0") == [2]
     assert choose(None, log_root) == rla.runs(log_root)[-1]
-    with pytest.raises(RLAError, match="latest~2 is not there: there are 2 runs, up to latest~1"):
+    with pytest.raises(RLAError, match="latest~2 is not there: of 2 runs the oldest is latest~1"):
         choose("latest~2", log_root, where="algo == 'ppo'")
 
 

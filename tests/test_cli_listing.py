@@ -281,22 +281,24 @@ COLUMNS = [
     Column("value", ["-1234.5678", "7"], 3, 4, 8, True),
     Column("text", ["x" * 40, "诗" * 10], 2, 6, 10),
     Column("rest", ["y" * 12, ""], 4, 10, 12),
+    Column("more", ["spare", ""], 7, 2, 5),
 ]
 
 
 @pytest.mark.parametrize(
     ("width", "line", "dropped"),
     [
-        (76, f"abcdefgh  -1234.5678  {'x' * 40}  {'y' * 12}", []),
-        (60, f"abcdefgh  -1234.5678  {'x' * 23}…  {'y' * 12}", []),
-        (40, "abcdefgh  -1234.5678  xxxxx…  yyyyyyyyy…", []),
-        (30, "abcdefgh  -1234.5678  xxxxxxx…", ["rest"]),
-        (20, "abcdefgh  xxxxxxxxx…", ["value", "rest"]),
-        (9, "abcdefgh", ["value", "text", "rest"]),
+        (84, f"abcdefgh  -1234.5678  {'x' * 40}  {'y' * 12}  spare", []),
+        (60, f"abcdefgh  -1234.5678  {'x' * 16}…  {'y' * 12}  spare", []),
+        (47, f"abcdefgh  -1234.5678  {'x' * 10}…  {'y' * 12}", ["more"]),
+        (40, "abcdefgh  -1234.5678  xxxxx…  yyyyyyyyy…", ["more"]),
+        (30, "abcdefgh  -1234.5678  xxxxxxx…", ["rest", "more"]),
+        (20, "abcdefgh  xxxxxxxxx…", ["value", "rest", "more"]),
+        (9, "abcdefgh", ["value", "text", "rest", "more"]),
     ],
 )
 def test_columns_fit_the_terminal(width, line, dropped, monkeypatch):
-    """The least important go first, texts are cut, numbers never; wide letters count for two."""
+    """The least important go first, spare ones before a text is cut, numbers never; wide letters count for two."""
     monkeypatch.setattr("rla_hooks.cli.cells.ellipsis", lambda: "…")
     lines, without_room = fitted(COLUMNS, width)
     assert (lines[1].plain, without_room) == (line, dropped)
@@ -306,8 +308,8 @@ def test_columns_fit_the_terminal(width, line, dropped, monkeypatch):
 def test_a_pipe_gets_all_of_every_cell():
     """Below each other, also where letters are wide; no blanks at the end."""
     assert list(plain(COLUMNS)) == [
-        f"id             value  text{' ' * 36}  rest",
-        f"abcdefgh  -1234.5678  {'x' * 40}  {'y' * 12}",
+        f"id             value  text{' ' * 36}  rest          more",
+        f"abcdefgh  -1234.5678  {'x' * 40}  {'y' * 12}  spare",
         f"ijklmnop           7  {'诗' * 10}",
     ]
 
@@ -395,6 +397,30 @@ def _on_terminal(arguments, columns, variables):
     os.close(terminal)
     assert process.wait(120) == 0, shown
     return shown
+
+
+def test_what_runs_differ_in_is_seen_where_room_is_short(tmp_path, in_terminal, rla_command):
+    """A narrow terminal drops what all runs have before it cuts that; a pipe has the order of the name."""
+
+    @rla.track(record=["algo", "lr"], log_root=tmp_path, task="t", writers=["csv"], backup="none", tags=["good"])
+    def train(algo="ppo", lr=0.0003, env="Hopper-v4"):
+        rla.log({"return": 1.0}, step=100_000)
+
+    train()
+    train(env="Walker2d-v4")
+    text = re.sub(r"\x1b\[[0-9;]*m", "", in_terminal("runs", "--log-root", tmp_path))
+    assert "  env=Hopper-v4 algo=ppo" in text and "  env=Walker2d-v4 algo=ppo" in text and "  finished  " in text
+    assert "  algo=ppo lr=0.0003 env=Walker2d-v4\n" in rla_command("runs", "--log-root", tmp_path)[1]
+
+
+def test_what_runs_are_sorted_by_is_shown(listing):
+    """Unless columns are asked for; a name that has a column gets no second one."""
+    assert [line[-3:] for line in listing("--sort", "-perf/return", "-n", "2")[:2]] == [
+        ["step", "perf/return", "parameters"],
+        ["100", "30.25", "algo=ppo seed=1"],
+    ]
+    assert listing("--sort", "-step")[0].count("step") == 1 and "perf/return" not in listing("--sort", "step")[0]
+    assert "perf/return" not in listing("--sort", "-perf/return", "-c", "seed")[0]
 
 
 def test_each_name_to_sort_by_is_a_metric_or_another(log_root, rla_command):

@@ -194,6 +194,29 @@ def test_a_terminal_breaks_nothing_but_paths(columns, log_root, in_terminal):
     assert [line for line in lines if line.startswith("the run: ") and line.endswith("&seed=1'")]
 
 
+def test_the_names_of_metrics_are_whole_on_a_narrow_terminal(tmp_path, in_terminal):
+    """Their mean and their course go before a name is cut, and come where there is room."""
+    with rla.run(task="t", log_root=tmp_path, writers=["csv"], backup="none"):
+        for step in (20_000, 300_000):
+            rla.log({"loss/approximate_divergence": -step / 4, "loss/value": 0.5}, step=step)
+    shown = {columns: in_terminal("show", "--log-root", tmp_path, columns=columns) for columns in (80, 120)}
+    assert all("  loss/approximate_divergence  " in text for text in shown.values())
+    assert ["course" in text for text in shown.values()] == [False, True]
+
+
+def test_a_note_with_a_traceback_is_one_line(tmp_path, command):
+    """Its last line says it; --traceback shows all of it."""
+    with rla.run(task="t", log_root=tmp_path, writers=["csv"], backup="none") as run:
+        rla.log({"loss": 1.0}, step=0)
+        run.ending.report("failed", ValueError("tried again"))
+    assert "  failed, as was reported: ValueError: tried again\n" in command("show", "--log-root", tmp_path).out
+    run_json = json.loads((run.log_dir / "run.json").read_text())
+    run_json["notes"][0]["text"] = "failed: Traceback (most recent call last):\n  File x\nKeyError: 'a'\n"
+    _edit(run, notes=run_json["notes"])
+    assert "\n  failed: KeyError: 'a'\n" in command("show", "--log-root", tmp_path).out
+    assert "File x" in command("show", "--traceback", "--log-root", tmp_path).out
+
+
 def test_a_pipe_has_whole_names_and_all_digits(tmp_path, command):
     """As rla runs has; a terminal has room for six digits."""
     name = f"{'of/' * 60}loss"

@@ -142,7 +142,7 @@ def test_json_has_the_command_and_the_runs(log_root, command):
 def test_mistakes_are_told(log_root, command):
     """No runs with files of TensorBoard's; an option that would choose other runs."""
     done = command("tb", "latest", "--log-root", log_root)
-    assert done.code == 2 and "none of the 1 runs has TensorBoard's files" in done.err
+    assert done.code == 2 and "no files of TensorBoard's are in 1 run. They need" in done.err
     done = command("tb", "--logdir=x", "--log-root", log_root)
     assert done.code == 2 and done.err.startswith("rla: --logdir is given, but rla tb chooses the runs.")
 

@@ -184,6 +184,15 @@ def test_all_runs_that_are_named_are_asked_for_once(seeds, command, answer):
     assert command("rm", "--all").code == 0 and seeds() == []
 
 
+def test_undo_tells_where_runs_are_again(seeds, command):
+    """Of an act that gave them other names: from there to here, the other way than the act."""
+    assert command("mv", "seed=1", "other", "--yes").code == 0
+    (act,) = [line for line in command("trash", "show").out.splitlines() if " -> " in line]
+    (undone,) = [line for line in command("undo").out.splitlines() if " -> " in line]
+    run_id, here, _, there = act.split()
+    assert there.startswith("other/") and undone.split() == [run_id, there, "->", here]
+
+
 def test_a_dry_run_shows_and_does_nothing(seeds, command):
     """Of each command that changes something: the same table, exit code 0, and no trash."""
     for words in (["rm", "seed=1"], ["archive", "seed=1"], ["mv", "seed=1", "other"], ["rename", "seed=1", "a=2"]):

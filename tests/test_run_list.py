@@ -85,7 +85,7 @@ def test_a_wrong_index_says_what_to_do():
     runs = rla.Runs([plain(0)], "rla.runs(task='t')")
     with pytest.raises(TypeError, match=r"index is 'run00000'.*where="):
         runs["run00000"]
-    with pytest.raises(IndexError, match=r"no run 1: rla.runs\(task='t'\) has 1 runs"):
+    with pytest.raises(IndexError, match=r"no run 1: rla.runs\(task='t'\) has 1 run\."):
         runs[1]
 
 

@@ -85,7 +85,7 @@ def test_a_large_sweep_has_room(make_run):
 def test_mistakes_are_told_at_once(sweep):
     with pytest.raises(rla.ConfigError) as error:
         rla.plot_sweep("t", "return", by=["lr"], estimator="avg", colors="viridi", window=3)
-    for text in ("by has 1 names: lr", "estimator is 'avg'", "Did you mean 'viridis'", "window is 3"):
+    for text in ("by has 1 name: lr", "estimator is 'avg'", "Did you mean 'viridis'", "window is 3"):
         assert text in str(error.value)
     with pytest.raises(rla.ConfigError) as error:
         rla.plot_sweep("t", "return", by=["lr", "width"], colors="red")

@@ -58,6 +58,7 @@ def export(
     from rla_hooks.cli.several import several
     from rla_hooks.query import tables
     from rla_hooks.query.plain_rows import length
+    from rla_hooks.texts import counted
 
     form = _format(output, kind, as_json)
     _check_form(output, form, force)
@@ -72,7 +73,7 @@ def export(
         _write_text(columns, form, sys.stdout)
         return
     _write_file(columns, form, output)
-    typer.echo(f"rla: {length(columns)} rows of {len(found)} runs written to {output}", err=True)
+    typer.echo(f"rla: {counted(length(columns), 'row')} of {counted(len(found), 'run')} written to {output}", err=True)
 
 
 def _format(output: Path | None, kind: str | None, as_json: bool) -> str:

@@ -20,6 +20,7 @@ from rla_hooks.texts import cut, printable
 
 _STYLES = {FINISHED: "green", FAILED: "red", KILLED: "red", INTERRUPTED: "yellow", PREEMPTED: "yellow"}
 _STYLES |= {PRUNED: "dim", UNKNOWN: "magenta"}
+_ROOM = 24  # characters that a narrow terminal has for the parameters of a run
 _WHERE_ANY = ("restarts", "title", "tags", "note", "wrong")  # columns that are there where some run has a value
 _BESIDE: dict[str, Getter] = {"title": lambda run: run.title, "note": lambda run: run.note}  # no filter asks for them
 
@@ -34,8 +35,11 @@ class Field(NamedTuple):
     widest: int = 20
 
 
-def default_fields(found: Sequence[SavedRun], exact: bool = True) -> list[Field]:
-    """Return what a listing shows of runs, unless it is asked for something else. exact: with all digits."""
+def default_fields(found: Sequence[SavedRun], exact: bool = True, also: Sequence[str] = ()) -> list[Field]:
+    """Return what a listing shows of runs, unless it is asked for something else.
+
+    exact: with all digits. also: names of which the value is shown, too, such as those by which the runs are sorted.
+    """
     tasks = [run.task for run in found]
     fields = [
         Field("id", [run.id for run in found], 0, 8, 8),
@@ -47,11 +51,18 @@ def default_fields(found: Sequence[SavedRun], exact: bool = True) -> list[Field]
         Field("step", [run.info.get("last_step") for run in found], 5),
         Field("title", [run.title for run in found], 4, 10, 24),
         Field("tags", [", ".join(run.tags) or None for run in found], 6, 6, 16),
-        Field("parameters", parameters(found, exact), 3, 24, 40),
+        Field("parameters", parameters(found, exact), 3, _ROOM, 40),
         Field("note", [run.note for run in found], 9, 10, 20),
         Field("wrong", [wrong(run) for run in found], 4, 10, 24),
     ]
+    known = {field.name for field in fields}
+    at = len(fields) - len(("parameters", "note", "wrong"))
+    fields[at:at] = _chosen(found, [name for name in also if name not in known])
     return [field for field in fields if field.name not in _WHERE_ANY or any(field.values)]
+
+
+def _chosen(found: Sequence[SavedRun], names: Iterable[str]) -> list[Field]:
+    return [Field(name, values, 3, 6, 14) for name, values in values_of(found, names).items()]
 
 
 def exact_fields(found: Sequence[SavedRun]) -> list[Field]:
@@ -67,7 +78,7 @@ def exact_fields(found: Sequence[SavedRun]) -> list[Field]:
 
 def chosen_fields(found: Sequence[SavedRun], names: Sequence[str]) -> list[Field]:
     """Return what a listing shows where names are asked for: which runs these are, and the value of each name."""
-    chosen = [Field(name, values, 3, 6, 14) for name, values in values_of(found, names).items()]
+    chosen = _chosen(found, names)
     about = {field.name: field for field in default_fields(found)}
     if len({run.task for run in found}) == 1:
         del about["task"]
@@ -112,21 +123,27 @@ def _values(found: Sequence[SavedRun], name: str) -> list[Any]:
 def parameters(found: Sequence[SavedRun], exact: bool = True) -> list[str]:
     """Return a text of each run: the parameters of its name, and the others in which those of its task differ.
 
-    Those of the name come first, in its order, so that a run reads the same beside whatever other runs it is listed.
+    Those of the name come first, in its order, so that a run reads the same beside whatever other runs it is listed. On
+    a terminal (not exact), where longer texts may be cut, those in which runs differ come before those that all have.
     """
     tasks = [run.task for run in found]
     of_task: dict[str, list[SavedRun]] = {}
     for run, task in zip(found, tasks, strict=True):
         of_task.setdefault(task, []).append(run)
     names = {task: differing(members) for task, members in of_task.items()}
-    return [" ".join(_pairs(run, names[task], exact)) for run, task in zip(found, tasks, strict=True)]
+    pairs = [_pairs(run, names[task], exact) for run, task in zip(found, tasks, strict=True)]
+    if not exact and any(len(" ".join(each.values())) > _ROOM for each in pairs):
+        pairs = [
+            {name: each[name] for name in sorted(each, key=lambda name: name not in names[task])}
+            for each, task in zip(pairs, tasks, strict=True)
+        ]
+    return [" ".join(each.values()) for each in pairs]
 
 
-def _pairs(run: SavedRun, differ: Sequence[str], exact: bool) -> Iterable[str]:
-    record, hparams = run.record, run.hparams
-    for name in dict.fromkeys([*record, *differ]):
-        if name in hparams or name in record:
-            yield f"{name}={text_of_value(hparams[name] if name in hparams else record[name], exact)}"
+def _pairs(run: SavedRun, differ: Sequence[str], exact: bool) -> dict[str, str]:
+    values = run.record | run.hparams
+    names = dict.fromkeys([*run.record, *differ])
+    return {name: f"{name}={text_of_value(values[name], exact)}" for name in names if name in values}
 
 
 def wrong(run: SavedRun) -> str | None:

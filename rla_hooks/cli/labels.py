@@ -15,7 +15,7 @@ from rla_hooks.cli.dash_words import DashWords
 from rla_hooks.errors import ConfigError, RLAError
 from rla_hooks.labels import Labels, change
 from rla_hooks.query import SavedRun
-from rla_hooks.texts import printable, shown
+from rla_hooks.texts import counted, printable, shown
 
 _LONGEST_INPUT = 200_000  # characters of a note from standard input; too many of a note are told by their number
 
@@ -152,7 +152,7 @@ def _print_tags(told: list[dict[str, Any]], as_json: bool, many: bool) -> None:
         tags = ", ".join(tag for tag in each["tags"] if isinstance(tag, str))
         print(printable(f"{each['id']}  {tags or 'no tags'}"))
     if many:
-        print(f"{len(told)} runs")
+        print(counted(len(told), "run"))
 
 
 def _print_label(run: SavedRun, name: str, text: Any, as_json: bool) -> None:

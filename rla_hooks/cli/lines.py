@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from rich.cells import cell_len
@@ -15,13 +15,15 @@ if TYPE_CHECKING:
 GAP = "  "  # between two columns
 MAX_PADDING = 500  # columns: one text of a megabyte must not give each line a megabyte of blanks
 _LONGEST_NUMBER = 25  # characters, as -1.2345678901234567e-300
+_SPARE = 7  # columns of this rank and above take no room that those before them could use
 
 
 class Column(NamedTuple):
     """A column of a listing: the texts of its cells, each of one line, and how much room they take on a terminal.
 
-    rank: where room is short, the column of the greatest rank goes first. least, widest: characters; it is cut to
-    ``widest`` where others need the room, and goes where ``least`` cannot be had. styles: of rich, one a cell.
+    rank: where room is short, the column of the greatest rank goes first; one of 7 and above goes before another is cut
+    to less than its widest. least, widest: characters; it is cut to ``widest`` where others need the room, and goes
+    where ``least`` cannot be had. styles: of rich, one a cell.
     """
 
     head: str
@@ -75,25 +77,37 @@ def fitted(columns: Sequence[Column], width: int) -> tuple[list[Text], list[str]
 def _fit(columns: Sequence[Column], width: int) -> list[int]:
     """Return the width of each column; 0 for those without room.
 
-    First each gets its least, the most important first; then up to its widest; then what is left.
+    First each gets its least, the most important first; then up to its widest; then the same for those that are spare;
+    then what is left.
     """
     natural = [_width(column) for column in columns]
     by_rank = sorted(range(len(columns)), key=lambda number: columns[number].rank)
     widths, room = [0] * len(columns), width + len(GAP)
+
+    def widen(limit: Callable[[Column], int]) -> None:
+        nonlocal room
+        for number in by_rank:
+            if widths[number]:
+                more = max(min(natural[number], limit(columns[number]), widths[number] + room) - widths[number], 0)
+                widths[number] += more
+                room -= more
+
     for number in by_rank:
         column = columns[number]
+        if column.rank >= _SPARE:
+            widen(_widest)
         least = min(natural[number], _LONGEST_NUMBER if column.right else column.least)  # no number is cut
         if least + len(GAP) > room:
             break  # no less important one comes in its place
         widths[number] = least
         room -= least + len(GAP)
-    for limit in (lambda column: column.widest, lambda column: width):
-        for number in by_rank:
-            if widths[number]:
-                more = min(min(natural[number], limit(columns[number])) - widths[number], room)
-                widths[number] += max(more, 0)
-                room -= max(more, 0)
+    widen(_widest)
+    widen(lambda column: width)
     return widths
+
+
+def _widest(column: Column) -> int:
+    return column.widest
 
 
 def _width(column: Column) -> int:

@@ -72,7 +72,11 @@ class Wanted(NamedTuple):
     def fields(self, found: Runs, exact: bool = True) -> list[Field]:
         if self.by:
             return self.groups(found).fields()
-        return chosen_fields(found, self.columns) if self.columns else default_fields(found, exact)
+        return chosen_fields(found, self.columns) if self.columns else default_fields(found, exact, self._sorted_by())
+
+    def _sorted_by(self) -> list[str]:
+        """Return the names by which runs are sorted, to be seen beside them."""
+        return [name for name, _ in sort_keys(self.sort)] if self.sort else []
 
     def nothing(self) -> str:
         """Say that no run is chosen."""

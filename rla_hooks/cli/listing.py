@@ -37,7 +37,11 @@ Limit = Annotated[
 ]
 By = Annotated[
     str | None,
-    typer.Option("--by", metavar="NAMES", help="One line a group of runs with the same values of these: algo,env."),
+    typer.Option(
+        "--by",
+        metavar="NAMES",
+        help="One line a group of runs with the same values of these: algo,env. Metrics: mean ± standard deviation.",
+    ),
 ]
 Csv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 Watch = Annotated[bool, typer.Option("--watch", help="Show the listing again and again, until Ctrl-C.")]

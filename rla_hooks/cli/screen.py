@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from rich.cells import cell_len
@@ -26,19 +26,32 @@ def stdout_console() -> Console:
 
 
 def print_table(
-    console: Console, rows: Iterable[Sequence[Any]], indent: int = 0, right: Sequence[int] = (), narrow: int = 0
+    console: Console,
+    rows: Iterable[Sequence[Any]],
+    indent: int = 0,
+    right: Collection[int] = (),
+    narrow: int = 0,
+    spare: Sequence[int] = (),
 ) -> None:
     """Print rows of cells, each a text or a Text, below each other, without blanks at the end of a line.
 
     right: the numbers of columns whose cells end below each other. narrow: the column that is cut on a terminal so that
-    a row is one line; what differs in it goes on looking different.
+    a row is one line; what differs in it goes on looking different. spare: those that a terminal is spared before that,
+    one after the other.
     """
     cells = [[Text(each) if isinstance(each, str) else each for each in row] for row in rows]
     if not cells:
         return
-    columns = [*zip(*cells, strict=True)]
-    widths = [min(max(cell_len(each.plain) for each in column), MAX_PADDING) for column in columns]
+    widths = [min(max(cell_len(each.plain) for each in column), MAX_PADDING) for column in zip(*cells, strict=True)]
+    kept = [*range(len(widths))]
     over = indent + sum(widths) + 2 * (len(widths) - 1) - console.width
+    for number in spare if console.is_terminal else ():
+        if over > 0:
+            kept.remove(number)
+            over -= widths[number] + 2
+    cells, widths = [[row[number] for number in kept] for row in cells], [widths[number] for number in kept]
+    right, narrow = {kept.index(number) for number in right if number in kept}, kept.index(narrow)
+    columns = [*zip(*cells, strict=True)]
     if over > 0 and console.is_terminal:
         widths[narrow] = min(widths[narrow], max(widths[narrow] - over, _NARROWEST))
         texts = cut_apart([each.plain for each in columns[narrow]], widths[narrow])

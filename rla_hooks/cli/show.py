@@ -218,9 +218,9 @@ def _print_metrics(heading: str, summaries: Mapping[str, Any], columns: Columns,
             else sparkline(values if present is None else values[present], _SPARK, is_unicode())
         )
         rows.append([cell(name), *cells, Text(course, "cyan")])
-    if console.is_terminal and console.width < 100:
-        rows = [[*row[:4], *row[5:]] for row in rows]
-    print_table(console, rows, indent=2, right=range(1, len(rows[0]) - 1))
+    print_table(
+        console, rows, indent=2, right=range(1, len(head) - 1), spare=[head.index("mean"), head.index("course")]
+    )
     print_more(hidden, console)
 
 
@@ -246,15 +246,20 @@ def _print_trouble(facts: Mapping[str, Any], traceback: bool, most: int | None, 
         _heading(f"{name} ({len(facts[name])})", console)
         shown = facts[name] if most is None else facts[name][-most:]
         for each in shown:
-            console.print(Text(f"  {cell(_line_of(each), 2000)}"), soft_wrap=True)
+            console.print(Text(f"  {cell(_line_of(each, traceback), 2000)}"), soft_wrap=True)
         print_more(len(facts[name]) - len(shown), console)
 
 
-def _line_of(item: Any) -> str:
+def _line_of(item: Any, traceback: bool) -> str:
+    """Return a warning, gap or note as one line; of a traceback in it the error, unless all of it is asked for."""
+    from rla_hooks.cli.fields import first_line_of
+
     if not isinstance(item, dict):
         return str(item)
     if isinstance(item.get("text"), str):
-        return str(item["text"])
+        text = item["text"].rstrip()
+        before, head, _ = text.partition("Traceback (most recent call last):\n")
+        return f"{before}{first_line_of(text)}" if head and not traceback else text
     return ", ".join(f"{key}: {value}" for key, value in item.items())
 
 

@@ -21,7 +21,10 @@ def table(
         str | None, typer.Option("-c", "--columns", metavar="NAMES", help="Of mean, iqm, best, steps.")
     ] = None,
     tasks: Annotated[
-        str | None, typer.Option(metavar="NAME", help="A parameter, such as env: columns for each of its values.")
+        str | None,
+        typer.Option(
+            "--tasks", "--split", metavar="NAME", help="A parameter, such as env: columns for each of its values."
+        ),
     ] = None,
     score: Annotated[
         str, typer.Option(metavar="SCORE", help="The number of a run: last, mean, max, min or area.")
@@ -71,6 +74,7 @@ def table(
     target.check_target(output, force)
     from rla_hooks.cli.several import several  # late, as what makes the table: they need numpy
     from rla_hooks.paper_tables import score_table
+    from rla_hooks.texts import counted
 
     found = several(None, log_root, task, where, limit)
     made = score_table(
@@ -96,7 +100,7 @@ def table(
         return
     with target.written(output) as temporary:
         temporary.write_bytes(text.encode("utf-8", "backslashreplace"))
-    typer.echo(f"rla: a table of {len(found)} runs written to {output}", err=True)
+    typer.echo(f"rla: a table of {counted(len(found), 'run')} written to {output}", err=True)
 
 
 def _format(output: Path | None, kind: str | None, as_json: bool, captioned: bool) -> str:

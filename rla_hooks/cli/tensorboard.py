@@ -102,6 +102,7 @@ def _folders(found: Runs) -> dict[str, Path]:
     from rla_hooks.cli.several import short_names
     from rla_hooks.errors import RLAError
     from rla_hooks.life import is_running
+    from rla_hooks.texts import counted
 
     folders: dict[str, Path] = {}
     for run, name in zip(found, short_names(found), strict=True):
@@ -110,8 +111,8 @@ def _folders(found: Runs) -> dict[str, Path]:
     left = len(found) - len(folders)
     if not folders:
         raise RLAError(
-            f"none of the {len(found)} runs has TensorBoard's files. They need the writer 'tensorboard': LOG_USED, or "
-            'writers=["csv", "tensorboard"]. Without: rla plot METRIC'
+            f"no files of TensorBoard's are in {counted(len(found), 'run')}. They need the writer 'tensorboard': "
+            'LOG_USED, or writers=["csv", "tensorboard"]. Without: rla plot METRIC'
         )
     if left:
         typer.echo(f"rla: {left} of {len(found)} runs are left out: they have no files of TensorBoard's", err=True)

@@ -75,7 +75,7 @@ def undo(
     else:
         done = "would be undone" if dry_run else "is undone"
         print(f"act {act.number} {done}: {_said(act)}")
-        _print_runs(act)
+        _print_runs(act, back=True)
     if act.problems and not dry_run:
         raise NotWritten("\n".join(["not all of it could be undone", *act.problems]))
 
@@ -178,10 +178,11 @@ def _said(act: Act) -> str:
     return f"{counted(len(act.runs), 'run')} {verb} at {time}"
 
 
-def _print_runs(act: Act, most: int | None = _MOST) -> None:
+def _print_runs(act: Act, most: int | None = _MOST, back: bool = False) -> None:
+    """Print the runs of an act, and what it has made of their names; back: what the undoing makes of them."""
     for run in act.runs[:most]:
-        became = f" -> {run.to}" if run.to else ""
-        print(printable(f"  {run.id}  {run.name}{became}"))
+        names = [name for name in (run.name, run.to) if name]
+        print(printable(f"  {run.id}  {' -> '.join(names[::-1] if back else names)}"))
     if most is not None and len(act.runs) > most:
         print(f"  ... and {len(act.runs) - most:,} more")
 

@@ -13,7 +13,7 @@ from rla_hooks.query.run_list import Runs
 from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.query.selection import runs as saved_runs
 from rla_hooks.query.tables import all_parameters, differing, metric_names
-from rla_hooks.texts import cut, listed, printable, shown
+from rla_hooks.texts import counted, cut, listed, printable, shown
 
 SEEDS = frozenset({"seed", "seeds", "random_seed", "rng_seed", "seed_id", "random_state"})
 LABEL = "label"  # the name of what a function says of a run
@@ -61,7 +61,7 @@ def _query_of(runs: Sequence[SavedRun]) -> str:
     """Return the text that chooses these runs; of those of several log roots one that says so."""
     roots = {run.paths.log_root if type(run) is SavedRun else None for run in runs}
     if len(roots) != 1 or None in roots:
-        return f"<{len(runs)} runs>"
+        return f"<{counted(len(runs), 'run')}>"
     where = f"id in {[run.id for run in runs]}"
     return cut(f'rla.runs({str(*roots)!r}, where="{where}")', _LONGEST_QUERY)
 

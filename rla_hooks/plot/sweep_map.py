@@ -22,7 +22,7 @@ from rla_hooks.query.filter_columns import equality_key
 from rla_hooks.query.frames import column_of
 from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.statistics import iqm
-from rla_hooks.texts import listed, printable
+from rla_hooks.texts import counted, listed, printable
 from rla_hooks.writers.base import STEP
 
 Array = numpy.ndarray[Any, Any]
@@ -117,7 +117,8 @@ def _two_names(mistakes: Any, runs: Sequence[SavedRun], by: Any) -> list[str]:
     if len(mistakes.found) > before:
         return []
     if len(names) != 2:
-        found = f"{len(names)} hyper-parameters differ" if by is None else f"by has {len(names)} names"
+        differ = "1 hyper-parameter differs" if len(names) == 1 else f"{len(names)} hyper-parameters differ"
+        found = differ if by is None else f"by has {counted(len(names), 'name')}"
         mistakes.add(
             f"{found}{': ' if names else ''}{printable(listed(names, 10))}. Allowed: two, that of the columns and that "
             "of the rows: by=['lr', 'width']."

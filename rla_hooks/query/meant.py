@@ -10,6 +10,7 @@ from urllib.parse import unquote
 from rla_hooks.errors import RLAError
 from rla_hooks.query.moved import former_names, parsed
 from rla_hooks.query.saved_run import SavedRun
+from rla_hooks.texts import counted
 
 LATEST = "latest"
 _LATEST = re.compile(r"latest(?:~(\d{1,9}))?")
@@ -38,7 +39,9 @@ def meant(text: str, among: Sequence[SavedRun]) -> Sequence[SavedRun]:
     if number:
         back = int(number[1] or 0)
         if back >= len(among):
-            raise RLAError(f"{text} is not there: there are {len(among)} runs, up to latest~{len(among) - 1}")
+            raise RLAError(
+                f"{text} is not there: of {counted(len(among), 'run')} the oldest is latest~{len(among) - 1}"
+            )
         return [among[-1 - back]]
     return (
         [run for run in among if text in (run.id, run.name)]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, overload
 
 from rla_hooks.query.saved_run import SavedRun
-from rla_hooks.texts import cut, shown
+from rla_hooks.texts import counted, cut, shown
 
 if TYPE_CHECKING:
     import pandas
@@ -54,7 +54,7 @@ class Runs(Sequence[SavedRun]):
             return self._runs[index]
         except IndexError:
             raise IndexError(
-                f"There is no run {index}: {self.query or 'Runs'} has {len(self)} runs. "
+                f"There is no run {index}: {self.query or 'Runs'} has {counted(len(self), 'run')}. "
                 "Its log root, and other tasks: rla runs"
             ) from None
         except TypeError:
@@ -165,5 +165,5 @@ class Runs(Sequence[SavedRun]):
 
 
 def _sum_of(*parts: Sequence[SavedRun]) -> str:
-    texts = [part.query if isinstance(part, Runs) else f"<{len(part)} runs>" for part in parts]
+    texts = [part.query if isinstance(part, Runs) else f"<{counted(len(part), 'run')}>" for part in parts]
     return cut(" + ".join(filter(None, texts)), _LONGEST_QUERY)

@@ -81,9 +81,7 @@ def _wanted(root: Path, number: int | None) -> Journal:
 def _nothing(root: Path, number: int | None) -> RLAError:
     known = numbers_in(root)
     if number is None or not known:
-        return RLAError(
-            f"there is nothing to undo in {shell_path(root)}: nothing was deleted, archived or moved there."
-        )
+        return RLAError(f"there is nothing to undo in {shell_path(root)}: its trash is empty.")
     return RLAError(f"there is no act {number} in {shell_path(root)}. There are: {listed([*map(str, known)], _MOST)}.")
 
 

@@ -362,7 +362,8 @@ def test_in_a_tracked_run_it_joins(wandb):
     assert (joined.status, joined.title, joined.note, joined.tags) == ("finished", "t", "from wandb", ["a"])
     assert joined.hparams == {"lr": 0.1, "module.lr": 0.2, "seed": 1}
     assert (
-        joined.metrics()["time-step"].tolist() == [4, 5, 6] and "failed, as a hook" in joined.info["notes"][0]["text"]
+        joined.metrics()["time-step"].tolist() == [4, 5, 6]
+        and "failed, as was reported" in joined.info["notes"][0]["text"]
     )
     assert (inner.task, inner.parent, last.info["rows"]) == ("p", joined.name, 1)
 
