@@ -129,7 +129,8 @@ class Search:
             self._keep_nearest(saved, differing)
             return False
         if saved.status == FAILED and not self._is_same_job(saved.run_json.get("job")):
-            self._passed.append(f"{saved.id} failed, and this is no further try of its job")
+            alone = "failed, and goes on by itself only in another try of its job on a cluster"
+            self._passed.append(f"{saved.id} {alone} (RLA_RESUME={saved.id} takes it)")
             return False
         if life.is_running(saved.status):
             return self._is_over(saved)

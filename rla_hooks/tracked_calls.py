@@ -164,9 +164,14 @@ def configure(
         if more:
             raise ConfigError([*error.problems, *more]) from None
         raise
+    set_parent(settings)
+    return settings
+
+
+def set_parent(settings: RunSettings) -> None:
+    """Note in which run the one of these settings starts."""
     around = registry.enclosing()
     settings.parent = around.name if around else settings.sweep.parent if settings.sweep else None
-    return settings
 
 
 def default_task() -> str:

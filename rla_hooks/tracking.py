@@ -16,7 +16,7 @@ from rla_hooks.endings import ErrorTypes
 from rla_hooks.labels import Labels
 from rla_hooks.run_block import RunBlock
 from rla_hooks.tracked import Tracked, Tracks
-from rla_hooks.tracked_calls import TrackedCalls, configure, default_task
+from rla_hooks.tracked_calls import TrackedCalls, configure, default_task, set_parent
 
 if TYPE_CHECKING:
     from rla_hooks.core.run import Run
@@ -192,7 +192,8 @@ def start(
     """Start a run, and return it: what :func:`run` does, for code that is no block, such as cells of a notebook.
 
     It is the current run in this thread, and in threads that this one starts, until ``run.finish(status)``; a run that
-    is not finished ends with the process. Arguments and errors are those of :func:`run`.
+    is not finished ends with the process. In a notebook it ends, too, where a later cell calls ``rla.start`` again, as
+    one that is run a second time. Arguments and errors are those of :func:`run`.
 
     >>> import rla_hooks as rla
     >>> run = rla.start(task="notebook", writers=["csv"], backup="none", lr=0.1)
@@ -210,6 +211,9 @@ def start(
     settings = run(task, record, config, log_root, **options, hyper_parameters=hyper_parameters, **more).configured()
     if settings is None:
         return Run.silent()
+    for earlier in registry.of_earlier_cells():
+        earlier.ending.end_with_cells()
+        set_parent(settings)
     started = Run.start(settings)
     registry.enter_until_finish(started)
     return started

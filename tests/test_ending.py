@@ -435,6 +435,26 @@ def test_cells_of_a_notebook_say_how_the_run_goes():
     assert last().status == "interrupted" and last().info["signal"] == "SIGINT"
 
 
+def test_a_cell_that_starts_a_run_again_ends_the_one_before(capsys):
+    """Of cells before, as the end of the kernel would; not of this cell, and not inside a block: those are nested."""
+    options = {**QUICK, "writers": ["csv", "stdout"]}
+    failed = rla.start(**options)
+    notebook.after_cell(Result(RuntimeError("out of memory")))
+    first = rla.start(**options)
+    assert failed.status == "failed" and first.parent is None and "failed: 0 rows" in capsys.readouterr().out
+    nested = rla.start(**options)
+    assert nested.parent == first.name and first.status == "running"
+    notebook.after_cell(Result())
+    with rla.run(**options):
+        inner = rla.start(**options)
+        inner.finish()
+    assert {first.status, nested.status} == {"running"}
+    last_one = rla.start(**options)
+    assert {first.status, nested.status} == {"finished"} and rla.current_run() is last_one
+    last_one.finish()
+    assert rla.current_run() is None
+
+
 def test_ipython_is_asked_once(monkeypatch):
     """It is not imported for this."""
     assert "IPython" not in sys.modules

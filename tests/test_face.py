@@ -12,6 +12,7 @@ import pytest
 
 import rla_hooks as rla
 from rla_hooks import plot
+from rla_hooks.delegation import of_part
 from rla_hooks.errors import RunError
 
 pytestmark = pytest.mark.usefixtures("quiet")
@@ -91,6 +92,28 @@ def test_outside_a_run_every_function_says_what_is_missing(call, tmp_path):
     with pytest.raises(RunError, match=rf"rla\.{call.__code__.co_names[1]} was called outside a run.*@rla.track"):
         call()
     assert rla.current_run() is None and list(tmp_path.iterdir()) == []
+
+
+def test_an_argument_that_there_is_not_is_told_with_those_there_are(tmp_path):
+    """By the name of the call, not of the part that does it; errors of what it does pass unchanged."""
+    with rla.run(task="t", log_root=tmp_path / "root", writers=["csv"], backup="none") as run:
+        with pytest.raises(TypeError, match=r"^save_state\(\) got .*'generators'.* It takes: step, models, .*extra, "):
+            rla.save_state(1, generators=[])
+        with pytest.raises(TypeError, match=r"^save_figure\(\) missing .*'figure'.* It takes: name, figure, step"):
+            run.save_figure("f")
+
+    class Part:
+        def act(self):
+            raise TypeError("no sum of a text")
+
+    class Whole:
+        part = Part()
+        act = of_part("part", Part.act)
+
+    with pytest.raises(TypeError, match=r"^no sum of a text$"):
+        Whole().act()
+    with pytest.raises(TypeError, match=r"^act\(\) takes .*2 were given. It takes: nothing\.$"):
+        Whole().act(1)
 
 
 def test_inside_a_run_every_function_reaches_it(tmp_path):

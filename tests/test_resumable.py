@@ -362,7 +362,11 @@ def test_auto_takes_a_failed_run_only_in_the_same_job(monkeypatch):
     run = ended("failed", lr=0.1)
     monkeypatch.setenv("RLA_RUN_ID", "b")
     new, log = started(resume="auto", lr=0.1)
-    assert new.name != run.name and f"{run.id} failed, and this is no further try of its job" in log
+    assert (
+        new.name != run.name
+        and f"{run.id} failed, and goes on by itself only" in log
+        and f"(RLA_RESUME={run.id} takes it): this run is new" in log
+    )
     run = ended("failed", lr=0.1)
     on, _ = started(resume="auto", lr=0.1)
     assert on.name == run.name and rla.runs()[-1].run_json["job"] == "RLA_RUN_ID b"

@@ -127,7 +127,21 @@ def named(loss: Any) -> Any:
 
 def _config_of(optimizer: Any) -> dict[str, Any]:
     config = {key: value for key, value in optimizer.get_config().items() if value is not None and key != "name"}
-    return {"class": type(optimizer).__name__, **config}
+    return {"class": type(optimizer).__name__, **{key: _as_written(value) for key, value in config.items()}}
+
+
+def _as_written(value: Any) -> Any:
+    """Return a number of 32 bits, as Keras keeps learning rates, as the shortest that is it: 0.001, not 0.00100000005.
+
+    >>> _as_written(0.0010000000474974513), _as_written(0.999), _as_written("sgd")
+    (0.001, 0.999, 'sgd')
+    """
+    import numpy
+
+    if not isinstance(value, (float, numpy.float32)) or not math.isfinite(value):
+        return value
+    short = numpy.float32(value)
+    return float(str(short)) if float(short) == float(value) else value
 
 
 def _summary(model: Any) -> str:

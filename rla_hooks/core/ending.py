@@ -185,6 +185,15 @@ class RunEnd:
         else:
             self._report(ProgramEnd.by(error, self._run.settings.pruned_by), True)
 
+    @property
+    def is_of_earlier_cell(self) -> bool:
+        """Whether a cell of a notebook has ended since the run was opened."""
+        return self._rows_before is not None
+
+    def end_with_cells(self) -> None:
+        """End the run, since a later cell of the notebook starts another one: as the end of the kernel would."""
+        self.end_with_process(ProgramEnd(FINISHED, in_shell=True))
+
     # --- the end --------------------------------------------------------------------------------------------------
 
     @handles.freed()

@@ -137,6 +137,19 @@ def enclosing() -> Any:
     return run if run is not None and _open.get(run) in around else None
 
 
+def of_earlier_cells() -> list[Registered]:
+    """Return the open runs that ``rla.start`` has opened in earlier cells of this notebook, innermost first.
+
+    Inside a block, and anywhere but in a notebook, there are none.
+    """
+    entered, here = _entered.get(), threading.current_thread()
+    if entered is not None and not entered.until_finish:
+        return []
+    with _lock:
+        mine = [run for run, thread in _open.items() if thread is here and run in _started]
+    return [run for run in reversed(mine) if run.ending.is_of_earlier_cell]
+
+
 def has_begun() -> bool:
     """Whether a run has begun in this process, though it may have ended."""
     return _has_begun

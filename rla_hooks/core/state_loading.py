@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -26,14 +27,23 @@ class State(NamedTuple):
     one that cannot be changed in place (an array of JAX, a tuple) is a new one. missing: a line for each part of the
     state that was not restored, such as an environment that does not tell its own.
 
-    >>> State(3, {"epsilon": 0.1}, {}, []).step
-    3
+    >>> state = State(3, {"epsilon": 0.1}, {"models": {"policy": [0.5] * 1000}}, [])
+    >>> state.step, state.extra
+    (3, {'epsilon': 0.1})
+    >>> state
+    State(step=3, extra={'epsilon': 0.1}, restored: models (policy))
     """
 
     step: int
     extra: Any
     restored: Mapping[str, Mapping[str, Any]]
     missing: list[str]
+
+    def __repr__(self) -> str:
+        """The names of what was restored, which may be a buffer of a million rows."""
+        roles = ", ".join(f"{role} ({', '.join(map(str, objects))})" for role, objects in self.restored.items())
+        missing = f", {len(self.missing)} missing" if self.missing else ""
+        return f"State(step={self.step}, extra={reprlib.repr(self.extra)}, restored: {roles or 'nothing'}{missing})"
 
 
 def restore_from(
