@@ -78,7 +78,7 @@ def test_the_commands_are_listed_without_loading_them():
     *listed, loaded = done.stdout.splitlines()
     ours = [f"rla_hooks.cli.{name}" for name in ("app", "commands", "common", "completion", "conversion")]
     assert json.loads(loaded) == [ours, []]
-    table = "\n".join(listed).partition("Commands:\n")[2]
+    table = "\n".join(listed).partition("Look at runs:\n")[2]
     assert re.findall(r"^  (\S+)  ", table, re.MULTILINE) == list(COMMANDS)
 
 

@@ -530,9 +530,7 @@ def test_nested_calls_have_their_own_runs(track, saved):
     assert [row["o"] for row in rows_of(outer_run)] == ["1", "2"]
     assert [row["i"] for row in rows_of(inner_run)] == ["10"]
     assert rla.current_run() is None
-    with pytest.raises(
-        RunError, match=r"rla.log was called outside a run\. Decorate.*Tester\.load\(\.\.\.\) has"
-    ):
+    with pytest.raises(RunError, match=r"rla.log was called outside a run\. Decorate.*Tester\.load\(\.\.\.\) has"):
         rla.log({"a": 1})
 
 

@@ -29,7 +29,7 @@ COMMANDS = {
     "resume": ("resume", "Start a run's program again, to go on with that run: the same command in the same folder"),
     "fork": ("fork", "Start a run's program again, as a new run that begins with what that run was at a checkpoint"),
     "rerun": ("rerun", "Run a run again on the code that it has kept, with the same hyper-parameters or others"),
-    "sweep": ("sweep", "Call a tracked function for each of many settings, each call a run: here or on Slurm"),
+    "sweep": ("sweep", "Call a tracked function for each of many settings, each call a run: here, on Slurm or on Ray"),
     "tag": ("labels", "Add tags to a run, or to many, and remove them; print the tags"),
     "note": ("labels", "Set the note of a run, a text of any number of lines; without a text print it"),
     "title": ("labels", "Set the title of a run, a line for people and plots; without a text print it"),
@@ -70,6 +70,16 @@ COMMANDS = {
     "init": ("init", "Write rla_config.yaml into this folder: all settings, with their defaults and a line on each"),
     "version": ("version", "Print the versions of rla_hooks and of Python, whatever the log root"),
 }
+
+
+_SECTIONS = {
+    "runs": "Look at runs",
+    "resume": "Start runs",
+    "tag": "Label runs",
+    "rm": "Tidy up",
+    "push": "Other machines",
+    "import": "And",
+}  # of the table in rla --help, each by its first command
 
 
 @contextmanager
@@ -130,9 +140,13 @@ class Commands(TyperGroup):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """Write the table of the commands without loading them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, self._line(name)) for name in self.list_commands(ctx)])
+        """Write the table of the commands, in sections, without loading them."""
+        names = self.list_commands(ctx)
+        width = max(map(len, names))
+        starts = [at for at, name in enumerate(names) if name in _SECTIONS]
+        for start, end in zip(starts, [*starts[1:], len(names)], strict=True):
+            with formatter.section(_SECTIONS[names[start]]):
+                formatter.write_dl([(name.ljust(width), self._line(name)) for name in names[start:end]])
 
     def _line(self, name: str) -> str:
         if name in COMMANDS:

@@ -63,7 +63,7 @@ def sweep(
     log_root: LogRoot = None,
     as_json: Json = False,
 ) -> None:
-    """Call a tracked function for each of many settings, each call a run: here or on Slurm.
+    """Call a tracked function for each of many settings, each call a run: here, on Slurm or on Ray.
 
     The plan is shown first, and on a terminal you are asked. Settings whose run has finished are skipped, those whose
     run has not go on, so that the same command, given again, goes on where it was. A table at the end says what has
