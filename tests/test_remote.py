@@ -379,6 +379,29 @@ def test_the_options_of_a_remote_count_for_its_url(tmp_path, monkeypatch):
     assert resolve("ftps://me@lab/other", tmp_path).options == {}
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError('rsync: [receiver] write failed on "x": No space left on device (28)'), "is full"),
+        (OSError(122, "Disk quota exceeded"), "is full"),
+        (OSError("426 No space left on device; transfer aborted."), "is full"),
+        (OSError("552 Exceeded storage allocation"), "is full"),
+        (OSError(30, "Read-only file system"), "is read-only"),
+        (OSError("550 Read-only file system."), "is read-only"),
+        (OSError("Failure"), "df -h"),
+        (ConnectionRefusedError(111, "Connection refused"), "on port 21. Does"),
+        (OSError("wrong hunter22"), r"wrong \*\*\*"),
+    ],
+)
+def test_what_servers_say_becomes_one_line(error, said, monkeypatch):
+    """Full, read-only, over a quota: each server has its own words for it, and one of them says nothing at all."""
+    from rla_hooks.remote.errors import remote_error
+
+    monkeypatch.setenv("PW", "hunter22")
+    text = str(remote_error(Address.parse("ftp://me:${PW}@nas/r"), error))
+    assert re.search(said, text) and text.startswith("ftp://me@nas/r: ") and "\n" not in text
+
+
 def test_the_page_runs(tmp_path, monkeypatch):
     """The Python of docs/remote.md does what the page says."""
     pytest.importorskip("fsspec")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -63,6 +64,10 @@ def large(tmp_path):
     name = f"{layout.CHECKPOINT}/{run.name}/large.bin"
     Path(tmp_path, "near", name).write_bytes(os.urandom(PIECE) * 6)
     return name
+
+
+def files_of(root):
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
 
 def break_off(address, root, direction, target, how):
@@ -150,6 +155,19 @@ def test_of_a_long_table_only_the_end_is_read_and_written(address, tmp_path):
         copy = bytearray((tmp_path / root / name).read_bytes())
         copy[500_000] ^= 1
         assert bytes(copy) == content
+
+
+@pytest.mark.filterwarnings("ignore:.*FTP without TLS")
+def test_two_machines_push_the_same_runs_at_once(address, tmp_path):
+    """Both end well, the one that comes second finds the runs there, and nothing is left of what it sent."""
+    for seed in range(3):
+        with rla.run(task="demo", log_root=tmp_path / "near", writers=["csv"], backup="none", seed=seed):
+            rla.log({"loss": 0.5})
+    shutil.copytree(tmp_path / "near", tmp_path / "copy")
+    plans = [plan_push(open_remote(address), tmp_path / root) for root in ("near", "copy")]
+    assert all(run.is_new for plan in plans for run in plan.runs)
+    assert [carry_out(plan).problems for plan in plans] == [(), ()]
+    assert files_of(tmp_path / "far" / "runs") == files_of(tmp_path / "near")
 
 
 def test_an_interrupt_waits_for_no_thread():

@@ -16,7 +16,8 @@ from rla_hooks.remote import Address, RemoteError
 
 fsspec = pytest.importorskip("fsspec")
 
-from rla_hooks.remote import rsync  # noqa: E402
+from rla_hooks.errors import WarnOnce  # noqa: E402
+from rla_hooks.remote import moving, opening, rsync  # noqa: E402
 from rla_hooks.remote.listing import mirror  # noqa: E402
 from rla_hooks.remote.moving import carry_out  # noqa: E402
 from rla_hooks.remote.opening import open_remote  # noqa: E402
@@ -101,15 +102,19 @@ def test_a_wrong_key_and_a_server_that_is_gone_are_told(sshd, unused_port, tmp_p
         open_remote(Address.parse("ssh://no-such-host.invalid/x"))
 
 
-def test_what_ssh_says_to_rsync_is_told(sshd, near, tmp_path):
-    """rsync itself only says that the connection was closed; the line before it is of ssh."""
+def test_what_ssh_says_to_rsync_is_told(sshd, near, tmp_path, monkeypatch, warnings_as_text):
+    """Where ssh does not get in, and asyncssh does, one warning has the line of ssh, and the files go over SFTP."""
     if not shutil.which("rsync"):
         pytest.skip("rsync is not here: apt-get install rsync")
+    monkeypatch.setattr(moving, "_warn", WarnOnce())
     place = open_remote(sshd.address(f"{tmp_path}/far"))
     plan = plan_push(place, near)
     place.address.options["known_hosts"] = str(sshd.folder / "foreign")
-    with pytest.raises(RemoteError, match=r"Host key verification failed. ssh \S+ must work without a question"):
-        carry_out(plan)
+    assert carry_out(plan).problems == ()
+    (text,) = warnings_as_text
+    assert "ssh says: Host key verification failed. ssh" in text and "must work without a question" in text
+    warnings_as_text.clear()
+    assert files_of(tmp_path / "far") == files_of(near)
 
 
 @pytest.mark.parametrize("mover", ["rsync", "fsspec"])
@@ -171,6 +176,7 @@ def test_runs_go_over_ftp_and_come_back(protocol, ftpd, near, tmp_path, monkeypa
     """With TLS the certificate is checked; without, a warning says it. The password is read from the environment."""
     address = ftpd(protocol, tmp_path / "far")
     secret = os.environ["NAS_PW"]
+    monkeypatch.setattr(opening, "_warn", WarnOnce())
     with warnings.catch_warnings(record=True) as given:
         warnings.simplefilter("always")
         there_and_back(address, near, tmp_path / "back")

@@ -7,11 +7,13 @@ import socket
 
 from rla_hooks.errors import RLAError
 from rla_hooks.masking import MASK, mask_text
+from rla_hooks.patterns import pattern
 from rla_hooks.remote.address import Address
 from rla_hooks.texts import cut, printable
 
 _REFUSALS = ("530", "Permission denied for user")  # of FTP, of asyncssh
 _PORTS = {"ssh": 22, "ftp": 21, "ftps": 21}
+_FULL = pattern(r"(?i)no space left|quota exceeded|exceeded storage|^452|^552")
 _LONGEST = 300  # characters of what a library says
 
 
@@ -55,8 +57,12 @@ def _cause(address: Address, error: BaseException) -> str:
         return f"nobody answers {at}. Does the server run there?"
     if isinstance(error, TimeoutError):
         return "no answer in time. Check the network and the port"
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)) or _FULL.search(text):
         return "its disk, or the quota there, is full. Make room, and give the command again: it goes on"
+    if (isinstance(error, OSError) and error.errno == errno.EROFS) or "Read-only file system" in text:
+        return "its disk is read-only. Nothing can be written there; what is there can be fetched"
+    if text == "Failure":  # all that SFTP can say
+        return "the server says only Failure: look there whether its disk is full (df -h), over a quota, or read-only"
     if isinstance(error, PermissionError) or kind == "SFTPPermissionDenied":
         return f"this user may not read or write there ({text})"
     if "NoSuchBucket" in text or "specified bucket does not exist" in text:

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from rla_hooks.remote.address import Address
+from rla_hooks.remote.errors import RemoteError
+from rla_hooks.remote.files import and_above
 from rla_hooks.remote.place import Place
 
 _BLOCK = 1 << 16
@@ -55,7 +57,21 @@ class FtpPlace(Place):
     def write(self, name: str, source: BinaryIO, start: int) -> None:
         with self.telling():
             self._make(posixpath.dirname(self.path(name)))
-            self.fs.ftp.storbinary(f"{'APPE' if start else 'STOR'} {self.path(name)}", source, _BLOCK)
+            try:
+                self.fs.ftp.storbinary(f"{'APPE' if start else 'STOR'} {self.path(name)}", source, _BLOCK)
+            except ConnectionError:
+                self.fs._connect()  # a late reply would be taken for the next one's
+                raise RemoteError(
+                    f"{self.address}: the server broke the transfer off. Its disk may be full, or over a quota"
+                ) from None
+
+    def _make(self, folder: str) -> None:
+        """Make a folder; where another sender makes it at the same time, nothing is wrong."""
+        for each in and_above(folder) if folder not in self._made else ():
+            if each and each not in self._made:
+                with suppress(ftplib.error_perm):  # it is there; or the next command says why not
+                    self.fs.ftp.mkd(each)
+                self._made.add(each)
 
     def good_until(self, size: int) -> int:
         return size  # bytes come in their order

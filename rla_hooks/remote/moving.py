@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from rla_hooks.errors import WarnOnce
 from rla_hooks.layout import LOG
 from rla_hooks.remote import by_file, rsync
 from rla_hooks.remote.errors import RemoteError
@@ -15,6 +16,7 @@ from rla_hooks.remote.files import INCOMING
 from rla_hooks.remote.planning import Plan, RunPlan
 from rla_hooks.remote.same_runs import strangers
 
+_warn = WarnOnce()
 Progress = Callable[[int, int], None]
 
 
@@ -44,8 +46,7 @@ def carry_out(plan: Plan, *, progress: Progress | None = None) -> Moved:
 
     problems = strangers(plan)
     plan = plan._replace(runs=tuple(run for run in plan.runs if run.name not in problems))
-    mover = rsync if rsync.can_be_used(plan.place) else by_file
-    problems |= mover.move(plan, tick)
+    problems |= _move(plan, tick)
     whole = []
     for run in plan.runs:
         if run.name in problems:
@@ -65,6 +66,17 @@ def carry_out(plan: Plan, *, progress: Progress | None = None) -> Moved:
     elif plan.place.has_rename:
         plan.place.tidy(run.name for run in plan.runs if run.is_new)
     return Moved(tuple(whole), tuple(f"{name}: {text}" for name, text in problems.items()))
+
+
+def _move(plan: Plan, tick: Callable[[], None]) -> dict[str, str]:
+    """Move the files; return what has gone wrong, by the names of runs."""
+    if rsync.can_be_used(plan.place):
+        try:
+            return rsync.move(plan, tick)
+        except rsync.SshRefused as error:
+            _warn("ssh", f"{error}. The files go one by one, over SFTP.")
+            plan.place.stopped.clear()
+    return by_file.move(plan, tick)
 
 
 def _put_in_place(plan: Plan, run: RunPlan) -> None:

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from rla_hooks.layout import LOG, TREES
+from rla_hooks.layout import LOG, RUN_JSON, TREES
 from rla_hooks.remote.address import Address
 from rla_hooks.remote.errors import RemoteError, remote_error
 from rla_hooks.remote.files import INCOMING, PART, STORED, Stat, and_above, is_safe, names_in, stamp_of, stat_of
@@ -233,11 +233,20 @@ class Place:
         return False
 
     def place_run(self, name: str) -> None:
-        """Put the log folder of a new run, which is whole by now, where lists find it."""
+        """Put the log folder of a new run, which is whole by now, where lists find it.
+
+        Where another sender of the run has done it just before, what still waits is the same, and goes.
+        """
+        waiting, target = self.path(f"{INCOMING}/{LOG}/{name}"), self.path(f"{LOG}/{name}")
         with self.telling():
-            target = self.path(f"{LOG}/{name}")
             self._make(posixpath.dirname(target))
-            self._rename(self.path(f"{INCOMING}/{LOG}/{name}"), target)
+            try:
+                self._rename(waiting, target)
+            except Exception:
+                if not self.fs.exists(f"{target}/{RUN_JSON}"):
+                    raise
+                with suppress(Exception):
+                    self.fs.rm(waiting, recursive=True)
 
     def tidy(self, names: Iterable[str]) -> None:
         """Remove the empty folders that new runs have passed through."""

@@ -27,6 +27,10 @@ _UNDERSTOOD = {"client_keys", "known_hosts"}  # options of a remote that ssh(1) 
 _PARTLY = (23, 24)  # codes of rsync: some files could not be moved; some were gone
 
 
+class SshRefused(RemoteError):
+    """The program ssh, which rsync calls, does not get in; asyncssh may, which reads its config from another home."""
+
+
 def can_be_used(place: Place) -> bool:
     """Whether rsync and ssh are here, rsync is there, and ssh(1) can be told all that the address has."""
     address = place.address
@@ -150,9 +154,11 @@ class _Calls:
         place, address = self._plan.place, self._plan.place.address
         of_ssh = [line for line in lines if not line.startswith(("rsync", "["))]
         of_rsync = [line for line in lines if not line.startswith("rsync error")] or [f"rsync ends with {code}"]
-        text = said(address, OSError(of_ssh[-1] if of_ssh else of_rsync[-1]))
-        to_do = f"ssh {_host(place)} must work without a question" if of_ssh else "Give the command again"
-        raise RemoteError(f"{address}: {text.rstrip('.')}. {to_do}.")
+        text = said(address, OSError(of_ssh[-1] if of_ssh else of_rsync[-1])).rstrip(".")
+        if of_ssh:
+            to_do = f"ssh {_host(place)} must work without a question"
+            raise SshRefused(f"{address}: rsync cannot be used, since ssh says: {text}. {to_do}")
+        raise RemoteError(f"{address}: {text}. Give the command again.")
 
 
 def _host(place: Place) -> str:

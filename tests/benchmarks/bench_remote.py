@@ -20,7 +20,7 @@ import rla_hooks as rla
 from rla_hooks.core import sender
 
 RUNS, ROUNDS = 1_000, 3
-STEPS, PAIRS = 400, 5
+STEPS, PAIRS = 100, 15
 PULL = """
 import json, sys, time
 from pathlib import Path
@@ -107,6 +107,7 @@ def _seconds(command):
 def _training(server, folder):
     """The processor time of a process that trains, from the start of its run to the end, in turns."""
     address = server.address(f"{folder}/sent")
+    _train(f"{folder}/warm", address, False)
     ratios = []
     for number in range(PAIRS):
         plain, sent = (_train(f"{folder}/near-{number}-{sends}", address, sends) for sends in (False, True))
