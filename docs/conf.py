@@ -73,7 +73,7 @@ nitpick_ignore_regex = [
     ("py:class", r"(?!rla_hooks)[a-z_]+\..*|Path"),
     (
         "py:class",
-        r"rla_hooks\.(core|progress|query\.(entry|frames|stored))\..*|.*\b(HasCheckpoints|RunBlock|Tracked|Tracks)",
+        r"rla_hooks\.(claims|core|progress|query\.(entry|frames|stored))\..*|.*\b(HasCheckpoints|RunBlock|Tracked|Tracks)",
     ),
     ("py:attr", r"\w+"),  # of the class that the docstring is of
     (

@@ -42,6 +42,20 @@ def test_the_page_has_the_help_of_every_command(command_help):
     assert sorted(sections) == sorted(set(COMMANDS) - command_help.ALIASES)
 
 
+def test_the_pages_name_options_that_exist(helps):
+    """Whatever stands behind ``rla COMMAND`` on a line of a page; rla tb passes on what is not its own."""
+    option = re.compile(r"(?<![\w'\"-])--[a-z][\w-]*")
+    there = {command: set(option.findall(text)) for command, text in helps.items() if command != "tb"}
+    wrong, seen = [], 0
+    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
+        for line in re.split(r"[\n`]", page.read_text()):
+            for command, rest in re.findall(r"\brla ([a-z-]+)\b(.*?)(?=\brla [a-z]| -- | \| |$)", line):
+                named = option.findall(rest) if command in there else []
+                seen += len(named)
+                wrong += [f"{page.name}: rla {command} {each}" for each in named if each not in there[command]]
+    assert wrong == [] and seen > 100
+
+
 def test_a_block_is_replaced_and_the_rest_stays(command_help):
     """Only the block of this command, and of a command whose name begins alike none; a new one comes at the end."""
     page = "# Page\n\n```text\nUsage: rla run\n```\ntext\n```text\nUsage: rla runs\nold\n```\n"

@@ -106,11 +106,26 @@ def _paths(page: Path) -> list[str]:
     return [span for span in spans if re.fullmatch(r"[\w./-]+", span) and span.startswith(tops)]
 
 
-def test_the_picture_of_imports_is_the_tested_one():
-    """The lines of docs/architecture.md are the floors of tests/test_packaging.py, the ground at the bottom."""
+def _floors() -> list[list[str]]:
+    """The public modules and folders on each floor, the ground first: FLOORS of tests/test_packaging.py."""
     tree = ast.parse((ROOT / "tests" / "test_packaging.py").read_text())
     assigned = {ast.unparse(node.targets[0]): node.value for node in tree.body if isinstance(node, ast.Assign)}
-    floors = [[name for name in floor.split() if name[0] != "_"] for floor in ast.literal_eval(assigned["FLOORS"])]
+    return [[name for name in floor.split() if name[0] != "_"] for floor in ast.literal_eval(assigned["FLOORS"])]
+
+
+def test_the_table_of_folders_has_each_one_from_the_top_down():
+    """What CONTRIBUTING.md says of who may import whom, by the order of its rows, is what the imports are held to."""
+    page = (ROOT / "CONTRIBUTING.md").read_text().partition("\n## Where things go\n")[2].partition("\n## ")[0]
+    told = re.findall(r"`(?:rla_hooks/)?(\w+)(?:/|\.py)`", "".join(re.findall(r"^\| (`.*?) \|", page, re.MULTILINE)))
+    folders = {path.parent.name for path in (ROOT / "rla_hooks").glob("*/__init__.py")}
+    assert folders - {*told} == set()
+    levels = [level for name in told for level, floor in enumerate(_floors()) if name in floor]
+    assert len(levels) == len(told) == len({*told}) and levels == sorted(levels, reverse=True)
+
+
+def test_the_picture_of_imports_is_the_tested_one():
+    """The lines of docs/architecture.md are the floors of tests/test_packaging.py, the ground at the bottom."""
+    floors = _floors()
     section = (ROOT / "docs" / "architecture.md").read_text().partition("## Who imports whom")[2]
     drawn = re.findall(r"^```text\n(.*?)^```", section, re.MULTILINE | re.DOTALL)[0]
     drawn = drawn.replace("\n  ", " ")  # an indented line goes on
