@@ -162,6 +162,27 @@ def test_a_growing_file_is_appended_to_and_one_that_was_rewritten_is_replaced(tm
     assert far.read_bytes() == csv.read_bytes() and far.stat().st_ino != inode
 
 
+def test_a_file_that_grows_after_the_plan_was_made_is_moved_as_it_is_then(tmp_path, place):
+    """Rows that come between the look at both sides and the transfer, in a push and in a pull, are no trouble."""
+    from rla_hooks.remote.moving import carry_out
+    from rla_hooks.remote.planning import plan_pull, plan_push
+
+    root, back = tmp_path / "near", tmp_path / "back"
+    csv = layout.RunPaths(root, train(root)).progress_csv
+    push(place, root)
+    pull(place, back)
+    far = tmp_path / "far" / csv.relative_to(root)
+    for move, mine, source in ((plan_push, root, csv), (plan_pull, back, far)):
+        with open(source, "ab") as file:
+            file.write(b"9,1.0,0.1\n")
+        plan = move(place, mine)
+        with open(source, "ab") as file:
+            file.write(b"10,1.0,0.1\n")
+        assert carry_out(plan).problems == ()
+    assert far.read_bytes() == (back / csv.relative_to(root)).read_bytes()
+    assert far.read_bytes().startswith(csv.read_bytes()) and csv.read_bytes().endswith(b"10,1.0,0.1\n")
+
+
 def test_half_of_a_transfer_goes_on_and_a_run_appears_whole(tmp_path, place, monkeypatch):
     """A push that breaks off leaves no run that is half there; the next one sends only the rest."""
     from rla_hooks.remote.moving import carry_out

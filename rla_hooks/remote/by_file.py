@@ -79,7 +79,7 @@ def _push(plan: Plan, step: Step, name: str) -> Mark | None:
     before = _local(file)
     appended = False
     if step.offset and place.can_append:
-        appended = _append(place, step, name, file)
+        appended = _append(place, step, name, file, before.size)
     if not appended:
         parts.send(place, file, name, plan.root)
     here, there = _local(file), place.stat(name)
@@ -90,16 +90,19 @@ def _push(plan: Plan, step: Step, name: str) -> Mark | None:
     return here, there
 
 
-def _append(place: Place, step: Step, name: str, file: Path) -> bool:
-    """Append what is missing there; False where what is there is not the beginning of the file."""
+def _append(place: Place, step: Step, name: str, file: Path, end: int) -> bool:
+    """Append what is missing there, up to a byte; False where what is there is not the beginning of the file.
+
+    end: how long the file is by now: it may have grown since the plan was made.
+    """
     with open(file, "rb") as source:
         state = os.fstat(source.fileno())
         if not parts.is_beginning(place, name, source, step.offset):
             return False
         source.seek(step.offset)
-        for at in range(step.offset, step.size, PIECE):
-            place.append(name, source.read(min(PIECE, step.size - at)), at)
-    if place.reads_back and not parts.is_same(place, name, file, step.offset, step.size):
+        for at in range(step.offset, end, PIECE):
+            place.append(name, source.read(min(PIECE, end - at)), at)
+    if place.reads_back and not parts.is_same(place, name, file, step.offset, end):
         return False
     place.date(name, state.st_mtime)
     return True
@@ -111,7 +114,7 @@ def _pull(plan: Plan, step: Step, target: Path) -> Mark | None:
     if step.stored and _link(plan.root / step.stored, target):
         return None
     there = place.stat(step.path)
-    if not (step.offset and _append_here(place, step, target)):
+    if not (step.offset and _append_here(place, step, target, there.size)):
         _fetch(plan, step.path, target, there)
     size = target.stat().st_size
     if place.stat(step.path) != there:
@@ -144,12 +147,12 @@ def _finish(place: Place, name: str, file: Path, there: Stat) -> None:
         os.utime(file, (there.time, there.time))
 
 
-def _append_here(place: Place, step: Step, target: Path) -> bool:
+def _append_here(place: Place, step: Step, target: Path, end: int) -> bool:
     with open(target, "r+b") as file:
         if not parts.is_beginning(place, step.path, file, step.offset):
             return False
         file.seek(step.offset)
-        for data in place.pieces(step.path, step.offset, step.size):
+        for data in place.pieces(step.path, step.offset, end):
             file.write(data)
     return True
 
