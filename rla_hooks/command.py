@@ -7,6 +7,14 @@ import sys
 _HELPERS = ("from multiprocessing.", "joblib.externals.loky.")  # in the command of a process that these have spawned
 
 
+_instead: list[str] = []
+
+
+def stands_for(command: list[str]) -> None:
+    """Say which command somebody has typed that has started this program, as ``rla sweep`` does."""
+    _instead[:] = command
+
+
 def command_line() -> list[str]:
     """Return the program's command as a list: interpreter, its options, script or ``-m`` module, arguments.
 
@@ -16,6 +24,8 @@ def command_line() -> list[str]:
     >>> command_line()[0] == sys.executable
     True
     """
+    if _instead:
+        return [*_instead]
     original = list(sys.orig_argv)
     if not any(original):  # embedded in another program
         return list(sys.argv)

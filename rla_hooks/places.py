@@ -64,6 +64,14 @@ def in_project(path: str | os.PathLike[str]) -> Path:
     return Path(path)
 
 
+def in_copy(path: str | os.PathLike[str]) -> Path:
+    """Return the place in the copy of a run's code, on which this program runs, of what is in the project."""
+    noted, real = restored(), Path(os.path.realpath(path))
+    if noted is not None and real.is_relative_to(noted["project"]):
+        return noted["tree"] / real.relative_to(noted["project"])
+    return Path(path)
+
+
 def main_script() -> Path | None:
     """The file of the program; None in a notebook, an interactive session, and for an installed command (pytest)."""
     file = getattr(sys.modules.get("__main__"), "__file__", None)

@@ -20,15 +20,19 @@ def main(lr=1e-3, seed=0, layers=(8,)):
 """
 
 
+COMMANDS = ("resume", "rerun")
+
+
 @pytest.fixture
-def typed(tmp_path, own_home):
+def typed(tmp_path, tmp_path_factory, own_home):
     """Types a command line in a folder with train.py; returns the exit code, stdout and stderr."""
     pytest.importorskip("joblib")
     (tmp_path / "train.py").write_text(TRAIN)
+    rla_command = tmp_path_factory.mktemp("bin") / "rla"
+    rla_command.write_text("import sys; from rla_hooks.cli import main; sys.exit(main())")
 
     def run(*words):
-        code = "import sys; sys.argv[0] = 'rla'; from rla_hooks.cli import main; main()"
-        command = [sys.executable, "-c", code, "sweep", *words]
+        command = [sys.executable, str(rla_command), *(() if words[0] in COMMANDS else ["sweep"]), *words]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, stdin=subprocess.DEVNULL)
         return done.returncode, done.stdout, done.stderr
 
@@ -43,7 +47,7 @@ def test_it_sweeps_and_goes_on(typed, tmp_path):
     runs = rla.runs(tmp_path / "rla_data", group="g", sort="lr,seed")
     assert [(run.hparams["lr"], run.hparams["seed"]) for run in runs] == [(1e-4, 2), (1e-4, 3), (3e-4, 2), (3e-4, 3)]
     assert runs[0].hparams["layers"] == [64, 64] and runs[0].task == "train"
-    assert runs[0].run_json["command"][1:3] == ["-m", "rla_hooks.launch"]
+    assert runs[0].run_json["command"][-len(words) - 1 :] == ["sweep", *words]
     (tmp_path / "train.py").write_text(TRAIN.replace("raise ValueError", "print"))
     code, _, said = typed(*words)
     assert code == 0 and "2 to begin again, 2 finished" in said
@@ -61,6 +65,24 @@ def test_a_file_that_reads_arguments_when_it_is_imported_is_told(typed, tmp_path
     assert "below if __name__ == '__main__'" in said and not (tmp_path / "rla_data").exists()
 
 
+@pytest.mark.parametrize("place", ["train.py:main", "train:main"])
+def test_one_run_is_resumed_or_repeated_by_what_was_typed(place, typed, tmp_path):
+    """Only that run goes on; and only that one is repeated, on the code that it had."""
+    (tmp_path / "rla_config.yaml").write_text("PROJECT_ROOT: .")
+    (tmp_path / "train.py").write_text(TRAIN.replace(', backup="none"', ""))
+    assert typed(place, "seed=2..4", "lr=0.5")[0] == 1
+    runs = rla.runs(tmp_path / "rla_data", sort="seed")
+    assert [run.status for run in runs] == ["finished", "failed", "finished"]
+    (tmp_path / "train.py").write_text(TRAIN.replace(', backup="none"', "").replace("raise ValueError", "return -1 #"))
+    code, _, said = typed("resume", runs[1].id, "--from-start")
+    assert code == 0 and "only the run" in said
+    assert [run.result for run in rla.runs(tmp_path / "rla_data", sort="seed")] == [1.0, -1, 2.0]
+    (tmp_path / "train.py").write_text(TRAIN.replace("return lr * seed", "return 'changed'"))
+    assert typed("rerun", runs[0].id)[0] == 0
+    (again,) = rla.runs(tmp_path / "rla_data", where="rerun_of != none")
+    assert (again.hparams["seed"], again.result) == (2, 1.0) and len(rla.runs(tmp_path / "rla_data")) == 4
+
+
 def test_a_dry_run_and_json_begin_nothing(typed, tmp_path):
     """The one imports the function and shows the plan, the other only says what would be started."""
     code, _, said = typed("train.py:main", "seed=0..4", "--dry-run")
@@ -68,7 +90,12 @@ def test_a_dry_run_and_json_begin_nothing(typed, tmp_path):
     code, printed, _ = typed("none.py:main", "seed=0..4", "--on", "slurm", "--gpus", "1", "--time", "1d 2h", "--json")
     options = json.loads(printed)["options"]
     assert code == 0 and options["cluster"] == {"gpus_per_node": 1, "timeout_min": 26 * 60}
-    assert json.loads(json.loads(printed)["command"][-1]) == options and options["settings"] == ["seed=0..4"]
+    started = json.loads(json.loads(printed)["command"][-1])
+    assert (
+        started.pop("command")[-2:] == ["1d 2h", "--json"]
+        and started == options
+        and options["settings"] == ["seed=0..4"]
+    )
     assert [Path(each).name for each in tmp_path.iterdir() if each.name != "__pycache__"] == ["train.py"]
 
 

@@ -267,7 +267,7 @@ def test_a_stopped_sweep_goes_on_where_it_was(how, program, tmp_path):
         os.kill(stopped.pid, getattr(signal, how))
     _, said = stopped.communicate(timeout=120)
     _wait_until(lambda: _statuses(root)[2] == "interrupted")
-    assert "its process died" not in said and (how != "SIGTERM" or "of the runs end now" in said)
+    assert "its process died" not in said and (how != "SIGTERM" or "stopping 1 run; Ctrl-C" in said)
     assert stopped.returncode == {"Ctrl-C": -signal.SIGINT, "SIGTERM": 143, "SIGKILL": -9}[how]
     before = {run.id for run in rla.runs(root)}
     (tmp_path / "go").touch()
@@ -400,6 +400,29 @@ def test_random_settings_are_the_same_for_the_same_seed():
     drawn = space.drawn({"lr": stats.loguniform(1e-5, 1e-2), "seed": [1]}, 3, seed=0)
     assert all(type(each["lr"]) is float and 1e-5 <= each["lr"] <= 1e-2 for each in drawn)
     assert len({each["lr"] for each in drawn}) == 3
+
+
+def test_settings_may_be_a_list(module, quiet):
+    """For values that belong together; another sweep with more of them goes on, and chance draws among them."""
+    main = module()
+    pairs = [{"lr": 0.1, "seed": 3}, {"lr": 0.2, "steps": 1}]
+    runs = rla.sweep(main, pairs, on=_threads(), group="g")
+    assert [(run.hparams["lr"], run.hparams["seed"], run.hparams["steps"]) for run in runs] == [
+        (0.1, 3, 2),
+        (0.2, 0, 1),
+    ]
+    more = rla.sweep(main, [*pairs, {"lr": 0.3}], on=_threads(), group="g")
+    assert [run.id for run in more[:2]] == [run.id for run in runs] and len(more) == 3
+    assert len(space.settings_of(pairs, True, 5, 0)) == 2 and len(space.settings_of(pairs, True, 1, 0)) == 1
+
+
+def test_mistakes_in_a_list_of_settings_are_said(module, tmp_path):
+    """Each once."""
+    with pytest.raises(rla.ConfigError) as error:
+        rla.sweep(module(), [{"Lr": 0.1}, {"Lr": 0.2}, {"lr": 1.0}, {"lr": 1.0}], on=_threads())
+    starts = ["main has no parameter 'Lr'", "main needs 'lr'", "the setting [('lr', 1.0)] is there more than once"]
+    assert [line[: len(start)] for line, start in zip(_lines(error), starts)] == starts and len(_lines(error)) == 3
+    assert not (tmp_path / "root").exists()
 
 
 def test_a_huge_grid_is_drawn_from_without_being_made():

@@ -78,13 +78,14 @@ def sweep(
     """
     from rla_hooks.cli.objects import print_json
     from rla_hooks.cli.program import start_words
+    from rla_hooks.command import command_line
 
     options: dict[str, Any] = {"function": function, "settings": settings, "on": on, "jobs": jobs, "retries": retries}
     options |= {"group": group, "resume": not anew, "search": search, "limit": limit, "seed": seed, "metric": metric}
     options |= {"mode": mode, "divide": not no_divide, "cluster": _cluster(on, gpus, time, cluster or [])}
     options |= {"confirm": not yes, "dry_run": dry_run, "log_root": None if log_root is None else str(log_root)}
     options = {key: value for key, value in options.items() if value is not None and value != {}}
-    command = [sys.executable, "-m", _PROGRAM, json.dumps(options)]
+    command = [sys.executable, "-m", _PROGRAM, json.dumps(options | {"command": command_line()})]
     if as_json:
         print_json({"command": command, "folder": str(Path.cwd()), "options": options})
     else:

@@ -241,7 +241,9 @@ class Run(SummaryWords):
     def _writers(self, paths: layout.RunPaths, own: bool) -> list[Writer]:
         config = self.settings.config
         assert config is not None
-        wanted = [writer for writer in config.writers if not (self.is_quiet and writer == "stdout")]
+        is_of_sweep = self.settings.sweep is not None and self.settings.sweep.quiet and self.settings.default_writers
+        is_quiet = self.is_quiet or is_of_sweep
+        wanted = [writer for writer in config.writers if not (is_quiet and writer == "stdout")]
         return make_writers(wanted, paths, config.tables_per_second, own)
 
     def _owns_old_files(self) -> bool:

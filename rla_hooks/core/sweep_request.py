@@ -16,7 +16,8 @@ class SweepMember(Fields):
     parent: the name of the run around the sweep. command, folder: of the program that sweeps. resume: the folder of the
     run that goes on; from_start: whether nothing of it is kept; keeps_rows: whether the program restores by itself what
     it trains. is_again: whether an earlier try has ended, as who runs it knows. claim: the file that lets one process
-    begin the setting. title: of the run, in place of the decorator's. report: takes an intermediate value and its step.
+    begin the setting. title: of the run, in place of the decorator's.
+    quiet: whether it prints nothing. report: takes an intermediate value and its step.
 
     >>> SweepMember("k3xq7aod", 3, "lr sweep", "/logs", command=["python", "train.py"]).note()["sweep"]
     {'id': 'k3xq7aod', 'index': 3}
@@ -36,6 +37,7 @@ class SweepMember(Fields):
     is_again: bool = False
     claim: str | None = None
     title: str | None = None
+    quiet: bool = False
     report: Callable[[float, int], None] | None = None
 
     def note(self) -> dict[str, Any]:

@@ -45,7 +45,9 @@ def problems_of(
     if is_study and callable(settings):
         return found
     mistakes = space.problems_of(settings, name, swept.parameters)
-    if not mistakes and not is_study:
+    if is_study and space.are_paired(settings):
+        mistakes.append("the settings are a list, of which a study suggests none. Give the values of each parameter.")
+    if not mistakes and not is_study and not space.are_paired(settings):
         values = space.space_of(settings)
         is_drawn = [key for key, value in values.items() if space.is_drawn(value)]
         if search == GRID and is_drawn:

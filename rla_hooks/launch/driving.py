@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from rla_hooks.endings import FAILED, KILLED, PREEMPTED
+from rla_hooks.errors import RLAError
 from rla_hooks.launch.engines import Engine
 from rla_hooks.launch.jobs import Job, Source
 from rla_hooks.launch.task import Outcome, Task
@@ -53,8 +54,14 @@ class Drive:
         except (KeyboardInterrupt, SystemExit):
             self._stop()
             raise
+        except RLAError:  # nothing more is taken; what runs goes on to its end
+            while self._running:
+                self._collect(retries=-1)
+            raise
         finally:
             self._engine.close(kill=bool(self._running))
+            for job in self._running.values():
+                job.outcome = self._died(job, Outcome(KILLED, None, None, "it was killed"))
 
     def _submit(self) -> bool:
         """Fill the free slots; return whether anything runs."""

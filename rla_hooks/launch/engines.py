@@ -19,15 +19,17 @@ from typing import Any, Protocol
 
 from rla_hooks import machine
 from rla_hooks.endings import FAILED, INTERRUPTED, KILLED
-from rla_hooks.errors import ConfigError, did_you_mean
+from rla_hooks.errors import ConfigError, RLAError, did_you_mean
 from rla_hooks.launch.sending import can_be_sent
 from rla_hooks.launch.task import Outcome, Task, prepare_worker
-from rla_hooks.texts import shown
+from rla_hooks.masking import mask_text
+from rla_hooks.texts import cut, shell_path, shown, text_of
 
 LOCAL, SLURM, RAY = "local", "slurm", "ray"
 ENGINES = {LOCAL: ("joblib", "sweep"), SLURM: ("submitit", "sweep"), RAY: ("ray", "ray")}  # package and extra
 _THREADS = ("OMP", "OPENBLAS", "MKL", "BLIS", "NUMBA", "NUMEXPR")  # what libraries read: OMP_NUM_THREADS
 _WAIT = 0.25  # seconds between two looks at what has no futures to wait for
+_LONGEST_KILL = 5.0  # seconds
 _GPUS = "CUDA_VISIBLE_DEVICES"
 
 
@@ -133,7 +135,10 @@ class LocalEngine(FutureEngine):
 
     def close(self, kill: bool = False) -> None:
         for pool in filter(None, self._pools):
+            processes = [*(pool._processes or {}).values()]
             pool.shutdown(wait=not kill, kill_workers=kill)
+            for process in processes if kill else ():  # a thread of loky kills them
+                process.join(_LONGEST_KILL)
 
 
 class SubmititEngine(FutureEngine):
@@ -142,15 +147,26 @@ class SubmititEngine(FutureEngine):
     def __init__(self, cluster: str, folder: Path, jobs: int | None, options: Mapping[str, Any]):
         import submitit
 
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # settings may hold secrets
+        except OSError as error:
+            raise RLAError(f"{shell_path(folder)} cannot be made, for the files of jobs: {text_of(error)}") from None
         super().__init__(submitit.AutoExecutor(folder=folder, cluster=cluster), jobs)
-        self.name = cluster
+        self.name, self._sent = cluster, list[Path]()
         try:
             self._executor.update_parameters(**options)
         except (NameError, ValueError, TypeError) as error:
             raise ConfigError(f"submitit does not take the options of this sweep: {error}") from None
 
     def submit(self, tasks: Sequence[Task]) -> list[Any]:
-        return [*self._executor.submit_array(tasks)]  # one call of sbatch
+        try:
+            jobs = [*self._executor.submit_array(tasks)]  # one call of sbatch
+        except Exception as error:  # of submitit, of sbatch, of the disk
+            reason = mask_text(" ".join(str(error).split()) or type(error).__name__)
+            raise RLAError(f"{self.name} has refused the jobs: {cut(reason, 500)}") from None
+        for each in jobs:
+            self._sent += [each.paths.submitted_pickle, each.paths.result_pickle]
+        return jobs
 
     def check(self, task: Task) -> None:
         import cloudpickle
@@ -161,6 +177,12 @@ class SubmititEngine(FutureEngine):
         for each in handles:
             with suppress(Exception):  # it has ended meanwhile
                 each.cancel(check=False)
+
+    def close(self, kill: bool = False) -> None:
+        """Delete the pickles of the jobs, unless some may run still; what they have printed stays."""
+        for path in self._sent if not kill else ():
+            with suppress(OSError):
+                path.unlink()
 
 
 def _polled(handles: list[Any]) -> list[Any]:
@@ -173,7 +195,7 @@ def _polled(handles: list[Any]) -> list[Any]:
 def _why(error: BaseException) -> str:
     """What an executor says, with the last line of the traceback of the other process, if there is one."""
     lines = str(error.__cause__ or "").replace('"""', "").strip().splitlines()
-    return f"{type(error).__name__}: {error}{f' ({lines[-1].strip()})' if lines else ''}"
+    return mask_text(f"{type(error).__name__}: {error}{f' ({lines[-1].strip()})' if lines else ''}")
 
 
 def _is_death(error: BaseException) -> bool:

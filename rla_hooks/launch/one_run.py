@@ -7,12 +7,18 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from rla_hooks import resumable
+from rla_hooks.core import rerun_request
 from rla_hooks.core.resume_request import AUTO, request_of
 from rla_hooks.former_parameters import FormerParameters
 from rla_hooks.query import SavedRun
 from rla_hooks.resume_checks import refused
 
 Parameters = Callable[[dict[str, Any]], Mapping[str, Any]]  # the hyper-parameters of a setting
+
+
+def is_wanted() -> bool:
+    """Whether the environment asks for one run of this program, by ``rla resume`` or ``rla rerun``."""
+    return bool(os.environ.get("RLA_RESUME", "").strip() or rerun_request.asked())
 
 
 def wanted(runs: Iterable[SavedRun]) -> SavedRun | None:

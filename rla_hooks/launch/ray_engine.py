@@ -11,6 +11,7 @@ from rla_hooks.endings import FAILED, KILLED
 from rla_hooks.errors import ConfigError
 from rla_hooks.launch.sending import can_be_sent
 from rla_hooks.launch.task import Outcome, Task
+from rla_hooks.masking import mask_text
 
 _WAIT = 0.25  # seconds
 
@@ -50,7 +51,7 @@ class RayEngine:
             outcome: Outcome = self._ray.get(handle)
         except errors.RayError as error:
             status = FAILED if isinstance(error, errors.RayTaskError) else KILLED
-            return Outcome(status, None, None, f"{type(error).__name__}: {' '.join(str(error).split())}")
+            return Outcome(status, None, None, mask_text(f"{type(error).__name__}: {' '.join(str(error).split())}"))
         return outcome
 
     def interrupt(self, handles: Iterable[Any]) -> None:

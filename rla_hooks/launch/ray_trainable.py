@@ -50,6 +50,7 @@ def trainable(main: Callable[..., Any]) -> Any:
         config=str(here.source) if here.source else None,
         command=command_line(),
         folder=os.getcwd(),
+        quiet=True,
     )
 
     def train(config: dict[str, Any]) -> Any:
@@ -76,10 +77,8 @@ def _call(main: Any, member: SweepMember, values: dict[str, Any]) -> dict[str, A
     args, kwargs = swept.parameters.as_call(values)
     block = swept.block(tuple(args), kwargs, member)
     value = None
-    with block as run:
-        run.quiet_stdout()
-        with reports.until_stopped():
-            value = block.keep_result(swept.function(*args, **kwargs))
+    with block, reports.until_stopped():
+        value = block.keep_result(swept.function(*args, **kwargs))
     if reports.stopped is not None:
         raise reports.stopped
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -11,8 +11,9 @@ from rla_hooks.endings import FAILED, FINISHED, KILLED, RUNNING
 from rla_hooks.launch.existing import has_checkpoint, is_alive
 from rla_hooks.launch.jobs import Job
 from rla_hooks.launch.task import Outcome
+from rla_hooks.masking import mask_value
 from rla_hooks.query import SavedRun
-from rla_hooks.texts import cut, duration, printable, shown
+from rla_hooks.texts import counted, cut, duration, printable, shown
 
 _MOST = 50  # rows of the table
 _LONGEST = 40  # characters of a value
@@ -66,7 +67,7 @@ class Telling:
 
     def stopping(self, running: int) -> None:
         if running:
-            self._say(f"stopping: {running} of the runs end now; Ctrl-C once more kills them")
+            self._say(f"stopping {counted(running, 'run')}; Ctrl-C once more kills what is left")
 
     def _show(self) -> None:
         if self._bar is None:
@@ -94,19 +95,24 @@ def is_wanted() -> bool:
     if sys.stdin is None or sys.stderr is None or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return True
     print("rla: begin? [Y/n] ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in ("", "y", "yes")
+    answer = sys.stdin.readline()
+    is_yes = answer.strip().lower() in ("", "y", "yes") and answer != ""  # the end of the input is no answer
+    if not is_yes:
+        print("rla: nothing was begun", file=sys.stderr)
+    return is_yes
 
 
 def words(setting: dict[str, Any]) -> str:
-    """Return a setting on one line.
+    """Return a setting on one line, with secrets masked.
 
     >>> words({"lr": 0.1, "env": "CartPole-v1"})
     'lr=0.1, env=CartPole-v1'
     """
-    return ", ".join(f"{key}={_word(value)}" for key, value in setting.items())
+    return ", ".join(f"{key}={_word(key, value)}" for key, value in setting.items())
 
 
-def _word(value: Any) -> str:
+def _word(name: str, value: Any) -> str:
+    value = mask_value(name, value)
     return cut(value, _LONGEST) if isinstance(value, str) else shown(value, _LONGEST)
 
 
@@ -144,14 +150,17 @@ def print_table(jobs: Sequence[Job], run_of: Callable[[Job], SavedRun | None], v
 
     rows = sorted(jobs, key=lambda job: _status(job, run_of(job)) == FINISHED)[:_MOST] if len(jobs) > _MOST else jobs
     names = dict.fromkeys(name for job in rows for name in job.setting)
+    values = {job.index: value_of(job) for job in rows}
+    has_value = any(value is not None for value in values.values())
     table = Table(box=None, header_style="dim", pad_edge=False)
-    for name in ("#", *names, "status", "value", "took", "id"):
+    for name in ("#", *names, "status", *(["value"] if has_value else []), "took", "id"):
         table.add_column(Text(printable(name)), overflow="ellipsis", no_wrap=True)
     for job in sorted(rows, key=lambda job: job.index):
-        run, value = run_of(job), value_of(job)
+        run, value = run_of(job), values[job.index]
         took = duration(run.seconds) if run is not None and run.seconds is not None else ""
-        cells = [str(job.index), *(_word(job.setting.get(name)) for name in names), _status(job, run)]
-        cells += ["" if value is None else f"{value:.5g}", took, run.id if run is not None else ""]
+        cells = [str(job.index), *(_word(name, job.setting.get(name)) for name in names), _status(job, run)]
+        cells += ["" if value is None else f"{value:.5g}"] if has_value else []
+        cells += [took, run.id if run is not None else ""]
         table.add_row(*(Text(printable(cell)) for cell in cells))
     console = Console(stderr=True)
     if not console.is_terminal:

@@ -7,7 +7,7 @@ import math
 import random
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from rla_hooks.calls import Parameters
 from rla_hooks.errors import did_you_mean
@@ -15,7 +15,7 @@ from rla_hooks.texts import cut, listed, shown
 
 Space = dict[str, Any]  # of each parameter: a list of values, or a distribution
 Setting = dict[str, Any]
-_FORM = "Give the values of each parameter: {'lr': [1e-4, 3e-4], 'seed': range(5)}"
+_FORM = "Give the values of each parameter, {'lr': [1e-4, 3e-4], 'seed': range(5)}, or a list of settings"
 _MOST = 1_000_000  # settings of a grid
 
 
@@ -26,6 +26,18 @@ def space_of(given: Mapping[str, Any]) -> Space:
     {'lr': [0.0001, 0.0003], 'seed': [0, 1, 2], 'env': ['CartPole-v1']}
     """
     return {name: value if is_drawn(value) else _values(value) for name, value in given.items()}
+
+
+def are_paired(given: object) -> TypeGuard[Sequence[Mapping[str, Any]]]:
+    """Whether each setting is given by itself: ``[{"lr": 0.1, "seed": 0}, {"lr": 0.2, "seed": 1}]``."""
+    return isinstance(given, (list, tuple)) and bool(given) and all(isinstance(each, Mapping) for each in given)
+
+
+def names_of(given: object) -> list[str]:
+    """Return the parameters that the settings of a sweep give values to."""
+    if are_paired(given):
+        return [*dict.fromkeys(name for each in given for name in each)]
+    return [*given] if isinstance(given, Mapping) else []
 
 
 def is_drawn(value: object) -> bool:
@@ -50,19 +62,14 @@ def problems_of(given: object, name: str, parameters: Parameters) -> list[str]:
     main needs 'lr', which has no default. Give its values, or one: {'lr': ...}.
     seed has no values. Give some, or leave it out.
     """
+    if are_paired(given):
+        return _problems_of_pairs(given, name, parameters)
     if not isinstance(given, Mapping) or not given:
         return [f"the sweep has no settings: {shown(given, 100)}. {_FORM}."]
     odd = [key for key in given if not isinstance(key, str)]
     if odd:
         return [f"{shown(key, 100)} is no name of a parameter. {_FORM}." for key in odd]
-    unknown, needed, others = parameters.misfits(dict(given))
-    known = [*(key for key in given if key not in unknown), *needed, *others]
-    found = [
-        f"{name} has no parameter {key!r}. Known: {listed(known, 20)}.{did_you_mean(key, known)}" for key in unknown
-    ]
-    found += [
-        f"{name} needs {key!r}, which has no default. Give its values, or one: {{{key!r}: ...}}." for key in needed
-    ]
+    found = _misfits(given, name, parameters)
     lists = {key: value for key, value in space_of(given).items() if not is_drawn(value)}
     found += [f"{key} has no values. Give some, or leave it out." for key, value in lists.items() if not value]
     for key, values in lists.items():
@@ -72,6 +79,27 @@ def problems_of(given: object, name: str, parameters: Parameters) -> list[str]:
             for text, count in most_common
             if count > 1
         ]
+    return found
+
+
+def _misfits(given: Mapping[str, Any], name: str, parameters: Parameters) -> list[str]:
+    unknown, needed, others = parameters.misfits(dict(given))
+    known = [*(key for key in given if key not in unknown), *needed, *others]
+    found = [
+        f"{name} has no parameter {key!r}. Known: {listed(known, 20)}.{did_you_mean(key, known)}" for key in unknown
+    ]
+    return found + [
+        f"{name} needs {key!r}, which has no default. Give its values, or one: {{{key!r}: ...}}." for key in needed
+    ]
+
+
+def _problems_of_pairs(given: Sequence[Mapping[str, Any]], name: str, parameters: Parameters) -> list[str]:
+    odd = [key for each in given for key in each if not isinstance(key, str)]
+    if odd:
+        return [f"{shown(key, 100)} is no name of a parameter. {_FORM}." for key in odd]
+    found = [*dict.fromkeys(line for each in given for line in _misfits(each, name, parameters))]
+    for text, count in Counter(repr(sorted(each.items(), key=lambda item: item[0])) for each in given).items():
+        found += [f"the setting {cut(text, 100)} is there more than once. Give it once."] if count > 1 else []
     return found
 
 
@@ -97,6 +125,20 @@ def drawn(space: Space, limit: int, seed: int) -> list[Setting]:
     total = size(space)
     numbers = chance.sample(range(total), min(limit, total))
     return [dict(zip(space, _combination([*space.values()], number))) for number in numbers]
+
+
+def settings_of(given: Any, is_random: bool, limit: int | None, seed: int) -> list[Setting]:
+    """Return the settings of a sweep: all, or ``limit`` of them, the first ones or drawn by chance.
+
+    >>> settings_of([{"lr": 0.1, "seed": 0}, {"lr": 0.2, "seed": 1}], False, None, 0)
+    [{'lr': 0.1, 'seed': 0}, {'lr': 0.2, 'seed': 1}]
+    """
+    if not are_paired(given):
+        values = space_of(given)
+        return drawn(values, limit or 1, seed) if is_random else grid(values, limit)
+    if is_random:
+        return [dict(each) for each in random.Random(seed).sample(given, min(limit or 1, len(given)))]
+    return [dict(each) for each in given[:limit]]
 
 
 def size(space: Space) -> int:

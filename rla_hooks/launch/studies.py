@@ -11,6 +11,7 @@ from rla_hooks.errors import WarnOnce, warn
 from rla_hooks.launch.existing import is_alive
 from rla_hooks.launch.jobs import Job
 from rla_hooks.launch.space import space_of
+from rla_hooks.masking import mask_text
 
 _GROUP = "rla_sweep"  # the attribute of a trial that names the group of its sweep
 _warn = WarnOnce()
@@ -88,7 +89,7 @@ class TrialReport:
             trial.report(value, step)
             is_over = trial.should_prune()
         except Exception as error:  # of the study's storage
-            _warn("report", f"the study was not told a value: {type(error).__name__}: {error}")
+            _warn("report", f"the study was not told a value: {mask_text(f'{type(error).__name__}: {error}')}")
             return
         if is_over:
             raise optuna.TrialPruned(f"pruned at step {step}, where the value is {value:.5g}")
@@ -152,7 +153,9 @@ class StudySource:
                         "value", "a run has finished without a value for the study. Return a number, or give metric=."
                     )
         except Exception as error:  # of the study's storage
-            _warn("tell", f"the study was not told how a run has ended: {type(error).__name__}: {error}")
+            _warn(
+                "tell", f"the study was not told how a run has ended: {mask_text(f'{type(error).__name__}: {error}')}"
+            )
 
     def _done(self) -> list[Any]:
         trials = self._study.get_trials(deepcopy=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -24,19 +24,19 @@ from rla_hooks.launch.existing import Existing, has_checkpoint, is_alive, is_don
 from rla_hooks.launch.jobs import Job, Listed, Source
 from rla_hooks.launch.reporting import OBJECTIVE
 from rla_hooks.launch.showing import Telling, is_wanted, plan_of, print_table, say
-from rla_hooks.launch.task import Outcome, Task, called
+from rla_hooks.launch.task import Outcome, Task, call
 from rla_hooks.layout import SWEEPS
 from rla_hooks.query import Runs, SavedRun
 from rla_hooks.query.given import saved_run
 from rla_hooks.query.names import getter
-from rla_hooks.texts import listed
+from rla_hooks.texts import counted, listed
 
 _JOBS = "jobs"  # in the log root, which all nodes of a cluster see: the files of submitit
 
 
 def sweep(
     main: Callable[..., Any],
-    settings: Mapping[str, Any] | Callable[[Any], Mapping[str, Any]],
+    settings: Mapping[str, Any] | Sequence[Mapping[str, Any]] | Callable[[Any], Mapping[str, Any]],
     *,
     on: Any = engines.LOCAL,
     jobs: int | None = None,
@@ -57,8 +57,8 @@ def sweep(
 ) -> Runs:
     """Call a tracked function for each of many settings, each call a run, and return these runs.
 
-    settings: the values of each parameter; one that has none keeps its default. search: ``grid`` takes all
-    combinations, ``random`` draws ``limit`` of them, by ``seed``, also from distributions such as scipy's
+    settings: the values of each parameter; one that has none keeps its default. Or a list of settings. search: ``grid``
+    takes all combinations, ``random`` draws ``limit`` of them, by ``seed``, also from distributions such as scipy's
     ``loguniform(1e-5, 1e-2)``; an Optuna study suggests them: see docs/sweep.md. limit: the most settings.
 
     on: ``local``, processes of this machine (joblib), whose cores and GPUs are divided among the ``jobs`` that run at
@@ -94,16 +94,17 @@ def sweep(
     problems += engines.problems_of(on, jobs, cluster or {})
     if problems:
         raise ConfigError(problems)
-    planned = _Sweep(main, settings, search, group, resume, log_root)
-    if rerun_request.asked() is not None:  # of the sweep one run is wanted: the call gets its arguments by itself
-        planned.call(planned.first)
-        return Runs([], planned.query)
     study = studies.is_study(search)
+    first = studies.example(settings) if study else _first(settings)
+    if rerun_request.asked() is not None:  # of the sweep one run is wanted: the call gets its arguments by itself
+        call(main, first)
+        return Runs([], "rla.runs()")
+    planned = _Sweep(main, settings, first, group, resume, log_root)
     one = None if dry_run else one_run.wanted(planned.existing.runs)
     if one is not None:
         say(f"sweep {planned.group!r}: only the run {one.id} goes on, which RLA_RESUME names", quiet)
         known = () if study else (job.setting for job in planned.listed(settings, search, limit, seed).jobs)
-        planned.call(one_run.setting_of(one, main, known, planned.parameters))
+        call(main, one_run.setting_of(one, main, known, planned.parameters))
         return Runs([saved_run(one.log_dir)], planned.query)
     source: Source = (
         planned.study_source(search, settings, limit, resume)
@@ -115,7 +116,8 @@ def sweep(
     if dry_run or not source.total or (confirm and not is_wanted()):
         return planned.runs(source)
     engine = engines.engine_of(on, jobs, divide, planned.log_root / SWEEPS / _JOBS / planned.member.id, cluster or {})
-    planned.is_quiet_worker = isinstance(engine, engines.LocalEngine)
+    if not isinstance(engine, engines.SubmititEngine):  # whose jobs have a file each for what they print
+        planned.member = planned.member.replaced(quiet=True)
     if study:
         planned.reports = studies.can_report(search, on)
     engine.check(planned.task_of(Job(0, planned.first)))
@@ -133,10 +135,10 @@ def sweep(
 class _Sweep:
     """What a sweep knows of its function, of its group, and of its runs."""
 
-    def __init__(self, main: Any, settings: Any, search: Any, group: str | None, resume: bool, log_root: Any):
+    def __init__(self, main: Any, settings: Any, first: dict[str, Any], group: str | None, resume: bool, log_root: Any):
         self._main, self._swept = main, main.swept
-        names = [*settings] if isinstance(settings, Mapping) else []
-        self.first = studies.example(settings) if studies.is_study(search) else _first(settings)
+        names = space.names_of(settings)
+        self.first = first
         self.name = main.__qualname__
         self.group = group or f"{self.name} over {listed(names, 8) or 'a study'}"
         around = registry.enclosing()
@@ -162,7 +164,6 @@ class _Sweep:
         self._claims = dict[Path, int]()  # whose setting each is
         self.metric: str | None = None
         self.reports: Callable[[Any], Any] | None = None  # what a job's run reports to, by its trial
-        self.is_quiet_worker = False
         self.query = f"rla.runs({str(self.log_root)!r}, task={self.task!r}, group={self.group!r})"
 
     def _checked(self, setting: dict[str, Any]) -> RunSettings:
@@ -176,11 +177,6 @@ class _Sweep:
 
     def _look(self) -> Existing:
         return Existing(self.log_root, self.task, self.settings.function_name, self.group, self._names)
-
-    def call(self, setting: dict[str, Any]) -> None:
-        """Call the function here, as a program without a sweep does."""
-        args, kwargs = self._swept.parameters.as_call(setting)
-        called(self._main, args, kwargs)
 
     def parameters(self, setting: dict[str, Any]) -> dict[str, Any]:
         args, kwargs = self._swept.parameters.as_call(setting)
@@ -196,8 +192,7 @@ class _Sweep:
         return Job(index, setting, former, skipped, trial=trial)
 
     def listed(self, settings: Any, search: str, limit: int | None, seed: int) -> Listed:
-        values = space.space_of(settings)
-        found = space.drawn(values, limit or 1, seed) if search == RANDOM else space.grid(values, limit)
+        found = space.settings_of(settings, search == RANDOM, limit, seed)
         return Listed(self.job(index, setting) for index, setting in enumerate(found))
 
     def study_source(self, study: Any, settings: Any, limit: int | None, resume: bool) -> studies.StudySource:
@@ -210,7 +205,7 @@ class _Sweep:
         suggested = [f"{source.total} that the study suggests"] if isinstance(source, studies.StudySource) else []
         plan = ", ".join(filter(None, [plan_of(source.jobs), *suggested]))
         count = sum(job.skipped for job in source.jobs) + source.total
-        return f"sweep {self.group!r}: {count} settings of {self.name} {where}{at_once}: {plan}"
+        return f"sweep {self.group!r}: {counted(count, 'setting')} of {self.name} {where}{at_once}: {plan}"
 
     # --- the runs ---------------------------------------------------------------------------------------------------
 
@@ -227,7 +222,7 @@ class _Sweep:
             member = member.replaced(resume=str(former.log_dir), from_start=not has_checkpoint(former))
         if job.trial is not None and self.reports is not None:
             member = member.replaced(report=self.reports(job.trial))
-        return Task(self._main, job.setting, member, self.is_quiet_worker)
+        return Task(self._main, job.setting, member)
 
     def died(self, job: Job, outcome: Outcome) -> Outcome:
         """Return the outcome of a job whose process is gone, with the run that it had begun."""
@@ -263,9 +258,7 @@ class _Sweep:
         return Runs([run for run in found if run is not None], self.query)
 
 
-def _first(settings: Mapping[str, Any]) -> dict[str, Any]:
+def _first(settings: Any) -> dict[str, Any]:
     """One setting, to look at what any of them needs."""
-    values = space.space_of(settings)
-    if any(map(space.is_drawn, values.values())):
-        return space.drawn(values, 1, 0)[0]
-    return {name: each[0] for name, each in values.items()}
+    values = {} if space.are_paired(settings) else space.space_of(settings)
+    return space.settings_of(settings, any(map(space.is_drawn, values.values())), 1, 0)[0]

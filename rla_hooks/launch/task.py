@@ -15,6 +15,7 @@ from rla_hooks.core import handover, registry
 from rla_hooks.core.sweep_request import SweepMember
 from rla_hooks.endings import FINISHED, ending_of
 from rla_hooks.errors import RLAError
+from rla_hooks.masking import mask_text
 
 if TYPE_CHECKING:
     from rla_hooks.tracked import SweptFunction
@@ -35,8 +36,8 @@ class Outcome(NamedTuple):
 class Task:
     """A call of a tracked function with one setting. It can be pickled if the function and the setting can be."""
 
-    def __init__(self, main: Any, setting: dict[str, Any], member: SweepMember, quiet: bool):
-        self.main, self.setting, self.member, self.quiet = main, setting, member, quiet
+    def __init__(self, main: Any, setting: dict[str, Any], member: SweepMember):
+        self.main, self.setting, self.member = main, setting, member
 
     def __call__(self) -> Outcome:
         global _is_running
@@ -54,7 +55,7 @@ class Task:
         run = None
         try:
             if handover.is_off():
-                return Outcome(FINISHED, None, _number(called(self.main, args, kwargs)))
+                return Outcome(FINISHED, None, _number(call(self.main, self.setting)))
             with ExitStack() as stack:
                 with claims.held(self.member) as claim:
                     if claim.is_taken:
@@ -62,9 +63,7 @@ class Task:
                     block = swept.block(tuple(args), kwargs, claim.member)
                     run = stack.enter_context(block)
                     claim.begun(run.paths)
-                if self.quiet:
-                    run.quiet_stdout()
-                value = block.keep_result(called(swept.function, args, kwargs))
+                value = block.keep_result(_called(swept.function, args, kwargs))
             return Outcome(str(run.status), _folder(run), _number(value))
         except BaseException as error:  # the sweep goes on, and is told
             status = None if run is None else run.status
@@ -87,14 +86,19 @@ class Again:
         from rla_hooks.launch.existing import going_on
 
         task = self._task
-        return Task(task.main, task.setting, going_on(task.member), task.quiet)()
+        return Task(task.main, task.setting, going_on(task.member))()
 
     def checkpoint(self) -> Any:
         return self._task.checkpoint()
 
 
-def called(function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
-    """Call a function, also one that is a coroutine."""
+def call(main: Any, setting: dict[str, Any]) -> Any:
+    """Call a tracked function with a setting here, as a program without a sweep does."""
+    args, kwargs = main.swept.parameters.as_call(setting)
+    return _called(main, args, kwargs)
+
+
+def _called(function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
     if not is_coroutine(function):
         return function(*args, **kwargs)
     import asyncio
@@ -115,7 +119,7 @@ def _in_words(error: BaseException) -> str:
         text = str(error)
     except Exception:
         text = ""
-    return text if isinstance(error, RLAError) else f"{type(error).__name__}{f': {text}' if text else ''}"
+    return mask_text(text if isinstance(error, RLAError) else f"{type(error).__name__}{f': {text}' if text else ''}")
 
 
 def prepare_worker(parent: int) -> None:

@@ -8,11 +8,11 @@ import os
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from rla_hooks.errors import ConfigError, did_you_mean
 from rla_hooks.former_parameters import defaults_of
+from rla_hooks.places import in_copy
 from rla_hooks.texts import shell_path, shown
 from rla_hooks.upkeep import new_values
 
@@ -104,7 +104,7 @@ def function_of(text: str) -> Any:
 
 
 def _of_file(place: str) -> Any:
-    file = Path(os.path.abspath(place))
+    file = in_copy(os.path.abspath(place))
     if not file.is_file():
         raise ConfigError(f"there is no file {shell_path(place)}. {_FORM}.")
     _add_to_path(str(file.parent))
@@ -117,7 +117,7 @@ def _of_file(place: str) -> Any:
 
 
 def _of_name(place: str) -> Any:
-    _add_to_path(os.getcwd())
+    _add_to_path(str(in_copy(os.getcwd())))
     with suppress(ImportError, ValueError):
         if importlib.util.find_spec(place) is not None:
             return importlib.import_module(place)
