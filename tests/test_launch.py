@@ -420,7 +420,7 @@ def test_mistakes_in_a_list_of_settings_are_said(module, tmp_path):
     """Each once."""
     with pytest.raises(rla.ConfigError) as error:
         rla.sweep(module(), [{"Lr": 0.1}, {"Lr": 0.2}, {"lr": 1.0}, {"lr": 1.0}], on=_threads())
-    starts = ["main has no parameter 'Lr'", "main needs 'lr'", "the setting [('lr', 1.0)] is there more than once"]
+    starts = ["main has no parameter 'Lr'", "main needs 'lr'", "the setting {'lr': 1.0} is there more than once"]
     assert [line[: len(start)] for line, start in zip(_lines(error), starts)] == starts and len(_lines(error)) == 3
     assert not (tmp_path / "root").exists()
 

@@ -40,6 +40,11 @@ class Terminal:
 
     def __init__(self, command, folder):
         fcntl, termios = pytest.importorskip("fcntl"), pytest.importorskip("termios")
+
+        def prepare():
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # in a shell's background it is ignored
+
         self._ours, theirs = os.openpty()
         self.shown = ""
         self.process = subprocess.Popen(
@@ -50,7 +55,7 @@ class Terminal:
             stderr=theirs,
             env=os.environ | {"COLUMNS": "150", "TERM": "xterm"},
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            preexec_fn=prepare,
         )
         os.close(theirs)
 
@@ -168,3 +173,7 @@ def test_secrets_are_masked(tmp_path, capfd):
     said = capfd.readouterr().err
     assert key not in said and password not in said and said.count("login failed: password=***") == 2
     assert said.splitlines()[-1].split()[1] == "***"
+    for twice in ({"api_key": [key, key], "db": [1]}, [{"api_key": key, "db": {"password": password}}] * 2):
+        with pytest.raises(rla.ConfigError, match="more than once") as error:
+            rla.sweep(main, twice)
+        assert key not in str(error.value) and password not in str(error.value)

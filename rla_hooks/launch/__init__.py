@@ -8,7 +8,8 @@ The parts:
     existing.py   which of them have a run already: what has finished is skipped, what has not goes on
     jobs.py       a setting, and what becomes of it
     driving.py    submits, waits, tries again, stops
-    engines.py    where settings run: processes of joblib, any executor, submitit; ray_engine.py: Ray
+    engines.py    where settings run: processes of joblib, any executor; submitit_engine.py, ray_engine.py;
+                  engine_choice.py: which one
     ray_trainable.py  a tracked function for a Tuner of Ray: rla_hooks.integrations.ray_tune
     task.py       one setting, in the process that runs it; reporting.py: rla.report
     showing.py    the plan, the progress bar, the table at the end

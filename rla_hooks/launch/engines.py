@@ -14,16 +14,15 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, Protocol
 
 from rla_hooks import machine
 from rla_hooks.endings import FAILED, INTERRUPTED, KILLED
-from rla_hooks.errors import ConfigError, RLAError, did_you_mean
+from rla_hooks.errors import did_you_mean
 from rla_hooks.launch.sending import can_be_sent
 from rla_hooks.launch.task import Outcome, Task, prepare_worker
 from rla_hooks.masking import mask_text
-from rla_hooks.texts import cut, shell_path, shown, text_of
+from rla_hooks.texts import shown
 
 LOCAL, SLURM, RAY = "local", "slurm", "ray"
 ENGINES = {LOCAL: ("joblib", "sweep"), SLURM: ("submitit", "sweep"), RAY: ("ray", "ray")}  # package and extra
@@ -141,50 +140,6 @@ class LocalEngine(FutureEngine):
                 process.join(_LONGEST_KILL)
 
 
-class SubmititEngine(FutureEngine):
-    """Jobs of Slurm, or of another cluster that submitit knows: ``local`` and ``debug`` are for tests."""
-
-    def __init__(self, cluster: str, folder: Path, jobs: int | None, options: Mapping[str, Any]):
-        import submitit
-
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # settings may hold secrets
-        except OSError as error:
-            raise RLAError(f"{shell_path(folder)} cannot be made, for the files of jobs: {text_of(error)}") from None
-        super().__init__(submitit.AutoExecutor(folder=folder, cluster=cluster), jobs)
-        self.name, self._sent = cluster, list[Path]()
-        try:
-            self._executor.update_parameters(**options)
-        except (NameError, ValueError, TypeError) as error:
-            raise ConfigError(f"submitit does not take the options of this sweep: {error}") from None
-
-    def submit(self, tasks: Sequence[Task]) -> list[Any]:
-        try:
-            jobs = [*self._executor.submit_array(tasks)]  # one call of sbatch
-        except Exception as error:  # of submitit, of sbatch, of the disk
-            reason = mask_text(" ".join(str(error).split()) or type(error).__name__)
-            raise RLAError(f"{self.name} has refused the jobs: {cut(reason, 500)}") from None
-        for each in jobs:
-            self._sent += [each.paths.submitted_pickle, each.paths.result_pickle]
-        return jobs
-
-    def check(self, task: Task) -> None:
-        import cloudpickle
-
-        can_be_sent(task, cloudpickle.dumps)
-
-    def interrupt(self, handles: Iterable[Any]) -> None:
-        for each in handles:
-            with suppress(Exception):  # it has ended meanwhile
-                each.cancel(check=False)
-
-    def close(self, kill: bool = False) -> None:
-        """Delete the pickles of the jobs, unless some may run still; what they have printed stays."""
-        for path in self._sent if not kill else ():
-            with suppress(OSError):
-                path.unlink()
-
-
 def _polled(handles: list[Any]) -> list[Any]:
     done = [each for each in handles if each.done()]
     if not done:
@@ -219,22 +174,6 @@ def _share(slot: int, jobs: int) -> dict[str, str]:
     return share
 
 
-def engine_of(on: Any, jobs: int | None, divide: bool, folder: Path, cluster: Mapping[str, Any]) -> Engine:
-    """Return the engine that ``on`` means, which :func:`problems_of` has nothing against. Raises ConfigError."""
-    if on == LOCAL:
-        return LocalEngine(_jobs(jobs), divide)
-    if on == SLURM:
-        options = {key: value for key, value in cluster.items() if key != "cluster"}
-        return SubmititEngine(str(cluster.get("cluster", SLURM)), folder, jobs, options)
-    if on == RAY:
-        from rla_hooks.launch.ray_engine import RayEngine
-
-        return RayEngine(jobs, cluster)
-    if jobs is None:
-        jobs = getattr(on, "_max_workers", None)  # as many at once as it runs: others wait here, and can be stopped
-    return FutureEngine(on, jobs)
-
-
 def problems_of(on: Any, jobs: Any, cluster: Mapping[str, Any]) -> list[str]:
     """Return a line for each mistake in what a sweep is told of where it is to run.
 
@@ -261,9 +200,3 @@ def problems_of(on: Any, jobs: Any, cluster: Mapping[str, Any]) -> list[str]:
             "an executor of concurrent.futures."
         )
     return problems
-
-
-def _jobs(jobs: int | None) -> int:
-    if jobs is None:
-        return 1
-    return jobs if jobs > 0 else max(1, int(machine.facts()["usable_cores"] or 1) + 1 + jobs)

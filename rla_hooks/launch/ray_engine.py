@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from rla_hooks.endings import FAILED, KILLED
-from rla_hooks.errors import ConfigError
+from rla_hooks.errors import ConfigError, RLAError
 from rla_hooks.launch.sending import can_be_sent
 from rla_hooks.launch.task import Outcome, Task
 from rla_hooks.masking import mask_text
+from rla_hooks.texts import cut
 
 _WAIT = 0.25  # seconds
 
@@ -39,11 +40,22 @@ class RayEngine:
         can_be_sent(task, cloudpickle.dumps)
 
     def submit(self, tasks: Sequence[Task]) -> list[Any]:
-        return [self._call.remote(task) for task in tasks]
+        with self._in_words():
+            return [self._call.remote(task) for task in tasks]
 
     def wait(self, handles: Iterable[Any]) -> list[Any]:
-        done, _ = self._ray.wait([*handles], timeout=_WAIT)
+        with self._in_words():
+            done, _ = self._ray.wait([*handles], timeout=_WAIT)
         return [*done]
+
+    @contextmanager
+    def _in_words(self) -> Iterator[None]:
+        """Raise RLAError where the cluster is gone. Where its head is, Ray ends the program itself, a minute later."""
+        try:
+            yield
+        except (self._ray.exceptions.RayError, ConnectionError, RuntimeError) as error:
+            reason = mask_text(" ".join(str(error).split()) or type(error).__name__)
+            raise RLAError(f"Ray does not answer: {cut(reason, 500)}") from None
 
     def outcome(self, handle: Any) -> Outcome:
         errors = self._ray.exceptions

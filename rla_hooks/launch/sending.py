@@ -7,6 +7,7 @@ from typing import Any
 
 from rla_hooks.errors import ConfigError
 from rla_hooks.launch.task import Task
+from rla_hooks.masking import mask_text
 
 
 def can_be_sent(task: Task, dumps: Callable[[Any], object]) -> None:
@@ -15,8 +16,9 @@ def can_be_sent(task: Task, dumps: Callable[[Any], object]) -> None:
         try:
             dumps(thing)
         except Exception as error:
+            reason = mask_text(f"{type(error).__name__}: {error}")
             raise ConfigError(
-                f"{what} cannot be sent to another process: {type(error).__name__}: {error}. Define the function at "
+                f"{what} cannot be sent to another process: {reason}. Define the function at "
                 "the top of a module, and make files, locks, environments and models inside of it; pass names and "
                 "numbers. Or use threads: on=concurrent.futures.ThreadPoolExecutor(2)."
             ) from None

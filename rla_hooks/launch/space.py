@@ -11,6 +11,7 @@ from typing import Any, TypeGuard
 
 from rla_hooks.calls import Parameters
 from rla_hooks.errors import did_you_mean
+from rla_hooks.masking import mask_value
 from rla_hooks.texts import cut, listed, shown
 
 Space = dict[str, Any]  # of each parameter: a list of values, or a distribution
@@ -75,7 +76,7 @@ def problems_of(given: object, name: str, parameters: Parameters) -> list[str]:
     for key, values in lists.items():
         most_common = Counter(map(repr, values)).most_common(1)
         found += [
-            f"{key} has the value {cut(text, 100)} more than once. Give it once."
+            f"{key} has the value {cut(mask_value(key, text), 100)} more than once. Give it once."
             for text, count in most_common
             if count > 1
         ]
@@ -98,8 +99,13 @@ def _problems_of_pairs(given: Sequence[Mapping[str, Any]], name: str, parameters
     if odd:
         return [f"{shown(key, 100)} is no name of a parameter. {_FORM}." for key in odd]
     found = [*dict.fromkeys(line for each in given for line in _misfits(each, name, parameters))]
-    for text, count in Counter(repr(sorted(each.items(), key=lambda item: item[0])) for each in given).items():
-        found += [f"the setting {cut(text, 100)} is there more than once. Give it once."] if count > 1 else []
+    by_text: dict[str, list[Mapping[str, Any]]] = {}
+    for each in given:
+        by_text.setdefault(repr(sorted(each.items(), key=lambda item: item[0])), []).append(each)
+    for same in by_text.values():
+        if len(same) > 1:
+            setting = shown(mask_value("setting", dict(same[0])), 100)
+            found.append(f"the setting {setting} is there more than once. Give it once.")
     return found
 
 

@@ -20,6 +20,7 @@ from rla_hooks.launch import engines, one_run, space, studies
 from rla_hooks.launch.checks import GRID, RANDOM, problems_of
 from rla_hooks.launch.claims import claim_of
 from rla_hooks.launch.driving import Drive
+from rla_hooks.launch.engine_choice import engine_of
 from rla_hooks.launch.existing import Existing, has_checkpoint, is_alive, is_done
 from rla_hooks.launch.jobs import Job, Listed, Source
 from rla_hooks.launch.reporting import OBJECTIVE
@@ -115,8 +116,8 @@ def sweep(
         say(planned.told(source, on, jobs))
     if dry_run or not source.total or (confirm and not is_wanted()):
         return planned.runs(source)
-    engine = engines.engine_of(on, jobs, divide, planned.log_root / SWEEPS / _JOBS / planned.member.id, cluster or {})
-    if not isinstance(engine, engines.SubmititEngine):  # whose jobs have a file each for what they print
+    engine = engine_of(on, jobs, divide, planned.log_root / SWEEPS / _JOBS / planned.member.id, cluster or {})
+    if on != engines.SLURM:  # whose jobs have a file each for what they print
         planned.member = planned.member.replaced(quiet=True)
     if study:
         planned.reports = studies.can_report(search, on)
@@ -238,6 +239,8 @@ class _Sweep:
             self._runs[job.index] = None
             with suppress(RLAError):
                 self._runs[job.index] = saved_run(Path(job.run))
+        if job.skipped and job.former is not None and is_alive(job.former):  # elsewhere, a moment ago
+            return saved_run(job.former.log_dir)
         return self._runs.get(job.index, job.former)
 
     def value_of(self, job: Job) -> float | None:

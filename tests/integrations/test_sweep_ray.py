@@ -14,7 +14,7 @@ for package in ("ray", "gymnasium", "joblib", "submitit"):
     pytest.importorskip(package)
 
 PROGRAM = """
-import os, sys, warnings
+import os, signal, sys, threading, time
 import gymnasium, numpy, ray
 from ray import tune
 from ray.tune.schedulers import ASHAScheduler
@@ -59,6 +59,38 @@ def tracked(lr, steps=4):
             raise ValueError("boom")
 
 
+@rla.track(log_root="root", writers=["csv"], backup="none")
+def slow(seed):
+    first = rla.load_checkpoint()[0] if rla.is_resumed() else 0
+    for step in range(first, 2):
+        rla.log({"perf/return": seed + step}, step=step)
+        rla.save_checkpoint({"step": step}, step=step + 1)
+        if seed == 0 and once("killed"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        open(f"{HERE}/began-{seed}", "w").close()
+        while seed and not os.path.exists(f"{HERE}/go"):
+            time.sleep(0.01)
+
+
+def interrupt():
+    # Ctrl-C, once two runs wait.
+    while not all(os.path.exists(f"{HERE}/began-{seed}") for seed in (1, 2)):
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def stopped_and_killed():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    threading.Thread(target=interrupt, daemon=True).start()
+    sweep = {"settings": {"seed": range(4)}, "on": "ray", "jobs": 2, "retries": 1, "group": "slow"}
+    try:
+        rla.sweep(slow, **sweep)
+    except KeyboardInterrupt:
+        print("stopped", *sorted(run.status for run in rla.runs("root", group="slow")))
+    open(f"{HERE}/go", "w").close()
+    rla.sweep(slow, **sweep)
+
+
 def plain(config):
     for step in range(4):
         if config["lr"] < 0:
@@ -92,6 +124,7 @@ def trials(name, function, metric, values, **run_options):
 if __name__ == "__main__":
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     sweeps()
+    stopped_and_killed()
     trials("of plain", plain, "score", [5.0, 1.0, -1.0])
     retry = {"failure_config": tune.FailureConfig(max_failures=1)}
     trials("of tracked", trainable(tracked), "objective", [5.0, 1.0], **retry)
@@ -135,6 +168,21 @@ def test_a_failed_task_of_ray_is_tried_again(done):
     """In the same run, whatever worker of Ray has it then."""
     assert sorted(len(run.restarts) for run in _runs(done, "ray")) == [0, 0, 0, 0, 0, 1]
     assert "on ray, 2 at once: 6 new" in done[1] and "ValueError: boom. It is tried again" in done[1]
+
+
+def test_a_sweep_that_was_stopped_goes_on(done):
+    """Ctrl-C ends the tasks of Ray in order; a worker that was killed is replaced. Each setting has one run."""
+    assert "stopped finished interrupted interrupted" in done[2].splitlines()
+    runs = rla.runs(done[0] / "root", group="slow", sort="seed")
+    assert [run.hparams["seed"] for run in runs] == [*range(4)] and {run.status for run in runs} == {"finished"}
+    assert [[each["status"] for each in run.restarts] for run in runs] == [
+        ["killed"],
+        ["interrupted"],
+        ["interrupted"],
+        [],
+    ]
+    assert [rows for _, rows in _rows(runs)] == [[seed, seed + 1] for seed in range(4)]
+    assert "stopping 2 runs" in done[1] and "seed=0 killed: its process died. It is tried again" in done[1]
 
 
 def test_each_trial_of_a_tuner_is_a_run(done):
