@@ -46,7 +46,9 @@ docs/statistics
 docs/settings
 docs/layout
 docs/reliability
+docs/trials
 docs/state
+docs/compared
 docs/benchmarks
 docs/security
 docs/rla

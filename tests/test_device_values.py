@@ -248,7 +248,8 @@ def test_a_fetch_that_cannot_begin(device, logger, writer, monkeypatch):
 
 def test_the_last_value_of_a_name_wins(device, logger, writer):
     """Whether it is a tensor or a number."""
-    logger.log({"a": {"b": Tensor(1)}, "a/b": 2.0}, 0, wait=False)
+    with pytest.warns(RLAWarning, match="two metrics of a row have the name 'a/b'"):
+        logger.log({"a": {"b": Tensor(1)}, "a/b": 2.0}, 0, wait=False)
     logger.log({"a/b": 2.0, "a": {"b": Tensor(3)}}, 1, wait=False)
     logger.flush()
     assert writer.rows == [(0, {"a/b": 2.0}), (1, {"a/b": 3})]
