@@ -17,7 +17,7 @@ from rla_hooks.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "hooks.md").read_text()
-TRAINER, HOOK, PROGRAM = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+TRAINER, HOOK, PROGRAM, TEST = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 SIGNATURES = [" ".join(span.split()) for span in re.findall(r"^- `([^`]+)`$", PAGE, re.MULTILINE)]
 
 
@@ -119,6 +119,12 @@ def test_the_example_runs(play, tmp_path):
     assert joined.hparams == {"seed": 1, "lr": 0.02, "epochs": 1}
     assert [row["time-step"] for row in _rows(joined)] == [1] and _checkpoints(joined) == [5]
     assert list(joined.results_dir.iterdir()) == []
+
+
+def test_the_test_of_the_example_passes(play):
+    """What the page says of tests prints what it says there."""
+    done = play("import rla_hooks as rla", TRAINER, HOOK, TEST)
+    assert done.returncode == 0 and done.stdout.splitlines()[-1] == re.findall(r"^print\(.*\)  # (.*)$", TEST, re.M)[0]
 
 
 def test_a_checkpoint_of_the_example_is_read_back(play, tmp_path):

@@ -21,6 +21,7 @@ import rla_hooks as rla
 from rla_hooks import testing
 from rla_hooks.errors import ConfigError, RLAWarning, RunError
 from rla_hooks.tester import Tester
+from rla_hooks.writers.base import Row
 
 pytestmark = pytest.mark.usefixtures("quiet")
 
@@ -415,6 +416,38 @@ def test_a_writer_may_be_an_object(saved):
     assert "note" in [event.tag for event in memory.media]
     (made,) = saved()
     assert made.info["writers"] == ["csv", "memory"] and len(made.metrics()) == 2
+
+
+class Placed(testing.MemoryWriter):
+    """Writes the steps into a file of the run."""
+
+    def begin_run(self, paths):
+        self.file = paths.log_dir / "steps.txt"
+
+    def write(self, item):
+        if isinstance(item, Row):
+            with self.file.open("a") as file:
+                file.write(f"{item.step} ")
+
+
+def test_a_writer_is_told_the_folders_of_its_run(saved):
+    """Runs that are open side by side each have the rows of their own, whichever is current."""
+    first, second = (rla.start("task", writers=["csv", Placed()], backup="none") for _ in range(2))
+    first.log({"a": 1}, step=1)
+    second.log({"a": 2}, step=2)
+    second.finish()
+    first.finish()
+    assert [(run.log_dir / "steps.txt").read_text() for run in saved()] == ["1 ", "2 "]
+
+
+def test_a_writer_that_cannot_begin_stops_no_training(saved):
+    """One warning; the other writers have the rows."""
+    writer = testing.MemoryWriter()
+    writer.begin_run = lambda paths: 1 / 0
+    told = pytest.warns(RLAWarning, match=r"begin_run of the writer memory failed: .*division by zero")
+    with told, rla.run("task", writers=["csv", writer], backup="none"):
+        rla.log({"a": 1}, step=1)
+    assert [len(run.metrics()) for run in saved()] == [1] and writer.rows == [(1, {"a": 1})]
 
 
 class Lacking:

@@ -244,7 +244,11 @@ class Run(SummaryWords):
         is_of_sweep = self.settings.sweep is not None and self.settings.sweep.quiet and self.settings.default_writers
         is_quiet = self.is_quiet or is_of_sweep
         wanted = [writer for writer in config.writers if not (is_quiet and writer == "stdout")]
-        return make_writers(wanted, paths, config.tables_per_second, own)
+        writers = make_writers(wanted, paths, config.tables_per_second, own)
+        for each in writers:
+            with self.guard.warn_on_error(f"begin_run of the writer {each.name}", "failed"):
+                getattr(each, "begin_run", lambda _: None)(paths)
+        return writers
 
     def _owns_old_files(self) -> bool:
         """Whether the files that are there are this process's, before the first row."""

@@ -146,6 +146,10 @@ class Writer(Protocol):
     what is the same for all rows of these keys, but no open file, which ``close`` could not close then. It is used only
     if the class that has it has ``write``, too: a subclass or a wrapper with a ``write`` of its own gets all rows.
 
+    A writer may have a method ``begin_run(paths)``, which gets the folders of each run that it is of, before the first
+    row, as :class:`~rla_hooks.layout.RunPaths`: ``paths.log_dir / "rows.sqlite"``. If it raises, this gives one
+    warning. An object is of one run at a time; runs that are open side by side need one each.
+
     A writer of files may have a method ``written()``, which returns :class:`Written`; None while the file is not open.
 
     A writer of files creates none before its first row, and creates it again if somebody deletes it. It can be pickled
