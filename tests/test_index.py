@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib.util
 import json
 import os
 import random
@@ -549,6 +550,21 @@ def test_only_the_columns_that_are_named_are_read(root, monkeypatch, trusting):
     run = index.runs([7])[0]
     assert parsed.clear() is None and run.name.endswith("n=7") and not parsed
     assert run.hparams["n"] == 7 and len(parsed) == 1
+
+
+def test_columns_of_before_do_not_lack_a_name_that_is_new(root, monkeypatch):
+    """Where rla_hooks has got a built-in name more, filters by it find the runs that are in the index already."""
+    for n in range(100):
+        write(root, f"a/2026/01/31/12-00-00-{n:06}_10.0.0.5", {"id": f"run{n:05}", "status": "finished"}, {"lr": n})
+    assert len(rla.runs(root, where="lr < 50")) == 50
+    caches.forget_state()
+    monkeypatch.setitem(BUILT_IN, "number", lambda run: run.id[-1])
+    monkeypatch.setattr(index_columns, "_BUILT_IN", [*index_columns._BUILT_IN, ("number", BUILT_IN["number"])])
+    spec = importlib.util.spec_from_file_location("newer_index", indexes.__file__)
+    newer = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(newer)
+    monkeypatch.setattr(indexes, "INDEX", newer.INDEX)
+    assert len(rla.runs(root, where="number == '1'")) == 10
 
 
 @pytest.mark.parametrize("name", sorted(BUILT_IN))

@@ -29,6 +29,7 @@ from rla_hooks.query import index_columns, live_rows, moves
 from rla_hooks.query.cache import open_cache
 from rla_hooks.query.database import Kind, token_of
 from rla_hooks.query.entry import Entry, is_complete, read_entry
+from rla_hooks.query.names import BUILT_IN
 from rla_hooks.query.saved_run import SavedRun
 from rla_hooks.query.signatures import Folder, trusted
 from rla_hooks.query.stored import content_of
@@ -43,8 +44,8 @@ _SCHEMA = f"""
     {index_columns.SCHEMA};
     {live_rows.SCHEMA}
 """
-# What rla_hooks reads out of the files may change with each of its versions.
-INDEX = Kind("index", zlib.crc32(f"6 {__version__}".encode()) & 0x7FFFFFFF, _SCHEMA)
+# What rla_hooks reads out of the files may change with each of its versions, and columns lack a name that is new.
+INDEX = Kind("index", zlib.crc32(f"6 {__version__} {' '.join(BUILT_IN)}".encode()) & 0x7FFFFFFF, _SCHEMA)
 
 _Known = dict[str, tuple[int, bytes, float, int]]  # id, signature, started, has_ended
 
