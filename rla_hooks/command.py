@@ -5,9 +5,7 @@ from __future__ import annotations
 import sys
 
 _HELPERS = ("from multiprocessing.", "joblib.externals.loky.")  # in the command of a process that these have spawned
-
-
-_instead: list[str] = []
+_instead: list[str] = []  # see stands_for
 
 
 def stands_for(command: list[str]) -> None:

@@ -147,7 +147,8 @@ def _unlike(new: Labels, given: object) -> Labels:
     """What a program gives now, without what it gave before."""
     if not isinstance(given, dict):
         return new
-    known = given.get("tags") or ()  # what json has read: a list
+    tags = given.get("tags")
+    known = tags if isinstance(tags, list) else []  # somebody may have edited the file
     changes = {name: None for name in ("note", "title", "group") if _masked(getattr(new, name)) == given.get(name)}
     return new.replaced(tags=[tag for tag in new.tags if _masked(tag) not in known], **changes)
 

@@ -35,7 +35,7 @@ KINDS = (LOG, RESULTS, CHECKPOINT, CODE, ARCHIVE)
 TMP_DATA, HYPARAMETER = "tmp_data", "hyperparameter"
 TREES = (*KINDS, TMP_DATA, HYPARAMETER)  # with those that RLA's later versions have made, and RLA's words make
 TRASH, ARCHIVED = ".trash", "archived"  # folders of a log root that are log roots themselves
-SWEEPS = ".sweeps"  # in a log root: claims of settings, files of jobs
+SWEEPS, CLAIMS, JOBS = ".sweeps", "claims", "jobs"  # in a log root: claims of settings, files of submitit's jobs
 # What a tree that is on a disk of its own has of these: a run can be renamed only within one disk.
 OUT_OF_LISTS = {TRASH, f".{ARCHIVED}"}
 

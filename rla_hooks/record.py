@@ -353,7 +353,10 @@ def report_in_file(path: Path, end: Ended, revocable: bool = False) -> None:
 
 
 def worsen(path: Path, status: str) -> None:
-    """Set the status in the run.json of a run that has ended, if it is worse; its times stay. Raises as the above."""
+    """Set the status in the run.json of a run that has ended, if it is worse; its times stay.
+
+    Raises as :func:`report_in_file`.
+    """
     with locked(path):
         record = RunRecord.existing(path)
         if outcome.note(record.content, status):

@@ -42,6 +42,12 @@ def test_the_page_has_the_help_of_every_command(command_help):
     assert sorted(sections) == sorted(set(COMMANDS) - command_help.ALIASES)
 
 
+def test_no_line_is_broken_by_a_terminal_of_80_columns(helps):
+    """Whoever copies an example would copy two lines."""
+    long = {command: [line for line in text.splitlines() if len(line) > 80] for command, text in helps.items()}
+    assert {command: lines for command, lines in long.items() if lines} == {}
+
+
 def test_the_pages_name_options_that_exist(helps):
     """Whatever stands behind ``rla COMMAND`` on a line of a page; rla tb passes on what is not its own."""
     option = re.compile(r"(?<![\w'\"-])--[a-z][\w-]*")

@@ -120,6 +120,15 @@ def test_a_damaged_file_is_left_alone(content, path):
     assert path.read_text() == content
 
 
+@pytest.mark.parametrize("given", [5, [], {"tags": 5}, {"tags": "abc"}, {"tags": [["a"]], "note": {}}])
+def test_what_somebody_has_written_in_place_of_what_was_given_hinders_nothing(given, path):
+    """The labels of the next start count then as new ones."""
+    path.write_text(json.dumps({"format": 1, "tags": ["mine"], "given": given}))
+    change(path, Labels(["a"], note="n"), at_start=True)
+    written = _read(path)
+    assert (written["tags"], written["note"], written["given"]) == (["mine", "a"], "n", {"tags": ["a"], "note": "n"})
+
+
 @pytest.mark.skipif(os.name != "posix", reason="needs links and FIFOs")
 def test_a_link_and_a_fifo_are_not_followed(path, tmp_path):
     """A log root from a stranger must not lead out of itself, nor hang."""

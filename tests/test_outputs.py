@@ -108,6 +108,8 @@ def test_a_second_argument_that_is_no_mapping_ends_no_training(run):
         assert run.save_checkpoint({"a": 1}, 5).name == "checkpoint-5.pkl"
     assert run.save_checkpoint({"a": 1}, "best", step=6).name == "checkpoint-6.pkl"
     assert run.save_checkpoint({"a": 1}, 8, step=7).name == "checkpoint-7.pkl"
+    assert run.save_checkpoint({"a": 1}, np.int64(9)).name == "checkpoint-9.pkl"
+    assert run.save_checkpoint({"a": 1}, True).name == "checkpoint-0.pkl"
     with pytest.warns(RLAWarning, match="add_hyper_params got 5. Allowed: a mapping"):
         run.add_hyper_params(5)
     assert run.load_checkpoint(5) == (5, {"a": 1})

@@ -375,6 +375,22 @@ def test_the_words_of_a_push_and_a_pull_come_in_either_order(tmp_path, monkeypat
     assert code != 0 and "the default, since" in err
 
 
+def test_a_folder_that_is_called_like_a_run_is_no_remote(tmp_path, monkeypatch, rla_command, place):
+    """Beside a script there are often folders with the names of tasks: nothing is written into them."""
+    monkeypatch.chdir(tmp_path)
+    for lr in (0.1, 0.2):
+        train(tmp_path / "rla_data", lr=lr)
+    for folder in ("demo", "latest", "nas"):
+        (tmp_path / folder).mkdir()
+    code, _, err = rla_command("push", "latest")
+    assert code != 0 and "no remote is given" in err
+    far = (tmp_path / "far").as_uri()
+    assert "1 run sent" in rla_command("push", far, "latest")[1] and "1 run sent" in rla_command("push", "demo", far)[1]
+    assert not [*(tmp_path / "demo").iterdir(), *(tmp_path / "latest").iterdir()]
+    assert "2 runs sent" in rla_command("push", "./nas")[1]
+    assert "2 runs fetched" in rla_command("pull", "nas", "--log-root", "back")[1], "a log root without a slash"
+
+
 def test_a_remote_has_a_name_until_it_is_taken_away(tmp_path, monkeypatch, rla_command, place):
     """The runs of a remote are listed by its name, too; a name that is used again, or taken away, is told."""
     monkeypatch.chdir(tmp_path)

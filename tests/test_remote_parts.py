@@ -24,7 +24,10 @@ from rla_hooks.remote.place import PIECE
 from rla_hooks.remote.planning import plan_pull, plan_push
 from rla_hooks.remote.together import together
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
+pytestmark = [
+    pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL"),
+    pytest.mark.filterwarnings("ignore:.*FTP without TLS"),
+]
 PROGRAM = """
 import json, signal, sys
 from pathlib import Path
@@ -89,7 +92,6 @@ def break_off(address, root, direction, target, how):
     return parts[0], said
 
 
-@pytest.mark.filterwarnings("ignore:.*FTP without TLS")
 @pytest.mark.parametrize(("direction", "how"), [("push", signal.SIGINT), ("pull", signal.SIGKILL)])
 def test_a_large_file_goes_on_where_it_broke_off(address, direction, how, large, tmp_path):
     """After Ctrl-C and a kill the next transfer moves only the rest: a byte that was falsified before stays so.
@@ -133,6 +135,27 @@ def test_what_was_moved_of_another_content_is_not_gone_on_with(large, tmp_path):
     assert (far / large).read_bytes() == file.read_bytes() and [*folder.glob(".*")] == []
 
 
+def test_what_differs_after_it_was_sent_is_not_put_in_place(tmp_path, monkeypatch):
+    """A disk that falsifies a byte is noticed, also where the file that is sent was not read for long."""
+    with rla.run(task="demo", log_root=tmp_path / "near", writers=["csv"], backup="none") as run:
+        rla.log({"loss": 0.5})
+    csv = layout.RunPaths(tmp_path / "near", run.name).progress_csv
+    os.utime(csv, (csv.stat().st_mtime - 60,) * 2)  # so that reading it changes its access time
+    place = open_remote(Address.parse((tmp_path / "far").as_uri()))
+    put = type(place).put
+
+    def falsifies(self, file, name):
+        put(self, file, name)
+        if file == csv:
+            copy = Path(self.path(name))
+            copy.write_bytes(copy.read_bytes().replace(b"0.5", b"0.7"))
+
+    monkeypatch.setattr(type(place), "put", falsifies)
+    done = carry_out(plan_push(place, tmp_path / "near"))
+    assert done.runs == () and "progress.csv has other bytes there than here" in done.problems[0]
+    assert not [*(tmp_path / "far").rglob("progress.csv")]
+
+
 def test_of_a_long_table_only_the_end_is_read_and_written(address, tmp_path):
     """Rows that come after megabytes are appended on all remotes, and the beginning of the file stays as it is."""
     with rla.run(task="demo", log_root=tmp_path / "near", writers=["csv"], backup="none") as run:
@@ -157,7 +180,6 @@ def test_of_a_long_table_only_the_end_is_read_and_written(address, tmp_path):
         assert bytes(copy) == content
 
 
-@pytest.mark.filterwarnings("ignore:.*FTP without TLS")
 def test_two_machines_push_the_same_runs_at_once(address, tmp_path):
     """Both end well, the one that comes second finds the runs there, and nothing is left of what it sent."""
     for seed in range(3):

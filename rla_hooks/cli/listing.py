@@ -79,7 +79,7 @@ def list_runs(
     Examples:
 
         rla runs
-        rla runs -c lr,perf/return --where "lr < 1e-3 and status == 'finished'" --sort -last.perf/return
+        rla runs -c lr,perf/return --where "lr < 1e-3" --sort -last.perf/return
         rla runs --by algo,env -c perf/return
         rla runs --since "2 days" --csv > runs.csv
         rla runs --watch

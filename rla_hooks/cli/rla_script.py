@@ -94,9 +94,11 @@ def rla_script(
 
     Examples:
 
-        rla rla-script delete_expt --task_table_name cartpole --regex '2026/01/31/12-0*'
-        rla rla-script delete_expt --regex '*' --delete_type small_ts --timestep_bound 100
-        rla rla-script migrate_expt --task_table cartpole --regex '2026/*' --target_task_table baselines
+        rla rla-script delete_expt --task_table_name cartpole --regex '2026/01/*'
+        rla rla-script delete_expt --regex '*' --delete_type small_ts \\
+            --timestep_bound 100
+        rla rla-script migrate_expt --task_table cartpole --regex '2026/*' \\
+            --target_task_table baselines
     """
     from rla_hooks.old_words import tell_modern_name
 

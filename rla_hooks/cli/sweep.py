@@ -73,8 +73,8 @@ def sweep(
     Examples:
 
         rla sweep train.py:main lr=1e-4,3e-4 seed=0..4 --jobs 2
-        rla sweep train.py:main lr=1e-4,3e-4 seed=0..4 --on slurm --gpus 1 --time 2h
-        rla sweep train.py:main lr=1e-4,3e-4,1e-3 layers=[64],[64,64] --search random -n 4
+        rla sweep train.py:main lr=1e-4,3e-4 --on slurm --gpus 1 --time 2h
+        rla sweep train.py:main layers=[64],[64,64] --search random -n 2
     """
     from rla_hooks.cli.objects import print_json
     from rla_hooks.cli.program import start_words

@@ -67,7 +67,7 @@ def table(
 
         rla table perf/return --by algo
         rla table perf/return --by algo,lr --threshold 195 --format latex
-        rla table perf/return loss --lower-is-better loss --task cartpole -o table.tex
+        rla table perf/return loss --lower-is-better loss -o table.tex
     """
     metrics = names_in(metrics)
     form = _format(output, kind, as_json, captioned=caption is not None or label is not None)

@@ -159,14 +159,23 @@ def _kinds(without: list[str] | None) -> list[str]:
 
 def _split(words: list[str] | None, root: Path) -> tuple[str | None, list[str]]:
     """Return which word is the remote, the first or the last one, and the others, which are runs."""
-    from rla_hooks.query.given import run_of_path
     from rla_hooks.remote.named import is_remote
 
     given = [*(words or [])]
-    for at in (-1, 0):
-        if given and (is_remote(given[at], root) or (os.path.isdir(given[at]) and run_of_path(given[at]) is None)):
-            return given.pop(at), given
+    for is_meant in (lambda word: is_remote(word, root), _is_log_root):  # a name or a URL leaves no doubt
+        for at in (-1, 0):
+            if given and is_meant(given[at]):
+                return given.pop(at), given
     return None, given
+
+
+def _is_log_root(word: str) -> bool:
+    """Whether a word is the path of a folder that is no run's; one without a slash may mean a task: it has runs."""
+    from rla_hooks.layout import LOG
+    from rla_hooks.query.given import run_of_path
+
+    is_path = Path(word).name != word or os.path.isdir(os.path.join(word, LOG))
+    return is_path and os.path.isdir(word) and run_of_path(word) is None
 
 
 def _chosen(words: list[str], root: Path | None, where: str | None, task: str | None) -> set[str] | None:

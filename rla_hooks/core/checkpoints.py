@@ -148,7 +148,9 @@ class RunCheckpoints:
 
     def _meant_as_step(self, given: Any, step: int | None) -> Any:
         """Warn of a second argument that is no mapping; return the step: a number there was meant as that."""
-        is_step = step is None and isinstance(given, int)
+        from numbers import Integral  # late: only a mistake needs it; numpy's integers are such, too
+
+        is_step = step is None and isinstance(given, Integral) and not isinstance(given, bool)
         what = "it was taken as the step: write step=" if is_step else "it was left out"
         allowed = "Allowed: a mapping of plain data"
         message = f"save_checkpoint got {shown(given, 100)} as related_variable. {allowed}; {what}."

@@ -20,14 +20,12 @@ from rla_hooks.endings import RUNNING
 from rla_hooks.errors import RLAError
 from rla_hooks.fields import Fields
 from rla_hooks.launch.existing import has_checkpoint, is_alive, is_done
-from rla_hooks.layout import SWEEPS, RunPaths
+from rla_hooks.layout import CLAIMS, SWEEPS, RunPaths
 from rla_hooks.locks import is_held, locked
 from rla_hooks.parameter_forms import forms_of, is_compared
 from rla_hooks.parameters import flatten, safe
 from rla_hooks.query import SavedRun
 from rla_hooks.query.given import saved_run
-
-CLAIMS = "claims"
 
 
 def claim_of(log_root: Path, kind: tuple[str | None, ...], hyper_param: Mapping[str, Any]) -> Path:

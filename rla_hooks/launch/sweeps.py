@@ -26,13 +26,11 @@ from rla_hooks.launch.jobs import Job, Listed, Source
 from rla_hooks.launch.reporting import OBJECTIVE
 from rla_hooks.launch.showing import Telling, is_wanted, plan_of, print_table, say
 from rla_hooks.launch.task import Outcome, Task, call
-from rla_hooks.layout import SWEEPS
+from rla_hooks.layout import JOBS, SWEEPS
 from rla_hooks.query import Runs, SavedRun
 from rla_hooks.query.given import saved_run
 from rla_hooks.query.names import getter
 from rla_hooks.texts import counted, listed
-
-_JOBS = "jobs"  # in the log root, which all nodes of a cluster see: the files of submitit
 
 
 def sweep(
@@ -116,7 +114,7 @@ def sweep(
         say(planned.told(source, on, jobs))
     if dry_run or not source.total or (confirm and not is_wanted()):
         return planned.runs(source)
-    engine = engine_of(on, jobs, divide, planned.log_root / SWEEPS / _JOBS / planned.member.id, cluster or {})
+    engine = engine_of(on, jobs, divide, planned.log_root / SWEEPS / JOBS / planned.member.id, cluster or {})
     if on != engines.SLURM:  # whose jobs have a file each for what they print
         planned.member = planned.member.replaced(quiet=True)
     if study:

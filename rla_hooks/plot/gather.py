@@ -12,7 +12,7 @@ from rla_hooks.errors import ConfigError, did_you_mean, warn
 from rla_hooks.query.bulk import columns_of_runs
 from rla_hooks.query.curves import seconds_in, with_step, x_of_rows
 from rla_hooks.query.saved_run import SavedRun
-from rla_hooks.query.tables import metric_names
+from rla_hooks.query.tables import metric_names, no_common_step
 from rla_hooks.texts import cut, listed, printable, shell_path
 from rla_hooks.writers.base import STEP, TIME
 
@@ -170,10 +170,7 @@ def _without(metric: str, x: str, runs: Sequence[SavedRun]) -> str:
     known = metric_names(runs)
     if metric not in known:
         return _unknown("metric", metric, known)
-    return (
-        f"no step of these runs has both {printable(repr(metric))} and {printable(repr(x))}. Log them at the same "
-        f"steps, or give another x, such as {STEP!r}."
-    )
+    return no_common_step(metric, x)
 
 
 def _unknown(kind: str, name: str, known: Iterable[str]) -> str:

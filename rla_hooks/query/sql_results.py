@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rla_hooks.columns import Column
 from rla_hooks.query.frames import AnyColumn, Objects
-
-if TYPE_CHECKING:
-    pass
 
 
 def columns_of(description: Sequence[Sequence[Any]], arrays: Mapping[str, Any]) -> dict[str, AnyColumn]:

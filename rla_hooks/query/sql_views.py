@@ -6,7 +6,7 @@ import functools
 import itertools
 import json
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rla_hooks.columns import Column
 from rla_hooks.query.frames import column_of, writable
@@ -14,10 +14,6 @@ from rla_hooks.query.names import BUILT_IN, getter
 from rla_hooks.query.selection import Selection
 from rla_hooks.query.tables import built_in_column, metric_column, stacked
 from rla_hooks.writers.base import STEP, TIME
-
-if TYPE_CHECKING:
-    pass
-
 
 _FEW_COLUMNS = 100  # which the index has sooner than the runs have
 _FIRST = "id", "task", "status", "name", "started", "ended", "seconds"  # of the columns of runs

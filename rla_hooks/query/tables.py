@@ -84,10 +84,13 @@ def _check_any(wanted: Sequence[str], with_rows: Collection[int], x: str, runs: 
     """Raise ConfigError for a metric that the runs have, but at no step that has x, too."""
     for number, name in enumerate(wanted if runs and x not in (STEP, TIME) else ()):
         if number not in with_rows:
-            raise ConfigError(
-                f"no step of these runs has both {printable(repr(name))} and {printable(repr(x))}. Log them at the "
-                f"same steps, or give another x, such as {STEP!r}."
-            )
+            raise ConfigError(no_common_step(name, x))
+
+
+def no_common_step(metric: str, x: str) -> str:
+    """Say that the runs have a metric and the column ``x``, but at no step both."""
+    names = f"{printable(repr(metric))} and {printable(repr(x))}"
+    return f"no step of these runs has both {names}. Log them at the same steps, or give another x, such as {STEP!r}."
 
 
 def stacked(runs: Sequence[SavedRun], metrics: Names) -> dict[str, Column]:

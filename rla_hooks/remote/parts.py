@@ -40,11 +40,17 @@ def send(place: Place, file: Path, name: str, root: Path) -> None:
         _send_rest(place, file, part, found.get(each, 0))
     else:
         place.put(file, part)
-    if place.reads_back and not is_same(place, part, file, 0, before.st_size) and file.stat() == before:
+    if place.reads_back and not is_same(place, part, file, 0, before.st_size) and not _has_changed(file, before):
         place.remove_part(part)
         raise RemoteError(f"{name} has other bytes there than here. Give the command again.")
     place.date(part, before.st_mtime)
     place.rename(part, name)
+
+
+def _has_changed(file: Path, before: os.stat_result) -> bool:
+    """Whether somebody has written into a file since; that it was read changes its access time."""
+    now = file.stat()
+    return (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns)
 
 
 def _send_rest(place: Place, file: Path, part: str, size: int) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from rla_hooks.layout import ARCHIVED, LOG, RUN_JSON, TRASH
 from rla_hooks.query import runs as runs_of
+from rla_hooks.query.given import acts_in
 from rla_hooks.query.moved import former_names
 from rla_hooks.remote.errors import RemoteError
 from rla_hooks.remote.place import Place
@@ -62,11 +63,10 @@ def _known(root: Path | None, side: str) -> Iterator[tuple[str, str]]:
     """Yield ids and former names of runs, also of those put away, with what is to be said of them."""
     if root is None:
         return
-    with suppress(OSError):
-        for number in sorted(each.name for each in (root / TRASH).iterdir() if each.name.isdecimal()):
-            for run in runs_of(root / TRASH / number):
-                text = f"was deleted {side}: rla undo {number} brings it back"
-                yield from ((run.id, text), (run.name, text))
+    for number in acts_in(root):
+        for run in runs_of(root / TRASH / str(number)):
+            text = f"was deleted {side}: rla undo {number} brings it back"
+            yield from ((run.id, text), (run.name, text))
     if (root / ARCHIVED).is_dir():
         for run in runs_of(root / ARCHIVED):
             yield from ((word, f"is archived {side}") for word in (run.id, run.name))

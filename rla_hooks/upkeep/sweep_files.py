@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from rla_hooks.layout import SWEEPS
+from rla_hooks.layout import CLAIMS, JOBS, SWEEPS
 from rla_hooks.locks import is_held
 
 _SENT, _RESULT = "_submitted.pkl", "_0_result.pkl"
@@ -22,10 +22,10 @@ _SENT, _RESULT = "_submitted.pkl", "_0_result.pkl"
 def needless(root: Path, age: float) -> Iterator[Path]:
     """Yield what no sweep needs, ``age`` seconds after its last change: claims, and the pickles of jobs that ended."""
     before = time.time() - age
-    for path in sorted((root / SWEEPS).glob("*/*")):
-        if path.parent.name == "claims" and is_needless(path) and _is_older(path, before):
+    for path in sorted((root / SWEEPS / CLAIMS).glob("*")):
+        if is_needless(path) and _is_older(path, before):
             yield path
-    for path in sorted((root / SWEEPS / "jobs").glob(f"*/*{_SENT}")):
+    for path in sorted((root / SWEEPS / JOBS).glob(f"*/*{_SENT}")):
         result = path.with_name(path.name.replace(_SENT, _RESULT))
         if _is_older(result, before):
             yield from (path, result)
