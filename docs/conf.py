@@ -53,6 +53,7 @@ docs/benchmarks
 docs/security
 docs/rla
 docs/examples
+docs/words
 docs/api
 ```
 

@@ -80,6 +80,8 @@ def track(
     with ``name``, ``write`` and ``close`` (see :class:`rla_hooks.writers.base.Writer`); backup: source, lib or none.
     tags, note, title, group: kept in labels.json, for people to find the run by; see also ``rla tag``. system_metrics:
     seconds between two rows of system.csv, which has the use of the machine; it overrides the config, too.
+    independent: the process is a run of its own, although a launcher has given it a rank. pruned_by: a class of
+    exceptions, or a tuple of them, that end a run on purpose: as ``pruned``, not ``failed``.
 
     All arguments of the call, with defaults and ``**kwargs``, without ``self``, are the hyper-parameters. The function
     gets its arguments unchanged; name, signature and docstring, return values and exceptions stay the same. What it

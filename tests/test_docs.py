@@ -1,11 +1,13 @@
 """The pages for users and for engineers say what the code does: settings, variables, the files to touch."""
 
 import ast
+import inspect
 import re
 from pathlib import Path
 
 import pytest
 
+import rla_hooks as rla
 from rla_hooks import config
 from rla_hooks.config import reading
 
@@ -140,6 +142,18 @@ def test_the_paths_exist(page):
     named = _paths(page)
     assert len(named) >= 10
     assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+# --- words ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_page_of_words_names_arguments_that_exist():
+    """Each is one of the function beside it."""
+    page = (ROOT / "docs" / "words.md").read_text().partition("## Arguments\n")[2]
+    rows = re.findall(r"^\| (`.+?`) \| `rla\.(\w+)` \|", page, re.MULTILINE)
+    named = [(function, name) for names, function in rows for name in re.findall(r"`(\w+)`", names)]
+    assert len(named) > 20
+    assert [each for each in named if each[1] not in inspect.signature(getattr(rla, each[0])).parameters] == []
 
 
 # --- tests ------------------------------------------------------------------------------------------------------------

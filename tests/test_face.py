@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +54,17 @@ def test_every_public_name_is_there_and_documented(name):
             if inspect.isfunction(member) and each[0] != "_" and not member.__doc__
         ]
         assert undocumented == []
+
+
+FUNCTIONS = [name for name in NAMES if inspect.isfunction(inspect.unwrap(getattr(rla, name)))]
+
+
+@pytest.mark.parametrize("name", sorted({*FUNCTIONS} - {"run", "start"}))
+def test_every_argument_is_explained(name):
+    """In the docstring; rla.run and rla.start send to rla.track for theirs."""
+    function = getattr(rla, name)
+    words = {*re.findall(r"\w+", inspect.getdoc(function))}
+    assert {*inspect.signature(function).parameters} - {"runs", "metric", "main"} - words == set()
 
 
 def test_an_unknown_name_is_an_attribute_error():

@@ -169,9 +169,10 @@ class RunCheckpoints:
     ) -> tuple[int, dict[str, Any]]:
         """Return (step, content) of the newest complete checkpoint of the run, or of the one of ``step``.
 
-        The content has the state of each object by its name. objects: models, optimizers and tensors by name, which are
-        restored in place; arrays of JAX, which cannot be changed, are new in the dict that holds them. ckp_index: RLA's
-        later name for ``step``. No code of the file is run unless ``weights_only`` is False.
+        The content has the state of each object by its name. checkpoint_name: that of the save.
+        objects: models, optimizers and tensors by name, which are restored in place; arrays of JAX, which cannot be
+        changed, are new in the dict that holds them. ckp_index: RLA's later name for ``step``. No code of the file is
+        run unless ``weights_only`` is False.
 
         run: another run, from which the checkpoint is taken: one of ``rla.runs()``, an id, a name, ``latest``, the
         path of a folder of it; or the path of a checkpoint, or of a folder with checkpoints, wherever it is. Nothing of

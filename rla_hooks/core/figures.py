@@ -125,7 +125,8 @@ class RunFigures:
 
         data: a list of curves, over their index; or x and y: lists of them. labels, colors, styles: one for each curve;
         styles are matplotlib's format strings such as ``"x--"``. pretty: PDF instead of PNG. cover: replace a figure of
-        that name, which is kept otherwise. save_path: the file, if it is not to be in the run. options: ``step``, and
+        that name, which is kept otherwise. save_path: the file, if it is not to be in the run. title, xlabel, ylabel:
+        texts. legend_outside: the legend stands beside the axes, not in them. options: ``step``, and
         those of ``Axes.plot``. Returns the path; None, after one warning, if nothing was drawn. Raises RunError if no
         run has started.
 
@@ -155,7 +156,7 @@ class RunFigures:
         """Draw clouds of points and save the figure in the run.
 
         datas: arrays of shape (n, 2). texts: one for each cloud, written at its mean. options: ``step``, and those of
-        ``Axes.scatter``. The rest as in :func:`simple_plot`.
+        ``Axes.scatter``. pretty, cover, save_path, title, xlabel, ylabel: as of :func:`simple_plot`.
 
         >>> import rla_hooks as rla
         >>> with rla.run(task="demo", writers=[], backup="none"):
@@ -184,7 +185,8 @@ class RunFigures:
     ) -> Path | None:
         """Draw one histogram for each sequence of numbers, over common bins, and save the figure in the run.
 
-        options: ``step``, and those of ``Axes.hist``. The rest as in :func:`simple_plot`.
+        data: the sequences. options: ``step``, and those of ``Axes.hist``. labels, colors, styles, pretty, cover,
+        save_path, title, xlabel, ylabel, legend_outside: as of :func:`simple_plot`.
 
         >>> import rla_hooks as rla
         >>> with rla.run(task="demo", writers=[], backup="none"):

@@ -79,7 +79,8 @@ def plot_bars(
 ) -> PaperFigure:
     """Draw a bar for each group: its score over the seeds, with an interval and a dot for each seed.
 
-    metrics: one, or several, which have a panel each. by, legend, colors, baselines: as of ``rla.plot_curves``. tasks:
+    metrics: one, or several, which have a panel each.
+    by, legend, colors, baselines, title, size: as of ``rla.plot_curves``. tasks:
     the name whose values are tasks, such as ``"env"``: each has its bars. The number that a run has:
 
     - score: ``"last"``, its last value; ``"mean"`` of its last ``window`` values, 100 by default; ``"max"`` or

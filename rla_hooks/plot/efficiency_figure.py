@@ -72,7 +72,8 @@ def plot_sample_efficiency(
 ) -> PaperFigure:
     """Draw the aggregate score of each group over the steps, with bands of the stratified bootstrap.
 
-    by, x, legend: as of ``rla.plot_curves``. tasks, x_range, normalize: as of :func:`rla_hooks.plot_bars`; ``"minmax"``
+    by, x, legend, title, size: as of ``rla.plot_curves``.
+    tasks, x_range, normalize: as of :func:`rla_hooks.plot_bars`; ``"minmax"``
     takes the extremes of the curves. aggregate: ``"iqm"``, ``"mean"``, ``"median"``, over all runs of all tasks.
     resample: how many steps, or which ones; ``"auto"`` takes those that were logged if they are the same in all runs,
     else 100. level, reps, seed: of the bootstrap, see :func:`rla_hooks.statistics.sample_efficiency`.

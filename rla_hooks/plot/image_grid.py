@@ -48,8 +48,8 @@ def plot_images(
 
     name: as in ``rla.save_figure(name, ...)``; where the runs have only one it may be left out. step: that of all; by
     default the newest of each run, whose step stands above it where steps differ. by: the hyper-parameters that name
-    the runs, which are sorted by them; by default all that differ, seeds among them. columns: of the grid. legend: as
-    of ``rla.plot_curves``.
+    the runs, which are sorted by them; by default all that differ, seeds among them. columns: of the grid.
+    legend, title, size: as of ``rla.plot_curves``.
 
     A run without such an image is left out, and a warning names it; an image that cannot be read says so in its place.
     PNG, JPEG, GIF (its first picture), WebP, BMP and TIFF are read, no PDF. ``data`` has one row an image: id, the

@@ -83,7 +83,8 @@ def plot_intervals(
 ) -> PaperFigure:
     """Draw median, IQM, mean and optimality gap of each group, with intervals of the stratified bootstrap.
 
-    by, legend: as of ``rla.plot_curves``. tasks, score, window, x, x_range, normalize: the number that each run
+    by, legend, title, size: as of ``rla.plot_curves``.
+    tasks, score, window, x, x_range, normalize: the number that each run
     has, see :func:`rla_hooks.plot_bars`. aggregates: ``"median"``, ``"iqm"``, ``"mean"``, ``"optimality_gap"`` (how
     much the scores fall short of ``gamma``; less is better); by default all, but for the gap where scores are not
     normalized.

@@ -67,7 +67,9 @@ def plot_profiles(
     """Draw which part of a group's runs has a score above each threshold, with bands of the stratified bootstrap.
 
     A curve that lies above another one at every threshold is that of the better group, whatever score is asked for (it
-    dominates stochastically). by, legend: as of ``rla.plot_curves``. tasks, score, window, x, x_range, normalize: the
+    dominates stochastically).
+
+    by, legend, title, size: as of ``rla.plot_curves``. tasks, score, window, x, x_range, normalize: the
     number that each run has, see :func:`rla_hooks.plot_bars`. thresholds: by default 201 from the lowest to the highest
     score. level, reps, seed: of the bootstrap, see :func:`rla_hooks.statistics.performance_profile`.
 

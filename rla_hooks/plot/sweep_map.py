@@ -68,6 +68,7 @@ def plot_sweep(
     by: the two names: that of the columns, then that of the rows; by default the only two that differ among the runs,
     but for seeds. score, window, x, x_range: the number that a run has, see :func:`rla_hooks.plot_bars`. estimator:
     what a cell shows of its runs: ``mean``, ``median``, ``iqm``, ``max``, ``min``. colors: of matplotlib's maps.
+    title, size: as of ``rla.plot_curves``.
 
     Runs that differ in something else, but in a seed, are joined in a cell: a warning and the figure say so. Cells
     without a run are empty. ``data`` has one row a cell: metric, the two columns, score, n.
