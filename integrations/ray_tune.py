@@ -33,7 +33,7 @@ from rla_hooks.hooks import Argument, OwnRun, Run, WarnOnce, check_arguments, fl
 from rla_hooks.layout import LOG
 from rla_hooks.record import worsen
 
-_versions.check("ray", (2, 10), "pip install 'rla-hooks[ray]'")  # before the import, which says less
+_versions.check("ray", (2, 41), "pip install 'rla-hooks[ray]'")  # before the import, which says less
 
 # ruff: noqa: E402
 from ray import tune

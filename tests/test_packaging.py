@@ -206,6 +206,21 @@ def test_core_names_no_framework():
     assert _with_some(found) == {} and len(found) > 400
 
 
+def test_hooks_ask_for_the_versions_that_their_extras_bring():
+    """Who has an older framework gets one line, and no AttributeError; pip and the hook say the same."""
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    check = re.compile(r"""_versions\.check\(\s*"(\w+)", \((\d+), (\d+)\),\s*"pip install 'rla-hooks\[([\w-]+)\]""")
+    asked = {each for file in (ROOT / "integrations").glob("*.py") for each in check.findall(file.read_text())}
+    for name, major, minor, extra in asked:
+        brought = config["options.extras_require"][extra].replace("-", "_")
+        wanted = (
+            rf"^{name}(\[\w+\])?>={major}(\.{minor})?$" if minor == "0" else rf"^{name}(\[\w+\])?>={major}\.{minor}$"
+        )
+        assert re.search(wanted, brought, re.MULTILINE), f"{name}: {major}.{minor} is not what {extra} brings"
+    assert len(asked) > 8
+
+
 def test_the_list_of_packages_is_complete():
     """setup.cfg names every folder with code, so that the wheel misses none."""
     config = configparser.ConfigParser()
