@@ -58,6 +58,12 @@ TEXTS = [
     ("https://h/x?api_key=ab12&b=1", "https://h/x?api_key=***&b=1"),
     ("https://h/x?sv=2020&sig=aB3dE9fG7hK2xx%3D", "https://h/x?sv=2020&sig=***"),
     ("https://hooks.slack.com/services/T0AAAAAAA/B0BBBBBBB/abcdefgh", "https://***"),
+    ("url: /services/T0AAAAAAA/B0BBBBBBB/abcdefghijklmnop1234 (x)", "url: *** (x)"),
+    (f"https://discord.com/api/webhooks/{'12' * 9}/{'aB3_' * 15}", "https://***"),
+    (f"with url: /api/webhooks/{'12' * 9}/{'aB3_' * 15}", "with url: ***"),
+    ("https://x.webhook.office.com/webhookb2/0123-45@6789abcdef/Incoming", "https://x.***"),
+    (f"api.telegram.org/bot123456789:AA{'aB3_' * 8}/sendMessage", "api.telegram.org/***/sendMessage"),
+    ("/services/Training/B/x robot123456789:0 /api/webhooks/new", None),
     ("https://abcdef0123@o1.ingest.sentry.io/2", "https://***@o1.ingest.sentry.io/2"),
     ("https://git@github.com/o/r.git", None),
     ("ssh://git@github.com/o/r.git git@github.com:o/r.git", None),
@@ -258,7 +264,9 @@ SECRET_FILES = """
     .pypirc .npmrc auth.json .docker/config.json .aws/credentials deep/.ssh/config .gnupg/x .git-credentials .pgpass
     .my.cnf credentials credentials.json credentials(1).json aws_credentials.csv accessKeys.csv rootkey.csv
     AuthKey_ABC.p8 key.jwk secret_key.txt secretkey .secret my_secrets.yaml secrets_prod.yaml prod-secrets.json
-    .htpasswd private_key.txt
+    .htpasswd private_key.txt user.keytab .msmtprc prod.kubeconfig .modal.toml .smbcredentials
+    ansible_vault_password_file cookies.txt cookies.sqlite-wal wallet.dat seed_phrase.txt recovery-codes.txt
+    backup_codes.txt sitemanager.xml
 """.split()
 OTHER_FILES = """
     tokens.py secrets.py secret.py credentials.py api_keys.py passwords.py password_reset.py keys.py auth.py
@@ -268,7 +276,7 @@ OTHER_FILES = """
     added_tokens.json tokens.txt token_counts.csv token_embedding.pt vocab.txt keys.json key.txt hotkey.json
     key_value.json monkeys/key.json keyboard.json secretary.txt secret_santa.py author.json authors.txt
     pass_rate.csv history.json auth.yaml config.yaml config_old.yaml README.md get_token.sh reset_password.sh
-    private.txt service.json db.yaml passwordless.md password_strength.csv signature.json
+    cookies.py seed.txt recovery.csv vault.yaml wallet.py private.txt service.json db.yaml passwordless.md password_strength.csv signature.json
 """.split()
 
 
@@ -316,6 +324,25 @@ def test_private_keys(text, held):
     """A key by its first two lines, also in JSON, in code and in a diff; the words of its first line are none."""
     assert holds_private_key(text) == holds_private_key(text.encode()) == held
     assert (masked_file("notes.txt", text.encode()) is None) == held
+
+
+@pytest.mark.parametrize(
+    "path, text, kept",
+    [
+        ("xai_key", "Zq9xk2Kd83jfLs0\n", False),
+        (".runpod_key", "Zq9xk2Kd83jfLs0", False),
+        ("conf/pass.txt", "rpa_Zq9xk2Kd83jfLs0\n", False),
+        ("sort_key", "return_mean\n", True),
+        ("key.txt", "Zq9xk2Kd83jfLs0 is where the runs are\n", True),
+        ("best_key.txt", "9d5887f2b1c3d4e5f60718293a4b5c6d7e8f9012\n", True),
+        ("num_tokens", "Zq9xk2Kd83jfLs0", True),
+        ("notes.txt", "Zq9xk2Kd83jfLs0", True),
+        ("key.py", "Zq9xk2Kd83jfLs0", True),
+    ],
+)
+def test_files_of_a_single_word(path, text, kept):
+    """A file that a key may be in is left out if a random word is all that it has."""
+    assert masked_file(path, text.encode()) == (text.encode() if kept else None)
 
 
 def test_masked_files():

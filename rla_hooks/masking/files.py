@@ -6,7 +6,7 @@ import os
 import re
 from functools import lru_cache
 
-from rla_hooks.masking.names import ALONE, YES, secrecy_of, word_set, words_of
+from rla_hooks.masking.names import ALONE, NO, YES, is_random, secrecy_of, word_set, words_of
 from rla_hooks.masking.pairs import Kind
 from rla_hooks.masking.texts import holds_private_key, mask_text
 from rla_hooks.patterns import pattern
@@ -26,7 +26,10 @@ _NAMES = (
     "id_rsa id_dsa id_ecdsa id_ed25519 id_rsa[-_.]* id_dsa[-_.]* id_ecdsa[-_.]* id_ed25519[-_.]* *[-_]rsa *[-_]ed25519 "
     "credentials credentials.* credentials[-_]* .credentials secret secrets secret.* secrets.* secrets[-_]* password.* "
     "passwords.* *service[-_]account*.json *serviceaccount*.json client[-_]secret*.json *firebase[-_]adminsdk*.json "
-    "application[-_]default[-_]credentials.json authkey[-_]* rootkey.csv accesskey*.csv private.asc"
+    "application[-_]default[-_]credentials.json authkey[-_]* rootkey.csv accesskey*.csv private.asc keytab *.keytab "
+    "*.kubeconfig .modal.toml .msmtprc .esmtprc .fetchmailrc .smbcredentials .cifscredentials *vault[-_]pass* "
+    "cookies.txt cookies.sqlite* wallet.dat mnemonic.txt seed[-_]phrase* recovery[-_]codes* backup[-_]codes* "
+    "sitemanager.xml recentservers.xml"
 ).split()
 _EXAMPLE = pattern(r"(^|[-_. ])(example|examples|sample|template|tmpl|dist|schema)([-_. ]|$)")
 _OF_BACKUP = pattern(
@@ -105,17 +108,27 @@ def kind_of_text(path: str) -> Kind:
 
 
 def masked_file(path: str, data: bytes) -> bytes | None:
-    """Return what may be kept of a file: its content, with secrets masked; None where it is a private key.
+    """Return what may be kept of a file: its content, with secrets masked; None where it is a key and nothing else.
 
-    A large or binary file is kept as it is.
+    That is a private key, and a single random word in a file that a key may be in (``xai_key``, ``pass.txt``). A large
+    or binary file is kept as it is.
 
     >>> masked_file("conf.yaml", b"lr: 0.1\\npassword: hunter2\\n")
     b'lr: 0.1\\npassword: ***\\n'
     """
     if len(data) > MAX_TEXT or b"\0" in data:
         return data
-    if holds_private_key(data):
+    if holds_private_key(data) or (len(data) < 1000 and _is_bare_key(path, data)):
         return None
     text = data.decode("utf-8", "surrogateescape")
     masked = mask_text(text, kind_of_text(path))
     return data if masked == text else masked.encode("utf-8", "surrogateescape")
+
+
+def _is_bare_key(path: str, data: bytes) -> bool:
+    stem, suffix = os.path.splitext(os.path.basename(path).lstrip("."))
+    words = words_of(stem)
+    if not words or suffix.lower() not in ("", ".txt") or secrecy_of("_".join(words)) == NO:
+        return False
+    text = data.decode("latin-1").strip()
+    return len(text.split()) == 1 and is_random(text)

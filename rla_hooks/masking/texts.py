@@ -25,7 +25,10 @@ _FORMS = {
     "SG.": r"[\w-]{16,99}\.[\w-]{16,}",
     "shpat_ shpca_ shppa_ shpss_ dapi dop_v1_": r"[A-Fa-f0-9]{32,}\b",
     "pypi-AgE ATATT3 sntrys_ sntryu_ ops_eyJ whsec_": r"[\w+/=-]{24,}",
-    "hooks.slack.com/services/ hooks.slack.com/workflows/": r"[\w/+-]{20,}",
+    "hooks.slack.com/services/ hooks.slack.com/workflows/ webhook.office.com/webhookb2/": r"[\w/+@-]{20,}",
+    "/services/T": r"[A-Z0-9]{6,16}/B[A-Z0-9]{6,16}/[A-Za-z0-9]{16,}",  # of Slack, in an error of requests
+    "/api/webhooks/ discord.com/api/webhooks/ discordapp.com/api/webhooks/": r"\d{15,22}/[\w-]{40,}",
+    "bot": r"\d{8,12}:[\w-]{30,}",  # of Telegram: api.telegram.org/bot<token>
     "AGE-SECRET-KEY-1": r"[A-Z0-9]{50,}",
     "LTAI": r"[A-Za-z0-9]{16,24}\b",
 }
