@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import rla_hooks as rla
+from rla_hooks.errors import RLAWarning
 from rla_hooks.launch import space
 from rla_hooks.launch.engines import _share
 
@@ -176,6 +177,19 @@ def test_a_failure_stops_no_other_and_is_tried_again(module, capfd):
         ["1", "1.0", "1", "failed"],
         ["2", "1.0", "2", "finished"],
     ]
+
+
+def test_a_run_that_could_not_be_written_is_told_as_such(mounted, capfd):
+    """On a disk without inodes the function runs, its value is there, and nobody reads None for its status."""
+    disk = mounted("tmpfs", "size=1m,nr_inodes=2")
+
+    @rla.track(task="t", log_root=disk / "root", writers=["csv"], backup="none")
+    def main(lr):
+        return lr
+
+    with pytest.warns(RLAWarning, match="goes on untracked"), concurrent.futures.ThreadPoolExecutor(1) as threads:
+        assert len(rla.sweep(main, {"lr": [0.5]}, on=threads)) == 0
+    assert capfd.readouterr().err.splitlines()[-1].split() == ["0", "0.5", "untracked", "0.5"]
 
 
 def test_a_worker_that_dies_is_replaced(module, capfd):

@@ -276,7 +276,8 @@ OTHER_FILES = """
     added_tokens.json tokens.txt token_counts.csv token_embedding.pt vocab.txt keys.json key.txt hotkey.json
     key_value.json monkeys/key.json keyboard.json secretary.txt secret_santa.py author.json authors.txt
     pass_rate.csv history.json auth.yaml config.yaml config_old.yaml README.md get_token.sh reset_password.sh
-    cookies.py seed.txt recovery.csv vault.yaml wallet.py private.txt service.json db.yaml passwordless.md password_strength.csv signature.json
+    cookies.py seed.txt recovery.csv vault.yaml wallet.py
+    private.txt service.json db.yaml passwordless.md password_strength.csv signature.json
 """.split()
 
 

@@ -425,6 +425,7 @@ def test_the_options_of_a_remote_count_for_its_url(tmp_path, monkeypatch):
         (OSError("552 Exceeded storage allocation"), "is full"),
         (OSError(30, "Read-only file system"), "is read-only"),
         (OSError("550 Read-only file system."), "is read-only"),
+        (OSError(27, "File too large", "/here/x.npz", None, "/there/x.npz"), "nas/r: a file is larger than the disk"),
         (OSError("Failure"), "df -h"),
         (ConnectionRefusedError(111, "Connection refused"), "on port 21. Does"),
         (OSError("wrong hunter22"), r"wrong \*\*\*"),

@@ -20,6 +20,7 @@ from rla_hooks.masking import mask_text
 if TYPE_CHECKING:
     from rla_hooks.tracked import SweptFunction
 
+UNTRACKED = "untracked"  # the status of a call whose run could not be written: its log root is on a full disk, say
 _LONGEST_END = 600.0  # seconds that a run may take to end: it may save a checkpoint
 _is_running = False  # whether this process, a worker, runs a task that has not been interrupted
 
@@ -64,7 +65,7 @@ class Task:
                     run = stack.enter_context(block)
                     claim.begun(run.paths)
                 value = block.keep_result(_called(swept.function, args, kwargs))
-            return Outcome(str(run.status), _folder(run), _number(value))
+            return Outcome(run.status or UNTRACKED, _folder(run), _number(value))
         except BaseException as error:  # the sweep goes on, and is told
             status = None if run is None else run.status
             return Outcome(status or ending_of(error), _folder(run), None, _in_words(error))

@@ -59,6 +59,8 @@ def _cause(address: Address, error: BaseException) -> str:
         return "no answer in time. Check the network and the port"
     if (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)) or _FULL.search(text):
         return "its disk, or the quota there, is full. Make room, and give the command again: it goes on"
+    if isinstance(error, OSError) and error.errno == errno.EFBIG:
+        return "a file is larger than the disk that it is written to (FAT32: 4 GB), or ulimit -f, allows"
     if (isinstance(error, OSError) and error.errno == errno.EROFS) or "Read-only file system" in text:
         return "its disk is read-only. Nothing can be written there; what is there can be fetched"
     if text == "Failure":  # all that SFTP can say
