@@ -588,7 +588,10 @@ def test_a_cut_that_the_disk_does_not_allow(mounted, warnings_as_text):
     """The load raises; rows that come all the same are kept beside, and the next resume completes or makes the cut."""
     disk = mounted("tmpfs", "size=4m")
     old = interrupted(2000, 4, log_root=disk / "root")
-    with pytest.raises(RunError, match=r"cannot be cut.*No space"), rla.run(**QUICK, resume=old.log_dir) as run:
+    with (
+        pytest.raises(RunError, match=r"cannot be cut: No space left on device\. Make room"),
+        rla.run(**QUICK, resume=old.log_dir) as run,
+    ):
         with (disk / "filler").open("wb", buffering=0) as filler, pytest.raises(OSError, match="No space"):
             while True:
                 filler.write(bytes(4096))

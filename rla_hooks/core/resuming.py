@@ -248,9 +248,10 @@ class NewLife:
             cut = cutting.cut_to(self._paths, entry, own)
         except OSError as error:
             run._open_files(self._paths, False)  # rows that come all the same must not be in the way of the cut
+            cause = error.__cause__ if isinstance(error.__cause__, OSError) else error  # what the disk says, alone
             raise RunError(
-                f"the rows after step {entry.step} cannot be cut: {text_of(error)}. Make room on the disk of "
-                f"{shell_path(self._paths.log_root)}, and resume again, which completes the cut."
+                f"the rows after step {entry.step} cannot be cut: {cause.strerror or text_of(cause)}. Make room on the "
+                f"disk of {shell_path(self._paths.log_root)}, and resume again, which completes the cut."
             ) from error
         self._first = entry, cut
         self._note(entry, cut)
