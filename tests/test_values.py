@@ -342,6 +342,14 @@ def test_hyper_parameters_of_one_dotted_name_are_both_kept():
     assert flatten({"net": {"x": math.nan}, "net.x": math.nan}).keys() == {"net.x"}
 
 
+def test_a_nested_config_takes_the_place_of_what_it_was_in_a_former_life():
+    """A hook describes the model again in a run that goes on: no name comes twice, and what was given now stays."""
+    parameters = HyperParameters({"net.depth": 3})
+    parameters.restore({"net.width": 64, "net.name": "a"})
+    assert parameters.add({"net": {"width": 128, "depth": 2}})
+    assert parameters.flat() == {"net.name": "a", "net.depth": 3, "net.width": 128, "net.depth_": 2}
+
+
 def test_metrics_of_other_mappings_than_dict_are_flattened():
     """By the kit for hooks, as by rla.log."""
     assert flat({"a": types.MappingProxyType({1: {"x": 2}}), 3: 4}) == {"a/1/x": 2, "3": 4}

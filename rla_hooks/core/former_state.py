@@ -59,8 +59,7 @@ class FormerState:
         except (OSError, ValueError):
             stored = {}
         own = run.hyper_parameters.flat()
-        known = {key: value for key, value in stored.items() if key not in own and value != MASK}
-        run.hyper_parameters.values = known | run.hyper_parameters.values
+        run.hyper_parameters.restore({key: each for key, each in stored.items() if key not in own and each != MASK})
         if stored | own != stored:
             self._tables = stored | own
             with run.guard.warn_on_error("parameter.json"):

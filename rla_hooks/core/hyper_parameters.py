@@ -28,6 +28,7 @@ class HyperParameters:
         self.values = dict(values)
         self.shortened: list[str] = []  # names of those of which flat() returned only the beginning
         self._added: set[str] = set()  # names that were added after the start
+        self._former: set[str] = set()  # dotted names of a former life
 
     @property
     def given(self) -> dict[str, Any]:
@@ -59,10 +60,16 @@ class HyperParameters:
             values["<more>"] = f"{len(every) - len(values)} hyper-parameters"
         return values
 
+    def restore(self, former: Mapping[str, Any]) -> None:
+        """Take those of the run's former life, under dotted names, before the others."""
+        self.values = {**former, **self.values}
+        self._former = set(former)
+
     def add(self, params: Mapping[str, Any]) -> bool:
         """Add hyper-parameters, and return whether :meth:`flat` has changed.
 
         If the run was started with another value of the same name, that one stays and the new one is ``module.<name>``.
+        A nested config takes the place of what it was in a former life.
         """
         before = _as_text(self.flat())
         for key, value in params.items():
@@ -70,6 +77,9 @@ class HyperParameters:
             # Compared as they are written: of a loaded run, what is secret is not known.
             differs = known and _as_text(_written(key, self.values[key])) != _as_text(_written(key, value))
             name = f"module.{key}" if differs else text_of(key)
+            for dotted in self._former.intersection(flatten({key: value})) - {key}:
+                self.values.pop(dotted, None)
+                self._former.discard(dotted)
             self.values[name] = value
             if not known or differs:
                 self._added.add(name)
