@@ -535,7 +535,6 @@ def test_a_baseline_that_a_log_axis_cannot_show(five):
     assert rla.plot_curves(five, "perf/return", by="algo", log="x", baselines={"random": 0}, x_range=(1, None)).axes
 
 
-@pytest.mark.true_type  # after others, matplotlib cannot draw this one in the fonts of the tests
 def test_values_that_no_float_can_square(make):
     """They are gaps, as infinities are: no axis could hold them."""
     make([0, 10, 20], {"seed": 0}, perf=[1.0, 1e200, 3.0])

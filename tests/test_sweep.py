@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import html
 import json
 import os
 import re
@@ -59,24 +60,39 @@ def test_the_commands_that_it_prints_work(sweep, root, command):
 
 
 def test_the_commands_of_the_readme_work(sweep, root, command, tmp_path):
-    """Each is one command; the table below them is what the third one prints, but for what another processor learns."""
-    readme = (Path(__file__).parents[1] / "README.md").read_text()
-    block = re.search(r"^```console\n\$ python examples/sweep.py\n(.*?)^```\n\n```text\n(.*?)^```", readme, re.M | re.S)
-    commands = [shlex.split(line.removeprefix("$ ")) for line in block[1].splitlines()]
+    """Each is one command; its picture has what they print, but for what another processor learns."""
+    readme = (EXAMPLES.parent / "README.md").read_text()
+    (block,) = re.findall(r"^```console\n\$ python examples/sweep.py\n(.*?)^```", readme, re.M | re.S)
+    commands = [shlex.split(line.removeprefix("$ ")) for line in block.splitlines()]
     assert len(commands) >= 9
     printed = {}
     for words in commands:
         words = [str(tmp_path / word) if word.endswith(".csv") else word for word in words]
         done = command(*words[1:])
         assert done.code == 0 and done.out + done.err, words  # an export says on stderr what it wrote
-        printed[" ".join(words)] = done.out
-    shown, table = (
-        [line.split() for line in text.splitlines()]
-        for text in (block[2], printed["rla runs --task sweep --by lr -c perf/mean"])
-    )
-    assert table[0] == shown[0] and [line[:2] for line in table] == [line[:2] for line in shown]
-    assert [len(line) for line in table] == [len(line) for line in shown]
+        printed[shlex.join(words)] = [line.split() for line in done.out.splitlines()]
+    shown = _in_the_picture()
+    assert len(shown) == 3
+    for line, table in list(shown.items())[:2]:  # the last one says what would be deleted
+        again = printed[line]
+        assert [len(words) for words in again] == [len(words) for words in table] and again[0] == table[0]
+    assert [words[:2] for words in again] == [words[:2] for words in table], "each rate with its runs"
     assert len((tmp_path / "metrics.csv").read_text().splitlines()) > 1000
+
+
+def _in_the_picture() -> dict[str, list[list[str]]]:
+    """The words of each line below each command of the terminal that README begins with."""
+    svg = (EXAMPLES.parent / "docs" / "sweep_terminal.svg").read_text()
+    lines: dict[str, str] = {}
+    for number, text in re.findall(r'<text[^>]*#sweep-line-(\d+)\)">(.*?)</text>', svg, re.S):
+        lines[number] = lines.get(number, "") + html.unescape(text).replace("\xa0", " ") + " "
+    shown: dict[str, list[list[str]]] = {}
+    for line in lines.values():
+        if line.startswith("$ "):
+            below = shown.setdefault(shlex.join(shlex.split(line.removeprefix("$ "))), [])
+        elif line.strip():
+            below.append(line.split())
+    return shown
 
 
 def test_listing_and_filtering(root, command):

@@ -187,8 +187,10 @@ def render(figure: Figure, kind: str, dpi: float, metadata: dict[str, Any] | Non
     buffer = io.BytesIO()
     with drawing, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # one for each character; the boxes tell it
-        canvas, fonttype = figure.canvas, matplotlib.rcParams["pdf.fonttype"]
-        matplotlib.rcParams["pdf.fonttype"] = _FONTS  # there is only the rcParam
+        canvas, parameters = figure.canvas, matplotlib.rcParams
+        former = parameters["pdf.fonttype"], parameters["ps.fonttype"]
+        # There is only the rcParam, and matplotlib 3.11 takes the size of a PDF's fonts from that of PostScript.
+        parameters["pdf.fonttype"] = parameters["ps.fonttype"] = _FONTS
         try:
             # Not on the figure's own canvas: a window redraws itself afterwards, which only its thread may do.
             if kind == "png":
@@ -201,7 +203,7 @@ def render(figure: Figure, kind: str, dpi: float, metadata: dict[str, Any] | Non
             ) from error
         finally:
             figure.set_canvas(canvas)
-            matplotlib.rcParams["pdf.fonttype"] = fonttype
+            parameters["pdf.fonttype"], parameters["ps.fonttype"] = former
     return buffer.getvalue()
 
 
