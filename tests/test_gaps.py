@@ -97,6 +97,7 @@ class Failing:
 
 
 @pytest.mark.filterwarnings("ignore::rla_hooks.RLAWarning")
+@pytest.mark.usefixtures("quiet")
 def test_a_checkpoint_has_the_gaps_before_it_in_run_json():
     """A resume goes back to it, whatever ends the run after it: nothing before it is missing and not stated."""
     with rla.run(task="t", writers=[Failing(), "csv"], backup="none") as run:

@@ -139,6 +139,7 @@ def test_a_pipe_that_nobody_reads_stops_nothing(tmp_path):
     os.kill(pid, signal.SIGKILL)
 
 
+@pytest.mark.usefixtures("quiet")
 def test_a_remote_that_is_missing_is_told_before_the_training():
     """SEND_LOG_FILE without an address raises before anything is created."""
     with (
@@ -149,6 +150,7 @@ def test_a_remote_that_is_missing_is_told_before_the_training():
     assert not Path("rla_data").exists()
 
 
+@pytest.mark.usefixtures("quiet")
 @pytest.mark.parametrize("url", ["shs://host/x", "http://host/x", "somewhere", "ssh://host"])
 def test_an_address_that_is_none_is_told_before_the_training(url):
     """A protocol that there is not, or an address without a folder, raises before anything is created."""
