@@ -20,7 +20,6 @@ import termios
 from pathlib import Path
 
 from draw_plots import make_small
-from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.text import Text
 
@@ -67,8 +66,8 @@ def terminal_picture(folder: Path) -> str:
     for command in COMMANDS:
         console.print(Text(f"$ {command}", style="bold"), soft_wrap=True)
         console.print(Text.from_ansi(in_terminal(command, folder)))
-    without_downloads = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
-    return console.export_svg(title="", code_format=without_downloads, unique_id="sweep")
+    svg = console.export_svg(title="", unique_id="sweep")
+    return re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)  # nothing is downloaded to look at it
 
 
 def main() -> None:
